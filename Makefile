@@ -1,0 +1,42 @@
+# One short command per task. Needs: Python >= 3.11 with venv, a C compiler, git. Nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+
+.PHONY: demo test check bench chaos conformance clean setup
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml uv.lock
+	@echo "==> setting up $(VENV) (first time: about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit("Holdfast needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 " + "demo") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --locked --active --all-extras --quiet
+	@touch $@
+
+demo: $(STAMP)            ## the working product with a sample workflow that has really run
+	@$(BIN)/python examples/demo/demo.py $(ARGS)
+
+check: $(STAMP)           ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: $(STAMP) check      ## everything CI runs; rerun one test with: make test ARGS="-k name"
+	$(BIN)/python scripts/ensure_system.py
+	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(STAMP)     ## recorded behaviour of the reference; FILE=path for any other case file
+	$(BIN)/python -m tests.conformance $(FILE)
+
+bench: $(STAMP)           ## figures; ARGS="compiler" for one group
+	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
+	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)"
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +

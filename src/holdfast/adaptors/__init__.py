@@ -1,0 +1,1 @@
+"""Resolve, install, describe and bundle adaptors."""

@@ -1,0 +1,1 @@
+"""Job source in, module text and compile report out: pure."""

@@ -1,0 +1,1 @@
+"""Supervisor, shim and run process: executes one plan and yields its journal."""

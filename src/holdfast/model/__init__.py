@@ -1,0 +1,1 @@
+"""Plan, limits, outcome, evidence, errors: pure values and rules."""

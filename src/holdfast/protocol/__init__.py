@@ -1,0 +1,1 @@
+"""Phoenix frames, channel state machines, event schemas, tokens: pure."""

@@ -1,0 +1,1 @@
+"""Isolation layers and limits: probe, apply, read the evidence."""

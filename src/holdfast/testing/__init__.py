@@ -1,0 +1,1 @@
+"""Shipped twins and the registry of fault points."""

@@ -1,0 +1,1 @@
+"""The agent: claim loops, channels, delivery, health."""
