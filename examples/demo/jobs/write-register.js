@@ -1,0 +1,6 @@
+// Write all rows in one request, and keep what the register answered.
+post('REFERENCE_URL/register', { body: $.patients });
+
+fn(state => ({
+  data: { registered: state.data.registered, setAside: state.setAside },
+}));

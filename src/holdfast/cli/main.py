@@ -1,0 +1,83 @@
+"""`holdfast`: finds the command, and turns every explained error into words and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from holdfast import __version__
+from holdfast.model.errors import HoldfastError
+
+#: name -> (module, object, one line for the overview). Commands load only when called: `run`
+#: should not pay for the platform's imports.
+COMMANDS = {
+    "up": ("up", "up_command", "Platform and worker together: the whole product."),
+    "platform": ("platform", "platform_command", "The embedded platform alone."),
+    "worker": ("worker", "worker_command", "A worker for any Lightning-compatible platform."),
+    "deploy": ("deploy", "deploy_command", "Send a project file to a running platform."),
+    "run": ("run", "run_command", "Execute a job or a workflow here and now."),
+    "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
+    "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),
+    "journal": ("journal", "journal_group", "Look into the durable records of runs."),
+    "postmortem": ("postmortem", "postmortem_command", "Why a run did not succeed."),
+    "doctor": ("doctor", "doctor_command", "What this machine offers, and what is missing."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"holdfast.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="holdfast")
+def cli() -> None:
+    """The run worker and platform for workflow automation that never loses a run.
+
+    \b
+    holdfast up                          the whole product on this machine
+    holdfast deploy project.yaml         bring a project to it
+    holdfast run job.js -a common        try one job, no server needed
+    holdfast worker                      run steps for an OpenFn Lightning
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 success, 1 a job failed, 2 bad usage, 3 killed or crashed."""
+    try:
+        code = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
+    except HoldfastError as error:
+        click.secho(f"error: {error.message}", err=True, fg="red")
+        if error.fix:
+            click.echo(f"  {error.fix}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Reads what `holdfast run` is given, a job or a workflow file, into an execution plan.
+
+The accepted forms are those of `spec/runtime.md` section 12. Pure but for reading the files that
+the workflow names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from holdfast.model.errors import UsageError
+from holdfast.model.json import Json, JsonObject
+
+_SHORT_NAME = re.compile(r"^[a-z0-9-]+(@[^@]+)?$")
+_FILE_LIKE = re.compile(r"^\.{0,2}/|\.(js|mjs|ts|json|ya?ml)$")
+
+
+class PlanFileError(UsageError):
+    """The file given to `holdfast run` is not a job or a workflow."""
+
+
+def expand_adaptor(name: str) -> str:
+    """`common` and `common@3.3.4` mean the package of OpenFn with that name."""
+    return f"@openfn/language-{name}" if _SHORT_NAME.match(name) else name
+
+
+def read_text(path: Path) -> str:
+    """The file as UTF-8 text; raises PlanFileError that names the file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{path}: not UTF-8 text (byte {error.start})"
+        raise PlanFileError(message) from None
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise PlanFileError(message) from None
+
+
+def read_document(path: Path) -> Json:
+    """A JSON or YAML file; raises PlanFileError with line and column."""
+    text = read_text(path)
+    try:
+        if path.suffix == ".json":
+            return cast("Json", json.loads(text))
+        return cast("Json", yaml.safe_load(text))
+    except json.JSONDecodeError as error:
+        message = f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
+        raise PlanFileError(message) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        message = f"{path}{place}: not YAML: {error.problem}"
+        raise PlanFileError(message) from None
+
+
+def job_plan(path: Path, adaptors: tuple[str, ...]) -> JsonObject:
+    """A plan of one step from a job file."""
+    step: JsonObject = {
+        "id": "job-1",
+        "name": path.stem,
+        "expression": read_text(path),
+        "adaptors": [expand_adaptor(name) for name in adaptors],
+    }
+    return {"workflow": {"name": path.stem, "steps": [step]}, "options": {}}
+
+
+def workflow_plan(path: Path) -> JsonObject:
+    """A plan from a workflow file: `{workflow, options}`, or the workflow itself."""
+    document = read_document(path)
+    if not isinstance(document, dict):
+        message = f"{path}: a workflow is an object with a list of steps"
+        raise PlanFileError(message)
+    workflow = document.get("workflow", document)
+    if not isinstance(workflow, dict):
+        message = f"{path}: workflow: an object is expected"
+        raise PlanFileError(message)
+    steps = workflow.get("steps")
+    if not isinstance(steps, list):
+        message = f"{path}: the workflow has no list of steps"
+        fix = 'The smallest workflow: {"steps": [{"id": "a", "expression": "fn(s => s)"}]}'
+        raise PlanFileError(message, fix=fix)
+    workflow = dict(workflow)
+    workflow.setdefault("name", path.stem)
+    workflow["steps"] = [_step(path, index, step) for index, step in enumerate(steps)]
+    if isinstance(workflow.get("globals"), str):
+        workflow["globals"] = _maybe_file(path, str(workflow["globals"]))
+    options = document.get("options", workflow.pop("options", None))
+    return {"workflow": workflow, "options": options if isinstance(options, dict) else {}}
+
+
+def _step(path: Path, index: int, step: Json) -> Json:
+    if not isinstance(step, dict):
+        message = f"{path}: steps[{index}]: an object is expected"
+        raise PlanFileError(message)
+    step = dict(step)
+    named = step.pop("adaptor", None)
+    adaptors = step.get("adaptors", [named] if named else [])
+    if not isinstance(adaptors, list) or not all(isinstance(name, str) for name in adaptors):
+        message = f"{path}: steps[{index}].adaptors: a list of names is expected"
+        raise PlanFileError(message)
+    step["adaptors"] = [expand_adaptor(str(name)) for name in adaptors]
+    if isinstance(step.get("expression"), str):
+        step["expression"] = _maybe_file(path, str(step["expression"]))
+    for key in ("configuration", "state"):
+        value = step.get(key)
+        if isinstance(value, str) and _FILE_LIKE.search(value):
+            step[key] = read_document(path.parent / value)
+    return step
+
+
+def _maybe_file(workflow: Path, text: str) -> str:
+    """Job code may stand in the workflow, or in a file beside it that exists."""
+    if "\n" not in text and _FILE_LIKE.search(text):
+        file = workflow.parent / text
+        if file.exists() or text.startswith((".", "/")):
+            return read_text(file)
+    return text
+
+
+def read_plan(path: Path, adaptors: tuple[str, ...]) -> JsonObject:
+    """The plan in a job (`.js`) or workflow (`.json`, `.yaml`) file."""
+    if path.suffix in {".json", ".yaml", ".yml"}:
+        if adaptors:
+            message = "--adaptor goes with a job file; a workflow names adaptors per step"
+            raise UsageError(message)
+        return workflow_plan(path)
+    if path.suffix in {".js", ".mjs"}:
+        return job_plan(path, adaptors)
+    message = f"{path}: a job ends in .js, a workflow in .json or .yaml"
+    raise PlanFileError(message)
+
+
+def plan_adaptors(plan: JsonObject) -> list[str]:
+    """The distinct adaptor specifiers of all steps, in order."""
+    workflow = cast("JsonObject", plan["workflow"])
+    found: dict[str, None] = {}
+    for step in cast("list[JsonObject]", workflow["steps"]):
+        for name in cast("list[str]", step.get("adaptors") or []):
+            found[name] = None
+    return list(found)
+
+
+def pin_adaptors(plan: JsonObject, versions: dict[str, str]) -> None:
+    """Replace each specifier by the exact one it was resolved to, in place."""
+    workflow = cast("JsonObject", plan["workflow"])
+    for step in cast("list[JsonObject]", workflow["steps"]):
+        names = cast("list[str]", step.get("adaptors") or [])
+        step["adaptors"] = [versions.get(name, name) for name in names]
