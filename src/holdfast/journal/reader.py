@@ -1,0 +1,89 @@
+"""Reading a journal, also one that is still growing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from holdfast.journal.errors import JournalDamaged
+from holdfast.journal.record import HEADER, MAGIC, MAX_BODY, Record, announced, decode
+
+_CHUNK = 256 * 1024
+
+
+class JournalReader:
+    """Reads records in order and remembers where it stands.
+
+    `read()` yields what is complete now; calling it again later goes on behind the last record
+    that was yielded. It stops in front of a torn or damaged record; `tail_bytes` tells how much
+    lies behind that place.
+
+    Raises JournalDamaged if the file is not a journal of a known version, FileNotFoundError if
+    there is none.
+    """
+
+    def __init__(self, path: Path, *, after: int = 0, offset: int = len(MAGIC)) -> None:
+        """Start behind record `after`, which ends at `offset` (both from a mark)."""
+        self.sequence = after
+        self.offset = max(offset, len(MAGIC))
+        self._path = path
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            check_magic(os.pread(self._file, len(MAGIC), 0), path)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def read(self, until: int | None = None) -> Iterator[Record]:
+        """Each complete record up to sequence number `until` (default: all that are there)."""
+        size = _CHUNK
+        while until is None or self.sequence < until:
+            data = os.pread(self._file, size, self.offset)
+            view, position = memoryview(data), 0
+            base = self.offset
+            while until is None or self.sequence < until:
+                record = decode(view, position, base + position, self.sequence + 1)
+                if record is None:
+                    break
+                position = record.end - base
+                self.sequence, self.offset = record.sequence, record.end
+                yield record
+            if len(data) < size:  # that was the end of the file
+                return
+            needed = announced(view, position)
+            if position == 0 and size >= needed:
+                return  # complete and yet no record: damaged
+            if needed > MAX_BODY + HEADER.size:
+                return
+            size = max(_CHUNK, needed)
+
+    @property
+    def tail_bytes(self) -> int:
+        """Bytes behind the last record that was read."""
+        return os.fstat(self._file).st_size - self.offset
+
+
+def check_magic(found: bytes, path: Path) -> None:
+    """Raises JournalDamaged unless `found` is the start of a journal (or of an empty one)."""
+    if found == MAGIC or (len(found) < len(MAGIC) and MAGIC.startswith(found)):
+        return
+    if found[:6] == MAGIC[:6]:
+        version = int.from_bytes(found[6:8], "big")
+        message = f"{path} is a journal of version {version}; this program knows version 1."
+        raise JournalDamaged(message, fix="Use the Holdfast version that wrote it.")
+    message = f"{path} is not a journal."
+    raise JournalDamaged(message, fix="Move its folder away; the run in it cannot be recovered.")

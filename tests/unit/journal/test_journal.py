@@ -1,0 +1,245 @@
+"""Writing, reading and repairing a journal, on a real file system."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.journal import (
+    RESERVE,
+    BlobWriter,
+    Delivery,
+    Journal,
+    JournalDamaged,
+    JournalFull,
+    JournalLocked,
+    JournalReader,
+    Mark,
+    Position,
+    RunFolder,
+    RunLock,
+    blob_path,
+    folder_name,
+    is_locked,
+)
+from holdfast.journal import writer as writer_module
+
+
+def write(path: Path, bodies: list[bytes]) -> None:
+    with Journal.create(path) as journal:
+        for body in bodies:
+            journal.append(13, body)
+        journal.flush()
+
+
+def read(path: Path) -> list[bytes]:
+    with JournalReader(path) as reader:
+        return [record.body for record in reader.read()]
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal.create(path) as journal:
+        assert journal.append(1, b'{"a":1}', time_us=7) == 1
+        assert journal.append(2, b"") == 2
+        assert journal.synced == 0
+        assert journal.flush() == 2
+        assert journal.synced == 2
+    with JournalReader(path) as reader:
+        first, second = reader.read()
+    assert (first.sequence, first.time_us, first.kind, first.json()) == (1, 7, 1, {"a": 1})
+    assert second.json() == {}
+    assert second.offset == first.end
+    assert path.stat().st_size == second.end
+
+
+@settings(max_examples=60, deadline=None)
+@given(bodies=st.lists(st.binary(max_size=400), max_size=12), data=st.data())
+def test_a_torn_file_keeps_every_whole_record_and_grows_on(
+    bodies: list[bytes], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("j") / "journal"
+    write(path, bodies)
+    whole = path.read_bytes()
+    ends = [8]
+    for body in bodies:
+        ends.append(ends[-1] + 25 + len(body))
+    size = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:size] + data.draw(st.binary(max_size=40)))
+    if size < 8:  # the magic itself is torn: nothing was ever acknowledged
+        path.write_bytes(whole[:size])
+    expected = bodies[: sum(end <= size for end in ends[1:])]
+    assert read(path) == expected
+    with Journal.open(path) as journal:
+        assert journal.sequence == len(expected)
+        journal.append(13, b"next")
+        journal.flush()
+    assert read(path) == [*expected, b"next"]
+
+
+def test_a_flipped_bit_is_noticed_and_the_rest_is_kept_for_a_look(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    write(path, [b"one" * 10, b"two" * 10, b"three" * 10])
+    data = bytearray(path.read_bytes())
+    data[8 + 25 + 30 + 25 + 3] ^= 1  # in the body of the second record
+    path.write_bytes(data)
+    with JournalReader(path) as reader:
+        assert [record.body for record in reader.read()] == [b"one" * 10]
+        assert reader.tail_bytes > 0
+    with Journal.open(path) as journal:
+        assert journal.cut_bytes > 0
+        assert journal.sequence == 1
+    assert [item.name for item in tmp_path.glob("journal.cut-*")] == ["journal.cut-63"]
+
+
+def test_records_larger_than_a_chunk(tmp_path: Path) -> None:
+    bodies = [os.urandom(size) for size in (10, 300_000, 5, 1_000_000, 262_144 - 25, 3)]
+    write(tmp_path / "journal", bodies)
+    assert read(tmp_path / "journal") == bodies
+
+
+def test_a_reader_follows_a_writer_and_stops_where_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal.create(path) as journal, JournalReader(path) as reader:
+        assert list(reader.read()) == []
+        for number in range(10):
+            journal.append(13, b"%d" % number)
+        assert list(reader.read()) == []
+        journal.flush()
+        assert [record.sequence for record in reader.read(until=4)] == [1, 2, 3, 4]
+        journal.append(13, b"10")
+        journal.flush(sync=False)
+        assert [record.sequence for record in reader.read()] == [5, 6, 7, 8, 9, 10, 11]
+        later = JournalReader(path, after=reader.sequence, offset=reader.offset)
+        journal.append(13, b"11")
+        journal.flush()
+        assert [record.body for record in later.read()] == [b"11"]
+        later.close()
+
+
+def test_other_files_and_other_versions_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b"something else entirely")
+    with pytest.raises(JournalDamaged, match="not a journal"):
+        JournalReader(path)
+    path.write_bytes(b"HFJRNL\x00\x09 later")
+    with pytest.raises(JournalDamaged, match="version 9"):
+        Journal.open(path)
+
+
+def test_the_budget_leaves_room_for_the_outcome(tmp_path: Path) -> None:
+    limit = RESERVE + 10_000
+    with Journal.create(tmp_path / "journal", max_bytes=limit) as journal:
+        with pytest.raises(JournalFull):  # noqa: PT012 - one of many is refused
+            for _ in range(1000):
+                journal.append(13, b"x" * 100)
+        journal.append(30, b"{}", essential=True)
+        journal.flush()
+        assert journal.size < limit
+    assert read(tmp_path / "journal")[-1] == b"{}"
+
+
+def test_a_full_disk_takes_the_outcome_from_the_reserve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.create(tmp_path / "journal")
+    journal.append(13, b"first")
+    journal.flush()
+    monkeypatch.setattr(writer_module, "_allocate", lambda *_: errno.ENOSPC)
+    with pytest.raises(JournalFull, match="no room on the disk"):  # noqa: PT012 - one of many
+        for _ in range(10_000):
+            journal.append(13, b"x" * 500)
+            journal.flush(sync=False)
+    written = journal.written
+    journal.discard_pending()
+    assert journal.append(30, b"{}", essential=True) == written + 1
+    journal.flush()
+    journal.close()
+    assert read(tmp_path / "journal")[-1] == b"{}"
+
+
+def test_a_half_written_group_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.create(tmp_path / "journal")
+    journal.append(13, b"first")
+    journal.flush()
+    real, calls = os.pwrite, []
+
+    def failing(file: int, data: bytes, offset: int) -> int:
+        calls.append(len(data))
+        if len(calls) == 1:
+            return real(file, bytes(data)[:20], offset)
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "pwrite", failing)
+    journal.append(13, b"second" * 20)
+    with pytest.raises(JournalFull):
+        journal.flush()
+    assert read(tmp_path / "journal") == [b"first"]
+    monkeypatch.setattr(os, "pwrite", real)
+    journal.flush()
+    journal.close()
+    assert read(tmp_path / "journal") == [b"first", b"second" * 20]
+
+
+def test_the_mark_survives_any_torn_write(tmp_path: Path) -> None:
+    path = tmp_path / "mark"
+    with Mark(path) as mark:
+        assert mark.position == Position()
+        mark.move(Position(3, 100))
+        mark.move(Position(4, 150, 1))
+        with pytest.raises(ValueError, match="back"):
+            mark.move(Position(4, 150, 0))
+    with Mark(path) as mark:
+        assert mark.position == Position(4, 150, 1)
+        mark.close_delivery(Delivery.COMPLETE)
+    whole = path.read_bytes()
+    for seed in range(64):
+        data = bytearray(whole)
+        place = random.Random(seed).randrange(64, len(data))  # the slot written last
+        data[place] ^= 255
+        path.write_bytes(data)
+        with Mark(path) as mark:
+            assert mark.position.sequence == 4
+
+
+def test_blobs_are_named_by_what_they_hold(tmp_path: Path) -> None:
+    with BlobWriter(tmp_path) as blob:
+        blob.write(b"hello ")
+        blob.write(b"world")
+        digest = blob.finish()
+    assert blob_path(tmp_path, digest).read_bytes() == b"hello world"
+    with BlobWriter(tmp_path) as blob:
+        blob.write(b"never finished")
+    assert [item.name for item in (tmp_path / "blobs").iterdir()] == [digest]
+    with pytest.raises(ValueError, match="not a SHA-256"):
+        blob_path(tmp_path, "../../etc/passwd")
+
+
+@pytest.mark.parametrize("run_id", ["../up", "a/b", "..", ".", "", "x" * 500, "é\0"])
+def test_a_run_id_cannot_leave_its_place(run_id: str, tmp_path: Path) -> None:
+    name = folder_name(run_id)
+    assert "/" not in name
+    assert name not in {"", ".", ".."}
+    folder = RunFolder.create(tmp_path, run_id)
+    assert folder.path.parent == tmp_path
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(FileExistsError):
+        RunFolder.create(tmp_path, run_id)
+
+
+def test_a_lock_has_one_owner(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    with RunLock(path):
+        assert is_locked(path)
+        with pytest.raises(JournalLocked, match="another process"):
+            RunLock(path)
+    assert not is_locked(path)
