@@ -1,0 +1,213 @@
+"""Phoenix V2 frames: text arrays and binary messages, both directions (`worker-protocol.md` 1).
+
+A text frame is `[join_ref, ref, topic, event, payload]`. A binary frame begins with its kind
+(0 push, 1 reply, 2 broadcast) and the one-byte lengths of its strings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json
+
+PHX_JOIN = "phx_join"
+PHX_LEAVE = "phx_leave"
+PHX_REPLY = "phx_reply"
+PHX_ERROR = "phx_error"
+PHX_CLOSE = "phx_close"
+HEARTBEAT = "heartbeat"
+PHOENIX_TOPIC = "phoenix"
+#: lightning-mock names its replies `chan_reply_<ref>`.
+_MOCK_REPLY = "chan_reply_"
+
+_PUSH, _REPLY, _BROADCAST = 0, 1, 2
+
+
+class BadFrame(HoldfastError):  # noqa: N818 - named for what came
+    """The peer sent something that is not a Phoenix frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """JSON text that goes into a frame as it is; whoever makes it answers for its validity."""
+
+    text: str
+
+
+#: A payload: JSON, prepared JSON text, or (in binary frames) bytes.
+Payload: TypeAlias = "Json | Raw | bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One frame, read or to be sent."""
+
+    join_ref: str | None
+    ref: str | None
+    topic: str
+    event: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a push. `response` is bytes if it came in a binary frame."""
+
+    ref: str
+    status: str
+    response: Json | bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+def dumps(value: object) -> str:
+    """Compact JSON. ValueError for NaN and infinities, which are not JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def json_object(fields: Mapping[str, Json | Raw]) -> Raw:
+    """A JSON object some of whose values are prepared text."""
+    parts = [
+        f"{dumps(key)}:{value.text if isinstance(value, Raw) else dumps(value)}"
+        for key, value in fields.items()
+    ]
+    return Raw("{" + ",".join(parts) + "}")
+
+
+def encode_text(message: Message) -> str:
+    """The frame as text. TypeError for a bytes payload.
+
+    Lone surrogates, which UTF-8 cannot carry, are written as escapes.
+    """
+    payload = message.payload
+    if isinstance(payload, bytes):
+        error = "bytes travel in binary frames only"
+        raise TypeError(error)
+    body = payload.text if isinstance(payload, Raw) else dumps(payload)
+    head = dumps([message.join_ref, message.ref, message.topic, message.event])
+    text = f"{head[:-1]},{body}]"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
+def decode_text(text: str) -> Message:
+    """The frame a text carries. BadFrame if it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = f"not JSON: {error}"
+        raise BadFrame(message) from error
+    if not isinstance(value, list) or len(value) != 5:
+        message = "not an array of five"
+        raise BadFrame(message)
+    join_ref, ref, topic, event, payload = value
+    if not isinstance(topic, str) or not isinstance(event, str):
+        message = "topic and event must be strings"
+        raise BadFrame(message)
+    return Message(_ref(join_ref), _ref(ref), topic, event, cast("Json", payload))
+
+
+def encode_binary_reply(message: Message, status: str, body: bytes) -> bytes:
+    """A reply to `message` whose response is the given bytes (server → client)."""
+    strings = [message.join_ref or "", message.ref or "", message.topic, status]
+    return _binary(_REPLY, strings, body)
+
+
+def encode_binary_push(message: Message, *, from_client: bool) -> bytes:
+    """A push whose payload is bytes."""
+    refs = [message.join_ref or ""] + ([message.ref or ""] if from_client else [])
+    return _binary(_PUSH, [*refs, message.topic, message.event], _bytes(message))
+
+
+def encode_binary_broadcast(message: Message) -> bytes:
+    """A broadcast whose payload is bytes (server → client)."""
+    return _binary(_BROADCAST, [message.topic, message.event], _bytes(message))
+
+
+def decode_binary(data: bytes, *, from_client: bool = False) -> Message:
+    """The frame some bytes carry; a reply is a BinaryReply. BadFrame if they are no frame."""
+    if not data:
+        error = "an empty binary frame"
+        raise BadFrame(error)
+    kind = data[0]
+    if kind == _REPLY and not from_client:
+        (join_ref, ref, topic, status), body = _split(data, 4)
+        return BinaryReply(join_ref or None, ref or None, topic, PHX_REPLY, body, status)
+    if kind == _PUSH and from_client:
+        (join_ref, ref, topic, event), body = _split(data, 4)
+        return Message(join_ref or None, ref or None, topic, event, body)
+    if kind == _PUSH:
+        (join_ref, topic, event), body = _split(data, 3)
+        return Message(join_ref or None, None, topic, event, body)
+    if kind == _BROADCAST and not from_client:
+        (topic, event), body = _split(data, 2)
+        return Message(None, None, topic, event, body)
+    error = f"a binary frame of kind {kind}"
+    raise BadFrame(error)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryReply(Message):
+    """A reply whose response came as bytes."""
+
+    status: str
+
+
+def reply_of(message: Message) -> Reply | None:
+    """The reply a message is, or None."""
+    if message.ref is None:
+        return None
+    if isinstance(message, BinaryReply):
+        return Reply(message.ref, message.status, cast("bytes", message.payload))
+    if message.event != PHX_REPLY and not message.event.startswith(_MOCK_REPLY):
+        return None
+    payload = message.payload
+    if not isinstance(payload, dict):
+        return Reply(message.ref, "error", None)
+    return Reply(message.ref, str(payload.get("status", "error")), payload.get("response"))
+
+
+def _ref(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _bytes(message: Message) -> bytes:
+    if not isinstance(message.payload, bytes):
+        error = "a binary frame carries bytes"
+        raise TypeError(error)
+    return message.payload
+
+
+def _binary(kind: int, strings: list[str], body: bytes) -> bytes:
+    encoded = [item.encode() for item in strings]
+    long = [item for item in encoded if len(item) > 255]
+    if long:
+        error = f"too long for a binary frame: {long[0][:40]!r}…"
+        raise ValueError(error)
+    return bytes([kind, *map(len, encoded)]) + b"".join(encoded) + body
+
+
+def _split(data: bytes, count: int) -> tuple[list[str], bytes]:
+    lengths = data[1 : 1 + count]
+    end = 1 + count + sum(lengths)
+    if len(lengths) < count or len(data) < end:
+        error = "a binary frame that ends too early"
+        raise BadFrame(error)
+    strings, start = [], 1 + count
+    for length in lengths:
+        try:
+            strings.append(data[start : start + length].decode())
+        except UnicodeDecodeError as problem:
+            error = "a binary frame whose header is not UTF-8"
+            raise BadFrame(error) from problem
+        start += length
+    return strings, data[end:]

@@ -1,0 +1,195 @@
+"""Worker tokens (HS256) and run tokens (RS256): made and checked, with the time as parameter.
+
+Rules: `worker-protocol.md` section 2, `platform.md` 4.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import warnings
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+
+WORKER_ISSUER = "urn:openfn:worker"
+RUN_ISSUER = "Lightning"
+#: Clock difference that is forgiven, in seconds.
+TOLERANCE_SECONDS = 5
+#: Time is checked here, against the caller's clock, and not by the library.
+_NO_CLOCK: dict[str, Any] = {
+    "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,
+    "verify_iss": False, "verify_sub": False, "verify_jti": False,
+}  # fmt: skip
+
+
+class TokenError(HoldfastError):
+    """A token or key is not what it should be. Never carries the token itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunToken:
+    """What a verified run token says; times in Unix seconds."""
+
+    run_id: str
+    not_before: float | None
+    expires_at: float | None
+    claims: JsonObject
+
+
+def sign_worker_token(secret: str, worker_id: str, issued_at: int) -> str:
+    """The token a worker connects with.
+
+    The key is the text of the secret as it stands, not what it may encode. The header is exactly
+    `{"alg":"HS256"}`: Lightning compares no more, so no less is sent.
+    """
+    claims: dict[str, Any] = {"worker_id": worker_id, "iat": issued_at, "iss": WORKER_ISSUER}
+    with warnings.catch_warnings():  # how long the secret is, is the operator's decision
+        warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+        return jwt.encode(claims, secret.encode(), algorithm="HS256", headers={"typ": None})
+
+
+def verify_worker_token(token: str, secret: str, now: float) -> JsonObject:
+    """The claims of a worker's token. TokenError if it does not prove a worker.
+
+    `iss`, `iat` and `worker_id` are demanded; `nbf` counts only if it is there.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+        claims = _decode(token, secret.encode(), "HS256")
+    if claims.get("iss") != WORKER_ISSUER:
+        message = "the token was not issued for a worker"
+        raise TokenError(message)
+    if not isinstance(claims.get("worker_id"), str) or not _is_number(claims.get("iat")):
+        message = "the token lacks worker_id or iat"
+        raise TokenError(message)
+    _check_times(claims, now)
+    return claims
+
+
+def sign_run_token(
+    key: RSAPrivateKey,
+    run_id: str,
+    *,
+    not_before: int,
+    expires_at: int,
+    extra: JsonObject | None = None,
+) -> str:
+    """The token of one run: presented on its channel, and to Collections."""
+    claims: dict[str, Any] = dict(extra or {})
+    claims |= {"iss": RUN_ISSUER, "id": run_id, "sub": f"run:{run_id}"}
+    claims |= {"nbf": not_before, "exp": expires_at}
+    return jwt.encode(claims, key, algorithm="RS256")
+
+
+def verify_run_token(
+    token: str, key: RSAPublicKey, now: float, *, run_id: str | None = None, strict: bool = True
+) -> RunToken:
+    """What a run's token says. TokenError if signature, issuer, time or run are wrong.
+
+    `strict` (the platform's side) demands all five claims and that `sub` belongs to `id`; a
+    worker is lenient, as tokens of older platforms lack `sub`.
+    """
+    claims = _decode(token, key, "RS256")
+    if claims.get("iss") != RUN_ISSUER:
+        message = "the run token has another issuer"
+        raise TokenError(message)
+    found = claims.get("id")
+    if strict:
+        if claims.get("sub") != f"run:{found}" or not isinstance(found, str):
+            message = "the run token's subject is not its run"
+            raise TokenError(message)
+        if not _is_number(claims.get("exp")) or not _is_number(claims.get("nbf")):
+            message = "the run token lacks exp or nbf"
+            raise TokenError(message)
+    if run_id is not None and found is not None and found != run_id:
+        message = "the run token belongs to another run"
+        raise TokenError(message)
+    _check_times(claims, now)
+    return RunToken(str(found), _number(claims.get("nbf")), _number(claims.get("exp")), claims)
+
+
+def expiry_of(token: str) -> float | None:
+    """When a token says that it ends (Unix seconds), unverified; None if it does not say."""
+    try:
+        claims = jwt.decode(token, options=cast("Any", {**_NO_CLOCK, "verify_signature": False}))
+    except jwt.PyJWTError:
+        return None
+    return _number(claims.get("exp"))
+
+
+def public_key(text: str) -> RSAPublicKey:
+    """An RSA key from base64 of a PEM (padded or not) or the PEM itself; SPKI or PKCS#1."""
+    pem = _pem(text)
+    try:
+        key = load_pem_public_key(pem)
+    except ValueError as error:
+        message = "WORKER_LIGHTNING_PUBLIC_KEY is not a public key."
+        fix = "Copy the value that the platform's key generator printed (base64 of a PEM file)."
+        raise TokenError(message, fix=fix) from error
+    if not isinstance(key, RSAPublicKey):
+        message = "The public key is not an RSA key."
+        raise TokenError(message)
+    return key
+
+
+def private_key(text: str) -> RSAPrivateKey:
+    """An RSA private key from base64 of a PEM (padded or not) or the PEM itself."""
+    try:
+        key = load_pem_private_key(_pem(text), password=None)
+    except (ValueError, TypeError) as error:
+        message = "WORKER_RUNS_PRIVATE_KEY is not a private key."
+        fix = "Give base64 of a PEM file with an RSA key that has no passphrase."
+        raise TokenError(message, fix=fix) from error
+    if not isinstance(key, RSAPrivateKey):
+        message = "The private key is not an RSA key."
+        raise TokenError(message)
+    return key
+
+
+def _pem(text: str) -> bytes:
+    stripped = text.strip().strip('"')
+    if stripped.startswith("-----BEGIN"):
+        return stripped.replace("\\n", "\n").encode()
+    compact = "".join(stripped.split()).rstrip("=")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        message = "A key is neither base64 nor PEM."
+        raise TokenError(message) from error
+
+
+def _decode(token: str, key: Any, algorithm: str) -> JsonObject:
+    try:
+        claims = jwt.decode(token, key, algorithms=[algorithm], options=cast("Any", _NO_CLOCK))
+    except jwt.PyJWTError as error:
+        message = f"the token is not valid ({type(error).__name__})"
+        raise TokenError(message) from error
+    return cast("JsonObject", claims)
+
+
+def _check_times(claims: JsonObject, now: float) -> None:
+    start, end = claims.get("nbf"), claims.get("exp")
+    if _is_number(start) and now + TOLERANCE_SECONDS < cast("float", start):
+        message = "the token is not valid yet: check the clocks of both machines"
+        raise TokenError(message)
+    if _is_number(end) and now - TOLERANCE_SECONDS >= cast("float", end):
+        message = "the token has expired"
+        raise TokenError(message)
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: Json) -> float | None:
+    return float(cast("float", value)) if _is_number(value) else None
