@@ -1,0 +1,107 @@
+"""From a concrete specifier to a finished folder in the store, or to nothing at all.
+
+npm works in a private folder; when everything is in order that folder moves into the store in
+one rename. Whoever is killed leaves only the private folder behind, which the next one clears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.adaptors import tree
+from holdfast.adaptors.errors import StoreError
+from holdfast.adaptors.npm import Npm
+from holdfast.adaptors.package import entry_file, read_manifest
+from holdfast.adaptors.record import Record
+from holdfast.adaptors.specifier import Specifier
+from holdfast.model.json import JsonObject
+
+
+class Installer:
+    """Puts adaptors into the store at `root`. The caller holds the adaptor's lock."""
+
+    def __init__(self, root: Path, npm: Npm, overrides: Mapping[str, str]) -> None:
+        self._root = root
+        self._overrides = overrides
+        self._npm = npm
+
+    async def download(self, specifier: Specifier, work: Path, hold: int) -> JsonObject:
+        """Let npm fetch the adaptor into the private folder `work`, emptied first.
+
+        Gives npm's lock file. Raises NpmError, OSError.
+        """
+        await asyncio.to_thread(_empty, work)
+        # npm refuses an override of what is asked for itself.
+        overrides = {name: v for name, v in self._overrides.items() if name != specifier.name}
+        return await self._npm.install(work, str(specifier), overrides=overrides, hold=hold)
+
+    def finish(self, specifier: Specifier, work: Path, lock: JsonObject) -> tuple[Path, Record]:
+        """Describe and seal what npm made in `work`, and move it to its place in the store.
+
+        Blocks for some tenths of a second. Raises StoreError, OSError.
+        """
+        modules = work / "node_modules"
+        package = modules / specifier.name
+        manifest = read_manifest(package)
+        if manifest.get("version") != specifier.version:
+            message = f"npm installed version {manifest.get('version')} in its place"
+            raise StoreError(message)
+        entry = entry_file(package, manifest)
+        # npm's own notes change from install to install; what matters of them is in the record.
+        for leftover in (modules / ".package-lock.json", work / "package-lock.json"):
+            leftover.unlink(missing_ok=True)
+        (work / "package.json").unlink(missing_ok=True)
+        tree.make_read_only(work)
+        found = tree.digest(modules)
+        record = Record(
+            name=specifier.name,
+            version=str(specifier.version),
+            entry=entry,
+            exports=(),
+            digest=found.digest,
+            files=found.files,
+            size=found.size,
+            installed_at=time.time(),
+            packages=_packages(lock),
+        )
+        record.write(work)
+        return place(work, self._root, record), record
+
+
+def _empty(work: Path) -> None:
+    tree.remove(work.parent)
+    work.mkdir(parents=True)
+
+
+def place(work: Path, root: Path, record: Record) -> Path:
+    """Move a finished folder into the store, over a damaged one if need be. Raises OSError."""
+    target = root / record.folder_name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        old = work.with_name("old")
+        tree.remove(old)
+        target.chmod(0o755)  # a folder that moves to another parent must be writable
+        target.rename(old)
+        work.rename(target)
+        tree.remove(old)
+    else:
+        work.rename(target)
+    target.chmod(0o555)
+    return target
+
+
+def _packages(lock: JsonObject) -> dict[str, dict[str, str]]:
+    """Version and checksum of each package in npm's lock file."""
+    found: dict[str, dict[str, str]] = {}
+    packages = lock.get("packages")
+    for place_, facts in packages.items() if isinstance(packages, dict) else ():
+        if place_ and isinstance(facts, dict):
+            found[place_] = {
+                key: value
+                for key in ("version", "integrity")
+                if isinstance(value := facts.get(key), str)
+            }
+    return found

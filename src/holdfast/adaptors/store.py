@@ -1,0 +1,257 @@
+"""The adaptor store: every adaptor once per version, shared by runs and read-only to them.
+
+```
+<root>/@openfn/language-http@7.2.10-<digest>/node_modules/…   an adaptor and what it needs
+                                             holdfast.json    its record
+<root>/resolutions.json                                       what `latest` and ranges became
+<root>/.locks, .tmp, .npm                                     locks, unfinished work, downloads
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from holdfast.adaptors import tree
+from holdfast.adaptors.errors import AutoinstallError, StoreError
+from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
+from holdfast.adaptors.failures import WORDS, from_npm, from_system
+from holdfast.adaptors.installer import Installer
+from holdfast.adaptors.integrity import Verifier
+from holdfast.adaptors.local import find_local
+from holdfast.adaptors.lock import exclusive, is_free
+from holdfast.adaptors.npm import Cause, Npm, NpmError
+from holdfast.adaptors.record import METADATA, InstalledAdaptor, Record, read_record
+from holdfast.adaptors.resolutions import Resolutions
+from holdfast.adaptors.specifier import Specifier, version_order
+
+#: Pauses before a failed request is made again, seconds.
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
+#: Installations of different adaptors at one time.
+AT_ONCE = 2
+
+T = TypeVar("T")
+
+
+class Store:
+    """Resolves, installs and finds adaptors. One per process; for one event loop at a time.
+
+    `monorepo` is where `name@local` adaptors are (`OPENFN_ADAPTORS_REPO`); `environment` is what
+    npm's settings are taken from, by default this process's. `overrides` are exact versions for
+    packages that adaptors need, instead of those they ask for (a mirror that lacks one, a fix).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        monorepo: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str] | None = None,
+        retry_seconds: tuple[float, ...] = RETRY_SECONDS,
+    ) -> None:
+        self.root = root.absolute()
+        self._monorepo = monorepo
+        self._retry_seconds = retry_seconds
+        self._npm = Npm(self.root / ".npm", environment)
+        self._installer = Installer(self.root, self._npm, overrides or {})
+        self._verifier = Verifier()
+        self._records: dict[str, tuple[Path, Record]] = {}
+        self.resolutions = Resolutions(
+            self.root / "resolutions.json", self.root / ".locks" / "resolutions"
+        )
+
+    async def ensure(
+        self,
+        specifiers: Iterable[str],
+        *,
+        on_event: Listener | None = None,
+        refresh: bool = False,
+    ) -> dict[str, InstalledAdaptor]:
+        """Make every adaptor ready, installing what is missing; keyed as they were given.
+
+        What is there already costs neither network nor a lock. `refresh` asks the registry anew
+        for tags and ranges. Raises AutoinstallError for the first that fails; the others are
+        then stopped.
+        """
+        listener = on_event or ignore
+        gate = asyncio.Semaphore(AT_ONCE)
+        wanted = list(dict.fromkeys(specifiers))
+        tasks = [asyncio.ensure_future(self._one(s, listener, gate, refresh)) for s in wanted]
+        try:
+            return dict(zip(wanted, await asyncio.gather(*tasks), strict=True))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def resolve(
+        self, specifier: str, *, refresh: bool = False, on_event: Listener | None = None
+    ) -> str:
+        """The specifier with one exact version: `name@1.2.3` (or `name@local`).
+
+        Tags and ranges are asked from the registry once and recorded. Raises AutoinstallError.
+        """
+        wanted = Specifier.parse(specifier)
+        if wanted.concrete or wanted.local:
+            return str(wanted)
+        asked = wanted if wanted.version else wanted.at("latest")
+        version = None if refresh else self.resolutions.get(str(asked))
+        if version is None:
+            version = await self._ask(asked, on_event or ignore)
+            try:
+                await self.resolutions.record({str(asked): version})
+            except OSError as error:
+                raise from_system(error, specifier) from error
+        return str(asked.at(version))
+
+    def installed(self) -> list[tuple[Path, Record]]:
+        """Every adaptor in the store with its folder, by name and version."""
+        found = []
+        for pattern in (f"*/{METADATA}", f"@*/*/{METADATA}"):
+            for path in self.root.glob(pattern):
+                if not path.parent.relative_to(self.root).parts[0].startswith("."):
+                    try:
+                        found.append((path.parent, read_record(path.parent)))
+                    except StoreError:
+                        continue  # not usable, so not installed; the next install replaces it
+        return sorted(found, key=lambda item: (item[1].name, version_order(item[1].version)))
+
+    def is_whole(self, folder: Path, record: Record) -> bool:
+        """Read all files of an installed adaptor and compare its digest. Blocks."""
+        return Verifier().check(folder, record)
+
+    def clear_leftovers(self) -> int:
+        """Remove what killed installations left behind; says how many there were."""
+        cleared = 0
+        work = self.root / ".tmp"
+        for leftover in work.iterdir() if work.is_dir() else ():
+            if is_free(self.root / ".locks" / leftover.name):
+                tree.remove(leftover)
+                cleared += 1
+        return cleared
+
+    @asynccontextmanager
+    async def exclusive(
+        self, specifier: Specifier, *, on_wait: Callable[[], None] | None = None
+    ) -> AsyncIterator[tuple[Path, int]]:
+        """Hold the lock of one adaptor; gives its private working folder and the lock."""
+        name = str(specifier).replace("/", "+")
+        async with exclusive(self.root / ".locks" / name, on_wait=on_wait) as lock:
+            work = self.root / ".tmp" / name
+            try:
+                yield work / "new", lock
+            finally:
+                await asyncio.to_thread(tree.remove, work)
+
+    async def _one(
+        self, text: str, listener: Listener, gate: asyncio.Semaphore, refresh: bool
+    ) -> InstalledAdaptor:
+        started = time.monotonic()
+        try:
+            wanted = Specifier.parse(await self.resolve(text, refresh=refresh, on_event=listener))
+            if wanted.local:
+                return await asyncio.to_thread(find_local, wanted, self._monorepo)
+            found = await self._find(wanted)
+            if found is not None:
+                listener(InstallEvent(Event.PRESENT, text, found.version))
+                return found
+            async with gate:
+                found = await self._install(wanted, listener)
+            seconds = time.monotonic() - started
+            listener(InstallEvent(Event.INSTALLED, text, found.version, seconds))
+        except AutoinstallError as error:
+            seconds = time.monotonic() - started
+            listener(InstallEvent(Event.FAILED, text, None, seconds, error.cause))
+            raise
+        return found
+
+    async def _find(self, wanted: Specifier) -> InstalledAdaptor | None:
+        """The adaptor if it is in the store and whole."""
+        known = self._records.get(str(wanted))
+        if known is not None and self._verifier.fresh(*known):
+            return known[1].at(known[0])
+        for folder, record in self._candidates(wanted):
+            if await asyncio.to_thread(self._verifier.check, folder, record):
+                self._records[str(wanted)] = (folder, record)
+                return record.at(folder)
+        return None
+
+    def _candidates(self, wanted: Specifier) -> list[tuple[Path, Record]]:
+        """What the store holds under a name and version, newest installation first."""
+        found = []
+        for path in self.root.glob(f"{wanted}-*/{METADATA}"):
+            try:
+                record = read_record(path.parent)
+            except StoreError:
+                continue
+            if (record.name, record.version) == (wanted.name, wanted.version):
+                found.append((path.parent, record))
+        return sorted(found, key=lambda item: item[1].installed_at, reverse=True)
+
+    async def _install(self, wanted: Specifier, listener: Listener) -> InstalledAdaptor:
+        text, version = str(wanted), wanted.version
+
+        def waiting() -> None:
+            listener(InstallEvent(Event.WAITING, text, version))
+
+        try:
+            async with self.exclusive(wanted, on_wait=waiting) as (work, lock):
+                found = await self._find(wanted)
+                if found is not None:
+                    return found  # another task or process was faster
+                if self._candidates(wanted):
+                    listener(InstallEvent(Event.DAMAGED, text, version))
+                listener(InstallEvent(Event.INSTALLING, text, version))
+                notes = await self._persist(
+                    lambda: self._installer.download(wanted, work, lock), wanted, listener
+                )
+                folder, record = await asyncio.to_thread(
+                    self._installer.finish, wanted, work, notes
+                )
+        except StoreError as error:
+            raise AutoinstallError(error.message, specifier=text, fix=error.fix) from error
+        except OSError as error:
+            raise from_system(error, text) from error
+        found = await self._find(wanted)
+        if found is None:
+            message = f"its files in {folder} changed while they were installed"
+            raise AutoinstallError(message, specifier=text, fix="Try again; check the disk.")
+        return record.at(folder)
+
+    async def _ask(self, asked: Specifier, listener: Listener) -> str:
+        """The highest version the registry knows for a tag or range."""
+        try:
+            versions = await self._persist(lambda: self._npm.versions(str(asked)), asked, listener)
+        except OSError as error:
+            raise from_system(error, str(asked)) from error
+        if not versions:
+            message, fix = WORDS[Cause.UNKNOWN_VERSION]
+            raise AutoinstallError(message, specifier=str(asked), fix=fix)
+        version = max(versions, key=version_order)
+        if not asked.at(version).concrete:
+            message = "the registry answered with something that is not a version"
+            raise AutoinstallError(message, specifier=str(asked))
+        listener(InstallEvent(Event.RESOLVED, str(asked), version))
+        return version
+
+    async def _persist(
+        self, action: Callable[[], Awaitable[T]], wanted: Specifier, listener: Listener
+    ) -> T:
+        """Do it, and again after a pause when the network was at fault."""
+        for pause in (*self._retry_seconds, None):
+            try:
+                return await action()
+            except NpmError as error:
+                if pause is None or not error.cause.transient:
+                    raise from_npm(error, str(wanted)) from None
+                listener(
+                    InstallEvent(Event.RETRYING, str(wanted), wanted.version, pause, error.code)
+                )
+                await asyncio.sleep(pause)
+        raise AssertionError

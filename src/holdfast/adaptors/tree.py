@@ -1,0 +1,99 @@
+"""A folder of installed files: its digest, its fingerprint, read-only, and gone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.adaptors.errors import StoreError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDigest:
+    """`sha256-<hex>` over names, kinds and contents of every file below a folder."""
+
+    digest: str
+    files: int
+    size: int  # bytes
+
+
+def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Everything below a folder, each folder before its contents, in an order of its own.
+
+    Raises StoreError at anything that is neither file nor folder: a link could lead outside.
+    """
+    with os.scandir(folder) as found:
+        items = sorted(found, key=lambda item: item.name)
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            yield item
+            yield from entries(Path(item.path))
+        elif item.is_file(follow_symlinks=False):
+            yield item
+        else:
+            message = f"{item.path} is neither a file nor a folder"
+            raise StoreError(message, fix="Packages must consist of plain files.")
+
+
+def digest(folder: Path) -> TreeDigest:
+    """Read every file below `folder` and hash it. Raises StoreError, OSError."""
+    whole = hashlib.sha256()
+    files = size = 0
+    start = len(os.fsencode(folder)) + 1
+    for item in entries(folder):
+        if not item.is_file(follow_symlinks=False):
+            continue
+        with open(item.path, "rb", buffering=0) as file:  # noqa: PTH123 thousands: no Path each
+            mode = os.fstat(file.fileno()).st_mode
+            content = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                content.update(block)
+                size += len(block)
+        kind = b"x" if mode & stat.S_IXUSR else b"-"
+        name = os.fsencode(item.path)[start:]
+        whole.update(kind + b" " + content.hexdigest().encode() + b" " + name + b"\0")
+        files += 1
+    return TreeDigest(f"sha256-{whole.hexdigest()}", files, size)
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash over what `stat` tells of every entry: changes when a file does, reads none.
+
+    Raises StoreError, OSError.
+    """
+    whole = hashlib.sha256()
+    for item in entries(folder):
+        seen = item.stat(follow_symlinks=False)
+        facts = (item.path, seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        whole.update(repr(facts).encode(errors="surrogateescape"))
+    return whole.hexdigest()
+
+
+def make_read_only(folder: Path) -> None:
+    """Take everybody's right to write away from all below `folder` (and not from itself)."""
+    folders = []
+    for item in entries(folder):
+        if item.is_dir(follow_symlinks=False):
+            folders.append(item.path)
+        else:
+            executable = item.stat(follow_symlinks=False).st_mode & stat.S_IXUSR
+            os.chmod(item.path, 0o555 if executable else 0o444)  # noqa: PTH101
+    for path in reversed(folders):
+        os.chmod(path, 0o555)  # noqa: PTH101, S103 runs of another user read it
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder, read-only parts included. Nothing happens when it is not there."""
+    if not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    for parent, _, _ in os.walk(folder):
+        os.chmod(parent, 0o755)  # noqa: PTH101, S103 on its way out; entries need it to go
+    shutil.rmtree(folder)
