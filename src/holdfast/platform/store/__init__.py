@@ -1,1 +1,1 @@
-"""The tables and queries of the embedded platform."""
+"""Tables, transactions and queries: everything of the platform that touches the database."""

@@ -1,0 +1,54 @@
+"""Who wants to know what happened: notices of committed transactions, sent to watchers.
+
+Topics: `run:<id>`, `runs` (any run changed state), `queue` (a run became available), `workers`.
+A watcher that falls behind loses notices and is told so once (`what="missed"`): it then reads
+the database again, which is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdfast.platform.store.database import Notice
+
+WAITING = 1000  # notices one watcher may leave unread
+
+
+class Hub:
+    """In-process publish and subscribe, on one event loop."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[asyncio.Queue[Notice]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def publish_from_thread(self, notices: list[Notice]) -> None:
+        """What the database calls after a commit."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.publish, notices)
+
+    def publish(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            for watcher in self._watchers.get(notice.topic, ()):
+                if watcher.qsize() < WAITING:
+                    watcher.put_nowait(notice)
+                elif watcher.qsize() == WAITING:
+                    watcher.put_nowait(Notice(notice.topic, "missed"))
+
+    @contextmanager
+    def watch(self, *topics: str) -> Iterator[asyncio.Queue[Notice]]:
+        """A queue of the notices of these topics, for as long as the block lasts."""
+        watcher: asyncio.Queue[Notice] = asyncio.Queue()
+        for topic in topics:
+            self._watchers.setdefault(topic, set()).add(watcher)
+        try:
+            yield watcher
+        finally:
+            for topic in topics:
+                self._watchers[topic].discard(watcher)
+                if not self._watchers[topic]:
+                    del self._watchers[topic]

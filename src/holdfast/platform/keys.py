@@ -1,0 +1,163 @@
+"""The platform's keys: made on first start, kept in `<data>/keys/` with owner-only rights.
+
+| file | what |
+|---|---|
+| `worker-secret` | HMAC key of worker tokens, used as the text it is |
+| `run-private.pem`, `run-public.pem` | RSA key pair that signs run tokens |
+| `encryption-key` | AES-256 key of stored credentials, base64 |
+
+The environment wins where it has a key (`WORKER_SECRET`, `WORKER_RUNS_PRIVATE_KEY`,
+`PRIMARY_ENCRYPTION_KEY`), as with Lightning. `<data>/admin-token` opens the API and, when
+others than this machine can reach it, the web page.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from holdfast.model.errors import HoldfastError
+from holdfast.protocol.tokens import TokenError, private_key
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_RSA_BITS = 2048
+_VERSION = b"\x01"
+
+
+class BadKeyError(HoldfastError):
+    """A key cannot be read, made or used."""
+
+
+class DataFolderError(HoldfastError):
+    """The data folder cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys of one platform."""
+
+    worker_secret: str = field(repr=False)
+    run_private: RSAPrivateKey = field(repr=False)
+    encryption: bytes = field(repr=False)
+    admin_token: str = field(repr=False)
+
+    @property
+    def run_public(self) -> RSAPublicKey:
+        return self.run_private.public_key()
+
+    def encrypt(self, text: str) -> bytes:
+        """AES-256-GCM: a version byte, the nonce, the sealed text."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = AESGCM(self.encryption).encrypt(nonce, text.encode(), _VERSION)
+        return _VERSION + nonce + sealed
+
+    def decrypt(self, sealed: bytes) -> str:
+        """The text that was encrypted. Raises BadKeyError when it was with another key."""
+        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return AESGCM(self.encryption).decrypt(nonce, rest, sealed[:1]).decode()
+        except InvalidTag as error:
+            message = "a stored credential cannot be decrypted: the encryption key has changed"
+            raise BadKeyError(
+                message, fix="Bring back keys/encryption-key, or enter the credential again."
+            ) from error
+
+    def is_admin(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self.admin_token.encode())
+
+
+def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
+    """Read the keys, making what is missing. Raises DataFolderError, BadKeyError."""
+    folder = data / "keys"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        text = environment.get("WORKER_RUNS_PRIVATE_KEY")
+        private = _rsa_key(text or _kept(folder / "run-private.pem", _new_rsa))
+        if not text:
+            _kept(folder / "run-public.pem", lambda: _public_pem(private))
+        return Keys(
+            worker_secret=environment.get("WORKER_SECRET")
+            or _kept(folder / "worker-secret", _new_secret),
+            run_private=private,
+            encryption=_encryption_key(
+                environment.get("PRIMARY_ENCRYPTION_KEY")
+                or _kept(folder / "encryption-key", _new_secret)
+            ),
+            admin_token=_kept(data / "admin-token", lambda: secrets.token_urlsafe(_KEY_BYTES)),
+        )
+    except OSError as error:
+        message = f"cannot write to the data folder {data}: {error.strerror or error}"
+        raise DataFolderError(
+            message, fix="Choose another folder with --data, or change its owner or rights."
+        ) from error
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """The content of `path`; if there is no such file, it is made, never half-written."""
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    return path.read_text().strip()
+
+
+def _new_secret() -> str:
+    return base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+
+
+def _new_rsa() -> str:
+    return (
+        rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def _rsa_key(text: str) -> RSAPrivateKey:
+    try:
+        key = private_key(text)
+    except TokenError as error:
+        message = f"the key that signs run tokens cannot be used: {error.message}"
+        raise BadKeyError(message, fix=error.fix) from error
+    if key.key_size < _RSA_BITS:
+        message = f"the key that signs run tokens has fewer than {_RSA_BITS} bits"
+        raise BadKeyError(message, fix="Remove it to let the platform make one.")
+    return key
+
+
+def _public_pem(key: RSAPrivateKey) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+def _encryption_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        message = "the encryption key must be base64 of 32 bytes"
+        raise BadKeyError(message, fix="Bring back the key that the data was encrypted with.")
+    return key

@@ -1,0 +1,158 @@
+"""The first file form: maps keyed by name (`openfn pull`, `openfn deploy`)."""
+
+from __future__ import annotations
+
+from yaml.nodes import Node
+
+from holdfast.model.json import JsonObject
+from holdfast.platform.project.model import (
+    CONDITIONS,
+    DEFAULT_ADAPTOR,
+    CredentialRef,
+    Edge,
+    Job,
+    Project,
+    Trigger,
+    Workflow,
+)
+from holdfast.platform.project.rules import Places
+from holdfast.platform.project.source import Source
+
+_PROJECT = (
+    "id", "name", "description", "concurrency", "credentials", "collections", "workflows",
+    "globals", "color", "env",
+)  # fmt: skip
+_WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs")
+_JOB = ("id", "name", "adaptor", "credential", "body", "globals")
+_TRIGGER = (
+    "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
+    "webhook_response_config",
+)  # fmt: skip
+_EDGE = (
+    "id", "source_trigger", "source_job", "target_job", "condition_type", "condition_expression",
+    "condition_label", "enabled",
+)  # fmt: skip
+
+
+def read(source: Source) -> tuple[Project, Places]:
+    """The project and where its parts stand. Problems go to `source`."""
+    places = Places()
+    top = source.mapping(source.root, "the project", _PROJECT)
+    project = Project(
+        name=source.needed(source.root, top.get("name"), "the project's name"),
+        description=source.text(top.get("description"), "description"),
+        concurrency=source.number(top.get("concurrency"), "concurrency"),
+    )
+    places.put(project, top.get("name") or source.root)
+    for key, node in source.mapping(top.get("credentials"), "credentials").items():
+        project.credentials.append(_credential(source, key, node))
+    for key, node in source.mapping(top.get("collections"), "collections").items():
+        members = source.mapping(node, f"collection {key}", ("id", "name"))
+        project.collections.append(source.text(members.get("name"), "name") or key)
+    if "workflows" not in top:
+        source.add(source.root, "the project's workflows are missing")
+    for key, node in source.mapping(top.get("workflows"), "workflows").items():
+        project.workflows.append(_workflow(source, places, key, node))
+    return project, places
+
+
+def _credential(source: Source, key: str, node: Node) -> CredentialRef:
+    what = f"credential {key}"
+    members = source.mapping(node, what, ("id", "name", "owner"))
+    return CredentialRef(
+        key,
+        source.needed(node, members.get("name"), f"{what}: name"),
+        source.text(members.get("owner"), f"{what}: owner") or "",
+    )
+
+
+def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
+    what = f"workflow {key}"
+    members = source.mapping(node, what, _WORKFLOW)
+    workflow = Workflow(
+        key,
+        source.text(members.get("name"), f"{what}: name") or key,
+        concurrency=source.number(members.get("concurrency"), f"{what}: concurrency"),
+        enable_job_logs=source.flag(
+            members.get("enable_job_logs"), f"{what}: enable_job_logs", default=True
+        ),
+    )
+    places.put(workflow, node)
+    for name, part in source.mapping(members.get("jobs"), f"{what}: jobs").items():
+        workflow.jobs.append(_job(source, places, f"{what}, job {name}", name, part))
+    for name, part in source.mapping(members.get("triggers"), f"{what}: triggers").items():
+        workflow.triggers.append(_trigger(source, places, f"{what}, trigger {name}", name, part))
+    for name, part in source.mapping(members.get("edges"), f"{what}: edges").items():
+        workflow.edges.append(_edge(source, places, f"{what}, edge {name}", name, part))
+    return workflow
+
+
+def _job(source: Source, places: Places, what: str, key: str, node: Node) -> Job:
+    members = source.mapping(node, what, _JOB)
+    job = Job(
+        key,
+        source.text(members.get("name"), f"{what}: name") or key,
+        source.body(members.get("body"), f"{what}: body"),
+        source.text(members.get("adaptor"), f"{what}: adaptor") or DEFAULT_ADAPTOR,
+        source.text(members.get("credential"), f"{what}: credential"),
+    )
+    places.put(job, node)
+    places.put_member(job, "adaptor", members.get("adaptor"))
+    places.put_member(job, "credential", members.get("credential"))
+    places.put_member(job, "body", members.get("body"))
+    return job
+
+
+def _trigger(source: Source, places: Places, what: str, key: str, node: Node) -> Trigger:
+    members = source.mapping(node, what, _TRIGGER)
+    trigger = trigger_of(source, members, what, key)
+    trigger.cron_cursor_job = source.text(
+        members.get("cron_cursor_job"), f"{what}: cron_cursor_job"
+    )
+    places.put(trigger, node)
+    places.put_member(trigger, "cron_expression", members.get("cron_expression"))
+    return trigger
+
+
+def trigger_of(source: Source, members: dict[str, Node], what: str, key: str) -> Trigger:
+    """The members both forms share."""
+    return Trigger(
+        key,
+        source.choice(members.get("type"), f"{what}: type", ("webhook", "cron")) or "webhook",
+        source.flag(members.get("enabled"), f"{what}: enabled", default=True),
+        custom_path=source.text(members.get("custom_path"), f"{what}: custom_path"),
+        cron_expression=source.text(members.get("cron_expression"), f"{what}: cron_expression"),
+        webhook_reply=source.choice(
+            members.get("webhook_reply"),
+            f"{what}: webhook_reply",
+            ("before_start", "after_completion"),
+        )
+        or "before_start",
+        webhook_response_config=_response_config(source, members, what),
+    )
+
+
+def _response_config(source: Source, members: dict[str, Node], what: str) -> JsonObject | None:
+    if (node := members.get("webhook_response_config")) is None:
+        return None
+    known = ("success_code", "error_code")
+    codes = source.mapping(node, f"{what}: webhook_response_config", known)
+    return {key: source.number(value, f"{what}: {key}") for key, value in codes.items()}
+
+
+def _edge(source: Source, places: Places, what: str, key: str, node: Node) -> Edge:
+    members = source.mapping(node, what, _EDGE)
+    expression = source.text(members.get("condition_expression"), f"{what}: condition_expression")
+    kind = source.choice(members.get("condition_type"), f"{what}: condition_type", CONDITIONS)
+    edge = Edge(
+        key,
+        source.needed(node, members.get("target_job"), f"{what}: target_job"),
+        source.text(members.get("source_trigger"), f"{what}: source_trigger"),
+        source.text(members.get("source_job"), f"{what}: source_job"),
+        kind or ("js_expression" if expression else "always"),
+        expression,
+        source.text(members.get("condition_label"), f"{what}: condition_label"),
+        source.flag(members.get("enabled"), f"{what}: enabled", default=True),
+    )
+    places.put(edge, node)
+    return edge

@@ -1,0 +1,158 @@
+"""The second file form: one list of steps, edges as `next` (`schema_version: '4.0'`)."""
+
+from __future__ import annotations
+
+import re
+
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from holdfast.platform.project.form_v1 import trigger_of
+from holdfast.platform.project.model import (
+    CONDITIONS,
+    DEFAULT_ADAPTOR,
+    CredentialRef,
+    Edge,
+    Job,
+    Project,
+    Workflow,
+)
+from holdfast.platform.project.rules import Places
+from holdfast.platform.project.source import Source
+
+_PROJECT = (
+    "id", "name", "description", "schema_version", "cli", "credentials", "collections",
+    "workflows", "openfn", "options", "sandbox",
+)  # fmt: skip
+_WORKFLOW = ("id", "name", "start", "steps", "history", "openfn", "options", "concurrency")
+_STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
+_TRIGGER = (
+    "id", "name", "type", "enabled", "custom_path", "cron_expression", "cron_cursor",
+    "cron_cursor_job_id", "webhook_reply", "webhook_response_config", "next", "openfn",
+)  # fmt: skip
+_NEXT = ("condition", "label", "disabled", "openfn", "name")
+
+
+def read(source: Source) -> tuple[Project, Places]:
+    """The project and where its parts stand. Problems go to `source`."""
+    places = Places()
+    top = source.mapping(source.root, "the project", _PROJECT)
+    name = source.text(top.get("id"), "the project's id") or _slug(
+        source.needed(source.root, top.get("name"), "the project's name")
+    )
+    project = Project(name, source.text(top.get("description"), "description"))
+    places.put(project, top.get("id") or top.get("name") or source.root)
+    for node in source.items(top.get("credentials"), "credentials"):
+        members = source.mapping(node, "a credential", ("name", "owner", "uuid"))
+        title = source.needed(node, members.get("name"), "a credential's name")
+        owner = source.text(members.get("owner"), "owner") or ""
+        project.credentials.append(CredentialRef(f"{owner}|{title}", title, owner))
+    for node in source.items(top.get("collections"), "collections"):
+        project.collections.append(source.needed(source.root, node, "a collection's name"))
+    if "workflows" not in top:
+        source.add(source.root, "the project's workflows are missing")
+    for node in source.items(top.get("workflows"), "workflows"):
+        project.workflows.append(_workflow(source, places, node))
+    return project, places
+
+
+def _workflow(source: Source, places: Places, node: Node) -> Workflow:
+    members = source.mapping(node, "a workflow", _WORKFLOW)
+    name = source.text(members.get("name"), "a workflow's name")
+    key = source.text(members.get("id"), "a workflow's id") or _slug(name or "")
+    if not key:
+        source.add(node, "a workflow needs a name")
+    what = f"workflow {name or key}"
+    workflow = Workflow(
+        key, name or key, concurrency=source.number(members.get("concurrency"), "concurrency")
+    )
+    places.put(workflow, node)
+    for step in source.items(members.get("steps"), f"{what}: steps"):
+        _step(source, places, workflow, what, step)
+    return workflow
+
+
+def _step(source: Source, places: Places, workflow: Workflow, what: str, node: Node) -> None:
+    every = source.mapping(node, f"{what}: a step")
+    is_trigger = "type" in every
+    members = source.mapping(node, f"{what}: a step", _TRIGGER if is_trigger else _STEP)
+    name = source.text(members.get("name"), f"{what}: a step's name")
+    key = source.text(members.get("id"), f"{what}: a step's id") or _slug(name or "")
+    if not key:
+        source.add(node, f"{what}: a step needs an id")
+    where = f"{what}, step {name or key}"
+    if is_trigger:
+        trigger = trigger_of(source, members, where, key)
+        cursor = members.get("cron_cursor") or members.get("cron_cursor_job_id")
+        trigger.cron_cursor_job = source.text(cursor, f"{where}: cron_cursor")
+        workflow.triggers.append(trigger)
+        places.put(trigger, node)
+        places.put_member(trigger, "cron_expression", members.get("cron_expression"))
+    else:
+        job = _job(source, members, where, key, name or key)
+        workflow.jobs.append(job)
+        places.put(job, node)
+        places.put_member(job, "adaptor", members.get("adaptor") or members.get("adaptors"))
+        places.put_member(job, "credential", members.get("configuration"))
+    for target, condition in _targets(source, members.get("next"), where):
+        edge = _edge(source, where, key, target, condition, from_trigger=is_trigger)
+        workflow.edges.append(edge)
+        places.put(edge, condition or members["next"])
+
+
+def _job(source: Source, members: dict[str, Node], what: str, key: str, name: str) -> Job:
+    return Job(
+        key,
+        name,
+        source.body(members.get("expression"), f"{what}: expression"),
+        source.text(_adaptor_node(source, members, what), f"{what}: adaptor") or DEFAULT_ADAPTOR,
+        source.text(members.get("configuration"), f"{what}: configuration"),
+    )
+
+
+def _adaptor_node(source: Source, members: dict[str, Node], what: str) -> Node | None:
+    if (node := members.get("adaptor")) is not None:
+        return node
+    return next(source.items(members.get("adaptors"), f"{what}: adaptors"), None)
+
+
+def _targets(source: Source, node: Node | None, what: str) -> list[tuple[str, Node | None]]:
+    """`next: store` is short for one unconditional target."""
+    if node is None:
+        return []
+    if isinstance(node, ScalarNode):
+        name = source.text(node, f"{what}: next")
+        return [(name, None)] if name else []
+    return list(source.mapping(node, f"{what}: next").items())
+
+
+def _edge(
+    source: Source, what: str, origin: str, target: str, node: Node | None, *, from_trigger: bool
+) -> Edge:
+    edge = Edge(f"{origin}->{target}", target)
+    if from_trigger:
+        edge.source_trigger = origin
+    else:
+        edge.source_job = origin
+    where = f"{what}: next {target}"
+    condition: str | None
+    if isinstance(node, MappingNode):
+        members = source.mapping(node, where, _NEXT)
+        condition = source.text(members.get("condition"), f"{where}: condition")
+        edge.condition_label = source.text(members.get("label"), f"{where}: label")
+        edge.enabled = not source.flag(
+            members.get("disabled"), f"{where}: disabled", default=False
+        )
+    else:
+        condition = source.text(node, where)
+        if condition in {"true", "false"}:
+            edge.enabled, condition = condition == "true", None
+    if condition and condition not in CONDITIONS:
+        edge.condition_type, edge.condition_expression = "js_expression", condition
+    elif condition:
+        edge.condition_type = condition
+    return edge
+
+
+def _slug(text: str) -> str:
+    """Non-word characters become hyphens, letters lower case."""
+    return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", " ", text).strip()).lower()

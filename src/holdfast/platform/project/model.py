@@ -1,0 +1,89 @@
+"""A project as its author writes it: one model for both file forms (`spec/platform.md` 7.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.model.json import JsonObject
+
+CONDITIONS = ("always", "on_job_success", "on_job_failure", "js_expression")
+DEFAULT_ADAPTOR = "@openfn/language-common@latest"
+
+
+@dataclass(slots=True)
+class Job:
+    """One step's code. `key` is how edges call it; `id` is empty until it has one."""
+
+    key: str
+    name: str
+    body: str
+    adaptor: str = DEFAULT_ADAPTOR
+    credential: str | None = None
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Trigger:
+    """What starts a workflow."""
+
+    key: str
+    type: str
+    enabled: bool = True
+    custom_path: str | None = None
+    cron_expression: str | None = None
+    cron_cursor_job: str | None = None
+    webhook_reply: str = "before_start"
+    webhook_response_config: JsonObject | None = None
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Edge:
+    """From a trigger or a job to a job, by their keys."""
+
+    key: str
+    target_job: str
+    source_trigger: str | None = None
+    source_job: str | None = None
+    condition_type: str = "always"
+    condition_expression: str | None = None
+    condition_label: str | None = None
+    enabled: bool = True
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Workflow:
+    """Jobs, triggers and edges under one name."""
+
+    key: str
+    name: str
+    jobs: list[Job] = field(default_factory=list)
+    triggers: list[Trigger] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    concurrency: int | None = None
+    enable_job_logs: bool = True
+    id: str = ""
+
+
+@dataclass(slots=True)
+class CredentialRef:
+    """A credential the project needs; its secret is never in the file."""
+
+    key: str
+    name: str
+    owner: str = ""
+
+
+@dataclass(slots=True)
+class Project:
+    """Everything of one project file."""
+
+    name: str
+    description: str | None = None
+    concurrency: int | None = None
+    credentials: list[CredentialRef] = field(default_factory=list)
+    collections: list[str] = field(default_factory=list)
+    workflows: list[Workflow] = field(default_factory=list)
+    retention_policy: str = "retain_all"
+    id: str = ""

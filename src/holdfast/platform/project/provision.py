@@ -1,0 +1,235 @@
+"""The provisioning document as the platform takes it (`spec/platform.md` 7.2).
+
+Lists as well as maps keyed by name are taken: the two generations of the `openfn` command differ.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaml.nodes import Node
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.model import (
+    CONDITIONS,
+    CredentialRef,
+    Edge,
+    Job,
+    Project,
+    Trigger,
+    Workflow,
+)
+from holdfast.platform.project.rules import UUID, Places, check_project
+
+RETENTION = ("retain_all", "retain_with_errors", "erase_all")
+
+
+class ProvisionError(HoldfastError):
+    """The document breaks rules; `errors` has them by name for the reply."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__("\n".join(texts))
+        self.errors: JsonObject = {"base": list[Json](texts)}
+
+
+@dataclass(slots=True)
+class Provision:
+    """A checked document: what shall be, and the ids of what shall go."""
+
+    project: Project
+    deleted: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Texts:
+    """Problems of a request; nodes are of files only."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, _node: Node | None, text: str) -> None:
+        self.texts.append(text)
+
+
+_PROJECT = frozenset(
+    {
+        "id", "name", "description", "concurrency", "retention_policy",
+        "history_retention_period", "dataclip_retention_period", "requires_mfa",
+        "allow_support_access", "scheduled_deletion", "env", "color", "parent_id",
+        "inserted_at", "updated_at", "project_credentials", "collections", "workflows",
+        "version_history", "project_users", "project_repo_connection", "channels", "files",
+    }
+)  # fmt: skip
+_WORKFLOW = frozenset(
+    {
+        "id", "name", "lock_version", "concurrency", "enable_job_logs", "deleted_at",
+        "inserted_at", "updated_at", "version_history", "positions", "jobs", "triggers",
+        "edges", "project_id",
+    }
+)  # fmt: skip
+
+
+def from_payload(payload: Json) -> Provision:
+    """The project a document describes. Raises ProvisionError with all that is wrong."""
+    problems = _Texts()
+    if not isinstance(payload, dict):
+        raise ProvisionError(["the document must be a JSON object"])
+    if extra := sorted(set(payload) - _PROJECT):
+        raise ProvisionError([f"extraneous parameters: {', '.join(extra)}"])
+    provision = Provision(
+        Project(
+            id=_given_id(payload, "project", problems),
+            name=str(payload.get("name") or ""),
+            description=_text(payload.get("description")),
+            concurrency=_count(payload.get("concurrency"), "concurrency", problems),
+            retention_policy=_text(payload.get("retention_policy")) or "retain_all",
+        )
+    )
+    project = provision.project
+    if not project.name:
+        problems.add(None, "the project's name is missing")
+    if project.retention_policy not in RETENTION:
+        problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
+    for item in _kept_items(payload.get("project_credentials"), provision):
+        credential_id = _given_id(item, "credential", problems)
+        owner = _text(item.get("owner")) or ""
+        project.credentials.append(CredentialRef(credential_id, str(item.get("name")), owner))
+    for item in _kept_items(payload.get("collections"), provision):
+        project.collections.append(str(item.get("name")))
+    for item in _kept_items(payload.get("workflows"), provision):
+        project.workflows.append(_workflow(item, provision, problems))
+    check_project(project, Places(), problems)
+    if problems.texts:
+        raise ProvisionError(problems.texts)
+    return provision
+
+
+def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workflow:
+    name = str(item.get("name") or "")
+    if not name:
+        problems.add(None, "a workflow's name is missing")
+    if extra := sorted(set(item) - _WORKFLOW):
+        problems.add(None, f"workflow {name}: extraneous parameters: {', '.join(extra)}")
+    workflow = Workflow(
+        key=name,
+        name=name,
+        id=_given_id(item, f"workflow {name}", problems),
+        concurrency=_count(item.get("concurrency"), f"workflow {name}: concurrency", problems),
+        enable_job_logs=item.get("enable_job_logs") is not False,
+    )
+    for part in _kept_items(item.get("jobs"), provision):
+        workflow.jobs.append(_job(part, name, problems))
+    for part in _kept_items(item.get("triggers"), provision):
+        workflow.triggers.append(_trigger(part, name, problems))
+    names = {job.id: job.name for job in workflow.jobs}
+    names |= {trigger.id: trigger.key for trigger in workflow.triggers}
+    gone = provision.deleted
+    for part in _kept_items(item.get("edges"), provision):
+        if not gone & {str(part.get(end)) for end in ("source_job_id", "target_job_id")}:
+            workflow.edges.append(_edge(part, name, names, problems))
+    for trigger in workflow.triggers:
+        trigger.key = trigger.id  # edges go by id from here on
+    return workflow
+
+
+def _job(item: JsonObject, workflow: str, problems: _Texts) -> Job:
+    name = str(item.get("name") or "")
+    where = f"workflow {workflow}, job {name}"
+    job_id = _given_id(item, where, problems)
+    if not isinstance(item.get("body"), str):
+        problems.add(None, f"{where}: body can't be blank")
+    return Job(
+        key=job_id,
+        id=job_id,
+        name=name,
+        body=str(item.get("body") or ""),
+        adaptor=_text(item.get("adaptor")) or "@openfn/language-common@latest",
+        credential=_text(item.get("project_credential_id")),
+    )
+
+
+def _trigger(item: JsonObject, workflow: str, problems: _Texts) -> Trigger:
+    kind = str(item.get("type") or "webhook")
+    name = _text(item.get("name")) or kind
+    where = f"workflow {workflow}, trigger {name}"
+    if kind not in {"webhook", "cron"}:
+        problems.add(None, f"{where}: type must be webhook or cron")
+    reply = _text(item.get("webhook_reply")) or "before_start"
+    if reply not in {"before_start", "after_completion", "custom"}:
+        problems.add(None, f"{where}: webhook_reply {reply!r} is not known")
+    config = item.get("webhook_response_config")
+    return Trigger(
+        key=name,
+        id=_given_id(item, where, problems),
+        type=kind,
+        enabled=item.get("enabled") is True,
+        custom_path=_text(item.get("custom_path")),
+        cron_expression=_text(item.get("cron_expression")),
+        cron_cursor_job=_text(item.get("cron_cursor_job_id")),
+        webhook_reply=reply,
+        webhook_response_config=config if isinstance(config, dict) else None,
+    )
+
+
+def _edge(item: JsonObject, workflow: str, names: dict[str, str], problems: _Texts) -> Edge:
+    trigger, job = _text(item.get("source_trigger_id")), _text(item.get("source_job_id"))
+    target = str(item.get("target_job_id") or "")
+    key = f"{names.get(trigger or job or '', '?')}->{names.get(target, '?')}"
+    where = f"workflow {workflow}, edge {key}"
+    condition = _text(item.get("condition_type")) or "always"
+    if condition not in CONDITIONS:
+        problems.add(None, f"{where}: condition_type {condition!r} is not known")
+    return Edge(
+        key=key,
+        id=_given_id(item, where, problems),
+        target_job=target,
+        source_trigger=trigger,
+        source_job=job,
+        condition_type=condition,
+        condition_expression=_text(item.get("condition_expression")),
+        condition_label=_text(item.get("condition_label")),
+        enabled=trigger is not None or item.get("enabled") is not False,
+    )
+
+
+def _kept_items(value: Json, provision: Provision) -> Iterator[JsonObject]:
+    """The entries of a list, or of a map keyed by name, without those to be deleted."""
+    for item in dicts(value):
+        if item.get("delete") is not True:
+            yield item
+            continue
+        if set(item) - {"id", "delete", "name"}:
+            raise ProvisionError(["cannot change or add a record while deleting"])
+        provision.deleted.add(str(item.get("id")))
+
+
+def dicts(value: Any) -> list[JsonObject]:
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _given_id(item: JsonObject, where: str, problems: _Texts) -> str:
+    """Callers choose ids; without one we make it."""
+    value = item.get("id")
+    if value is None:
+        return str(uuid.uuid4())
+    if not isinstance(value, str) or not UUID.fullmatch(value):
+        problems.add(None, f"{where}: id {value!r} is not a UUID")
+        return ""
+    return value.lower()
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Json, what: str, problems: _Texts) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        problems.add(None, f"{what} must be a whole number from 1")
+        return None
+    return value

@@ -1,0 +1,38 @@
+"""Read a project file of either form and judge it (`spec/platform.md` 7.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.platform.project import form_v1, form_v2
+from holdfast.platform.project.model import Project
+from holdfast.platform.project.rules import check_project
+from holdfast.platform.project.source import ProjectFileError, Source
+
+
+def read_project(path: Path) -> Project:
+    """The project in `path`. Raises ProjectFileError with every problem and its line."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{path}: not a text file in UTF-8 (byte {error.start})"
+        raise ProjectFileError(message) from error
+    except OSError as error:
+        message = f"{path}: {error.strerror or error}"
+        raise ProjectFileError(message, fix="Give the path of a project file.") from error
+    return parse_project(text, path)
+
+
+def parse_project(text: str, path: Path) -> Project:
+    """The project in this text; `path` is for messages and files beside it."""
+    source = Source(text, path)
+    source.check()
+    if source.root is None:
+        message = f"{path}:1: the file is empty"
+        raise ProjectFileError(message, fix="A project needs `name` and `workflows`.")
+    members = source.mapping(source.root, "the project")
+    second = "schema_version" in members or "cli" in members
+    project, places = form_v2.read(source) if second else form_v1.read(source)
+    check_project(project, places, source)
+    source.check()
+    return project

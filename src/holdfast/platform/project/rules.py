@@ -1,0 +1,186 @@
+"""What a project must keep to before it may be deployed (`spec/platform.md` 1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cronsim import CronSim, CronSimError
+from yaml.nodes import Node
+
+from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
+
+PROJECT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+JOB_NAME = re.compile(r"[\w\- ]{1,100}")
+CUSTOM_PATH = re.compile(r"[a-z0-9_-]{1,255}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+ADAPTOR = re.compile(r"(@[a-z0-9._-]+/)?[a-z0-9._-]+(@[A-Za-z0-9.+_-]+)?")
+
+
+class Problems(Protocol):
+    """Where problems go: a project file, or the errors of a request."""
+
+    def add(self, node: Node | None, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Places:
+    """Where the parts of a project stand in its file."""
+
+    nodes: dict[tuple[int, str], Node] = field(default_factory=dict)
+
+    def put(self, part: object, node: Node | None) -> None:
+        self.put_member(part, "", node)
+
+    def put_member(self, part: object, member: str, node: Node | None) -> None:
+        if node is not None:
+            self.nodes[id(part), member] = node
+
+    def of(self, part: object, member: str = "") -> Node | None:
+        return self.nodes.get((id(part), member)) or self.nodes.get((id(part), ""))
+
+
+def check_project(project: Project, places: Places, source: Problems) -> None:
+    """Add a problem to `source` for each rule that does not hold."""
+    if project.name and not PROJECT_NAME.fullmatch(project.name):
+        source.add(
+            places.of(project),
+            f"the project's name {project.name!r} may only have lower-case letters, digits and "
+            "single hyphens",
+        )
+    known = {credential.key for credential in project.credentials}
+    for name in _twice(workflow.name for workflow in project.workflows):
+        source.add(places.of(project), f"two workflows are called {name!r}")
+    for workflow in project.workflows:
+        _check_workflow(workflow, known, places, source)
+
+
+def _check_workflow(
+    workflow: Workflow, credentials: set[str], places: Places, source: Problems
+) -> None:
+    what = f"workflow {workflow.name}"
+    if not workflow.jobs:
+        source.add(places.of(workflow), f"{what} has no jobs")
+    for name in _twice(job.name for job in workflow.jobs):
+        source.add(places.of(workflow), f"{what}: two jobs are called {name!r}")
+    if sum(trigger.enabled for trigger in workflow.triggers) > 1:
+        source.add(places.of(workflow), f"{what}: only one trigger may be enabled")
+    for job in workflow.jobs:
+        _check_job(what, job, credentials, places, source)
+    for trigger in workflow.triggers:
+        _check_trigger(what, trigger, workflow, places, source)
+    for edge in workflow.edges:
+        _check_edge(what, edge, workflow, places, source)
+    if (loop := _cycle(workflow)) is not None:
+        source.add(places.of(workflow), f"{what}: its edges go round in a circle: {loop}")
+
+
+def _check_job(
+    what: str, job: Job, credentials: set[str], places: Places, source: Problems
+) -> None:
+    if not JOB_NAME.fullmatch(job.name):
+        source.add(
+            places.of(job),
+            f"{what}: the job name {job.name!r} may have up to 100 letters, digits, spaces, _, -",
+        )
+    if not ADAPTOR.fullmatch(job.adaptor):
+        source.add(
+            places.of(job, "adaptor"),
+            f"{what}, job {job.name}: {job.adaptor!r} is not an adaptor; write "
+            "@openfn/language-common@1.2.3 or …@latest",
+        )
+    if job.credential is not None and job.credential not in credentials:
+        source.add(
+            places.of(job, "credential"),
+            f"{what}, job {job.name}: credential {job.credential!r} is not in the project's "
+            "credentials",
+        )
+
+
+def _check_trigger(
+    what: str, trigger: Trigger, workflow: Workflow, places: Places, source: Problems
+) -> None:
+    where = f"{what}, trigger {trigger.key}"
+    if trigger.type == "cron":
+        expression = trigger.cron_expression = trigger.cron_expression or "0 0 * * *"
+        if (wrong := cron_error(expression)) is not None:
+            source.add(
+                places.of(trigger, "cron_expression"),
+                f"{where}: {expression!r} is not a cron expression: {wrong}",
+            )
+    if trigger.cron_cursor_job and trigger.cron_cursor_job not in {j.key for j in workflow.jobs}:
+        source.add(places.of(trigger), f"{where}: there is no job {trigger.cron_cursor_job!r}")
+    if (path := trigger.custom_path) and (not CUSTOM_PATH.fullmatch(path) or UUID.fullmatch(path)):
+        source.add(
+            places.of(trigger),
+            f"{where}: custom_path {path!r} may have lower-case letters, digits, _ and - "
+            "and must not look like an id",
+        )
+
+
+def _check_edge(
+    what: str, edge: Edge, workflow: Workflow, places: Places, source: Problems
+) -> None:
+    where, node = f"{what}, edge {edge.key}", places.of(edge)
+    jobs = {job.key for job in workflow.jobs}
+    triggers = {trigger.key for trigger in workflow.triggers}
+    if (edge.source_trigger is None) == (edge.source_job is None):
+        source.add(node, f"{where} needs either source_trigger or source_job")
+    for name, present, kind in (
+        (edge.source_trigger, triggers, "trigger"),
+        (edge.source_job, jobs, "job"),
+        (edge.target_job or None, jobs, "job"),
+    ):
+        if name is not None and name not in present:
+            source.add(node, f"{where}: there is no {kind} {name!r}{_have(present)}")
+    if edge.source_trigger is not None and edge.condition_type.startswith("on_job"):
+        source.add(node, f"{where}: {edge.condition_type} makes no sense after a trigger")
+    if edge.condition_type == "js_expression" and not edge.condition_expression:
+        source.add(node, f"{where}: condition_expression is missing")
+
+
+def cron_error(expression: str) -> str | None:
+    """What is wrong with a cron expression, or None."""
+    try:
+        next(CronSim(expression, datetime.now(UTC)))
+    except CronSimError as error:
+        return str(error).lower()
+    except StopIteration:
+        return "it never comes to pass"
+    return None
+
+
+def _have(names: set[str]) -> str:
+    return f" (there is {', '.join(sorted(names))})" if names else ""
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+
+
+def _cycle(workflow: Workflow) -> str | None:
+    """The jobs of one circle, as text."""
+    targets: dict[str, list[str]] = {}
+    for edge in workflow.edges:
+        if edge.source_job is not None:
+            targets.setdefault(edge.source_job, []).append(edge.target_job)
+    done: set[str] = set()
+    for start in targets:
+        path: list[str] = []
+        stack: list[tuple[str, bool]] = [(start, False)]
+        while stack:
+            job, leaving = stack.pop()
+            if leaving:
+                path.pop()
+                done.add(job)
+            elif job in path:
+                return " -> ".join([*path[path.index(job) :], job])
+            elif job not in done:
+                path.append(job)
+                stack.append((job, True))
+                stack += [(target, False) for target in targets.get(job, ())]
+    return None

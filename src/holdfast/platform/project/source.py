@@ -1,0 +1,162 @@
+"""A YAML file read with positions, so that every problem names its line.
+
+Problems are gathered, not raised one by one: an author mends all of them at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from holdfast.model.errors import HoldfastError
+
+_TAG = "tag:yaml.org,2002:"
+_MOST_PROBLEMS = 20
+
+
+class ProjectFileError(HoldfastError):
+    """The project file has problems; each is one line `file:line: what`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong, and where. Lines count from 1."""
+
+    line: int
+    text: str
+
+
+class Source:
+    """One YAML file and the problems found in it."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.root = self._compose(text)
+
+    def _compose(self, text: str) -> Node | None:
+        try:
+            return yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            what = error.problem or "this is not YAML"
+            context = f" {error.context}," if error.context else ""
+            self.problems.append(
+                Problem(mark.line + 1 if mark else 1, f"broken YAML:{context} {what}")
+            )
+        except (yaml.YAMLError, ValueError) as error:
+            self.problems.append(Problem(1, f"broken YAML: {error}"))
+        except RecursionError:
+            self.problems.append(Problem(1, "broken YAML: nested too deeply"))
+        return None
+
+    def add(self, node: Node | None, text: str) -> None:
+        self.problems.append(Problem(node.start_mark.line + 1 if node else 1, text))
+
+    def check(self) -> None:
+        """Raise what was found. Raises ProjectFileError."""
+        if not self.problems:
+            return
+        ordered = sorted(self.problems, key=lambda problem: problem.line)
+        lines = [f"{self.path}:{problem.line}: {problem.text}" for problem in ordered]
+        if (more := len(lines) - _MOST_PROBLEMS) > 0:
+            lines[_MOST_PROBLEMS:] = [f"… and {more} more"]
+        raise ProjectFileError("\n".join(lines))
+
+    # Each reader takes the node (None: absent) and what to call it in a problem.
+
+    def mapping(
+        self, node: Node | None, what: str, known: Iterable[str] | None = None
+    ) -> dict[str, Node]:
+        """Members by name. With `known`, other names are problems."""
+        if node is None or _is_null(node):
+            return {}
+        if not isinstance(node, MappingNode):
+            self.add(node, f"{what} must be a map of names to values")
+            return {}
+        found: dict[str, Node] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self.add(key, f"{what}: a name must be plain text")
+            elif key.value in found:
+                self.add(key, f"{what}: {key.value!r} is here twice")
+            elif known is not None and key.value not in known:
+                self.add(key, f"{what}: {key.value!r} is not known{_nearest(key.value, known)}")
+            else:
+                found[key.value] = value
+        return found
+
+    def items(self, node: Node | None, what: str) -> Iterator[Node]:
+        if node is None or _is_null(node):
+            return
+        if not isinstance(node, SequenceNode):
+            self.add(node, f"{what} must be a list")
+            return
+        yield from node.value
+
+    def text(self, node: Node | None, what: str) -> str | None:
+        """Any plain value as the text it was written as."""
+        if node is None or _is_null(node):
+            return None
+        if not isinstance(node, ScalarNode):
+            self.add(node, f"{what} must be text")
+            return None
+        return str(node.value)
+
+    def needed(self, within: Node | None, node: Node | None, what: str) -> str:
+        """Text that must be there and not empty."""
+        value = self.text(node, what)
+        if not value and not any(p.text.startswith(what) for p in self.problems[-1:]):
+            self.add(node or within, f"{what} is missing")
+        return value or ""
+
+    def choice(self, node: Node | None, what: str, choices: Iterable[str]) -> str | None:
+        value = self.text(node, what)
+        if value is not None and value not in choices:
+            self.add(node, f"{what} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+
+    def flag(self, node: Node | None, what: str, *, default: bool) -> bool:
+        if node is None or _is_null(node):
+            return default
+        if node.tag != f"{_TAG}bool":
+            self.add(node, f"{what} must be true or false")
+            return default
+        return str(node.value).lower() in {"true", "yes", "on"}
+
+    def number(self, node: Node | None, what: str) -> int | None:
+        if node is None or _is_null(node):
+            return None
+        if node.tag != f"{_TAG}int" or not str(node.value).isdigit():
+            self.add(node, f"{what} must be a whole number")
+            return None
+        return int(node.value)
+
+    def body(self, node: Node | None, what: str) -> str:
+        """Code: the text itself, or `path: ./file.js` beside the project file."""
+        if not isinstance(node, MappingNode):
+            return self.text(node, what) or ""
+        members = self.mapping(node, what, ("path",))
+        name = self.needed(node, members.get("path"), f"{what}: path")
+        if not name:
+            return ""
+        try:
+            return (self.path.parent / name).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self.add(members["path"], f"{what}: cannot read {name}: {reason}")
+            return ""
+
+
+def _is_null(node: Node) -> bool:
+    return bool(node.tag == f"{_TAG}null")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,99 @@
+"""What the platform was told: one object, built once, then read only.
+
+Environment names follow Lightning where it has them (`spec/platform.md` 10.3), so that an
+installation can move.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from holdfast.model.errors import UsageError
+
+DEFAULT_PORT = 4000
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the platform needs to know. Times are seconds, sizes mebibytes."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    #: SQLAlchemy address; None: `platform.db` in the data folder.
+    database_url: str | None = field(default=None, repr=False)
+    #: How people reach the web page; None: made from host and port.
+    public_url: str | None = None
+    run_timeout_seconds: float = 300.0
+    run_memory_mb: int | None = None
+    grace_seconds: float = 10.0
+    payload_mb: float = 10.0
+    webhook_timeout_seconds: float = 30.0
+    #: A claimed run whose channel is not joined by then goes back to the queue.
+    join_deadline_seconds: float = 60.0
+    #: A run whose worker is gone and silent for so long is lost.
+    silence_seconds: float = 120.0
+    janitor_seconds: float = 5.0
+    #: Returns of a claim to the queue before the run is given up.
+    claim_returns: int = 3
+    #: What a worker that knows Holdfast may do beyond the common protocol.
+    window: int = 64
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data / 'platform.db'}"
+
+    @property
+    def payload_bytes(self) -> int:
+        return int(self.payload_mb * MEGABYTE)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Largest websocket message: output travels as JSON text in JSON, so quotes double."""
+        return 3 * self.payload_bytes + MEGABYTE
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach us, so the web page needs no login."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:
+        """Settings from the environment; `given` that is not None wins. Raises UsageError."""
+        values: dict[str, Any] = {}
+        for name, (variable, read) in _VARIABLES.items():
+            if text := environment.get(variable):
+                try:
+                    values[name] = read(text)
+                except ValueError as error:
+                    message = f"{variable}={text!r} is not a number"
+                    raise UsageError(message, fix=f"Give {variable} a number.") from error
+        values |= {name: value for name, value in given.items() if value is not None}
+        return cls(**values)
+
+
+_VARIABLES: dict[str, tuple[str, Any]] = {
+    "data": ("HOLDFAST_DATA", Path),
+    "host": ("LISTEN_ADDRESS", str),
+    "port": ("PORT", int),
+    "database_url": ("DATABASE_URL", str),
+    "public_url": ("HOLDFAST_PUBLIC_URL", str),
+    "run_timeout_seconds": ("WORKER_MAX_RUN_DURATION_SECONDS", float),
+    "run_memory_mb": ("WORKER_MAX_RUN_MEMORY_MB", int),
+    "grace_seconds": ("RUN_GRACE_PERIOD_SECONDS", float),
+    "payload_mb": ("MAX_DATACLIP_SIZE_MB", float),
+    "webhook_timeout_seconds": ("HOLDFAST_WEBHOOK_TIMEOUT_SECONDS", float),
+    "join_deadline_seconds": ("RUN_CHANNEL_JOIN_TIMEOUT_SECONDS", float),
+    "silence_seconds": ("HOLDFAST_SILENCE_SECONDS", float),
+}

@@ -1,0 +1,223 @@
+"""Transactions: one writing thread that commits in groups, readers beside it.
+
+SQLite has one writer at a time. Instead of letting requests fight for it, all writes go through
+one thread, in order; whatever waits when it is free is committed together, each piece of work
+under a savepoint of its own. A write is answered after its commit is on disk
+(`synchronous=FULL`), so that what was acknowledged survives a power cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from holdfast.model.errors import HoldfastError
+from holdfast.platform.clock import now
+
+T = TypeVar("T")
+
+GROUP = 256  # pieces of work in one commit at most
+READERS = 4
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseError(HoldfastError):
+    """The database cannot be opened or migrated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened, for whoever watches `topic`; sent after the commit."""
+
+    topic: str
+    what: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a write works with. `now` is one time for all it does, in microseconds."""
+
+    connection: Connection
+    now: int
+    notices: list[Notice] = field(default_factory=list)
+
+    def notify(self, topic: str, what: str, **data: Any) -> None:
+        self.notices.append(Notice(topic, what, data))
+
+
+Write = Callable[[Transaction], T]
+Read = Callable[[Connection], T]
+
+
+@dataclass(slots=True)
+class _Work:
+    run: Callable[[Transaction], Any]
+    future: Future[Any]
+
+
+class Database:
+    """The engine, its writer and its readers. `publish` gets the notices of each commit."""
+
+    def __init__(self, url: str, publish: Callable[[list[Notice]], None]) -> None:
+        self._publish = publish
+        self.engine = _engine(url, writing=True)
+        self._reading = _engine(url, writing=False)
+        self._readers = ThreadPoolExecutor(READERS, "holdfast-read")
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._write_loop, name="holdfast-write", daemon=True
+        )
+        self._closed = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def open(self) -> None:
+        """Bring the schema up to date and start the writer. Raises DatabaseError."""
+        try:
+            migrate(self.engine)
+        except (SQLAlchemyError, OSError) as error:
+            message = f"cannot open the database: {_cause(error)}"
+            raise DatabaseError(
+                message,
+                fix="Check that the data folder is writable and the database address is right.",
+            ) from error
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is queued, then close."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._readers.shutdown(wait=True)
+        self._reading.dispose()
+        self.engine.dispose()
+
+    def submit(self, work: Write[T]) -> Future[T]:
+        """Queue a write; writes are done in the order of these calls."""
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(DatabaseError("the database is closed"))
+        else:
+            self._queue.put(_Work(work, future))
+        return future
+
+    async def write(self, work: Write[T]) -> T:
+        """Do `work` in a transaction. A caller that is cancelled does not undo it."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+
+    async def read(self, work: Read[T]) -> T:
+        """Do `work` on a connection that sees one consistent state."""
+        return await asyncio.wrap_future(self._readers.submit(self._read, work))
+
+    def _read(self, work: Read[T]) -> T:
+        with self._reading.begin() as connection:
+            return work(connection)
+
+    def _write_loop(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            while len(group) < GROUP and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)
+                    break
+                group.append(following)
+            self._commit([work for work in group if work.future.set_running_or_notify_cancel()])
+
+    def _commit(self, group: list[_Work]) -> None:
+        results: list[Any] = []
+        errors: dict[int, BaseException] = {}
+        notices: list[Notice] = []
+        try:
+            with self.engine.begin() as connection:
+                for index, work in enumerate(group):
+                    transaction = Transaction(connection, now())
+                    try:
+                        with connection.begin_nested():
+                            results.append(work.run(transaction))
+                        notices += transaction.notices
+                    except Exception as problem:
+                        results.append(None)
+                        errors[index] = problem
+                        _still_open(connection, problem)
+        except Exception as problem:
+            errors, notices = dict.fromkeys(range(len(group)), problem), []
+        if notices:
+            self._publish(notices)
+        for index, work in enumerate(group):
+            if index in errors:
+                work.future.set_exception(errors[index])
+            else:
+                work.future.set_result(results[index])
+
+
+def _still_open(connection: Connection, cause: BaseException) -> None:
+    """A full disk makes SQLite roll back everything by itself: then the group has failed."""
+    raw = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite" and raw is not None and not raw.in_transaction:
+        raise cause
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def lock_claims(connection: Connection) -> None:
+    """Let one claim at a time pass, so that concurrency limits hold; SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7421001)"))
+
+
+def _engine(url: str, *, writing: bool) -> Engine:
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, writing=writing)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin ourselves, see below
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=10000",
+            "temp_store=MEMORY",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        if not writing:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _cause(error: BaseException) -> str:
+    original = getattr(error, "orig", None)
+    return str(original or error)

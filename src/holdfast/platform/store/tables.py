@@ -1,0 +1,346 @@
+"""The tables (`spec/platform.md` 1.1). Ids are UUID text, times are whole microseconds (UTC).
+
+One schema serves SQLite and PostgreSQL. Bodies of dataclips have a table of their own so that
+lists never touch them (1.6). Columns of runs repeat workflow and project, so that a claim needs
+one narrow index and no join.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite gives row numbers to INTEGER keys only; PostgreSQL wants 64 bits.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[str]:
+    return Column("id", String(36), primary_key=True)
+
+
+def _time(name: str, *, required: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=not required)
+
+
+def _times() -> list[Column[Any]]:
+    return [_time("inserted_at", required=True), _time("updated_at", required=True)]
+
+
+def _refers(name: str, to: str, *, required: bool = True) -> Column[str]:
+    return Column(name, String(36), ForeignKey(f"{to}.id"), nullable=not required)
+
+
+projects = Table(
+    "projects",
+    metadata,
+    _id(),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", Text),
+    Column("concurrency", Integer),
+    Column("retention_policy", String(32), nullable=False, server_default="retain_all"),
+    Column("history_retention_period", Integer),
+    Column("dataclip_retention_period", Integer),
+    _time("last_claim_at"),
+    *_times(),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    Column("name", String(255), nullable=False),
+    Column("concurrency", Integer),
+    Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
+    Column("lock_version", Integer, nullable=False),
+    _time("deleted_at"),
+    *_times(),
+    UniqueConstraint("project_id", "name"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    Column("name", String(255), nullable=False),
+    Column("owner", String(255), nullable=False, server_default=""),
+    Column("schema", String(255), nullable=False, server_default="raw"),
+    Column("body", LargeBinary),  # encrypted; null until somebody has set it
+    *_times(),
+    UniqueConstraint("project_id", "owner", "name"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _refers("workflow_id", "workflows"),
+    Column("name", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("adaptor", String(255), nullable=False),  # as the author wrote it
+    Column("adaptor_resolved", String(255), nullable=False),  # with an exact version
+    _refers("credential_id", "credentials", required=False),
+    Column("position", Integer, nullable=False),
+    UniqueConstraint("workflow_id", "name"),
+)
+
+triggers = Table(
+    "triggers",
+    metadata,
+    _id(),
+    _refers("workflow_id", "workflows"),
+    Column("name", String(255), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("custom_path", String(255)),
+    Column("cron_expression", String(255)),
+    Column("cron_cursor_job_id", String(36)),
+    Column("webhook_reply", String(32), nullable=False, server_default="before_start"),
+    Column("webhook_response_config", Text),
+    _time("last_fired_at"),
+    Index("ix_triggers_custom_path", "custom_path"),
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    _id(),
+    _refers("workflow_id", "workflows"),
+    Column("source_trigger_id", String(36)),
+    Column("source_job_id", String(36)),
+    Column("target_job_id", String(36), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("condition_type", String(32), nullable=False),
+    Column("condition_expression", Text),
+    Column("condition_label", String(255)),
+    Column("position", Integer, nullable=False),
+)
+
+#: `body` is the JSON of jobs, triggers and edges: what a run executes, whatever changes later.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    _id(),
+    _refers("workflow_id", "workflows"),
+    Column("lock_version", Integer, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+    _time("inserted_at", required=True),
+    UniqueConstraint("workflow_id", "lock_version"),
+)
+
+dataclips = Table(
+    "dataclips",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    Column("type", String(16), nullable=False),
+    Column("name", String(255)),
+    Column("size", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    _time("inserted_at", required=True),
+    _time("wiped_at"),
+)
+
+dataclip_bodies = Table(
+    "dataclip_bodies",
+    metadata,
+    Column("dataclip_id", String(36), ForeignKey("dataclips.id"), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("request", Text),
+)
+
+work_orders = Table(
+    "work_orders",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    _refers("workflow_id", "workflows"),
+    _refers("snapshot_id", "snapshots"),
+    Column("trigger_id", String(36)),
+    _refers("dataclip_id", "dataclips", required=False),
+    Column("state", String(16), nullable=False),
+    _time("last_activity", required=True),
+    _time("inserted_at", required=True),
+    Index("ix_work_orders_workflow_id_last_activity", "workflow_id", "last_activity"),
+    Index("ix_work_orders_inserted_at", "inserted_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id(),
+    _refers("work_order_id", "work_orders"),
+    Column("project_id", String(36), nullable=False),
+    Column("workflow_id", String(36), nullable=False),
+    _refers("snapshot_id", "snapshots"),
+    _refers("dataclip_id", "dataclips", required=False),
+    Column("starting_trigger_id", String(36)),
+    Column("starting_job_id", String(36)),
+    Column("created_by", String(255)),
+    Column("state", String(16), nullable=False),
+    Column("error_type", String(255)),
+    Column("error_message", Text),
+    Column("priority", Integer, nullable=False),
+    Column("queue", String(32), nullable=False),
+    Column("options", Text, nullable=False),
+    _time("inserted_at", required=True),
+    _time("claimed_at"),
+    _time("started_at"),
+    _time("finished_at"),
+    # the claim
+    Column("worker_id", String(255)),
+    Column("worker_name", String(255)),
+    Column("claim_id", String(36)),
+    _time("claim_expires_at"),
+    _time("joined_at"),
+    Column("returns", Integer, nullable=False, server_default="0"),
+    # what is known when it ends badly
+    _time("lost_at"),
+    _time("recovered_at"),
+    Column("last_event", String(64)),
+    _time("last_event_at"),
+    Column("notes", Text),  # JSON list of {at, what, …}: refusals, returns, recoveries
+    # results
+    Column("versions", Text),
+    _refers("final_dataclip_id", "dataclips", required=False),
+    Column("webhook_response", Text),
+    Column("post_mortem", Text),
+    Index(
+        "ix_runs_claimable",
+        "queue",
+        "priority",
+        "project_id",
+        "workflow_id",
+        "inserted_at",
+        "id",
+        sqlite_where=text("state = 'available'"),
+        postgresql_where=text("state = 'available'"),
+    ),
+    Index(
+        "ix_runs_active",
+        "state",
+        "workflow_id",
+        "project_id",
+        sqlite_where=text("state IN ('available', 'claimed', 'started')"),
+        postgresql_where=text("state IN ('available', 'claimed', 'started')"),
+    ),
+    Index("ix_runs_work_order_id_inserted_at", "work_order_id", "inserted_at"),
+    Index("ix_runs_inserted_at", "inserted_at"),
+    Index("ix_runs_workflow_id_inserted_at", "workflow_id", "inserted_at"),
+    Index("ix_runs_finished_at", "finished_at"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    _id(),
+    Column("job_id", String(36), nullable=False),
+    _refers("snapshot_id", "snapshots"),
+    Column("input_dataclip_id", String(36)),
+    Column("output_dataclip_id", String(36)),
+    Column("output_error", String(64)),  # why there is no output: DATACLIP_TOO_LARGE
+    _time("started_at", required=True),
+    _time("finished_at"),
+    Column("exit_reason", String(32)),
+    Column("error_type", String(255)),
+    Column("error_message", Text),
+    Column("duration_ms", Integer),
+    Column("mem", Text),
+    Column("measures", Text),
+    Column("repaired", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_steps_job_id_started_at", "job_id", "started_at"),
+)
+
+run_steps = Table(
+    "run_steps",
+    metadata,
+    Column("run_id", String(36), ForeignKey("runs.id"), primary_key=True),
+    Column("step_id", String(36), ForeignKey("steps.id"), primary_key=True),
+    Index("ix_run_steps_step_id", "step_id"),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    _refers("run_id", "runs"),
+    Column("line_id", String(64)),  # given by a worker that may send a line twice
+    Column("step_id", String(36)),
+    _time("timestamp", required=True),
+    Column("level", String(8), nullable=False),
+    Column("source", String(8), nullable=False),
+    Column("message", Text, nullable=False),
+    Index("ix_log_lines_run_id_id", "run_id", "id"),
+    Index("uq_log_lines_run_id_line_id", "run_id", "line_id", unique=True),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    Column("name", String(255), nullable=False),
+    Column("byte_size_sum", BigInteger, nullable=False, server_default="0"),
+    *_times(),
+    UniqueConstraint("project_id", "name"),
+)
+
+collection_items = Table(
+    "collection_items",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    _refers("collection_id", "collections"),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    *_times(),
+    UniqueConstraint("collection_id", "key"),
+    Index("ix_collection_items_collection_id_id", "collection_id", "id"),
+)
+
+#: Credentials a run has fetched: its scrubber is rebuilt from them after a restart.
+run_credentials = Table(
+    "run_credentials",
+    metadata,
+    Column("run_id", String(36), ForeignKey("runs.id"), primary_key=True),
+    Column("credential_id", String(36), ForeignKey("credentials.id"), primary_key=True),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("name", String(255)),
+    Column("version", String(64)),
+    Column("api_version", String(16)),
+    Column("capacity", Integer, nullable=False, server_default="1"),
+    Column("queues", Text, nullable=False),
+    _time("connected_at", required=True),
+    _time("disconnected_at"),
+    _time("last_heartbeat_at", required=True),
+)
