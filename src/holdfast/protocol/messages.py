@@ -150,7 +150,8 @@ class Extension:
     """What a platform offers beyond the contract in the reply to a run's join.
 
     `window`: events that may be unanswered at a time. `batch_logs`: `run:batch_logs` is
-    welcome. `idempotent`: an event that is repeated with the same identities does no harm.
+    welcome. `idempotent`: an event that is repeated with the same identities does no harm
+    (log lines have theirs in LogLine.id).
     """
 
     window: int = 1
@@ -286,13 +287,18 @@ class StepComplete:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of a run's log. `message` is a list of JSON values (console arguments)."""
+    """One line of a run's log. `message` is a list of JSON values (console arguments).
+
+    `id` is unique within the run: where the platform is idempotent (see Extension), a line that
+    is sent again with the same id is stored once. Its place in the journal serves well.
+    """
 
     timestamp: str
     message: Json
     source: str = "R/T"
     level: str = "info"
     step_id: str | None = None
+    id: str | None = None
 
     def to_line(self) -> JsonObject:
         """The line as an entry of a batch."""
@@ -300,6 +306,8 @@ class LogLine:
         line["timestamp"] = self.timestamp
         if self.step_id is not None:
             line["step_id"] = self.step_id
+        if self.id is not None:
+            line["id"] = self.id
         return line
 
     def to_payload(self, run_id: str) -> JsonObject:
@@ -319,6 +327,7 @@ class LogLine:
         return cls(
             _timestamp(body), body["message"], source[:8] if isinstance(source, str) else "R/T",
             level if isinstance(level, str) else "info", _text(body, "step_id"),
+            (_text(body, "id") or "")[:64] or None,
         )  # fmt: skip
 
 
