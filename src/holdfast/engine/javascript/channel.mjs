@@ -1,0 +1,141 @@
+// The engine's end of the two pipes to its shim: frames in on descriptor 0, frames out on 3.
+//
+// `u32 length, u8 type, body`, little-endian (docs/engine-protocol.md). Everything here is
+// captured in closures when the process starts, before any adaptor's code is loaded, so that a
+// replaced `fs.writeSync` or `JSON.stringify` changes neither what is sent nor where. Code that
+// escapes can still write to descriptor 3; the shim therefore believes none of it against the
+// kernel.
+
+import fs from 'node:fs';
+
+export const Kind = Object.freeze({
+  OPTIONS: 1, CREDENTIALS: 2, PLAN: 3, MODULE: 4, INPUT: 5, GO: 6,
+  PHASE: 11, LOG: 13, STEP_START: 14, STEP_COMPLETE: 15, RESULT: 18, RUN_ERROR: 19, TRACE: 20,
+  READY: 64, BLOB: 65, BLOB_END: 66,
+});
+
+const HEADER = 5;
+const IN = 0;
+const OUT = 3;
+/** Bytes of text in one BLOB frame at most; as `CHUNK` in `holdfast.engine.frames`. */
+const PIECE = 256 * 1024;
+/** Characters of a document encoded at once: three bytes each at worst, so one BLOB frame. */
+const SLICE = Math.floor(PIECE / 3) - 1;
+/** As `MAX_BODY` in `holdfast.engine.frames`. */
+export const MAX_BODY = 4 * 1024 * 1024;
+
+const { readSync, writeSync } = fs;
+const { stringify } = JSON;
+const encoder = new TextEncoder();
+const encodeInto = encoder.encodeInto.bind(encoder);
+const encode = encoder.encode.bind(encoder);
+const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt);
+const substring = Function.prototype.call.bind(String.prototype.substring);
+const subarray = Function.prototype.call.bind(Uint8Array.prototype.subarray);
+const wait = Atomics.wait.bind(null, new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+
+/** Write all of `bytes` to the shim, waiting while the pipe is full. */
+function writeAll(bytes, length) {
+  let done = 0;
+  while (done < length) {
+    try {
+      done += writeSync(OUT, bytes, done, length - done);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+      wait(1); // a non-blocking pipe is full; the shim reads it in its own time
+    }
+  }
+}
+
+function putHeader(buffer, length, kind) {
+  buffer[0] = length & 255;
+  buffer[1] = (length >>> 8) & 255;
+  buffer[2] = (length >>> 16) & 255;
+  buffer[3] = length >>> 24;
+  buffer[4] = kind;
+}
+
+const outgoing = new Uint8Array(HEADER + 4 + PIECE);
+let streams = 0;
+
+/** Send one frame whose body is `text`. Returns when the pipe has it: nothing waits in here. */
+export function sendText(kind, text) {
+  if (text.length * 3 <= PIECE) {
+    const { written } = encodeInto(text, subarray(outgoing, HEADER));
+    putHeader(outgoing, written, kind);
+    writeAll(outgoing, HEADER + written);
+    return;
+  }
+  const body = encode(text);
+  const header = new Uint8Array(HEADER);
+  putHeader(header, body.length, kind);
+  writeAll(header, HEADER);
+  writeAll(body, body.length);
+}
+
+/** Send one frame whose body is the JSON text of `value`. */
+export function send(kind, value) {
+  sendText(kind, stringify(value));
+}
+
+/**
+ * Send a large text as BLOB frames, piece by piece, without a second copy of it.
+ * Returns `{stream, bytes}`, to stand for the text in the body that follows.
+ */
+export function stream(text) {
+  const number = ++streams;
+  let bytes = 0;
+  for (let start = 0; start < text.length; ) {
+    let end = start + SLICE;
+    if (end >= text.length) end = text.length;
+    else if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end -= 1; // keep the pair whole
+    const { written } = encodeInto(substring(text, start, end), subarray(outgoing, HEADER + 4));
+    putHeader(outgoing, 4 + written, Kind.BLOB);
+    putNumber(number);
+    writeAll(outgoing, HEADER + 4 + written);
+    bytes += written;
+    start = end;
+  }
+  putHeader(outgoing, 4, Kind.BLOB_END);
+  putNumber(number);
+  writeAll(outgoing, HEADER + 4);
+  return { stream: number, bytes };
+}
+
+function putNumber(number) {
+  for (let i = 0; i < 4; i++) outgoing[HEADER + i] = (number >>> (8 * i)) & 255;
+}
+
+/**
+ * Read the frames up to GO and hand each (kind, body) to `onFrame`; blocks until they come.
+ * The body is only valid during the call. Returns false when the pipe was closed before: the
+ * shim has gone, or this process was never needed.
+ */
+export function receive(onFrame) {
+  const header = Buffer.allocUnsafe(HEADER);
+  let body = Buffer.allocUnsafe(PIECE);
+  for (;;) {
+    if (!readFull(header, HEADER)) return false;
+    const length = header.readUInt32LE(0);
+    if (length > body.length) body = Buffer.allocUnsafe(length);
+    if (!readFull(body, length)) return false;
+    if (header[4] === Kind.GO) return true;
+    onFrame(header[4], body.subarray(0, length));
+  }
+}
+
+function readFull(buffer, length) {
+  let done = 0;
+  while (done < length) {
+    try {
+      const count = readSync(IN, buffer, done, length - done, null);
+      if (count === 0) return false;
+      done += count;
+    } catch (error) {
+      if (error.code === 'EOF') return false;
+      if (error.code !== 'EAGAIN') throw error;
+      wait(1);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,185 @@
+// What can go wrong in a run: one shape for all of it, and from a thrown value to that shape
+// (spec/runtime.md section 8).
+//
+// A fault's own enumerable properties are what stands in `state.errors`; what is only for the
+// log and the journal (`stack`, `at`) is not enumerable.
+
+import { stringify, parse } from './serialise.mjs';
+import * as stacks from './stack.mjs';
+
+const { hasOwn, defineProperty } = Object;
+
+/** A classified failure. `severity`: fail, crash, kill or exception; absent for raw errors. */
+export class Fault {
+  constructor(name, severity, message, more = {}) {
+    this.source = 'runtime';
+    this.name = name;
+    if (severity !== undefined) this.severity = severity;
+    this.message = message;
+    for (const key of Object.keys(more)) if (more[key] !== undefined) this[key] = more[key];
+  }
+
+  /** Attach something that is not part of `state.errors`. */
+  hide(key, value) {
+    defineProperty(this, key, { value, enumerable: false, writable: true, configurable: true });
+    return this;
+  }
+
+  /** Whether the run goes on after the step that this ended. */
+  get recoverable() {
+    return this.severity !== 'crash' && this.severity !== 'kill';
+  }
+}
+
+export const validation = (message) => new Fault('ValidationError', 'crash', message);
+export const importFailed = (message) => new Fault('ImportError', 'crash', message);
+export const timedOut = (ms) =>
+  new Fault('TimeoutError', 'kill', `Job took longer than ${ms}ms to complete`);
+export const edgeFailed = (message, edge) =>
+  new Fault('EdgeConditionError', 'crash', message).hide('edge', edge);
+
+export function stateTooLarge(limit) {
+  const fault = new Fault('StateTooLargeError', 'kill', `State exceeds the limit of ${limit}mb`);
+  delete fault.source;
+  return fault;
+}
+
+/** A crash of a compiled job whose shape is wrong: `subtype` says what. */
+export function invalid(subtype, message, fix) {
+  return new Fault('RuntimeCrash', 'crash', `${subtype}: ${message}`, { subtype, fix });
+}
+
+/** The thrown value as text, whatever it is. Never throws. */
+export function messageOf(thrown) {
+  if (typeof thrown === 'string') return thrown;
+  try {
+    if (thrown !== null && typeof thrown === 'object' && thrown.message !== undefined) {
+      return String(thrown.message);
+    }
+  } catch {
+    return 'an error whose message cannot be read';
+  }
+  return '';
+}
+
+/** A property of an unknown value; undefined when it has none or reading it throws. */
+function read(value, key) {
+  try {
+    return value?.[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function className(thrown) {
+  const name = read(read(thrown, 'constructor'), 'name');
+  return typeof name === 'string' ? name : '';
+}
+
+/** `{message, …}`: what an adaptor attached to its error, as far as JSON can carry it. */
+function detailsOf(thrown) {
+  let own = {};
+  try {
+    own = parse(stringify({ ...decycled(thrown) }) ?? '{}');
+  } catch {
+    // a getter of the error threw: its message is all there is
+  }
+  return { message: messageOf(thrown), ...own };
+}
+
+/** The error's own properties, with references back to itself marked. */
+function decycled(thrown) {
+  const text = stringify(thrown);
+  const value = text === undefined ? {} : parse(text);
+  return typeof value === 'object' ? value : {};
+}
+
+/**
+ * The fault for a value thrown while a job was loaded or run.
+ *
+ * `job.map(line, column)` gives the author's position; `operation` (number from 1) is what was
+ * running, undefined while the module was being loaded: such errors are not attributed.
+ */
+export function classify(thrown, job, operation) {
+  if (thrown instanceof Fault) return thrown;
+  if (thrown === null || thrown === undefined) {
+    // Recorded as the reference has it: code may look for this text.
+    const message = `Cannot read properties of ${thrown} (reading 'stack')`;
+    return new Fault('RuntimeError', 'fail', `TypeError: ${message}`, { subtype: 'TypeError' });
+  }
+  const trace = stacks.read(thrown);
+  if (operation !== undefined && trace && stacks.fromAdaptor(trace)) {
+    return adaptorFault(thrown, trace, job, operation);
+  }
+  return place(ofKind(thrown), trace, job);
+}
+
+function ofKind(thrown) {
+  const name = read(thrown, 'name');
+  if (name === 'AdaptorError' || name === 'ImportError') return passedThrough(thrown, name);
+  const kind = className(thrown);
+  const message = messageOf(thrown);
+  if (kind.includes('RangeError') || kind.includes('TypeError')) {
+    return new Fault('RuntimeError', 'fail', `${kind}: ${message}`, { subtype: kind });
+  }
+  const severity = read(thrown, 'severity');
+  if (severity === 'crash' || kind.includes('ReferenceError') || kind.includes('SyntaxError')) {
+    const more = { subtype: kind, fix: read(thrown, 'fix'), details: read(thrown, 'details') };
+    return new Fault('RuntimeCrash', 'crash', `${kind}: ${message}`, more);
+  }
+  if (kind === 'EvalError') {
+    return new Fault('SecurityError', 'kill', 'Illegal eval statement detected');
+  }
+  return new Fault('JobError', 'fail', message);
+}
+
+/** A hand-made AdaptorError or ImportError keeps what it says of itself. */
+function passedThrough(thrown, name) {
+  const fault = new Fault(name, read(thrown, 'severity'), messageOf(thrown), detailsOf(thrown));
+  fault.name = name;
+  if (!hasOwn(thrown, 'source')) delete fault.source;
+  return fault;
+}
+
+const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
+
+/** Give a fault of job code its position; only some classes show it in `state.errors`. */
+function place(fault, trace, job) {
+  const found = trace && stacks.jobPosition(trace);
+  const at = found ? job.map(found.line, found.column) : undefined;
+  if (at) {
+    fault.hide('at', at);
+    if (POSITIONED.has(fault.name)) {
+      fault.pos = job.shown(at);
+      if (job.step !== undefined) fault.step = job.step;
+    }
+  }
+  if (trace) fault.hide('stack', stacks.cut(trace, job));
+  return fault;
+}
+
+function adaptorFault(thrown, trace, job, operation) {
+  const fault = new Fault('AdaptorError', 'fail', messageOf(thrown), {
+    details: detailsOf(thrown),
+  });
+  const found = stacks.jobPosition(trace);
+  const known = job.operation(operation);
+  if (found) {
+    const at = job.map(found.line, found.column);
+    fault.pos = job.shown(at);
+    fault.hide('at', at);
+    if (job.step !== undefined) fault.step = job.step;
+  }
+  if (known && !stacks.hasAnonymousJobFrame(trace)) {
+    fault.line = known.line;
+    fault.operationName = known.name;
+    delete fault.pos;
+    delete fault.step;
+  }
+  return fault.hide('stack', stacks.cut(trace, job));
+}
+
+/** The words of a worker for a fault: `error_type` of a step prefers the subtype of a crash. */
+export function stepErrorType(fault) {
+  return fault.severity === 'crash' && fault.subtype ? fault.subtype : fault.name;
+}

@@ -1,0 +1,42 @@
+// The final state of a run (spec/runtime.md 1.5, spec/worker-protocol.md 4.9).
+
+import { parse } from './serialise.mjs';
+import { Document } from './state.mjs';
+
+/** Texts of documents that say nothing. */
+const EMPTY = new Set(['{}', '{"data":{}}', '[]', 'null']);
+
+/** One document of several: an object of them by key, in JavaScript's property order. */
+function together(leaves) {
+  const texts = Object.fromEntries([...leaves].map(([key, document]) => [key, document.text]));
+  const members = Object.entries(texts).map(([key, text]) => `${JSON.stringify(key)}:${text}`);
+  return new Document(`{${members.join(',')}}`);
+}
+
+/** What the reference's runtime returns for the leaves: a map key → document; may be undefined. */
+export function result(leaves) {
+  if (leaves.size === 0) return undefined;
+  return leaves.size === 1 ? leaves.values().next().value : together(leaves);
+}
+
+/**
+ * What the platform is given: `{document?, clip?}`. `executed`: whether any job ran.
+ */
+export function compose(leaves, executed) {
+  if (leaves.size === 0) return {};
+  const [only] = leaves.values();
+  if (leaves.size === 1) {
+    if (!executed) return { document: withoutEmpty(only) };
+    return { document: only, clip: only.clip };
+  }
+  const full = new Map([...leaves].filter(([, document]) => !EMPTY.has(document.text)));
+  return { document: together(full) };
+}
+
+/** The input that nobody worked on, without its empty top-level values. */
+function withoutEmpty(document) {
+  const value = parse(document.text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return document;
+  const kept = Object.entries(value).filter(([, item]) => !EMPTY.has(JSON.stringify(item)));
+  return new Document(JSON.stringify(Object.fromEntries(kept)));
+}

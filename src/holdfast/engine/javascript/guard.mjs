@@ -1,0 +1,147 @@
+// The ends of a run process that its own code does not choose: errors nobody caught, an exit
+// asked for by an adaptor, nothing left that could ever happen.
+
+import { Kind, sendText } from './channel.mjs';
+import { Fault, messageOf } from './faults.mjs';
+import * as stacks from './stack.mjs';
+
+/** Take hold of the ways out. Call before any code of adaptors or jobs is loaded. */
+export function guard() {
+  const exit = process.reallyExit.bind(process);
+  const protection = new Protection(exit);
+  const intercept = (code) => protection.exitAsked(code ?? process.exitCode ?? 0);
+  process.exit = intercept;
+  process.reallyExit = intercept;
+  process.abort = () => protection.exitAsked(134);
+  process.on('uncaughtException', (error) => protection.uncaught(error));
+  process.on('unhandledRejection', (error) => protection.uncaught(error));
+  process.on('beforeExit', () => protection.stuck());
+  return protection;
+}
+
+class Protection {
+  #exit;
+  #run;
+  #over = false;
+
+  constructor(exit) {
+    this.#exit = exit;
+  }
+
+  /** From here on this run is what ends go to; adaptors' own output becomes log lines. */
+  watch(run) {
+    this.#run = run;
+    redirect(run.adaptorLog);
+  }
+
+  leave(code) {
+    this.#over = true;
+    this.#exit(code);
+  }
+
+  /** Report what ended the run, close the step that is open, leave with `code`. */
+  fail(error, step = this.#run?.culprit, code = 0) {
+    if (this.#over) return this.leave(code);
+    this.#over = true;
+    const fault = error instanceof Fault ? error : raw(error);
+    const run = this.#run;
+    if (run === undefined) return this.#bare(fault);
+    run.scrubbed(fault);
+    if (run.current) run.close(run.current, fault);
+    run.trace('error', { error: { ...fault, stack: fault.stack } });
+    run.report.runError(fault, step?.plan.id);
+    return this.leave(code);
+  }
+
+  /** Before there is a run there is nothing to say it with but the frame itself. */
+  #bare(fault) {
+    const { name, message } = fault;
+    sendText(Kind.RUN_ERROR, JSON.stringify({
+      timestamp: String(Date.now() * 1000), error_type: name, error_message: message,
+      severity: 'exception',
+    }));
+    return this.leave(0);
+  }
+
+  uncaught(error) {
+    const run = this.#run;
+    if (run === undefined || this.#over) return this.fail(error);
+    const step = run.active.getStore() ?? run.current;
+    const message = messageOf(error) || String(error);
+    const fault = new Fault('ExecutionError', 'crash', message);
+    fault.source = 'engine';
+    const trace = error !== null && error !== undefined ? stacks.read(error) : undefined;
+    const found = trace && step && stacks.jobPosition(trace);
+    if (found) fault.hide('at', step.job.map(found.line, found.column));
+    run.adaptorLog.error(`Uncaught exception in step ${step?.label ?? '(none)'}:`);
+    run.adaptorLog.error(trace && step ? stacks.cut(trace, step.job) : message);
+    return this.fail(fault, step);
+  }
+
+  exitAsked(code) {
+    const run = this.#run;
+    if (run === undefined || this.#over) return this.#exit(Number(code) || 0);
+    const fault = new Fault('ExitError', 'crash', `Worker thread exited with code: ${code}`);
+    fault.source = 'engine';
+    fault.details = { code };
+    const step = run.active.getStore() ?? run.current;
+    return this.fail(fault, step, Number(code) || 0);
+  }
+
+  /** The event loop is empty and the run is not over: nothing can wake it any more. */
+  stuck() {
+    const run = this.#run;
+    if (run === undefined || this.#over) return;
+    const step = run.current;
+    const where = step ? ` in step ${step.label}` : '';
+    const fault = new Fault('DeadlockError', 'crash',
+      `Nothing is left that could continue the run${where}: a promise was never settled`);
+    fault.source = 'engine';
+    this.fail(fault, step);
+  }
+}
+
+/** An error of ours that is no Fault, or one of the host's: reported under its own name. */
+function raw(error) {
+  const fault = new Fault(String(error?.name ?? 'Error'), undefined, messageOf(error));
+  delete fault.source;
+  return fault;
+}
+
+/** Console and streams of the host realm, where adaptors live, become log lines of `ADA`. */
+function redirect(logger) {
+  const shown = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error' };
+  for (const [name, level] of Object.entries(shown)) {
+    console[name] = (...items) => logger.write(level, items);
+  }
+  for (const [name, level] of [['stdout', 'info'], ['stderr', 'error']]) {
+    let rest = '';
+    const write = (chunk, encoding, done) => {
+      const text = rest + (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
+      const lines = text.split('\n');
+      rest = lines.pop();
+      for (const line of lines) logger.write(level, [line]);
+      const callback = typeof encoding === 'function' ? encoding : done;
+      if (typeof callback === 'function') queueMicrotask(callback);
+      return true;
+    };
+    Object.defineProperty(process, name, {
+      configurable: true,
+      get: () => streamOf(write, name),
+    });
+  }
+}
+
+const streams = new Map();
+
+/** A writable stream in the place of standard output; made when somebody asks for it. */
+function streamOf(write, name) {
+  if (!streams.has(name)) {
+    const { Writable } = process.getBuiltinModule('node:stream');
+    const stream = new Writable({ decodeStrings: false });
+    stream.write = write;
+    stream.fd = name === 'stdout' ? 1 : 2;
+    streams.set(name, stream);
+  }
+  return streams.get(name);
+}

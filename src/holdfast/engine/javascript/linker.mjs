@@ -1,0 +1,196 @@
+// What a step's imports resolve to, and how an adaptor looks from job code
+// (spec/runtime.md 4.2 to 4.5).
+
+import fs from 'node:fs';
+import nodeModule from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import vm from 'node:vm';
+
+import { importFailed } from './faults.mjs';
+import { newestAlias } from './repo.mjs';
+import * as runtime from './runtime.mjs';
+
+const RUNTIME = '@openfn/runtime';
+const ADAPTOR = '@openfn/language-';
+
+let hooked = false;
+
+/** An import inside an adaptor that has no extension and is not found is tried with `.js`. */
+function addExtensionHook() {
+  if (hooked) return;
+  hooked = true;
+  nodeModule.registerHooks({
+    resolve(specifier, context, next) {
+      try {
+        return next(specifier, context);
+      } catch (error) {
+        if (error.code !== 'ERR_MODULE_NOT_FOUND' || path.extname(specifier)) throw error;
+        return next(`${specifier}.js`, context);
+      }
+    },
+  });
+}
+
+/** `{name, version}` of `name@version`; the version may be missing. */
+export function splitSpecifier(specifier) {
+  const at = specifier.lastIndexOf('@');
+  if (at <= 0) return { name: specifier };
+  return { name: specifier.slice(0, at), version: specifier.slice(at + 1) };
+}
+
+/** A pattern given as text: bare, or `/pattern/flags`. */
+export function pattern(text) {
+  const parts = /^\/(.*)\/([a-z]*)$/s.exec(text);
+  return parts ? new RegExp(parts[1], parts[2]) : new RegExp(text);
+}
+
+/** Entry file of a package folder; raises what reading its package.json raises. */
+function entryOf(folder) {
+  const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  let entry = manifest.exports;
+  if (typeof entry === 'object' && entry !== null) {
+    entry = entry['.'] ?? undefined;
+    for (const condition of ['import', 'default']) {
+      if (typeof entry === 'object' && entry !== null) entry = entry[condition];
+    }
+  }
+  if (typeof entry !== 'string') entry = manifest.main ?? 'index.js';
+  return { file: path.join(folder, entry), version: manifest.version };
+}
+
+export class Linker {
+  /**
+   * `adaptors`: from OPTIONS, plan specifier → where it is; `whitelist`: patterns of what may be
+   * imported; `modules`, `repo`: what plans of the reference may say; `onEvent(level, text)`:
+   * log lines.
+   */
+  constructor({ adaptors = {}, whitelist, modules = {}, repo, openRuntime = true, log }) {
+    this.adaptors = adaptors;
+    this.whitelist = whitelist?.map(pattern);
+    this.modules = modules;
+    this.repo = repo;
+    this.openRuntime = openRuntime;
+    this.log = log;
+    this.loaded = new Map();
+  }
+
+  /** Load an adaptor ahead of its run. Raises ImportError. */
+  async preload(specifier) {
+    const { name } = splitSpecifier(specifier);
+    const place = this.#given(name, { adaptors: [specifier] });
+    if (place !== undefined) await this.#import(name, place.file);
+  }
+
+  /** The module that `specifier` means to a step, in the step's context. Raises ImportError. */
+  async link(specifier, step, context) {
+    this.#check(specifier);
+    if (specifier === RUNTIME) return synthetic(runtime, specifier, context);
+    this.log.debug(`[linker] loading module ${specifier}`);
+    const place = this.#locate(specifier, step);
+    if (place === undefined) throw importFailed(`Failed to import module "${specifier}"`);
+    const namespace = await this.#import(specifier, place.file);
+    if (specifier.startsWith(ADAPTOR)) {
+      this.log.info(`Resolved adaptor ${specifier} to version ${place.version}`);
+    }
+    return synthetic(namespace, specifier, context);
+  }
+
+  #check(specifier) {
+    if (this.whitelist === undefined) return;
+    if (specifier === RUNTIME && this.openRuntime) return;
+    if (!this.whitelist.some((allowed) => allowed.test(specifier))) {
+      throw importFailed(`module blacklisted: ${specifier}`);
+    }
+  }
+
+  #locate(specifier, step) {
+    const given = this.#given(specifier, step);
+    if (given !== undefined) return given;
+    const versions = step.linker ?? versionsOf(step);
+    const { path: folder, version } = { ...this.modules[specifier], ...versions[specifier] };
+    const found = folder ?? this.#alias(specifier, version);
+    return found === undefined ? undefined : this.#entry(found, specifier);
+  }
+
+  /** Where the worker's store has the adaptor that the plan names for this step. */
+  #given(name, step) {
+    const specifier = (step.adaptors ?? []).find(
+      (wanted) => splitSpecifier(wanted).name === name && Object.hasOwn(this.adaptors, wanted),
+    );
+    if (specifier === undefined) return undefined;
+    const { path: folder, entry, version } = this.adaptors[specifier];
+    return { file: path.join(folder, entry), version };
+  }
+
+  #alias(specifier, version) {
+    if (!this.repo) return undefined;
+    const { dependencies = {} } = JSON.parse(
+      fs.readFileSync(path.join(this.repo, 'package.json'), 'utf8'),
+    );
+    const wanted = version === undefined ? specifier : `${specifier}_${version}`;
+    const { name, version: own } = splitSpecifier(wanted);
+    const alias = Object.hasOwn(dependencies, wanted) ? wanted
+      : own !== undefined ? `${name}_${own}`
+        : newestAlias(Object.keys(dependencies), specifier);
+    if (alias === undefined || !Object.hasOwn(dependencies, alias)) return undefined;
+    return path.join(this.repo, 'node_modules', alias);
+  }
+
+  #entry(folder, specifier) {
+    try {
+      return entryOf(folder);
+    } catch (error) {
+      throw importFailed(`Failed to import module ${specifier} from ${folder} (${error.message})`);
+    }
+  }
+
+  /** The namespace of a file, loaded once in this process. */
+  #import(specifier, file) {
+    addExtensionHook();
+    if (!this.loaded.has(file)) {
+      const loading = import(pathToFileURL(file).href).catch((error) => {
+        const reason = error?.message ?? error;
+        throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
+      });
+      loading.catch(() => {}); // who asks for it gets the error
+      this.loaded.set(file, loading);
+    }
+    return this.loaded.get(file);
+  }
+}
+
+/** Versions by name, from the `adaptors` of a step. */
+function versionsOf(step) {
+  const pairs = (step.adaptors ?? []).map((specifier) => {
+    const { name, version } = splitSpecifier(specifier);
+    return [name, { version }];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** The names a job sees of a module, each value as it is now (spec/runtime.md 4.5). */
+function visible(namespace) {
+  // since Node 23 a CommonJS namespace has this name too; the names inside are what counts
+  const names = Object.keys(namespace).filter((name) => name !== 'module.exports');
+  const { default: inner } = namespace;
+  if (namespace.__esModule && inner?.default !== undefined) return inner;
+  if (names.length === 1 && names[0] === 'default') {
+    const keyed = (typeof inner === 'object' && inner !== null)
+      || typeof inner === 'function' || typeof inner === 'string';
+    if (keyed && Object.keys(inner).length > 0) return inner;
+  }
+  return Object.fromEntries(names.map((name) => [name, namespace[name]]));
+}
+
+function synthetic(namespace, specifier, context) {
+  const values = visible(namespace);
+  const names = Object.keys(values);
+  return new vm.SyntheticModule(
+    names,
+    function copyOnce() {
+      for (const name of names) this.setExport(name, values[name]);
+    },
+    { context, identifier: specifier },
+  );
+}

@@ -1,0 +1,93 @@
+// Log lines: sources, levels, order (spec/runtime.md section 6), one LOG frame each.
+
+import { Kind, MAX_BODY, sendText } from './channel.mjs';
+import { duration, milliseconds, stamp } from './clock.mjs';
+import { Renderer } from './render.mjs';
+
+const PRIORITY = { debug: 0, info: 1, success: 2, always: 2, warn: 2, error: 100 };
+const FILTER = { debug: 0, info: 1, default: 2, none: 9, 'none-really': 1000 };
+const { stringify } = JSON;
+const TOO_LONG = '["[REDACTED: Message length exceeds payload limit]"]';
+const byteLength = Buffer.byteLength.bind(Buffer);
+
+/**
+ * A logger of one source. `currentStep()` gives the id of the step a line belongs to, or
+ * undefined; `count()` is called for each line that leaves.
+ */
+export class Logger {
+  constructor(source, { secrets, limit, level, policy, currentStep, count }) {
+    this.source = source;
+    this.renderer = new Renderer(secrets, limit, policy);
+    this.threshold = FILTER[level] ?? 0;
+    // room for the other fields of the frame beside the message
+    this.limit = Math.min(limit, MAX_BODY - 4096);
+    this.currentStep = currentStep;
+    this.count = count;
+    this.timers = new Map();
+  }
+
+  /** Send one line. A call without arguments, or with a lone null, sends nothing. */
+  write(level, items, extra = '') {
+    if (items.length === 0 || PRIORITY[level] < this.threshold) return;
+    const alone = items.length === 1;
+    const shown = [];
+    for (const value of items) {
+      const item = this.renderer.item(value, alone);
+      if (item !== undefined) shown.push(item);
+    }
+    if (shown.length === 0) return;
+    let message = stringify(shown);
+    if (message.length > this.limit || byteLength(message) > this.limit) message = TOO_LONG;
+    const step = this.currentStep();
+    const of = step === undefined ? '' : `,"step_id":"${step}"`;
+    this.count();
+    sendText(Kind.LOG, `{"source":"${this.source}","level":"${level}","message":${message}`
+      + `,"timestamp":"${stamp()}"${of}${extra}}`);
+  }
+
+  debug(...items) { this.write('debug', items); }
+  info(...items) { this.write('info', items); }
+  success(...items) { this.write('success', items); }
+  always(...items) { this.write('always', items); }
+  warn(...items) { this.write('warn', items); }
+  error(...items) { this.write('error', items); }
+
+  /** The `console` of job code: frozen, without a way back to this object. */
+  console() {
+    const at = (level) => (...items) => this.write(level, items);
+    const named = {
+      log: at('info'), info: at('info'), debug: at('debug'), warn: at('warn'),
+      error: at('error'), success: at('success'), always: at('always'),
+      print: (...items) => this.print(items),
+      break: () => this.print(['']),
+      timer: (name) => this.timer(name),
+      // there is nobody to ask: what was asked for with force is granted
+      confirm: async (_question, force = false) => Boolean(force),
+      proxy: (line) => this.proxy(line),
+    };
+    for (const [name, call] of Object.entries(named)) {
+      Object.defineProperty(call, 'name', { value: name });
+    }
+    return Object.freeze(named);
+  }
+
+  print(items) {
+    if (this.threshold < FILTER.none) this.write('info', items, ',"print":true');
+  }
+
+  /** The first call starts a clock, the second returns its duration as text. */
+  timer(name) {
+    const started = this.timers.get(name);
+    this.timers.delete(name);
+    if (started !== undefined) return duration(milliseconds() - started);
+    this.timers.set(name, milliseconds());
+    return undefined;
+  }
+
+  /** Repeat a message of another logger, `{level, message}`. */
+  proxy(line) {
+    const level = Object.hasOwn(PRIORITY, line?.level) ? line.level : 'info';
+    const { message } = line ?? {};
+    this.write(level, Array.isArray(message) ? message : [message]);
+  }
+}

@@ -1,0 +1,60 @@
+// What a step used: time, processor, memory, sizes, log lines.
+
+import v8 from 'node:v8';
+
+import { milliseconds } from './clock.mjs';
+
+const cpuUsage = process.cpuUsage.bind(process);
+const resourceUsage = process.resourceUsage.bind(process);
+const residentBytes = process.memoryUsage.rss.bind(process.memoryUsage);
+const heapStatistics = v8.getHeapStatistics.bind(v8);
+
+const heapBytes = () => heapStatistics().used_heap_size;
+/** Most memory this process ever had resident, in bytes. */
+const highWater = () => resourceUsage().maxRSS * 1024;
+
+export class Measure {
+  constructor() {
+    this.started = milliseconds();
+    this.cpu = cpuUsage();
+    this.highBefore = highWater();
+    this.peakHeap = heapBytes();
+    this.peakResident = residentBytes();
+    this.logLines = 0;
+    this.stateIn = 0;
+    this.stateOut = 0;
+  }
+
+  /** Look at the memory now: at every operation, and at the end. */
+  sample() {
+    this.peakHeap = Math.max(this.peakHeap, heapBytes());
+    this.peakResident = Math.max(this.peakResident, residentBytes());
+  }
+
+  /** Milliseconds since the step began. */
+  get elapsed() {
+    return Math.round(milliseconds() - this.started);
+  }
+
+  /** Heap in use and resident memory now, in bytes, as the reference reports them. */
+  memory() {
+    return { job: heapBytes(), system: residentBytes() };
+  }
+
+  /** The measures for the journal; sizes in bytes, times in ms. */
+  report() {
+    this.sample();
+    const cpu = cpuUsage(this.cpu);
+    const high = highWater();
+    return {
+      duration_ms: this.elapsed,
+      cpu_ms: Math.round((cpu.user + cpu.system) / 1000),
+      peak_heap_bytes: this.peakHeap,
+      // the kernel's high-water mark is of this step only when it rose during the step
+      peak_memory_bytes: high > this.highBefore ? high : this.peakResident,
+      state_in_bytes: this.stateIn,
+      state_out_bytes: this.stateOut,
+      log_lines: this.logLines,
+    };
+  }
+}

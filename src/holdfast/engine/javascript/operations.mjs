@@ -1,0 +1,109 @@
+// A step's operations, one after the other (spec/runtime.md section 3).
+
+import { duration, milliseconds } from './clock.mjs';
+import { invalid, timedOut } from './faults.mjs';
+import { copy } from './serialise.mjs';
+
+/** Raise a crash when the module's exports are not what the compiler makes. */
+function check(operations) {
+  if (!Array.isArray(operations)) {
+    throw invalid('InvalidExportsError',
+      'Invalid exports in job expression: exports must be an array',
+      'Ensure job code has been compiled before calling the runtime');
+  }
+  operations.forEach((operation, index) => {
+    if (typeof operation === 'function') return;
+    throw invalid('InvalidOperationError', `Invalid operation at statement ${index}`,
+      'Ensure all top-level function or method calls are wrapped in an operation, like fn()');
+  });
+}
+
+export class Operations {
+  /**
+   * `onOperation(number)` is told before each operation starts; `immutable`: each gets a copy.
+   */
+  constructor(namespace, { log, immutable, onOperation }) {
+    this.log = log;
+    this.immutable = immutable;
+    this.onOperation = onOperation;
+    this.missing = new Set();
+    this.failed = undefined;
+    check(namespace.default);
+    const wrapped = namespace.default.map((operation, index) => this.#wrap(operation, index + 1));
+    log.debug(`Executing expression (${wrapped.length} operations)`);
+    this.reducer = reducerOf(namespace.execute, wrapped);
+  }
+
+  /** Number of the operation that threw `error`; undefined when none did. */
+  thrower(error) {
+    return this.failed && Object.is(this.failed.error, error) ? this.failed.number : undefined;
+  }
+
+  /** Run to the end; the result, or undefined when there is none. `limit` in ms, 0 for none. */
+  async run(state, limit) {
+    if (!limit) return this.#result(await this.reducer(state));
+    this.log.debug(`Timeout set to ${limit}ms`);
+    let timer;
+    const expiry = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        this.log.error(`Error: Timeout expired (${limit}ms)`);
+        reject(timedOut(limit));
+      }, limit);
+    });
+    try {
+      return this.#result(await Promise.race([this.reducer(state), expiry]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #result(value) {
+    return this.missing.has(value) ? undefined : value;
+  }
+
+  #wrap(operation, number) {
+    return async (state) => {
+      this.log.debug(`Starting operation ${number}`);
+      this.onOperation(number);
+      if (this.missing.delete(state)) {
+        this.log.warn(`WARNING: No state was passed into operation ${number}. `
+          + 'Did the previous operation return state?');
+      }
+      const started = milliseconds();
+      let result;
+      try {
+        result = await operation(this.immutable ? copy(state) : state);
+      } catch (error) {
+        this.failed = { error, number };
+        throw error;
+      }
+      this.log.debug(`Operation ${number} complete in ${duration(milliseconds() - started)}`);
+      return result || this.#nothing(number);
+    };
+  }
+
+  /** What the next operation gets when this one returned nothing: an empty object. */
+  #nothing(number) {
+    this.log.debug(`Operation ${number} did not return state`);
+    const placeholder = {};
+    this.missing.add(placeholder);
+    return placeholder;
+  }
+}
+
+function reducerOf(execute, operations) {
+  if (!execute) {
+    return async (state) => {
+      let result = state;
+      for (const operation of operations) result = await operation(result);
+      return result;
+    };
+  }
+  // the words of the reference: jobs that handle them know them so
+  if (typeof execute !== 'function') {
+    throw new TypeError('(execute || execute_default) is not a function');
+  }
+  const reducer = execute(...operations);
+  if (typeof reducer !== 'function') throw new TypeError('reducer is not a function');
+  return reducer;
+}

@@ -1,0 +1,145 @@
+// An execution plan: validation, defaults, compiled edges (spec/runtime.md 1.2, 1.3, 1.6, 1.7).
+
+import { Fault, edgeFailed, validation } from './faults.mjs';
+import { Conditions } from './conditions.mjs';
+
+/** Targets of a step's `next`, in JavaScript's property order. */
+function targets(step) {
+  if (typeof step.next === 'string') return [step.next];
+  return Object.keys(step.next ?? {});
+}
+
+/** Raise the first violation as ValidationError. Nothing has run yet. */
+export function validate({ workflow, options }) {
+  if (!Array.isArray(workflow?.steps) || workflow.steps.length === 0) {
+    throw validation('The workflow has no steps');
+  }
+  const known = new Set(workflow.steps.map((step) => step.id));
+  if (typeof options.start === 'string' && !known.has(options.start)) {
+    throw validation(`Could not find start job: ${options.start}`);
+  }
+  for (const step of workflow.steps) {
+    for (const id of targets(step)) {
+      if (!known.has(id)) throw validation(`Cannot find job: ${id}`);
+    }
+  }
+  const edges = new Map();
+  for (const step of workflow.steps) {
+    // Cycles of string edges alone are let through when `end` may stop them: such plans run
+    // on the reference. Without it they could only run until the timeout.
+    const followed = typeof step.next === 'string' && options.end ? [] : targets(step);
+    edges.set(step.id, followed);
+  }
+  refuseCycles(edges);
+}
+
+/**
+ * Depth first, every step once: the reference follows every path and takes minutes for a plan
+ * of 30 layers (spec/runtime.md 13.4). Names the edge that closes the cycle.
+ */
+function refuseCycles(edges) {
+  const done = new Set();
+  for (const root of edges.keys()) {
+    const path = new Set([root]);
+    const stack = [[root, edges.get(root)[Symbol.iterator]()]];
+    while (stack.length > 0) {
+      const [id, next] = stack.at(-1);
+      const { value, done: exhausted } = next.next();
+      if (exhausted) {
+        stack.pop();
+        path.delete(id);
+        done.add(id);
+      } else if (path.has(value)) {
+        throw validation(`Circular dependency: ${id} <-> ${value}`);
+      } else if (!done.has(value)) {
+        path.add(value);
+        stack.push([value, (edges.get(value) ?? [])[Symbol.iterator]()]);
+      }
+    }
+  }
+}
+
+export class Plan {
+  /** `raw` as it came; raises ValidationError, or an Error that lists edges without a meaning. */
+  constructor(raw, hostConsole) {
+    const { workflow = {}, options } = raw ?? {};
+    this.options = options ?? {};
+    validate({ workflow: workflow ?? {}, options: this.options });
+    this.id = raw.id;
+    this.name = workflow.name ?? raw.id;
+    this.globals = workflow.globals;
+    this.credentials = workflow.credentials;
+    this.end = this.options.end;
+    this.steps = numbered(workflow.steps);
+    this.byId = new Map(this.steps.map((step) => [step.id, step]));
+    this.start = this.options.start ?? workflow.start ?? this.steps[0].id;
+    if (!this.byId.has(this.start)) throw validation(`Could not find start job: ${this.start}`);
+    this.conditions = new Conditions(hostConsole);
+    this.#compileEdges();
+  }
+
+  #compileEdges() {
+    const problems = [];
+    this.edges = new Map();
+    for (const step of this.steps) {
+      const edges = [];
+      const next = typeof step.next === 'string' ? { [step.next]: true } : step.next ?? {};
+      for (const [to, edge] of Object.entries(next)) {
+        const text = typeof edge === 'string' ? edge : edge?.condition;
+        let condition;
+        if (typeof text === 'string' && text !== '') {
+          try {
+            condition = this.conditions.compile(text);
+          } catch (error) {
+            problems.push(`Failed to compile edge condition ${step.id}->${to} (${error.message})`);
+          }
+        }
+        const disabled = typeof edge === 'object' && Boolean(edge?.disabled);
+        const always = edge === true || (!disabled && edge?.condition === true);
+        edges.push({ to, always, condition: disabled ? undefined : condition });
+      }
+      this.edges.set(step, edges);
+    }
+    if (problems.length > 0) {
+      throw Object.assign(new Fault('Error', undefined, problems.join('\n\n')), { source: undefined });
+    }
+  }
+
+  /** Whether a condition of this step may change the state it looks at. */
+  mayChangeState(step) {
+    return this.edges.get(step).some((edge) => edge.condition?.mayChange);
+  }
+
+  /** Whether any condition of this step needs the state as a value. */
+  looksAtState(step) {
+    return this.edges.get(step).some((edge) => edge.condition !== undefined);
+  }
+
+  /**
+   * Ids of the steps that follow. `state` is what leaves the step; `onEdge(to, taken)` is told
+   * of each condition. Raises EdgeConditionError.
+   */
+  next(step, state, onEdge) {
+    const ids = [];
+    for (const { to, always, condition } of this.edges.get(step)) {
+      let taken = always;
+      if (condition !== undefined) {
+        try {
+          taken = Boolean(condition.test(state, step.id));
+        } catch (error) {
+          const message = typeof error === 'object' && error !== null ? error.message : error;
+          throw edgeFailed(String(message), { from: step.id, to, text: condition.text });
+        }
+        onEdge(to, taken);
+      }
+      if (taken) ids.push(to);
+    }
+    return ids;
+  }
+}
+
+/** The steps with an id each: `job-1`, `job-2`… over those that have none. */
+function numbered(steps) {
+  let number = 0;
+  return steps.map((step) => ({ ...step, id: step.id ?? `job-${++number}` }));
+}

@@ -1,0 +1,145 @@
+// What the journal is told of a run: steps opened and closed, the result, the error
+// (docs/journal.md).
+
+import { randomUUID as uuid } from 'node:crypto';
+
+import { Kind, send, sendText, stream } from './channel.mjs';
+import { stamp } from './clock.mjs';
+import { stepErrorType } from './faults.mjs';
+import { withholding } from './state.mjs';
+
+const randomUUID = uuid;
+const { stringify } = JSON;
+/** Documents up to this many bytes stand in the record itself. */
+const INLINE = 16 * 1024;
+/** A webhook response larger than this cannot travel in its record. */
+const RESPONSE_LIMIT = 1024 * 1024;
+/** The run process has one thread of execution; the protocol wants a number. */
+const THREAD = 1;
+
+export class Report {
+  /** Limits in MB; `saveOutputs`: whether the platform keeps what steps leave. */
+  constructor({ payloadLimitMb, saveOutputs, warn }) {
+    this.payloadLimitMb = payloadLimitMb;
+    this.saveOutputs = saveOutputs;
+    this.warn = warn;
+  }
+
+  phase(phase, step, operation) {
+    send(Kind.PHASE, { phase, step, operation });
+  }
+
+  /** Open a step; gives it its id. */
+  stepStart(step) {
+    step.id = randomUUID();
+    send(Kind.STEP_START, {
+      step_id: step.id,
+      job_id: step.plan.id,
+      input_dataclip_id: step.input?.clip,
+      timestamp: stamp(),
+    });
+  }
+
+  /** Close a step, however it ended; `fault` is what ended it, undefined on success. */
+  stepComplete(step, fault) {
+    const { document } = step;
+    // a step that the run stopped leaves nothing: an empty document would look like a result
+    const stopped = fault !== undefined && fault !== step.fault;
+    const output = stopped ? { output: { omitted: true } } : this.#output(step, document);
+    send(Kind.STEP_COMPLETE, {
+      step_id: step.id,
+      job_id: step.plan.id,
+      timestamp: stamp(),
+      duration: step.measure.elapsed,
+      thread_id: THREAD,
+      mem: step.measure.memory(),
+      reason: fault ? fault.severity ?? 'crash' : 'success',
+      error_type: fault ? stepErrorType(fault) : null,
+      error_message: fault ? fault.message : null,
+      position: fault?.at,
+      next: step.next,
+      ...output,
+      webhook_response: stopped ? undefined : this.#response(step),
+      measures: step.measure.report(),
+    });
+  }
+
+  #output(step, document) {
+    if (document === undefined) {
+      return { output_dataclip_id: randomUUID(), output: { inline: '{}' } };
+    }
+    step.measure.stateOut = document.bytes;
+    document.withheld = withholding(document, this.payloadLimitMb);
+    if (document.withheld) {
+      const { largest_key: key } = document.withheld;
+      this.warn('Dataclip exceeds payload limit: output will not be sent back to the app.'
+        + (key ? ` The largest key is "${key}".` : ''));
+      return { output: document.withheld };
+    }
+    document.clip = randomUUID();
+    if (!this.saveOutputs) return { output_dataclip_id: document.clip, output: { omitted: true } };
+    if (!isObjectText(document.text)) this.warn(wrappedNote(step));
+    return { output_dataclip_id: document.clip, ...this.#document('output', document) };
+  }
+
+  /** `{[key]: document}`; with `wrapped` where the platform wants an object and this is none. */
+  #document(key, document) {
+    const wrapped = isObjectText(document.text) ? undefined : true;
+    const text = wrapped ? `{"data":${document.text}}` : document.text;
+    const small = text.length <= INLINE && document.bytes <= INLINE;
+    return { [key]: small ? { inline: text } : stream(text), wrapped };
+  }
+
+  #response(step) {
+    const { document } = step;
+    if (!document || !document.text.includes('"webhookResponse"')) return undefined;
+    const { webhookResponse } = document.peek() ?? {};
+    if (!webhookResponse) return undefined;
+    if (stringify(webhookResponse).length <= RESPONSE_LIMIT) return webhookResponse;
+    this.warn('webhookResponse is larger than 1mb and is not sent to the caller.');
+    return undefined;
+  }
+
+  /** The workflow ended. `final`: from `compose`; `fault`: of the first leaf that failed. */
+  result({ document, clip }, fault) {
+    const withheld = document && !clip ? withholding(document, this.payloadLimitMb) : undefined;
+    const state = withheld ? { final_state: withheld }
+      : document ? this.#document('final_state', document) : {};
+    send(Kind.RESULT, {
+      timestamp: stamp(),
+      reason: fault ? fault.severity ?? 'fail' : 'success',
+      error_type: fault?.name ?? null,
+      error_message: fault?.message ?? null,
+      final_dataclip_id: clip,
+      ...state,
+    });
+  }
+
+  /** The run cannot go on. `step`: job id of the step at fault, where there is one. */
+  runError(fault, step) {
+    send(Kind.RUN_ERROR, {
+      timestamp: stamp(),
+      error_type: fault.name,
+      error_message: fault.message,
+      severity: fault.severity ?? 'crash',
+      step,
+      subtype: fault.subtype,
+      position: fault.at,
+      details: fault.details ?? fault.edge,
+    });
+  }
+
+  /** For conformance tests: an event as the reference's runtime gives it. */
+  trace(event, fields, document) {
+    const state = document ? `,"state":${document.text}` : '';
+    sendText(Kind.TRACE, `{"event":"${event}",${stringify(fields).slice(1, -1)}${state}}`
+      .replace(',}', '}'));
+  }
+}
+
+const isObjectText = (text) => text.startsWith('{');
+
+function wrappedNote(step) {
+  return `WARNING: step ${step.label} returned something that is no object; `
+    + 'it is kept as {"data": …}.';
+}

@@ -1,0 +1,267 @@
+// One run: the plan's steps in order, and what all of them share (spec/runtime.md 1.5).
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import * as final from './final.mjs';
+import { Fault } from './faults.mjs';
+import { JobText } from './jobtext.mjs';
+import { Linker } from './linker.mjs';
+import { Logger } from './log.mjs';
+import { Plan } from './plan.mjs';
+import { Report } from './report.mjs';
+import { Secrets } from './secrets.mjs';
+import { Cleaner, Document } from './state.mjs';
+import { Step } from './step.mjs';
+
+const MEBIBYTE = 1024 * 1024;
+const DEFAULT_REMOVED = ['configuration', 'response'];
+const DEFAULT_WHITELIST = ['^@openfn/language-'];
+
+export class Run {
+  /**
+   * `options`: OPTIONS frame; `credentials`: step id → configuration; `modules`: step index →
+   * module as compiled; `plan`: as parsed, without expressions; `input`: JSON text or undefined.
+   */
+  constructor({ options, credentials, modules, plan, input }) {
+    // what only plans of the reference's own test cases say stands under `trace`
+    this.tracing = options.trace ?? undefined;
+    this.options = { ...this.tracing?.options };
+    this.settings = options;
+    this.credentials = credentials;
+    this.modules = modules;
+    this.rawPlan = plan;
+    this.input = input;
+    this.active = new AsyncLocalStorage();
+    this.current = undefined;
+    this.executed = 0;
+    this.secrets = new Secrets();
+    if (options.scrub !== false) this.#learnSecrets();
+    this.#makeLoggers();
+    this.report = new Report({
+      payloadLimitMb: options.payload_limit_mb,
+      saveOutputs: options.output_dataclips !== false,
+      warn: (text) => this.log.warn(text),
+    });
+    this.cleaner = new Cleaner({
+      remove: options.state_props_to_remove ?? DEFAULT_REMOVED,
+      limitMb: this.options.stateLimitMb ?? options.state_limit_mb ?? 500,
+      log: this.log,
+    });
+  }
+
+  #learnSecrets() {
+    for (const body of Object.values(this.credentials)) this.secrets.add(body);
+    const workflow = this.rawPlan?.workflow;
+    this.secrets.add(workflow?.credentials);
+    for (const step of workflow?.steps ?? []) this.secrets.add(step?.configuration);
+  }
+
+  #makeLoggers() {
+    const { settings } = this;
+    const common = {
+      secrets: this.secrets,
+      limit: (settings.log_payload_limit_mb ?? settings.payload_limit_mb ?? 1) * MEBIBYTE,
+      currentStep: () => this.#speaker()?.id,
+      count: () => {
+        const step = this.#speaker();
+        if (step) step.measure.logLines += 1;
+      },
+    };
+    this.log = new Logger('R/T', { ...common, level: 'debug' });
+    this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
+    const { level, sanitize } = this.options.jobLogger ?? {};
+    this.jobLog = new Logger('JOB', {
+      ...common, level: level ?? settings.job_log_level ?? 'debug', policy: sanitize,
+    });
+  }
+
+  /** The step whose code is talking: the one it was started from, else the open one. */
+  #speaker() {
+    const step = this.active.getStore() ?? this.current;
+    return step?.id === undefined ? undefined : step;
+  }
+
+  jobConsole() {
+    return this.jobLog.console();
+  }
+
+  phase(name, step, operation) {
+    this.report.phase(name, step, operation);
+  }
+
+  trace(event, fields, document) {
+    if (this.tracing) this.report.trace(event, fields, document);
+  }
+
+  /** Execute the plan to its end and report it. Raises what ends it before. */
+  async execute() {
+    try {
+      this.plan = new Plan(this.rawPlan, this.adaptorLog.console());
+    } catch (error) {
+      this.log.error('Error validating execution plan');
+      this.log.error(asError(error));
+      this.log.error('Aborting');
+      throw error;
+    }
+    this.#makeLinker();
+    const input = await this.#initial();
+    this.log.info(`Executing ${this.plan.name}`);
+    this.log.debug('Starting execution from step', this.plan.start);
+    const { leaves, failed } = await this.#traverse(input);
+    const state = final.result(leaves);
+    this.trace('end', { none: state === undefined }, state);
+    this.report.result(final.compose(leaves, this.executed > 0), failed);
+  }
+
+  #makeLinker() {
+    const { linker = {} } = this.options;
+    this.linker = new Linker({
+      adaptors: this.settings.adaptors,
+      whitelist: this.tracing?.level === 'runtime' ? linker.whitelist
+        : this.settings.whitelist ?? DEFAULT_WHITELIST,
+      modules: linker.modules,
+      repo: linker.repo,
+      openRuntime: this.tracing?.level !== 'runtime',
+      log: this.log,
+    });
+  }
+
+  /** The initial state as a Document. */
+  async #initial() {
+    const given = this.input === undefined ? undefined : JSON.parse(this.input);
+    let document;
+    if (typeof given === 'string' && this.tracing) {
+      document = await this.#loadState(given);
+    } else if (!given) {
+      document = new Document('{"data":{},"configuration":{}}');
+    } else if (typeof given === 'object') {
+      document = new Document(this.input);
+    } else {
+      document = new Document(`{"data":${this.input}}`);
+    }
+    this.input = undefined;
+    if (document) document.clip = this.settings.dataclip_id;
+    return document;
+  }
+
+  async #loadState(id) {
+    const value = this.#resolve('state', id);
+    this.trace('load-state', { jobId: id, duration: 0 });
+    return new Document(JSON.stringify(value));
+  }
+
+  /** Values behind ids, for plans of the test cases; the worker resolves them before the run. */
+  #resolve(kind, id) {
+    const known = this.options.resolvers?.[kind];
+    if (known === undefined) throw new TypeError('resolver is not a function');
+    if (!Object.hasOwn(known, id)) throw new Error(`${kind} not found: ${id}`);
+    return known[id];
+  }
+
+  /** The credential of a step: from the worker, or as the plan has it. */
+  async configurationOf(step) {
+    if (Object.hasOwn(this.credentials, step.id)) return this.credentials[step.id];
+    const { configuration } = step;
+    return typeof configuration === 'string' ? this.#resolve('credential', configuration)
+      : configuration;
+  }
+
+  async defaultsOf(step) {
+    return typeof step.state === 'string' ? this.#resolve('state', step.state) : step.state;
+  }
+
+  /** Breadth first, one at a time. Gives the leaves by key and the fault of the first that failed. */
+  async #traverse(input) {
+    const { plan } = this;
+    const queue = [{ id: plan.start, input, last: true }];
+    const times = new Map();
+    const leaves = new Map();
+    let failed;
+    while (queue.length > 0) {
+      const { id, input: given, last } = queue.shift();
+      const count = times.get(id) ?? 0;
+      times.set(id, count + 1);
+      const { document, next, fault } = await this.#visit(plan.byId.get(id), given, last);
+      const isLeaf = id === plan.end || next.length === 0;
+      if (isLeaf && document !== undefined) leaves.set(count === 0 ? id : `${id}-${count}`, document);
+      if (isLeaf) failed ??= fault;
+      if (id === plan.end) break;
+      next.forEach((to, index) => {
+        queue.push({ id: to, input: document, last: index === next.length - 1 });
+      });
+    }
+    return { leaves, failed };
+  }
+
+  async #visit(planned, input, last) {
+    const module = this.modules.get(this.plan.steps.indexOf(planned));
+    if (module === undefined) return this.#pass(planned, input);
+    const step = new Step(this, planned, new JobText(planned, module), input);
+    try {
+      await this.active.run(step, () => step.execute(last));
+    } catch (error) {
+      this.culprit ??= step;
+      throw error;
+    }
+    return step;
+  }
+
+  /** A step without an expression: its input goes on as it is. */
+  #pass(planned, input) {
+    const state = this.plan.looksAtState(planned) ? input?.peek() : undefined;
+    const next = this.plan.next(planned, state, () => {});
+    if (this.plan.mayChangeState(planned)) input?.refresh();
+    return { document: input, next };
+  }
+
+  open(step) {
+    this.executed += 1;
+    this.report.stepStart(step);
+    this.current = step;
+    this.trace('job-start', { jobId: step.plan.id });
+  }
+
+  close(step, fault) {
+    this.report.stepComplete(step, fault);
+    this.current = undefined;
+  }
+
+  /** A fault without the secrets that its words may repeat. */
+  scrubbed(fault) {
+    if (!(fault instanceof Fault)) return fault;
+    fault.message = this.secrets.scrub(fault.message);
+    if (fault.details !== undefined) fault.details = this.secrets.scrubValue(fault.details);
+    if (fault.stack !== undefined) fault.hide('stack', this.secrets.scrub(fault.stack));
+    return fault;
+  }
+
+  /** The lines that tell an author what went wrong (spec/runtime.md 6.6). */
+  explain(step, fault) {
+    const { log } = this;
+    if (fault.severity === 'crash') log.error('CRITICAL ERROR! Aborting execution');
+    if (fault.operationName !== undefined) {
+      log.error(`Error reported by "${fault.operationName}()" operation line ${fault.line}:`);
+      log.error(fault.stack ?? fault.message);
+    } else if (fault.pos) {
+      log.error(fault.stack ?? `${fault.message} (${fault.pos.line}:${fault.pos.column})`);
+    } else {
+      log.error(fault.message);
+    }
+    const frame = fault.at && step.job.frame(fault.at);
+    if (frame && (fault.pos || step.job.exact)) {
+      log.error('Error occurred at:', step.label);
+      for (const line of frame) log.error(line);
+    }
+    if (fault.fix) log.error(fault.fix);
+    if (fault.details) {
+      log.error('Additional error details:');
+      log.error(fault.details);
+    }
+    if (fault.severity === 'fail') log.error(`Check state.errors.${step.plan.id} for details`);
+  }
+}
+
+function asError(error) {
+  const { name, message } = error;
+  return Object.assign(new Error(message), { name });
+}

@@ -1,0 +1,121 @@
+// The world a step's code lives in: one fresh context per step, with the names of
+// spec/runtime.md 4.6 and design 5.5. Convenience, not a wall: the sandbox is the wall.
+
+import vm from 'node:vm';
+
+import { Fault } from './faults.mjs';
+import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
+
+const { freeze } = Object;
+
+/** A frozen function of our own around one of the host, so that the host's is not frozen. */
+function lend(name, call) {
+  const lent = (...args) => call(...args);
+  Object.defineProperty(lent, 'name', { value: name });
+  return freeze(lent);
+}
+
+/** Buffer with its factories, without its constructor. */
+function bufferFactory() {
+  function LentBuffer() {
+    throw new Error('Do not call Buffer() constructor directly. Use Buffer.from() instead.');
+  }
+  for (const name of Object.getOwnPropertyNames(Buffer)) {
+    if (['length', 'name', 'prototype'].includes(name)) continue;
+    const value = Buffer[name];
+    LentBuffer[name] = typeof value === 'function' ? value.bind(Buffer) : value;
+  }
+  Object.defineProperty(LentBuffer, 'name', { value: 'Buffer' });
+  LentBuffer.prototype = Buffer.prototype;
+  return freeze(LentBuffer);
+}
+
+/** Names beside the language's own: those of the reference, then those of design 5.5. */
+function names() {
+  return {
+    setTimeout: lend('setTimeout', setTimeout),
+    clearTimeout: lend('clearTimeout', clearTimeout),
+    setInterval: lend('setInterval', setInterval),
+    clearInterval: lend('clearInterval', clearInterval),
+    parseInt: lend('parseInt', parseInt),
+    parseFloat: lend('parseFloat', parseFloat),
+    Buffer: bufferFactory(),
+    ...webNames(),
+  };
+}
+
+function webNames() {
+  const lent = { fetch: lend('fetch', (...args) => fetch(...args)) };
+  for (const [name, call] of Object.entries({ atob, btoa, structuredClone })) {
+    lent[name] = lend(name, call);
+  }
+  return {
+    ...lent, URL, URLSearchParams, TextEncoder, TextDecoder, AbortController, Blob, Event,
+  };
+}
+
+let lent;
+
+/** A context with `extra` names over the lent ones. No code from strings, no WebAssembly. */
+function makeContext(extra) {
+  lent ??= names();
+  const scope = {};
+  for (const [name, value] of Object.entries({ ...lent, ...extra })) {
+    // as properties of a global object are: not listed, and the job may replace them
+    Object.defineProperty(scope, name, { value, enumerable: false, writable: true, configurable: true });
+  }
+  return vm.createContext(scope, { codeGeneration: { strings: false, wasm: false } });
+}
+
+/** `globals` of the run cannot take the place of what is lent; frozen one level deep. */
+function runGlobals(globals) {
+  const allowed = {};
+  lent ??= names();
+  for (const [name, value] of Object.entries(globals ?? {})) {
+    if (name === 'console' || name === 'state' || Object.hasOwn(lent, name)) continue;
+    allowed[name] = typeof value === 'object' && value !== null ? freeze(value) : value;
+  }
+  return allowed;
+}
+
+async function evaluate(code, identifier, context, link) {
+  const module = new vm.SourceTextModule(code, { context, identifier });
+  await module.link(link);
+  await module.evaluate();
+  return module.namespace;
+}
+
+/**
+ * Evaluate a step's module; returns its namespace. `link(specifier, context)` gives imported
+ * modules. Raises whatever the code raises; errors of the workflow's globals are marked.
+ */
+export async function loadJob(code, { console, state, globals, workflowGlobals, link }) {
+  const run = runGlobals(globals);
+  const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
+  const context = makeContext({ ...run, ...shared, console, state });
+  return evaluate(code, JOB_MODULE, context, (specifier) => link(specifier, context));
+}
+
+/** The exports of the workflow's globals module; evaluated anew for every step. */
+async function loadGlobals(code, extra) {
+  if (typeof code !== 'string' || code.trim() === '') return {};
+  try {
+    const context = makeContext(extra);
+    const namespace = await evaluate(code, GLOBALS_MODULE, context, (specifier) => {
+      throw new Fault('ImportError', 'crash', `Failed to import module "${specifier}"`);
+    });
+    return { ...namespace };
+  } catch (error) {
+    throw marked(error);
+  }
+}
+
+/** Put `[globals]` in front of the message, whatever was thrown. */
+function marked(error) {
+  try {
+    error.message = `[globals] ${error.message}`;
+  } catch {
+    return new Fault('JobError', 'fail', `[globals] ${String(error)}`);
+  }
+  return error;
+}

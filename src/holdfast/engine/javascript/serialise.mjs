@@ -1,0 +1,61 @@
+// State as JSON text: any value, circular ones included (spec/runtime.md 2.4).
+
+const { stringify: nativeStringify, parse: nativeParse } = JSON;
+
+export const parse = nativeParse;
+export const CIRCULAR = '[Circular]';
+
+/**
+ * JSON text of `value`, or undefined when it has none (a function, a symbol).
+ *
+ * A circular reference becomes `[Circular]` where the cycle closes. A BigInt becomes its decimal
+ * digits: the reference loses the whole state over one (design 5, "what nobody can depend on is
+ * done right"); `onBigInt` is told once. Throws what a getter or toJSON of the value throws.
+ */
+export function stringify(value, onBigInt) {
+  try {
+    return nativeStringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) throw error; // too deep, or longer than a string may be
+    const replacer = careful(onBigInt);
+    return nativeStringify(value, replacer);
+  }
+}
+
+/** A replacer that knows the chain of objects it is inside of. */
+function careful(onBigInt) {
+  const chain = [];
+  let told = false;
+  return function replace(key, value) {
+    if (typeof value === 'bigint') {
+      if (!told) onBigInt?.();
+      told = true;
+      return String(value);
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    while (chain.length > 0 && chain.at(-1) !== this) chain.pop();
+    if (chain.includes(value)) return CIRCULAR;
+    chain.push(value);
+    return value;
+  };
+}
+
+/** Bytes of `text` in UTF-8. */
+export const byteLength = Buffer.byteLength.bind(Buffer);
+
+/** A deep copy by way of JSON text; undefined when the value has none. */
+export function copy(value) {
+  const text = stringify(value);
+  return text === undefined ? undefined : parse(text);
+}
+
+/** The top-level key of an object whose JSON text is the longest, or undefined. */
+export function largestKey(value) {
+  let largest, size = -1;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const key of Object.keys(value)) {
+    const length = stringify(value[key])?.length ?? 0;
+    if (length > size) [largest, size] = [key, length];
+  }
+  return largest;
+}

@@ -1,0 +1,73 @@
+// Stack traces as V8 writes them: whose code threw, and where (spec/runtime.md 8.3, 8.4).
+
+/** What the module of a step is called in stack traces. */
+export const JOB_MODULE = 'vm:module(0)';
+export const GLOBALS_MODULE = 'vm:module(globals)';
+
+const OWN = new URL('.', import.meta.url).href;
+const OWN_PATH = decodeURIComponent(new URL('.', import.meta.url).pathname);
+const ADAPTOR = '@openfn/language-';
+const FOREIGN = /@openfn\/language-|packages\/.*\/dist|vm:module|node_modules/;
+const POSITION = /:(\d+):(\d+)\)?$/;
+
+/** `{head, frames}` of a thrown value with a stack, else undefined. Never throws. */
+export function read(thrown) {
+  let text;
+  try {
+    text = thrown.stack;
+  } catch {
+    return undefined;
+  }
+  if (typeof text !== 'string' || text === '') return undefined;
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => /^\s+at /.test(line));
+  if (first < 0) return { head: lines[0], frames: [] };
+  return { head: lines.slice(0, first).join('\n'), frames: lines.slice(first) };
+}
+
+/**
+ * Whether the reference would call this an adaptor's error: the first frame of anybody's code is
+ * not an anonymous one of the job's. Errors in *named* helpers of a job are counted as adaptor
+ * errors too (design 5.1: same severity and flow).
+ */
+export function fromAdaptor({ frames }) {
+  for (const frame of frames) {
+    if (frame.includes(OWN) || frame.includes(OWN_PATH)) return false;
+    if (FOREIGN.test(frame)) return !frame.includes(`at ${JOB_MODULE}`);
+  }
+  return false;
+}
+
+export function hasAnonymousJobFrame({ frames }) {
+  return frames.some((frame) => frame.includes(`at ${JOB_MODULE}`));
+}
+
+/** Line and column (from 1) of the first frame in the job's module, or undefined. */
+export function jobPosition({ frames }) {
+  const frame = frames.find((line) => line.includes(JOB_MODULE) && POSITION.test(line));
+  if (frame === undefined) return undefined;
+  const [, line, column] = POSITION.exec(frame);
+  return { line: Number(line), column: Number(column) };
+}
+
+/** The stack for people: the author's frames at their true positions, and the adaptors'. */
+export function cut({ head, frames }, job) {
+  const kept = [head.split('\n')[0]];
+  for (const frame of frames) {
+    if (frame.includes(JOB_MODULE)) kept.push(mapped(frame, job));
+    else if (frame.includes('vm:module')) kept.push(frame);
+    else if (frame.includes(ADAPTOR)) kept.push(`    ${tail(frame)}`);
+  }
+  return kept.join('\n');
+}
+
+function tail(frame) {
+  return frame.slice(frame.indexOf(ADAPTOR)).replace(/\)$/, '');
+}
+
+function mapped(frame, job) {
+  return frame.replace(/:(\d+):(\d+)(\)?)$/, (_, line, column, close) => {
+    const at = job.map(Number(line), Number(column));
+    return `:${at.line}:${at.column}${close}`;
+  });
+}

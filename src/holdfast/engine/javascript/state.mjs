@@ -1,0 +1,133 @@
+// State between steps: text, and a value only while somebody needs one
+// (spec/runtime.md 2.2, 2.3, 2.5).
+
+import { invalid, messageOf, stateTooLarge } from './faults.mjs';
+import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
+
+const MEBIBYTE = 1024 * 1024;
+
+/**
+ * One JSON document that several readers may take. Kept as text, so that a large state exists
+ * once; the last reader gets the parsed value itself where there is one.
+ */
+export class Document {
+  constructor(text, bytes = byteLength(text)) {
+    this.text = text;
+    this.bytes = bytes;
+    this.value = undefined;
+    this.withheld = undefined;
+    this.clip = undefined;
+  }
+
+  /** The value, for looking at: shared with everybody who peeks. */
+  peek() {
+    this.value ??= parse(this.text);
+    return this.value;
+  }
+
+  /** A value of the reader's own. `last`: nobody reads this document afterwards. */
+  take(last) {
+    const value = this.value ?? parse(this.text);
+    if (last) this.value = undefined;
+    else if (this.value !== undefined) return parse(this.text);
+    return value;
+  }
+
+  /** After somebody may have changed the value: the text says what the value says. */
+  refresh() {
+    if (this.value === undefined) return;
+    this.text = stringify(this.value);
+    this.bytes = byteLength(this.text);
+  }
+}
+
+/** The state a job starts with. `input` is a value of its own, or undefined. */
+export function assemble(input, step, configuration, credentials) {
+  const defaults = step.state ?? {};
+  const state = { ...defaults, ...input };
+  state.configuration = { ...credentials, ...input?.configuration, ...configuration };
+  state.data = isKept(input?.data) ? input.data : { ...defaults.data, ...input?.data };
+  return state;
+}
+
+/** Data that is taken as it is: a list, or anything truthy that is no object. */
+function isKept(data) {
+  return Array.isArray(data) || (Boolean(data) && typeof data !== 'object');
+}
+
+/** Measure, strip and write down what a step leaves; raises a Fault when that cannot be. */
+export class Cleaner {
+  constructor({ remove, limitMb, log }) {
+    this.remove = remove;
+    this.limitMb = limitMb;
+    this.log = log;
+  }
+
+  /** The document of a result, or undefined for "no result". */
+  document(result) {
+    if (!result) return undefined;
+    if (typeof result === 'function') {
+      throw invalid('InvalidResultError', 'the last operation returned a function, not state',
+        'An operation was returned instead of being called with state: write op(...)(state)');
+    }
+    const removed = this.#strip(result);
+    const text = this.#write(result);
+    if (text === undefined) return undefined;
+    const document = new Document(text);
+    this.#check(document.bytes + removed.bytes);
+    if (removed.keys.length > 0) {
+      this.log.debug(`Cleaning up state. Removing keys: ${removed.keys.join(', ')}`);
+    }
+    return document;
+  }
+
+  /** Delete the keys that must not leave the step; says which, and how large they were. */
+  #strip(result) {
+    const removed = { keys: [], bytes: 0 };
+    if (typeof result !== 'object') return removed;
+    for (const key of this.remove) {
+      if (!Object.hasOwn(result, key)) continue;
+      removed.keys.push(key);
+      if (this.limitMb > 0) {
+        const text = this.#write(result[key]) ?? '';
+        removed.bytes += byteLength(text) + byteLength(key) + 4; // quotes, colon, comma
+      }
+      delete result[key];
+    }
+    return removed;
+  }
+
+  #write(value) {
+    try {
+      return stringify(value, () => this.log.warn(
+        'WARNING: state contains BigInt values; they are kept as text'));
+    } catch (error) {
+      throw invalid('InvalidResultError', `the state cannot be written as JSON: ${messageOf(error)}`,
+        'A getter or toJSON of a value in state throws, or the state is nested too deeply');
+    }
+  }
+
+  #check(bytes) {
+    if (!(this.limitMb > 0) || bytes <= this.limitMb * MEBIBYTE) return;
+    this.log.info(`State is ${(bytes / MEBIBYTE).toFixed(2)}mb; the limit is ${this.limitMb}mb`);
+    throw stateTooLarge(this.limitMb);
+  }
+}
+
+/** A copy of the state of a failed step with the error written into it. */
+export function withError(state, id, fault) {
+  const known = state?.errors;
+  const errors = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};
+  return { ...state, errors: { ...errors, [id]: fault } };
+}
+
+/** What is reported instead of a document that is too large to be sent, or undefined. */
+export function withholding(document, limitMb) {
+  if (limitMb === undefined || document.bytes <= limitMb * MEBIBYTE) return undefined;
+  return {
+    withheld: 'DATACLIP_TOO_LARGE',
+    bytes: document.bytes,
+    largest_key: largestKey(parse(document.text)) ?? null,
+  };
+}
+

@@ -1,0 +1,157 @@
+// One execution of one job: from its input to its closing event (spec/runtime.md 3.2).
+
+import { duration, milliseconds } from './clock.mjs';
+import { classify } from './faults.mjs';
+import { Measure } from './measure.mjs';
+import { Operations } from './operations.mjs';
+import { loadJob } from './scope.mjs';
+import { assemble, withError } from './state.mjs';
+
+export class Step {
+  /** `run`: what all steps share; `job`: its JobText; `input`: Document or undefined. */
+  constructor(run, plan, job, input) {
+    this.run = run;
+    this.plan = plan;
+    this.job = job;
+    this.input = input;
+    this.id = undefined; // of this execution; set when it is opened
+    this.label = plan.name || plan.id;
+    this.fault = undefined;
+    this.document = undefined;
+    this.next = [];
+    this.measure = new Measure();
+  }
+
+  /**
+   * Run it. `last`: nobody reads the input afterwards. Raises a Fault, or a raw error, when the
+   * run cannot go on; the step is closed by an event before.
+   */
+  async execute(last) {
+    const { run, plan } = this;
+    run.log.info(`Starting step ${this.label}`);
+    run.trace('init-start', { jobId: plan.id });
+    const state = await this.#prepare(last);
+    run.trace('init-complete', { jobId: plan.id, duration: this.measure.elapsed });
+    run.open(this);
+    const started = milliseconds();
+    let result;
+    try {
+      run.phase('load', plan.id);
+      const operations = await this.#load(state);
+      result = await this.#operate(operations, state);
+    } catch (thrown) {
+      this.fault = this.#faultOf(thrown);
+    }
+    this.#settle(result, state, started);
+  }
+
+  async #prepare(last) {
+    const { run, plan } = this;
+    this.measure.stateIn = this.input?.bytes ?? 0;
+    const configuration = await run.configurationOf(plan);
+    const defaults = await run.defaultsOf(plan);
+    const input = this.input?.take(last);
+    return assemble(input, { ...plan, state: defaults }, configuration, run.plan.credentials);
+  }
+
+  async #load(state) {
+    const { run, plan } = this;
+    const namespace = await loadJob(this.job.code, {
+      console: run.jobConsole(),
+      state,
+      globals: run.options.globals,
+      workflowGlobals: run.plan.globals,
+      link: (specifier, context) => run.linker.link(specifier, plan, context),
+    });
+    this.operations = new Operations(namespace, {
+      log: run.log,
+      immutable: run.options.immutableState,
+      onOperation: (number) => {
+        this.measure.sample();
+        run.phase('step', plan.id, number);
+      },
+    });
+    return this.operations;
+  }
+
+  async #operate(operations, state) {
+    const { run } = this;
+    const limit = run.plan.options.timeout || run.options.defaultRunTimeoutMs;
+    const result = await operations.run(state, limit);
+    run.log.debug('Expression complete!');
+    return result;
+  }
+
+  #faultOf(thrown) {
+    const fault = classify(thrown, this.job, this.operations?.thrower(thrown));
+    return this.run.scrubbed(fault);
+  }
+
+  /** Clean up, evaluate edges, report. */
+  #settle(result, state, started) {
+    const { run, plan } = this;
+    this.measure.sample();
+    run.phase('serialise', plan.id);
+    try {
+      if (this.fault?.name === 'TimeoutError') throw this.fault;
+      this.#leave(result, state, started);
+      this.#follow();
+    } catch (fault) {
+      run.close(this, run.scrubbed(fault));
+      throw fault;
+    }
+    if (this.fault === undefined) this.#completed();
+    else this.#failed(milliseconds() - started);
+    run.close(this, this.fault);
+    if (this.fault && !this.fault.recoverable) throw this.fault;
+  }
+
+  /** The document that leaves the step, and the log lines about how it ended. */
+  #leave(result, state, started) {
+    const { run, plan, fault } = this;
+    const took = milliseconds() - started;
+    if (fault === undefined) {
+      run.log.success(`${this.label} completed in ${duration(this.measure.elapsed)}`);
+      this.document = run.cleaner.document(result);
+      return;
+    }
+    run.log.error(`${this.label} aborted with error (${duration(took)})`);
+    const recorded = fault.severity === 'fail' ? withError(state, plan.id, fault) : state;
+    this.document = run.cleaner.document(recorded);
+    run.explain(this, fault);
+  }
+
+  /** Evaluate the edges against what left the step. */
+  #follow() {
+    const { run, plan, document } = this;
+    if (this.fault && !this.fault.recoverable) return;
+    const state = run.plan.looksAtState(plan) ? document?.peek() : undefined;
+    this.next = run.plan.next(plan, state, (to, taken) => {
+      run.log.debug(`Edge condition returned ${taken}; ${to} will ${taken ? '' : 'NOT '}be executed`
+        + (taken ? ' next' : ''));
+    });
+    if (run.plan.mayChangeState(plan)) document?.refresh();
+    if (document === undefined && this.fault === undefined && this.next.length > 0) {
+      run.log.warn(`WARNING: step ${plan.id} did not return a state object. `
+        + 'This may cause downstream jobs to fail.');
+    }
+  }
+
+  #completed() {
+    const { run, plan, document } = this;
+    const mem = this.measure.memory();
+    const megabytes = (bytes) => Math.round(bytes / 1048576);
+    run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] [system ${megabytes(mem.system)}mb]`);
+    run.trace('job-complete', {
+      jobId: plan.id, duration: this.measure.elapsed, next: this.next, mem,
+    }, document);
+  }
+
+  #failed(took) {
+    const { run, plan, document, fault } = this;
+    const error = { ...fault, ...(fault.stack ? { stack: fault.stack } : {}) };
+    run.trace('job-error', {
+      jobId: plan.id, duration: Math.round(took), next: this.next, error,
+    }, document);
+  }
+}
