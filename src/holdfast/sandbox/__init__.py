@@ -1,1 +1,1 @@
-"""Isolation layers and limits: probe, apply, read the evidence."""
+"""Isolation layers and limits: probe what this host offers, apply it, read the evidence."""

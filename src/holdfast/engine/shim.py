@@ -1,0 +1,301 @@
+"""The shim: owns one run from LAUNCH to OUTCOME. Forked from the supervisor, in its own session.
+
+It never waits for an agent and believes nothing the run process says against the kernel. See
+`docs/engine-protocol.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.frames import Control, Decoder, FrameError, FromRun, ToRun, encode
+from holdfast.engine.request import RunRequest
+from holdfast.engine.shim_clients import Clients
+from holdfast.engine.shim_loop import Loop
+from holdfast.engine.shim_outcome import gather
+from holdfast.engine.shim_processes import Process, compiler_spec, engine_spec
+from holdfast.engine.shim_recorder import DocumentsTooLarge, ProtocolViolation, Recorder, now_text
+from holdfast.engine.shim_watch import Watch
+from holdfast.journal import Journal, JournalError, JournalFull, RunFolder, RunLock
+from holdfast.model.classify import classify
+from holdfast.model.evidence import Stop
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import MEBIBYTE
+from holdfast.model.record import Kind
+from holdfast.sandbox import kernel, processes
+from holdfast.sandbox.finder import Groups
+from holdfast.testing import faults
+
+#: Credentials and options together; the largest thing an agent sends in one piece.
+_MAX_LAUNCH = 32 * MEBIBYTE
+_LAUNCH_PATIENCE_SECONDS = 30.0
+#: How long a run process may stay after it said how the run ended.
+_LINGER_SECONDS = 2.0
+#: Records wait at most this long for their sync.
+_SYNC_SECONDS = 0.1
+_RETRY_SECONDS = 1.0
+
+
+def serve(config: EngineConfig, groups: Groups, connection: socket.socket, notify: int) -> None:
+    """Take one launch from `connection` and see the run through. Returns when all is written.
+
+    `notify` is a pipe to the supervisor: it gets the run's folder once the run is ours.
+    """
+    kernel.adopt_orphans()
+    try:
+        request = receive_launch(connection)
+        shim = Shim(config, groups, request)
+    except (EngineError, JournalError, FrameError, OSError) as error:
+        text = json.dumps({"message": str(error)}).encode()
+        with suppress(OSError):
+            connection.sendall(encode(Control.REFUSED, text))
+        return
+    os.write(notify, f"{request.directory}\n".encode())
+    shim.run(connection)
+
+
+def receive_launch(connection: socket.socket) -> RunRequest:
+    """Read the LAUNCH frame. Raises EngineError, FrameError, OSError."""
+    connection.settimeout(_LAUNCH_PATIENCE_SECONDS)
+    decoder = Decoder(max_body=_MAX_LAUNCH)
+    while True:
+        data = connection.recv(256 * 1024)
+        if not data:
+            message = "the connection was closed before a run was asked for"
+            raise ConnectionResetError(message)
+        for kind, body in decoder.feed(data):
+            if kind != Control.LAUNCH:
+                message = f"A frame of type {kind} came where LAUNCH was expected."
+                raise EngineError(message)
+            return RunRequest.decode(body)
+
+
+class Shim:
+    """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
+
+    def __init__(self, config: EngineConfig, groups: Groups, request: RunRequest) -> None:
+        self._config = config
+        self._request = request
+        self._limits = request.limits
+        self._folder = RunFolder(request.directory)
+        self._lock = RunLock(self._folder.lock)
+        budget = self._limits.journal_mb * MEBIBYTE
+        self._journal = Journal.open(self._folder.journal, max_bytes=budget)
+        self._recorder = Recorder(self._journal, request.directory, budget)
+        self._recorder.on_said_end = self._said_end
+        self._loop = Loop()
+        self._clients = Clients(self._loop, self._cancel)
+        self._name = f"{self._folder.path.name[:100]}-{os.getpid()}"
+        self._group = groups.create(self._name, self._limits.memory_bytes)
+        self._group.limit_processes(self._limits.processes)
+        self._scratch = config.data / "scratch" / self._name
+        self._compiler = Process("compiler", self._loop, self._frame)
+        self._engine = Process("engine", self._loop, self._frame)
+        self._watch = Watch(self._loop, self._group, self._recorder, self._limits, self._stop)
+        self._started = time.monotonic()
+        self._compiled = False
+        self._over = False
+        self.stop: Stop | None = None
+        self.stop_detail: str | None = None
+
+    def run(self, connection: socket.socket) -> None:
+        """From here to the outcome, whatever happens."""
+        faults.point("shim.launched")
+        self._guard(self._start)
+        self._clients.add(connection)
+        self._clients.tell(Control.ACCEPTED, b"{}")
+        if self.stop is None:
+            self._guard(self._feed)
+        while not self._over:
+            self._guard(self._loop.turn)
+            self._guard(self._keep)
+        self._finish()
+
+    def _start(self) -> None:
+        self._scratch.mkdir(mode=0o700, parents=True)
+        self._clients.listen(self._folder.control_socket)
+        try:
+            engine = engine_spec(self._config, self._group, self._limits, self._scratch)
+            self._engine.start(engine, self._ended)
+            compiler = compiler_spec(self._group, self._limits, self._scratch)
+            self._compiler.start(compiler, self._ended)
+        except OSError as error:
+            self._stop(Stop.SETUP, str(error))
+        faults.point("shim.forked")
+        self._announce()
+
+    def _announce(self) -> None:
+        limits = self._limits
+        running = [item for item in (self._engine, self._compiler) if item.pid]
+        launched: JsonObject = {
+            "shim": os.getpid(),
+            "shim_started": processes.start_time(os.getpid()),
+            "boot": processes.boot_id(),
+            "pids": {process.name: process.pid for process in running},
+            "started": {process.name: process.started for process in running},
+            "layers": [],
+            "memory_limit_mb": limits.memory_mb,
+            "memory_means": self._group.means,
+            "group": self._group.name,
+            "scratch": str(self._scratch),
+            "timeout_ms": round(limits.timeout_seconds * 1000),
+        }
+        self._recorder.append(Kind.LAUNCHED, launched)
+        for text in (
+            f"Memory limit: {limits.memory_mb}mb",
+            f"Timeout: {limits.timeout_seconds:g}s",
+        ):
+            self._log(text)
+        versions = self._request.options.get("versions") or {}
+        self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
+        self._journal.flush()  # before any code of the author runs
+
+    def _log(self, text: str) -> None:
+        line: JsonObject = {
+            "source": "RTE", "level": "info", "message": [text], "timestamp": now_text(),
+        }  # fmt: skip
+        self._recorder.append(Kind.LOG, line)
+
+    def _feed(self) -> None:
+        options = {**self._request.options, "run_id": self._request.run_id}
+        options.setdefault("state_limit_mb", self._limits.state_mb)
+        options.setdefault("payload_limit_mb", self._limits.payload_mb)
+        options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
+        text = json.dumps(options).encode()
+        secrets = json.dumps(self._request.credentials).encode()
+        self._started = time.monotonic()
+        self._loop.after(
+            "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
+        )
+        self._watch.start()
+        self._compiler.outlet.send(ToRun.OPTIONS, text)
+        self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
+        self._compiler.outlet.send(ToRun.GO)
+        self._engine.outlet.on_low = self._compiler.inlet.resume
+        self._engine.outlet.send(ToRun.OPTIONS, text)
+        self._engine.outlet.send(ToRun.CREDENTIALS, secrets)
+
+    def _frame(self, sender: str, kind: int, body: bytes) -> None:
+        if sender == "compiler" and kind in (ToRun.PLAN, ToRun.MODULE) and not self._compiled:
+            self._engine.outlet.send(kind, body)
+            if self._engine.outlet.full:
+                self._compiler.inlet.pause()
+        elif sender == "compiler" and kind == FromRun.COMPILED and not self._compiled:
+            self._compiled = True
+            self._engine.outlet.send_file(ToRun.INPUT, self._folder.input)
+            self._engine.outlet.send(ToRun.GO)
+        elif not (sender == "engine" and kind == FromRun.READY):
+            self._recorder.frame(sender, kind, body)
+
+    def _said_end(self) -> None:
+        self._loop.at("deadline", None)
+        if self._compiled:
+            self._loop.after("linger", _LINGER_SECONDS, lambda: self._stop(Stop.LINGERED))
+        else:
+            self._group.kill()
+
+    def _ended(self, process: Process) -> None:
+        """A process is gone: take its last words, and see whether that ends the run."""
+        self._guard(process.drain)
+        if process.name == "compiler" and self._compiled and process.end and process.end.code == 0:
+            return
+        self._group.kill()
+        self._over = True
+
+    def _cancel(self, body: bytes) -> None:
+        reason = ""
+        with suppress(ValueError, AttributeError):
+            reason = str(json.loads(body).get("reason") or "")
+        self._stop(Stop.CANCEL, reason[:1000])
+
+    def _stop(self, cause: Stop, detail: str | None = None) -> None:
+        if self.stop is None and (cause is Stop.LINGERED or not self._recorder.said_end):
+            self.stop, self.stop_detail = cause, detail
+        self._group.kill()
+        if not self._engine.pid:
+            self._over = True
+
+    def _keep(self) -> None:
+        """Write what has come, and sync it in groups."""
+        journal = self._journal
+        if journal.synced == journal.sequence:
+            return
+        journal.flush(sync=False)
+        if not self._loop.has("sync"):
+            self._loop.after("sync", _SYNC_SECONDS, self._sync)
+
+    def _sync(self) -> None:
+        self._journal.flush()
+        self._clients.progress(self._journal.synced)
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        """Do something that the run process, or the disk, may make fail."""
+        try:
+            action()
+        except (ProtocolViolation, FrameError) as error:
+            self._stop(Stop.PROTOCOL, str(error))
+        except DocumentsTooLarge:
+            self._stop(Stop.JOURNAL, f"{self._limits.journal_mb} MB")
+        except JournalFull as error:
+            cause = Stop.STORAGE if error.fix else Stop.JOURNAL
+            self._stop(cause, error.message)
+        except OSError as error:
+            self._stop(Stop.STORAGE, str(error))
+
+    def _finish(self) -> None:
+        """Write the outcome. Nothing may interrupt this, so it is tried until it is done."""
+        for process in (self._engine, self._compiler):
+            self._reap(process)
+        for name in ("deadline", "linger", "sync"):
+            self._loop.at(name, None)
+        self._watch.stop()
+        evidence = gather(
+            self._recorder,
+            self._group,
+            self._limits,
+            (self._compiler, self._engine),
+            compiled=self._compiled,
+            stop=(self.stop, self.stop_detail),
+            started=self._started,
+        )
+        outcome = classify(evidence)
+        self._recorder.abandon_streams()
+        last = self._recorder.closing_records(outcome, evidence.memory.peak)
+        last.append((Kind.OUTCOME, {"timestamp": now_text(), **outcome.to_json()}))
+        faults.point("shim.outcome")
+        while not self._write_last(last):
+            time.sleep(_RETRY_SECONDS)
+        faults.point("shim.ended")
+        self._clients.ended(self._journal.synced)
+        self._journal.close()
+        self._group.remove()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._lock.release()
+
+    def _write_last(self, records: list[tuple[Kind, JsonObject]]) -> bool:
+        with suppress(JournalFull, OSError):
+            self._journal.flush(sync=False)
+        try:
+            for kind, body in records:
+                self._recorder.append(kind, body, essential=True)
+            self._journal.flush()
+        except (JournalFull, OSError):
+            self._journal.discard_pending()
+            return False
+        return True
+
+    def _reap(self, process: Process) -> None:
+        if not process.pid or process.end is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.reap()
+        self._guard(process.drain)

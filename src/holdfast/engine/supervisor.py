@@ -1,0 +1,281 @@
+"""The supervisor: forks a shim per run, keeps the agent alive, buries what died.
+
+    python -m holdfast.engine.supervisor --data DIR --socket PATH [--agent ARGV...]
+
+One thread, standard library only, no network, reads nothing that comes from outside: a
+connection goes to a shim unread. What takes time (writing the outcome of a lost run) is done in
+a child.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from holdfast.engine import coroner, shim
+from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.shim_loop import Loop
+from holdfast.sandbox import kernel
+from holdfast.sandbox.finder import Groups
+from holdfast.testing import faults
+
+#: Seconds before a dead agent is started again: the first, the factor, the most.
+_BACKOFF = (0.2, 2.0, 30.0)
+#: An agent that lived this long is started again without delay.
+_STEADY_SECONDS = 60.0
+_BACKLOG = 256
+
+
+class Supervisor:
+    """See the module. `run` returns the exit code."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._loop = Loop()
+        self._groups = Groups(config.limits)
+        self._listener = listen(config.socket)
+        self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
+        self._folders: dict[int, bytes] = {}
+        self._helpers: set[int] = set()
+        self._agent: subprocess.Popen[bytes] | None = None
+        self._agent_since = 0.0
+        self._delay = _BACKOFF[0]
+        self._stopping = 0
+        self._code: int | None = None
+
+    def run(self) -> int:
+        """Serve until a signal, or until the agent ends of itself after one."""
+        signals = _signal_pipe()
+        self._loop.read(signals, lambda: self._signalled(signals))
+        self._loop.read(self._listener.fileno(), self._accept)
+        self._help(lambda: coroner.sweep(self._config, self._groups))
+        self._start_agent()
+        # What is here now is shared with every shim; the collector would touch and so copy it.
+        gc.collect()
+        gc.freeze()
+        while self._code is None:
+            self._loop.turn()
+        self._listener.close()
+        self._config.socket.unlink(missing_ok=True)
+        return self._code
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        faults.point("supervisor.fork")
+        tell, told = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            os.close(tell)
+            connection.setblocking(True)
+            self._become_shim(connection, told)
+        os.close(told)
+        connection.close()
+        self._shims[pid] = tell
+
+    def _become_shim(self, connection: socket.socket, told: int) -> NoReturn:
+        code = 70
+        try:
+            self._forget_parent()
+            os.setsid()
+            shim.serve(self._config, self._groups, connection, told)
+            code = 0
+        except BaseException as error:
+            with suppress(Exception):
+                sys.stderr.write(f"shim failed: {type(error).__name__}: {error}\n")
+                sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def _forget_parent(self) -> None:
+        """In a child: let go of what is the supervisor's."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A signal to the whole group must not take the runs along.
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        self._listener.close()
+        for tell in self._shims.values():
+            os.close(tell)
+
+    def _help(self, work: Callable[[], object]) -> None:
+        """Do something slow in a child."""
+        pid = os.fork()
+        if pid:
+            self._helpers.add(pid)
+            return
+        code = 70
+        try:
+            self._forget_parent()
+            work()
+            code = 0
+        except BaseException as error:
+            with suppress(Exception):
+                sys.stderr.write(f"helper failed: {type(error).__name__}: {error}\n")
+        finally:
+            os._exit(code)
+
+    def _signalled(self, pipe: int) -> None:
+        for number in os.read(pipe, 512):
+            if number == signal.SIGCHLD:
+                self._reap()
+            elif number in (signal.SIGTERM, signal.SIGINT):
+                self._stop()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            faults.point("supervisor.reap")
+            if self._agent is not None and pid == self._agent.pid:
+                self._agent_ended(os.waitstatus_to_exitcode(status))
+            elif pid in self._shims:
+                self._shim_ended(pid)
+            else:
+                self._helpers.discard(pid)
+
+    def _shim_ended(self, pid: int) -> None:
+        tell = self._shims.pop(pid)
+        folder = os.read(tell, 4096).decode().strip()
+        os.close(tell)
+        if folder:
+            self._help(lambda: coroner.bury(Path(folder)))
+
+    def _start_agent(self) -> None:
+        if not self._config.agent:
+            return
+        self._agent_since = time.monotonic()
+        environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
+        self._agent = subprocess.Popen(
+            self._config.agent,
+            env=environment,
+            preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - this process has one thread
+        )
+
+    def _agent_ended(self, code: int) -> None:
+        if self._agent is not None:
+            self._agent.returncode = code  # it was reaped here, not by the module
+            self._agent = None
+        if self._stopping:
+            self._code = code if code >= 0 else 128 - code
+            return
+        if time.monotonic() - self._agent_since > _STEADY_SECONDS:
+            self._delay = _BACKOFF[0]
+        sys.stderr.write(f"agent.ended code={code} restart_in={self._delay:g}s\n")
+        self._loop.after("agent", self._delay, self._start_agent)
+        self._delay = min(self._delay * _BACKOFF[1], _BACKOFF[2])
+
+    def _stop(self) -> None:
+        """First signal: the agent drains. Second: it is told to hurry. Third: it is killed."""
+        self._stopping += 1
+        self._loop.at("agent", None)
+        if self._agent is None:
+            self._code = 0
+        elif self._stopping > 2:
+            self._agent.kill()
+        else:
+            self._agent.terminate()
+
+
+def _die_with_supervisor() -> None:
+    """The next supervisor starts an agent of its own; two would fight over the journals."""
+    kernel.die_with_parent(signal.SIGKILL)
+
+
+def listen(path: Path) -> socket.socket:
+    """The supervisor's socket, for this user only. Raises EngineError."""
+    if len(os.fsencode(path)) > 100:
+        message = f"The path of the engine's socket is too long for the kernel: {path}"
+        raise EngineError(message, fix="Choose a data folder with a shorter path.")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.connect(str(path))
+            message = f"Another engine serves {path}."
+            raise EngineError(message, fix="End it, or choose another data folder.")
+        path.unlink(missing_ok=True)
+        with _private_files():
+            listener.bind(str(path))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        message = f"The engine's socket {path} cannot be made: {error.strerror}"
+        raise EngineError(message, fix="Choose a data folder that can be written to.") from error
+    listener.setblocking(False)
+    return listener
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    old = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def _signal_pipe() -> int:
+    """A descriptor on which every signal of interest arrives as one byte."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def prepare_folders(config: EngineConfig) -> None:
+    """Make the folders of a data folder, for this user only. Raises EngineError."""
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        for folder in (config.journals, config.data / "scratch"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        message = f"The data folder {config.data} cannot be used: {error.strerror}"
+        fix = "Choose one that this user may write to."
+        raise EngineError(message, fix=fix) from error
+
+
+def main(config: EngineConfig) -> int:
+    """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
+    prepare_folders(config)
+    return Supervisor(config).run()
+
+
+def _arguments() -> EngineConfig:
+    parser = argparse.ArgumentParser(prog="holdfast-supervisor", description=__doc__)
+    parser.add_argument("--config", help="everything below as one JSON text")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--socket", type=Path)
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--agent", nargs=argparse.REMAINDER, default=[])
+    given = parser.parse_args()
+    if given.config:
+        return EngineConfig.from_json(given.config)
+    if given.data is None:
+        parser.error("--data is needed")
+    path = given.socket or given.data / "engine.sock"
+    return EngineConfig(given.data, path, agent=tuple(given.agent), store=given.store)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(_arguments()))
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,180 @@
+"""Control groups of the Linux kernel, both versions: making, reading, ending them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from holdfast.sandbox import processes
+from holdfast.sandbox.groups import Group
+
+#: Folder of all our groups inside the group we were started in.
+HOME = "holdfast"
+
+
+class Cgroup(Group):
+    """What both versions of control groups share: a folder per controller."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self._folders = folders
+        self._memory = folders["memory"]
+
+    @property
+    def name(self) -> str | None:
+        return ":".join(str(folder) for folder in dict.fromkeys(self._folders.values()))
+
+    def join(self) -> None:
+        for folder in dict.fromkeys(self._folders.values()):
+            (folder / "cgroup.procs").write_text("0")
+
+    def limit_processes(self, count: int) -> bool:
+        folder = self._folders.get("pids")
+        if folder is None:
+            return False
+        try:
+            (folder / "pids.max").write_text(str(count))
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        kill_folder(self._memory)
+
+    def remove(self) -> None:
+        for folder in dict.fromkeys(self._folders.values()):
+            remove_folder(folder)
+
+
+class CgroupV1(Cgroup):
+    """A group of the first version: one hierarchy per controller."""
+
+    means = "cgroup-v1"
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        super().__init__(folders)
+        self._event: int | None = None
+
+    def usage(self) -> int:
+        return _number(self._memory / "memory.usage_in_bytes")
+
+    def peak(self) -> int:
+        return _number(self._memory / "memory.max_usage_in_bytes")
+
+    def oom_kills(self) -> int:
+        return _field(self._memory / "memory.oom_control", "oom_kill")
+
+    def set_limit(self, limit: int) -> None:
+        plain, swap = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
+        text = str(limit)
+        # The limit with swap must never be below the one without: raise it first, lower it last.
+        for name in (swap, plain, swap):
+            try:
+                (self._memory / name).write_text(text)
+            except OSError:
+                if name == plain:
+                    raise
+
+    def watch(self) -> int | None:
+        if self._event is None:
+            event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            try:
+                control = os.open(self._memory / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    (self._memory / "cgroup.event_control").write_text(f"{event} {control}")
+                finally:
+                    os.close(control)
+            except OSError:
+                os.close(event)
+                return None
+            self._event = event
+        return self._event
+
+    def remove(self) -> None:
+        if self._event is not None:
+            os.close(self._event)
+            self._event = None
+        super().remove()
+
+
+class CgroupV2(Cgroup):
+    """A group of the second version: one folder for all controllers."""
+
+    means = "cgroup-v2"
+
+    def usage(self) -> int:
+        return _number(self._memory / "memory.current")
+
+    def peak(self) -> int:
+        return _number(self._memory / "memory.peak") or self.usage()
+
+    def oom_kills(self) -> int:
+        return _field(self._memory / "memory.events", "oom_kill")
+
+    def set_limit(self, limit: int) -> None:
+        (self._memory / "memory.max").write_text(str(limit))
+        for name, text in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
+            with contextlib.suppress(OSError):  # no swap accounting, or before Linux 4.19
+                (self._memory / name).write_text(text)
+
+    def kill(self) -> None:
+        with contextlib.suppress(OSError):  # before Linux 5.14: one by one, below
+            (self._memory / "cgroup.kill").write_text("1")
+        super().kill()
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _field(path: Path, name: str) -> int:
+    try:
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def kill_folder(folder: Path) -> None:
+    """SIGKILL every process in a group; returns when none is left."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            pids = [int(line) for line in (folder / "cgroup.procs").read_text().split()]
+        except OSError:
+            return
+        if not pids:
+            return
+        processes.kill_family([pid for pid in pids if pid], 0.05)
+        time.sleep(0.001)
+
+
+def remove_folder(folder: Path) -> None:
+    """Give a group back. What cannot be removed now is left to the next start's sweep."""
+    end = time.monotonic() + 2
+    while True:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > end:
+                return  # the sweep at the next start takes it
+            time.sleep(0.002)
+        else:
+            return
+
+
+def remove_by_name(name: str) -> None:
+    """End and remove a group that another process made (`Group.name`)."""
+    for folder in map(Path, name.split(":")):
+        if HOME in folder.parts and folder.is_dir():
+            kill_folder(folder)
+            remove_folder(folder)

@@ -1,0 +1,106 @@
+"""Resource groups: what holds one run's processes together, limits and counts them.
+
+`Cgroup` variants are the kernel's; `Sampling` is the measured fallback without either, for
+which the shim reads the memory of the run's processes and kills above the limit (issue 5,
+item 2).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from holdfast.sandbox import processes
+
+
+class Group(ABC):
+    """Limits and counters of one run's processes. Byte counts everywhere."""
+
+    means = "none"
+
+    @abstractmethod
+    def join(self) -> None:
+        """Called in a new process, before it does anything else."""
+
+    @abstractmethod
+    def usage(self) -> int:
+        """Memory in use now."""
+
+    @abstractmethod
+    def peak(self) -> int:
+        """The most memory that was in use."""
+
+    @abstractmethod
+    def oom_kills(self) -> int:
+        """Processes of the group that the kernel killed for memory."""
+
+    @abstractmethod
+    def set_limit(self, limit: int) -> None:
+        """Change the memory limit."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End every process in the group; returns when none is left."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Give the group back to the kernel. It must be empty."""
+
+    def watch(self) -> int | None:
+        """A descriptor that becomes readable when the kernel kills for memory, if there is one."""
+        return None
+
+    def add(self, pid: int) -> None:
+        """Tell the group of a process that joined it."""
+        return  # the kernel keeps this list itself; only the fallback has to
+
+    def limit_processes(self, count: int) -> bool:
+        """Limit the number of tasks, threads too; False where this means cannot."""
+        return False
+
+    @property
+    def name(self) -> str | None:
+        """What a successor needs to find the group again; None if there is nothing to find."""
+        return None
+
+
+class Sampling(Group):
+    """No group at all: the processes that joined are watched and counted by reading /proc."""
+
+    means = "sampling"
+
+    def __init__(self) -> None:
+        self._roots: list[int] = []
+        self._peak = 0
+        self._samples = 0
+        self._shared = 0
+
+    def join(self) -> None:
+        pass
+
+    def add(self, pid: int) -> None:
+        self._roots.append(pid)
+
+    def usage(self) -> int:
+        pids = processes.family(self._roots)
+        total = sum(processes.resident_bytes(pid) for pid in pids)
+        if self._samples % 8 == 0:  # the exact count costs a walk through the page tables
+            exact = [processes.proportional_bytes(pid) or 0 for pid in pids]
+            self._shared = max(0, sum(exact) - total)
+        self._samples += 1
+        self._peak = max(self._peak, total + self._shared)
+        return total + self._shared
+
+    def peak(self) -> int:
+        return self._peak
+
+    def oom_kills(self) -> int:
+        return 0
+
+    def set_limit(self, limit: int) -> None:
+        pass
+
+    def kill(self) -> None:
+        processes.kill_family(self._roots)
+
+    def remove(self) -> None:
+        pass

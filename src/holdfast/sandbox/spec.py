@@ -1,0 +1,65 @@
+"""What to start, inside which walls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from holdfast.sandbox.groups import Group
+
+
+class Layer(StrEnum):
+    """One wall. The values are what journals and `holdfast doctor` print."""
+
+    CLEAN = "clean-start"  # empty environment, no descriptors but 0 to 3, dies with its parent
+    RLIMITS = "rlimits"  # open files, file size, core dumps, processes
+    NO_NEW_PRIVILEGES = "no-new-privileges"
+    NAMESPACES = "namespaces"  # mounts, processes, ipc, host name; user where not root
+    NETWORK = "network-namespace"  # no network at all
+    UID = "own-uid"  # a user of its own for each run, when root
+    LANDLOCK = "landlock"
+    SECCOMP = "seccomp"
+    EGRESS = "egress-broker"  # every connect() decided outside the run
+
+
+class Network(StrEnum):
+    """What the network layer does for one process."""
+
+    OPEN = "open"  # TCP and UDP to anywhere
+    BROKER = "broker"  # every connect() is decided by the shim
+    NONE = "none"
+
+
+@dataclass(slots=True)
+class Spec:
+    """A process to start: either a program (`argv`) or a function of this program (`call`).
+
+    `descriptors` maps the child's numbers to ours. Paths in `readable` and `executable` are all
+    it can see beside its scratch folder. `rlimits` maps `resource.RLIMIT_*` to values.
+    """
+
+    group: Group
+    descriptors: dict[int, int]
+    argv: tuple[str, ...] = ()
+    call: Callable[[], None] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    scratch: Path | None = None
+    scratch_bytes: int = 64 * 1024 * 1024
+    readable: tuple[Path, ...] = ()
+    executable: tuple[Path, ...] = ()
+    rlimits: dict[int, int] = field(default_factory=dict)
+    layers: frozenset[Layer] = frozenset()
+    user: int | None = None
+    network: Network = Network.OPEN
+    niceness: int = 0
+
+
+@dataclass(slots=True)
+class Started:
+    """A process that runs inside its walls. `broker` receives its connect() calls, if asked."""
+
+    pid: int
+    pidfd: int
+    broker: int | None = None
