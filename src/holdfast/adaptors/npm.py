@@ -196,7 +196,8 @@ def _package_at_fault(error: Json) -> str | None:
         for text in (error.get("summary"), error.get("detail")):
             for pattern in _AT_FAULT:
                 match = pattern.search(text) if isinstance(text, str) else None
-                if match is not None:
+                # npm loses the name when a range fits no version.
+                if match is not None and not match[1].startswith("undefined@"):
                     return match[1]
     return None
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from holdfast.adaptors.errors import StoreError
+from holdfast.adaptors.errors import AutoinstallError, StoreError
+from holdfast.adaptors.specifier import Specifier
 from holdfast.model.json import Json, JsonObject
 
 #: Name of the metadata file beside `node_modules`. A folder without it is no adaptor.
 METADATA = "holdfast.json"
 _FORMAT = 1
+_DIGEST = re.compile("sha256-[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,13 @@ class Record:
         """Place in the store; the digest makes it content-addressed."""
         return f"{self.name}@{self.version}-{self.digest.removeprefix('sha256-')[:16]}"
 
+    def to_json(self) -> JsonObject:
+        """The record as it is written; `parse_record` reads it."""
+        return {"format": _FORMAT} | {name: getattr(self, name) for name in self.__slots__}
+
     def write(self, folder: Path) -> None:
         """Write the metadata file and force it to disk. Raises OSError."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        text = json.dumps({"format": _FORMAT} | values, indent=1, sort_keys=True)
+        text = json.dumps(self.to_json(), indent=1, sort_keys=True)
         with (folder / METADATA).open("w") as file:
             file.write(text + "\n")
             file.flush()
@@ -99,22 +105,35 @@ def read_record(folder: Path) -> Record:
 
 
 def parse_record(text: bytes) -> Record:
-    """A record from the text of a metadata file. Raises StoreError."""
+    """A record from the text of a metadata file, which may come from elsewhere.
+
+    Raises StoreError, also for a name, version or path that could lead out of the store.
+    """
     try:
         value: Json = json.loads(text)
         assert isinstance(value, dict)
-        if value.pop("format") != _FORMAT:
+        if value["format"] != _FORMAT:
             message = "an adaptor's metadata is of a format that this Holdfast does not know"
             raise StoreError(message, fix="Install the adaptor again.")
-        known = {name: value[name] for name in Record.__slots__}
-        known["exports"] = tuple(known["exports"])  # type: ignore[assignment,arg-type]
-        record = Record(**known)  # type: ignore[arg-type]  # checked right below
-        assert all(isinstance(getattr(record, n), str) for n in ("name", "version", "entry"))
-        assert isinstance(record.digest, str)
-        assert isinstance(record.packages, dict)
-        assert all(isinstance(name, str) for name in record.exports)
-        record.installed_at + record.files + record.size
-    except (ValueError, KeyError, TypeError, AssertionError):
+        return _from_json(value)
+    except (ValueError, KeyError, TypeError, AssertionError, AutoinstallError):
         message = "an adaptor's metadata is damaged"
         raise StoreError(message, fix="Install the adaptor again.") from None
+
+
+def _from_json(value: JsonObject) -> Record:
+    texts = {key: value[key] for key in ("name", "version", "entry", "digest")}
+    numbers = {key: value[key] for key in ("files", "size", "installed_at")}
+    exports, packages = value["exports"], value["packages"]
+    assert all(isinstance(text, str) for text in texts.values())
+    assert all(isinstance(number, int | float) for number in numbers.values())
+    assert isinstance(exports, list)
+    assert all(isinstance(name, str) for name in exports)
+    assert isinstance(packages, dict)
+    record = Record(exports=tuple(exports), packages=packages, **texts, **numbers)  # type: ignore[arg-type]  # checked above
+    assert Specifier.parse(f"{record.name}@{record.version}").concrete
+    assert _DIGEST.fullmatch(record.digest)
+    entry = PurePosixPath(record.entry)
+    assert not entry.is_absolute()
+    assert ".." not in entry.parts
     return record

@@ -122,6 +122,11 @@ class Store:
                         continue  # not usable, so not installed; the next install replaces it
         return sorted(found, key=lambda item: (item[1].name, version_order(item[1].version)))
 
+    def folder_of(self, adaptor: InstalledAdaptor) -> Path:
+        """The store's folder that holds an adaptor, its record and all it needs."""
+        below = adaptor.path.relative_to(self.root).parts
+        return self.root.joinpath(*below[: below.index("node_modules")])
+
     def is_whole(self, folder: Path, record: Record) -> bool:
         """Read all files of an installed adaptor and compare its digest. Blocks."""
         return Verifier().check(folder, record)
@@ -138,10 +143,13 @@ class Store:
 
     @asynccontextmanager
     async def exclusive(
-        self, specifier: Specifier, *, on_wait: Callable[[], None] | None = None
+        self, what: str, *, on_wait: Callable[[], None] | None = None
     ) -> AsyncIterator[tuple[Path, int]]:
-        """Hold the lock of one adaptor; gives its private working folder and the lock."""
-        name = str(specifier).replace("/", "+")
+        """Hold the lock of `what`, a concrete specifier, with a private working folder.
+
+        Gives the folder, which does not exist yet, and the lock's descriptor.
+        """
+        name = what.replace("/", "+")
         async with exclusive(self.root / ".locks" / name, on_wait=on_wait) as lock:
             work = self.root / ".tmp" / name
             try:
@@ -157,7 +165,7 @@ class Store:
             wanted = Specifier.parse(await self.resolve(text, refresh=refresh, on_event=listener))
             if wanted.local:
                 return await asyncio.to_thread(find_local, wanted, self._monorepo)
-            found = await self._find(wanted)
+            found = await self.find(wanted)
             if found is not None:
                 listener(InstallEvent(Event.PRESENT, text, found.version))
                 return found
@@ -171,8 +179,8 @@ class Store:
             raise
         return found
 
-    async def _find(self, wanted: Specifier) -> InstalledAdaptor | None:
-        """The adaptor if it is in the store and whole."""
+    async def find(self, wanted: Specifier) -> InstalledAdaptor | None:
+        """The adaptor in exactly this version, if it is in the store and whole."""
         known = self._records.get(str(wanted))
         if known is not None and self._verifier.fresh(*known):
             return known[1].at(known[0])
@@ -201,8 +209,8 @@ class Store:
             listener(InstallEvent(Event.WAITING, text, version))
 
         try:
-            async with self.exclusive(wanted, on_wait=waiting) as (work, lock):
-                found = await self._find(wanted)
+            async with self.exclusive(text, on_wait=waiting) as (work, lock):
+                found = await self.find(wanted)
                 if found is not None:
                     return found  # another task or process was faster
                 if self._candidates(wanted):
@@ -218,7 +226,7 @@ class Store:
             raise AutoinstallError(error.message, specifier=text, fix=error.fix) from error
         except OSError as error:
             raise from_system(error, text) from error
-        found = await self._find(wanted)
+        found = await self.find(wanted)
         if found is None:
             message = f"its files in {folder} changed while they were installed"
             raise AutoinstallError(message, specifier=text, fix="Try again; check the disk.")
@@ -233,7 +241,8 @@ class Store:
         if not versions:
             message, fix = WORDS[Cause.UNKNOWN_VERSION]
             raise AutoinstallError(message, specifier=str(asked), fix=fix)
-        version = max(versions, key=version_order)
+        # A range also lists previews of later versions; nobody who wrote `*` wants one.
+        version = max(versions, key=lambda v: ("-" not in v, version_order(v)))
         if not asked.at(version).concrete:
             message = "the registry answered with something that is not a version"
             raise AutoinstallError(message, specifier=str(asked))

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,25 @@ def digest(folder: Path) -> TreeDigest:
             while block := file.read(_BLOCK):
                 content.update(block)
                 size += len(block)
-        kind = b"x" if mode & stat.S_IXUSR else b"-"
-        name = os.fsencode(item.path)[start:]
-        whole.update(kind + b" " + content.hexdigest().encode() + b" " + name + b"\0")
+        executable = bool(mode & stat.S_IXUSR)
+        whole.update(_line(os.fsencode(item.path)[start:], content.hexdigest(), executable))
         files += 1
     return TreeDigest(f"sha256-{whole.hexdigest()}", files, size)
+
+
+def digest_of(files: Iterable[tuple[str, str, bool]]) -> str:
+    """The digest a folder with these files has: path, SHA-256 of the content, executable.
+
+    They must come in the order of `entries`.
+    """
+    whole = hashlib.sha256()
+    for path, content, executable in files:
+        whole.update(_line(os.fsencode(path), content, executable))
+    return f"sha256-{whole.hexdigest()}"
+
+
+def _line(path: bytes, content: str, executable: bool) -> bytes:
+    return (b"x " if executable else b"- ") + content.encode() + b" " + path + b"\0"
 
 
 def fingerprint(folder: Path) -> str:

@@ -1,0 +1,368 @@
+"""Installation against a registry of our own: what can go wrong, and what must not happen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.registry import Registry, serve
+from holdfast.adaptors import AutoinstallError, Event, InstallEvent, Store
+from holdfast.adaptors.lock import is_free
+
+NAME = "@openfn/language-probe"
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with serve() as running:
+        yield running
+
+
+class Room:
+    """A store on a registry, and the news it gave."""
+
+    def __init__(self, root: Path, registry: Registry) -> None:
+        self.environment = registry.environment(str(root))
+        self.root = root / "store"
+        self.news: list[InstallEvent] = []
+        self.store = self.another()
+
+    def another(self) -> Store:
+        return Store(self.root, environment=self.environment, retry_seconds=(0.01, 0.01))
+
+    def ensure(self, *specifiers: str, refresh: bool = False) -> list[str]:
+        self.news.clear()
+        found = asyncio.run(
+            self.store.ensure(specifiers, on_event=self.news.append, refresh=refresh)
+        )
+        return [str(adaptor) for adaptor in found.values()]
+
+    def events(self) -> list[Event]:
+        return [news.event for news in self.news]
+
+    def leftovers(self) -> list[str]:
+        return sorted(path.name for path in (self.root / ".tmp").iterdir())
+
+
+@pytest.fixture
+def room(tmp_path: Path, registry: Registry) -> Room:
+    return Room(tmp_path, registry)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def test_a_package_is_installed_without_running_its_scripts(
+    room: Room, registry: Registry, tmp_path: Path
+) -> None:
+    trap = tmp_path / "script-has-run"
+    scripts = dict.fromkeys(("preinstall", "install", "postinstall"), f"touch {trap}")
+    registry.publish(NAME, "1.0.0", scripts=scripts)
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert room.events() == [Event.INSTALLING, Event.INSTALLED]
+    assert not trap.exists()
+    assert room.leftovers() == []
+    (folder, record) = room.store.installed()[0]
+    assert room.store.is_whole(folder, record)
+    checksum = record.packages[f"node_modules/{NAME}"]["integrity"]
+    assert checksum == registry.packages[NAME]["versions"]["1.0.0"]["dist"]["integrity"]
+
+
+def test_what_is_there_needs_no_registry(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@latest")
+    registry.asked.clear()
+    room.store = room.another()
+    assert room.ensure(f"{NAME}@latest", f"{NAME}@1.0.0", NAME) == [f"{NAME}@1.0.0"] * 3
+    assert room.events() == [Event.PRESENT] * 3
+    assert registry.asked == []
+
+
+def test_latest_is_resolved_once_and_anew_when_asked(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@latest")
+    registry.publish(NAME, "2.0.0")
+    assert room.ensure(f"{NAME}@latest") == [f"{NAME}@1.0.0"]
+    assert room.ensure(f"{NAME}@latest", refresh=True) == [f"{NAME}@2.0.0"]
+    assert room.ensure(NAME) == [f"{NAME}@2.0.0"]
+
+
+def test_a_range_means_its_highest_version_by_semantic_order(
+    room: Room, registry: Registry
+) -> None:
+    for version in ("9.10.0", "9.11.0-rc.1", "9.9.0", "8.0.0"):
+        registry.publish(NAME, version)
+    assert asyncio.run(room.store.resolve(f"{NAME}@^9.0.0")) == f"{NAME}@9.10.0"
+    assert asyncio.run(room.store.resolve(f"{NAME}@8.x")) == f"{NAME}@8.0.0"
+    with pytest.raises(AutoinstallError, match="has no package or version of this name"):
+        asyncio.run(room.store.resolve(f"{NAME}@^12.0.0"))
+
+
+def test_versions_stand_side_by_side(room: Room, registry: Registry) -> None:
+    for version in ("1.0.0", "2.0.0"):
+        registry.publish(NAME, version, files={"index.js": f"exports.version = '{version}';"})
+    room.ensure(f"{NAME}@1.0.0", f"{NAME}@2.0.0")
+    found = asyncio.run(room.store.ensure([f"{NAME}@1.0.0", f"{NAME}@2.0.0"]))
+    for adaptor in found.values():
+        assert adaptor.version in (adaptor.path / adaptor.entry).read_text()
+
+
+@pytest.mark.parametrize(
+    ("specifier", "cause"),
+    [
+        ("@openfn/language-nonesuch@1.0.0", "has no package or version of this name"),
+        (f"{NAME}@9.9.9", "this package has no such version"),
+        (f"{NAME}@nosuchtag", "has no package or version of this name|no such version"),
+        (f"{NAME}@1.0.0", "it needs helper@3.0.0: this package has no such version"),
+        (f"{NAME}@2.0.0", "it needs missing@1.0.0: .* no package"),
+    ],
+)
+def test_what_the_registry_does_not_have_is_named(
+    room: Room, registry: Registry, specifier: str, cause: str
+) -> None:
+    registry.publish("helper", "1.0.0")
+    registry.publish(NAME, "1.0.0", dependencies={"helper": "3.0.0"})
+    registry.publish(NAME, "2.0.0", dependencies={"missing": "1.0.0"})
+    with pytest.raises(AutoinstallError, match=cause) as caught:
+        room.ensure(specifier)
+    assert caught.value.message.startswith(f"Error installing {specifier}: ")
+    assert "\n" not in caught.value.message
+    assert not caught.value.transient
+    assert Event.RETRYING not in room.events()
+    assert room.events()[-1] is Event.FAILED
+    assert room.store.installed() == []
+
+
+def test_a_registry_that_recovers_is_asked_again(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    registry.statuses += [500, 503]
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert room.events().count(Event.RETRYING) == 2
+
+
+def test_a_registry_that_stays_down_is_the_error(room: Room, registry: Registry) -> None:
+    registry.statuses += [500] * 20
+    with pytest.raises(AutoinstallError, match="does not answer properly") as caught:
+        room.ensure(f"{NAME}@1.0.0")
+    assert caught.value.transient
+    assert room.events().count(Event.RETRYING) == 2
+
+
+def test_an_unreachable_registry_is_the_error_without_its_address(tmp_path: Path) -> None:
+    with serve() as registry:
+        room = Room(tmp_path, registry)
+    room.environment["npm_config_//127.0.0.1/:_authToken"] = "s3cr3t-t0ken"
+    room.environment["npm_config_registry"] = registry.address.replace("//", "//user:pa55@")
+    room.store = room.another()
+    with pytest.raises(AutoinstallError, match="the npm registry cannot be reached") as caught:
+        room.ensure(f"{NAME}@1.0.0")
+    told = str(caught.value) + repr(room.news)
+    for private in ("s3cr3t", "pa55", "127.0.0.1", "npm install", str(tmp_path)):
+        assert private not in told
+
+
+def test_a_package_that_was_changed_on_the_way_is_not_installed(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0", tampered=True)
+    with pytest.raises(AutoinstallError, match="does not match its checksum"):
+        room.ensure(f"{NAME}@1.0.0")
+    assert room.store.installed() == []
+    assert room.leftovers() == []
+
+
+def test_tasks_that_want_the_same_adaptor_share_one_installation(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0")
+    news: list[InstallEvent] = []
+
+    async def together() -> None:
+        await asyncio.gather(
+            *(room.another().ensure([f"{NAME}@1.0.0"], on_event=news.append) for _ in range(4))
+        )
+
+    asyncio.run(together())
+    assert len(registry.downloads()) == 1
+    assert [n.event for n in news].count(Event.INSTALLING) == 1
+    assert [n.event for n in news].count(Event.WAITING) == 3
+
+
+PROCESS = """
+import asyncio, os, sys
+from pathlib import Path
+from holdfast.adaptors import Store
+store = Store(Path(sys.argv[1]))
+print(*asyncio.run(store.ensure([sys.argv[2]])), flush=True)
+"""
+
+
+def start(room: Room, specifier: str) -> subprocess.Popen[str]:
+    environment = os.environ | room.environment
+    return subprocess.Popen(
+        [sys.executable, "-c", PROCESS, str(room.root), specifier],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_that_want_the_same_adaptor_share_one_installation(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0")
+    registry.gate.clear()
+    processes = [start(room, f"{NAME}@1.0.0") for _ in range(2)]
+    until(lambda: len(registry.downloads()) > 0)
+    registry.gate.set()
+    for process in processes:
+        assert process.communicate(timeout=60)[0].strip() == f"{NAME}@1.0.0"
+    assert len(registry.downloads()) == 1
+
+
+def test_a_killed_installation_leaves_nothing_that_hurts(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    registry.gate.clear()
+    with start(room, f"{NAME}@1.0.0") as process:
+        until(lambda: len(registry.downloads()) > 0)
+        process.send_signal(signal.SIGKILL)
+    assert room.leftovers() != []
+    # npm lives on; it keeps the lock, so that nobody works in the same folder.
+    assert room.store.clear_leftovers() == 0
+    registry.gate.set()
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert room.leftovers() == []
+
+
+def test_leftovers_of_the_dead_are_cleared(room: Room, registry: Registry) -> None:
+    (room.root / ".tmp" / "gone@1.0.0" / "new" / "node_modules").mkdir(parents=True, mode=0o555)
+    assert room.store.clear_leftovers() == 1
+    assert room.leftovers() == []
+
+
+def test_a_cancelled_installation_ends_npm_and_leaves_nothing(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0")
+    registry.gate.clear()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(room.store.ensure([f"{NAME}@1.0.0"]))
+        await asyncio.to_thread(until, lambda: len(registry.downloads()) > 0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert room.leftovers() == []
+    locks = list((room.root / ".locks").iterdir())
+    assert locks
+    assert all(is_free(lock) for lock in locks)
+
+
+@pytest.mark.parametrize("how", ["changed", "added", "removed", "replaced"])
+def test_a_damaged_adaptor_is_noticed_and_installed_again(
+    room: Room, registry: Registry, how: str
+) -> None:
+    registry.publish(NAME, "1.0.0", files={"data.txt": "facts"})
+    room.ensure(f"{NAME}@1.0.0")
+    folder, record = room.store.installed()[0]
+    package = folder / "node_modules" / NAME
+    for path in (package, package / "data.txt", package / "index.js"):
+        path.chmod(0o755)
+    if how == "changed":
+        (package / "data.txt").write_text("lies!")
+    elif how == "added":
+        (package / "more.js").write_text("")
+    elif how == "removed":
+        (package / "data.txt").unlink()
+    else:
+        (package / "data.txt").unlink()
+        (package / "data.txt").symlink_to("/etc/hostname")
+    assert not room.store.is_whole(folder, record)
+    room.store = room.another()  # as a new process would
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert Event.DAMAGED in room.events()
+    assert room.store.is_whole(*room.store.installed()[0])
+    assert (package / "data.txt").read_text() == "facts"
+
+
+def test_a_change_of_the_entry_file_is_noticed_in_the_same_process(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@1.0.0")
+    folder, _ = room.store.installed()[0]
+    entry = folder / "node_modules" / NAME / "index.js"
+    entry.chmod(0o644)
+    entry.write_text("exports.answer = 43;\n")
+    room.ensure(f"{NAME}@1.0.0")
+    assert Event.DAMAGED in room.events()
+    assert "42" in entry.read_text()
+
+
+def test_damaged_metadata_means_not_installed(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@1.0.0")
+    folder, _ = room.store.installed()[0]
+    (folder / "holdfast.json").chmod(0o644)
+    (folder / "holdfast.json").write_text('{"format": 1, "name": 5')
+    room.store = room.another()
+    assert room.store.installed() == []
+    room.ensure(f"{NAME}@1.0.0")
+    assert Event.INSTALLED in room.events()
+
+
+def test_a_package_without_a_file_to_load_is_refused(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0", main="gone.js")
+    with pytest.raises(AutoinstallError, match=r"its entry file 'gone\.js' does not exist"):
+        room.ensure(f"{NAME}@1.0.0")
+
+
+def test_a_store_that_cannot_be_written_is_the_error(tmp_path: Path, registry: Registry) -> None:
+    room = Room(tmp_path, registry)
+    room.root.write_text("a file where the store should be")
+    with pytest.raises(AutoinstallError, match="the adaptor store cannot be used"):
+        room.ensure(f"{NAME}@1.0.0")
+
+
+def test_overrides_choose_the_version_of_a_dependency(tmp_path: Path, registry: Registry) -> None:
+    registry.publish("helper", "1.0.0")
+    registry.publish(NAME, "1.0.0", dependencies={"helper": "3.0.0"})
+    store = Store(
+        tmp_path / "store",
+        environment=registry.environment(str(tmp_path)),
+        overrides={"helper": "1.0.0"},
+    )
+    asyncio.run(store.ensure([f"{NAME}@1.0.0", "helper@1.0.0"]))
+    record = next(record for _, record in store.installed() if record.name == NAME)
+    assert record.packages["node_modules/helper"]["version"] == "1.0.0"
+
+
+def test_a_local_adaptor_comes_from_the_monorepo_as_it_is_now(tmp_path: Path) -> None:
+    folder = tmp_path / "packages" / "probe"
+    (folder / "dist").mkdir(parents=True)
+    exports = {".": {"import": {"types": "./x.d.ts", "default": "./dist/index.js"}}}
+    manifest = {"name": NAME, "version": "0.0.1", "exports": exports}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    store = Store(tmp_path / "store", monorepo=tmp_path)
+    with pytest.raises(AutoinstallError, match=r"entry file './dist/index\.js' does not exist"):
+        asyncio.run(store.ensure([f"{NAME}@local"]))
+    (folder / "dist" / "index.js").write_text("")
+    found = asyncio.run(store.ensure([f"{NAME}@local"]))[f"{NAME}@local"]
+    assert (found.path, found.entry, found.version) == (folder, "dist/index.js", "local")
+    with pytest.raises(AutoinstallError, match="no folder for local adaptors"):
+        asyncio.run(Store(tmp_path / "store").ensure([f"{NAME}@local"]))
