@@ -128,11 +128,11 @@ export class Linker {
     const { dependencies = {} } = JSON.parse(
       fs.readFileSync(path.join(this.repo, 'package.json'), 'utf8'),
     );
-    const wanted = version === undefined ? specifier : `${specifier}_${version}`;
-    const { name, version: own } = splitSpecifier(wanted);
-    const alias = Object.hasOwn(dependencies, wanted) ? wanted
-      : own !== undefined ? `${name}_${own}`
-        : newestAlias(Object.keys(dependencies), specifier);
+    // a specifier may carry its version itself: `import … from 'name@1.2.3'`
+    const own = splitSpecifier(specifier);
+    const exact = version ?? own.version;
+    const alias = exact === undefined ? newestAlias(Object.keys(dependencies), specifier)
+      : `${own.name}_${exact}`;
     if (alias === undefined || !Object.hasOwn(dependencies, alias)) return undefined;
     return path.join(this.repo, 'node_modules', alias);
   }

@@ -62,7 +62,7 @@ export function cut({ head, frames }, job) {
 }
 
 function tail(frame) {
-  return frame.slice(frame.indexOf(ADAPTOR)).replace(/\)$/, '');
+  return frame.slice(frame.lastIndexOf(ADAPTOR)).replace(/\)$/, '');
 }
 
 function mapped(frame, job) {
