@@ -1,0 +1,222 @@
+"""`holdfast run`: execute a job or a workflow here and now, through the same engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import click
+
+from holdfast.adaptors.errors import AutoinstallError
+from holdfast.adaptors.events import Event, InstallEvent
+from holdfast.adaptors.location import default_store_root
+from holdfast.adaptors.store import Store
+from holdfast.cli import runlog
+from holdfast.cli.planfile import pin_adaptors, plan_adaptors, read_plan, read_text
+from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
+from holdfast.journal.blobs import blob_path
+from holdfast.journal.folder import RunFolder
+from holdfast.journal.reader import JournalReader
+from holdfast.journal.record import Record
+from holdfast.model.errors import UsageError
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import Limits
+from holdfast.model.outcome import Outcome, Reason
+from holdfast.model.record import Kind
+
+#: Exit code of each reason; bad usage is 2.
+EXIT_CODES = {Reason.SUCCESS: 0, Reason.FAIL: 1}
+KILLED_OR_CRASHED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How the person wants it run and told."""
+
+    limits: Limits
+    egress: str
+    log_filter: str
+    as_json: bool
+
+
+@dataclass
+class Follower:
+    """What the run's journal has told so far."""
+
+    folder: RunFolder
+    order: Order
+    result: JsonObject | None = None
+    outcome: Outcome | None = None
+    final_state: str | None = None
+
+    def see_all(self, records: Iterable[Record]) -> None:
+        """Take in records; log lines go to standard error as they come."""
+        for record in records:
+            self._see(record)
+
+    def _see(self, record: Record) -> None:
+        if self.order.as_json:
+            head = {"sequence": record.sequence, "kind": Kind(record.kind).name.lower()}
+            click.echo(json.dumps({**head, **record.json()}), err=True)
+        elif record.kind == Kind.LOG:
+            line = record.json()
+            if runlog.shown(line, self.order.log_filter):
+                runlog.show(line)
+        if record.kind == Kind.RESULT:
+            self.result = record.json()
+        elif record.kind == Kind.OUTCOME:
+            self.outcome = Outcome.from_json(record.json())
+
+    def keep_final_state(self) -> None:
+        """Read the final state's JSON text before its folder goes."""
+        document = (self.result or {}).get("final_state")
+        if not isinstance(document, dict):
+            return
+        if "blob" in document:
+            blob = blob_path(self.folder.path, str(document["blob"]))
+            self.final_state = blob.read_text(encoding="utf-8")
+        elif "inline" in document:
+            self.final_state = str(document["inline"])
+
+
+def parse_input(text: str) -> JsonObject:
+    """JSON text, `@file`, or `-` for standard input. Raises UsageError naming the place."""
+    place = "--input"
+    if text == "-":
+        place, text = "standard input", sys.stdin.read()
+    elif text.startswith("@"):
+        place, text = text[1:], read_text(Path(text[1:]))
+    try:
+        state = json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"{place}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
+        raise UsageError(message, fix="""Example: --input '{"data": {}}'""") from None
+    if not isinstance(state, dict):
+        message = f"{place}: the state is an object, not {type(state).__name__}"
+        raise UsageError(message, fix="""Example: --input '{"data": []}'""")
+    return cast("JsonObject", state)
+
+
+def progress(event: InstallEvent) -> None:
+    """Say what takes long; what is there already costs no line."""
+    words = {Event.INSTALLING: "installing", Event.RETRYING: "trying again to install"}
+    if event.event in words:
+        click.secho(f"{words[event.event]} {event.specifier} …", err=True, dim=True)
+
+
+async def install(plan: JsonObject, store: Store) -> JsonObject:
+    """Make the plan's adaptors ready and pin them in it; the engine's `adaptors` option."""
+    try:
+        pinned = {name: await store.resolve(name) for name in plan_adaptors(plan)}
+        pin_adaptors(plan, pinned)
+        installed = await store.ensure(pinned.values(), on_event=progress)
+    except AutoinstallError as error:
+        raise UsageError(error.message, fix=error.fix) from None
+    return {name: adaptor.to_option() for name, adaptor in installed.items()}
+
+
+async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower:
+    """Run the plan in a process of its own, and show what happens as it happens."""
+    monorepo = os.environ.get("OPENFN_ADAPTORS_REPO")
+    store = Store(default_store_root(os.environ), monorepo=Path(monorepo) if monorepo else None)
+    adaptors = await install(plan, store)
+    with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:
+        data = Path(temporary)
+        run_id = str(uuid.uuid4())
+        (data / "journals").mkdir(mode=0o700)
+        folder = prepare_run(data / "journals", run_id, plan, state)
+        options: JsonObject = {"run_id": run_id, "egress": order.egress, "adaptors": adaptors}
+        request = RunRequest(folder.path, run_id, order.limits, {}, options)
+        follower = Follower(folder, order)
+        async with start_supervisor(
+            data, configure=lambda config: replace(config, store=store.root)
+        ) as engine:
+            handle = await engine.launch(request)
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGINT, lambda: asyncio.ensure_future(handle.cancel("interrupted"))
+            )
+            with JournalReader(folder.journal) as reader:
+                async for sequence in handle.progress():
+                    follower.see_all(reader.read(sequence))
+                await handle.outcome()
+                follower.see_all(reader.read())
+        follower.keep_final_state()
+        return follower
+
+
+@click.command(
+    "run",
+    epilog="Exit codes: 0 success, 1 the job failed, 2 bad usage, 3 killed or crashed.",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-a", "--adaptor", multiple=True, help="Adaptor of a job, such as common@3.3.4.")
+@click.option("-i", "--input", "state", default="{}", help="State: JSON, @FILE, or - for stdin.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the state to FILE.")
+@click.option("--start", help="Id of the first step (default: the workflow's).")
+@click.option("--end", help="Id of the last step.")
+@click.option("--timeout", type=float, default=300, show_default=True, help="Seconds per run.")
+@click.option("--memory", type=int, default=500, show_default=True, help="Mebibytes per run.")
+@click.option(
+    "--egress",
+    type=click.Choice(["open", "public", "none"]),
+    default="open",
+    show_default=True,
+    help="What the run may reach: everything, the public internet, nothing.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(list(runlog.FILTERS)),
+    default="info",
+    show_default=True,
+    help="Lines from this level on.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line on stderr.")
+def run_command(
+    *,
+    file: Path,
+    adaptor: tuple[str, ...],
+    state: str,
+    output: Path | None,
+    start: str | None,
+    end: str | None,
+    timeout: float,
+    memory: int,
+    egress: str,
+    log: str,
+    as_json: bool,
+) -> int:
+    """Execute the job or workflow in FILE and print its final state.
+
+    Log lines go to standard error, the final state to standard output.
+
+    \b
+    holdfast run job.js -a @openfn/language-common -i '{"data": {"n": 1}}'
+    holdfast run workflow.json -i @patients.json -o result.json
+    holdfast run workflow.yaml --start map --log debug
+    """
+    plan = read_plan(file, adaptor)
+    given = cast("JsonObject", plan["options"])
+    given.update({key: value for key, value in (("start", start), ("end", end)) if value})
+    order = Order(Limits(memory_mb=memory, timeout_seconds=timeout), egress, log, as_json)
+    follower = asyncio.run(execute(plan, parse_input(state), order))
+    if follower.final_state is not None:
+        pretty = json.dumps(json.loads(follower.final_state), indent=2, ensure_ascii=False)
+        if output is None:
+            click.echo(pretty)
+        else:
+            output.write_text(pretty + "\n", encoding="utf-8")
+    outcome = follower.outcome
+    assert outcome is not None, "a journal ends with an outcome"
+    if outcome.reason is not Reason.SUCCESS:
+        words = f"{outcome.reason.value}: {outcome.error_type}: {outcome.error_message}"
+        click.secho(words, err=True, fg="red")
+    return EXIT_CODES.get(outcome.reason, KILLED_OR_CRASHED)
