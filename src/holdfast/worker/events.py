@@ -1,0 +1,265 @@
+"""Journal records made into the events a platform receives. Pure, and the same every time.
+
+Formats: `worker-protocol.md` 4.5 to 4.9. A record gives the same events with the same identities
+whenever it is read, so that a repeat can be recognised as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, cast
+
+from holdfast.journal import Record
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.record import Kind
+from holdfast.protocol import messages
+from holdfast.protocol.frames import Raw, dumps
+from holdfast.protocol.messages import LogLine, RunComplete, RunStart, StepComplete, StepStart
+
+REDACTED = "[REDACTED]"
+REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
+
+#: Gives the JSON text of a document that the journal names.
+ReadDocument: TypeAlias = Callable[[JsonObject], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event to deliver. `without` names what is left out because the platform refused it."""
+
+    name: str
+    body: RunStart | StepStart | StepComplete | LogLine | RunComplete
+    document: JsonObject | None = None
+    without: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def is_log(self) -> bool:
+        return isinstance(self.body, LogLine)
+
+    @property
+    def is_final(self) -> bool:
+        return isinstance(self.body, RunComplete)
+
+    @property
+    def bytes(self) -> int:
+        """About how large its frame will be, before it is rendered."""
+        document = self.document or {}
+        size = document.get("bytes")
+        inline = document.get("inline")
+        known = len(inline) if isinstance(inline, str) else 0
+        return 500 + (size if isinstance(size, int) else known)
+
+    def leaving_out(self, name: str) -> Event:
+        """The event without one of its parts (see `alternatives`)."""
+        return replace(self, without=self.without | {name})
+
+
+def events_of(record: Record, result: JsonObject | None) -> list[Event]:
+    """The events of one record; `result` is the body of the RESULT before an OUTCOME.
+
+    ValueError, KeyError or TypeError if the record is not what its kind says.
+    """
+    make = _MAKERS.get(record.kind)
+    if make is None:
+        return []
+    body = record.json()
+    body["timestamp"] = _timestamp(body, record)
+    made = _outcome(body, result or {}) if record.kind == Kind.OUTCOME else make(body)
+    return [_identified(event, f"{record.sequence}.{n}") for n, event in enumerate(made)]
+
+
+def _identified(event: Event, identity: str) -> Event:
+    """Log lines are known by their place in the journal."""
+    if not isinstance(event.body, LogLine):
+        return event
+    return replace(event, body=replace(event.body, id=identity))
+
+
+def _timestamp(body: JsonObject, record: Record) -> str:
+    """The record's own word, unless it is no time (log lines come from the run unread)."""
+    value = body.get("timestamp")
+    if isinstance(value, str) and len(value) == 16 and value.isascii() and value.isdigit():
+        return value
+    return messages.timestamp_text(record.time_us)
+
+
+def render(run_id: str, event: Event, read: ReadDocument, *, identities: bool) -> Raw:
+    """The payload of an event as it is sent; `identities`: log lines carry theirs."""
+    body = event.body
+    if isinstance(body, LogLine):
+        line = replace(body, step_id=None) if "step_id" in event.without else body
+        line = line if identities else replace(line, id=None)
+        if "message" in event.without:
+            line = replace(line, message=[REDACTED_LOG])
+        return Raw(dumps_any(line.to_payload(run_id)))
+    if isinstance(body, StepComplete):
+        return Raw(dumps_any(_with_output(event, body, read).to_payload()))
+    if isinstance(body, RunComplete):
+        return _with_state(event, body, read).to_payload()
+    return Raw(dumps_any(body.to_payload()))
+
+
+def render_batch(run_id: str, events: list[Event], *, identities: bool) -> Raw:
+    """The payload of `run:batch_logs`."""
+    lines = [cast("LogLine", event.body) for event in events]
+    if not identities:
+        lines = [replace(line, id=None) for line in lines]
+    return Raw(dumps_any(messages.batch_payload(run_id, lines)))
+
+
+def alternatives(event: Event, response: Json | bytes) -> Event | None:
+    """The event with less in it, after it was refused; None if there is nothing to leave out.
+
+    A log line of a step the platform does not know goes without the step; an outcome goes
+    without the dataclip, then without the state, that the platform will not take.
+    """
+    text = str(response)
+    if event.is_log and "step_id" in text and "step_id" not in event.without:
+        return event.leaving_out("step_id")
+    if isinstance(event.body, StepComplete) and event.document is not None:
+        if "dataclip" in text and "output" not in event.without:
+            return event.leaving_out("output")
+    elif isinstance(event.body, RunComplete):
+        if event.body.final_dataclip_id and "final_dataclip_id" not in event.without:
+            return event.leaving_out("final_dataclip_id")
+        if event.document is not None and "final_state" not in event.without:
+            return event.leaving_out("final_state")
+    return None
+
+
+def smaller(event: Event) -> Event | None:
+    """The event without its large part, when its frame is too large; None if it has none left."""
+    if event.is_log:
+        part = "message"
+    elif isinstance(event.body, StepComplete):
+        part = "output"
+    elif event.is_final:
+        part = "final_state"
+    else:
+        return None
+    return None if part in event.without else event.leaving_out(part)
+
+
+def dumps_any(value: object) -> str:
+    """JSON text, also of values that hold NaN or infinities (which become null)."""
+    try:
+        return dumps(value)
+    except ValueError:
+        return dumps(_finite(value))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
+
+
+def _run_start(body: JsonObject) -> list[Event]:
+    versions = body.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
+    timestamp = str(body["timestamp"])
+    listed = ", ".join(
+        f"{name} {' '.join(map(str, version)) if isinstance(version, list) else version}"
+        for name, version in versions.items()
+    )
+    line = LogLine(timestamp, [f"Versions: {listed}"], "VER", "info")
+    return [
+        Event(messages.RUN_START, RunStart(timestamp, versions)),
+        Event(messages.RUN_LOG, line),
+    ]
+
+
+def _log(body: JsonObject) -> list[Event]:
+    level = body.get("level")
+    message = body.get("message")
+    line = LogLine(
+        str(body["timestamp"]),
+        message if isinstance(message, list) else [message],
+        str(body.get("source") or "R/T")[:8],
+        level if isinstance(level, str) and level in messages.LOG_LEVELS else "info",
+        _text(body, "step_id"),
+    )
+    return [Event(messages.RUN_LOG, line)]
+
+
+def _step_start(body: JsonObject) -> list[Event]:
+    start = StepStart(
+        str(body["step_id"]), str(body["job_id"]), str(body["timestamp"]),
+        _text(body, "input_dataclip_id"),
+    )  # fmt: skip
+    return [Event(messages.STEP_START, start)]
+
+
+def _step_complete(body: JsonObject) -> list[Event]:
+    duration, mem, output = body.get("duration"), body.get("mem"), body.get("output")
+    complete = StepComplete(
+        _text(body, "step_id"), _text(body, "job_id"), str(body["reason"]),
+        _text(body, "timestamp"),
+        round(duration) if isinstance(duration, int | float) else None,
+        body.get("thread_id"), mem if isinstance(mem, dict) else None,
+        _text(body, "error_type"), _text(body, "error_message"),
+        _text(body, "output_dataclip_id"),
+        webhook_response=body.get("webhook_response"),
+    )  # fmt: skip
+    document = output if isinstance(output, dict) else None
+    return [Event(messages.STEP_COMPLETE, complete, document)]
+
+
+def _outcome(body: JsonObject, result: JsonObject) -> list[Event]:
+    reason, timestamp = str(body["reason"]), str(body["timestamp"])
+    error_type, message = _text(body, "error_type"), _text(body, "error_message")
+    texts = [f"Run complete with status: {reason}"]
+    if reason != "success":
+        texts.append(f"{error_type or 'Error'}: {message or 'unknown'}")
+    events = [Event(messages.RUN_LOG, LogLine(timestamp, [text], "R/T", "info")) for text in texts]
+    ended_itself = reason in {"success", "fail"}
+    document = result.get("final_state") if ended_itself else None
+    complete = RunComplete(
+        reason, error_type, message, timestamp,
+        _text(result, "final_dataclip_id") if ended_itself else None,
+    )  # fmt: skip
+    document = document if isinstance(document, dict) else None
+    events.append(Event(messages.RUN_COMPLETE, complete, document))
+    return events
+
+
+_MAKERS: dict[int, Callable[[JsonObject], list[Event]]] = {
+    Kind.RUN_START: _run_start,
+    Kind.LOG: _log,
+    Kind.STEP_START: _step_start,
+    Kind.STEP_COMPLETE: _step_complete,
+    Kind.OUTCOME: lambda body: _outcome(body, {}),
+}
+
+
+def _with_output(event: Event, body: StepComplete, read: ReadDocument) -> StepComplete:
+    """Both of id and text, the id alone (output is not saved), an error, or nothing (W35)."""
+    document = event.document
+    if document is None:
+        return replace(body, output_dataclip_id=None)
+    if "withheld" in document or "output" in event.without:
+        return replace(body, output_dataclip_id=None, output_dataclip_error=messages.TOO_LARGE)
+    if document.get("omitted"):
+        return body
+    return replace(body, output_dataclip=read(document))
+
+
+def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunComplete:
+    document = event.document
+    if "final_dataclip_id" in event.without:
+        body = replace(body, final_dataclip_id=None)
+    if document is None or document.get("omitted"):
+        return body
+    if "withheld" in document or "final_state" in event.without:
+        return replace(body, final_dataclip_id=None, final_state={"data": REDACTED})
+    return replace(body, final_state=Raw(read(document)))
+
+
+def _text(body: JsonObject, name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) and value else None

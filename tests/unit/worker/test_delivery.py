@@ -1,0 +1,294 @@
+"""Delivery of one run: nothing lost, nothing skipped, order kept, whatever is answered."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.tape import Tape, whole_run
+from holdfast.journal import Delivery as Mark
+from holdfast.journal import Position, Record
+from holdfast.model.json import Json
+from holdfast.model.record import Kind
+from holdfast.protocol.client import Loss
+from holdfast.protocol.frames import Reply
+from holdfast.protocol.messages import Extension
+from holdfast.worker import delivery as module
+from holdfast.worker.delivery import Delivery, Shipment
+
+OK = Reply("1", "ok", None)
+FAST = Extension(64, batch_logs=True, idempotent=True)
+
+
+def refusal(response: Json = "no") -> Reply:
+    return Reply("1", "error", response)
+
+
+def begin(
+    tape: Tape, position: Position | None = None, offer: Extension | None = None
+) -> Delivery:
+    delivery = Delivery(position or Position())
+    delivery.adapt(offer or Extension(), batch=False, limit=50, batch_seconds=0)
+    for record in tape.records:
+        if record.sequence > delivery.position.sequence:
+            delivery.feed(record, 0.0)
+    return delivery
+
+
+def identity(item: module.Item) -> object:
+    return (item.event.name, item.event.body)
+
+
+def drain(delivery: Delivery) -> list[str]:
+    names = []
+    while (shipment := delivery.next(1e9)) is not None:
+        names.append(shipment.name)
+        delivery.answered(shipment, OK, 0.0)
+    return names
+
+
+def test_one_after_the_other_where_nothing_else_was_offered() -> None:
+    delivery = begin(whole_run(logs=2))
+    first = delivery.next(0.0)
+    assert first is not None
+    assert first.name == "run:start"
+    assert delivery.next(0.0) is None
+    delivery.answered(first, OK, 0.0)
+    assert drain(delivery) == [
+        "run:log", "step:start", "run:log", "run:log", "step:complete", "run:log", "run:log",
+        "run:complete",
+    ]  # fmt: skip
+    assert delivery.finished
+    assert delivery.position.delivery is Mark.COMPLETE
+    assert delivery.position.sequence == 13
+
+
+def test_a_window_and_batches_where_they_were_offered() -> None:
+    delivery = begin(whole_run(logs=120), offer=FAST)
+    names = []
+    while (shipment := delivery.next(0.0)) is not None:
+        names.append((shipment.name, len(shipment.items)))
+    assert names == [
+        ("run:start", 1), ("run:log", 1), ("step:start", 1), ("run:batch_logs", 50),
+        ("run:batch_logs", 50), ("run:batch_logs", 20), ("step:complete", 1),
+        ("run:batch_logs", 2), ("run:complete", 1),
+    ]  # fmt: skip
+
+
+def test_the_mark_stays_before_the_result_until_the_outcome_is_accepted() -> None:
+    tape = whole_run(logs=1)
+    result = next(record for record in tape.records if record.kind == Kind.RESULT)
+    delivery = begin(tape)
+    while (shipment := delivery.next(0.0)) is not None and not shipment.items[0].event.is_final:
+        delivery.answered(shipment, OK, 0.0)
+        assert delivery.position.sequence < result.sequence
+    # the worker dies here; its successor makes the same outcome, with the state
+    successor = begin(tape, delivery.position)
+    final = successor.next(0.0)
+    assert final is not None
+    (event,) = final.events
+    assert event.is_final
+    assert event.document == {"inline": '{"data":{"n":1}}'}
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32), logs=st.integers(0, 8), fast=st.booleans())
+def test_whatever_happens_every_event_arrives_in_order(seed: int, logs: int, fast: bool) -> None:
+    """Losses, time-outs, restarts: the platform that counts identities once has each, in order."""
+    chance = random.Random(seed)
+    tape = whole_run(logs)
+    platform: list[object] = []
+    position, now = Position(), 0.0
+    delivery = begin(tape, position, FAST if fast else None)
+    flying: list[Shipment] = []
+    for _ in range(4000):
+        if delivery.finished:
+            break
+        now += 40
+        while (shipment := delivery.next(now)) is not None:
+            flying.append(shipment)
+        assert len(flying) <= delivery.window
+        dice = chance.random()
+        if dice < 0.03:  # the agent dies; what was in flight may have arrived
+            for shipment in flying[: chance.randint(0, len(flying))]:
+                platform += [identity(i) for i in shipment.items if identity(i) not in platform]
+            flying.clear()
+            delivery = begin(tape, delivery.position, FAST if fast else None)
+        elif dice < 0.2 and flying:  # the connection is lost
+            arrived = chance.randint(0, len(flying))
+            for number, shipment in enumerate(flying):
+                if number < arrived:
+                    platform += [
+                        identity(i) for i in shipment.items if identity(i) not in platform
+                    ]
+                delivery.unanswered(shipment, Loss.CONNECTION, now)
+            flying.clear()
+        elif flying:
+            shipment = flying.pop(0)
+            platform += [identity(i) for i in shipment.items if identity(i) not in platform]
+            delivery.answered(shipment, OK, now)
+    assert delivery.finished
+    expected = [identity(item) for item in begin(tape)._queue]
+    assert platform == expected
+    assert delivery.position.sequence == tape.records[-1].sequence
+
+
+def test_known_already_counts_as_accepted() -> None:
+    delivery = begin(whole_run())
+    while (shipment := delivery.next(0.0)) is not None:
+        delivery.answered(shipment, refusal({"state": ["already in completed state"]}), 0.0)
+    assert delivery.finished
+    assert delivery.notes == []
+
+
+def test_w12_w13_refused_events_never_block_the_outcome() -> None:
+    delivery = begin(whole_run(logs=2))
+    while (shipment := delivery.next(0.0)) is not None:
+        final = shipment.items[0].event.is_final
+        delivery.answered(shipment, OK if final else refusal(), 0.0)
+    assert delivery.finished
+    assert [note["event"] for note in delivery.notes] == [
+        "run:start", "run:log", "step:start", "run:log", "run:log", "step:complete", "run:log",
+        "run:log",
+    ]  # fmt: skip
+
+
+def test_w14_a_refused_outcome_is_tried_again_and_then_given_up_with_the_reason() -> None:
+    tape = Tape()
+    tape.add(Kind.OUTCOME, reason="crash", error_type="X", error_message="y")
+    delivery = begin(tape)
+    drained: list[float] = []
+    now = 0.0
+    while delivery.given_up is None:
+        now += 100
+        shipment = delivery.next(now)
+        assert shipment is not None
+        if shipment.items[0].event.is_final:
+            drained.append(now)
+            delivery.answered(shipment, refusal({"errors": {"reason": ["is unknown"]}}), now)
+        else:
+            delivery.answered(shipment, OK, now)
+    assert len(drained) == module.FINAL_REFUSALS
+    assert "is unknown" in delivery.given_up
+    assert delivery.next(now + 1e6) is None
+    assert delivery.position.delivery is Mark.OPEN
+
+
+def test_an_outcome_whose_dataclip_is_unknown_is_sent_without_it() -> None:
+    tape = whole_run(0)
+    delivery = begin(tape)
+    refused = 0
+    while (shipment := delivery.next(1e9)) is not None:
+        event = shipment.items[0].event
+        if event.is_final and "final_dataclip_id" not in event.without:
+            refused += 1
+            error: Json = {"errors": {"final_dataclip_id": ["does not exist"]}}
+            delivery.answered(shipment, refusal(error), 0.0)
+        else:
+            delivery.answered(shipment, OK, 0.0)
+    assert refused == 1
+    assert delivery.finished
+
+
+def test_w23_a_refused_batch_is_sent_line_by_line() -> None:
+    tape = Tape()
+    for number in range(5):
+        tape.log(f"{number}")
+    delivery = begin(tape, offer=FAST)
+    batch = delivery.next(0.0)
+    assert batch is not None
+    assert len(batch.items) == 5
+    delivery.answered(batch, refusal({"errors": {"level": ["is invalid"]}}), 0.0)
+    sent = []
+    while (shipment := delivery.next(0.0)) is not None:
+        sent.append(shipment)
+    assert [len(shipment.items) for shipment in sent] == [1] * 5
+    delivery.answered(sent[2], refusal(), 0.0)  # one line is bad; the others are kept
+    for shipment in [*sent[:2], *sent[3:]]:
+        delivery.answered(shipment, OK, 0.0)
+    assert delivery.idle
+    assert len(delivery.notes) == 1
+
+
+def test_w24_an_outage_uses_up_no_attempts() -> None:
+    delivery = begin(whole_run())
+    for now in range(1000):
+        shipment = delivery.next(float(now))
+        assert shipment is not None
+        delivery.unanswered(shipment, Loss.CONNECTION, float(now))
+    assert drain(delivery)[0] == "run:start"
+    assert delivery.notes == []
+
+
+def test_w9_no_answer_in_time_means_again_and_in_the_end_a_note() -> None:
+    delivery = begin(whole_run())
+    now = 0.0
+    for _ in range(module.TIMEOUTS):
+        now += 100
+        shipment = delivery.next(now)
+        assert shipment is not None
+        assert shipment.name == "run:start"
+        delivery.unanswered(shipment, None, now)
+        assert delivery.next(now) is None
+        assert delivery.wake_at(now) is not None
+    shipment = delivery.next(now + 100)
+    assert shipment is not None
+    assert shipment.name == "run:log"
+    assert delivery.notes == [{"what": "refused", "event": "run:start", "why": "no answer"}]
+
+
+def test_an_event_that_crashes_the_channel_is_left_out_at_last() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.add(Kind.OUTCOME, reason="success")
+    delivery = begin(tape)
+    for _ in range(module.CRASHES):
+        shipment = delivery.next(0.0)
+        assert shipment is not None
+        assert shipment.name == "step:start"
+        delivery.unanswered(shipment, Loss.ERROR, 0.0)
+    assert drain(delivery) == ["run:log", "run:complete"]
+
+
+def test_w20_a_large_event_in_flight_at_every_loss_is_shrunk() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success",
+             output_dataclip_id="d", output={"blob": "0" * 64, "bytes": 9_000_000})  # fmt: skip
+    delivery = begin(tape)
+    for _ in range(module.CRASHES):
+        shipment = delivery.next(0.0)
+        assert shipment is not None
+        assert "output" not in shipment.items[0].event.without
+        delivery.unanswered(shipment, Loss.CONNECTION, 0.0)
+    shipment = delivery.next(0.0)
+    assert shipment is not None
+    assert "output" in shipment.items[0].event.without
+
+
+def test_a_record_that_cannot_be_read_is_noted_and_passed() -> None:
+    tape = Tape()
+    delivery = begin(tape)
+    delivery.feed(Record(1, 0, Kind.LOG, b"{broken", 8, 40), 0.0)
+    delivery.feed(Record(2, 0, Kind.STEP_START, b"{}", 40, 67), 0.0)
+    assert delivery.position.sequence == 2
+    assert [note["what"] for note in delivery.notes] == ["unreadable"] * 2
+
+
+def test_batches_wait_a_moment_for_more_but_not_when_something_else_follows() -> None:
+    tape = Tape()
+    delivery = Delivery(Position())
+    delivery.adapt(Extension(), batch=True, limit=3, batch_seconds=0.01)
+    delivery.feed(tape.log("a"), 5.0)
+    assert delivery.next(5.0) is None
+    assert delivery.wake_at(5.0) == pytest.approx(5.01)
+    shipment = delivery.next(5.02)
+    assert shipment is not None
+    delivery.not_sent(shipment)
+    delivery.feed(tape.log("b"), 5.0)
+    delivery.feed(tape.add(Kind.STEP_START, step_id="s", job_id="j"), 5.0)
+    shipment = delivery.next(5.001)
+    assert shipment is not None
+    assert shipment.name == "run:batch_logs"

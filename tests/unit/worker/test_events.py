@@ -1,0 +1,159 @@
+"""Events have exactly the form of the worker protocol, sections 4.5 to 4.9."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fixtures.tape import TIME, Tape, whole_run
+from holdfast.model.json import JsonObject
+from holdfast.model.record import Kind
+from holdfast.protocol.messages import LOG_LEVELS
+from holdfast.worker import events
+from holdfast.worker.events import Event
+
+
+def payload(event: Event, *, identities: bool = False) -> Any:
+    def read(document: JsonObject) -> str:
+        return str(document["inline"])
+
+    return json.loads(events.render("r", event, read, identities=identities).text)
+
+
+def made(tape: Tape, result: JsonObject | None = None) -> list[Event]:
+    return [event for record in tape.records for event in events.events_of(record, result)]
+
+
+def test_a_run_as_lightning_expects_it() -> None:
+    tape = whole_run(logs=1)
+    result = next(record for record in tape.records if record.kind == Kind.RESULT).json()
+    found = made(tape, result)
+    assert [event.name for event in found] == [
+        "run:start", "run:log", "step:start", "run:log", "step:complete", "run:log", "run:log",
+        "run:complete",
+    ]  # fmt: skip
+    start, versions, step, log, complete, _, end, final = (payload(event) for event in found)
+    assert start == {
+        "timestamp": str(TIME + 4),
+        "versions": {"worker": "0", "@openfn/language-common": ["3.3.4"]},
+    }
+    assert versions["source"] == "VER"
+    assert versions["message"] == ["Versions: worker 0, @openfn/language-common 3.3.4"]
+    assert step == {
+        "step_id": "s1", "job_id": "j1", "timestamp": str(TIME + 6), "input_dataclip_id": "d0",
+    }  # fmt: skip
+    assert log == {
+        "run_id": "r", "message": ["line 0"], "source": "JOB", "level": "info",
+        "timestamp": str(TIME + 7), "step_id": "s1",
+    }  # fmt: skip
+    assert complete == {
+        "step_id": "s1", "job_id": "j1", "timestamp": str(TIME + 9), "duration": 13,
+        "thread_id": 2, "mem": {"job": 1, "system": 2}, "reason": "success", "error_type": None,
+        "error_message": None, "output_dataclip_id": "d1",
+        "output_dataclip": '{"data":{"n":1}}',
+    }  # fmt: skip
+    assert end["message"] == ["Run complete with status: success"]
+    assert final == {
+        "timestamp": str(TIME + 12), "reason": "success", "error_type": None,
+        "error_message": None, "final_dataclip_id": "d1", "final_state": {"data": {"n": 1}},
+    }  # fmt: skip
+
+
+def test_an_error_has_two_lines_and_no_state() -> None:
+    tape = Tape()
+    tape.add(Kind.OUTCOME, reason="kill", error_type="OOMError", error_message="too much")
+    found = made(tape, {"final_dataclip_id": "d", "final_state": {"inline": "{}"}})
+    texts = [payload(event)["message"][0] for event in found[:-1]]
+    assert texts == ["Run complete with status: kill", "OOMError: too much"]
+    assert payload(found[-1]) == {
+        "timestamp": str(TIME + 1), "reason": "kill", "error_type": "OOMError",
+        "error_message": "too much",
+    }  # fmt: skip
+
+
+def step_complete(**output: object) -> Event:
+    tape = Tape()
+    tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="crash",
+             output_dataclip_id="d", **output)  # fmt: skip
+    return made(tape)[0]
+
+
+def test_w35_a_step_that_was_cut_off_has_no_invented_output() -> None:
+    body = payload(step_complete())
+    assert not {"output_dataclip", "output_dataclip_id", "mem", "duration"} & set(body)
+
+
+def test_outputs_that_are_withheld_or_not_saved() -> None:
+    withheld = payload(step_complete(output={"withheld": "DATACLIP_TOO_LARGE", "bytes": 9}))
+    assert withheld["output_dataclip_error"] == "DATACLIP_TOO_LARGE"
+    assert not {"output_dataclip", "output_dataclip_id"} & set(withheld)
+    unsaved = payload(step_complete(output={"omitted": True}))
+    assert unsaved["output_dataclip_id"] == "d"
+    assert "output_dataclip" not in unsaved
+
+
+def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
+    step = step_complete(output={"inline": '{"data":1}'})
+    less = events.smaller(step)
+    assert less is not None
+    assert payload(less)["output_dataclip_error"] == "DATACLIP_TOO_LARGE"
+    assert events.smaller(less) is None
+    tape = Tape()
+    tape.log("x" * 1000)
+    line = events.smaller(made(tape)[0])
+    assert line is not None
+    assert payload(line)["message"] == ["[REDACTED: Message length exceeds payload limit]"]
+    tape.add(Kind.OUTCOME, reason="success")
+    final = made(tape, {"final_dataclip_id": "d", "final_state": {"inline": '{"a":1}'}})[-1]
+    shrunk = events.smaller(final)
+    assert shrunk is not None
+    assert payload(shrunk)["final_state"] == {"data": "[REDACTED]"}
+    assert "final_dataclip_id" not in payload(shrunk)
+
+
+def test_an_outcome_goes_without_what_the_platform_does_not_know() -> None:
+    tape = Tape()
+    tape.add(Kind.OUTCOME, reason="success")
+    final = made(tape, {"final_dataclip_id": "d", "final_state": {"inline": '{"a":1}'}})[-1]
+    first = events.alternatives(final, {"errors": {"final_dataclip_id": ["does not exist"]}})
+    assert first is not None
+    assert payload(first)["final_state"] == {"a": 1}
+    assert "final_dataclip_id" not in payload(first)
+    second = events.alternatives(first, "whatever")
+    assert second is not None
+    assert events.alternatives(second, "whatever") is None
+
+
+def test_a_log_line_of_an_unknown_step_goes_without_the_step() -> None:
+    tape = Tape()
+    tape.log("hello", "s9")
+    error: JsonObject = {"step_id": ["must be associated with the run"]}
+    less = events.alternatives(made(tape)[0], error)
+    assert less is not None
+    assert "step_id" not in payload(less)
+    assert events.alternatives(less, error) is None
+
+
+def test_lines_of_a_hostile_run_become_lines_lightning_accepts() -> None:
+    tape = Tape()
+    tape.add(Kind.LOG, source="very long source", level="loud", message="text", timestamp="now")
+    line = payload(made(tape)[0])
+    assert line["source"] == "very lon"
+    assert line["level"] in LOG_LEVELS
+    assert line["message"] == ["text"]
+    assert line["timestamp"] == str(TIME + 1)
+    broken = Tape()
+    record = broken.add(Kind.LOG, message=[float("inf")])
+    assert payload(events.events_of(record, None)[0])["message"] == [None]
+
+
+def test_lines_have_identities_where_the_platform_knows_them() -> None:
+    tape = Tape()
+    tape.log("a")
+    tape.log("b")
+    found = made(tape)
+    assert [payload(event, identities=True)["id"] for event in found] == ["1.0", "2.0"]
+    assert made(tape) == found
+    batch = json.loads(events.render_batch("r", found, identities=False).text)
+    assert [line["message"] for line in batch["logs"]] == [["a"], ["b"]]
+    assert not any("id" in line for line in batch["logs"])
