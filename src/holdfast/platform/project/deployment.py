@@ -15,6 +15,11 @@ from holdfast.platform.project.provision import dicts
 _NAMESPACE = uuid.UUID("6f1e0cde-4f7b-5c7e-9b44-3a0f5a1d2c00")
 
 
+def _id(*names: str) -> str:
+    """The same names give the same id, so that addresses survive a new data folder."""
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
+
+
 def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
     """The document that makes the platform's project equal to this one."""
     current = current or {}

@@ -1,0 +1,274 @@
+"""What a worker's events do to a run (`spec/platform.md` 4.4, 4.5).
+
+Each function works inside one write transaction and may be repeated: the same event again, with
+the same identities, is answered as the first time and changes nothing. What must be refused
+raises `Refused`, whose response goes to the worker and into the run's notes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Row, insert, select, update
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.outcome import Reason, RunState, state_of
+from holdfast.platform.store import dataclips, steps
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.runs import find_run, newer_run_exists, note, transition
+from holdfast.protocol import messages as m
+
+#: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
+KEY_EVENTS = frozenset({m.RUN_START, m.STEP_START, m.STEP_COMPLETE, m.RUN_COMPLETE})
+TOO_LATE = "already in completed state"
+
+
+class Refused(HoldfastError):  # noqa: N818 - said of the event
+    """The event breaks a rule; `response` is the error reply."""
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__("; ".join(f"{key}: {text}" for key, text in errors.items()))
+        self.response: JsonObject = {"errors": {key: [text] for key, text in errors.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the channel's run and claim, and what cleans its texts of secrets."""
+
+    run_id: str
+    claim_id: str
+    clean: Callable[[str], str]
+
+    def text(self, value: str | None) -> str | None:
+        return None if value is None else self.clean(value)
+
+
+def run_of(tx: Transaction, sender: Sender, event: str) -> Row[Any]:
+    """The run, which must still belong to this claim. Notes the sign of life."""
+    run = find_run(tx.connection, sender.run_id)
+    if run is None or run.claim_id != sender.claim_id:
+        raise Refused(run="no longer belongs to this claim")
+    tx.connection.execute(
+        update(t.runs).where(t.runs.c.id == run.id).values(last_event=event, last_event_at=tx.now)
+    )
+    return run
+
+
+def refuse(tx: Transaction, sender: Sender, event: str, text: str) -> None:
+    """Keep a refusal with the run: people must be able to see why."""
+    run = find_run(tx.connection, sender.run_id)
+    if run is not None and run.claim_id == sender.claim_id:
+        note(tx, run.id, "refused", event=event, error=text)
+
+
+def run_start(tx: Transaction, sender: Sender, event: m.RunStart) -> Json:
+    run = run_of(tx, sender, m.RUN_START)
+    values = {"started_at": int(event.timestamp), "versions": json.dumps(event.versions)}
+    if transition(tx, run, RunState.STARTED, RunState.CLAIMED, **values):
+        return None
+    if run.started_at is None and run.state != RunState.LOST.value:
+        raise Refused(state=TOO_LATE)
+    return None
+
+
+def step_start(tx: Transaction, sender: Sender, event: m.StepStart) -> Json:
+    run = run_of(tx, sender, m.STEP_START)
+    known = steps.find_step(tx.connection, run.id, event.step_id)
+    if known is None:
+        if steps.exists(tx.connection, event.step_id):
+            raise Refused(step_id="has already been taken")
+        _live(run)
+        if event.job_id not in _jobs(tx, run):
+            raise Refused(job_id="does not exist")
+        steps.add_step(
+            tx,
+            run,
+            event.step_id,
+            event.job_id,
+            input_dataclip_id=event.input_dataclip_id,
+            started_at=int(event.timestamp),
+        )
+    elif known.job_id != event.job_id:
+        raise Refused(step_id="has already been taken")
+    return {"step_id": event.step_id}
+
+
+def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Json:
+    run = run_of(tx, sender, m.STEP_COMPLETE)
+    step_id = event.step_id or steps.open_step(tx.connection, run.id, event.job_id or "")
+    if step_id is None:
+        raise Refused(step_id="not found")
+    known = steps.find_step(tx.connection, run.id, step_id)
+    if known is None:
+        _repair(tx, run, step_id, event)
+    elif known.exit_reason is not None and known.exit_reason != RunState.LOST.value:
+        return {"step_id": step_id}  # the first word counts
+    clip_id, problem = _output(tx, run, event)
+    finished = int(event.timestamp) if event.timestamp else tx.now
+    steps.close_step(
+        tx,
+        run.id,
+        step_id,
+        output_dataclip_id=clip_id,
+        output_error=problem,
+        finished_at=finished,
+        exit_reason=event.reason,
+        error_type=event.error_type,
+        error_message=sender.text(event.error_message),
+        duration_ms=event.duration,
+        mem=None if event.mem is None else json.dumps(event.mem),
+    )
+    if event.webhook_response is not None:
+        tx.connection.execute(
+            update(t.runs)
+            .where(t.runs.c.id == run.id)
+            .values(webhook_response=json.dumps(event.webhook_response))
+        )
+    return {"step_id": step_id}
+
+
+def _repair(tx: Transaction, run: Row[Any], step_id: str, event: m.StepComplete) -> None:
+    """A step whose start never came is made from its end, and marked."""
+    if event.job_id is None or steps.exists(tx.connection, step_id):
+        raise Refused(step_id="not found")
+    if event.job_id not in _jobs(tx, run):
+        raise Refused(job_id="does not exist")
+    finished = int(event.timestamp) if event.timestamp else tx.now
+    started = finished - (event.duration or 0) * 1000
+    steps.add_step(tx, run, step_id, event.job_id, started_at=started, repaired=True)
+
+
+def _output(
+    tx: Transaction, run: Row[Any], event: m.StepComplete
+) -> tuple[str | None, str | None]:
+    """Store the output; returns its id and why there is none."""
+    if event.output_dataclip_error is not None:
+        return None, event.output_dataclip_error
+    if event.output_dataclip_id is None:
+        return None, None
+    saved = json.loads(run.options).get("output_dataclips") is not False
+    text = event.output_dataclip
+    if text is None and saved:
+        return None, "MISSING"
+    try:
+        body, wrapped = dataclips.object_text(text or "{}")
+    except (ValueError, RecursionError):
+        note(tx, run.id, "output is not JSON", job_id=event.job_id)
+        return None, "NOT_JSON"
+    if wrapped:
+        note(tx, run.id, "output was not an object: kept as its data", job_id=event.job_id)
+    try:
+        clip_id = dataclips.insert_clip(
+            tx,
+            project_id=run.project_id,
+            kind="step_result",
+            body=body,
+            clip_id=event.output_dataclip_id,
+            wiped=not saved,
+        )
+    except dataclips.ClipConflictError as error:
+        raise Refused(output_dataclip_id=error.message) from error
+    return clip_id, None
+
+
+def log(tx: Transaction, sender: Sender, lines: list[tuple[m.LogLine, str]]) -> Json:
+    """Lines are never refused, whatever state the run is in (4.5 rules 4 and 7)."""
+    run = run_of(tx, sender, m.RUN_LOG)
+    return {"log_line_id": str(steps.add_log_lines(tx, run.id, lines))}
+
+
+def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
+    run = run_of(tx, sender, m.RUN_COMPLETE)
+    state = _final_state(event.reason)
+    values: dict[str, Any] = {
+        "error_type": event.error_type,
+        "error_message": sender.text(event.error_message),
+        "finished_at": int(event.timestamp) if event.timestamp else tx.now,
+    }
+    if run.state == RunState.LOST.value:
+        _recover(tx, run, state, values)
+        return None
+    if run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
+        values["final_dataclip_id"] = _final_clip(tx, run, event)
+        transition(tx, run, state, RunState.CLAIMED, RunState.STARTED, **values)
+        _wipe_by_policy(tx, run, state)
+        return None
+    if run.state == state.value:
+        return None  # told twice
+    raise Refused(state=TOO_LATE)
+
+
+def _final_state(reason: str) -> RunState:
+    try:
+        return state_of(Reason("success" if reason == "ok" else reason))
+    except ValueError as error:
+        raise Refused(reason="is not a final state") from error
+
+
+def _recover(tx: Transaction, run: Row[Any], state: RunState, values: dict[str, Any]) -> None:
+    """`lost` turned out wrong: the same claim reports its end (3.6). Done once, and visible."""
+    if newer_run_exists(tx.connection, run):
+        note(tx, run.id, "reported after it was lost and retried", state=state.value)
+        return
+    note(tx, run.id, "recovered", was="lost", state=state.value)
+    values |= {"recovered_at": tx.now}
+    transition(tx, run, state, RunState.LOST, **values)
+
+
+def _final_clip(tx: Transaction, run: Row[Any], event: m.RunComplete) -> str | None:
+    """The dataclip with the final state; a workflow with several leaves gets a new one."""
+    if event.final_dataclip_id is not None:
+        known = tx.connection.scalar(
+            select(t.dataclips.c.id).where(t.dataclips.c.id == event.final_dataclip_id)
+        )
+        if known is not None:
+            return str(known)
+        note(tx, run.id, "final dataclip is not known", dataclip_id=event.final_dataclip_id)
+    if event.final_state is None:
+        return None
+    value = cast("Json", event.final_state)
+    body = json.dumps(value if isinstance(value, dict) else {"data": value})
+    saved = json.loads(run.options).get("output_dataclips") is not False
+    return dataclips.insert_clip(
+        tx, project_id=run.project_id, kind="step_result", body=body, wiped=not saved
+    )
+
+
+def _wipe_by_policy(tx: Transaction, run: Row[Any], state: RunState) -> None:
+    policy = tx.connection.scalar(
+        select(t.projects.c.retention_policy).where(t.projects.c.id == run.project_id)
+    )
+    if policy == "erase_all":
+        dataclips.wipe(tx, run.dataclip_id)
+    elif policy == "retain_with_errors" and state is RunState.SUCCESS:
+        dataclips.wipe(tx, run.dataclip_id)
+        for step in steps.steps_of(tx.connection, run.id):
+            dataclips.wipe(tx, step.output_dataclip_id)
+
+
+def remember_credential(tx: Transaction, run_id: str, credential_id: str) -> None:
+    """The run has seen this secret: its texts are cleaned of it from now on, always."""
+    c = t.run_credentials.c
+    known = select(c.run_id).where(c.run_id == run_id, c.credential_id == credential_id)
+    if tx.connection.scalar(known) is None:
+        tx.connection.execute(
+            insert(t.run_credentials).values(run_id=run_id, credential_id=credential_id)
+        )
+
+
+def _live(run: Row[Any]) -> None:
+    """New steps only while the run is under way; a lost run may turn out to be."""
+    if RunState(run.state).final and run.state != RunState.LOST.value:
+        raise Refused(state=TOO_LATE)
+
+
+def _jobs(tx: Transaction, run: Row[Any]) -> set[str]:
+    body = tx.connection.scalar(
+        select(t.snapshots.c.body).where(t.snapshots.c.id == run.snapshot_id)
+    )
+    return {job["id"] for job in json.loads(body or "{}").get("jobs", ())}

@@ -1,0 +1,63 @@
+"""The plan of a run, from its snapshot (`spec/platform.md` 4.4 `fetch:plan`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.store import tables as t
+
+
+def plan_of(connection: Connection, run_id: str) -> JsonObject:
+    """What the worker gets. The run must exist."""
+    row = connection.execute(
+        select(
+            t.runs.c.id,
+            t.runs.c.project_id,
+            t.runs.c.starting_trigger_id,
+            t.runs.c.starting_job_id,
+            t.runs.c.dataclip_id,
+            t.runs.c.options,
+            t.snapshots.c.name,
+            t.snapshots.c.body,
+        )
+        .join(t.snapshots, t.snapshots.c.id == t.runs.c.snapshot_id)
+        .where(t.runs.c.id == run_id)
+    ).one()
+    parts = json.loads(row.body)
+    return {
+        "id": row.id,
+        "project_id": row.project_id,
+        "name": row.name,
+        "starting_node_id": row.starting_trigger_id or row.starting_job_id,
+        "dataclip_id": row.dataclip_id,
+        "triggers": [{"id": trigger["id"]} for trigger in parts["triggers"]],
+        "jobs": [_job(job) for job in parts["jobs"]],
+        "edges": [_edge(edge) for edge in parts["edges"]],
+        "options": json.loads(row.options),
+    }
+
+
+def _job(job: dict[str, Any]) -> Json:
+    return {
+        "id": job["id"],
+        "name": job["name"],
+        "adaptor": job["adaptor_resolved"],
+        "credential_id": job["credential_id"],
+        "body": job["body"],
+    }
+
+
+def _edge(edge: dict[str, Any]) -> Json:
+    script = edge["condition_type"] == "js_expression"
+    return {
+        "id": edge["id"],
+        "source_trigger_id": edge["source_trigger_id"],
+        "source_job_id": edge["source_job_id"],
+        "target_job_id": edge["target_job_id"],
+        "condition": edge["condition_expression"] if script else edge["condition_type"],
+        "enabled": edge["enabled"],
+    }

@@ -1,0 +1,139 @@
+"""Which run goes to a worker that asks (`spec/platform.md` 2.4).
+
+Eligible is an available run whose workflow and project are below their concurrency. Order: the
+worker's preference of queues, priority, the project that has waited longest for a claim, age.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    case,
+    func,
+    literal,
+    nulls_first,
+    select,
+    update,
+)
+
+from holdfast.model.outcome import RunState
+from holdfast.platform.clock import SECOND
+from holdfast.platform.settings import Settings
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction, lock_claims
+from holdfast.platform.store.runs import changed
+from holdfast.protocol.messages import Claim
+
+#: Runs of one claim at most, whatever a worker asks.
+MOST = 50
+#: Time a run token stays good after the run's own limit, seconds: rejoins must not be refused.
+TOKEN_SLACK = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that now belongs to a worker. `expires_at` is the token's, Unix seconds."""
+
+    run_id: str
+    claim_id: str
+    not_before: int
+    expires_at: int
+
+
+def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> list[Claimed]:
+    """Take up to `demand` runs from the queue for this worker."""
+    lock_claims(tx.connection)
+    taken = []
+    for _ in range(min(asked.demand, MOST)):
+        found = _next_run(tx.connection, asked.queues)
+        if found is None:
+            break
+        taken.append(_take(tx, found, asked, worker_id, settings))
+    return taken
+
+
+def _next_run(connection: Connection, queues: tuple[str, ...]) -> Any:
+    """`id`, `project_id` and `work_order_id` of a run."""
+    r, p = t.runs.c, t.projects.c
+    full_workflows, full_projects = _full(connection)
+    query = (
+        select(r.id, r.project_id, r.work_order_id)
+        .join(t.projects, p.id == r.project_id)
+        .where(r.state == literal("available", literal_execute=True))
+        .order_by(
+            _preference(queues), r.priority, nulls_first(p.last_claim_at), r.inserted_at, r.id
+        )
+        .limit(1)
+    )
+    if "*" not in queues:
+        query = query.where(r.queue.in_(queues))
+    if full_workflows:
+        query = query.where(r.workflow_id.not_in(full_workflows))
+    if full_projects:
+        query = query.where(r.project_id.not_in(full_projects))
+    locked = query.with_for_update(of=t.runs, skip_locked=True)
+    return connection.execute(locked).one_or_none()
+
+
+def _preference(queues: tuple[str, ...]) -> ColumnElement[Any]:
+    """Position of the run's queue in the list; `*` stands for all that are not named."""
+    named = {name: place for place, name in reversed(list(enumerate(queues))) if name != "*"}
+    other = queues.index("*") if "*" in queues else len(queues)
+    return case(named, value=t.runs.c.queue, else_=other) if named else literal(0)
+
+
+def _full(connection: Connection) -> tuple[list[str], list[str]]:
+    """Workflows and projects that have as many runs under way as they may."""
+    r = t.runs.c
+    active = r.state.in_(("claimed", "started"))
+    found: list[list[str]] = []
+    for table, column in ((t.workflows, r.workflow_id), (t.projects, r.project_id)):
+        limited = (
+            select(table.c.id)
+            .join(t.runs, column == table.c.id)
+            .where(active, table.c.concurrency.is_not(None))
+            .group_by(table.c.id, table.c.concurrency)
+            .having(func.count() >= table.c.concurrency)
+        )
+        found.append(list(connection.scalars(limited)))
+    return found[0], found[1]
+
+
+def _take(
+    tx: Transaction,
+    run: Any,
+    asked: Claim,
+    worker_id: str,
+    settings: Settings,
+) -> Claimed:
+    claim_id = str(uuid.uuid4())
+    row = tx.connection.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.state == RunState.AVAILABLE.value)
+        .values(
+            state=RunState.CLAIMED.value,
+            claimed_at=tx.now,
+            worker_id=worker_id,
+            worker_name=asked.worker_name,
+            claim_id=claim_id,
+            claim_expires_at=tx.now + int(settings.join_deadline_seconds * SECOND),
+            joined_at=None,
+            last_event="claim",
+            last_event_at=tx.now,
+        )
+        .returning(t.runs.c.options)
+    ).one()
+    tx.connection.execute(
+        update(t.projects).where(t.projects.c.id == run.project_id).values(last_claim_at=tx.now)
+    )
+    changed(tx, run.id, run.work_order_id, RunState.CLAIMED)
+    timeout = json.loads(row.options)["run_timeout_ms"] / 1000
+    issued = tx.now // SECOND
+    expires = issued + int(timeout + settings.grace_seconds) + TOKEN_SLACK
+    return Claimed(run.id, claim_id, issued, expires)

@@ -1,0 +1,75 @@
+"""The platform as one object: settings, keys, database, watchers, workers, and who does chores."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from holdfast.adaptors.store import Store as AdaptorStore
+from holdfast.platform.clock import now
+from holdfast.platform.hub import Hub
+from holdfast.platform.keys import Keys, load_keys
+from holdfast.platform.scrubber import Scrubber
+from holdfast.platform.settings import Settings
+from holdfast.platform.store.database import Database
+from holdfast.platform.workers import Workers
+
+logger = logging.getLogger("holdfast.platform")
+
+#: `name@latest` -> `name@1.2.3`.
+Resolve = Callable[[str], Awaitable[str]]
+#: New runs that come together wake the workers together, seconds.
+_WAKE_SECONDS = 0.05
+
+
+class Platform:
+    """Made by `create_app`; `start` and `stop` follow the ASGI lifespan."""
+
+    def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
+        self.settings = settings
+        self.keys: Keys = load_keys(settings.data)
+        self.hub = Hub()
+        self.workers = Workers()
+        self.database = Database(settings.database, self.hub.publish_from_thread)
+        self.resolve = resolve or AdaptorStore(settings.data / "adaptors").resolve
+        self.scrubbers: dict[str, Scrubber] = {}
+        self.started_at = 0
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def start(self, *chores: Callable[[Platform], Awaitable[None]]) -> None:
+        """Migrate, then begin. Raises DatabaseError."""
+        self.hub.start()
+        await asyncio.to_thread(self.database.open)
+        self.started_at = now()
+        for chore in (_wake_workers, *chores):
+            self._chores.append(asyncio.create_task(self._keep_going(chore)))
+
+    async def stop(self) -> None:
+        for task in self._chores:
+            task.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.to_thread(self.database.close)
+
+    async def _keep_going(self, chore: Callable[[Platform], Awaitable[None]]) -> None:
+        """A chore that fails is reported and begun again: the platform lives on."""
+        while True:
+            try:
+                await chore(self)
+            except Exception:
+                logger.exception("chore.failed name=%s", getattr(chore, "__name__", chore))
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+
+async def _wake_workers(platform: Platform) -> None:
+    with platform.hub.watch("queue") as notices:
+        while True:
+            await notices.get()
+            runs = 1
+            while not notices.empty():
+                notices.get_nowait()
+                runs += 1
+            platform.workers.wake(runs)
+            await asyncio.sleep(_WAKE_SECONDS)

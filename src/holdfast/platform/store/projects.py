@@ -1,0 +1,355 @@
+"""Projects as they are now: import of a provisioning document, and its counterpart.
+
+Runs never read these tables: they execute the snapshot that each import writes.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.clock import iso
+from holdfast.platform.project.model import CredentialRef, Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.provision import Provision
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+
+
+class ConflictError(HoldfastError):
+    """The document clashes with what the platform has."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did. Changes are lines for people: `+ job Fetch (Referrals)`."""
+
+    project_id: str
+    created: bool
+    changes: list[str] = field(default_factory=list)
+
+
+def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) -> Imported:
+    """Make the project what the document says. `resolved`: adaptor -> adaptor@version.
+
+    Raises ConflictError.
+    """
+    project = provision.project
+    _check_names(tx.connection, project)
+    values = {
+        "name": project.name,
+        "description": project.description,
+        "concurrency": project.concurrency,
+        "retention_policy": project.retention_policy,
+    }
+    what = _put(tx, t.projects, project.id, values, times=True)
+    done = Imported(project.id, what == "+")
+    if what == "+":
+        done.changes.append(f"+ project {project.name}")
+    for credential in project.credentials:
+        _import_credential(tx, project.id, credential, done)
+    for name in project.collections:
+        _import_collection(tx, project.id, name, done)
+    for workflow in project.workflows:
+        done.changes += _import_workflow(tx, workflow, provision, resolved)
+    _delete_workflows(tx, project.id, provision.deleted, done)
+    tx.notify("runs", "deployed", project_id=project.id)
+    return done
+
+
+def _check_names(connection: Connection, project: Project) -> None:
+    found = connection.scalar(select(t.projects.c.id).where(t.projects.c.name == project.name))
+    if found is not None and found != project.id:
+        message = f"another project is called {project.name!r}"
+        raise ConflictError(message, fix="Choose another name, or deploy with that project's id.")
+    ids = [workflow.id for workflow in project.workflows]
+    rows = connection.execute(
+        select(t.workflows.c.id, t.workflows.c.project_id).where(t.workflows.c.id.in_(ids))
+    )
+    if any(row.project_id != project.id for row in rows):
+        message = "a workflow with one of these ids belongs to another project"
+        raise ConflictError(message)
+
+
+def _put(
+    tx: Transaction, table: Table, key: str, values: dict[str, Any], *, times: bool = False
+) -> str:
+    """Insert or update one row: `+` new, `~` changed, `` as it was."""
+    row = tx.connection.execute(select(table).where(table.c.id == key)).one_or_none()
+    if row is None:
+        stamps = {"inserted_at": tx.now, "updated_at": tx.now} if times else {}
+        tx.connection.execute(insert(table).values(id=key, **values, **stamps))
+        return "+"
+    if all(getattr(row, name) == value for name, value in values.items()):
+        return ""
+    stamps = {"updated_at": tx.now} if times else {}
+    tx.connection.execute(update(table).where(table.c.id == key).values(**values, **stamps))
+    return "~"
+
+
+def _import_credential(
+    tx: Transaction, project_id: str, credential: CredentialRef, done: Imported
+) -> None:
+    c = t.credentials.c
+    key, name, owner = credential.key, credential.name, credential.owner
+    known = select(c.id).where(c.project_id == project_id, c.owner == owner, c.name == name)
+    found = tx.connection.scalar(known)
+    if found is None:
+        values = {"project_id": project_id, "name": name, "owner": owner}
+        _put(tx, t.credentials, key, values, times=True)
+        done.changes.append(f"+ credential {name} (its secret is not set yet)")
+    elif found != key:
+        message = f"the credential {name!r} has another id here: {found}"
+        raise ConflictError(message)
+
+
+def _import_collection(tx: Transaction, project_id: str, name: str, done: Imported) -> None:
+    c = t.collections.c
+    known = select(c.id).where(c.project_id == project_id, c.name == name)
+    if tx.connection.scalar(known) is None:
+        values = {"project_id": project_id, "name": name}
+        _put(tx, t.collections, str(uuid.uuid4()), values, times=True)
+        done.changes.append(f"+ collection {name}")
+
+
+def _import_workflow(
+    tx: Transaction, workflow: Workflow, provision: Provision, resolved: Mapping[str, str]
+) -> list[str]:
+    row = tx.connection.execute(
+        select(t.workflows).where(t.workflows.c.id == workflow.id)
+    ).one_or_none()
+    values: dict[str, Any] = {
+        "project_id": provision.project.id,
+        "name": workflow.name,
+        "concurrency": workflow.concurrency,
+        "enable_job_logs": workflow.enable_job_logs,
+        "deleted_at": None,
+        "lock_version": row.lock_version if row else 0,
+    }
+    changes: list[str] = []
+    _note(
+        changes,
+        _put(tx, t.workflows, workflow.id, values, times=True),
+        f"workflow {workflow.name}",
+    )
+    suffix = f"({workflow.name})"
+    _remove_parts(tx, workflow, provision.deleted, suffix, changes)
+    for position, job in enumerate(workflow.jobs):
+        what = _put(tx, t.jobs, job.id, _job_row(workflow, job, position, resolved))
+        _note(changes, what, f"job {job.name} {suffix}")
+    for trigger in workflow.triggers:
+        what = _put(tx, t.triggers, trigger.id, _trigger_row(workflow, trigger))
+        _note(changes, what, f"trigger {trigger.key} {suffix}")
+    for position, edge in enumerate(workflow.edges):
+        what = _put(tx, t.edges, edge.id, _edge_row(workflow, edge, position))
+        _note(changes, what, f"edge {edge.key} {suffix}")
+    _write_snapshot(tx, workflow.id)
+    return changes
+
+
+def _note(changes: list[str], what: str, name: str) -> None:
+    if what:
+        changes.append(f"{what} {name}")
+
+
+def _remove_parts(
+    tx: Transaction, workflow: Workflow, deleted: set[str], suffix: str, changes: list[str]
+) -> None:
+    """Rows marked for deletion go; so do edges at jobs that go."""
+    for table, kind in ((t.edges, "edge"), (t.triggers, "trigger"), (t.jobs, "job")):
+        mine = table.c.workflow_id == workflow.id
+        refer = ("source_job_id", "target_job_id", "source_trigger_id")
+        columns = [table.c.id, *(table.c[name] for name in refer if name in table.c)]
+        gone = or_(*(column.in_(deleted) for column in columns))
+        label = table.c.name if "name" in table.c else table.c.id
+        changes += [
+            f"- {kind} {name} {suffix}"
+            for name in tx.connection.scalars(select(label).where(mine, gone))
+        ]
+        tx.connection.execute(delete(table).where(mine, gone))
+
+
+def _job_row(
+    workflow: Workflow, job: Job, position: int, resolved: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "workflow_id": workflow.id,
+        "name": job.name,
+        "body": job.body,
+        "adaptor": job.adaptor,
+        "adaptor_resolved": resolved.get(job.adaptor, job.adaptor),
+        "credential_id": job.credential,
+        "position": position,
+    }
+
+
+def _trigger_row(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
+    webhook = trigger.type == "webhook"
+    config = trigger.webhook_response_config
+    return {
+        "workflow_id": workflow.id,
+        "name": trigger.key if trigger.key != trigger.id else trigger.type,
+        "type": trigger.type,
+        "enabled": trigger.enabled,
+        "custom_path": trigger.custom_path if webhook else None,
+        "cron_expression": None if webhook else trigger.cron_expression,
+        "cron_cursor_job_id": None if webhook else trigger.cron_cursor_job,
+        "webhook_reply": trigger.webhook_reply,
+        "webhook_response_config": json.dumps(config) if config and webhook else None,
+    }
+
+
+def _edge_row(workflow: Workflow, edge: Edge, position: int) -> dict[str, Any]:
+    return {
+        "workflow_id": workflow.id,
+        "source_trigger_id": edge.source_trigger,
+        "source_job_id": edge.source_job,
+        "target_job_id": edge.target_job,
+        "enabled": edge.enabled,
+        "condition_type": edge.condition_type,
+        "condition_expression": edge.condition_expression,
+        "condition_label": edge.condition_label,
+        "position": position,
+    }
+
+
+def _write_snapshot(tx: Transaction, workflow_id: str) -> None:
+    """Freeze the workflow when it differs from its last snapshot."""
+    body = json.dumps(_parts(tx.connection, workflow_id))
+    workflow = tx.connection.execute(
+        select(t.workflows).where(t.workflows.c.id == workflow_id)
+    ).one()
+    c = t.snapshots.c
+    last = tx.connection.scalar(
+        select(c.body).where(c.workflow_id == workflow_id, c.lock_version == workflow.lock_version)
+    )
+    if last == body:
+        return
+    version = workflow.lock_version + 1
+    values = {"workflow_id": workflow_id, "lock_version": version, "name": workflow.name}
+    tx.connection.execute(
+        insert(t.snapshots).values(id=str(uuid.uuid4()), body=body, inserted_at=tx.now, **values)
+    )
+    tx.connection.execute(
+        update(t.workflows)
+        .where(t.workflows.c.id == workflow_id)
+        .values(lock_version=version, updated_at=tx.now)
+    )
+
+
+def _parts(connection: Connection, workflow_id: str) -> JsonObject:
+    """Jobs, triggers and edges of a workflow, as rows."""
+
+    def rows(table: Table, *order: Any) -> list[Json]:
+        query = select(table).where(table.c.workflow_id == workflow_id).order_by(*order)
+        skipped = {"workflow_id", "position", "last_fired_at"}
+        return [
+            {key: value for key, value in row.items() if key not in skipped}
+            for row in connection.execute(query).mappings()
+        ]
+
+    return {
+        "jobs": rows(t.jobs, t.jobs.c.position, t.jobs.c.name),
+        "triggers": rows(t.triggers, t.triggers.c.name, t.triggers.c.id),
+        "edges": rows(t.edges, t.edges.c.position, t.edges.c.id),
+    }
+
+
+def _delete_workflows(
+    tx: Transaction, project_id: str, deleted: Iterable[str], done: Imported
+) -> None:
+    """Soft: runs keep what they point to; the name is free again, the triggers are off."""
+    c = t.workflows.c
+    rows = tx.connection.execute(
+        select(t.workflows).where(
+            c.id.in_(list(deleted)), c.project_id == project_id, c.deleted_at.is_(None)
+        )
+    ).all()
+    for row in rows:
+        tx.connection.execute(
+            update(t.workflows)
+            .where(c.id == row.id)
+            .values(deleted_at=tx.now, name=f"{row.name}_del_{tx.now}", updated_at=tx.now)
+        )
+        tx.connection.execute(
+            update(t.triggers).where(t.triggers.c.workflow_id == row.id).values(enabled=False)
+        )
+        done.changes.append(f"- workflow {row.name}")
+
+
+def find_project(connection: Connection, id_or_name: str) -> str | None:
+    c = t.projects.c
+    found: str | None = connection.scalar(
+        select(c.id).where(or_(c.id == id_or_name, c.name == id_or_name))
+    )
+    return found
+
+
+def document(connection: Connection, project_id: str) -> JsonObject:
+    """The project in the shape of the provisioning API."""
+    row = connection.execute(select(t.projects).where(t.projects.c.id == project_id)).one()
+    credentials = connection.execute(
+        select(t.credentials.c.id, t.credentials.c.name, t.credentials.c.owner)
+        .where(t.credentials.c.project_id == project_id)
+        .order_by(t.credentials.c.name)
+    )
+    collections = connection.execute(
+        select(t.collections.c.id, t.collections.c.name)
+        .where(t.collections.c.project_id == project_id)
+        .order_by(t.collections.c.name)
+    )
+    c = t.workflows.c
+    workflows = connection.execute(
+        select(t.workflows)
+        .where(c.project_id == project_id, c.deleted_at.is_(None))
+        .order_by(c.name)
+    ).all()
+    return {
+        "id": row.id,
+        "name": row.name,
+        "description": row.description,
+        "concurrency": row.concurrency,
+        "retention_policy": row.retention_policy,
+        "history_retention_period": row.history_retention_period,
+        "dataclip_retention_period": row.dataclip_retention_period,
+        "requires_mfa": False,
+        "allow_support_access": False,
+        "scheduled_deletion": None,
+        "env": "main",
+        "color": None,
+        "parent_id": None,
+        "inserted_at": iso(row.inserted_at),
+        "updated_at": iso(row.updated_at),
+        "project_credentials": [dict(item) for item in credentials.mappings()],
+        "collections": [dict(item) for item in collections.mappings()],
+        "workflows": [_workflow_document(connection, workflow) for workflow in workflows],
+    }
+
+
+def _workflow_document(connection: Connection, row: Any) -> JsonObject:
+    parts: dict[str, Any] = dict(_parts(connection, row.id))
+    for job in parts["jobs"]:
+        job["project_credential_id"] = job.pop("credential_id")
+        job["keychain_credential_id"] = None
+        del job["adaptor_resolved"]
+    for trigger in parts["triggers"]:
+        text = trigger["webhook_response_config"]
+        trigger["webhook_response_config"] = json.loads(text) if text else None
+    return {
+        "id": row.id,
+        "name": row.name,
+        "lock_version": row.lock_version,
+        "concurrency": row.concurrency,
+        "enable_job_logs": row.enable_job_logs,
+        "deleted_at": iso(row.deleted_at),
+        "inserted_at": iso(row.inserted_at),
+        "updated_at": iso(row.updated_at),
+        "version_history": [],
+        **parts,
+    }

@@ -1,0 +1,197 @@
+"""Runs and their work orders: creation and the state machine (`spec/platform.md` 1.2, 1.3).
+
+Every transition is one conditional update in the database, never a decision about a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from holdfast.model.json import JsonObject
+from holdfast.model.outcome import RunState
+from holdfast.platform.settings import Settings
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+
+ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
+IMMEDIATE, NORMAL = 0, 1
+
+#: Runs' state -> work order's state; a claimed run cannot be cancelled any more, so it runs.
+_WORK_ORDER_STATE = {
+    RunState.AVAILABLE: "pending",
+    RunState.CLAIMED: "running",
+    RunState.STARTED: "running",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run is to be made of. Exactly one of trigger and job."""
+
+    workflow_id: str
+    dataclip_id: str | None
+    trigger_id: str | None = None
+    job_id: str | None = None
+    queue: str = "default"
+    priority: int = NORMAL
+    created_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Ids of a new work order and its first run."""
+
+    work_order_id: str
+    run_id: str
+
+
+def create_work_order(tx: Transaction, start: Start, settings: Settings) -> Created:
+    """A work order with one run, waiting in the queue."""
+    workflow = tx.connection.execute(
+        select(t.workflows).where(t.workflows.c.id == start.workflow_id)
+    ).one()
+    snapshot_id = newest_snapshot(tx.connection, start.workflow_id)
+    work_order_id = str(uuid.uuid4())
+    tx.connection.execute(
+        insert(t.work_orders).values(
+            id=work_order_id,
+            project_id=workflow.project_id,
+            workflow_id=start.workflow_id,
+            snapshot_id=snapshot_id,
+            trigger_id=start.trigger_id,
+            dataclip_id=start.dataclip_id,
+            state="pending",
+            last_activity=tx.now,
+            inserted_at=tx.now,
+        )
+    )
+    run_id = create_run(tx, work_order_id, snapshot_id, start, settings)
+    return Created(work_order_id, run_id)
+
+
+def create_run(
+    tx: Transaction, work_order_id: str, snapshot_id: str, start: Start, settings: Settings
+) -> str:
+    """A run of a work order, waiting in the queue."""
+    row = tx.connection.execute(
+        select(
+            t.workflows.c.project_id,
+            t.workflows.c.enable_job_logs,
+            t.projects.c.retention_policy,
+        )
+        .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
+        .where(t.workflows.c.id == start.workflow_id)
+    ).one()
+    run_id = str(uuid.uuid4())
+    tx.connection.execute(
+        insert(t.runs).values(
+            id=run_id,
+            work_order_id=work_order_id,
+            project_id=row.project_id,
+            workflow_id=start.workflow_id,
+            snapshot_id=snapshot_id,
+            dataclip_id=start.dataclip_id,
+            starting_trigger_id=start.trigger_id,
+            starting_job_id=start.job_id,
+            created_by=start.created_by,
+            state=RunState.AVAILABLE.value,
+            priority=start.priority,
+            queue=start.queue,
+            options=json.dumps(_options(row, settings)),
+            inserted_at=tx.now,
+        )
+    )
+    changed(tx, run_id, work_order_id, RunState.AVAILABLE)
+    tx.notify("queue", "available", run_id=run_id)
+    return run_id
+
+
+def _options(row: Any, settings: Settings) -> JsonObject:
+    """Options of a run, frozen at creation; the timeout is always said (4.9)."""
+    options: JsonObject = {
+        "output_dataclips": row.retention_policy != "erase_all",
+        "run_timeout_ms": int(settings.run_timeout_seconds * 1000),
+    }
+    if settings.run_memory_mb is not None:
+        options["run_memory_limit_mb"] = settings.run_memory_mb
+    if not row.enable_job_logs:
+        options["job_log_level"] = "none"
+    return options
+
+
+def newest_snapshot(connection: Connection, workflow_id: str) -> str:
+    c = t.snapshots.c
+    found = connection.scalar(
+        select(c.id).where(c.workflow_id == workflow_id).order_by(c.lock_version.desc()).limit(1)
+    )
+    return str(found)
+
+
+def find_run(connection: Connection, run_id: str) -> Row[Any] | None:
+    return connection.execute(select(t.runs).where(t.runs.c.id == run_id)).one_or_none()
+
+
+def transition(
+    tx: Transaction, run: Row[Any], to: RunState, *from_states: RunState, **values: Any
+) -> bool:
+    """Move a run to a state if it is in one of `from_states`; says whether it was."""
+    done = tx.connection.execute(
+        update(t.runs)
+        .where(t.runs.c.id == run.id, t.runs.c.state.in_([s.value for s in from_states]))
+        .values(state=to.value, **values)
+    )
+    if done.rowcount != 1:
+        return False
+    changed(tx, run.id, run.work_order_id, to)
+    return True
+
+
+def changed(tx: Transaction, run_id: str, work_order_id: str, state: RunState) -> None:
+    """Bring the work order up to date and tell watchers: the worst unfinished run counts."""
+    others = set(
+        tx.connection.scalars(
+            select(t.runs.c.state).where(
+                t.runs.c.work_order_id == work_order_id,
+                t.runs.c.id != run_id,
+                t.runs.c.state.in_([s.value for s in ACTIVE]),
+            )
+        )
+    )
+    shown = next((s for s in ACTIVE if s.value in others), state)
+    tx.connection.execute(
+        update(t.work_orders)
+        .where(t.work_orders.c.id == work_order_id)
+        .values(state=_WORK_ORDER_STATE.get(shown, shown.value), last_activity=tx.now)
+    )
+    tx.notify(f"run:{run_id}", "state", state=state.value)
+    tx.notify("runs", "state", run_id=run_id, state=state.value)
+
+
+def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
+    """Append to the run's notes: what the platform saw that no event tells."""
+    text = tx.connection.scalar(select(t.runs.c.notes).where(t.runs.c.id == run_id))
+    notes = json.loads(text) if text else []
+    notes.append({"at": tx.now, "what": what, **facts})
+    tx.connection.execute(
+        update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes[-50:]))
+    )
+
+
+def newer_run_exists(connection: Connection, run: Row[Any]) -> bool:
+    """Whether somebody has retried the work order since."""
+    return (
+        connection.scalar(
+            select(t.runs.c.id)
+            .where(
+                t.runs.c.work_order_id == run.work_order_id,
+                t.runs.c.inserted_at > run.inserted_at,
+            )
+            .limit(1)
+        )
+        is not None
+    )

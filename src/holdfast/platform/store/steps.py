@@ -1,0 +1,132 @@
+"""Steps of runs, and the log (`spec/platform.md` 4.4, 4.5)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from holdfast.model.json import Json
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+from holdfast.protocol.messages import LogLine
+
+#: What PostgreSQL text cannot hold, and terminals should not get.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def find_step(connection: Connection, run_id: str, step_id: str) -> Row[Any] | None:
+    """The step if it is one of this run's."""
+    return connection.execute(
+        select(t.steps)
+        .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+        .where(t.steps.c.id == step_id, t.run_steps.c.run_id == run_id)
+    ).one_or_none()
+
+
+def open_step(connection: Connection, run_id: str, job_id: str) -> str | None:
+    """The one open step of a job: what a completion without step id is about (kit#1072)."""
+    found = list(
+        connection.scalars(
+            select(t.steps.c.id)
+            .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+            .where(
+                t.run_steps.c.run_id == run_id,
+                t.steps.c.job_id == job_id,
+                t.steps.c.exit_reason.is_(None),
+            )
+        )
+    )
+    return found[0] if len(found) == 1 else None
+
+
+def exists(connection: Connection, step_id: str) -> bool:
+    return connection.scalar(select(t.steps.c.id).where(t.steps.c.id == step_id)) is not None
+
+
+def add_step(tx: Transaction, run: Row[Any], step_id: str, job_id: str, **values: Any) -> None:
+    tx.connection.execute(
+        insert(t.steps).values(id=step_id, job_id=job_id, snapshot_id=run.snapshot_id, **values)
+    )
+    tx.connection.execute(insert(t.run_steps).values(run_id=run.id, step_id=step_id))
+    tx.notify(f"run:{run.id}", "step", step_id=step_id)
+
+
+def close_step(tx: Transaction, run_id: str, step_id: str, **values: Any) -> None:
+    tx.connection.execute(update(t.steps).where(t.steps.c.id == step_id).values(**values))
+    tx.notify(f"run:{run_id}", "step", step_id=step_id)
+
+
+def steps_of(connection: Connection, run_id: str) -> list[Row[Any]]:
+    """Steps in the order in which they started."""
+    return list(
+        connection.execute(
+            select(t.steps)
+            .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+            .where(t.run_steps.c.run_id == run_id)
+            .order_by(t.steps.c.started_at, t.steps.c.id)
+        )
+    )
+
+
+def message_text(message: Json) -> str:
+    """A log message as one text: list elements joined by one space (1.5)."""
+    parts = message if isinstance(message, list) else [message]
+    text = " ".join(
+        part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in parts
+    )
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
+    """Store lines with their scrubbed texts; a line sent again (same id) is stored once.
+
+    Returns the number of the last line. A step that the run does not have is left out (4.5).
+    """
+    known = set(
+        tx.connection.scalars(select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == run_id))
+    )
+    last = 0
+    for line, text in lines:
+        values = {
+            "run_id": run_id,
+            "line_id": line.id,
+            "step_id": line.step_id if line.step_id in known else None,
+            "timestamp": int(line.timestamp),
+            "level": line.level,
+            "source": line.source,
+            "message": text,
+        }
+        last = _add_line(tx.connection, values) or last
+    tx.notify(f"run:{run_id}", "logs", last=last)
+    return last
+
+
+def _add_line(connection: Connection, values: dict[str, Any]) -> int | None:
+    statement = insert(t.log_lines).values(values)
+    if values["line_id"] is None:
+        key = connection.execute(statement).inserted_primary_key
+        return None if key is None else int(key[0])
+    try:
+        with connection.begin_nested():
+            key = connection.execute(statement).inserted_primary_key
+            return None if key is None else int(key[0])
+    except IntegrityError:
+        return None  # sent twice
+
+
+def log_lines(
+    connection: Connection, run_id: str, after: int = 0, limit: int = 1000
+) -> list[Row[Any]]:
+    """Lines in the order in which they came, numbered."""
+    return list(
+        connection.execute(
+            select(t.log_lines)
+            .where(t.log_lines.c.run_id == run_id, t.log_lines.c.id > after)
+            .order_by(t.log_lines.c.id)
+            .limit(limit)
+        )
+    )

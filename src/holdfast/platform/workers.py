@@ -1,0 +1,105 @@
+"""Which workers are connected, and what they have open (`spec/platform.md` 2.6).
+
+The list of connections is this process's memory; the table `workers` mirrors it for people and
+for the time after a restart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import insert, update
+
+from holdfast.platform.clock import now
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+
+
+@dataclass(eq=False, slots=True)
+class WorkerConnection:
+    """One open socket. `wake` pushes `work-available`; it does nothing before the queue join."""
+
+    worker_id: str
+    version: str | None
+    api_version: str | None
+    wake: Callable[[], None]
+    name: str | None = None
+    capacity: int = 1
+    queues: dict[str, int] = field(default_factory=dict)
+    connected_at: int = field(default_factory=now)
+    heartbeat_at: int = field(default_factory=now)
+    joined: bool = False
+    #: Runs whose channel is joined on this socket.
+    runs: set[str] = field(default_factory=set)
+    #: Claimed on this socket and not joined yet: run id -> claim id.
+    unjoined: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def free(self) -> int:
+        return max(0, self.capacity - len(self.runs) - len(self.unjoined))
+
+
+class Workers:
+    """All connections of this process."""
+
+    def __init__(self) -> None:
+        self._connections: set[WorkerConnection] = set()
+
+    def __iter__(self) -> Iterator[WorkerConnection]:
+        return iter(sorted(self._connections, key=lambda c: c.connected_at))
+
+    def add(self, connection: WorkerConnection) -> None:
+        self._connections.add(connection)
+
+    def remove(self, connection: WorkerConnection) -> None:
+        self._connections.discard(connection)
+
+    def is_connected(self, worker_id: str | None) -> bool:
+        return any(c.worker_id == worker_id for c in self._connections)
+
+    def has_channel(self, run_id: str) -> bool:
+        return any(run_id in c.runs for c in self._connections)
+
+    @property
+    def capacity(self) -> int:
+        return sum(c.capacity for c in self._connections if c.joined)
+
+    def wake(self, runs: int) -> None:
+        """Tell as many workers as there are new runs, those with most room first (2.5)."""
+        ready = sorted((c for c in self._connections if c.joined), key=lambda c: -c.free)
+        free = [c for c in ready if c.free > 0]
+        for connection in free[: max(runs, 1)]:
+            connection.wake()
+
+
+def record_connected(tx: Transaction, connection: WorkerConnection) -> None:
+    """Mirror a joined worker."""
+    values = {
+        "name": connection.name,
+        "version": connection.version,
+        "api_version": connection.api_version,
+        "capacity": connection.capacity,
+        "queues": json.dumps(connection.queues),
+        "connected_at": connection.connected_at,
+        "disconnected_at": None,
+        "last_heartbeat_at": connection.heartbeat_at,
+    }
+    mine = t.workers.c.id == connection.worker_id
+    if tx.connection.execute(update(t.workers).where(mine).values(**values)).rowcount == 0:
+        tx.connection.execute(insert(t.workers).values(id=connection.worker_id, **values))
+    tx.notify("workers", "connected", worker_id=connection.worker_id)
+
+
+def record_seen(tx: Transaction, connection: WorkerConnection, *, gone: bool) -> None:
+    """Mirror a sign of life, or the end of the connection."""
+    values: dict[str, object] = {"last_heartbeat_at": connection.heartbeat_at}
+    if connection.name is not None:
+        values["name"] = connection.name
+    if gone:
+        values["disconnected_at"] = tx.now
+        tx.notify("workers", "disconnected", worker_id=connection.worker_id)
+    tx.connection.execute(
+        update(t.workers).where(t.workers.c.id == connection.worker_id).values(**values)
+    )
