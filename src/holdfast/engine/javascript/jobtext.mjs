@@ -32,7 +32,7 @@ export class JobText {
   /** What `state.errors` shows of a position. */
   shown({ line, column }) {
     const src = this.source?.[line - 1];
-    return src === undefined ? { line, column } : { line, column, src };
+    return src === undefined ? { line, column } : { line, column, src: cutLine(src) };
   }
 
   /** The author's operation that runs as number `order`, from 1. */

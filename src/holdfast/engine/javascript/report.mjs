@@ -12,8 +12,9 @@ const randomUUID = uuid;
 const { stringify } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
-/** A webhook response larger than this cannot travel in its record. */
-const RESPONSE_LIMIT = 1024 * 1024;
+/** Characters of what else a record may hold: the shim parses records up to 256 KiB. */
+const MESSAGE_LIMIT = 16 * 1024;
+const DETAILS_LIMIT = 32 * 1024;
 /** The run process has one thread of execution; the protocol wants a number. */
 const THREAD = 1;
 
@@ -53,13 +54,13 @@ export class Report {
       duration: step.measure.elapsed,
       thread_id: THREAD,
       mem: step.measure.memory(),
-      reason: fault ? fault.severity ?? 'crash' : 'success',
-      error_type: fault ? stepErrorType(fault) : null,
-      error_message: fault ? fault.message : null,
+      reason: fault ? reasonOf(fault, stopped) : 'success',
+      error_type: fault ? shortened(stepErrorType(fault)) : null,
+      error_message: fault ? shortened(fault.message) : null,
       position: fault?.at,
       next: step.next,
       ...output,
-      webhook_response: stopped ? undefined : this.#response(step),
+      ...(stopped ? {} : this.#response(step)),
       measures: step.measure.report(),
     });
   }
@@ -90,14 +91,15 @@ export class Report {
     return { [key]: small ? { inline: text } : stream(text), wrapped };
   }
 
+  /** What the step answers to the caller of a webhook; as a document when it is large. */
   #response(step) {
     const { document } = step;
-    if (!document || !document.text.includes('"webhookResponse"')) return undefined;
+    if (!document || !document.text.includes('"webhookResponse"')) return {};
     const { webhookResponse } = document.peek() ?? {};
-    if (!webhookResponse) return undefined;
-    if (stringify(webhookResponse).length <= RESPONSE_LIMIT) return webhookResponse;
-    this.warn('webhookResponse is larger than 1mb and is not sent to the caller.');
-    return undefined;
+    if (!webhookResponse) return {};
+    const text = stringify(webhookResponse);
+    return text.length <= INLINE ? { webhook_response: webhookResponse }
+      : { webhook_response_document: stream(text) };
   }
 
   /** The workflow ended. `final`: from `compose`; `fault`: of the first leaf that failed. */
@@ -107,9 +109,9 @@ export class Report {
       : document ? this.#document('final_state', document) : {};
     send(Kind.RESULT, {
       timestamp: stamp(),
-      reason: fault ? fault.severity ?? 'fail' : 'success',
-      error_type: fault?.name ?? null,
-      error_message: fault?.message ?? null,
+      reason: fault ? reasonOf(fault, false) : 'success',
+      error_type: fault ? shortened(fault.name) : null,
+      error_message: fault ? shortened(fault.message) : null,
       final_dataclip_id: clip,
       ...state,
     });
@@ -119,13 +121,13 @@ export class Report {
   runError(fault, step) {
     send(Kind.RUN_ERROR, {
       timestamp: stamp(),
-      error_type: fault.name,
-      error_message: fault.message,
-      severity: fault.severity ?? 'crash',
+      error_type: shortened(fault.name),
+      error_message: shortened(fault.message),
+      severity: reasonOf(fault, true),
       step,
-      subtype: fault.subtype,
+      subtype: fault.subtype && shortened(fault.subtype),
       position: fault.at,
-      details: fault.details ?? fault.edge,
+      details: fitting(fault.details ?? fault.edge),
     });
   }
 
@@ -135,6 +137,25 @@ export class Report {
     sendText(Kind.TRACE, `{"event":"${event}",${stringify(fields).slice(1, -1)}${state}}`
       .replace(',}', '}'));
   }
+}
+
+const REASONS = new Set(['fail', 'crash', 'kill', 'exception']);
+
+/** A fault's reason. Job code may have made up a severity, or left it out. */
+function reasonOf({ severity }, stopped) {
+  if (REASONS.has(severity)) return severity;
+  return stopped ? 'crash' : 'fail';
+}
+
+function shortened(text) {
+  return text.length <= MESSAGE_LIMIT ? text
+    : `${text.slice(0, MESSAGE_LIMIT)}… [cut: ${text.length} characters in all]`;
+}
+
+/** Details as they are, or only what kind of thing they were. */
+function fitting(details) {
+  const length = details === undefined ? 0 : stringify(details).length;
+  return length <= DETAILS_LIMIT ? details : { cut: `${length} characters of details` };
 }
 
 const isObjectText = (text) => text.startsWith('{');

@@ -1,0 +1,50 @@
+/**
+ * V8's word on the syntax of a job, with line and column.
+ *
+ * A SyntaxError of a module carries no position that a program could read; Node keeps one in a
+ * private symbol, for printing. So the process must be started with
+ * `--experimental-vm-modules --expose-internals`. Without the latter the verdict is the same and
+ * the position is unknown.
+ */
+import { createRequire } from 'node:module';
+import vm from 'node:vm';
+
+const arrowMessage = findSymbol();
+/** Node cuts the line of carets here: beyond it the column is unknown. */
+const CARETS = 1020;
+
+function findSymbol() {
+  try {
+    const { internalBinding } = createRequire(import.meta.url)('internal/test/binding');
+    return internalBinding('util').privateSymbols.arrow_message_private_symbol;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Judge a text as a module. Nothing of it is run.
+ * Returns null, or what is wrong: line and column count from 1 (UTF-16 units), null if unknown.
+ */
+export function checkSyntax(text) {
+  try {
+    new vm.SourceTextModule(text, { identifier: 'job' });
+    return null;
+  } catch (error) {
+    if (error instanceof RangeError) {
+      return { message: 'the code is nested too deeply', line: null, column: null };
+    }
+    return { message: String(error?.message ?? error), ...position(error) };
+  }
+}
+
+function position(error) {
+  const shown = arrowMessage === undefined ? undefined : error?.[arrowMessage];
+  if (typeof shown !== 'string') return { line: null, column: null };
+  const end = shown.indexOf('\n');
+  const line = Number(shown.slice(shown.lastIndexOf(':', end) + 1, end));
+  const carets = shown.trimEnd() === shown ? shown : shown.slice(0, shown.lastIndexOf('\n'));
+  const last = carets.slice(carets.lastIndexOf('\n') + 1);
+  const at = last.includes('^') ? last.indexOf('^') : last.length;
+  return { line: Number.isInteger(line) ? line : null, column: at < CARETS ? at + 1 : null };
+}
