@@ -106,22 +106,20 @@ function putNumber(number) {
   for (let i = 0; i < 4; i++) outgoing[HEADER + i] = (number >>> (8 * i)) & 255;
 }
 
+const incoming = { header: Buffer.allocUnsafe(HEADER), body: Buffer.allocUnsafe(PIECE) };
+
 /**
- * Read the frames up to GO and hand each (kind, body) to `onFrame`; blocks until they come.
- * The body is only valid during the call. Returns false when the pipe was closed before: the
- * shim has gone, or this process was never needed.
+ * Wait for the next frame, `{kind, body}`; nothing else happens meanwhile. The body is only
+ * valid until the next call. Undefined when the pipe was closed: the shim has gone, or this
+ * process was never needed.
  */
-export function receive(onFrame) {
-  const header = Buffer.allocUnsafe(HEADER);
-  let body = Buffer.allocUnsafe(PIECE);
-  for (;;) {
-    if (!readFull(header, HEADER)) return false;
-    const length = header.readUInt32LE(0);
-    if (length > body.length) body = Buffer.allocUnsafe(length);
-    if (!readFull(body, length)) return false;
-    if (header[4] === Kind.GO) return true;
-    onFrame(header[4], body.subarray(0, length));
-  }
+export function receive() {
+  const { header } = incoming;
+  if (!readFull(header, HEADER)) return undefined;
+  const length = header.readUInt32LE(0);
+  if (length > incoming.body.length) incoming.body = Buffer.allocUnsafe(length);
+  if (!readFull(incoming.body, length)) return undefined;
+  return { kind: header[4], body: incoming.body.subarray(0, length) };
 }
 
 function readFull(buffer, length) {

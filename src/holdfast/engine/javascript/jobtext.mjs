@@ -68,7 +68,32 @@ export class JobText {
     this.#find = (line, column) => map.find(line, column);
   }
 
-  #useEdits(_edits) {}
+  /** Edits of our compiler (`holdfast.compiler`): where the rule of translation changes. */
+  #useEdits(edits) {
+    this.step = this.name;
+    this.#around = 1;
+    this.#find = (line, column) => authorPosition(edits, line, column);
+  }
+}
+
+/**
+ * Each entry is `[line, column, author's line, author's column]`: from that position on the text
+ * is the author's from there; with a fifth element it is new and stands for that one position.
+ */
+export function authorPosition(entries, line, column) {
+  let low = 0, high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const [entryLine, entryColumn] = entries[middle];
+    if (entryLine < line || (entryLine === line && entryColumn <= column)) low = middle + 1;
+    else high = middle;
+  }
+  if (low === 0) return { line, column };
+  const entry = entries[low - 1];
+  const [fromLine, fromColumn, toLine, toColumn] = entry;
+  if (entry.length === 5) return { line: toLine, column: toColumn };
+  if (fromLine === line) return { line: toLine, column: toColumn + column - fromColumn };
+  return { line: toLine + line - fromLine, column };
 }
 
 /** A line that embeds megabytes of data is not repeated in a log. */

@@ -73,10 +73,26 @@ function joined(pieces) {
   return whole.toString('utf8');
 }
 
+/** What a standby process loads ahead of its run: adaptors, and the code paths of a run. */
+async function prepare({ preload = [], adaptors = {} }) {
+  const { warm } = await import('./standby.mjs');
+  await warm(preload, adaptors);
+}
+
 async function main(protection) {
-  send(Kind.READY, { pid: process.pid, node: process.versions.node });
+  const ready = () => send(Kind.READY, { pid: process.pid, node: process.versions.node });
+  ready();
   const delivery = new Delivery();
-  if (!receive((kind, body) => delivery.take(kind, body))) protection.leave(0);
+  for (;;) {
+    const frame = receive();
+    if (frame === undefined) return protection.leave(0);
+    if (frame.kind === Kind.GO) break;
+    delivery.take(frame.kind, frame.body);
+    if (frame.kind === Kind.OPTIONS && delivery.options.preload) {
+      await prepare(delivery.options);
+      ready();
+    }
+  }
   setClock();
   const run = new Run(delivery.finish());
   protection.watch(run);
@@ -85,7 +101,7 @@ async function main(protection) {
   } catch (error) {
     protection.fail(error);
   }
-  protection.leave(0);
+  return protection.leave(0);
 }
 
 const protection = guard();
