@@ -1,0 +1,136 @@
+"""Reading a job: its tree, with embedded data taken out and the proof that this was right."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from holdfast.compiler import embedded
+from holdfast.compiler.embedded import Literal
+from holdfast.compiler.source import Source
+from holdfast.compiler.tree import Node, TooCostlyError, convert, outer, parse, walk
+
+#: Where the stand-in of a literal may be found: places of expressions, and of nothing else.
+_EXPRESSION_PLACES: dict[str, set[str | None]] = {
+    "variable_declarator": {"value"},
+    "assignment_expression": {"right"},
+    "augmented_assignment_expression": {"right"},
+    "assignment_pattern": {"right"},
+    "object_assignment_pattern": {"right"},
+    "pair": {"value"},
+    "field_definition": {"value"},
+    "ternary_expression": {"consequence", "alternative"},
+    "member_expression": {"object"},
+    "subscript_expression": {"object", "index"},
+    "binary_expression": {"left"},
+    "arguments": {None},
+    "array": {None},
+    "return_statement": {None},
+    "sequence_expression": {None},
+}
+#: An escape that only a tagged template may hold; tree-sitter refuses it even there.
+_BAD_ESCAPE = re.compile(
+    r"(?<!\\)(?:\\\\)*+\\(?:u(?!\{[0-9a-fA-F]+\}|[0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|[1-9]|0(?=\d))"
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is known of a text. `root` is None when no sound tree could be had."""
+
+    root: Node | None
+    literals: list[Literal] = field(default_factory=list)
+    #: The nodes that stand for the literals, in their order.
+    nodes: list[Node] = field(default_factory=list)
+    trouble: str | None = None
+
+
+def read(source: Source, *, smallest: int | None = None) -> Reading:
+    """The tree of a text. `smallest` overrides from which size on literals are taken out."""
+    text = source.text
+    literals: list[Literal] = []
+    if smallest is not None:
+        literals = embedded.find_literals(text, smallest)
+    elif len(text) >= embedded.WORTHWHILE:
+        literals = embedded.find_literals(text)
+    prefix = _unused_prefix(text)
+    try:
+        for remaining in (2, 1, 0):
+            reading, refused = _attempt(text, literals, prefix)
+            if not refused:
+                break
+            literals = [item for item in literals if item not in refused] if remaining > 1 else []
+        return reading
+    except TooCostlyError:
+        return Reading(None, trouble="this text cannot be read: it is too deeply broken")
+
+
+def _attempt(text: str, literals: list[Literal], prefix: str) -> tuple[Reading, set[Literal]]:
+    copy, offsets, shifts = _copy(text, literals, prefix)
+    tree = parse(copy)
+    if tree.root_node.has_error:
+        mended = _mend(copy)
+        if mended is not None:
+            tree = parse(mended)
+
+    def place(offset: int) -> int:
+        index = bisect_right(offsets, offset) - 1
+        return offset + shifts[index] if index >= 0 else offset
+
+    names = {f"{prefix}{index}_".encode(): item for index, item in enumerate(literals)}
+    root = convert(tree, place if literals else int, frozenset(names))
+    if not literals:
+        if tree.root_node.has_error:
+            return Reading(None, trouble="the structure of this text cannot be read"), set()
+        return Reading(root), set()
+    nodes = [node for node in walk(root) if node.type == "embedded"]
+    starts = {node.start: node for node in nodes if _is_expression(node)}
+    refused = {item for item in literals if item.start not in starts}
+    if refused:
+        return Reading(None), refused
+    kept = [starts[item.start] for item in literals]
+    if tree.root_node.has_error:
+        return Reading(None, literals, kept, "the structure of this text cannot be read"), set()
+    return Reading(root, literals, kept), set()
+
+
+def _copy(text: str, literals: list[Literal], prefix: str) -> tuple[bytes, list[int], list[int]]:
+    """The text with a name in the place of each literal, and what maps offsets back.
+
+    A stand-in as a whole maps to its literal: its first byte to the start, its end to the end.
+    """
+    parts: list[str] = []
+    offsets: list[int] = []
+    shifts: list[int] = []
+    done = size = 0
+    for index, item in enumerate(literals):
+        name = f"{prefix}{index}_"
+        parts += [text[done : item.start], name]
+        size += item.start - done + len(name)
+        offsets.append(size)
+        shifts.append(item.end - size)
+        done = item.end
+    parts.append(text[done:])
+    return "".join(parts).encode("latin-1"), offsets, shifts
+
+
+def _is_expression(node: Node) -> bool:
+    whole = outer(node)
+    parent = whole.parent
+    if parent is None or whole is not node:
+        return parent is not None
+    places = _EXPRESSION_PLACES.get(parent.type)
+    return places is not None and whole.field in places
+
+
+def _mend(copy: bytes) -> bytes | None:
+    """The copy with escapes blotted out that tree-sitter refuses; offsets stay."""
+    text = copy.decode("latin-1")
+    mended = _BAD_ESCAPE.sub(lambda match: "_" * len(match[0]), text)
+    return None if mended == text else mended.encode("latin-1")
+
+
+def _unused_prefix(text: str) -> str:
+    longest = max((len(match[0]) for match in re.finditer("_data_*+", text)), default=0)
+    return "_data".ljust(longest + 1, "_") if longest else "_data"

@@ -1,0 +1,201 @@
+"""Job source in, module text out, by editing the text (`docs/compiler.md`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from holdfast.compiler.analysis import Reading, read
+from holdfast.compiler.chains import Chain, rewrite_chains
+from holdfast.compiler.edit import Edits, Segment, length, position_map
+from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hoist, shortened
+from holdfast.compiler.holders import embedded_data
+from holdfast.compiler.job import AdaptorExports, CompiledJob, CompileError, Operation
+from holdfast.compiler.lazy import DETAILS, LazyStateError, rewrite_lazy_state
+from holdfast.compiler.module import Layout, build, expression_of, lay_out
+from holdfast.compiler.names import free_names, wanted
+from holdfast.compiler.report import ADVICE_BYTES, CompileReport
+from holdfast.compiler.scope import Uses
+from holdfast.compiler.source import Source
+from holdfast.compiler.tree import Node, bare, name_of
+
+#: The transforms that `disable` may name.
+TRANSFORMS = ("lazy-state", "promises", "ensure-exports", "top-level-operations", "add-imports")
+RUNTIME = "@openfn/runtime"
+HELPER = "_defer"
+
+
+def compile_job(
+    source: str | bytes | Source,
+    adaptors: Sequence[AdaptorExports] = (),
+    *,
+    name: str | None = None,
+    ignore: Collection[str] = (),
+    disable: Collection[str] = (),
+    hoist_from: int | None = HOIST_FROM,
+    advice_bytes: int = ADVICE_BYTES,
+    smallest_literal: int | None = None,
+) -> CompiledJob:
+    """Compile one step.
+
+    `name` is the step's, for messages. `hoist_from`: JSON literals of at least so many bytes are
+    taken from `holdfast:data` (None: never). `smallest_literal` is for tests: data of that size
+    is kept from the parser, however small the text.
+
+    The result stands only if V8 accepts `check`, for V8 alone judges syntax. Raises CompileError
+    for what the reference refuses although V8 would not.
+    """
+    text = source if isinstance(source, Source) else Source.of(source)
+    reading = read(text, smallest=smallest_literal)
+    check = shortened(text, reading.literals, CHECK_FROM)
+    if reading.root is None:
+        return _unread(text, reading, check, name, advice_bytes)
+    edits = Edits()
+    uses = Uses(reading.root, text.text)
+    try:
+        chains = _rewrite(reading.root, uses, text, edits, disable)
+    except LazyStateError as error:
+        raise _lazy_error(error, text, name) from None
+    layout = lay_out(reading.root, text.text, chains)
+    gather = "top-level-operations" not in disable
+    _refuse_listed_default(layout, text, name, gather=gather)
+    data, data_name = hoist(reading, text, edits, hoist_from)
+    imports = {} if "add-imports" in disable else _imports(uses, adaptors, ignore)
+    header = _header(imports, adaptors, bool(chains), uses, data_name)
+    parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
+    segments = edits.render(parts)
+    moved = gather and (layout.array is not None or not layout.has_default)
+    moved = moved and not ("ensure-exports" in disable and layout.array is None)
+    operations = _operations(layout, chains, text) if moved else []
+    report = CompileReport(
+        name,
+        len(text),
+        len(operations),
+        imports,
+        embedded_data(reading, text, {item.start for item in data}),
+        advice_bytes,
+        length(segments),
+    )
+    return CompiledJob(
+        name,
+        text,
+        operations,
+        position_map(text, segments),
+        position_map(text, check),
+        report,
+        data,
+        None,
+        segments,
+        check,
+    )
+
+
+def _unread(
+    text: Source, reading: Reading, check: list[Segment], name: str | None, advice_bytes: int
+) -> CompiledJob:
+    report = CompileReport(name, len(text), 0, advice_bytes=advice_bytes, module_bytes=len(text))
+    doubt = CompileError(
+        reading.trouble or "the structure of this text cannot be read",
+        name=name,
+        fix="V8 accepts it, the compiler does not understand it: write it in a plainer way.",
+    )
+    whole: list[Segment] = [(0, len(text))]
+    return CompiledJob(
+        name, text, [], [], position_map(text, check), report, [], doubt, whole, check
+    )
+
+
+def _rewrite(
+    root: Node, uses: Uses, text: Source, edits: Edits, disable: Collection[str]
+) -> list[Chain]:
+    wrapped: set[Node] = set()
+    if "lazy-state" not in disable and "$" in text.text:
+        wrapped = rewrite_lazy_state(uses.uses, text.text, edits)
+    if "promises" not in disable:
+        return rewrite_chains(root, text, edits, wrapped, HELPER)
+    return []
+
+
+def _lazy_error(error: LazyStateError, text: Source, name: str | None) -> CompileError:
+    line, column = text.position(error.node.start)
+    return CompileError(
+        f"Lazy State Error: {error.text}",
+        line=line,
+        column=column,
+        name=name,
+        excerpt=text.excerpt(line, column),
+        fix=DETAILS,
+    )
+
+
+def _refuse_listed_default(
+    layout: Layout, text: Source, name: str | None, *, gather: bool
+) -> None:
+    if layout.listed_default is None or not layout.operations or not gather:
+        return
+    line, column = text.position(layout.listed_default.start)
+    message = "a step with operations cannot export a default of its own"
+    fix = "Remove this export: the operations become the default export."
+    excerpt = text.excerpt(line, column)
+    raise CompileError(message, line=line, column=column, name=name, excerpt=excerpt, fix=fix)
+
+
+def _imports(
+    uses: Uses, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
+) -> dict[str, list[str]]:
+    if not adaptors:
+        return {}
+    free = free_names(uses.uses)
+    ignored, taken = set(ignore), set[str]()
+    imports: dict[str, list[str]] = {}
+    for adaptor in adaptors:
+        if not adaptor.name:
+            continue
+        names = wanted(free, adaptor.exports, ignored, taken)
+        if names:
+            imports.setdefault(adaptor.name, []).extend(names)
+            taken.update(names)
+    return imports
+
+
+def _header(
+    imports: dict[str, list[str]],
+    adaptors: Sequence[AdaptorExports],
+    deferred: bool,
+    uses: Uses,
+    data_name: str | None,
+) -> str:
+    """The statements put before the job, on its first line."""
+    whole = {adaptor.name for adaptor in adaptors if adaptor.export_all}
+    out = []
+    for adaptor, names in imports.items():
+        quoted = _quoted(adaptor)
+        listed = ", ".join(name.encode().decode("latin-1") for name in names)
+        out.append(f"import {{ {listed} }} from {quoted};")
+        if adaptor in whole:
+            out.append(f"export * from {quoted};")
+    if deferred and not uses.helper_imported:
+        out.append(f'import {{ defer as {HELPER} }} from "{RUNTIME}";')
+    if data_name is not None:
+        out.append(f'import {{ data as {data_name} }} from "{DATA_MODULE}";')
+    return "".join(f"{item} " for item in out)
+
+
+def _quoted(text: str) -> str:
+    escaped = "".join(
+        char if " " <= char <= "~" and char not in '"\\' else f"\\u{{{ord(char):x}}}"
+        for char in text
+    )
+    return f'"{escaped}"'
+
+
+def _operations(layout: Layout, chains: list[Chain], text: Source) -> list[Operation]:
+    deferred = {chain.call: chain.operation for chain in chains}
+    out = []
+    for order, statement in enumerate(layout.operations, start=1):
+        call = bare(expression_of(statement))
+        operation = deferred.get(call, call)
+        line, column = text.position(operation.start)
+        callee = bare(operation.children[0])
+        name = name_of(callee, text.text) if callee.type == "identifier" else None
+        out.append(Operation(order, line, column, name, call in deferred))
+    return out

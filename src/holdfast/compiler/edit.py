@@ -1,0 +1,185 @@
+"""Changing a text by offset, and translating positions of the result back.
+
+An edit replaces a range by parts: new text, and ranges of the original, which may carry edits of
+their own. Nothing is ever rebuilt from a tree, so what is not edited is copied as it stands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from holdfast.compiler.source import Source
+
+#: A range of the original, or new text (ASCII).
+Segment: TypeAlias = "tuple[int, int] | str"
+#: `[line, column, author's line, author's column]`: from this position of the result on, text is
+#: copied from there. A fifth element 1: new text; all of it stands for that one position.
+Entry: TypeAlias = "list[int]"
+PIECE = 256 * 1024
+
+
+class _Edit:
+    __slots__ = ("children", "end", "parts", "start", "starts")
+
+    def __init__(self, start: int, end: int, parts: list[Segment]) -> None:
+        self.start = start
+        self.end = end
+        self.parts = parts
+        self.children: list[_Edit] = []
+        self.starts: list[int] = []
+
+
+class Edits:
+    """Edits of one text. Their ranges are not empty, and nest or lie apart; they never cross."""
+
+    def __init__(self) -> None:
+        self._edits: list[_Edit] = []
+
+    def __len__(self) -> int:
+        return len(self._edits)
+
+    def replace(self, start: int, end: int, parts: list[Segment]) -> None:
+        """Put parts in the place of a range. Edits inside it live on in the ranges among them."""
+        self._edits.append(_Edit(start, end, parts))
+
+    def wrap(self, start: int, end: int, before: str, after: str) -> None:
+        """Put text around a range."""
+        self.replace(start, end, [before, (start, end), after])
+
+    def render(self, parts: list[Segment]) -> list[Segment]:
+        """The parts with every edit applied, neighbours joined."""
+        root = self._nest()
+        out: list[Segment] = []
+        work: list[tuple[Segment, _Edit]] = [(part, root) for part in reversed(parts)]
+        while work:
+            part, owner = work.pop()
+            if isinstance(part, str):
+                _add_text(out, part)
+                continue
+            start, end = part
+            index = bisect_left(owner.starts, start)
+            if index < len(owner.children) and owner.children[index].end <= end:
+                edit = owner.children[index]
+                _add_range(out, start, edit.start)
+                if edit.end < end:
+                    work.append(((edit.end, end), owner))
+                work.extend((inner, edit) for inner in reversed(edit.parts))
+            else:
+                _add_range(out, start, end)
+        return out
+
+    def _nest(self) -> _Edit:
+        root = _Edit(-1, 1 << 62, [])
+        stack = [root]
+        for edit in sorted(self._edits, key=lambda item: (item.start, -item.end)):
+            while edit.start >= stack[-1].end:
+                stack.pop()
+            edit.children, edit.starts = [], []
+            stack[-1].children.append(edit)
+            stack[-1].starts.append(edit.start)
+            stack.append(edit)
+        return root
+
+
+def _add_text(out: list[Segment], text: str) -> None:
+    if text:
+        if out and isinstance(out[-1], str):
+            out[-1] += text
+        else:
+            out.append(text)
+
+
+def _add_range(out: list[Segment], start: int, end: int) -> None:
+    if start < end:
+        last = out[-1] if out else None
+        if isinstance(last, tuple) and last[1] == start:
+            out[-1] = (last[0], end)
+        else:
+            out.append((start, end))
+
+
+def pieces(source: Source, segments: Iterable[Segment]) -> Iterator[bytes]:
+    """The text that segments stand for, as UTF-8, in pieces of bounded size."""
+    buffer: list[str] = []
+    size = 0
+    for segment in segments:
+        start, end = (0, len(segment)) if isinstance(segment, str) else segment
+        text = segment if isinstance(segment, str) else source.text
+        while start < end:
+            piece = text[start : min(end, start + PIECE)]
+            start += len(piece)
+            buffer.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                yield "".join(buffer).encode("latin-1")
+                buffer, size = [], 0
+    if buffer:
+        yield "".join(buffer).encode("latin-1")
+
+
+def length(segments: Iterable[Segment]) -> int:
+    """Bytes of the text that segments stand for."""
+    return sum(len(item) if isinstance(item, str) else item[1] - item[0] for item in segments)
+
+
+def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
+    """What translates positions of a rendered text: only the places where the rule changes."""
+    entries: list[Entry] = []
+    line = column = 1
+    author = (1, 1)
+    for segment in segments:
+        if isinstance(segment, str):
+            _note(entries, [line, column, *author, 1])
+            breaks = segment.count("\n")
+            column = len(segment) - segment.rfind("\n") if breaks else column + len(segment)
+            line += breaks
+            continue
+        begin, end = source.position(segment[0]), source.position(segment[1])
+        if not _ends_line(entries, source.text[segment[0]], begin[0] - line):
+            _note(entries, [line, column, *begin])
+        column = end[1] if end[0] > begin[0] else column + end[1] - begin[1]
+        line += end[0] - begin[0]
+        author = end
+    return entries
+
+
+def _ends_line(entries: list[Entry], next_character: str, shift: int) -> bool:
+    """New text at the end of a line that was going on as before: nothing needs to be noted."""
+    if next_character not in "\r\n" or not entries or len(entries[-1]) == 4:
+        return False
+    before = entries[-2] if len(entries) > 1 else [1, 1, 1, 1]
+    if len(before) == 5 or before[2] - before[0] != shift:
+        return False
+    entries.pop()
+    return True
+
+
+def _note(entries: list[Entry], entry: Entry) -> None:
+    if entries and len(entry) == 4:
+        last = entries[-1]
+        if len(last) == 5 and last[0] == entry[0]:
+            # New text of this very width may stand for as many characters of the author.
+            before = entries[-2] if len(entries) > 1 else [1, 1, 1, 1]
+            if len(before) == 4 and author_position([before], *entry[:2]) == tuple(entry[2:]):
+                entries.pop()
+                return
+        if len(last) == 4 and author_position([last], *entry[:2]) == tuple(entry[2:]):
+            return
+    if not entries and entry == [1, 1, 1, 1]:
+        return
+    entries.append(entry)
+
+
+def author_position(entries: list[Entry], line: int, column: int) -> tuple[int, int]:
+    """The author's position for one of the edited text (all count from 1)."""
+    index = bisect_right(entries, [line, column, 1 << 60]) - 1
+    if index < 0:
+        return line, column
+    entry = entries[index]
+    if len(entry) == 5:
+        return entry[2], entry[3]
+    if entry[0] == line:
+        return entry[2], entry[3] + column - entry[1]
+    return entry[2] + line - entry[0], column

@@ -1,0 +1,62 @@
+"""Who holds the embedded data of a job: the names an author knows it by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from holdfast.compiler.analysis import Reading
+from holdfast.compiler.report import EmbeddedData
+from holdfast.compiler.source import Source
+from holdfast.compiler.tree import Node
+
+#: A holder of less than this is not worth a line of the report.
+REPORT_FROM = 1024
+
+
+def embedded_data(
+    reading: Reading, source: Source, hoisted: Collection[int]
+) -> list[EmbeddedData]:
+    """The data of a job, one entry for each holder, in the order of the text."""
+    groups: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for literal, node in zip(reading.literals, reading.nodes, strict=True):
+        groups.setdefault(_holder(node, source), []).append((literal.start, literal.end))
+    out = []
+    for (_, name), ranges in groups.items():
+        total = sum(end - start for start, end in ranges)
+        if total < REPORT_FROM:
+            continue
+        out.append(
+            EmbeddedData(
+                name,
+                len(ranges),
+                total,
+                source.position(ranges[0][0])[0],
+                source.position(ranges[-1][1])[0],
+                sum(end - start for start, end in ranges if start in hoisted),
+            )
+        )
+    return out
+
+
+def _holder(node: Node, source: Source) -> tuple[int, str]:
+    """Where the holder begins, and its name: a variable, a property, or the call it is for."""
+    item: Node = node
+    while item.parent is not None:
+        parent = item.parent
+        if parent.type == "variable_declarator":
+            return parent.start, _short(source, parent.children[0])
+        if parent.type in {"assignment_expression", "field_definition"}:
+            return parent.start, _short(source, parent.children[0])
+        if parent.type == "arguments" and parent.parent is not None:
+            return parent.start, f"an argument of {_short(source, parent.parent.children[0])}()"
+        if parent.type == "return_statement":
+            return parent.start, "a returned value"
+        if parent.type == "export_statement":
+            return parent.start, "the default export"
+        item = parent
+    return item.start, "the step"
+
+
+def _short(source: Source, node: Node) -> str:
+    text = " ".join(source.string(node.start, min(node.end, node.start + 80)).split())
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,150 @@
+"""What goes into a compilation and what comes out of it: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from holdfast.compiler.edit import Entry, Segment, author_position, pieces
+from holdfast.compiler.report import CompileReport
+from holdfast.compiler.source import Source
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
+
+
+class CompileError(HoldfastError):
+    """A step cannot be compiled. Line and column count from 1, in the author's text.
+
+    Columns are UTF-16 code units, as V8 and editors count them. Both are None where the whole
+    step is meant. `excerpt` is the author's line with a caret below it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        name: str | None = None,
+        excerpt: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.line = line
+        self.column = column
+        self.name = name
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        where = "" if self.line is None else f" ({self.line}:{self.column or 1})"
+        text = f"{self.name}: {self.message}{where}" if self.name else f"{self.message}{where}"
+        return "\n".join(part for part in (text, self.excerpt, self.fix) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptorExports:
+    """An adaptor of the step and the names it exports (`spec/compiler.md` section 8).
+
+    An empty `exports` means that they are unknown: free names are then guessed to be its.
+    """
+
+    name: str
+    exports: tuple[str, ...] | list[str] = ()
+    export_all: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call that became an element of the default export.
+
+    `order` counts from 1; `line` and `column` (from 1) are the author's; `name` is the callee
+    where that is a plain name; `deferred` tells that a promise chain was rewritten around it.
+    """
+
+    order: int
+    line: int
+    column: int
+    name: str | None
+    deferred: bool = False
+
+    def to_json(self) -> JsonObject:
+        return {
+            "order": self.order,
+            "line": self.line,
+            "column": self.column,
+            "name": self.name,
+            "deferred": self.deferred,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HoistedData:
+    """A pure JSON literal that the module takes from `holdfast:data` instead of holding it.
+
+    `start` and `end` are byte offsets in the author's text. `once`: it is evaluated at most
+    once, so the engine may drop the text afterwards.
+    """
+
+    start: int
+    end: int
+    once: bool
+
+
+@dataclass(slots=True)
+class CompiledJob:
+    """A compiled step. Texts are given in pieces so that large data is never copied whole."""
+
+    name: str | None
+    source: Source
+    operations: list[Operation]
+    edits: list[Entry]
+    check_edits: list[Entry]
+    report: CompileReport
+    data: list[HoistedData] = field(default_factory=list)
+    #: Why the structure could not be read. V8 is asked all the same, for it alone judges; when
+    #: it accepts the text, this is the error to report.
+    doubt: CompileError | None = None
+    segments: list[Segment] = field(default_factory=list, repr=False)
+    check_segments: list[Segment] = field(default_factory=list, repr=False)
+
+    @property
+    def code(self) -> str:
+        """The module text."""
+        return b"".join(self.code_pieces()).decode()
+
+    @property
+    def check(self) -> str:
+        """The text V8 must judge before the module is loaded: the author's own, except that
+        literals proven pure are shortened. `check_edits` maps its positions."""
+        return b"".join(self.check_pieces()).decode()
+
+    def code_pieces(self) -> Iterator[bytes]:
+        """The module text as UTF-8, in pieces of bounded size."""
+        return pieces(self.source, self.segments)
+
+    def check_pieces(self) -> Iterator[bytes]:
+        """`check` as UTF-8, in pieces of bounded size."""
+        return pieces(self.source, self.check_segments)
+
+    def data_pieces(self, index: int) -> Iterator[bytes]:
+        """The JSON text of one hoisted literal, in pieces of bounded size."""
+        item = self.data[index]
+        return pieces(self.source, [(item.start, item.end)])
+
+    def position(self, line: int, column: int) -> tuple[int, int]:
+        """The author's line and column for a position in `code`."""
+        return author_position(self.edits, line, column)
+
+    def syntax_error(self, message: str, line: int | None, column: int | None) -> CompileError:
+        """The error V8 raised about `check`, in the author's terms."""
+        if line is None:
+            return CompileError(message, name=self.name)
+        line, mapped = author_position(self.check_edits, line, column or 1)
+        shown = None if column is None else mapped
+        return CompileError(
+            message,
+            line=line,
+            column=shown,
+            name=self.name,
+            excerpt=self.source.excerpt(line, shown),
+        )

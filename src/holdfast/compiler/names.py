@@ -1,0 +1,96 @@
+"""Free names of a module, and which of them an adaptor is asked for (`spec/compiler.md` 8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from holdfast.compiler.scope import Use
+from holdfast.compiler.tree import Node, in_chain, outer
+
+#: A name that contains one of these anywhere is never guessed to be an adaptor's. (The reference
+#: meant whole names; jobs depend on what it does.) Matched against the list of the specification.
+GLOBAL_LIKE = re.compile(
+    "AggregateError|Array|ArrayBuffer|AsyncFuction|AsyncGenerator|atob|Atomics|BigInt|Blob|Boolean"
+    "|btoa|Buffer|clearInterval|clearTimeout|console|DataView|Date|decodeURI|encodeURI|Error|eval"
+    "|Event|exports|FinalizationRegistry|Float32Array|Float64Array|Function|Generator|global"
+    "|Infinity|Int16Array|Int32Array|Int8Array|isFinite|isNaN|JSON|Map|Math|module|Number|Object"
+    "|parseFloat|parseInt|process|Promise|Proxy|Reflect|RegExp|require|Set|setInterval|setTimeout"
+    "|SharedArrayBuffer|state|String|Symbol|TypedArray|Uint16Array|Uint32Array|Uint8Array"
+    "|Uint8ClampedArray|URL|WeakMap|WeakRef"
+)
+#: What every object has is never imported.
+INHERITED = frozenset(
+    {
+        "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable",
+        "toLocaleString", "toString", "valueOf", "__defineGetter__", "__defineSetter__",
+        "__lookupGetter__", "__lookupSetter__", "__proto__",
+    }
+)  # fmt: skip
+#: Words that no import can bind in a module.
+RESERVED = frozenset(
+    {
+        "arguments", "await", "break", "case", "catch", "class", "const", "continue",
+        "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends",
+        "false", "finally", "for", "function", "if", "implements", "import", "in",
+        "instanceof", "interface", "let", "new", "null", "package", "private", "protected",
+        "public", "return", "static", "super", "switch", "this", "throw", "true", "try",
+        "typeof", "undefined", "NaN", "var", "void", "while", "with", "yield",
+    }
+)  # fmt: skip
+_MEMBER = frozenset({"member_expression", "subscript_expression"})
+
+
+def free_names(uses: Iterable[Use]) -> list[str]:
+    """The names the module uses and does not declare, each once, in order of appearance."""
+    found: dict[str, None] = {}
+    for use in uses:
+        name = use.name
+        if name in found or name in RESERVED or use.scope.declares(name):
+            continue
+        if _is_property(use.node) or _is_computed_key(use.node):
+            continue
+        found[name] = None
+    return list(found)
+
+
+def _is_property(node: Node) -> bool:
+    """Rule 3: the name, or a member expression it begins, is the property of the next one up."""
+    while True:
+        whole = outer(node)
+        parent = whole.parent
+        if parent is None or parent.type not in _MEMBER:
+            return False
+        if whole.field != "object":
+            return not in_chain(node)
+        if whole is not node and in_chain(node):
+            return False
+        node = parent
+
+
+def _is_computed_key(node: Node) -> bool:
+    """Rule 4, as far as it is kept: `x` in `{ [x]: 1 }`, not in a class."""
+    key = outer(node).parent
+    if key is None or key.type != "computed_property_name" or key.parent is None:
+        return False
+    owner = key.parent.parent
+    return owner is None or owner.type != "class_body"
+
+
+def wanted(
+    free: Sequence[str],
+    exports: Sequence[str],
+    ignore: Collection[str],
+    taken: Collection[str],
+) -> list[str]:
+    """The names to import from one adaptor. `taken` come from an adaptor before it."""
+    if exports:
+        present = set(free)
+        candidates = [name for name in dict.fromkeys(exports) if name in present]
+    else:
+        candidates = [name for name in free if not GLOBAL_LIKE.search(name)]
+    return [
+        name
+        for name in candidates
+        if name not in ignore and name not in taken and name not in INHERITED
+    ]

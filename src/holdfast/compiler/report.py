@@ -1,0 +1,120 @@
+"""What a compilation found out: sizes, embedded data, forecast, advice (issue 3, point 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.model.json import JsonObject
+
+#: Data of a step from this size on belongs elsewhere (bytes).
+ADVICE_BYTES = 256 * 1024
+#: Memory of V8 per byte of source, measured with Node 24 (`docs/compiler.md`): of code and
+#: literals that are evaluated, and of data that JSON.parse reads.
+BYTES_PER_SOURCE_BYTE = 11.0
+BYTES_PER_DATA_BYTE = 4.0
+MEGABYTE = 1_000_000
+INSTEAD = (
+    "Put the data into a Collection and read what a run needs, for example "
+    "collections.get('mappings', { key: '…' }), instead of keeping it in the code."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedData:
+    """Data that stands in the code under one name."""
+
+    name: str
+    count: int
+    bytes: int
+    first_line: int
+    last_line: int
+    hoisted_bytes: int
+
+    def to_json(self) -> JsonObject:
+        return {
+            "name": self.name,
+            "count": self.count,
+            "bytes": self.bytes,
+            "first_line": self.first_line,
+            "last_line": self.last_line,
+            "hoisted_bytes": self.hoisted_bytes,
+        }
+
+    @property
+    def lines(self) -> str:
+        """The lines it takes, as words."""
+        if self.first_line == self.last_line:
+            return f"line {self.first_line}"
+        return f"lines {self.first_line}–{self.last_line}"
+
+
+@dataclass(slots=True)
+class CompileReport:
+    """The report of one step. The process that compiles fills in time and memory."""
+
+    name: str | None
+    source_bytes: int
+    operations: int
+    imports: dict[str, list[str]] = field(default_factory=dict)
+    data: list[EmbeddedData] = field(default_factory=list)
+    advice_bytes: int = ADVICE_BYTES
+    module_bytes: int = 0
+    seconds: float | None = None
+    peak_mb: float | None = None
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of embedded data."""
+        return sum(item.bytes for item in self.data)
+
+    @property
+    def hoisted_bytes(self) -> int:
+        """Bytes of it that the module does not hold itself."""
+        return sum(item.hoisted_bytes for item in self.data)
+
+    @property
+    def forecast_mb(self) -> float:
+        """Memory (MB) the step needs to be loaded, above that of an empty engine."""
+        hoisted = self.hoisted_bytes
+        code = self.source_bytes - hoisted
+        return (code * BYTES_PER_SOURCE_BYTE + hoisted * BYTES_PER_DATA_BYTE) / MEGABYTE
+
+    def advice(self) -> list[str]:
+        """At most two lines for the author, where data outgrows code; else none."""
+        large = [item for item in self.data if item.bytes >= self.advice_bytes]
+        if not large:
+            large = self.data if self.data_bytes >= self.advice_bytes else []
+        if not large:
+            return []
+        large = sorted(large, key=lambda item: -item.bytes)
+        shown = ", ".join(f"{item.name} ({item.lines}, {size(item.bytes)})" for item in large[:3])
+        more = f" and {len(large) - 3} more" if len(large) > 3 else ""
+        carries = (
+            f"This step carries {size(self.data_bytes)} of data in its code: {shown}{more}; "
+            f"loading it takes about {self.forecast_mb:.0f} MB of memory in every run."
+        )
+        return [carries, INSTEAD]
+
+    def to_json(self) -> JsonObject:
+        """For the journal, scripts and the page."""
+        return {
+            "name": self.name,
+            "source_bytes": self.source_bytes,
+            "module_bytes": self.module_bytes,
+            "operations": self.operations,
+            "imports": {name: list(items) for name, items in self.imports.items()},
+            "data": [item.to_json() for item in self.data],
+            "data_bytes": self.data_bytes,
+            "hoisted_bytes": self.hoisted_bytes,
+            "forecast_mb": round(self.forecast_mb, 1),
+            "seconds": self.seconds,
+            "peak_mb": self.peak_mb,
+            "advice": list(self.advice()),
+        }
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    if count >= MEGABYTE:
+        return f"{count / MEGABYTE:.1f} MB"
+    return f"{count / 1000:.0f} KB" if count >= 1000 else f"{count} bytes"

@@ -1,0 +1,142 @@
+"""The author's text, addressed by byte offset, and positions in it.
+
+The text is kept once, as a string whose every character is one byte of its UTF-8 form: offsets
+then agree with tree-sitter's, regular expressions and the JSON scanner work on it directly, and
+25 MB of it are 25 MB whatever letters it holds.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from bisect import bisect_right
+from typing import Self
+
+#: Distance of the remembered positions, so that finding one stays cheap in a line of 50 MB.
+STRIDE = 16 * 1024
+#: What V8 counts as the end of a line; U+2028 and U+2029 as they look in our text.
+LINE_END = re.compile("\r\n|[\r\n]|\xe2\x80[\xa8\xa9]")
+EXCERPT_LIMIT = 160
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8 of any string; a lone surrogate becomes U+FFFD, as it does in every store."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        paired = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return paired.encode()
+
+
+class Source:
+    """A text and its positions. `text` holds one character per UTF-8 byte."""
+
+    __slots__ = ("_columns", "_lines", "_offsets", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._offsets = [0]
+        self._lines = [1]
+        self._columns = [1]
+
+    @classmethod
+    def of(cls, value: str | bytes) -> Self:
+        """From a string, or from bytes that should be UTF-8 (what is not becomes U+FFFD)."""
+        if isinstance(value, str):
+            return cls(value if value.isascii() else utf8(value).decode("latin-1"))
+        try:
+            check = codecs.getincrementaldecoder("utf-8")()
+            for start in range(0, len(value), 1 << 20):
+                check.decode(value[start : start + (1 << 20)])
+            check.decode(b"", final=True)
+        except UnicodeDecodeError:
+            value = value.decode("utf-8", "replace").encode()
+        return cls(value.decode("latin-1"))
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def string(self, start: int, end: int) -> str:
+        """A piece of the text as the author sees it."""
+        piece = self.text[start:end]
+        return piece if piece.isascii() else piece.encode("latin-1").decode("utf-8", "replace")
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column (both from 1; columns in UTF-16 units) of a byte offset."""
+        while self._offsets[-1] + STRIDE <= offset:
+            self._remember()
+        index = bisect_right(self._offsets, offset) - 1
+        return self._advance(index, offset)
+
+    def _remember(self) -> None:
+        index = len(self._offsets) - 1
+        offset = self._offsets[index] + STRIDE
+        line, column = self._advance(index, offset)
+        self._offsets.append(offset)
+        self._lines.append(line)
+        self._columns.append(column)
+
+    def _advance(self, index: int, offset: int) -> tuple[int, int]:
+        start, line, column = self._offsets[index], self._lines[index], self._columns[index]
+        # A sequence cut by the border of two strides must not be taken for two.
+        begin = max(0, start - 2) if start else 0
+        last = None
+        for match in LINE_END.finditer(self.text, begin, offset):
+            if match.end() > start:
+                line += 1
+                last = match.end()
+        if self._splits_crlf(offset):
+            line -= 1 if last == offset else 0
+            last = None if last == offset else last
+        if last is None:
+            return line, column + self._width(start, offset)
+        return line, 1 + self._width(last, offset)
+
+    def _splits_crlf(self, offset: int) -> bool:
+        return self.text[offset - 1 : offset + 1] == "\r\n" if offset else False
+
+    def _width(self, start: int, end: int) -> int:
+        piece = self.text[start:end]
+        if piece.isascii():
+            return len(piece)
+        # One unit per character, two for those of four bytes; continuation bytes count nothing.
+        raw = piece.encode("latin-1")
+        starts = len(raw) - sum(raw.count(byte) for byte in _CONTINUATION if byte in raw)
+        return starts + sum(raw.count(byte) for byte in _FOUR if byte in raw)
+
+    def line_ends(self, start: int, end: int) -> int:
+        """How many lines end within a range."""
+        text = self.text
+        count = text.count("\n", start, end)
+        if "\r" in text:
+            count += text.count("\r", start, end) - text.count("\r\n", start, end)
+        if "\xe2\x80" in text:
+            count += text.count("\xe2\x80\xa8", start, end) + text.count(
+                "\xe2\x80\xa9", start, end
+            )
+        return count
+
+    def excerpt(self, line: int, column: int | None) -> str:
+        """The author's line with a caret below the column; long lines are cut around it."""
+        start = 0
+        for _ in range(line - 1):
+            match = LINE_END.search(self.text, start)
+            if match is None:
+                break
+            start = match.end()
+        match = LINE_END.search(self.text, start)
+        end = match.start() if match else len(self.text)
+        if end - start > 4 * EXCERPT_LIMIT and column is None:
+            return self.string(start, start + EXCERPT_LIMIT) + "…"
+        shown = self.string(start, end)
+        at = (column or 1) - 1
+        left = max(0, at - EXCERPT_LIMIT // 2)
+        cut = shown[left : left + EXCERPT_LIMIT]
+        if column is None:
+            return cut
+        gap = "".join("\t" if char == "\t" else " " for char in cut[: at - left])
+        return f"{cut}\n{gap}^"
+
+
+_CONTINUATION = [bytes([value]) for value in range(0x80, 0xC0)]
+_FOUR = [bytes([value]) for value in range(0xF0, 0xF5)]

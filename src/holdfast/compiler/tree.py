@@ -1,0 +1,213 @@
+"""The structure of a job's text: tree-sitter's tree, made small and given parents.
+
+Tree-sitter finds structure; whether the text is correct is V8's to say. Comments and punctuation
+are left out. Known misreadings are put right where the tree is used (`is_await`, `let_names`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import tree_sitter
+import tree_sitter_javascript
+
+LANGUAGE = tree_sitter.Language(tree_sitter_javascript.language())
+FUNCTIONS = frozenset(
+    {
+        "function_declaration",
+        "generator_function_declaration",
+        "function_expression",
+        "generator_function",
+        "arrow_function",
+        "method_definition",
+    }
+)
+#: Words without which these nodes cannot be told apart.
+_TELLING_WORDS = {
+    "export_statement": frozenset({"default", "*"}),
+    "export_specifier": frozenset({"default"}),
+    "for_in_statement": frozenset({"const", "let", "var"}),
+}
+_CHUNK = 64 * 1024
+_ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]+)\}|([0-9a-fA-F]{4}))")
+
+
+class Node:
+    """A node of the tree; `start` and `end` are byte offsets in the author's text."""
+
+    __slots__ = ("children", "end", "field", "parent", "start", "type")
+
+    def __init__(
+        self, kind: str, start: int, end: int, field: str | None, parent: Node | None
+    ) -> None:
+        self.type = kind
+        self.start = start
+        self.end = end
+        self.field = field
+        self.parent = parent
+        self.children: list[Node] = []
+
+    def child(self, field: str) -> Node | None:
+        """The child that plays this part."""
+        for child in self.children:
+            if child.field == field:
+                return child
+        return None
+
+    def has(self, kind: str) -> bool:
+        """Whether a direct child is of this type."""
+        return any(child.type == kind for child in self.children)
+
+
+class TooCostlyError(Exception):
+    """Reading the text takes more work than its size allows."""
+
+
+def parse(text: bytes) -> tree_sitter.Tree:
+    """Tree-sitter's tree. Raises TooCostlyError when recovery from errors goes out of hand."""
+    # Called about once per hundred steps of the parser: a deterministic bound on its work.
+    budget = 2_000 + len(text) // 4
+    calls = 0
+
+    def progress(_offset: int, _has_error: bool) -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > budget  # true stops the parser
+
+    # The budget is only honoured when the text is read through a function.
+    parser = tree_sitter.Parser(LANGUAGE)
+    try:
+        return parser.parse(
+            lambda offset, _point: text[offset : offset + _CHUNK], progress_callback=progress
+        )
+    except ValueError:
+        raise TooCostlyError from None
+
+
+def convert(
+    tree: tree_sitter.Tree, place: Callable[[int], int], embedded: frozenset[bytes]
+) -> Node:
+    """Our tree of a tree; `place` gives the author's offset for one of the parsed text.
+
+    Identifiers whose text is among `embedded` come out as nodes of type `embedded`.
+    """
+    cursor = tree.walk()
+    top = cursor.node
+    assert top is not None
+    root = Node(top.type, place(top.start_byte), place(top.end_byte), None, None)
+    parent = root
+    if not cursor.goto_first_child():
+        return root
+    while True:
+        item = cursor.node
+        assert item is not None
+        kind = item.type
+        if not item.is_named:
+            words = _TELLING_WORDS.get(parent.type)
+            if words and kind in words:
+                start, end = place(item.start_byte), place(item.end_byte)
+                parent.children.append(Node(kind, start, end, None, parent))
+        elif kind != "comment":
+            if embedded and kind == "identifier" and item.text in embedded:
+                kind = "embedded"
+            start, end = place(item.start_byte), place(item.end_byte)
+            node = Node(kind, start, end, cursor.field_name, parent)
+            parent.children.append(node)
+            if cursor.goto_first_child():
+                parent = node
+                continue
+        while not cursor.goto_next_sibling():
+            cursor.goto_parent()
+            if parent.parent is None:
+                return root
+            parent = parent.parent
+
+
+def walk(node: Node, skip: Callable[[Node], bool] | None = None) -> Iterator[Node]:
+    """The node and everything below it, in the order of the text; without what `skip` names."""
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if skip is not None and skip(item):
+            continue
+        yield item
+        stack.extend(reversed(item.children))
+
+
+def bare(node: Node) -> Node:
+    """What stands inside any parentheses."""
+    while node.type == "parenthesized_expression" and node.children:
+        node = node.children[0]
+    return node
+
+
+def outer(node: Node) -> Node:
+    """The node with all parentheses around it."""
+    while node.parent is not None and node.parent.type == "parenthesized_expression":
+        node = node.parent
+    return node
+
+
+def is_await(node: Node, text: str) -> bool:
+    """Whether tree-sitter took the operator `await` for the name of a called function.
+
+    `await (f)(x)`, `await [a](b)` and `await \\`t\\`` are read as a call, a subscript, a tag.
+    The word is reserved in modules, so at the base of a chain it is always the operator.
+    """
+    while node.type in {"call_expression", "member_expression", "subscript_expression"}:
+        node = node.children[0]
+    return node.type == "identifier" and text[node.start : node.end] == "await"
+
+
+def is_call(node: Node, text: str) -> bool:
+    """A call expression of ECMAScript: no `import()`, no tagged template, no `await (…)`."""
+    if node.type != "call_expression":
+        return False
+    callee, arguments = node.child("function"), node.child("arguments")
+    if callee is None or arguments is None or arguments.type != "arguments":
+        return False
+    if callee.type == "identifier" and text[callee.start : callee.end] == "await":
+        return False
+    return callee.type != "import"
+
+
+def in_chain(node: Node) -> bool:
+    """Whether an optional link (`?.`) stands in the chain that ends here."""
+    while node.type in {"member_expression", "subscript_expression", "call_expression"}:
+        if node.has("optional_chain"):
+            return True
+        node = node.children[0]
+    return False
+
+
+def is_top_level_object(node: Node) -> bool:
+    """An object literal that directly initialises a variable declared directly at the top of the
+    module: nothing in it is rewritten or counted (`spec/compiler.md` section 2)."""
+    if node.type != "object":
+        return False
+    node = outer(node)
+    declarator = node.parent
+    if node.field != "value" or declarator is None or declarator.type != "variable_declarator":
+        return False
+    declaration = declarator.parent
+    return (
+        declaration is not None
+        and declaration.type in {"lexical_declaration", "variable_declaration"}
+        and declaration.parent is not None
+        and declaration.parent.type == "program"
+    )
+
+
+def name_of(node: Node, text: str) -> str:
+    """An identifier's name, escapes resolved."""
+    name = text[node.start : node.end]
+    if name.isascii() and "\\" not in name:
+        return name
+    name = name.encode("latin-1").decode("utf-8", "replace")
+    return _ESCAPE.sub(_unescape, name)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    value = int(match[1] or match[2], 16)
+    return chr(value) if value < 0x110000 else match[0]
