@@ -83,7 +83,7 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
     """Read the keys, making what is missing. Raises DataFolderError, BadKeyError."""
     folder = data / "keys"
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         text = environment.get("WORKER_RUNS_PRIVATE_KEY")
         private = _rsa_key(text or _kept(folder / "run-private.pem", _new_rsa))

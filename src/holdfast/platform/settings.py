@@ -19,6 +19,14 @@ DEFAULT_PORT = 4000
 MEGABYTE = 1024 * 1024
 
 
+def default_data(environment: Mapping[str, str] = os.environ) -> Path:
+    """`HOLDFAST_DATA`, else the place the desktop conventions name."""
+    if given := environment.get("HOLDFAST_DATA"):
+        return Path(given)
+    base = environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "holdfast"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the platform needs to know. Times are seconds, sizes mebibytes."""
@@ -80,6 +88,7 @@ class Settings:
                     message = f"{variable}={text!r} is not a number"
                     raise UsageError(message, fix=f"Give {variable} a number.") from error
         values |= {name: value for name, value in given.items() if value is not None}
+        values.setdefault("data", default_data(environment))
         return cls(**values)
 
 

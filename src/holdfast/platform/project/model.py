@@ -24,7 +24,7 @@ class Job:
 
 @dataclass(slots=True)
 class Trigger:
-    """What starts a workflow."""
+    """What starts a workflow. `name` is what people call it; empty: its key."""
 
     key: str
     type: str
@@ -35,6 +35,7 @@ class Trigger:
     webhook_reply: str = "before_start"
     webhook_response_config: JsonObject | None = None
     id: str = ""
+    name: str = ""
 
 
 @dataclass(slots=True)

@@ -125,13 +125,11 @@ def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workf
     for part in _kept_items(item.get("triggers"), provision):
         workflow.triggers.append(_trigger(part, name, problems))
     names = {job.id: job.name for job in workflow.jobs}
-    names |= {trigger.id: trigger.key for trigger in workflow.triggers}
+    names |= {trigger.id: trigger.name for trigger in workflow.triggers}
     gone = provision.deleted
     for part in _kept_items(item.get("edges"), provision):
         if not gone & {str(part.get(end)) for end in ("source_job_id", "target_job_id")}:
             workflow.edges.append(_edge(part, name, names, problems))
-    for trigger in workflow.triggers:
-        trigger.key = trigger.id  # edges go by id from here on
     return workflow
 
 
@@ -161,9 +159,11 @@ def _trigger(item: JsonObject, workflow: str, problems: _Texts) -> Trigger:
     if reply not in {"before_start", "after_completion", "custom"}:
         problems.add(None, f"{where}: webhook_reply {reply!r} is not known")
     config = item.get("webhook_response_config")
+    trigger_id = _given_id(item, where, problems)
     return Trigger(
-        key=name,
-        id=_given_id(item, where, problems),
+        key=trigger_id,
+        id=trigger_id,
+        name=name,
         type=kind,
         enabled=item.get("enabled") is True,
         custom_path=_text(item.get("custom_path")),

@@ -103,7 +103,7 @@ def _check_job(
 def _check_trigger(
     what: str, trigger: Trigger, workflow: Workflow, places: Places, source: Problems
 ) -> None:
-    where = f"{what}, trigger {trigger.key}"
+    where = f"{what}, trigger {trigger.name or trigger.key}"
     if trigger.type == "cron":
         expression = trigger.cron_expression = trigger.cron_expression or "0 0 * * *"
         if (wrong := cron_error(expression)) is not None:

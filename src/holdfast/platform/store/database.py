@@ -9,6 +9,7 @@ under a savepoint of its own. A write is answered after its commit is on disk
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class Database:
     def open(self) -> None:
         """Bring the schema up to date and start the writer. Raises DatabaseError."""
         try:
+            self._make_private_file()
             migrate(self.engine)
         except (SQLAlchemyError, OSError) as error:
             message = f"cannot open the database: {_cause(error)}"
@@ -96,6 +98,11 @@ class Database:
                 fix="Check that the data folder is writable and the database address is right.",
             ) from error
         self._thread.start()
+
+    def _make_private_file(self) -> None:
+        """People's data is in it: only the owner may read. SQLite's side files follow."""
+        if self.is_sqlite and (path := self.engine.url.database):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def close(self) -> None:
         """Finish what is queued, then close."""

@@ -145,7 +145,7 @@ def _import_workflow(
         _note(changes, what, f"job {job.name} {suffix}")
     for trigger in workflow.triggers:
         what = _put(tx, t.triggers, trigger.id, _trigger_row(workflow, trigger))
-        _note(changes, what, f"trigger {trigger.key} {suffix}")
+        _note(changes, what, f"trigger {trigger.name} {suffix}")
     for position, edge in enumerate(workflow.edges):
         what = _put(tx, t.edges, edge.id, _edge_row(workflow, edge, position))
         _note(changes, what, f"edge {edge.key} {suffix}")
@@ -194,7 +194,7 @@ def _trigger_row(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
     config = trigger.webhook_response_config
     return {
         "workflow_id": workflow.id,
-        "name": trigger.key if trigger.key != trigger.id else trigger.type,
+        "name": trigger.name,
         "type": trigger.type,
         "enabled": trigger.enabled,
         "custom_path": trigger.custom_path if webhook else None,

@@ -1,0 +1,170 @@
+"""`holdfast deploy`: send a project file to a running platform."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import yaml
+
+from holdfast.model.errors import HoldfastError
+from holdfast.platform.project.deployment import to_payload
+from holdfast.platform.project.read import read_project
+from holdfast.platform.serve import ADDRESS_FILE
+from holdfast.platform.settings import DEFAULT_PORT, default_data
+
+#: Adaptor versions are looked up while the request waits.
+_TIMEOUT_SECONDS = 120.0
+
+
+class DeployError(HoldfastError):
+    """The platform cannot be reached, or refuses."""
+
+
+@click.command(
+    "deploy",
+    epilog="""\b
+Examples:
+  holdfast deploy project.yaml
+  holdfast deploy project.yaml --credentials secrets.yaml
+  holdfast deploy project.yaml --url https://flows.example.org --token "$TOKEN" --json
+""",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--url", envvar="HOLDFAST_URL", help="The platform.  [default: the one running here]"
+)
+@click.option("--token", envvar="HOLDFAST_TOKEN", help="Admin token.  [default: found in --data]")
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder of the platform here.")
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path),
+    help="YAML file: for each credential key of the project, a map with its secret values.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what the platform answered.")
+def deploy_command(
+    file: Path,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+    credentials: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a project on the platform equal to FILE (project.yaml, form 1 or 2).
+
+    Prints what changed and the addresses of webhooks. Collections and past runs are kept.
+    """
+    project = read_project(file)
+    secrets = _secrets(credentials, {c.key for c in project.credentials})
+    folder = data or default_data()
+    base = (url or _address(folder)).rstrip("/")
+    key = token or _token(folder)
+    with httpx.Client(
+        base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS
+    ) as client:
+        current = _call(client, "GET", f"/api/provision/{project.name}", missing=True)
+        payload = to_payload(project, (current or {}).get("data"))
+        answer = _call(client, "POST", "/api/provision", payload)
+        for credential in project.credentials:
+            if (body := secrets.get(credential.key)) is not None:
+                named = {"name": credential.name, "owner": credential.owner, "body": body}
+                _call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        _print(project.name, base, answer["holdfast"])
+
+
+def _print(name: str, base: str, done: dict[str, Any]) -> None:
+    changes = done["changes"]
+    click.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
+    for line in changes:
+        click.secho(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
+    for webhook in done["webhooks"]:
+        state = "" if webhook["enabled"] else " (disabled)"
+        click.echo(f"webhook  {webhook['workflow']}: {base}{webhook['path']}{state}")
+
+
+def _call(
+    client: httpx.Client, method: str, path: str, body: Any = None, *, missing: bool = False
+) -> Any:
+    """The JSON answer; None for 404 when that is allowed. Raises DeployError."""
+    try:
+        response = client.request(method, path, json=body)
+    except httpx.HTTPError as error:
+        message = f"cannot reach the platform at {client.base_url}: {error}"
+        raise DeployError(
+            message, fix="Start it with `holdfast up`, or name another with --url."
+        ) from error
+    except httpx.InvalidURL as error:
+        message = f"not an address: {client.base_url} ({error})"
+        raise DeployError(message) from error
+    if response.status_code == 404 and missing:
+        return None
+    if response.status_code == 401:
+        message = "the platform does not accept the token"
+        raise DeployError(
+            message, fix="Give the content of its admin-token file with --token or HOLDFAST_TOKEN."
+        )
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if response.is_success and isinstance(answer, dict):
+        return answer
+    message = "\n".join(_texts(answer)) or f"the platform answered {response.status_code}"
+    raise DeployError(message)
+
+
+def _texts(errors: Any) -> list[str]:
+    """The texts in an error reply, however nested."""
+    if isinstance(errors, str):
+        return [errors]
+    if isinstance(errors, dict):
+        errors = list(errors.values())
+    return [text for item in errors or () for text in _texts(item)]
+
+
+def _address(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / ADDRESS_FILE).read_text())["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"http://127.0.0.1:{os.environ.get('PORT', DEFAULT_PORT)}"
+
+
+def _token(folder: Path) -> str:
+    path = folder / "admin-token"
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        message = f"no admin token: cannot read {path} ({error.strerror})"
+        raise DeployError(
+            message, fix="Name the platform's data folder with --data, or give --token."
+        ) from error
+
+
+def _secrets(path: Path | None, known: set[str]) -> dict[str, Any]:
+    """Secret values by credential key. Raises DeployError; never shows a value."""
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise DeployError(message) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        message = f"{path}:{mark.line + 1 if mark else 1}: broken YAML"
+        raise DeployError(message) from error
+    if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+        message = f"{path}: must be a map of credential keys to maps of values"
+        raise DeployError(message)
+    if unknown := sorted(set(map(str, values)) - known):
+        message = f"{path}: the project has no credential {', '.join(unknown)}"
+        raise DeployError(message, fix=f"It has: {', '.join(sorted(known)) or 'none'}.")
+    return values

@@ -1,0 +1,89 @@
+"""Provisioning: `openfn deploy` and `holdfast deploy` (`spec/platform.md` 7.2)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import Connection, select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
+from holdfast.platform.service import Platform
+from holdfast.platform.store import projects
+from holdfast.platform.store import tables as t
+
+_NOT_FOUND = {"errors": {"detail": "Not Found"}}
+
+
+async def post(request: Request) -> Response:
+    """Make a project what the document says: 201, or 422 with what is wrong."""
+    platform: Platform = request.app.state.platform
+    try:
+        provision = from_payload(await _json(request))
+        resolved = await _resolve(platform, provision)
+        done = await platform.database.write(
+            lambda tx: projects.import_project(tx, provision, resolved)
+        )
+    except ProvisionError as error:
+        return JSONResponse({"errors": error.errors}, 422)
+    except HoldfastError as error:
+        return JSONResponse({"errors": {"base": [error.message, *filter(None, [error.fix])]}}, 422)
+    key = done.project_id
+    data = await platform.database.read(lambda c: projects.document(c, key))
+    webhooks = await platform.database.read(lambda c: webhook_list(c, key))
+    body = {
+        "data": data,
+        "holdfast": {"created": done.created, "changes": done.changes, "webhooks": webhooks},
+    }
+    return JSONResponse(body, 201, {"location": f"/api/provision/{key}"})
+
+
+async def get(request: Request) -> Response:
+    """A project by id, or by name."""
+    platform: Platform = request.app.state.platform
+    asked = request.path_params["id"]
+    data = await platform.database.read(lambda c: _document(c, asked))
+    return JSONResponse(_NOT_FOUND, 404) if data is None else JSONResponse({"data": data})
+
+
+def _document(connection: Connection, asked: str) -> JsonObject | None:
+    key = projects.find_project(connection, asked)
+    return None if key is None else projects.document(connection, key)
+
+
+async def _json(request: Request) -> Json:
+    try:
+        value: Json = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise ProvisionError([f"the body is not JSON: {error}"]) from error
+    return value
+
+
+async def _resolve(platform: Platform, provision: Provision) -> dict[str, str]:
+    """An exact version for each adaptor, so that a run's plan never changes by itself."""
+    names = sorted({job.adaptor for w in provision.project.workflows for job in w.jobs})
+    versions = await asyncio.gather(*(platform.resolve(name) for name in names))
+    return dict(zip(names, versions, strict=True))
+
+
+def webhook_list(connection: Connection, project_id: str) -> list[JsonObject]:
+    """Workflow, path and state of each webhook of a project."""
+    tr, w = t.triggers.c, t.workflows.c
+    rows = connection.execute(
+        select(tr.id, tr.enabled, tr.webhook_reply, w.name)
+        .join(t.workflows, w.id == tr.workflow_id)
+        .where(tr.type == "webhook", w.project_id == project_id, w.deleted_at.is_(None))
+        .order_by(w.name)
+    )
+    return [
+        {
+            "workflow": row.name,
+            "path": f"/i/{row.id}",
+            "enabled": row.enabled,
+            "reply": row.webhook_reply,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,101 @@
+"""The shape of the read API (`spec/platform.md` 7.1): JSON:API-like, paged, filtered by time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+from starlette.requests import Request
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
+from holdfast.platform.clock import from_iso
+
+LARGEST_PAGE = 100
+
+
+class BadFilter(HoldfastError):  # noqa: N818 - said of the request
+    """A query parameter cannot be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for, counted from 1."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, request: Request) -> Page:
+        return cls(_whole(request, "page", 1), min(_whole(request, "page_size", 10), LARGEST_PAGE))
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10**9:
+        message = f"{name} must be a whole number from 1"
+        raise BadFilter(message)
+    return int(text)
+
+
+def moment(text: str, name: str) -> int:
+    """Microseconds of an ISO 8601 time. Raises BadFilter."""
+    try:
+        return from_iso(text)
+    except ValueError as error:
+        message = f"{name} must be an ISO 8601 date and time"
+        raise BadFilter(message) from error
+
+
+def between(query: Select[Any], request: Request, columns: Mapping[str, Any]) -> Select[Any]:
+    """Apply `<name>_after` and `<name>_before` for each column."""
+    for name, column in columns.items():
+        if (text := request.query_params.get(f"{name}_after")) is not None:
+            query = query.where(column >= moment(text, f"{name}_after"))
+        if (text := request.query_params.get(f"{name}_before")) is not None:
+            query = query.where(column <= moment(text, f"{name}_before"))
+    return query
+
+
+def item(kind: str, key: str, attributes: JsonObject, related: JsonObject) -> JsonObject:
+    relationships: JsonObject = {
+        name: {"data": {"id": value}} for name, value in related.items() if value is not None
+    }
+    return {
+        "type": kind,
+        "id": key,
+        "attributes": attributes,
+        "relationships": relationships,
+        "links": {"self": f"/api/{kind}/{key}"},
+    }
+
+
+def paged(
+    connection: Connection, query: Select[Any], page: Page, request: Request
+) -> tuple[list[Any], JsonObject]:
+    """The rows of one page, and the members `included`, `meta` and `links` that go with them."""
+    total = connection.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
+    rows = list(connection.execute(query.limit(page.size).offset((page.number - 1) * page.size)))
+    pages = max(1, -(-(total or 0) // page.size))
+
+    def link(number: int) -> str | None:
+        if not 1 <= number <= pages:
+            return None
+        return str(request.url.include_query_params(page=number))
+
+    links: JsonObject = {
+        "self": link(page.number),
+        "first": link(1),
+        "prev": link(page.number - 1),
+        "next": link(page.number + 1),
+        "last": link(pages),
+    }
+    meta: JsonObject = {
+        "total_entries": total,
+        "total_pages": pages,
+        "page_number": page.number,
+        "page_size": page.size,
+    }
+    return rows, {"included": [], "meta": meta, "links": links}

@@ -1,0 +1,95 @@
+"""How rows look in JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from holdfast.model.json import JsonObject
+from holdfast.platform.api.shape import item
+from holdfast.platform.clock import iso
+
+
+def run(row: Any) -> JsonObject:
+    """A run with all that is known about it."""
+    attributes: JsonObject = {
+        "state": row.state,
+        "error_type": row.error_type,
+        "error_message": row.error_message,
+        "queue": row.queue,
+        "priority": row.priority,
+        "worker_name": row.worker_name or row.worker_id,
+        "options": json.loads(row.options),
+        "versions": json.loads(row.versions or "null"),
+        "returns": row.returns,
+        "notes": json.loads(row.notes or "[]"),
+        "last_event": row.last_event,
+    }
+    times = (
+        "inserted_at",
+        "claimed_at",
+        "started_at",
+        "finished_at",
+        "lost_at",
+        "recovered_at",
+        "last_event_at",
+    )
+    attributes |= {name: iso(getattr(row, name)) for name in times}
+    related: JsonObject = {
+        "work_order": row.work_order_id,
+        "workflow": row.workflow_id,
+        "project": row.project_id,
+        "snapshot": row.snapshot_id,
+        "dataclip": row.dataclip_id,
+        "final_dataclip": row.final_dataclip_id,
+        "starting_trigger": row.starting_trigger_id,
+        "starting_job": row.starting_job_id,
+    }
+    return item("runs", row.id, attributes, related)
+
+
+def work_order(row: Any) -> JsonObject:
+    attributes: JsonObject = {
+        "state": row.state,
+        "last_activity": iso(row.last_activity),
+        "inserted_at": iso(row.inserted_at),
+        "updated_at": iso(row.last_activity),
+    }
+    related: JsonObject = {
+        "workflow": row.workflow_id,
+        "project": row.project_id,
+        "snapshot": row.snapshot_id,
+        "trigger": row.trigger_id,
+        "dataclip": row.dataclip_id,
+    }
+    return item("work_orders", row.id, attributes, related)
+
+
+def step(row: Any, job_name: str | None) -> JsonObject:
+    """A step; flat, as the page and scripts use it."""
+    return {
+        "id": row.id,
+        "job_id": row.job_id,
+        "job_name": job_name,
+        "exit_reason": row.exit_reason,
+        "error_type": row.error_type,
+        "error_message": row.error_message,
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+        "duration_ms": row.duration_ms,
+        "mem": json.loads(row.mem or "null"),
+        "input_dataclip_id": row.input_dataclip_id,
+        "output_dataclip_id": row.output_dataclip_id,
+        "output_error": row.output_error,
+        "repaired": row.repaired,
+    }
+
+
+def log_line(row: Any) -> JsonObject:
+    attributes: JsonObject = {
+        "timestamp": iso(row.timestamp),
+        "level": row.level,
+        "source": row.source,
+        "message": row.message,
+    }
+    return item("log_lines", str(row.id), attributes, {"run": row.run_id, "step": row.step_id})

@@ -1,0 +1,103 @@
+"""What the API changes: start, retry and cancel runs; set credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from holdfast.platform.actions import ActionError, cancel, retry, start_run
+from holdfast.platform.service import Platform
+from holdfast.platform.store import projects
+from holdfast.platform.store.credentials import put_credential
+from holdfast.platform.store.runs import Created
+
+
+async def run_workflow(request: Request) -> Response:
+    """`POST /api/workflows/:id/runs` with `{"input"?, "dataclip_id"?, "job_id"?}`."""
+    platform: Platform = request.app.state.platform
+    try:
+        asked = await _object(request)
+        created = await platform.database.write(
+            lambda tx: start_run(
+                tx,
+                platform.settings,
+                request.path_params["id"],
+                body=asked.get("input"),
+                dataclip_id=asked.get("dataclip_id"),
+                job_id=asked.get("job_id"),
+            )
+        )
+    except ActionError as error:
+        return _refused(error)
+    return _created(created)
+
+
+async def retry_run(request: Request) -> Response:
+    """`POST /api/runs/:id/retry` with `{"step_id"?}`."""
+    platform: Platform = request.app.state.platform
+    try:
+        step = (await _object(request)).get("step_id")
+        created = await platform.database.write(
+            lambda tx: retry(tx, platform.settings, request.path_params["id"], step)
+        )
+    except ActionError as error:
+        return _refused(error)
+    return _created(created)
+
+
+async def cancel_run(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    try:
+        await platform.database.write(lambda tx: cancel(tx, request.path_params["id"]))
+    except ActionError as error:
+        return _refused(error)
+    return JSONResponse({"state": "cancelled"})
+
+
+async def set_credential(request: Request) -> Response:
+    """`POST /api/projects/:project_id/credentials` with `{"name", "owner"?, "body": {…}}`."""
+    platform: Platform = request.app.state.platform
+    asked_project = request.path_params["project_id"]
+    try:
+        asked = await _object(request)
+    except ActionError as error:
+        return _refused(error)
+    name, owner, body = asked.get("name"), asked.get("owner") or "", asked.get("body")
+    if not isinstance(name, str) or not isinstance(owner, str) or not isinstance(body, dict):
+        return JSONResponse({"error": "name (text) and body (object) are needed"}, 422)
+    project_id = await platform.database.read(lambda c: projects.find_project(c, asked_project))
+    if project_id is None:
+        return JSONResponse({"error": "There is no such project."}, 404)
+    key = await platform.database.write(
+        lambda tx: put_credential(
+            tx, platform.keys, project_id=project_id, name=name, owner=owner, body=body
+        )
+    )
+    return JSONResponse({"data": {"id": key, "name": name, "owner": owner}}, 201)
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    """The body as an object; an empty body is an empty one. Raises ActionError."""
+    raw = await request.body()
+    if not raw:
+        return {}
+    try:
+        value = await request.json()
+    except (ValueError, RecursionError) as error:
+        message = f"The body is not JSON: {error}"
+        raise ActionError(message, 400) from error
+    if not isinstance(value, dict):
+        message = "The body must be a JSON object."
+        raise ActionError(message, 400)
+    return value
+
+
+def _created(created: Created) -> Response:
+    body = {"work_order_id": created.work_order_id, "run_id": created.run_id}
+    return JSONResponse(body, 201, {"location": f"/api/runs/{created.run_id}"})
+
+
+def _refused(error: ActionError) -> Response:
+    return JSONResponse({"error": error.message}, error.status)

@@ -1,0 +1,85 @@
+"""The ASGI application: everything the platform answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from holdfast.platform.access import Access
+from holdfast.platform.api.routes import api_routes
+from holdfast.platform.cron import cron
+from holdfast.platform.janitor import janitor
+from holdfast.platform.service import Platform, Resolve
+from holdfast.platform.settings import Settings
+from holdfast.platform.socket import worker_socket
+from holdfast.platform.webhook import webhook
+
+logger = logging.getLogger("holdfast.platform")
+
+
+def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlette:
+    """The application. `resolve` turns `name@latest` into an exact version.
+
+    Raises DataFolderError and BadKeyError at once, DatabaseError when it is started.
+    """
+    platform = Platform(settings, resolve=resolve)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await platform.start(janitor, cron)
+        try:
+            yield
+        finally:
+            await platform.stop()
+
+    app = Starlette(
+        routes=[
+            Route("/health_check", _health),
+            Route("/ready", _ready),
+            Route("/i/{path:path}", webhook, methods=["GET", "POST"]),
+            WebSocketRoute("/worker/websocket", worker_socket),
+            *api_routes(),
+        ],
+        middleware=[Middleware(Access)],
+        lifespan=lifespan,
+        exception_handlers={Exception: _failed},
+    )
+    app.state.platform = platform
+    return app
+
+
+async def _health(_request: Request) -> Response:
+    return PlainTextResponse("Hello, I am alive.")
+
+
+async def _ready(request: Request) -> Response:
+    """Whether the database answers, for reading and writing."""
+    platform: Platform = request.app.state.platform
+    try:
+        await platform.database.read(lambda c: c.execute(text("SELECT 1")).scalar())
+        await platform.database.write(lambda tx: tx.connection.execute(text("SELECT 1")).scalar())
+    except Exception as error:
+        return JSONResponse({"ready": False, "database": type(error).__name__}, 503)
+    body = {
+        "ready": True,
+        "database": "ok",
+        "workers": sum(1 for worker in platform.workers if worker.joined),
+        "capacity": platform.workers.capacity,
+    }
+    return JSONResponse(body)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Never a traceback for the one who asks; the log has it."""
+    logger.error("request.failed path=%s error=%s", request.url.path, type(error).__name__)
+    body = {"error": "internal_error", "message": "The platform could not do this; see its log."}
+    headers = {"retry-after": "5"}
+    return JSONResponse(body, 503, headers)

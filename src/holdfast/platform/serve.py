@@ -1,0 +1,153 @@
+"""Run the platform with uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import uvicorn
+
+from holdfast.model.errors import HoldfastError
+from holdfast.platform.app import create_app
+from holdfast.platform.service import Platform, Resolve
+from holdfast.platform.settings import Settings
+
+#: Websocket pings: a dead peer is noticed within 25 s.
+_PING_SECONDS, _PONG_SECONDS = 10.0, 15.0
+_STOP_SECONDS = 5
+#: In the data folder: where the platform listens.
+ADDRESS_FILE = "address.json"
+
+
+class ListenError(HoldfastError):
+    """The platform cannot listen where it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a started platform is to be found. `port` is the real one when 0 was asked for."""
+
+    host: str
+    port: int
+    platform: Platform
+
+    @property
+    def url(self) -> str:
+        """The address for people."""
+        return self.platform.settings.public_url or f"http://{_name(self.host)}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """The address for programs on this machine."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared
+        return f"http://{_name(host)}:{self.port}"
+
+    @property
+    def worker_url(self) -> str:
+        """What a worker on this machine gets as WORKER_LIGHTNING_SERVICE_URL."""
+        return f"ws{self.local_url.removeprefix('http')}/worker"
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_listening: Callable[[Listening], None] | None = None,
+    stop: asyncio.Event | None = None,
+    resolve: Resolve | None = None,
+) -> None:
+    """Serve until `stop` is set or the task is cancelled; then end in order.
+
+    Signals are the caller's. `on_listening` is called once, when requests are answered. Raises
+    ListenError, DataFolderError, BadKeyError, DatabaseError.
+    """
+    app = create_app(settings, resolve=resolve)
+    platform: Platform = app.state.platform
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",  # started here, so that its errors reach the caller as they are
+        ws="websockets-sansio",
+        ws_max_size=settings.frame_bytes,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PONG_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        server_header=False,
+    )
+    server = _Server(config)
+    stopped = stop or asyncio.Event()
+    with listener:
+        async with app.router.lifespan_context(app):
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                await server.listening.wait()
+                host, port = listener.getsockname()[:2]
+                listening = Listening(host, port, platform)
+                _leave_address(listening)
+                if on_listening is not None:
+                    on_listening(listening)
+                waiting = asyncio.create_task(stopped.wait())
+                await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+            finally:
+                server.should_exit = True
+                await serving
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        # uvicorn declares the class that contextlib makes of its generator
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A bound socket. Raises ListenError."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(settings, error) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _leave_address(listening: Listening) -> None:
+    """Tell commands on this machine where the platform of this data folder listens."""
+    path = listening.platform.settings.data / ADDRESS_FILE
+    path.write_text(json.dumps({"url": listening.local_url, "pid": os.getpid()}))
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> ListenError:
+    where = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        message = f"port {settings.port} is in use on {settings.host}"
+        return ListenError(message, fix="Stop what uses it, or choose another with --port.")
+    if error.errno == errno.EACCES:
+        message = f"not allowed to listen on {where}"
+        return ListenError(message, fix="Choose a port above 1023 with --port.")
+    message = f"cannot listen on {where}: {error.strerror or error}"
+    return ListenError(message, fix="Check --host: it must be an address of this machine.")
+
+
+def _name(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
