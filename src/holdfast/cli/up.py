@@ -1,0 +1,201 @@
+"""`holdfast up`: platform and bundled worker, the whole product from one command."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ctypes
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from cryptography.hazmat.primitives import serialization
+
+from holdfast.adaptors.location import default_store_root
+from holdfast.adaptors.store import Store
+from holdfast.platform.access import is_open
+from holdfast.platform.serve import Listening, serve
+from holdfast.platform.settings import DEFAULT_PORT, Settings
+
+#: Pauses before a worker that ended by itself is started again, seconds: first and longest.
+_BACKOFF = (0.5, 30.0)
+_PR_SET_PDEATHSIG = 1
+
+
+class BundledWorker:
+    """The worker as a child process: started again when it ends, drained when we stop.
+
+    It is given what any worker is given: the platform's address and the secret.
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+
+    async def keep(self) -> None:
+        """Keep a worker running until `stop`; returns when the last one has ended."""
+        pause = _BACKOFF[0]
+        while not self._stopping.is_set():
+            started = asyncio.get_running_loop().time()
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "holdfast.cli.main", "worker"),
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                # A group of its own: Ctrl-C reaches it once, from us.
+                process_group=0,
+                preexec_fn=_end_with_parent,
+            )
+            code = await self._process.wait()
+            if self._stopping.is_set():
+                return
+            lived = asyncio.get_running_loop().time() - started
+            pause = _BACKOFF[0] if lived > _BACKOFF[1] else min(pause * 2, _BACKOFF[1])
+            click.echo(
+                f"worker ended with code {code}; starting it again in {pause:g} s", err=True
+            )
+            await asyncio.sleep(pause)
+
+    def stop(self) -> None:
+        """Ask it to finish its runs and end; a second call hurries it."""
+        self._stopping.set()
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: should `up` be killed, the worker finishes what it has and ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def worker_environment(listening: Listening, given: dict[str, str | None]) -> dict[str, str]:
+    """The environment of the bundled worker; what the caller's names is kept."""
+    settings = listening.platform.settings
+    keys = listening.platform.keys
+    pem = keys.run_public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    own = {
+        "WORKER_LIGHTNING_SERVICE_URL": listening.worker_url,
+        "WORKER_SECRET": keys.worker_secret,
+        "WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(pem).decode(),
+        "WORKER_COLLECTIONS_URL": f"{listening.local_url}/collections",
+        "HOLDFAST_DATA": str(settings.data / "worker"),
+    }
+    defaults = {
+        "WORKER_NAME": "bundled",
+        "WORKER_PORT": "0",
+        "WORKER_HOST": "127.0.0.1",
+        "WORKER_REPO_DIR": str(default_store_root(os.environ, settings.data)),
+    }
+    named = {key: value for key, value in given.items() if value is not None}
+    return {**defaults, **os.environ, **own, **named}
+
+
+async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool) -> int:
+    loop = asyncio.get_running_loop()
+    stop_platform = asyncio.Event()
+    bundled: list[BundledWorker] = []
+    keeping: list[asyncio.Task[None]] = []
+
+    def listening(where: Listening) -> None:
+        announce(where)
+        if worker:
+            bundled.append(BundledWorker(worker_environment(where, given)))
+            keeping.append(loop.create_task(bundled[0].keep()))
+            keeping[0].add_done_callback(lambda _: stop_platform.set())
+
+    def stop() -> None:
+        if not bundled:
+            stop_platform.set()
+            return
+        click.echo("stopping: waiting for running runs (Ctrl-C again hurries)", err=True)
+        bundled[0].stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    store = Store(default_store_root(os.environ, settings.data))
+    await serve(settings, on_listening=listening, stop=stop_platform, resolve=store.resolve)
+    for task in keeping:
+        await task
+    click.echo("stopped", err=True)
+    return 0
+
+
+def announce(listening: Listening) -> None:
+    """Say where everything is, once it answers."""
+    settings = listening.platform.settings
+    click.echo(f"Holdfast is ready: {listening.url}")
+    click.echo(f"  data    {settings.data}")
+    click.echo("  deploy  holdfast deploy project.yaml")
+    if not is_open(settings):
+        click.echo(f"  login   with the token in {settings.data / 'admin-token'}")
+
+
+@click.command(
+    "up",
+    epilog="""\b
+Examples:
+  holdfast up
+  holdfast up --data ./data --port 4001 --capacity 2
+  holdfast up --no-worker        (then attach workers of any make)
+""",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder.  [~/.holdfast]")
+@click.option("--host", help="Address to listen on.  [127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"0 takes any.  [{DEFAULT_PORT}]")
+@click.option("--public-url", help="How people reach the page, where a proxy is in front.")
+@click.option("--no-worker", is_flag=True, help="Leave the bundled worker out.")
+@click.option("--capacity", type=click.IntRange(1), help="Runs at a time.  [5]")
+@click.option("--run-timeout", type=click.FloatRange(min=1), help="Seconds per run.  [300]")
+@click.option("--run-memory", type=click.IntRange(64), help="Mebibytes per run.  [500]")
+@click.option(
+    "--egress",
+    type=click.Choice(["open", "public", "none"]),
+    help="What runs may reach: everything, the public internet (default), nothing.",
+)
+@click.option("--verbose", is_flag=True, help="Log every connection.")
+def up_command(
+    *,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    public_url: str | None,
+    no_worker: bool,
+    capacity: int | None,
+    run_timeout: float | None,
+    run_memory: int | None,
+    egress: str | None,
+    verbose: bool,
+) -> int:
+    """Serve the platform on SQLite and run its workflows, on this machine, until stopped.
+
+    SIGTERM or Ctrl-C finishes the runs under way, then ends.
+    """
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(message)s",
+        level=logging.INFO if verbose else logging.WARNING,
+    )
+    platform: dict[str, Any] = {
+        "data": data,
+        "host": host,
+        "port": port,
+        "public_url": public_url,
+        "run_timeout_seconds": run_timeout,
+        "run_memory_mb": run_memory,
+    }
+    settings = Settings.from_environment(**platform)
+    worker: dict[str, str | None] = {
+        "WORKER_CAPACITY": None if capacity is None else str(capacity),
+        "WORKER_MAX_RUN_MEMORY_MB": None if run_memory is None else str(run_memory),
+        "WORKER_MAX_RUN_DURATION_SECONDS": None if run_timeout is None else str(run_timeout),
+        "WORKER_EGRESS": egress,
+    }
+    return asyncio.run(_up(settings, worker, worker=not no_worker))
