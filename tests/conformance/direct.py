@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,15 @@ def execute(
     credentials: dict[str, Any] | None = None,
     flags: tuple[str, ...] = (),
     timeout: float = 60,
+    only: bytes | None = None,
+    kill_when: Callable[[int, bytes], bool] | None = None,
 ) -> Ended:
-    """Run a plan whose steps are compiled modules; without `modules` its expressions are."""
+    """Run a plan whose steps are compiled modules; without `modules` its expressions are.
+
+    `only`: send these bytes and nothing else; `kill_when`: SIGKILL at the first such frame.
+    """
+    if only is not None:
+        return _converse(only, flags, timeout, kill_when)
     steps = (plan.get("workflow") or {}).get("steps") or []
     if modules is None:
         modules = [
@@ -78,17 +86,20 @@ def execute(
     for start in range(0, len(given), CHUNK):
         sent += encode(ToRun.INPUT, given[start : start + CHUNK])
     sent += encode(ToRun.GO)
-    return _converse(bytes(sent), flags, timeout)
+    return _converse(bytes(sent), flags, timeout, kill_when)
 
 
-def _converse(sent: bytes, flags: tuple[str, ...], timeout: float) -> Ended:
+def _converse(
+    sent: bytes,
+    flags: tuple[str, ...],
+    timeout: float,
+    kill_when: Callable[[int, bytes], bool] | None,
+) -> Ended:
     reader, writer = os.pipe()
     command = [str(NODE), *FLAGS, *flags, str(MAIN)]
     # the shell puts the pipe where the engine expects it, whatever its number is here
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" 3>&{writer} {writer}>&-', "sh", *command]
-        if writer != 3
-        else command,
+        ["/bin/sh", "-c", f'exec "$@" 3>/dev/fd/{writer}', "sh", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -108,6 +119,8 @@ def _converse(sent: bytes, flags: tuple[str, ...], timeout: float) -> Ended:
                     documents.setdefault(number, bytearray()).extend(body[4:])
                 elif kind != FromRun.BLOB_END:
                     received.append((kind, body))
+                if kill_when is not None and kill_when(kind, body):
+                    process.kill()
         os.close(reader)
 
     thread = threading.Thread(target=collect)

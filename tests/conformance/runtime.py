@@ -118,9 +118,11 @@ def judge_logs(expect: dict[str, Any], recording: Recording) -> list[str]:
             lines = [line for line in lines if line["level"] != "debug"]
         if not same(expect["runtimeLogs"], lines):
             problems.append(f"runtimeLogs: {json.dumps(lines)}")
-    for text in expect.get("runtimeWarnings", []):
-        if {"level": "warn", "message": [text]} not in lines:
-            problems.append(f"no warning: {text}")
+    problems += [
+        f"no warning: {text}"
+        for text in expect.get("runtimeWarnings", [])
+        if {"level": "warn", "message": [text]} not in lines
+    ]
     return problems
 
 
@@ -155,5 +157,3 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         wanted = [case for case in wanted if case["id"] in sys.argv[2:]]
     failed = run(wanted)
-    print("\n".join(failed))
-    print(len(wanted), len(failed))

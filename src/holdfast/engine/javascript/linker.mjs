@@ -174,13 +174,14 @@ function visible(namespace) {
   // since Node 23 a CommonJS namespace has this name too; the names inside are what counts
   const names = Object.keys(namespace).filter((name) => name !== 'module.exports');
   const { default: inner } = namespace;
-  if (namespace.__esModule && inner?.default !== undefined) return inner;
-  if (names.length === 1 && names[0] === 'default') {
-    const keyed = (typeof inner === 'object' && inner !== null)
-      || typeof inner === 'function' || typeof inner === 'string';
-    if (keyed && Object.keys(inner).length > 0) return inner;
-  }
+  if (namespace.__esModule && hasKeys(inner?.default)) return inner.default;
+  if (names.length === 1 && names[0] === 'default' && hasKeys(inner)) return inner;
   return Object.fromEntries(names.map((name) => [name, namespace[name]]));
+}
+
+function hasKeys(value) {
+  return value !== null && ['object', 'function', 'string'].includes(typeof value)
+    && Object.keys(value).length > 0;
 }
 
 function synthetic(namespace, specifier, context) {

@@ -27,8 +27,12 @@ export class Logger {
   }
 
   /** Send one line. A call without arguments, or with a lone null, sends nothing. */
-  write(level, items, extra = '') {
-    if (items.length === 0 || PRIORITY[level] < this.threshold) return;
+  write(level, items) {
+    if (PRIORITY[level] >= this.threshold) this.#put(level, items, '');
+  }
+
+  #put(level, items, extra) {
+    if (items.length === 0) return;
     const alone = items.length === 1;
     const shown = [];
     for (const value of items) {
@@ -72,7 +76,7 @@ export class Logger {
   }
 
   print(items) {
-    if (this.threshold < FILTER.none) this.write('info', items, ',"print":true');
+    if (this.threshold < FILTER.none) this.#put('info', items, ',"print":true');
   }
 
   /** The first call starts a clock, the second returns its duration as text. */
