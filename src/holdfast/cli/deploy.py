@@ -45,7 +45,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="YAML file: for each credential key of the project, a map with its secret values.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what the platform answered.")
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def deploy_command(
     file: Path,
     url: str | None,
@@ -74,20 +74,24 @@ def deploy_command(
             if (body := secrets.get(credential.key)) is not None:
                 named = {"name": credential.name, "owner": credential.owner, "body": body}
                 _call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+    done = answer["holdfast"]
+    for webhook in done["webhooks"]:
+        webhook["url"] = base + webhook["path"]
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
+        told = {"project": project.name, "id": answer["data"]["id"], "url": base, **done}
+        click.echo(json.dumps(told, indent=2))
     else:
-        _print(project.name, base, answer["holdfast"])
+        _print(project.name, done)
 
 
-def _print(name: str, base: str, done: dict[str, Any]) -> None:
+def _print(name: str, done: dict[str, Any]) -> None:
     changes = done["changes"]
     click.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
     for line in changes:
         click.secho(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
     for webhook in done["webhooks"]:
         state = "" if webhook["enabled"] else " (disabled)"
-        click.echo(f"webhook  {webhook['workflow']}: {base}{webhook['path']}{state}")
+        click.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
 
 
 def _call(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
+from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
@@ -32,7 +34,9 @@ class Platform:
         self.hub = Hub()
         self.workers = Workers()
         self.database = Database(settings.database, self.hub.publish_from_thread)
-        self.resolve = resolve or AdaptorStore(settings.data / "adaptors").resolve
+        self.resolve = (
+            resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
+        )
         self.scrubbers: dict[str, Scrubber] = {}
         self.started_at = 0
         self._chores: list[asyncio.Task[None]] = []

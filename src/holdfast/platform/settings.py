@@ -20,11 +20,8 @@ MEGABYTE = 1024 * 1024
 
 
 def default_data(environment: Mapping[str, str] = os.environ) -> Path:
-    """`HOLDFAST_DATA`, else the place the desktop conventions name."""
-    if given := environment.get("HOLDFAST_DATA"):
-        return Path(given)
-    base = environment.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "holdfast"
+    """`HOLDFAST_DATA`, else `~/.holdfast`: the same folder for every command."""
+    return Path(environment.get("HOLDFAST_DATA") or "~/.holdfast").expanduser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,6 @@ class Settings:
 
 
 _VARIABLES: dict[str, tuple[str, Any]] = {
-    "data": ("HOLDFAST_DATA", Path),
     "host": ("LISTEN_ADDRESS", str),
     "port": ("PORT", int),
     "database_url": ("DATABASE_URL", str),

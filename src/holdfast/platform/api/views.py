@@ -66,9 +66,8 @@ def work_order(row: Any) -> JsonObject:
 
 
 def step(row: Any, job_name: str | None) -> JsonObject:
-    """A step; flat, as the page and scripts use it."""
-    return {
-        "id": row.id,
+    """A step, with its job's name at the time of the run."""
+    attributes: JsonObject = {
         "job_id": row.job_id,
         "job_name": job_name,
         "exit_reason": row.exit_reason,
@@ -83,6 +82,7 @@ def step(row: Any, job_name: str | None) -> JsonObject:
         "output_error": row.output_error,
         "repaired": row.repaired,
     }
+    return {"type": "steps", "id": row.id, "attributes": attributes}
 
 
 def log_line(row: Any) -> JsonObject:
