@@ -115,6 +115,14 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """An answer after its time was up: not an ending, but it may carry news (claimed runs)."""
+
+    topic: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class Pushed:
     """The platform pushed an event."""
 
@@ -130,7 +138,7 @@ class PeerSilent:
 
 Happening: TypeAlias = (
     "Joined | JoinRefused | JoinTimedOut | ChannelLost | Replied | Unanswered | Pushed"
-    " | PeerSilent"
+    " | PeerSilent | Late"
 )
 
 
@@ -144,6 +152,7 @@ class _Channel:
     due: float | None = None  # JOINING: the answer; WAITING: the next attempt
     failures: int = 0
     pushes: dict[str, float] = field(default_factory=dict)  # ref -> deadline
+    overdue: set[str] = field(default_factory=set)  # refs whose time was up
 
 
 class Client:
@@ -276,6 +285,7 @@ class Client:
         for ref, deadline in list(channel.pushes.items()):
             if now >= deadline:
                 del channel.pushes[ref]
+                channel.overdue.add(ref)
                 self._happened.append(Unanswered(channel.topic, ref, None))
         if channel.due is None or now < channel.due:
             return
@@ -299,6 +309,9 @@ class Client:
                 self._happened.append(JoinRefused(channel.topic, reply.response))
         elif channel.pushes.pop(reply.ref, None) is not None:
             self._happened.append(Replied(channel.topic, reply))
+        elif reply.ref in channel.overdue:
+            channel.overdue.discard(reply.ref)
+            self._happened.append(Late(channel.topic, reply))
 
     def _lose(self, channel: _Channel, loss: Loss) -> None:
         was_joined = channel.state is State.JOINED
@@ -311,6 +324,7 @@ class Client:
         for ref in channel.pushes:
             self._happened.append(Unanswered(channel.topic, ref, loss))
         channel.pushes.clear()
+        channel.overdue.clear()
 
     def _send_join(self, channel: _Channel, now: float) -> None:
         ref = self._next_ref()
@@ -335,5 +349,5 @@ class Client:
 
 __all__ = [
     "BadFrame", "ChannelLost", "Client", "Happening", "JoinRefused", "JoinTimedOut", "Joined",
-    "Loss", "NotJoined", "PeerSilent", "Pushed", "Replied", "State", "Unanswered",
+    "Late", "Loss", "NotJoined", "PeerSilent", "Pushed", "Replied", "State", "Unanswered",
 ]  # fmt: skip

@@ -144,7 +144,8 @@ WITHOUT_EFFECT = {
     "WORKER_TIMEOUT_RETRY_DELAY_MS", "WORKER_SENTRY_DSN", "WORKER_SENTRY_ENV",
 }  # fmt: skip
 
-SOCKET_VARIABLE = "HOLDFAST_SUPERVISOR_SOCKET"
+#: Where the supervisor says that it listens.
+SOCKET_VARIABLE = "HOLDFAST_SOCKET"
 
 
 @dataclass(frozen=True, slots=True)

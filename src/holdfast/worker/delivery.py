@@ -127,7 +127,6 @@ class Delivery:
 
     # From the journal
 
-    @property
     def hungry(self) -> bool:
         """Whether further records may be fed."""
         return len(self._queue) < READ_AHEAD and not self.finished

@@ -16,6 +16,7 @@ from holdfast.protocol.client import (
     Joined,
     JoinRefused,
     JoinTimedOut,
+    Late,
     Loss,
     NotJoined,
     PeerSilent,
@@ -58,6 +59,20 @@ def test_a_push_is_answered() -> None:
     assert happened.reply.ref == ref
     client.received(answer(frame), 3.0)  # a duplicated answer
     assert client.happenings() == []
+
+
+def test_an_answer_after_its_time_is_told_apart() -> None:
+    """A claim's late answer brings runs that are ours: it must not be dropped."""
+    client, _ = joined_client()
+    ref = client.push("run:a", "claim", {}, 1.0, timeout=3)
+    (frame,) = client.outgoing()
+    client.tick(4.0)
+    assert client.happenings() == [Unanswered("run:a", ref, None)]
+    client.received(answer(frame), 5.0)
+    client.received(answer(frame), 5.0)
+    (late,) = client.happenings()
+    assert isinstance(late, Late)
+    assert late.reply.ref == ref
 
 
 def test_nothing_is_sent_on_a_channel_that_is_not_joined() -> None:

@@ -1,0 +1,201 @@
+"""The folders of runs: opened at a claim, found again after a start, put away when delivered."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.journal import (
+    Delivery,
+    Journal,
+    JournalDamaged,
+    JournalReader,
+    Mark,
+    RunFolder,
+    RunLock,
+    sync_folder,
+)
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.record import Kind
+from holdfast.testing import faults
+from holdfast.worker.vault import Vault
+
+_KEPT = {"journal", "mark", "plan.json"}
+
+
+@dataclass(slots=True)
+class Case:
+    """What the folder of one run tells."""
+
+    folder: RunFolder
+    run_id: str
+    token: str | None
+    prepared: bool = False
+    launched: bool = False
+    ended: bool = False
+    keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
+    delivery: Delivery = Delivery.OPEN
+
+    @property
+    def unstarted(self) -> bool:
+        """No process of this run has ever existed: it may be prepared (again)."""
+        return not (self.launched or self.ended)
+
+
+class Casebook:
+    """All run folders of one worker. The methods block; call them in a thread."""
+
+    def __init__(self, journals: Path, archive: Path, vault: Vault) -> None:
+        self.journals = journals
+        self.archive = archive
+        self._vault = vault
+        for path in (journals, archive):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def open(self, run_id: str, token: str, platform: str, worker: str) -> Case:
+        """A new run: its claim is on disk when this returns. FileExistsError, OSError."""
+        folder = RunFolder.create(self.journals, run_id)
+        try:
+            body: JsonObject = {
+                "run_id": run_id,
+                "platform": platform,
+                "token": self._vault.seal(folder.path, token),
+                "worker": worker,
+            }
+            with Journal.create(folder.journal) as journal:
+                journal.append(Kind.CLAIMED, encode(body))
+                journal.flush()
+        except OSError:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        return Case(folder, run_id, token)
+
+    def found(self) -> Iterator[Case | Path]:
+        """Every run that is not put away; the bare path of a folder that tells nothing."""
+        for path in sorted(self.journals.iterdir()):
+            if path.is_dir():
+                yield self.read(path) or path
+
+    def read(self, path: Path) -> Case | None:
+        """What a run's folder tells; None if not even the claim can be read."""
+        folder = RunFolder(path)
+        case: Case | None = None
+        try:
+            with JournalReader(folder.journal) as reader:
+                for record in reader.read():
+                    if record.kind == Kind.CLAIMED:
+                        body = record.json()
+                        token = self._vault.open(path, str(body.get("token") or ""))
+                        case = Case(folder, str(body["run_id"]), token)
+                    elif case is not None:
+                        if record.kind == Kind.PREPARED:
+                            case.prepared = True
+                            case.keep = record.json().get("output_dataclips") is not False
+                        case.launched = case.launched or record.kind == Kind.LAUNCHED
+                        case.ended = case.ended or record.kind == Kind.OUTCOME
+        except (FileNotFoundError, JournalDamaged, ValueError, KeyError):
+            return None
+        if case is not None:
+            with Mark(folder.mark) as mark:
+                case.delivery = mark.position.delivery
+        return case
+
+    def append(self, folder: RunFolder, *records: tuple[Kind, JsonObject]) -> int:
+        """Write records into a journal that no shim owns. JournalLocked if one does."""
+        with RunLock(folder.lock), Journal.open(folder.journal) as journal:
+            for kind, body in records:
+                journal.append(kind, encode(body), essential=True)
+            return journal.flush()
+
+    def close(
+        self, folder: RunFolder, delivery: Delivery, notes: list[JsonObject], *, keep: bool
+    ) -> None:
+        """Put a run away: its end is marked, its token forgotten, its folder moved.
+
+        `keep`: the journal stays for a look back, without input, outputs and secrets.
+        """
+        if notes:
+            self.append(folder, *((Kind.NOTE, note) for note in notes))
+        with Mark(folder.mark) as mark:
+            if mark.position.delivery is not delivery:
+                mark.close_delivery(delivery)
+        faults.point("agent.complete")
+        self.put_away(folder, keep=keep)
+
+    def put_away(self, folder: RunFolder, *, keep: bool) -> None:
+        """Move a run whose delivery is over out of the way; may be done again after a kill."""
+        self._vault.forget(folder.path)
+        for path in folder.path.iterdir():
+            if path.name not in _KEPT:
+                remove(path)
+        faults.point("agent.archive")
+        if not keep:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            return
+        target = self.archive / folder.path.name
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.archive / f"{folder.path.name}~{number}"
+        folder.path.rename(target)
+        sync_folder(self.archive)
+        os.utime(target)
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a folder that tells nothing out of the way, for a person to look at."""
+        target = self.archive / f"damaged-{path.name}-{time.time_ns() // 1_000_000}"
+        path.rename(target)
+        return target
+
+    def prune(self, *, keep_seconds: float, keep_bytes: int) -> int:
+        """Remove archived runs that are too old, or the oldest where they take too much room."""
+        entries = []
+        for path in self.archive.iterdir():
+            size = sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+            entries.append((path.stat().st_mtime, size, path))
+        entries.sort(reverse=True)
+        removed, total = 0, 0
+        oldest = time.time() - keep_seconds
+        for modified, size, path in entries:
+            total += size
+            if modified < oldest or total > keep_bytes:
+                remove(path)
+                removed += 1
+        return removed
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder; missing is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def encode(body: JsonObject) -> bytes:
+    """A record's body."""
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def write_document(path: Path, text: str | bytes) -> int:
+    """Write plan or input durably; returns its bytes."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        os.fdatasync(file)
+    finally:
+        os.close(file)
+    return len(data)
+
+
+def plain(value: Json) -> str:
+    """A JSON value as text for a message to a person."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,93 @@
+"""Claiming: one loop per workloop, with slots that no drop and no late answer can leak.
+
+Timing: `worker-protocol.md` 3.4, but that an answer with runs is followed by the next claim at
+once. After an answer without runs the pause grows by 15 % up to the
+longest; a run that ends, a push of `work-available` and a reconnect start afresh. There is exactly
+one loop per workloop, whatever restarts it (W29).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from holdfast.protocol.client import NotJoined
+from holdfast.protocol.frames import Reply
+from holdfast.protocol.messages import CLAIM, Claim, ClaimedRun, claimed_runs
+from holdfast.worker import log
+from holdfast.worker.connection import AnswerLost, Channel
+from holdfast.worker.workloops import Workloop
+
+_GROWTH = 1.15
+_JITTER = 0.1
+
+
+@dataclass
+class Claimer:
+    """Claims for one workloop. `blocked` says why there may be no claims now, or None."""
+
+    loop: Workloop
+    channel: Channel
+    name: str | None
+    pauses: tuple[float, float]  # shortest and longest, seconds
+    claim_seconds: float
+    take: Callable[[ClaimedRun, Workloop], None]
+    blocked: Callable[[], str | None]
+    chance: Callable[[], float] = random.random
+    _fresh: asyncio.Event = field(default_factory=asyncio.Event)
+    _pause: float = 0.0
+
+    def refresh(self) -> None:
+        """Something changed: look for work at once, and begin with short pauses again."""
+        self._pause = self.pauses[0]
+        self._fresh.set()
+
+    async def run(self) -> None:
+        """Claim for ever. Ends only by cancellation."""
+        self._pause = self.pauses[0]
+        while True:
+            self._fresh.clear()
+            if not self.channel.joined or not self.loop.free or self.blocked() is not None:
+                await self._sleep(self.pauses[1])
+                continue
+            if await self.claim():
+                self._pause = self.pauses[0]
+                continue  # where one run waits there may be more
+            delay = self._pause
+            self._pause = min(self.pauses[1], self._pause * _GROWTH)
+            await self._sleep(delay * (1 + _JITTER * (self.chance() - 0.5)))
+
+    async def claim(self) -> int:
+        """One claim, if there is room; the number of runs it brought."""
+        if not self.loop.free or not self.channel.joined:
+            return 0
+        self.loop.claims += 1
+        try:
+            payload = Claim(1, self.name, self.loop.queues).to_payload()
+            answer = self.channel.push(CLAIM, payload, timeout=self.claim_seconds)
+            reply = await answer
+        except (AnswerLost, NotJoined) as error:
+            log.warn("claim.lost", loop=self.loop.key, why=error)
+            return 0
+        finally:
+            self.loop.claims -= 1
+        return self.accept(reply)
+
+    def accept(self, reply: Reply) -> int:
+        """Take every run of an answer, also more than were asked for (W7), also late ones."""
+        if not reply.ok:
+            log.warn("claim.refused", loop=self.loop.key, why=reply.response)
+            return 0
+        runs = claimed_runs(reply.response)
+        for run in runs:
+            self.loop.runs.add(run.id)
+            self.take(run, self.loop)
+        return len(runs)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._fresh.wait(), seconds)
+        except TimeoutError:
+            return

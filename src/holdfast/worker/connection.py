@@ -1,0 +1,317 @@
+"""The one connection to the platform: websocket around the pure client, reconnecting for ever.
+
+The rules are in `holdfast.protocol.client`; here are only the socket, the clock, and futures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from holdfast import __version__
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.protocol import client as channels
+from holdfast.protocol.backoff import Backoff
+from holdfast.protocol.client import Client, Happening, Loss
+from holdfast.protocol.frames import BadFrame, Payload, Reply
+from holdfast.worker import log
+
+API_VERSION = "1.2"
+#: Plans with data in them and input dataclips come in one message.
+MAX_INCOMING_BYTES = 256 * 1024 * 1024
+_OPEN_SECONDS = 20.0
+_CLOSE_SECONDS = 2.0
+#: A refusal that goes on is logged again after this time.
+_REMIND_SECONDS = 60.0
+
+
+class AnswerLost(HoldfastError):  # noqa: N818 - states a fact
+    """The answer to a push will not come. `loss` is None when its time was up."""
+
+    def __init__(self, loss: Loss | None) -> None:
+        super().__init__("no answer in time" if loss is None else f"lost with its {loss.value}")
+        self.loss = loss
+
+
+class Refused(HoldfastError):  # noqa: N818
+    """The platform refused a request; `response` is what it said."""
+
+    def __init__(self, event: str, response: Json | bytes) -> None:
+        super().__init__(f"[{event}] {str(response)[:500]}")
+        self.response = response
+
+
+def endpoint(url: str, token: str) -> str:
+    """The address with everything the platform wants to know at the handshake."""
+    query = {
+        "token": token,
+        "api_version": API_VERSION,
+        "worker_version": __version__,
+        "vsn": "2.0.0",
+    }
+    return f"{url.rstrip('/')}/websocket?{urlencode(query)}"
+
+
+@dataclass(eq=False)
+class Channel:
+    """One topic as its owner sees it. The callbacks run in the event loop and must not block."""
+
+    topic: str
+    connection: Connection
+    response: Json | bytes = None  # of the last join
+    refusals: int = 0  # joins refused in a row
+    refusal: Json | bytes = None
+    on_change: Callable[[], None] = lambda: None  # joined, refused, or lost
+    on_push: Callable[[str, Payload], None] = lambda _event, _payload: None
+    on_late: Callable[[Reply], None] = lambda _reply: None
+    waiting: dict[str, asyncio.Future[Reply]] = field(default_factory=dict)
+
+    @property
+    def joined(self) -> bool:
+        return self.connection.client.joined(self.topic)
+
+    def push(self, event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
+        """Send now; the future brings the reply or AnswerLost. NotJoined if it cannot be sent."""
+        connection = self.connection
+        ref = connection.client.push(self.topic, event, payload, connection.now(), timeout=timeout)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.waiting[ref] = future
+        connection.pump()
+        return future
+
+    async def request(self, event: str, payload: Payload, seconds: float) -> Json | bytes:
+        """Send and wait; the response. Refused, AnswerLost, NotJoined."""
+        reply = await self.push(event, payload, timeout=seconds)
+        if not reply.ok:
+            raise Refused(event, reply.response)
+        return reply.response
+
+    def leave(self) -> None:
+        """Leave the topic for good."""
+        self.connection.leave(self.topic)
+
+
+class Connection:
+    """Connects, joins, sends and receives until `close`; survives every kind of loss."""
+
+    def __init__(
+        self,
+        url: str,
+        make_token: Callable[[], str],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.client = Client()
+        self.connects = 0
+        self.drops = 0
+        self._url = url
+        self._make_token = make_token
+        self._on_change = on_change
+        self._chance = chance
+        self._channels: dict[str, Channel] = {}
+        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._ticked = asyncio.Event()
+        self._backoff = Backoff(0.25, 30.0)
+        self._socket: ClientConnection | None = None
+        self._problem = ""
+        self._problem_logged = float("-inf")
+
+    @property
+    def up(self) -> bool:
+        return self.client.up
+
+    def now(self) -> float:
+        """The steady clock that all deadlines are on."""
+        return asyncio.get_running_loop().time()
+
+    def join(self, topic: str, payload: JsonObject, *, timeout: float) -> Channel:
+        """Join a topic and keep it joined. The Channel tells when that has happened."""
+        channel = self._channels.get(topic)
+        if channel is None:
+            channel = self._channels[topic] = Channel(topic, self)
+        self.client.join(topic, payload, self.now(), timeout=timeout)
+        self.pump()
+        return channel
+
+    def leave(self, topic: str) -> None:
+        """Leave a topic."""
+        self.client.leave(topic)
+        self.pump()
+        self._channels.pop(topic, None)
+
+    async def run(self) -> None:
+        """Stay connected. Ends only by cancellation."""
+        ticker = asyncio.create_task(self._tick())
+        try:
+            while True:
+                await self._once()
+                delay = self._backoff.next(self._chance)
+                log.debug("connection.retry", seconds=round(delay, 2))
+                await asyncio.sleep(delay)
+        finally:
+            ticker.cancel()
+
+    async def close(self) -> None:
+        """Send what is still to be sent, then close."""
+        if self._socket is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outbox.join(), _CLOSE_SECONDS)
+            await self._socket.close(1000, "worker ends")
+
+    def pump(self) -> None:
+        """Pass on what the client wants to send and what it has noticed."""
+        for frame in self.client.outgoing():
+            self._outbox.put_nowait(frame)
+        for happened in self.client.happenings():
+            self._dispatch(happened)
+        self._ticked.set()
+
+    # The socket
+
+    async def _once(self) -> None:
+        """One connection, from the handshake to its end."""
+        try:
+            async with connect(
+                endpoint(self._url, self._make_token()),
+                max_size=MAX_INCOMING_BYTES,
+                open_timeout=_OPEN_SECONDS,
+                close_timeout=_CLOSE_SECONDS,
+                ping_interval=None,  # the channel protocol has heartbeats of its own
+                user_agent_header=f"holdfast/{__version__}",
+            ) as socket:
+                await self._serve(socket)
+        except InvalidStatus as error:
+            self._report(_refusal(error.response.status_code))
+        except (OSError, WebSocketException, TimeoutError) as error:
+            self._report(
+                f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            )
+
+    async def _serve(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.connects += 1
+        self._problem = ""
+        self._outbox = asyncio.Queue()
+        log.info("connection.up", url=self._url)
+        self.client.connected(self.now())
+        self.pump()
+        self._on_change()
+        sender = asyncio.create_task(self._send(socket))
+        try:
+            async for data in socket:
+                try:
+                    self.client.received(data, self.now())
+                except BadFrame as error:
+                    log.warn("connection.bad_frame", why=error.message)
+                self.pump()
+        finally:
+            sender.cancel()
+            self._socket = None
+            self.drops += 1
+            log.warn("connection.down", code=socket.close_code, why=socket.close_reason or "-")
+            self.client.disconnected()
+            self.pump()
+            self._on_change()
+
+    async def _send(self, socket: ClientConnection) -> None:
+        while True:
+            frame = await self._outbox.get()
+            try:
+                await socket.send(frame)
+            except ConnectionClosed:
+                return
+            self._outbox.task_done()
+
+    async def _tick(self) -> None:
+        """Wake the client when one of its deadlines comes."""
+        while True:
+            self._ticked.clear()
+            deadline = self.client.next_deadline()
+            delay = None if deadline is None else max(0.0, deadline - self.now())
+            try:
+                await asyncio.wait_for(self._ticked.wait(), delay)
+            except TimeoutError:
+                self.client.tick(self.now())
+                self.pump()
+
+    def _report(self, problem: str) -> None:
+        """Log a failure to connect: once when it is new, then now and then."""
+        if problem != self._problem or self.now() - self._problem_logged > _REMIND_SECONDS:
+            self._problem, self._problem_logged = problem, self.now()
+            log.error("connection.failed", url=self._url, why=problem)
+
+    # What the client noticed
+
+    def _dispatch(self, happened: Happening) -> None:
+        if isinstance(happened, channels.PeerSilent):
+            log.warn("connection.silent")
+            if self._socket is not None:
+                self._socket.transport.abort()  # a dead peer would not answer a polite close
+            return
+        channel = self._channels.get(happened.topic)
+        if channel is None:
+            return
+        if isinstance(happened, channels.Replied):
+            future = channel.waiting.pop(happened.reply.ref, None)
+            if future is not None and not future.done():
+                future.set_result(happened.reply)
+        elif isinstance(happened, channels.Unanswered):
+            future = channel.waiting.pop(happened.ref, None)
+            if future is not None and not future.done():
+                future.set_exception(AnswerLost(happened.loss))
+        elif isinstance(happened, channels.Late):
+            channel.on_late(happened.reply)
+        elif isinstance(happened, channels.Pushed):
+            channel.on_push(happened.event, happened.payload)
+        else:
+            self._changed(channel, happened)
+
+    def _changed(self, channel: Channel, happened: Happening) -> None:
+        if isinstance(happened, channels.Joined):
+            channel.response, channel.refusals = happened.response, 0
+            self._backoff.reset()
+            log.debug("channel.joined", topic=channel.topic)
+        elif isinstance(happened, channels.JoinRefused):
+            channel.refusals += 1
+            channel.refusal = happened.response
+            log.warn("channel.refused", topic=channel.topic, why=happened.response)
+        else:
+            log.debug("channel.lost", topic=channel.topic, how=type(happened).__name__)
+        channel.on_change()
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403):
+        return (
+            "the platform refused this worker: WORKER_SECRET is not the platform's secret. "
+            "Give both the same value"
+        )
+    return f"the platform answered the handshake with HTTP {status}: is the address right?"
+
+
+async def check_secret(url: str, token: str) -> None:
+    """Try the handshake once. Raises HoldfastError if the platform refuses the secret.
+
+    Other failures are left to the worker, which keeps trying.
+    """
+    try:
+        async with connect(
+            endpoint(url, token), open_timeout=5, close_timeout=1, ping_interval=None
+        ):
+            return
+    except InvalidStatus as error:
+        if error.response.status_code in (401, 403):
+            message = "The platform refused this worker: the secret is wrong."
+            fix = "Give WORKER_SECRET (or --secret) the value that the platform uses."
+            raise HoldfastError(message, fix=fix) from None
+    except (OSError, WebSocketException, TimeoutError):
+        return

@@ -1,0 +1,167 @@
+"""The shell around Delivery: reads a journal, sends events, keeps the mark."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+
+from holdfast.journal import Delivery as Ending
+from holdfast.journal import JournalReader, Mark, RunFolder, blob_path
+from holdfast.model.json import JsonObject
+from holdfast.protocol.client import NotJoined
+from holdfast.protocol.frames import Raw, Reply
+from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
+from holdfast.testing import faults
+from holdfast.worker import events, log
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.connection import AnswerLost, Channel
+from holdfast.worker.delivery import Delivery, Shipment
+
+#: Room for the array, refs, topic and event name around a payload.
+_FRAME_OVERHEAD = 1024
+
+
+@dataclass
+class Deliverer:
+    """Delivers one run's journal until its outcome is accepted or given up.
+
+    The owner moves `durable` (records up to there may be delivered; None: all) and calls `poke`
+    when something changed.
+    """
+
+    config: WorkerConfig
+    folder: RunFolder
+    run_id: str
+    channel: Channel
+    durable: int | None = 0
+    given_up: str | None = None
+    notes: list[JsonObject] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _identities: bool = False
+
+    def poke(self) -> None:
+        """Look again: a record is durable, an answer came, the channel changed."""
+        self._changed.set()
+
+    def give_up(self, why: str) -> None:
+        """The platform will not have this run: stop trying."""
+        self.given_up = why
+        self.poke()
+
+    async def deliver(self) -> Ending:
+        """COMPLETE when the platform has accepted the outcome, REFUSED when it will not."""
+        with Mark(self.folder.mark) as mark:
+            position = mark.position
+            if position.delivery is not Ending.OPEN:
+                return position.delivery
+            delivery = Delivery(position)
+            with JournalReader(
+                self.folder.journal, after=position.sequence, offset=position.offset
+            ) as reader:
+                while True:
+                    self._changed.clear()
+                    now = self.channel.connection.now()
+                    await self._feed(delivery, reader, now)
+                    self._send(delivery, now)
+                    self._keep_mark(delivery, mark)
+                    if delivery.finished:
+                        return Ending.COMPLETE
+                    if self.given_up is not None or delivery.given_up is not None:
+                        self.given_up = self.given_up or delivery.given_up
+                        return Ending.REFUSED
+                    await self._wait(delivery, now)
+
+    async def _feed(self, delivery: Delivery, reader: JournalReader, now: float) -> None:
+        while delivery.hungry():
+            fed = 0
+            for record in reader.read(self.durable):
+                delivery.feed(record, now)
+                fed += 1
+                if not delivery.hungry():
+                    break
+            if not fed:
+                return
+            await asyncio.sleep(0)  # others want to work too
+
+    def _send(self, delivery: Delivery, now: float) -> None:
+        channel = self.channel
+        if not channel.joined:
+            return
+        offer = Extension.from_response(channel.response)
+        config = self.config
+        delivery.adapt(
+            offer,
+            batch=config.batch_logs,
+            limit=config.batch_limit,
+            batch_seconds=config.batch_ms / 1000,
+        )
+        while (shipment := delivery.next(now)) is not None:
+            payload = self._payload(delivery, shipment)
+            if payload is None:
+                delivery.not_sent(shipment)
+                continue
+            faults.point("agent.send")
+            try:
+                answer = channel.push(shipment.name, payload, timeout=config.message_seconds)
+            except NotJoined:
+                delivery.not_sent(shipment)
+                return
+            answer.add_done_callback(partial(self._landed, delivery, shipment))
+
+    def _payload(self, delivery: Delivery, shipment: Shipment) -> Raw | None:
+        """What is sent; None if it was too large and has been made smaller."""
+        identities = delivery.identities
+        if shipment.name == RUN_BATCH_LOGS:
+            payload = events.render_batch(self.run_id, shipment.events, identities=identities)
+        else:
+            (event,) = shipment.events
+            payload = events.render(self.run_id, event, self._read, identities=identities)
+        text = payload.text
+        limit = self.config.frame_bytes - _FRAME_OVERHEAD
+        # UTF-8 takes at most three bytes for a character of the text.
+        if len(text) * 3 <= limit or len(text.encode("utf-8", "surrogatepass")) <= limit:
+            return payload
+        for item in shipment.items:
+            if len(shipment.items) > 1:
+                item.alone = True
+            else:
+                delivery.too_large(item)
+        return None
+
+    def _read(self, document: JsonObject) -> str:
+        """The JSON text of a document of this run."""
+        inline = document.get("inline")
+        if isinstance(inline, str):
+            return inline
+        path = blob_path(self.folder.path, str(document.get("blob")))
+        return path.read_text(encoding="utf-8", errors="surrogatepass")
+
+    def _landed(
+        self, delivery: Delivery, shipment: Shipment, answer: asyncio.Future[Reply]
+    ) -> None:
+        now = self.channel.connection.now()
+        if answer.cancelled():
+            delivery.not_sent(shipment)
+        elif isinstance(error := answer.exception(), AnswerLost):
+            delivery.unanswered(shipment, error.loss, now)
+        else:
+            faults.point("agent.accepted")
+            delivery.answered(shipment, answer.result(), now)
+        self.poke()
+
+    def _keep_mark(self, delivery: Delivery, mark: Mark) -> None:
+        if delivery.position != mark.position:
+            mark.move(delivery.position, sync=delivery.finished)
+        for note in delivery.notes:
+            log.warn("delivery.note", run=self.run_id, **note)
+        self.notes += delivery.notes
+        delivery.notes.clear()
+
+    async def _wait(self, delivery: Delivery, now: float) -> None:
+        wake = delivery.wake_at(now)
+        delay = None if wake is None else max(0.001, wake - now)
+        try:
+            await asyncio.wait_for(self._changed.wait(), delay)
+        except TimeoutError:
+            return

@@ -1,0 +1,286 @@
+"""One claimed run from its claim to its acceptance; also after a restart, from wherever it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from holdfast.adaptors.store import Store
+from holdfast.engine import coroner
+from holdfast.engine.client import Engine, EngineError, RunHandle
+from holdfast.engine.request import RunRequest
+from holdfast.journal import Delivery as Ending
+from holdfast.journal import is_locked
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
+from holdfast.model.record import Kind
+from holdfast.protocol.messages import run_topic, timestamp_text
+from holdfast.testing import faults
+from holdfast.worker import log
+from holdfast.worker.casebook import Case, Casebook, plain
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.delivering import Deliverer
+from holdfast.worker.preparation import Preparation, PreparationFailed
+
+#: Joins refused in a row before a run that has not started is let go.
+FIRST_REFUSALS = 3
+#: A run that has ended, and whose channel is refused for so long, is given up.
+REFUSED_SECONDS = 900.0
+#: A supervisor that is being replaced is waited for so long.
+_ENGINE_SECONDS = 60.0
+
+
+class Stage(Enum):
+    """Where a run stands, as /metrics and the log say it."""
+
+    PREPARING = "preparing"
+    WAITING = "waiting"  # for a place in the engine
+    RUNNING = "running"
+    DELIVERING = "delivering"  # it has ended; the platform does not know all of it
+    DONE = "done"
+
+
+class NotOurs(HoldfastError):  # noqa: N818 - states a fact
+    """The platform does not let us join a run that has not started: it is not ours (any more)."""
+
+
+@dataclass
+class Desk:
+    """What every run needs: shared by all of them."""
+
+    config: WorkerConfig
+    connection: Connection
+    engine: Engine
+    store: Store
+    casebook: Casebook
+    places: asyncio.Semaphore
+    clock_us: Callable[[], int]
+    on_change: Callable[[], None] = lambda: None
+
+
+@dataclass
+class Run:
+    """See the module. `work` is its whole life."""
+
+    desk: Desk
+    case: Case
+    stage: Stage = Stage.PREPARING
+    handle: RunHandle | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _cancelled: str | None = None
+
+    def __post_init__(self) -> None:
+        self.channel = self._join()
+        self.deliverer = Deliverer(
+            self.desk.config, self.case.folder, self.case.run_id, self.channel
+        )
+        self.channel.on_change = self._changed
+
+    @property
+    def ended(self) -> bool:
+        """Whether its outcome stands; the engine has nothing more to do for it."""
+        return self.stage in {Stage.DELIVERING, Stage.DONE}
+
+    def renew(self, token: str) -> None:
+        """The platform gave this run to us again: use the new token."""
+        self.case.token = token
+        self._join()
+
+    async def cancel(self, why: str) -> None:
+        """End the run if it has not ended yet; its outcome will be true and be delivered."""
+        self._cancelled = why
+        self._wake.set()
+        if self.handle is not None:
+            await self.handle.cancel(why)
+
+    async def work(self) -> Ending:
+        """Prepare, execute, deliver, put away. Returns how the delivery ended."""
+        delivering = asyncio.create_task(self.deliverer.deliver())
+        watching = asyncio.create_task(self._watch_refusals())
+        try:
+            try:
+                await self._execute()
+            except NotOurs as error:
+                log.warn("run.not_ours", run=self.case.run_id, why=error.message)
+                delivering.cancel()
+                return await self._put_away(Ending.RETURNED, error.message)
+            self._enter(Stage.DELIVERING)
+            self.deliverer.durable = None
+            self.deliverer.poke()
+            ending = await delivering
+            return await self._put_away(ending, self.deliverer.given_up)
+        finally:
+            delivering.cancel()
+            watching.cancel()
+            await asyncio.gather(delivering, watching, return_exceptions=True)
+
+    # Execution
+
+    async def _execute(self) -> None:
+        """Returns when the journal holds the outcome."""
+        case = self.case
+        if case.unstarted and not is_locked(case.folder.lock):
+            try:
+                request = await self._prepare()
+            except PreparationFailed as error:
+                log.warn("run.not_prepared", run=case.run_id, why=error.message)
+                await self._end_here(error.reason, error.error_type, error.message)
+                return
+            self._enter(Stage.WAITING)
+            async with self.desk.places:
+                if self._cancelled is not None:
+                    await self._end_here("cancel", "Cancelled", self._cancelled)
+                    return
+                await self._launch(request)
+                await self._follow()
+        elif not case.ended:
+            async with self.desk.places:
+                await self._attach()
+                await self._follow()
+
+    async def _prepare(self) -> RunRequest:
+        await self._rejoined()
+        faults.point("agent.joined")
+        desk = self.desk
+        preparation = Preparation(
+            desk.config, desk.store, desk.casebook, self.channel, self.case, self._rejoined
+        )
+        request = await preparation.prepare()
+        faults.point("agent.prepared")
+        return request
+
+    async def _launch(self, request: RunRequest) -> None:
+        """Hand the run to a shim. A refusal ends it truthfully."""
+        deadline = asyncio.get_running_loop().time() + _ENGINE_SECONDS
+        self._enter(Stage.RUNNING)
+        while True:
+            try:
+                self.handle = await self.desk.engine.launch(request)
+            except (EngineError, OSError, TimeoutError) as error:
+                if is_locked(self.case.folder.lock):  # an earlier request of ours was heard
+                    await self._attach()
+                    return
+                if asyncio.get_running_loop().time() > deadline:
+                    await self._end_here("exception", "EngineError", str(error))
+                    return
+                log.warn("run.launch_failed", run=self.case.run_id, why=error)
+                await asyncio.sleep(1)
+            else:
+                self.case.launched = True
+                faults.point("agent.launched")
+                log.info("run.launched", run=self.case.run_id)
+                return
+
+    async def _attach(self) -> None:
+        """Listen to the shim that has the run, if one still does."""
+        self._enter(Stage.RUNNING)
+        for _ in range(50):
+            try:
+                self.handle = await RunHandle.attach(self.case.folder.path)
+            except OSError:
+                if not is_locked(self.case.folder.lock):
+                    return
+                await asyncio.sleep(0.1)
+            else:
+                log.info("run.attached", run=self.case.run_id)
+                return
+
+    async def _follow(self) -> None:
+        """Let durable records be delivered, until the outcome stands in the journal."""
+        if self.handle is not None:
+            if self._cancelled is not None:
+                await self.handle.cancel(self._cancelled)
+            async for sequence in self.handle.progress():
+                self.deliverer.durable = sequence
+                self.deliverer.poke()
+            if self.handle.ended:
+                self.case.ended = True
+        delay = 0.02
+        while not self.case.ended:
+            # The shim is gone: the supervisor, or else this, writes what is true.
+            path = self.case.folder.path
+            await asyncio.to_thread(coroner.bury, path)
+            found = await asyncio.to_thread(self.desk.casebook.read, path)
+            if found is not None and found.ended:
+                self.case.ended = True
+            elif found is not None and not found.launched and not is_locked(found.folder.lock):
+                await self._end_here(
+                    "exception", "LaunchError", "The run could not be started on this worker."
+                )
+            else:
+                await asyncio.sleep(delay)
+                delay = min(1.0, delay * 2)
+
+    async def _end_here(self, reason: str, error_type: str, message: str) -> None:
+        """No shim had the run: the outcome is ours to write."""
+        body: JsonObject = {
+            "timestamp": timestamp_text(self.desk.clock_us()),
+            "reason": str(reason),
+            "error_type": error_type,
+            "error_message": message,
+            "evidence": {"launched": False},
+        }
+        await asyncio.to_thread(self.desk.casebook.append, self.case.folder, (Kind.OUTCOME, body))
+        self.case.ended = True
+
+    # The channel
+
+    def _join(self) -> Channel:
+        topic, seconds = run_topic(self.case.run_id), self.desk.config.message_seconds
+        payload: JsonObject = {"token": self.case.token}
+        return self.desk.connection.join(topic, payload, timeout=seconds)
+
+    def _changed(self) -> None:
+        self._wake.set()
+        self.deliverer.poke()
+
+    async def _rejoined(self) -> None:
+        """Wait until the channel is joined. NotOurs if the platform goes on refusing it."""
+        while not self.channel.joined:
+            if self.channel.refusals >= FIRST_REFUSALS and self.case.unstarted:
+                raise NotOurs(plain_refusal(self.channel))
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _watch_refusals(self) -> None:
+        """Give a run up that has ended and that the platform refuses to hear of."""
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+        while True:
+            if self.channel.refusals < FIRST_REFUSALS or not self.ended:
+                since = None
+            elif since is None:
+                since = loop.time()
+            elif loop.time() - since >= REFUSED_SECONDS:
+                self.deliverer.give_up(plain_refusal(self.channel))
+                return
+            await asyncio.sleep(min(5.0, REFUSED_SECONDS / 10))
+
+    # The end
+
+    async def _put_away(self, ending: Ending, why: str | None) -> Ending:
+        notes = list(self.deliverer.notes)
+        if why is not None:
+            notes.append({"what": ending.name.lower(), "why": why})
+            log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
+        await asyncio.to_thread(
+            self.desk.casebook.close, self.case.folder, ending, notes, keep=self.case.keep
+        )
+        self.channel.leave()
+        self._enter(Stage.DONE)
+        log.info("run.done", run=self.case.run_id, ending=ending.name)
+        return ending
+
+    def _enter(self, stage: Stage) -> None:
+        self.stage = stage
+        self.desk.on_change()
+
+
+def plain_refusal(channel: Channel) -> str:
+    """Why the platform refuses the channel."""
+    answer = channel.refusal
+    text = plain(answer) if not isinstance(answer, bytes) else repr(answer)
+    return f"the platform refuses the run's channel: {text[:300]}"
