@@ -58,14 +58,16 @@ def main(arguments: list[str]) -> int:
     flags = [item for item in arguments if item.startswith("--")]
     named = [Path(item) for item in arguments if not item.startswith("--")]
     if not named and not SPEC.is_dir():
+        say(f"no case files at {SPEC}; name one: python -m tests.conformance FILE")
         return 1
     passed = failed = 0
     for path in named or [SPEC / name for name in FILES]:
         count, failures = run(path, flags)
-        for _failure in failures:
-            pass
+        for failure in failures:
+            say(f"FAILED {failure}")
         passed += count - len(failures)
         failed += len(failures)
+    say(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
