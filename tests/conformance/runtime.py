@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -150,10 +149,3 @@ def run(cases: list[Case]) -> list[str]:
         if problems:
             failures.append(f"{case['id']} {case['title']}\n    " + "\n    ".join(problems))
     return failures
-
-
-if __name__ == "__main__":
-    wanted = json.loads(Path(sys.argv[1]).read_text())["cases"]
-    if len(sys.argv) > 2:
-        wanted = [case for case in wanted if case["id"] in sys.argv[2:]]
-    failed = run(wanted)

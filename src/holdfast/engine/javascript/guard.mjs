@@ -49,7 +49,7 @@ class Protection {
     run.scrubbed(fault);
     if (run.current) run.close(run.current, fault);
     run.trace('error', { error: { ...fault, stack: fault.stack } });
-    run.report.runError(fault, step?.plan.id);
+    run.report.runError(fault, step?.plan.id ?? fault.step);
     return this.leave(code);
   }
 

@@ -3,6 +3,7 @@
 
 import { Kind, receive, send } from './channel.mjs';
 import { setClock } from './clock.mjs';
+import { ModuleReader } from './compiled.mjs';
 import { guard } from './guard.mjs';
 import { Run } from './run.mjs';
 
@@ -15,7 +16,7 @@ class Delivery {
   plan = [];
   modules = new Map();
   input = [];
-  #filling;
+  #reader = new ModuleReader();
 
   take(kind, body) {
     switch (kind) {
@@ -39,21 +40,9 @@ class Delivery {
     }
   }
 
-  /** The first frame of a module begins with its header; the rest of its text follows. */
   #module(body) {
-    let text = body;
-    if (this.#filling === undefined) {
-      const end = body.indexOf(10);
-      const header = parse(body.toString('utf8', 0, end));
-      this.#filling = { header, parts: [], bytes: 0 };
-      text = body.subarray(end + 1);
-    }
-    const { header, parts } = this.#filling;
-    parts.push(Buffer.from(text));
-    this.#filling.bytes += text.length;
-    if (this.#filling.bytes < header.bytes) return;
-    this.modules.set(header.index, { ...header, code: joined(parts) });
-    this.#filling = undefined;
+    const step = this.#reader.take(body);
+    if (step !== undefined) this.modules.set(step.index, step);
   }
 
   /** What `Run` wants; the pieces are let go of. */

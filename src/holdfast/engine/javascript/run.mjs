@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import * as final from './final.mjs';
 import { Fault } from './faults.mjs';
 import { JobText } from './jobtext.mjs';
+import { judge } from './judgement.mjs';
 import { Linker } from './linker.mjs';
 import { Logger } from './log.mjs';
 import { Plan } from './plan.mjs';
@@ -68,6 +69,7 @@ export class Run {
       },
     };
     this.log = new Logger('R/T', { ...common, level: 'debug' });
+    this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
     this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
     const { level, sanitize } = this.options.jobLogger ?? {};
     this.jobLog = new Logger('JOB', {
@@ -95,6 +97,11 @@ export class Run {
 
   /** Execute the plan to its end and report it. Raises what ends it before. */
   async execute() {
+    judge(
+      this.modules,
+      (phase, step) => this.phase(phase, step),
+      (text) => this.engineLog.error(text),
+    );
     try {
       this.plan = new Plan(this.rawPlan, this.adaptorLog.console());
     } catch (error) {
@@ -248,7 +255,7 @@ export class Run {
       log.error(fault.message);
     }
     const frame = fault.at && step.job.frame(fault.at);
-    if (frame && (fault.pos || step.job.exact)) {
+    if (frame && (fault.pos || step.job.compiled.compiled)) {
       log.error('Error occurred at:', step.label);
       for (const line of frame) log.error(line);
     }

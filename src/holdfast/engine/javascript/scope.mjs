@@ -7,6 +7,8 @@ import { Fault } from './faults.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
 const { freeze } = Object;
+/** Literals that the compiler took out of a step's text. */
+const DATA_MODULE = 'holdfast:data';
 
 /** A frozen function of our own around one of the host, so that the host's is not frozen. */
 function lend(name, call) {
@@ -86,14 +88,16 @@ async function evaluate(code, identifier, context, link) {
 }
 
 /**
- * Evaluate a step's module; returns its namespace. `link(specifier, context)` gives imported
+ * Evaluate a step's module (a CompiledStep); returns its namespace. `link(specifier, context)` gives imported
  * modules. Raises whatever the code raises; errors of the workflow's globals are marked.
  */
-export async function loadJob(code, { console, state, globals, workflowGlobals, link }) {
+export async function loadJob(job, { console, state, globals, workflowGlobals, link }) {
   const run = runGlobals(globals);
   const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
   const context = makeContext({ ...run, ...shared, console, state });
-  return evaluate(code, JOB_MODULE, context, (specifier) => link(specifier, context));
+  return evaluate(job.code, JOB_MODULE, context, (specifier) => (
+    specifier === DATA_MODULE ? job.dataModule(context) : link(specifier, context)
+  ));
 }
 
 /** The exports of the workflow's globals module; evaluated anew for every step. */

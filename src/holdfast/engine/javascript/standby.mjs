@@ -8,7 +8,7 @@ import { Operations } from './operations.mjs';
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A step that does nothing, with everything that the engine adds to a step. */
-const TRIAL = 'export default [(state) => state];';
+const TRIAL = { code: 'export default [(state) => state];' };
 
 /**
  * Load the adaptors named in `specifiers` (keys of `adaptors`) and go once through a step. An

@@ -56,7 +56,7 @@ export class Step {
 
   async #load(state) {
     const { run, plan } = this;
-    const namespace = await loadJob(this.job.code, {
+    const namespace = await loadJob(this.job.compiled, {
       console: run.jobConsole(),
       state,
       globals: run.options.globals,

@@ -1,0 +1,35 @@
+// V8 judges the syntax of every step before the first one starts (issue 3, item 4).
+
+import { Fault } from './faults.mjs';
+import { JobText } from './jobtext.mjs';
+import { checkSyntax } from './syntax.mjs';
+
+/**
+ * Raise CompileError for the first step whose text is no module. `modules`: CompiledSteps by
+ * index; `phase` is told of each step; `tell(line)` gets the lines for the author.
+ */
+export function judge(modules, phase, tell) {
+  for (const compiled of modules.values()) {
+    if (!compiled.compiled) continue;
+    phase('compile', compiled.step);
+    const verdict = compiled.judge(checkSyntax);
+    if (verdict !== null) throw refusal(compiled, verdict, tell);
+  }
+}
+
+function refusal(compiled, { message, line, column }, tell) {
+  const text = new JobText({ name: compiled.name, id: compiled.step }, compiled);
+  const known = typeof line === 'number';
+  const at = known ? { line, column: column ?? 1 } : undefined;
+  const where = at ? ` (${at.line}:${at.column})` : '';
+  const fault = new Fault('CompileError', 'crash', `${text.name}: ${message}${where}`);
+  fault.source = 'engine';
+  fault.hide('step', compiled.step);
+  tell('Error occurred during compilation');
+  tell(fault.message);
+  if (at) {
+    fault.hide('at', text.shown(at));
+    for (const row of text.frame(at) ?? []) tell(row);
+  }
+  return fault;
+}
