@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from holdfast.compiler.edit import Entry, Segment, author_position, pieces
+from holdfast.compiler.edit import Entry, Segment, author_position, length, pieces
 from holdfast.compiler.report import CompileReport
 from holdfast.compiler.source import Source
 from holdfast.model.errors import HoldfastError
@@ -125,6 +125,16 @@ class CompiledJob:
     def check_pieces(self) -> Iterator[bytes]:
         """`check` as UTF-8, in pieces of bounded size."""
         return pieces(self.source, self.check_segments)
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of the module text."""
+        return length(self.segments)
+
+    @property
+    def check_bytes(self) -> int:
+        """Bytes of `check`."""
+        return length(self.check_segments)
 
     def data_pieces(self, index: int) -> Iterator[bytes]:
         """The JSON text of one hoisted literal, in pieces of bounded size."""

@@ -13,6 +13,8 @@ ADVICE_BYTES = 256 * 1024
 BYTES_PER_SOURCE_BYTE = 11.0
 BYTES_PER_DATA_BYTE = 4.0
 MEGABYTE = 1_000_000
+#: So many holders of data the report names.
+SHOWN = 100
 INSTEAD = (
     "Put the data into a Collection and read what a run needs, for example "
     "collections.get('mappings', { key: '…' }), instead of keeping it in the code."
@@ -79,6 +81,10 @@ class CompileReport:
         code = self.source_bytes - hoisted
         return (code * BYTES_PER_SOURCE_BYTE + hoisted * BYTES_PER_DATA_BYTE) / MEGABYTE
 
+    def largest(self, count: int) -> list[EmbeddedData]:
+        """The largest holders of data."""
+        return sorted(self.data, key=lambda item: -item.bytes)[:count]
+
     def advice(self) -> list[str]:
         """At most two lines for the author, where data outgrows code; else none."""
         large = [item for item in self.data if item.bytes >= self.advice_bytes]
@@ -103,7 +109,8 @@ class CompileReport:
             "module_bytes": self.module_bytes,
             "operations": self.operations,
             "imports": {name: list(items) for name, items in self.imports.items()},
-            "data": [item.to_json() for item in self.data],
+            "data": [item.to_json() for item in self.largest(SHOWN)],
+            "data_count": len(self.data),
             "data_bytes": self.data_bytes,
             "hoisted_bytes": self.hoisted_bytes,
             "forecast_mb": round(self.forecast_mb, 1),

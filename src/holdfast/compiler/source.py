@@ -16,6 +16,7 @@ from typing import Self
 STRIDE = 16 * 1024
 #: What V8 counts as the end of a line; U+2028 and U+2029 as they look in our text.
 LINE_END = re.compile("\r\n|[\r\n]|\xe2\x80[\xa8\xa9]")
+SEPARATORS = ("\xe2\x80\xa8", "\xe2\x80\xa9")
 EXCERPT_LIMIT = 160
 
 
@@ -31,13 +32,15 @@ def utf8(text: str) -> bytes:
 class Source:
     """A text and its positions. `text` holds one character per UTF-8 byte."""
 
-    __slots__ = ("_columns", "_lines", "_offsets", "text")
+    __slots__ = ("_columns", "_lines", "_offsets", "_returns", "_separators", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._offsets = [0]
         self._lines = [1]
         self._columns = [1]
+        self._returns = "\r" in text
+        self._separators = any(mark in text for mark in SEPARATORS)
 
     @classmethod
     def of(cls, value: str | bytes) -> Self:
@@ -65,55 +68,53 @@ class Source:
         """Line and column (both from 1; columns in UTF-16 units) of a byte offset."""
         while self._offsets[-1] + STRIDE <= offset:
             self._remember()
-        index = bisect_right(self._offsets, offset) - 1
-        return self._advance(index, offset)
+        return self._advance(bisect_right(self._offsets, offset) - 1, offset)
 
     def _remember(self) -> None:
-        index = len(self._offsets) - 1
-        offset = self._offsets[index] + STRIDE
-        line, column = self._advance(index, offset)
+        text = self.text
+        offset = self._offsets[-1] + STRIDE
+        # Never within a line end or a character.
+        while "\x80" <= text[offset : offset + 1] < "\xc0":
+            offset += 1
+        if text[offset - 1 : offset + 1] == "\r\n":
+            offset += 1
+        line, column = self._advance(len(self._offsets) - 1, offset)
         self._offsets.append(offset)
         self._lines.append(line)
         self._columns.append(column)
 
     def _advance(self, index: int, offset: int) -> tuple[int, int]:
         start, line, column = self._offsets[index], self._lines[index], self._columns[index]
-        # A sequence cut by the border of two strides must not be taken for two.
-        begin = max(0, start - 2) if start else 0
-        last = None
-        for match in LINE_END.finditer(self.text, begin, offset):
-            if match.end() > start:
-                line += 1
-                last = match.end()
-        if self._splits_crlf(offset):
-            line -= 1 if last == offset else 0
-            last = None if last == offset else last
-        if last is None:
+        text, end = self.text, offset
+        if self._returns and text[offset - 1 : offset + 1] == "\r\n":
+            end -= 1  # the line ends behind both
+        ends = self.line_ends(start, end)
+        if not ends:
             return line, column + self._width(start, offset)
-        return line, 1 + self._width(last, offset)
-
-    def _splits_crlf(self, offset: int) -> bool:
-        return self.text[offset - 1 : offset + 1] == "\r\n" if offset else False
+        last = text.rfind("\n", start, end) + 1
+        if self._returns:
+            last = max(last, text.rfind("\r", start, end) + 1)
+        if self._separators:
+            for mark in SEPARATORS:
+                found = text.rfind(mark, start, end)
+                last = max(last, found + 3 if found >= 0 else 0)
+        return line + ends, 1 + self._width(last, offset)
 
     def _width(self, start: int, end: int) -> int:
         piece = self.text[start:end]
         if piece.isascii():
             return len(piece)
-        # One unit per character, two for those of four bytes; continuation bytes count nothing.
-        raw = piece.encode("latin-1")
-        starts = len(raw) - sum(raw.count(byte) for byte in _CONTINUATION if byte in raw)
-        return starts + sum(raw.count(byte) for byte in _FOUR if byte in raw)
+        characters = piece.encode("latin-1").decode("utf-8", "replace")
+        return len(characters.encode("utf-16-le")) // 2
 
     def line_ends(self, start: int, end: int) -> int:
         """How many lines end within a range."""
         text = self.text
         count = text.count("\n", start, end)
-        if "\r" in text:
+        if self._returns:
             count += text.count("\r", start, end) - text.count("\r\n", start, end)
-        if "\xe2\x80" in text:
-            count += text.count("\xe2\x80\xa8", start, end) + text.count(
-                "\xe2\x80\xa9", start, end
-            )
+        if self._separators:
+            count += sum(text.count(mark, start, end) for mark in SEPARATORS)
         return count
 
     def excerpt(self, line: int, column: int | None) -> str:
@@ -136,7 +137,3 @@ class Source:
             return cut
         gap = "".join("\t" if char == "\t" else " " for char in cut[: at - left])
         return f"{cut}\n{gap}^"
-
-
-_CONTINUATION = [bytes([value]) for value in range(0x80, 0xC0)]
-_FOUR = [bytes([value]) for value in range(0xF0, 0xF5)]

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 
 import tree_sitter
-import tree_sitter_javascript
 
-LANGUAGE = tree_sitter.Language(tree_sitter_javascript.language())
+from holdfast.compiler.grammar import javascript
+
+LANGUAGE = tree_sitter.Language(javascript())
 FUNCTIONS = frozenset(
     {
         "function_declaration",
