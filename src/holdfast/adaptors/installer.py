@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import StoreError
+from holdfast.adaptors.exports import exported_names
+from holdfast.adaptors.flatten import Flattener, NotFlatError
 from holdfast.adaptors.npm import Npm
 from holdfast.adaptors.package import entry_file, read_manifest
 from holdfast.adaptors.record import Record
@@ -20,11 +23,25 @@ from holdfast.adaptors.specifier import Specifier
 from holdfast.model.json import JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of an adaptor before its files are sealed."""
+
+    specifier: Specifier
+    entry: str
+    not_flat: str
+    exports: tuple[str, ...]
+    packages: dict[str, dict[str, str]]
+
+
 class Installer:
     """Puts adaptors into the store at `root`. The caller holds the adaptor's lock."""
 
-    def __init__(self, root: Path, npm: Npm, overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self, root: Path, npm: Npm, overrides: Mapping[str, str], flattener: Flattener | None
+    ) -> None:
         self._root = root
+        self._flattener = flattener
         self._overrides = overrides
         self._npm = npm
 
@@ -38,18 +55,32 @@ class Installer:
         overrides = {name: v for name, v in self._overrides.items() if name != specifier.name}
         return await self._npm.install(work, str(specifier), overrides=overrides, hold=hold)
 
-    def finish(self, specifier: Specifier, work: Path, lock: JsonObject) -> tuple[Path, Record]:
+    async def finish(
+        self, specifier: Specifier, work: Path, lock: JsonObject
+    ) -> tuple[Path, Record]:
         """Describe and seal what npm made in `work`, and move it to its place in the store.
 
-        Blocks for some tenths of a second. Raises StoreError, OSError.
+        Raises StoreError, OSError.
         """
-        modules = work / "node_modules"
-        package = modules / specifier.name
+        package = work / "node_modules" / specifier.name
         manifest = read_manifest(package)
         if manifest.get("version") != specifier.version:
             message = f"npm installed version {manifest.get('version')} in its place"
             raise StoreError(message)
         entry = entry_file(package, manifest)
+        not_flat = "not wanted"
+        if self._flattener is not None:
+            try:
+                entry = await self._flattener.flatten(work, package, entry)
+                not_flat = ""
+            except NotFlatError as error:
+                not_flat = str(error)
+        exports = await asyncio.to_thread(exported_names, package)
+        facts = _Facts(specifier, entry, not_flat, exports, _packages(lock))
+        return await asyncio.to_thread(self._seal, work, facts)
+
+    def _seal(self, work: Path, facts: _Facts) -> tuple[Path, Record]:
+        modules = work / "node_modules"
         # npm's own notes change from install to install; what matters of them is in the record.
         for leftover in (modules / ".package-lock.json", work / "package-lock.json"):
             leftover.unlink(missing_ok=True)
@@ -57,15 +88,16 @@ class Installer:
         tree.make_read_only(work)
         found = tree.digest(modules)
         record = Record(
-            name=specifier.name,
-            version=str(specifier.version),
-            entry=entry,
-            exports=(),
+            name=facts.specifier.name,
+            version=str(facts.specifier.version),
+            entry=facts.entry,
+            exports=facts.exports,
+            not_flat=facts.not_flat,
             digest=found.digest,
             files=found.files,
             size=found.size,
             installed_at=time.time(),
-            packages=_packages(lock),
+            packages=facts.packages,
         )
         record.write(work)
         return place(work, self._root, record), record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from holdfast.adaptors.errors import AutoinstallError, StoreError
+from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.package import entry_file, read_manifest
 from holdfast.adaptors.record import InstalledAdaptor
 from holdfast.adaptors.specifier import Specifier
@@ -33,4 +34,4 @@ def find_local(wanted: Specifier, monorepo: Path | None) -> InstalledAdaptor:
             specifier=str(wanted),
             fix=f"Build the adaptor in {folder} first, or check OPENFN_ADAPTORS_REPO.",
         ) from None
-    return InstalledAdaptor(wanted.name, "local", folder, entry, (), "")
+    return InstalledAdaptor(wanted.name, "local", folder, entry, exported_names(folder), "")

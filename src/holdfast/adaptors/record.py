@@ -62,6 +62,8 @@ class Record:
     size: int  # bytes
     #: Seconds since 1970.
     installed_at: float
+    #: Why it is loaded from the files as npm laid them out; empty: `entry` is one joined file.
+    not_flat: str
     #: Version and npm's checksum of every package, by its place below the folder.
     packages: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -122,7 +124,7 @@ def parse_record(text: bytes) -> Record:
 
 
 def _from_json(value: JsonObject) -> Record:
-    texts = {key: value[key] for key in ("name", "version", "entry", "digest")}
+    texts = {key: value[key] for key in ("name", "version", "entry", "digest", "not_flat")}
     numbers = {key: value[key] for key in ("files", "size", "installed_at")}
     exports, packages = value["exports"], value["packages"]
     assert all(isinstance(text, str) for text in texts.values())

@@ -21,6 +21,7 @@ from holdfast.adaptors import tree
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
 from holdfast.adaptors.failures import WORDS, from_npm, from_system
+from holdfast.adaptors.flatten import Flattener
 from holdfast.adaptors.installer import Installer
 from holdfast.adaptors.integrity import Verifier
 from holdfast.adaptors.local import find_local
@@ -44,6 +45,7 @@ class Store:
     `monorepo` is where `name@local` adaptors are (`OPENFN_ADAPTORS_REPO`); `environment` is what
     npm's settings are taken from, by default this process's. `overrides` are exact versions for
     packages that adaptors need, instead of those they ask for (a mirror that lacks one, a fix).
+    `flatten` joins each adaptor into one file where that changes nothing but speed.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Store:
         environment: Mapping[str, str] | None = None,
         overrides: Mapping[str, str] | None = None,
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
+        flatten: bool = True,
     ) -> None:
         self.root = root.absolute()
         self._monorepo = monorepo
         self._retry_seconds = retry_seconds
         self._npm = Npm(self.root / ".npm", environment)
-        self._installer = Installer(self.root, self._npm, overrides or {})
+        flattener = Flattener(self._tools(environment)) if flatten else None
+        self._installer = Installer(self.root, self._npm, overrides or {}, flattener)
         self._verifier = Verifier()
         self._records: dict[str, tuple[Path, Record]] = {}
         self.resolutions = Resolutions(
@@ -157,6 +161,11 @@ class Store:
             finally:
                 await asyncio.to_thread(tree.remove, work)
 
+    def _tools(self, environment: Mapping[str, str] | None) -> Store:
+        """A store of its own for programs that installation uses. Speed only: no retries."""
+        folder = self.root / ".tools"
+        return Store(folder, environment=environment, retry_seconds=(), flatten=False)
+
     async def _one(
         self, text: str, listener: Listener, gate: asyncio.Semaphore, refresh: bool
     ) -> InstalledAdaptor:
@@ -219,9 +228,7 @@ class Store:
                 notes = await self._persist(
                     lambda: self._installer.download(wanted, work, lock), wanted, listener
                 )
-                folder, record = await asyncio.to_thread(
-                    self._installer.finish, wanted, work, notes
-                )
+                folder, record = await self._installer.finish(wanted, work, notes)
         except StoreError as error:
             raise AutoinstallError(error.message, specifier=text, fix=error.fix) from error
         except OSError as error:

@@ -29,7 +29,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
         registry.publish("helper", "1.0.0", files={"data/facts.txt": "42"})
         registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
         registry.publish(NAME, "2.0.0", dependencies={"helper": "1.0.0"})
-        store = Store(folder, environment=registry.environment(str(folder)))
+        store = Store(folder, environment=registry.environment(str(folder)), flatten=False)
         asyncio.run(store.ensure([f"{NAME}@1.0.0", f"{NAME}@latest", "helper"]))
     return store
 

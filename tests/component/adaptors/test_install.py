@@ -37,7 +37,9 @@ class Room:
         self.store = self.another()
 
     def another(self) -> Store:
-        return Store(self.root, environment=self.environment, retry_seconds=(0.01, 0.01))
+        return Store(
+            self.root, environment=self.environment, retry_seconds=(0.01, 0.01), flatten=False
+        )
 
     def ensure(self, *specifiers: str, refresh: bool = False) -> list[str]:
         self.news.clear()
@@ -346,6 +348,7 @@ def test_overrides_choose_the_version_of_a_dependency(tmp_path: Path, registry: 
         tmp_path / "store",
         environment=registry.environment(str(tmp_path)),
         overrides={"helper": "1.0.0"},
+        flatten=False,
     )
     asyncio.run(store.ensure([f"{NAME}@1.0.0", "helper@1.0.0"]))
     record = next(record for _, record in store.installed() if record.name == NAME)

@@ -1,0 +1,208 @@
+"""One file instead of thousands: an adaptor that loads in a third of the time and memory.
+
+esbuild joins the adaptor and all it needs into a single module beside its entry file. The file
+is used only where it cannot behave differently: no part of it looks for its own place on disk or
+loads by computed names, and loading both gives the same names, kinds and globals. Everything
+else keeps the files as npm laid them out. Figures: `docs/adaptors.md`, "Loading".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import re
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from holdfast.adaptors.errors import AutoinstallError, StoreError
+from holdfast.adaptors.record import InstalledAdaptor
+from holdfast.model.json import Json, JsonObject
+
+#: The bundler, an npm package whose program comes in a package of its own for each platform.
+ESBUILD = "esbuild@0.28.2"
+#: Ending of the joined file; it lies beside the entry file.
+SUFFIX = ".holdfast.mjs"
+_TIME_LIMIT_SECONDS = 60.0
+#: Where esbuild's output makes the `module` of a CommonJS file.
+_MODULE = "mod = { exports: {} }"
+_MODULE_WITH_REQUIRE = "mod = { exports: {}, require }"
+#: What CommonJS files find around them, for those that became part of an ES module.
+_PRELUDE = (
+    "import { createRequire as hfRequire } from 'node:module';"
+    "import { fileURLToPath as hfPath } from 'node:url';"
+    "import { dirname as hfFolder } from 'node:path';"
+    "const require = hfRequire(import.meta.url), __filename = hfPath(import.meta.url),"
+    " __dirname = hfFolder(__filename);"
+)
+_OPTIONS = (
+    "--bundle",
+    "--platform=node",
+    "--target=node24",
+    "--format=esm",
+    # Node's own conditions; esbuild would add `module`, which Node does not know.
+    "--conditions=node,node-addons,module-sync",
+    # Function names can be seen by jobs (`error.name`), and side effects are kept even where a
+    # package claims to have none: the same thing must happen, only faster.
+    "--keep-names",
+    "--ignore-annotations",
+    "--charset=utf8",
+    "--log-level=silent",
+    f"--banner:js={_PRELUDE}",
+)
+#: Text that means: this file looks for its place, or loads what only shows when it runs.
+_BOUND = re.compile(
+    rb"\b__dirname\b|\b__filename\b|\bimport\.meta\b|\bcreateRequire\b|\bnew Worker\("
+    rb"|\brequire\.(?:resolve|cache|main)\b"
+    rb"|\bmodule\.(?:require|paths|parent|children|filename|id)\b"
+    rb"|\bimport\(\s*[^'\"\s)]|\brequire\(\s*[^'\"\s)]"
+)
+#: Files where such text was read by us and changes nothing: undici only looks for its own file
+#: name in a stack trace, to add frames where it is missing.
+_HARMLESS = ("/undici/index.js",)
+_PROCESSORS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_SHAPE = Path(__file__).with_name("shape.mjs")
+
+
+class Tools(Protocol):
+    """Where the bundler comes from: an adaptor store is one."""
+
+    async def ensure(self, specifiers: list[str]) -> dict[str, InstalledAdaptor]: ...
+
+
+class NotFlatError(Exception):
+    """The adaptor stays as npm laid it out; the text says why."""
+
+
+class Flattener:
+    """Makes single files of adaptors, with an esbuild that `tools` provides."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._program: Path | None = None
+        self._unavailable: str | None = None
+
+    async def flatten(self, folder: Path, package: Path, entry: str) -> str:
+        """Write the joined file of the adaptor in `package`; its path relative to `package`.
+
+        `folder` holds the package and all it needs, and is not sealed yet. Raises NotFlatError,
+        after which nothing of the attempt is left.
+        """
+        program = await self._esbuild()
+        source = package / entry
+        target = source.with_name(source.name.partition(".")[0] + SUFFIX)
+        notes = folder / "esbuild.json"
+        try:
+            files = [str(source), f"--outfile={target}", f"--metafile={notes}"]
+            await _run([str(program), *files, *_OPTIONS], folder)
+            await asyncio.to_thread(_complete_modules, target)
+            await asyncio.to_thread(_check_inputs, folder, json.loads(notes.read_text()))
+            before, after = await asyncio.gather(_shape(folder, source), _shape(folder, target))
+            if before != after:
+                reason = "loaded as one file, it offers something else"
+                raise NotFlatError(reason)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            notes.unlink(missing_ok=True)
+        return target.relative_to(package).as_posix()
+
+    async def _esbuild(self) -> Path:
+        """The bundler's program, fetched once. A failure is remembered: it concerns speed only."""
+        if self._program is None and self._unavailable is None:
+            try:
+                found = await self._tools.ensure([ESBUILD])
+                self._program = _program(found[ESBUILD].path)
+            except (AutoinstallError, StoreError) as error:
+                self._unavailable = error.message
+        if self._program is None:
+            reason = f"no esbuild ({self._unavailable})"
+            raise NotFlatError(reason)
+        return self._program
+
+
+def _program(package: Path) -> Path:
+    processor = _PROCESSORS.get(platform.machine().lower(), platform.machine())
+    name = f"{sys.platform}-{processor}"
+    program = package.parent / "@esbuild" / name / "bin" / "esbuild"
+    if not program.is_file():
+        message = f"there is no esbuild for {name}"
+        raise StoreError(message)
+    return program
+
+
+def _complete_modules(target: Path) -> None:
+    """Give CommonJS modules in the joined file their `module.require`; lodash asks for it."""
+    text = target.read_text()
+    if text.count(_MODULE) > 1:
+        reason = "esbuild's output is not as we know it"
+        raise NotFlatError(reason)
+    target.write_text(text.replace(_MODULE, _MODULE_WITH_REQUIRE))
+
+
+def _check_inputs(folder: Path, notes: JsonObject) -> None:
+    """Refuse what could behave differently as part of one file. Raises NotFlatError."""
+    inputs = notes.get("inputs")
+    inside = folder.resolve()
+    for name in inputs if isinstance(inputs, dict) else ():
+        if name.startswith("(disabled)"):
+            continue
+        path = (folder / name).resolve()
+        if not path.is_relative_to(inside):
+            reason = f"{name} is outside of the adaptor's folder"
+            raise NotFlatError(reason)
+        if path.suffix == ".json" or str(path).endswith(_HARMLESS):
+            continue
+        found = _BOUND.search(path.read_bytes())
+        if found is not None:
+            place = path.relative_to(inside).as_posix()
+            reason = f"{place} depends on where it lies ({found[0].decode(errors='replace')})"
+            raise NotFlatError(reason)
+
+
+async def _shape(folder: Path, file: Path) -> Json:
+    command = [sys.executable, "-m", "holdfast.adaptors.walled"]
+    output = await _run([*command, str(folder), str(_SHAPE), str(file)], folder)
+    try:
+        shape: Json = json.loads(output.rstrip().rpartition("\n")[2])
+    except ValueError:
+        reason = f"{file.name} cannot be loaded on its own"
+        raise NotFlatError(reason) from None
+    return shape
+
+
+async def _run(command: list[str], folder: Path) -> str:
+    """Output of a program that may take a minute. Raises NotFlatError."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        reason = f"{Path(command[0]).name} does not start ({error.strerror})"
+        raise NotFlatError(reason) from None
+    try:
+        async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        reason = f"{Path(command[0]).name} took longer than {_TIME_LIMIT_SECONDS:.0f} s"
+        raise NotFlatError(reason) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.shield(process.wait())
+    if process.returncode:
+        reason = f"{Path(command[0]).name} ended with {process.returncode}"
+        raise NotFlatError(reason)
+    return output.decode(errors="replace")

@@ -1,0 +1,169 @@
+"""Joining an adaptor into one file, and when not to, with the real esbuild."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures.adaptors import REAL
+from holdfast.adaptors import AutoinstallError, InstalledAdaptor, Store, node_binary
+from holdfast.adaptors.flatten import ESBUILD, Flattener, NotFlatError
+from holdfast.adaptors.package import entry_file, read_manifest
+from holdfast.adaptors.record import read_record
+
+
+@pytest.fixture(scope="module")
+def flattener(adaptor_store: Store) -> Flattener:
+    tools = Store(adaptor_store.root / ".tools", flatten=False)
+    asyncio.run(tools.ensure([ESBUILD]))
+    return Flattener(tools)
+
+
+def package(folder: Path, files: dict[str, str], entry: str = "index.js") -> Path:
+    root = folder / "node_modules" / "probe"
+    manifest = {"name": "probe", "version": "1.0.0", "type": "module", "main": entry}
+    for name, text in ({"package.json": json.dumps(manifest)} | files).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def flatten(flattener: Flattener, root: Path, entry: str = "index.js") -> str:
+    return asyncio.run(flattener.flatten(root.parents[1], root, entry))
+
+
+def evaluate(file: Path, expression: str) -> str:
+    code = f"import * as it from {json.dumps(str(file))}; console.log({expression})"
+    command = [str(node_binary()), "--input-type=module", "-e", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_every_real_adaptor_is_one_file_that_works_alone(
+    adaptor_store: Store, real_adaptors: dict[str, InstalledAdaptor], tmp_path: Path
+) -> None:
+    assert len(real_adaptors) == len(REAL)
+    for adaptor in real_adaptors.values():
+        assert read_record(adaptor_store.folder_of(adaptor)).not_flat == ""
+        lonely = tmp_path / f"{adaptor.name.rpartition('/')[2]}.mjs"
+        shutil.copyfile(adaptor.path / adaptor.entry, lonely)
+        original = adaptor.path / entry_file(adaptor.path, read_manifest(adaptor.path))
+        names = "Object.keys(it).sort().join()"
+        assert evaluate(lonely, names) == evaluate(original, names) != ""
+
+
+def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: Path) -> None:
+    root = package(
+        tmp_path,
+        {
+            "index.js": "import { name } from './old.cjs'; import data from './data.json' with"
+            " { type: 'json' }; export { name }; export const later = () => import('./late.js');"
+            " export default { data }; export class Odd extends Error {}",
+            "old.cjs": "const { format } = require('node:util'); exports.name = format('%s', 7);"
+            "exports.types = module['require']('util').types;",
+            "late.js": "export const value = await Promise.resolve('late');",
+            "data.json": '{"facts": 42}',
+        },
+    )
+    joined = root / flatten(flattener, root)
+    for gone in ("old.cjs", "late.js", "data.json"):
+        (root / gone).unlink()
+    assert evaluate(joined, "it.name, it.default.data.facts, it.Odd.name") == "7 42 Odd"
+    assert evaluate(joined, "(await it.later()).value") == "late"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("export const u = new URL('./x.txt', import.meta.url).href;", "depends on where it lies"),
+        ("import * as m from 'node:module'; export const a = m.createRequire;", "depends on"),
+        ("export const load = (name) => import(name);", "depends on where it lies"),
+        ("export const a = 1; syntax error", "esbuild ended with 1"),
+        ("import './not-there.js'; export const a = 1;", "esbuild ended with 1"),
+        ("import '../../outside.js'; export const a = 1;", "outside of the adaptor's folder"),
+        ("export const a = new Error().stack.includes('.holdfast.') ? 1 : 'one';", "something"),
+        ("throw new Error('on load'); export const a = 1;", "ended with 1"),
+        ("globalThis[new Error().stack.includes('.holdfast.') ? 'x' : 'y'] = 1;", "something"),
+    ],
+)
+def test_what_could_behave_differently_stays_as_it_was(
+    flattener: Flattener, tmp_path: Path, code: str, reason: str
+) -> None:
+    (tmp_path / "outside.js").write_text("")
+    root = package(tmp_path / "inner", {"index.js": code})
+    if "outside" in code:
+        (root.parents[2] / "outside.js").write_text("")
+        (root / "index.js").write_text(code.replace("../../outside", "../../../outside"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(NotFlatError, match=reason):
+        flatten(flattener, root)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_code_that_is_loaded_for_comparison_is_inside_walls(
+    flattener: Flattener, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("worker secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"""
+            import fs from 'node:fs';
+            import net from 'node:net';
+            import {{ execFileSync }} from 'node:child_process';
+            const tried = (action) => {{
+              try {{ action(); return false }} catch {{ return true }}
+            }};
+            const stopped = [
+              tried(() => fs.readFileSync({json.dumps(str(secret))})),
+              tried(() => fs.writeFileSync('left-behind.txt', 'x')),
+              tried(() => execFileSync('/bin/true')),
+              Object.keys(process.env).sort().join() === 'HOME,PATH',
+              await new Promise((done) => {{
+                const socket = net.connect({port}, '127.0.0.1', () => done(false));
+                socket.on('error', () => done(true));
+              }}),
+            ];
+            if (!stopped.every(Boolean)) throw new Error(stopped.join());
+            export const fine = true;
+        """
+        root = package(tmp_path / "inner", {"index.js": code})
+        assert flatten(flattener, root) == "index.holdfast.mjs"
+        server.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    # The same outside of the walls gets at everything: the test can fail.
+    command = [str(node_binary()), str(root / "index.js")]
+    outside = subprocess.run(command, check=False, capture_output=True, cwd=tmp_path)
+    assert outside.returncode != 0
+    assert (tmp_path / "left-behind.txt").exists()
+
+
+def test_without_esbuild_the_files_stay_and_installation_goes_on(tmp_path: Path) -> None:
+    class NoTools:
+        asked = 0
+
+        async def ensure(self, specifiers: list[str]) -> dict[str, InstalledAdaptor]:
+            self.asked += 1
+            cause = "the npm registry cannot be reached"
+            raise AutoinstallError(cause, specifier=specifiers[0])
+
+    tools = NoTools()
+    flattener = Flattener(tools)
+    root = package(tmp_path, {"index.js": "export const a = 1;"})
+    for _ in range(2):
+        with pytest.raises(NotFlatError, match=r"no esbuild .*cannot be reached"):
+            flatten(flattener, root)
+    assert tools.asked == 1
+
+
+def test_the_walls_refuse_to_start_anything_without_a_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "holdfast.adaptors.walled"]
+    ended = subprocess.run(command, check=False, capture_output=True, cwd=tmp_path)
+    assert ended.returncode != 0
