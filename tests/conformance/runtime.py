@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.direct import execute
-from conformance.matching import includes, masked, same, same_event
-from conformance.recording import Recording
-from holdfast.adaptors import Store
+from conformance.launching import Launch, common_folder, engine_launch, record
+from conformance.matching import (
+    includes,
+    masked,
+    same,
+    same_ending,
+    same_engine_event,
+    same_event,
+)
+from conformance.recording import Recording, engine_error, engine_events
+from holdfast.engine.client import Engine, start_supervisor
 
-ROOT = Path(__file__).parents[2]
 DEVIATIONS: dict[str, Any] = json.loads(Path(__file__).with_name("deviations.json").read_text())
-COMMON = "@openfn/language-common@3.3.4"
 Case = dict[str, Any]
-
-
-@dataclass
-class Launch:
-    """One run as a case wants it."""
-
-    plan: dict[str, Any]
-    input_text: str | None
-    options: dict[str, Any]
-    credentials: dict[str, Any] = field(default_factory=dict)
-
-
-Executor = Callable[[Launch], Recording]
-
-
-def common_folder() -> str:
-    """Where `@openfn/language-common` is installed, from the registry if need be."""
-    store = Store(ROOT / ".cache" / "adaptors")
-    return str(asyncio.run(store.ensure([COMMON]))[COMMON].path)
 
 
 def placed(case: Case, folder: Path) -> Case:
@@ -48,7 +33,7 @@ def placed(case: Case, folder: Path) -> Case:
         path.write_text(text, encoding="utf-8")
     text = json.dumps(case)
     if "$COMMON" in text:
-        text = text.replace("$COMMON", common_folder())
+        text = text.replace("$COMMON", str(common_folder()))
     replaced: Case = json.loads(text.replace("$TMP", str(folder)))
     return replaced
 
@@ -125,27 +110,62 @@ def judge_logs(expect: dict[str, Any], recording: Recording) -> list[str]:
     return problems
 
 
-def directly(launch: Launch) -> Recording:
-    ended = execute(launch.plan, input_text=launch.input_text, options=launch.options)
-    return Recording(ended.frames)
+def judge_engine(expect: dict[str, Any], recording: Recording) -> list[str]:
+    """The same for a case of level `engine`, by what the run's journal holds."""
+    problems = []
+    if "error" in expect:
+        ended = engine_error(recording)
+        if ended is None or not same_ending(expect["error"], ended):
+            problems.append(f"error: {ended}")
+    elif recording.end is None:
+        problems.append(f"did not end: {recording.outcome}")
+    elif "state" in expect and not same(expect["state"], recording.end.get("state")):
+        problems.append(f"state: {json.dumps(recording.end)}")
+    if "events" in expect:
+        events = engine_events(recording)
+        wanted = expect["events"]
+        if len(wanted) != len(events) or not all(map(same_engine_event, wanted, events)):
+            problems.append(f"events: {json.dumps(events)}")
+    return problems + judge_logs(expect, recording)
 
 
-def check(case: Case, executor: Executor = directly) -> list[str]:
-    """Run one case; what differs from it, and from our own documented behaviour if it has one."""
+async def check(case: Case, engine: Engine, journals: Path) -> list[str]:
+    """Run one case; what differs from it, or from our own documented behaviour if it has one."""
     with tempfile.TemporaryDirectory(prefix="holdfast-case-") as folder:
-        case = placed(case, Path(folder).resolve())
-        recording = executor(runtime_launch(case))
-    expected = DEVIATIONS.get(case["id"], {}).get("expect", case["expect"])
-    return judge_runtime(expected, recording)
+        case = placed(case, Path(folder))
+        expected = DEVIATIONS.get(case["id"], {}).get("expect", case["expect"])
+        if case["level"] == "runtime":
+            return judge_runtime(expected, await record(runtime_launch(case), engine, journals))
+        problems = []
+        plans = case.get("plans") or [case["plan"]]
+        for plan, wanted in zip(plans, expected.get("runs") or [expected], strict=True):
+            launch = await engine_launch(case, plan, Path(folder))
+            problems += judge_engine(wanted, await record(launch, engine, journals))
+        return problems
+
+
+async def check_all(cases: list[Case]) -> list[str]:
+    """Run the cases in one engine, some at a time."""
+    slots = asyncio.Semaphore(os.cpu_count() or 1)
+    failures: dict[str, str] = {}
+
+    async def one(case: Case) -> None:
+        async with slots:
+            problems = await check(case, engine, journals)
+        if problems:
+            failures[case["id"]] = "\n    ".join([f"{case['id']} {case['title']}", *problems])
+
+    # the journals outlive the shims, which still clean up when their run has ended
+    with tempfile.TemporaryDirectory(prefix="holdfast-cases-") as data:
+        journals = Path(data) / "journals"
+        journals.mkdir()
+        async with start_supervisor(Path(data)) as engine:
+            await asyncio.gather(*map(one, cases))
+    return [failures[case["id"]] for case in cases if case["id"] in failures]
 
 
 def run(cases: list[Case]) -> list[str]:
-    """Run all cases; one text for each that fails, its id first."""
-    failures = []
-    for case in cases:
-        if case["level"] != "runtime":
-            continue
-        problems = check(case)
-        if problems:
-            failures.append(f"{case['id']} {case['title']}\n    " + "\n    ".join(problems))
-    return failures
+    """Run all cases through the whole engine; one text for each that fails, its id first."""
+    if "$COMMON" in json.dumps(cases):
+        common_folder()  # installed before the first case waits for it
+    return asyncio.run(check_all(cases))

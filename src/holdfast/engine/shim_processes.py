@@ -110,6 +110,7 @@ def engine_spec(config: EngineConfig, group: Group, limits: Limits, scratch: Pat
         f"--max-old-space-size={heap_limit(limits.memory_mb)}",
         f"--max-semi-space-size={_SEMI_SPACE_MB}",
         "--experimental-vm-modules",
+        "--expose-internals",  # where in a text V8 found a syntax error (javascript/syntax.mjs)
         "--disable-warning=ExperimentalWarning",
     )
     return Spec(

@@ -102,6 +102,7 @@ export class Run {
       (phase, step) => this.phase(phase, step),
       (text) => this.engineLog.error(text),
     );
+    this.trace('compiled', { duration: 0 });
     try {
       this.plan = new Plan(this.rawPlan, this.adaptorLog.console());
     } catch (error) {

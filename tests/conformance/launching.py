@@ -1,0 +1,115 @@
+"""From a case to a run of the whole engine: supervisor, shim, compiler, Node."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.recording import Recording
+from holdfast.adaptors import Store
+from holdfast.engine.client import Engine, RunRequest, prepare_run
+from holdfast.journal import JournalReader
+from holdfast.model.limits import Limits
+
+ROOT = Path(__file__).parents[2]
+COMMON = "@openfn/language-common@3.3.4"
+#: What the reference's engine lets jobs import.
+ENGINE_WHITELIST = ["^@openfn/"]
+REMOVED = ["configuration", "response"]
+
+
+@dataclass
+class Launch:
+    """One run as a case wants it. Times in ms, sizes in MB, as the cases have them."""
+
+    plan: dict[str, Any]
+    input_text: str | None
+    options: dict[str, Any]
+    credentials: dict[str, Any] = field(default_factory=dict)
+    memory_mb: int = 500
+    timeout_ms: int = 60_000
+    #: Events from before the run.
+    before: list[dict[str, Any]] = field(default_factory=list)
+
+
+@functools.cache
+def common_folder() -> Path:
+    """Where `@openfn/language-common` is installed, from the registry if need be."""
+    store = Store(ROOT / ".cache" / "adaptors")
+    return asyncio.run(store.ensure([COMMON]))[COMMON].path
+
+
+async def record(launch: Launch, engine: Engine, journals: Path) -> Recording:
+    """Run it and read its journal."""
+    run_id = str(uuid.uuid4())
+    prepared = prepare_run(journals, run_id, launch.plan)
+    prepared.input.write_text(launch.input_text or "", encoding="utf-8")
+    limits = Limits(memory_mb=launch.memory_mb, timeout_seconds=launch.timeout_ms / 1000)
+    request = RunRequest(
+        prepared.path, run_id, limits, launch.credentials, {"run_id": run_id, **launch.options}
+    )
+    handle = await engine.launch(request)
+    await handle.outcome()
+    with JournalReader(prepared.journal) as reader:
+        records = [(int(item.kind), item.body) for item in reader.read()]
+    return Recording(records, launch.before)
+
+
+async def engine_launch(case: dict[str, Any], plan: dict[str, Any], folder: Path) -> Launch:
+    """A case of level `engine`: expressions are job code."""
+    made = case.get("options", {}).get("engine", {})
+    given = case.get("options", {}).get("execute", {})
+    adaptors = repository(plan, folder / "repo")
+    versions: dict[str, Any] = {"node": "", "engine": "", "compiler": "", "runtime": ""}
+    for adaptor in adaptors.values():
+        versions.setdefault(adaptor["name"], []).append(adaptor["version"])
+    return Launch(
+        plan,
+        json.dumps(case.get("input", {})),
+        {
+            "versions": versions,
+            "adaptors": adaptors,
+            "whitelist": ENGINE_WHITELIST,
+            "scrub": False,
+            "state_props_to_remove": made.get("statePropsToRemove", REMOVED),
+            "payload_limit_mb": given.get("payloadLimitMb", 10),
+            "log_payload_limit_mb": given.get("logPayloadLimitMb", 1),
+            "trace": {"level": "engine"},
+        },
+        credentials(plan, given.get("resolvers", {}).get("credential", {})),
+        given.get("memoryLimitMb", 500),
+        given.get("runTimeoutMs", 60_000),
+    )
+
+
+def repository(plan: dict[str, Any], repo: Path) -> dict[str, Any]:
+    """The adaptors of a plan, where a case's repository has them."""
+    found = {}
+    for step in plan["workflow"]["steps"]:
+        for specifier in step.get("adaptors", []):
+            name, _, version = specifier.rpartition("@")
+            folder = repo / "node_modules" / f"{name}_{version}"
+            if folder.is_dir():
+                manifest = json.loads((folder / "package.json").read_text())
+                found[specifier] = {
+                    "name": name,
+                    "version": version,
+                    "path": str(folder),
+                    "entry": manifest.get("main", "index.js"),
+                    "exports": [],
+                }
+    return found
+
+
+def credentials(plan: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Configurations by step, as the worker fetches them."""
+    return {
+        step["id"]: table[step["configuration"]]
+        for step in plan["workflow"]["steps"]
+        if isinstance(step.get("configuration"), str) and step["configuration"] in table
+    }
