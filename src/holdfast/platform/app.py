@@ -14,12 +14,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from holdfast.platform.access import Access
+from holdfast.platform.api.collections import collection_routes
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.cron import cron
 from holdfast.platform.janitor import janitor
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import Settings
 from holdfast.platform.socket import worker_socket
+from holdfast.platform.web.pages import page_routes
 from holdfast.platform.webhook import webhook
 
 logger = logging.getLogger("holdfast.platform")
@@ -46,7 +48,9 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
             Route("/ready", _ready),
             Route("/i/{path:path}", webhook, methods=["GET", "POST"]),
             WebSocketRoute("/worker/websocket", worker_socket),
+            *collection_routes(),
             *api_routes(),
+            *page_routes(),
         ],
         middleware=[Middleware(Access)],
         lifespan=lifespan,

@@ -22,9 +22,15 @@ class Hub:
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Queue[Notice]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.closed = False
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """The platform is stopping: whoever waits for news shall go home."""
+        self.closed = True
+        self.publish([Notice(topic, "closing") for topic in self._watchers])
 
     def publish_from_thread(self, notices: list[Notice]) -> None:
         """What the database calls after a commit."""

@@ -97,6 +97,7 @@ async def serve(
                 await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
             finally:
+                platform.hub.close()
                 server.should_exit = True
                 await serving
 

@@ -82,6 +82,8 @@ async def _start(platform: Platform, trigger: Row[Any], body: str, record: str) 
             async with asyncio.timeout(limit):
                 while True:
                     notice = await notices.get()
+                    if notice.what == "closing":
+                        return _stopping(created)
                     ended = RunState(notice.data.get("state", "started")).final
                     if notice.data.get("run_id") == created.run_id and ended:
                         break
@@ -95,6 +97,15 @@ async def _start(platform: Platform, trigger: Row[Any], body: str, record: str) 
 async def _ended(platform: Platform, run_id: str) -> bool:
     run = await platform.database.read(lambda c: find_run(c, run_id))
     return run is not None and RunState(run.state).final
+
+
+def _stopping(created: Created) -> Response:
+    body = {
+        "error": "stopping",
+        "message": "The platform is being restarted. The run goes on.",
+        "work_order_id": created.work_order_id,
+    }
+    return JSONResponse(body, 503, headers={**_headers(created), "retry-after": "5"})
 
 
 def _timed_out(created: Created, limit: float) -> Response:

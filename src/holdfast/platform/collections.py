@@ -1,0 +1,191 @@
+"""Collections: named key-value stores that jobs share (`spec/platform.md` 6.1).
+
+Values are text. A list is read in order of insertion, page by page; the cursor is the number of
+the last item. Beyond Lightning: deleting many honours the date filters, `updatedAfter` and
+`updatedBefore` are understood, and so are dates without a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+
+from holdfast.model.errors import HoldfastError
+from holdfast.platform.api.shape import BadFilter, moment
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+
+MOST_CHARACTERS = 1_000_000
+DEFAULT_LIMIT = 1000
+#: Parameter -> column and whether it is a lower bound.
+_TIMES = {
+    "created_after": ("inserted_at", True),
+    "created_before": ("inserted_at", False),
+    "updated_after": ("updated_at", True),
+    "updated_before": ("updated_at", False),
+    "updatedAfter": ("updated_at", True),
+    "updatedBefore": ("updated_at", False),
+}
+
+
+class CollectionError(HoldfastError):
+    """The request cannot be done; the text is for the reply."""
+
+
+class AmbiguousError(CollectionError):
+    """Several projects have a collection of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which items are meant: conditions, a page's size and where it begins."""
+
+    conditions: list[ColumnElement[bool]]
+    limit: int
+    after: int
+
+
+def selection(parameters: Mapping[str, str]) -> Selection:
+    """From query parameters. Raises BadFilter for unknown or malformed ones."""
+    c = t.collection_items.c
+    conditions: list[ColumnElement[bool]] = []
+    limit, after = DEFAULT_LIMIT, 0
+    for name, text in parameters.items():
+        if name == "key":
+            conditions.append(_matches(text))
+        elif name in _TIMES:
+            column, lower = _TIMES[name]
+            at = moment(text, name)
+            conditions.append(c[column] >= at if lower else c[column] < at)
+        elif name == "limit":
+            limit = _limit(text)
+        elif name == "cursor":
+            after = _number(text)
+        elif name != "project_id":
+            message = f"unknown parameter {name!r}"
+            raise BadFilter(message)
+    return Selection(conditions, limit, after)
+
+
+def _matches(pattern: str) -> ColumnElement[bool]:
+    """`*` is any text; everything else means itself."""
+    if "*" not in pattern:
+        return t.collection_items.c.key == pattern
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return t.collection_items.c.key.like(escaped.replace("*", "%"), escape="\\")
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        message = "limit must be a whole number from 1"
+        raise BadFilter(message)
+    return int(text)
+
+
+def cursor_of(item: Row[Any]) -> str:
+    return base64.b64encode(str(item.id).encode()).decode()
+
+
+def _number(cursor: str) -> int:
+    try:
+        return int(base64.b64decode(cursor, validate=True).decode())
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        message = "cursor is not one of ours"
+        raise BadFilter(message) from error
+
+
+def find_collection(connection: Connection, name: str, project_id: str | None) -> str | None:
+    """The id; without a project the name must be unique. Raises AmbiguousError."""
+    c = t.collections.c
+    query = select(c.id).where(c.name == name)
+    if project_id is not None:
+        query = query.where(c.project_id == project_id)
+    found = list(connection.scalars(query.limit(2)))
+    if len(found) > 1:
+        message = (
+            f"Multiple collections found with the name {name!r}. Add ?project_id=<uuid> to "
+            "choose one."
+        )
+        raise AmbiguousError(message)
+    return found[0] if found else None
+
+
+def get_item(connection: Connection, collection_id: str, key: str) -> Row[Any] | None:
+    c = t.collection_items.c
+    return connection.execute(
+        select(t.collection_items).where(c.collection_id == collection_id, c.key == key)
+    ).one_or_none()
+
+
+def page(
+    connection: Connection, collection_id: str, chosen: Selection, count: int
+) -> list[Row[Any]]:
+    """Up to `count` items in order of insertion, after the selection's cursor."""
+    c = t.collection_items.c
+    return list(
+        connection.execute(
+            select(t.collection_items)
+            .where(c.collection_id == collection_id, c.id > chosen.after, *chosen.conditions)
+            .order_by(c.id)
+            .limit(count)
+        )
+    )
+
+
+def put_items(tx: Transaction, collection_id: str, items: list[tuple[str, str]]) -> int:
+    """Insert or replace; an item that is replaced keeps its place. Raises CollectionError."""
+    if len({key for key, _ in items}) != len(items):
+        message = "Duplicate key found"
+        raise CollectionError(message)
+    grown = 0
+    for key, value in items:
+        if len(value) > MOST_CHARACTERS:
+            message = f"the value of {key!r} has more than {MOST_CHARACTERS} characters"
+            raise CollectionError(message)
+        grown += _put(tx, collection_id, key, value)
+    _grow(tx, collection_id, grown)
+    return len(items)
+
+
+def _put(tx: Transaction, collection_id: str, key: str, value: str) -> int:
+    """Store one item; by how many bytes the collection grew."""
+    c = t.collection_items.c
+    mine = (c.collection_id == collection_id, c.key == key)
+    old = tx.connection.scalar(select(c.value).where(*mine))
+    size = len(value.encode("utf-8", "replace"))
+    if old is not None:
+        changes = update(t.collection_items).where(*mine)
+        tx.connection.execute(changes.values(value=value, updated_at=tx.now))
+        return size - len(old.encode("utf-8", "replace"))
+    values = {"key": key, "value": value, "inserted_at": tx.now, "updated_at": tx.now}
+    tx.connection.execute(insert(t.collection_items).values(collection_id=collection_id, **values))
+    return size + len(key.encode("utf-8", "replace"))
+
+
+def delete_items(
+    tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]
+) -> int:
+    """Delete what matches all conditions; how many there were."""
+    c = t.collection_items.c
+    gone = tx.connection.execute(
+        delete(t.collection_items)
+        .where(c.collection_id == collection_id, *conditions)
+        .returning(c.key, c.value)
+    ).all()
+    size = sum(len((row.key + row.value).encode("utf-8", "replace")) for row in gone)
+    _grow(tx, collection_id, -size)
+    return len(gone)
+
+
+def _grow(tx: Transaction, collection_id: str, size: int) -> None:
+    c = t.collections.c
+    tx.connection.execute(
+        update(t.collections)
+        .where(c.id == collection_id)
+        .values(byte_size_sum=c.byte_size_sum + size, updated_at=tx.now)
+    )

@@ -1,0 +1,117 @@
+"""A workflow as a picture: layers from top to bottom, drawn as SVG without a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+NODE_WIDTH, NODE_HEIGHT = 190, 54
+_GAP_X, _GAP_Y, _MARGIN = 36, 62, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box. `kind` is `trigger` or `job`; `state` colours it, if known."""
+
+    id: str
+    kind: str
+    title: str
+    subtitle: str
+    x: float
+    y: float
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An edge: its path, its words, and where they stand."""
+
+    path: str
+    label: str
+    x: float
+    y: float
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Everything to draw, with the size of the picture."""
+
+    nodes: list[Node]
+    lines: list[Line]
+    width: float
+    height: float
+
+
+def layout(parts: dict[str, Any], states: dict[str, str] | None = None) -> Graph:
+    """Lay out the triggers, jobs and edges of a snapshot. `states`: job id -> state."""
+    ids = [item["id"] for item in [*parts["triggers"], *parts["jobs"]]]
+    edges = [
+        (edge["source_trigger_id"] or edge["source_job_id"], edge["target_job_id"], edge)
+        for edge in parts["edges"]
+    ]
+    edges = [edge for edge in edges if edge[0] in ids and edge[1] in ids]
+    layers = _layers(ids, [(a, b) for a, b, _ in edges])
+    widest = max((len(layer) for layer in layers), default=1)
+    width = widest * (NODE_WIDTH + _GAP_X) - _GAP_X + 2 * _MARGIN
+    places: dict[str, tuple[float, float]] = {}
+    for depth, layer in enumerate(layers):
+        row = len(layer) * (NODE_WIDTH + _GAP_X) - _GAP_X
+        left = (width - row) / 2
+        for index, node in enumerate(layer):
+            x = left + index * (NODE_WIDTH + _GAP_X)
+            places[node] = (x, _MARGIN + depth * (NODE_HEIGHT + _GAP_Y))
+    height = len(layers) * (NODE_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN
+    nodes = [_trigger(item, places[item["id"]]) for item in parts["triggers"]]
+    nodes += [_job(item, places[item["id"]], (states or {})) for item in parts["jobs"]]
+    lines = [_line(places[a], places[b], edge) for a, b, edge in edges]
+    return Graph(nodes, lines, width, max(height, NODE_HEIGHT))
+
+
+def _layers(ids: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
+    """Each node one layer below the lowest of its origins (the graph has no circles)."""
+    depth = dict.fromkeys(ids, 0)
+    for _ in ids:  # at most as many rounds as the longest path has nodes
+        moved = False
+        for source, target in edges:
+            if depth[target] < depth[source] + 1 <= len(ids):
+                depth[target] = depth[source] + 1
+                moved = True
+        if not moved:
+            break
+    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
+    for node in ids:
+        layers[depth[node]].append(node)
+    return [layer for layer in layers if layer]
+
+
+def _trigger(item: dict[str, Any], place: tuple[float, float]) -> Node:
+    webhook = item["type"] == "webhook"
+    words = "Webhook" if webhook else f"Cron {item['cron_expression']}"
+    detail = "on" if item["enabled"] else "disabled"
+    return Node(item["id"], "trigger", words, detail, *place, None)
+
+
+def _job(item: dict[str, Any], place: tuple[float, float], states: dict[str, str]) -> Node:
+    adaptor = str(item["adaptor_resolved"]).rpartition("/")[2].removeprefix("language-")
+    state = states.get(item["id"])
+    return Node(item["id"], "job", _short(item["name"], 24), _short(adaptor, 28), *place, state)
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], edge: dict[str, Any]) -> Line:
+    x1, y1 = start[0] + NODE_WIDTH / 2, start[1] + NODE_HEIGHT
+    x2, y2 = end[0] + NODE_WIDTH / 2, end[1] - 6
+    middle = (y1 + y2) / 2
+    path = f"M {x1:g} {y1:g} C {x1:g} {middle:g}, {x2:g} {middle:g}, {x2:g} {y2:g}"
+    return Line(path, _label(edge), (x1 + x2) / 2, middle + 4, bool(edge["enabled"]))
+
+
+def _label(edge: dict[str, Any]) -> str:
+    if edge["condition_label"]:
+        return _short(edge["condition_label"], 26)
+    words = {"always": "", "on_job_success": "on success", "on_job_failure": "on failure"}
+    return words.get(edge["condition_type"], _short(edge["condition_expression"] or "", 26))
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

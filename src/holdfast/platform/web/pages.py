@@ -1,0 +1,207 @@
+"""The pages. Each works without a script; with one, they stay up to date by themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from holdfast.platform import access
+from holdfast.platform.actions import ActionError, cancel, retry, start_run
+from holdfast.platform.api.reads import worker_list
+from holdfast.platform.display import clip_text
+from holdfast.platform.service import Platform
+from holdfast.platform.web import data, live
+from holdfast.platform.web.explain import explain
+from holdfast.platform.web.graph import layout
+from holdfast.platform.web.render import FOLDER, page, pretty
+
+_STATES = (
+    "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
+    "exception", "cancelled", "lost",
+)  # fmt: skip
+
+
+def page_routes() -> list[BaseRoute]:
+    """The web page, its live events and its static files."""
+    return [
+        Route("/", overview),
+        Route("/events", live.overview_events),
+        Route("/runs", runs),
+        Route("/runs/{id}", run),
+        Route("/runs/{id}/events", live.run_events),
+        Route("/runs/{id}/retry", retry_run, methods=["POST"]),
+        Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
+        Route("/workflows/{id}", workflow),
+        Route("/workflows/{id}/run", start, methods=["POST"]),
+        Route("/workers", workers),
+        Route(access.LOGIN, login, methods=["GET", "POST"]),
+        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+    ]
+
+
+async def overview(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    found = await platform.database.read(data.overview)
+    connected = [w for w in await worker_list(platform) if w["connected"]]
+    return page("overview.html", **found, workers=connected, capacity=platform.workers.capacity)
+
+
+async def workers(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    secret = platform.settings.data / "keys" / "worker-secret"
+    url = f"ws{str(request.base_url).removeprefix('http')}worker"
+    return page("workers.html", workers=await worker_list(platform), url=url, secret=secret)
+
+
+async def runs(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    asked = request.query_params
+    filters = {name: asked.get(name) or None for name in ("state", "workflow_id", "q")}
+    text = asked.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 10**6 else 1
+    rows = await platform.database.read(
+        lambda c: data.run_rows(c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, **filters)
+    )
+    known = await platform.database.read(data.workflow_rows)
+    kept = urlencode({name: value for name, value in filters.items() if value})
+    return page(
+        "runs.html",
+        runs=rows[: data.PAGE],
+        more=len(rows) > data.PAGE,
+        number=number,
+        filters=filters,
+        kept=kept,
+        states=_STATES,
+        workflows=known,
+    )
+
+
+async def run(request: Request) -> Response:
+    """One run. `?step=` chooses the step that is shown; `?part=live` is for updates."""
+    platform: Platform = request.app.state.platform
+    key, step = request.path_params["id"], request.query_params.get("step")
+    found = await platform.database.read(lambda c: data.run(c, key, step))
+    if found is None:
+        return _missing("There is no such run.")
+    chosen, row = found["chosen"], found["run"]
+    input_id = chosen.input_dataclip_id if chosen is not None else row.dataclip_id
+    output_id = chosen.output_dataclip_id if chosen is not None else row.final_dataclip_id
+    values: dict[str, Any] = {
+        **found,
+        "chosen_given": step is not None,
+        "explanation": explain(row.state, row.error_type),
+        "graph": layout(found["parts"], found["states"]),
+        "input_id": input_id,
+        "output_id": output_id,
+        "input": await _shown(platform, input_id),
+        "output": await _shown(platform, output_id),
+    }
+    if request.query_params.get("part") == "live":
+        return page("run_live.html", **values)
+    lines = await platform.database.read(lambda c: data.log(c, key))
+    return page("run.html", **values, lines=lines, last=lines[-1].id if lines else 0)
+
+
+async def _shown(platform: Platform, clip_id: str | None) -> str | None:
+    if clip_id is None:
+        return None
+    text = await clip_text(platform, clip_id)
+    return None if text is None else pretty(text)
+
+
+async def workflow(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    return await _workflow_page(request, platform)
+
+
+async def _workflow_page(
+    request: Request, platform: Platform, error: str | None = None, text: str = "{}"
+) -> Response:
+    key = request.path_params["id"]
+    found = await platform.database.read(lambda c: data.workflow(c, key))
+    if found is None:
+        return _missing("There is no such workflow.")
+    return page(
+        "workflow.html",
+        status=422 if error else 200,
+        **found,
+        graph=layout(found["parts"]),
+        base=str(platform.settings.public_url or request.base_url).rstrip("/"),
+        error=error,
+        input_text=text,
+    )
+
+
+async def start(request: Request) -> Response:
+    """The form on the workflow's page: run it now with this input."""
+    platform: Platform = request.app.state.platform
+    async with request.form() as form:
+        text = str(form.get("input") or "{}")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
+    try:
+        created = await platform.database.write(
+            lambda tx: start_run(tx, platform.settings, request.path_params["id"], body=body)
+        )
+    except ActionError as error:
+        return await _workflow_page(request, platform, error.message, text)
+    return RedirectResponse(f"/runs/{created.run_id}", 303)
+
+
+async def retry_run(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    async with request.form() as form:
+        step = str(form.get("step_id") or "") or None
+    try:
+        created = await platform.database.write(
+            lambda tx: retry(tx, platform.settings, request.path_params["id"], step)
+        )
+    except ActionError as error:
+        return page("message.html", status=error.status, title="Not retried", text=error.message)
+    return RedirectResponse(f"/runs/{created.run_id}", 303)
+
+
+async def cancel_run(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+    try:
+        await platform.database.write(lambda tx: cancel(tx, key))
+    except ActionError as error:
+        return page("message.html", status=error.status, title="Not cancelled", text=error.message)
+    return RedirectResponse(f"/runs/{key}", 303)
+
+
+async def login(request: Request) -> Response:
+    """Where others than this machine can come, the admin token opens the page."""
+    platform: Platform = request.app.state.platform
+    after = request.query_params.get("next", "/")
+    if request.method == "GET":
+        return page("login.html", wrong=False)
+    async with request.form() as form:
+        token = str(form.get("token") or "").strip()
+    if not platform.keys.is_admin(token):
+        return page("login.html", status=401, wrong=True)
+    there = after if after.startswith("/") and not urlsplit(after).netloc else "/"
+    answer = RedirectResponse(there if not there.startswith("//") else "/", 303)
+    secure = (platform.settings.public_url or "").startswith("https")
+    answer.set_cookie(
+        access.COOKIE,
+        access.session(platform.keys),
+        max_age=30 * 86400,
+        httponly=True,
+        secure=secure,
+        samesite="strict",
+    )
+    return answer
+
+
+def _missing(text: str) -> Response:
+    return page("message.html", status=404, title="Not found", text=text)

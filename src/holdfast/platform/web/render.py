@@ -1,0 +1,128 @@
+"""Templates and their filters. Everything is escaped by default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from holdfast import __version__
+from holdfast.platform.clock import SECOND, iso, now
+from holdfast.platform.web.explain import LABELS, STEP_STATES
+
+FOLDER = Path(__file__).parent
+#: Nothing but our own files, no inline script, no frames.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+#: Largest document shown on a page, characters.
+SHOWN = 200_000
+
+
+def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, or a part of one."""
+    text = _environment.get_template(template).render(**values)
+    return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def part(template: str, **values: Any) -> str:
+    return _environment.get_template(template).render(**values)
+
+
+def ago(microseconds: int | None) -> str:
+    """`12 s ago`."""
+    if microseconds is None:
+        return ""
+    return f"{_coarse((now() - microseconds) / SECOND)} ago"
+
+
+def _coarse(seconds: float) -> str:
+    for limit, divisor, unit in ((90, 1, "s"), (5400, 60, "min"), (129600, 3600, "h")):
+        if seconds < limit:
+            return f"{max(0, seconds) / divisor:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def duration(microseconds: int | None) -> str:
+    """`84 ms`, `2.4 s`, `3 min 12 s`."""
+    if microseconds is None:
+        return ""
+    seconds = microseconds / SECOND
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def moment(microseconds: int | None, *, short: bool = False) -> Markup:
+    """A `<time>` in UTC."""
+    if microseconds is None:
+        return Markup("–")
+    when = datetime.fromtimestamp(microseconds // SECOND, UTC)
+    text = f"{when:%H:%M:%S}" if short else f"{when:%Y-%m-%d %H:%M:%S}"
+    if short:
+        text += f".{microseconds % SECOND // 1000:03d}"
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        iso(microseconds), f"{when:%Y-%m-%d %H:%M:%S}", text
+    )
+
+
+def pretty(text: str) -> str:
+    """JSON text indented, cut where it is too long for a page."""
+    try:
+        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        shown = text
+    return shown if len(shown) <= SHOWN else shown[:SHOWN] + "\n…"
+
+
+def size(count: int | None) -> str:
+    """`1.2 MB`."""
+    number = float(count or 0)
+    for unit in ("B", "KB", "MB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GB"
+
+
+def _asset(name: str) -> str:
+    """Address of a static file, changing with its content so that browsers may keep it."""
+    digest = hashlib.sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+_environment = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "ago": ago,
+    "duration": duration,
+    "moment": moment,
+    "pretty": pretty,
+    "size": size,
+}
+_environment.globals |= {
+    "LABELS": LABELS,
+    "STEP_STATES": STEP_STATES,
+    "assets": {name: _asset(name) for name in ("holdfast.css", "live.js", "htmx.min.js")},
+    "version": __version__,
+}
