@@ -1,0 +1,139 @@
+"""`holdfast up`: a webhook becomes a run, and every run ends truthfully."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.product import Product, start
+from support.waiting import eventually
+
+
+def test_a_webhook_becomes_a_finished_run(product: Product) -> None:
+    webhook = product.deploy("greet", "fn(s => ({ data: { greeting: `hello ${s.data.name}` } }))")
+    run_id = product.send(webhook, {"name": "Ada"})
+    run = product.finished(run_id)
+    assert (run["state"], run["error_type"]) == ("success", None)
+    [step] = product.steps(run_id)
+    assert step["exit_reason"] == "success"
+    assert product.output(step) == {"data": {"greeting": "hello Ada"}}
+    page = httpx.get(f"{product.url}/runs/{run_id}")
+    assert page.status_code == 200
+    assert "Only" in page.text
+
+
+#: name, job, run state, error type, words of the message
+ENDINGS = [
+    (
+        "fails",
+        "fn(() => { throw new Error('no such patient') })",
+        "failed",
+        "JobError",
+        "no such patient",
+    ),
+    ("syntax", "fn(s => s)\nfn(s => { return s. })", "crashed", "CompileError", "Only: .*2"),
+    ("lazy", "const x = $.data;", "crashed", "CompileError", "inside an operation"),
+    ("missing", "fn(() => nowhere())", "crashed", "RuntimeCrash", "nowhere is not defined"),
+    (
+        "memory",
+        "fn(() => { const kept = []; while (true) kept.push(new Array(1e5).fill(kept.length)) })",
+        "killed",
+        "OOMError",
+        "exceeded maximum memory",
+    ),
+    (
+        "buffers",
+        "fn(() => { const kept = []; while (true) kept.push(Buffer.alloc(1 << 24, 1)) })",
+        "killed",
+        "OOMError",
+        "exceeded maximum memory",
+    ),
+    (
+        "forever",
+        "fn(() => { while (true) {} })",
+        "killed",
+        "TimeoutError",
+        "failed to return within",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, adaptor_store: object) -> object:
+    """A product with tight limits."""
+    folder = tmp_path_factory.mktemp("strict")
+    started = start(
+        folder / "data", folder, adaptor_store, "--run-timeout", "4", "--run-memory", "120"
+    )
+    yield started
+    assert started.up.stop() == 0, started.up.output[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("name", "job", "state", "error_type", "words"), ENDINGS, ids=[e[0] for e in ENDINGS]
+)
+def test_every_run_ends_truthfully(
+    strict: Product, name: str, job: str, state: str, error_type: str, words: str
+) -> None:
+    run_id = strict.send(strict.deploy(name, job), {"n": 1})
+    run = strict.finished(run_id)
+    assert (run["state"], run["error_type"]) == (state, error_type), run
+    assert re.search(words, run["error_message"]), run["error_message"]
+    for step in strict.steps(run_id):
+        assert step["exit_reason"] is not None, "no step stays open"
+
+
+def test_many_runs_at_once(product: Product) -> None:
+    webhook = product.deploy("many", "fn(s => ({ data: { n: s.data.n * 2 } }))")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda n: product.send(webhook, {"n": n}), range(12)))
+    for n, run_id in enumerate(runs):
+        assert product.finished(run_id)["state"] == "success"
+        [step] = product.steps(run_id)
+        assert product.output(step) == {"data": {"n": n * 2}}
+
+
+def test_a_killed_agent_loses_nothing(product: Product) -> None:
+    job = "fn(s => new Promise(done => setTimeout(() => done({ data: { late: true } }), 2500)))"
+    run_id = product.send(product.deploy("survives", job), {})
+    eventually(lambda: product.run(run_id)["state"] == "started", "the run has started")
+    agents = [
+        pid for pid in children_of(product.up.process.pid) if "worker.agent" in words_of(pid)
+    ]
+    assert agents, "the bundled worker has an agent"
+    for pid in agents:
+        os.kill(pid, signal.SIGKILL)
+    assert product.finished(run_id)["state"] == "success"
+    [step] = product.steps(run_id)
+    assert product.output(step) == {"data": {"late": True}}
+
+
+def words_of(pid: int) -> str:
+    """The command line of a process, empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def children_of(pid: int) -> list[int]:
+    """All descendants."""
+    try:
+        files = Path(f"/proc/{pid}/task").glob("*/children")
+        found = [int(word) for file in files for word in file.read_text().split()]
+    except OSError:
+        return []
+    return found + [deeper for child in found for deeper in children_of(child)]
+
+
+def test_secrets_stay_with_their_owner(product: Product) -> None:
+    secret = (product.data / "keys" / "worker-secret").read_text().strip()
+    assert secret not in product.up.output
+    for path in [*(product.data / "keys").iterdir(), product.data / "admin-token"]:
+        assert path.stat().st_mode & 0o077 == 0, f"{path} is for its owner only"
