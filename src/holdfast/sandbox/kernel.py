@@ -15,8 +15,20 @@ libc = ctypes.PyDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
 MACHINE = platform.machine()
-_X86 = {"clone": 56, "pivot_root": 155, "seccomp": 317, "process_vm_readv": 310}
-_ARM = {"clone": 220, "pivot_root": 41, "seccomp": 277, "process_vm_readv": 270}
+_X86 = {
+    "clone": 56,
+    "pivot_root": 155,
+    "seccomp": 317,
+    "process_vm_readv": 310,
+    "process_vm_writev": 311,
+}
+_ARM = {
+    "clone": 220,
+    "pivot_root": 41,
+    "seccomp": 277,
+    "process_vm_readv": 270,
+    "process_vm_writev": 271,
+}
 _COMMON = {  # one number on every architecture since Linux 5.1
     "pidfd_open": 434,
     "close_range": 436,
@@ -150,9 +162,21 @@ class _Vector(ctypes.Structure):
 def read_memory(pid: int, address: int, length: int) -> bytes:
     """Copy bytes out of another process."""
     buffer = ctypes.create_string_buffer(length)
+    return buffer.raw[: _move("process_vm_readv", pid, buffer, address, length)]
+
+
+def write_memory(pid: int, address: int, data: bytes) -> None:
+    """Copy bytes into another process."""
+    buffer = ctypes.create_string_buffer(data, len(data))
+    _move("process_vm_writev", pid, buffer, address, len(data))
+
+
+def _move(
+    name: str, pid: int, buffer: ctypes.Array[ctypes.c_char], address: int, length: int
+) -> int:
     local, remote = _Vector(ctypes.addressof(buffer), length), _Vector(address, length)
-    count = libc.syscall(
-        ctypes.c_long(NUMBERS["process_vm_readv"]),
+    result = libc.syscall(
+        ctypes.c_long(NUMBERS[name]),
         ctypes.c_long(pid),
         ctypes.byref(local),
         ctypes.c_long(1),
@@ -160,5 +184,4 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
         ctypes.c_long(1),
         ctypes.c_long(0),
     )
-    _checked(count, "process_vm_readv")
-    return buffer.raw[:count]
+    return _checked(result, name)

@@ -15,12 +15,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from holdfast.sandbox import kernel
+from holdfast.sandbox import kernel, landlock, roots, seccomp
 from holdfast.sandbox.spec import Layer, Spec, Started
 
+_LISTENER = b"listener "
 #: Exit code of a process that could not build its walls.
 FAILED = 120
 #: Descriptors are moved above this before they are put into place.
@@ -31,6 +33,15 @@ _OOM_SCORE = "1000"
 _Step = tuple[str, Callable[[], None]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Who started the process, as seen from outside of any namespace."""
+
+    pid: int
+    user: int
+    group: int
+
+
 class SpawnError(OSError):
     """A process could not be started; the text names the step and the cause."""
 
@@ -38,30 +49,87 @@ class SpawnError(OSError):
 def spawn(spec: Spec) -> Started:
     """Start the process; returns when its walls stand. Raises SpawnError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    parent = os.getpid()
-    pid = os.fork()
+    origin = _Origin(os.getpid(), os.geteuid(), os.getegid())
+    flags = _namespaces(spec, origin.user)
+    seccomp.rules()  # read now: inside the walls there is no such file
+    try:
+        pid = kernel.clone(flags) if flags else os.fork()
+    except OSError as error:
+        ours.close()
+        theirs.close()
+        message = f"clone: {error.strerror}"
+        raise SpawnError(message) from error
     if pid == 0:
         ours.close()
-        _child(spec, theirs, parent)
+        _child(spec, theirs, origin)
     theirs.close()
+    pidfd = os.pidfd_open(pid)
     with ours:
-        problem = ours.recv(1024)
+        broker, problem = _listen_to_child(ours, pidfd)
     if problem:
+        os.close(pidfd)
+        if broker is not None:
+            os.close(broker)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise SpawnError(problem.decode(errors="replace"))
+        raise SpawnError(problem)
     spec.group.add(pid)
-    return Started(pid, os.pidfd_open(pid))
+    return Started(pid, pidfd, broker)
 
 
-def _child(spec: Spec, channel: socket.socket, parent: int) -> NoReturn:
+def _listen_to_child(channel: socket.socket, pidfd: int) -> tuple[int | None, str]:
+    """Until the child closes its end: its broker's descriptor, and what went wrong."""
+    broker: int | None = None
+    while True:
+        data = channel.recv(1024)
+        if not data:
+            return broker, ""
+        if not data.startswith(_LISTENER):
+            return broker, data.decode(errors="replace")
+        try:
+            broker = kernel.syscall("pidfd_getfd", pidfd, int(data.removeprefix(_LISTENER)), 0)
+        except OSError as error:
+            return None, f"broker: {error}"
+        os.set_inheritable(broker, False)
+        channel.send(b"taken")
+
+
+def _hand_over(listener: int, channel: socket.socket) -> None:
+    """Let the parent fetch the descriptor: passing it in a message is a call it would answer."""
+    channel.send(_LISTENER + str(listener).encode())
+    if not channel.recv(16):
+        message = "the parent does not take the descriptor"
+        raise OSError(message)
+    os.close(listener)
+
+
+def _namespaces(spec: Spec, user: int) -> int:
+    flags = 0
+    if Layer.NAMESPACES in spec.layers:
+        flags |= kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
+        flags |= kernel.CLONE_NEWUTS
+    if Layer.NETWORK in spec.layers:
+        flags |= kernel.CLONE_NEWNET
+    if flags and user != 0:
+        flags |= kernel.CLONE_NEWUSER
+    return flags
+
+
+def _child(spec: Spec, channel: socket.socket, origin: _Origin) -> NoReturn:
     step = "start"
     channel = socket.socket(fileno=_high(channel.detach()))
     try:
-        for name, action in _steps(spec, parent):
+        for name, action in _steps(spec, origin):
             step = name
             action()
         step = "descriptors"
         _place(spec.descriptors)
+        step = "seccomp"
+        if Layer.SECCOMP in spec.layers:
+            listener = seccomp.install(spec.network, may_execute=spec.call is None)
+            if listener is not None:
+                _hand_over(listener, channel)
         step = "execute"
         _execute(spec)
     except BaseException as error:  # the child must never return into its parent's code
@@ -71,16 +139,64 @@ def _child(spec: Spec, channel: socket.socket, parent: int) -> NoReturn:
         os._exit(FAILED)
 
 
-def _steps(spec: Spec, parent: int) -> Iterator[_Step]:
+def _steps(spec: Spec, origin: _Origin) -> Iterator[_Step]:
+    layers = spec.layers
     yield "signals", _default_signals
     yield "session", os.setsid
-    yield "parent", lambda: _bind_to_parent(parent)
+    yield "parent", lambda: _bind_to_parent(origin.pid)
     yield "group", spec.group.join
     yield "priority", lambda: _lower_priority(spec.niceness)
-    if Layer.RLIMITS in spec.layers:
+    if origin.user != 0 and _namespaces(spec, origin.user):
+        yield "user namespace", lambda: _map_user(origin)
+    if Layer.NAMESPACES in layers:
+        yield "root", lambda: _enter_root(spec)
+    if spec.inner_scratch is not None:
+        yield "scratch", lambda: os.chdir(spec.inner_scratch or "/")
+    if Layer.RLIMITS in layers:
         yield "rlimits", lambda: _limit(spec.rlimits)
-    if Layer.NO_NEW_PRIVILEGES in spec.layers:
+    if Layer.UID in layers and spec.user is not None:
+        yield "user", lambda: _become(spec.user or 0)
+    if Layer.NO_NEW_PRIVILEGES in layers:
+        yield "capabilities", _drop_rights
         yield "no new privileges", kernel.no_new_privileges
+    if Layer.LANDLOCK in layers:
+        yield "landlock", lambda: _restrict_files(spec)
+
+
+def _map_user(origin: _Origin) -> None:
+    """In a user namespace of our own: be who we were outside."""
+    user, group = origin.user, origin.group
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def _enter_root(spec: Spec) -> None:
+    visible = [str(path) for path in (*spec.readable, *spec.executable)]
+    user = spec.user if Layer.UID in spec.layers else None
+    roots.enter(str(spec.scratch), visible, spec.scratch_bytes, user)
+
+
+def _become(user: int) -> None:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    kernel.die_with_parent(signal.SIGKILL)  # the change of user took it back
+
+
+def _drop_rights() -> None:
+    kernel.drop_capabilities()
+    kernel.clear_capabilities()
+
+
+def _restrict_files(spec: Spec) -> None:
+    readable = [*map(str, spec.readable), "/proc/self", "/dev/urandom", "/dev/random", "/dev/zero"]
+    if Layer.NAMESPACES in spec.layers:
+        readable.append("/proc")  # shows this process only
+    scratch = spec.inner_scratch
+    landlock.restrict(
+        readable, map(str, spec.executable), ["/dev/null", *([scratch] if scratch else [])]
+    )
 
 
 def _default_signals() -> None:

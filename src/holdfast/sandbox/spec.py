@@ -9,6 +9,9 @@ from pathlib import Path
 
 from holdfast.sandbox.groups import Group
 
+#: Where scratch is inside a file tree of one's own.
+SCRATCH = "/scratch"
+
 
 class Layer(StrEnum):
     """One wall. The values are what journals and `holdfast doctor` print."""
@@ -22,6 +25,7 @@ class Layer(StrEnum):
     LANDLOCK = "landlock"
     SECCOMP = "seccomp"
     EGRESS = "egress-broker"  # every connect() decided outside the run
+    NODE = "node-permissions"  # Node's own permission model, on top
 
 
 class Network(StrEnum):
@@ -54,6 +58,13 @@ class Spec:
     user: int | None = None
     network: Network = Network.OPEN
     niceness: int = 0
+
+    @property
+    def inner_scratch(self) -> str | None:
+        """The scratch folder as the process names it."""
+        if self.scratch is None:
+            return None
+        return SCRATCH if Layer.NAMESPACES in self.layers else str(self.scratch)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,167 @@
+"""Where a run may connect to: policies, and the decision for one address. No I/O.
+
+`open`, `public` (default: everything but loopback, link-local, cloud metadata, private and
+carrier ranges, and the worker's own addresses), a list, `none` (issue 5, item 4).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Block: TypeAlias = IPv4Network | IPv6Network
+
+#: Registered as not globally reachable (IANA special-purpose registries), with multicast and
+#: the ranges whose addresses carry an IPv4 address inside.
+_CLOSED = tuple(
+    ipaddress.ip_network(text)
+    for text in [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "::1/128",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
+    ]
+)
+_MAX_ENTRIES = 1000
+
+
+class EgressError(HoldfastError):
+    """An egress policy is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One allowed destination: a block of addresses or a host name, and a port or all."""
+
+    block: Block | None
+    host: str | None
+    port: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Entry:
+        """`10.0.0.0/8`, `10.1.2.3:443`, `[::1]:8080`, `api.example.org`, `api.example.org:443`."""
+        host, port = _split_port(text.strip())
+        try:
+            return cls(ipaddress.ip_network(host, strict=False), None, port)
+        except ValueError:
+            pass
+        if not host or any(character in host for character in " /*[]@"):
+            message = f"{text!r} is no host, address or block of addresses."
+            fix = "Write it as host, host:port, address, address:port or address/bits."
+            raise EgressError(message, fix=fix)
+        return cls(None, host.lower(), port)
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    else:
+        return text, None
+    return host, int(port) if port.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one run may reach. `base` is `open`, `public` or `none`; `allowed` adds to it."""
+
+    base: str = "public"
+    allowed: tuple[Entry, ...] = ()
+    own: frozenset[Address] = field(default_factory=frozenset)
+    nameservers: frozenset[Address] = field(default_factory=frozenset)
+
+    @classmethod
+    def from_option(
+        cls,
+        value: Json,
+        *,
+        own: frozenset[Address] = frozenset(),
+        nameservers: frozenset[Address] = frozenset(),
+    ) -> Policy:
+        """From `options.egress`: a word, or `{"allow": [...], "base": "none"}`. EgressError."""
+        base: Json = "public" if value is None else value
+        listed: Json = []
+        if isinstance(value, dict):
+            base, listed = value.get("base", "none"), value.get("allow", [])
+        if base not in ("open", "public", "none") or not isinstance(listed, list):
+            message = f"The egress policy {value!r:.200} is not understood."
+            raise EgressError(message, fix='Use "open", "public", "none" or {"allow": [...]}.')
+        entries = tuple(Entry.parse(str(item)) for item in listed[:_MAX_ENTRIES])
+        return cls(str(base), entries, own, nameservers)
+
+    @property
+    def unlimited(self) -> bool:
+        return self.base == "open"
+
+    @property
+    def nothing(self) -> bool:
+        return self.base == "none" and not self.allowed
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names whose addresses have to be known."""
+        return frozenset(entry.host for entry in self.allowed if entry.host)
+
+    def allows(
+        self,
+        address: Address,
+        port: int,
+        *,
+        datagram: bool = False,
+        resolved: dict[str, frozenset[Address]] | None = None,
+    ) -> bool:
+        """Whether a run may connect there. `resolved` holds the addresses of `hosts`."""
+        address = _plain(address)
+        if self.unlimited:
+            return True
+        if port == 53 and address in self.nameservers:
+            return not self.nothing
+        if datagram:
+            return False  # but for names: nothing else could be checked packet by packet
+        for entry in self.allowed:
+            if entry.port not in (None, port):
+                continue
+            if entry.block is not None and address in entry.block:
+                return True
+            if entry.host is not None and address in (resolved or {}).get(entry.host, ()):
+                return True
+        return self.base == "public" and not self._closed(address)
+
+    def _closed(self, address: Address) -> bool:
+        return address in self.own or any(address in block for block in _CLOSED)
+
+
+def _plain(address: Address) -> Address:
+    """IPv4 inside IPv6 is that IPv4 address: the kernel will connect there."""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped if isinstance(mapped, IPv4Address) else address
