@@ -196,6 +196,8 @@ class Client:
         if reply is not None:
             self._replied(channel, reply, now)
         elif message.event in (PHX_ERROR, PHX_CLOSE):
+            if channel.state is State.WAITING:
+                return  # the answer to a leave of ours
             loss = Loss.ERROR if message.event == PHX_ERROR else Loss.CLOSE
             self._lose(channel, loss)
             channel.due = now + self._pause(channel)

@@ -287,12 +287,10 @@ class Agent:
             await self._settled(LAST_DELIVERY_SECONDS, None)
         queue.leave()
         left = len(self.runs)
-        for task in [*self._background, *self._tasks]:
-            if task is not self._background[0]:
-                task.cancel()
+        connecting, *others = self._background
+        await self._stop([*others, *self._tasks])
         await self.connection.close()
-        self._background[0].cancel()
-        await asyncio.gather(*self._background, *self._tasks, return_exceptions=True)
+        await self._stop([connecting])
         await self._health.close()
         if left:
             log.error("worker.undelivered", runs=left)
@@ -306,11 +304,14 @@ class Agent:
             left = deadline - self.connection.now()
             if left <= 0 or (hurry is not None and hurry.is_set()):
                 return False
-            await asyncio.wait(
-                [*self._tasks] or [asyncio.ensure_future(asyncio.sleep(0.05))],
-                timeout=min(left, 0.25), return_when=asyncio.FIRST_COMPLETED,
-            )  # fmt: skip
+            await asyncio.sleep(min(left, 0.02))
         return True
+
+    @staticmethod
+    async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # About itself
 

@@ -164,7 +164,8 @@ class Connection:
         """Send what is still to be sent, then close."""
         if self._socket is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._outbox.join(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._outbox.join()
             await self._socket.close(1000, "worker ends")
 
     def pump(self) -> None:
@@ -238,7 +239,8 @@ class Connection:
             deadline = self.client.next_deadline()
             delay = None if deadline is None else max(0.0, deadline - self.now())
             try:
-                await asyncio.wait_for(self._ticked.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._ticked.wait()
             except TimeoutError:
                 self.client.tick(self.now())
                 self.pump()

@@ -162,6 +162,7 @@ class Deliverer:
         wake = delivery.wake_at(now)
         delay = None if wake is None else max(0.001, wake - now)
         try:
-            await asyncio.wait_for(self._changed.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._changed.wait()
         except TimeoutError:
             return

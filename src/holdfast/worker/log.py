@@ -29,22 +29,22 @@ def set_up(level: str) -> None:
     _logger.setLevel(LEVELS[level])
 
 
-def debug(event: str, **context: object) -> None:
+def debug(event: str, /, **context: object) -> None:
     """What only somebody who looks for a cause wants to read."""
     _write(logging.DEBUG, event, context)
 
 
-def info(event: str, **context: object) -> None:
+def info(event: str, /, **context: object) -> None:
     """What happens in normal work."""
     _write(logging.INFO, event, context)
 
 
-def warn(event: str, **context: object) -> None:
+def warn(event: str, /, **context: object) -> None:
     """What somebody may have to look at."""
     _write(logging.WARNING, event, context)
 
 
-def error(event: str, **context: object) -> None:
+def error(event: str, /, **context: object) -> None:
     """What somebody has to mend."""
     _write(logging.ERROR, event, context)
 
