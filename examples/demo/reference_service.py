@@ -28,7 +28,7 @@ class ReferenceService:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if self.path != "/register":
                     return self._missing()
-                rows = json.loads(body)
+                rows = json.loads(body)["patients"]
                 register.extend(rows)
                 return self._answer(201, {"registered": len(rows)})
 

@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -99,19 +100,37 @@ def test_many_runs_at_once(product: Product) -> None:
         assert product.output(step) == {"data": {"n": n * 2}}
 
 
+LATE = "fn(s => new Promise(done => setTimeout(() => done({ data: { late: true } }), 2500)))"
+
+
 def test_a_killed_agent_loses_nothing(product: Product) -> None:
-    job = "fn(s => new Promise(done => setTimeout(() => done({ data: { late: true } }), 2500)))"
-    run_id = product.send(product.deploy("survives", job), {})
+    run_id = product.send(product.deploy("survives", LATE), {})
     eventually(lambda: product.run(run_id)["state"] == "started", "the run has started")
-    agents = [
-        pid for pid in children_of(product.up.process.pid) if "worker.agent" in words_of(pid)
-    ]
-    assert agents, "the bundled worker has an agent"
-    for pid in agents:
-        os.kill(pid, signal.SIGKILL)
+    agents = [pid for pid in children_of(product.up.process.pid) if is_agent(pid)]
+    assert len(agents) == 1
+    os.kill(agents[0], signal.SIGKILL)
     assert product.finished(run_id)["state"] == "success"
     [step] = product.steps(run_id)
     assert product.output(step) == {"data": {"late": True}}
+
+
+def test_a_worker_killed_whole_still_tells_the_truth(product: Product) -> None:
+    run_id = product.send(product.deploy("dies", LATE), {})
+    eventually(lambda: product.steps(run_id), "the step has started")
+    for pid in children_of(product.up.process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    run = product.finished(run_id)
+    assert run["state"] == "exception"
+    assert run["error_type"] in {"HostRestarted", "ShimLost", "SupervisorLost"}, run
+    assert run["error_message"]
+    assert [step["exit_reason"] for step in product.steps(run_id)] == ["exception"]
+    again = product.send(product.deploy("after", "fn(() => ({ data: 1 }))"), {})
+    assert product.finished(again)["state"] == "success"
+
+
+def is_agent(pid: int) -> bool:
+    return "-m holdfast.worker.agent" in words_of(pid)
 
 
 def words_of(pid: int) -> str:

@@ -1,5 +1,5 @@
 // Write all rows in one request, and keep what the register answered.
-post('REFERENCE_URL/register', $.patients);
+post('REFERENCE_URL/register', { patients: $.patients });
 
 fn(state => ({
   data: { registered: state.data.registered, setAside: state.setAside },
