@@ -74,8 +74,12 @@ def _check_workflow(
         _check_trigger(what, trigger, workflow, places, source)
     for edge in workflow.edges:
         _check_edge(what, edge, workflow, places, source)
-    if (loop := _cycle(workflow)) is not None:
-        source.add(places.of(workflow), f"{what}: its edges go round in a circle: {loop}")
+    if loop := _cycle(workflow):
+        names = {job.key: job.name for job in workflow.jobs}
+        words = " -> ".join(names.get(key, key) for key in loop)
+        ends = (loop[0], loop[1])
+        edge = next(e for e in workflow.edges if (e.source_job, e.target_job) == ends)
+        source.add(places.of(edge), f"{what}: its edges go round in a circle: {words}")
 
 
 def _check_job(
@@ -162,8 +166,8 @@ def _twice(names: Iterable[str]) -> list[str]:
     return sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
 
 
-def _cycle(workflow: Workflow) -> str | None:
-    """The jobs of one circle, as text."""
+def _cycle(workflow: Workflow) -> list[str]:
+    """The keys of the jobs of one circle, the first at both ends; empty if there is none."""
     targets: dict[str, list[str]] = {}
     for edge in workflow.edges:
         if edge.source_job is not None:
@@ -178,9 +182,9 @@ def _cycle(workflow: Workflow) -> str | None:
                 path.pop()
                 done.add(job)
             elif job in path:
-                return " -> ".join([*path[path.index(job) :], job])
+                return [*path[path.index(job) :], job]
             elif job not in done:
                 path.append(job)
                 stack.append((job, True))
                 stack += [(target, False) for target in targets.get(job, ())]
-    return None
+    return []

@@ -103,7 +103,8 @@ def _line(start: tuple[float, float], end: tuple[float, float], edge: dict[str, 
     x2, y2 = end[0] + NODE_WIDTH / 2, end[1] - 6
     middle = (y1 + y2) / 2
     path = f"M {x1:g} {y1:g} C {x1:g} {middle:g}, {x2:g} {middle:g}, {x2:g} {y2:g}"
-    return Line(path, _label(edge), (x1 + x2) / 2, middle + 4, bool(edge["enabled"]))
+    beside = x1 + (x2 - x1) * 0.8  # near the target, so that labels of a fork keep apart
+    return Line(path, _label(edge), beside, y1 + (y2 - y1) * 0.62, bool(edge["enabled"]))
 
 
 def _label(edge: dict[str, Any]) -> str:
