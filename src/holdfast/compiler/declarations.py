@@ -87,6 +87,7 @@ class _Module:
         self._members: list[str] = []
         self._imported: set[str] = set()
         self._local_functions: set[str] = set()
+        self._local: set[str] = set()  # whatever is declared here, of any kind
         # In a declaration file that has no export list and no `export default x` or `export = x`,
         # every declaration is exported (TypeScript's export context).
         listed = any(_is_export_list(item) for item in self._statements)
@@ -101,6 +102,7 @@ class _Module:
             return []  # a script, not a module
         for item in self._statements:
             self._import(item)
+            self._local.update(_declared_names(item))
             self._declare(item, exported=self._implicit)
         rest: list[str] = []
         for item in self._statements:
@@ -170,7 +172,21 @@ class _Module:
             return []
         if foreign or local in self._imported:
             return [outer]
-        return [local] if local in self._local_functions else []
+        if local in self._local_functions:
+            return [local]
+        # Declared nowhere: TypeScript cannot resolve it, so it counts as coming from elsewhere
+        # (`export { _ }` of language-common).
+        return [] if local in self._local else [outer]
+
+
+def _declared_names(item: tree_sitter.Node) -> list[str]:
+    """Names that a statement declares at its own level."""
+    if item.type in {"export_statement", "ambient_declaration", "expression_statement"}:
+        return [name for child in item.named_children for name in _declared_names(child)]
+    if item.type in {"lexical_declaration", "variable_declaration"}:
+        return [_text(name) for name in _descendants(item, {"identifier"})]
+    name = item.child_by_field_name("name")
+    return [] if name is None else [_text(name)]
 
 
 def _is_export_list(item: tree_sitter.Node) -> bool:
