@@ -8,13 +8,18 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from conformance.installing import installed
 from conformance.recording import Recording
 from holdfast.adaptors import Store
 from holdfast.engine.client import Engine, RunRequest, prepare_run
 from holdfast.journal import JournalReader
 from holdfast.model.limits import Limits
+from holdfast.model.record import Kind
+from holdfast.worker.connection import Refused
+from holdfast.worker.preparation import Preparation, PreparationFailed
 
 ROOT = Path(__file__).parents[2]
 COMMON = "@openfn/language-common@3.3.4"
@@ -35,6 +40,8 @@ class Launch:
     timeout_ms: int = 60_000
     #: Events from before the run.
     before: list[dict[str, Any]] = field(default_factory=list)
+    #: Error type and message, when there can be no run.
+    refused: tuple[str, str] | None = None
 
 
 @functools.cache
@@ -46,6 +53,10 @@ def common_folder() -> Path:
 
 async def record(launch: Launch, engine: Engine, journals: Path) -> Recording:
     """Run it and read its journal."""
+    if launch.refused is not None:
+        kind, message = launch.refused
+        outcome = {"reason": "exception", "error_type": kind, "error_message": message}
+        return Recording([(int(Kind.OUTCOME), json.dumps(outcome).encode())], launch.before)
     run_id = str(uuid.uuid4())
     prepared = prepare_run(journals, run_id, launch.plan)
     prepared.input.write_text(launch.input_text or "", encoding="utf-8")
@@ -64,7 +75,17 @@ async def engine_launch(case: dict[str, Any], plan: dict[str, Any], folder: Path
     """A case of level `engine`: expressions are job code."""
     made = case.get("options", {}).get("engine", {})
     given = case.get("options", {}).get("execute", {})
-    adaptors = repository(plan, folder / "repo")
+    memory_mb = given.get("memoryLimitMb", made.get("memoryLimitMb", 500))
+    refused, before = None, []
+    if "autoinstall" in made:
+        works = made["autoinstall"] == "ok"
+        adaptors, before, failure = await installed(plan, folder / "repo", works=works)
+        refused = None if failure is None else ("AutoinstallError", failure)
+    else:
+        adaptors = repository(plan, folder / "repo")
+    configurations, problem = await credentials(plan, given.get("resolvers", {}).get("credential"))
+    if problem is not None:
+        refused = refused or ("CredentialLoadError", problem)
     versions: dict[str, Any] = {"node": "", "engine": "", "compiler": "", "runtime": ""}
     for adaptor in adaptors.values():
         versions.setdefault(adaptor["name"], []).append(adaptor["version"])
@@ -77,13 +98,16 @@ async def engine_launch(case: dict[str, Any], plan: dict[str, Any], folder: Path
             "whitelist": ENGINE_WHITELIST,
             "scrub": False,
             "state_props_to_remove": made.get("statePropsToRemove", REMOVED),
+            "state_limit_mb": given.get("stateLimitMb", memory_mb * 0.25),
             "payload_limit_mb": given.get("payloadLimitMb", 10),
             "log_payload_limit_mb": given.get("logPayloadLimitMb", 1),
             "trace": {"level": "engine"},
         },
-        credentials(plan, given.get("resolvers", {}).get("credential", {})),
-        given.get("memoryLimitMb", 500),
+        configurations,
+        memory_mb,
         given.get("runTimeoutMs", 60_000),
+        before,
+        refused,
     )
 
 
@@ -106,10 +130,44 @@ def repository(plan: dict[str, Any], repo: Path) -> dict[str, Any]:
     return found
 
 
-def credentials(plan: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
-    """Configurations by step, as the worker fetches them."""
-    return {
-        step["id"]: table[step["configuration"]]
+async def credentials(
+    plan: dict[str, Any], table: dict[str, Any] | None
+) -> tuple[dict[str, Any], str | None]:
+    """Configurations by step, fetched by the worker's own code from a table behind a channel.
+
+    Without a table, as without a resolver in the reference, ids stay as they are. The second
+    value is why the run cannot start.
+    """
+    ids = {
+        step["id"]: step["configuration"]
         for step in plan["workflow"]["steps"]
-        if isinstance(step.get("configuration"), str) and step["configuration"] in table
+        if isinstance(step.get("configuration"), str)
     }
+    if table is None or not ids:
+        return {}, None
+
+    async def request(event: str, payload: dict[str, Any], _seconds: float) -> Any:
+        name = payload["id"]
+        if name in table:
+            return table[name]
+        raise Refused(event, table.get("__reject", f"credential not found: {name}"))
+
+    async def joined() -> None:
+        return None
+
+    preparation: Any = Preparation(
+        SimpleNamespace(message_seconds=1),
+        None,
+        None,
+        SimpleNamespace(request=request),
+        SimpleNamespace(),
+        joined,
+    )
+    fetch = SimpleNamespace(
+        steps=list(ids), credential_ids=ids, inline={}, collections=False, project_id=None
+    )
+    try:
+        found = await preparation._credentials(fetch)
+    except PreparationFailed as failed:
+        return {}, failed.message
+    return found, None

@@ -27,6 +27,7 @@ Case = dict[str, Any]
 
 def placed(case: Case, folder: Path) -> Case:
     """The case with its files created and its placeholders replaced."""
+    folder.chmod(0o755)  # a run has a user of its own
     for name, text in case.get("files", {}).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ def placed(case: Case, folder: Path) -> Case:
     return replaced
 
 
-def runtime_launch(case: Case) -> Launch:
+def runtime_launch(case: Case, folder: str) -> Launch:
     """A case of level `runtime`: its expressions are modules already."""
     options = dict(case.get("options", {}))
     if "plan" in case:
@@ -56,6 +57,11 @@ def runtime_launch(case: Case) -> Launch:
         {
             "run_id": case["id"],
             "compile": False,
+            # what the run may read: nothing but adaptors, so the case's files are called that
+            "adaptors": {
+                path: {"name": path, "version": "0.0.0", "path": path, "entry": "", "exports": []}
+                for path in (folder, str(common_folder()))
+            },
             # the bare runtime leaves this to the platform
             "scrub": False,
             "state_props_to_remove": removed,
@@ -135,7 +141,9 @@ async def check(case: Case, engine: Engine, journals: Path) -> list[str]:
         case = placed(case, Path(folder))
         expected = DEVIATIONS.get(case["id"], {}).get("expect", case["expect"])
         if case["level"] == "runtime":
-            return judge_runtime(expected, await record(runtime_launch(case), engine, journals))
+            return judge_runtime(
+                expected, await record(runtime_launch(case, folder), engine, journals)
+            )
         problems = []
         plans = case.get("plans") or [case["plan"]]
         for plan, wanted in zip(plans, expected.get("runs") or [expected], strict=True):
@@ -166,6 +174,5 @@ async def check_all(cases: list[Case]) -> list[str]:
 
 def run(cases: list[Case]) -> list[str]:
     """Run all cases through the whole engine; one text for each that fails, its id first."""
-    if "$COMMON" in json.dumps(cases):
-        common_folder()  # installed before the first case waits for it
+    common_folder()  # installed before the first case waits for it
     return asyncio.run(check_all(cases))

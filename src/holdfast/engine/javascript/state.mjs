@@ -70,6 +70,7 @@ export class Cleaner {
       throw invalid('InvalidResultError', 'the last operation returned a function, not state',
         'An operation was returned instead of being called with state: write op(...)(state)');
     }
+    if (atLeast(result, this.limitMb * MEBIBYTE)) throw stateTooLarge(this.limitMb);
     const removed = this.#strip(result);
     const text = this.#write(result);
     if (text === undefined) return undefined;
@@ -112,6 +113,33 @@ export class Cleaner {
     this.log.info(`State is ${(bytes / MEBIBYTE).toFixed(2)}mb; the limit is ${this.limitMb}mb`);
     throw stateTooLarge(this.limitMb);
   }
+}
+
+/** Values looked at before the text is written: enough to find what holds the most of it. */
+const GLANCE = 10_000;
+
+/**
+ * Whether JSON text of `value` would certainly be longer than `limit`, as far as a glance tells.
+ * A state that is far too large ends with its limit this way, before its text takes the memory.
+ */
+function atLeast(value, limit) {
+  if (!(limit > 0)) return false;
+  const seen = new Set();
+  const waiting = [value];
+  for (let bytes = 0; waiting.length > 0 && seen.size < GLANCE;) {
+    const item = waiting.pop();
+    if (typeof item === 'string') bytes += item.length;
+    if (bytes > limit) return true;
+    if (typeof item !== 'object' || item === null || seen.has(item)) continue;
+    seen.add(item);
+    // accessors and toJSON may do anything: they are left to the writing of the text
+    if (typeof item.toJSON === 'function' || ArrayBuffer.isView(item)) continue;
+    for (const key of Object.keys(item).slice(0, GLANCE)) {
+      const own = Object.getOwnPropertyDescriptor(item, key);
+      if (own && 'value' in own) waiting.push(own.value);
+    }
+  }
+  return false;
 }
 
 /** A copy of the state of a failed step with the error written into it. */
