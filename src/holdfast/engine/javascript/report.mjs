@@ -12,6 +12,8 @@ const randomUUID = uuid;
 const { stringify } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
+/** A longer answer to a webhook becomes a document of its own. */
+const RESPONSE_LIMIT = 64 * 1024;
 /** Characters of what else a record may hold: the shim parses records up to 256 KiB. */
 const MESSAGE_LIMIT = 16 * 1024;
 const DETAILS_LIMIT = 32 * 1024;
@@ -98,7 +100,7 @@ export class Report {
     const { webhookResponse } = document.peek() ?? {};
     if (!webhookResponse) return {};
     const text = stringify(webhookResponse);
-    return text.length <= INLINE ? { webhook_response: webhookResponse }
+    return text.length <= RESPONSE_LIMIT ? { webhook_response: webhookResponse }
       : { webhook_response_document: stream(text) };
   }
 
