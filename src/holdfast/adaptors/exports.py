@@ -7,6 +7,8 @@ from pathlib import Path
 from holdfast.compiler.declarations import adaptor_exports
 from holdfast.compiler.job import CompileError
 
+#: Raise it when the same declarations give other names: names recorded before are read anew.
+VERSION = 2
 #: Declarations are texts for people; larger ones are not read.
 _LIMIT_BYTES = 16 << 20
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import StoreError
+from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
 from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.flatten import Flattener, NotFlatError
 from holdfast.adaptors.npm import Npm
@@ -55,12 +56,10 @@ class Installer:
         overrides = {name: v for name, v in self._overrides.items() if name != specifier.name}
         return await self._npm.install(work, str(specifier), overrides=overrides, hold=hold)
 
-    async def finish(
-        self, specifier: Specifier, work: Path, lock: JsonObject
-    ) -> tuple[Path, Record]:
+    async def finish(self, specifier: Specifier, work: Path, lock: JsonObject) -> Path:
         """Describe and seal what npm made in `work`, and move it to its place in the store.
 
-        Raises StoreError, OSError.
+        Gives the place. Raises StoreError, OSError.
         """
         package = work / "node_modules" / specifier.name
         manifest = read_manifest(package)
@@ -79,7 +78,7 @@ class Installer:
         facts = _Facts(specifier, entry, not_flat, exports, _packages(lock))
         return await asyncio.to_thread(self._seal, work, facts)
 
-    def _seal(self, work: Path, facts: _Facts) -> tuple[Path, Record]:
+    def _seal(self, work: Path, facts: _Facts) -> Path:
         modules = work / "node_modules"
         # npm's own notes change from install to install; what matters of them is in the record.
         for leftover in (modules / ".package-lock.json", work / "package-lock.json"):
@@ -92,6 +91,7 @@ class Installer:
             version=str(facts.specifier.version),
             entry=facts.entry,
             exports=facts.exports,
+            described=EXPORTS_VERSION,
             not_flat=facts.not_flat,
             digest=found.digest,
             files=found.files,
@@ -100,7 +100,7 @@ class Installer:
             packages=facts.packages,
         )
         record.write(work)
-        return place(work, self._root, record), record
+        return place(work, self._root, record)
 
 
 def _empty(work: Path) -> None:

@@ -56,6 +56,8 @@ class Record:
     version: str
     entry: str
     exports: tuple[str, ...]
+    #: `holdfast.adaptors.exports.VERSION` when `exports` was read.
+    described: int
     #: `sha256-<hex>` over `node_modules`, see `holdfast.adaptors.tree`.
     digest: str
     files: int
@@ -125,7 +127,7 @@ def parse_record(text: bytes) -> Record:
 
 def _from_json(value: JsonObject) -> Record:
     texts = {key: value[key] for key in ("name", "version", "entry", "digest", "not_flat")}
-    numbers = {key: value[key] for key in ("files", "size", "installed_at")}
+    numbers = {key: value[key] for key in ("files", "size", "installed_at", "described")}
     exports, packages = value["exports"], value["packages"]
     assert all(isinstance(text, str) for text in texts.values())
     assert all(isinstance(number, int | float) for number in numbers.values())

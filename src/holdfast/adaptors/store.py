@@ -14,12 +14,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
+from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
+from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.failures import WORDS, from_npm, from_system
 from holdfast.adaptors.flatten import Flattener
 from holdfast.adaptors.installer import Installer
@@ -195,8 +198,9 @@ class Store:
             return known[1].at(known[0])
         for folder, record in self._candidates(wanted):
             if await asyncio.to_thread(self._verifier.check, folder, record):
-                self._records[str(wanted)] = (folder, record)
-                return record.at(folder)
+                known = (folder, await asyncio.to_thread(_described_now, folder, record))
+                self._records[str(wanted)] = known
+                return known[1].at(folder)
         return None
 
     def _candidates(self, wanted: Specifier) -> list[tuple[Path, Record]]:
@@ -228,7 +232,7 @@ class Store:
                 notes = await self._persist(
                     lambda: self._installer.download(wanted, work, lock), wanted, listener
                 )
-                folder, record = await self._installer.finish(wanted, work, notes)
+                folder = await self._installer.finish(wanted, work, notes)
         except StoreError as error:
             raise AutoinstallError(error.message, specifier=text, fix=error.fix) from error
         except OSError as error:
@@ -237,7 +241,7 @@ class Store:
         if found is None:
             message = f"its files in {folder} changed while they were installed"
             raise AutoinstallError(message, specifier=text, fix="Try again; check the disk.")
-        return record.at(folder)
+        return found
 
     async def _ask(self, asked: Specifier, listener: Listener) -> str:
         """The highest version the registry knows for a tag or range."""
@@ -271,3 +275,10 @@ class Store:
                 )
                 await asyncio.sleep(pause)
         raise AssertionError
+
+
+def _described_now(folder: Path, record: Record) -> Record:
+    """The record with exported names as this Holdfast reads them, if an older one wrote it."""
+    if record.described == EXPORTS_VERSION:
+        return record
+    return replace(record, exports=exported_names(folder / "node_modules" / record.name))
