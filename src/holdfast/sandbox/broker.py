@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.sandbox import kernel
-from holdfast.sandbox.egress import Address, Policy
+from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.hosts import Resolver
 
 _RECEIVE, _ANSWER, _IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
@@ -115,19 +115,16 @@ class Broker:
             if family == socket.AF_UNSPEC:
                 return 0 if datagram else -errno.EACCES  # libc lets go of a datagram socket so
             address = ipaddress.ip_address(target[0])
-            if not self._allowed(address, target[1], datagram):
-                if not again and not datagram and self._resolver.refresh():
+            if not self._policy.allows(address, target[1], self._resolver.known):
+                if not again and self._resolver.refresh():
                     self._waiting.append(call)
                     return None
-                self._on_refused(f"{address}:{target[1]}")
+                if not datagram:  # libc tries those only to sort the addresses of a name
+                    self._on_refused(f"{address}:{target[1]}")
                 return -errno.EACCES
             if not datagram and os.get_blocking(theirs.fileno()):
                 return -errno.EWOULDBLOCK  # it would block this process too; Node never does it
             return -theirs.connect_ex(target)
-
-    def _allowed(self, address: Address, port: int, datagram: bool) -> bool:
-        known = self._resolver.known
-        return self._policy.allows(address, port, datagram=datagram, resolved=known)
 
     def _send(self, call: _Call) -> int:
         with self._socket(call) as theirs:

@@ -81,6 +81,8 @@ class Entry:
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
+    if text.startswith("[") and text.endswith("]"):
+        return text[1:-1], None
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
@@ -88,7 +90,7 @@ def _split_port(text: str) -> tuple[str, int | None]:
         host, _, port = text.partition(":")
     else:
         return text, None
-    return host, int(port) if port.isdigit() else None
+    return (host, int(port)) if port.isdigit() else (text, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,6 @@ class Policy:
         self,
         address: Address,
         port: int,
-        *,
-        datagram: bool = False,
         resolved: dict[str, frozenset[Address]] | None = None,
     ) -> bool:
         """Whether a run may connect there. `resolved` holds the addresses of `hosts`."""
@@ -146,8 +146,6 @@ class Policy:
             return True
         if port == 53 and address in self.nameservers:
             return not self.nothing
-        if datagram:
-            return False  # but for names: nothing else could be checked packet by packet
         for entry in self.allowed:
             if entry.port not in (None, port):
                 continue

@@ -162,7 +162,8 @@ class _Vector(ctypes.Structure):
 def read_memory(pid: int, address: int, length: int) -> bytes:
     """Copy bytes out of another process."""
     buffer = ctypes.create_string_buffer(length)
-    return buffer.raw[: _move("process_vm_readv", pid, buffer, address, length)]
+    count = _move("process_vm_readv", pid, buffer, address, length)
+    return buffer.raw[:count]
 
 
 def write_memory(pid: int, address: int, data: bytes) -> None:

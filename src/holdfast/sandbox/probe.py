@@ -141,17 +141,19 @@ def _try_broker() -> str:
     if not seccomp.available():
         return "there is no table of system calls for this machine's architecture"
     layers = _UNPRIVILEGED | {Layer.SECCOMP, Layer.EGRESS}
-    return _start(layers, _expect_refusal, network=Network.BROKER, serve=_refuse_one)
+    return _start(layers, _expect_connection, network=Network.BROKER, serve=_allow_one)
 
 
-def _expect_refusal() -> None:
+def _expect_connection() -> None:
+    """A refusal could have many causes; that somebody else made the connection, only one."""
     with socket.socket() as attempt:
         attempt.setblocking(False)
-        assert attempt.connect_ex(("127.0.0.1", 9)) == errno.EACCES
+        found = attempt.connect_ex(("127.0.0.1", 9))
+        assert found in (0, errno.EINPROGRESS, errno.ECONNREFUSED)
 
 
-def _refuse_one(descriptor: int, pidfd: int) -> None:
-    broker = Broker(descriptor, pidfd, Policy("none"), Resolver(frozenset()), lambda _: None)
+def _allow_one(descriptor: int, pidfd: int) -> None:
+    broker = Broker(descriptor, pidfd, Policy("open"), Resolver(frozenset()), lambda _: None)
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     if waiting.poll(_ANSWER_MS):

@@ -1,0 +1,226 @@
+"""Every way a run can end, with real processes: reason, error type, message, evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from holdfast.engine.client import RunHandle
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from support.engine import ESCAPE, LIMITS, Running, engine, execute, job, prepare, run, until
+from support.waiting import eventually
+
+#: A trap instruction in the middle of V8: Node cannot catch it.
+BREAK = (
+    "process.getBuiltinModule('v8').setFlagsFromString('--allow-natives-syntax');"
+    "state.constructor.constructor('%SystemBreak()')();"
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with engine(tmp_path_factory.mktemp("data")) as started:
+        yield started
+
+
+def operation(body: str) -> str:
+    return f"export default [state => {{ {body} }}];"
+
+
+def test_success_keeps_the_final_state(running: Running) -> None:
+    ended = run(running, operation("return { data: { n: 1 } }"), options={"compile": False})
+    assert ended.outcome.reason is Reason.SUCCESS
+    assert ended.outcome.error_type is None
+    assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"data":{"n":1}}'}
+    kinds = [kind for kind, _ in ended.records]
+    assert kinds[:3] == [Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED]
+    assert kinds[-1] is Kind.OUTCOME
+    assert "Memory limit: 128mb" in ended.log
+    assert "Timeout: 60s" in ended.log
+
+
+def test_a_failed_job(running: Running) -> None:
+    ended = run(running, operation("throw new Error('boom')"))
+    assert ended.outcome.reason is Reason.FAIL
+    assert (ended.outcome.error_type, ended.outcome.error_message) == ("JobError", "boom")
+
+
+def test_a_syntax_error_names_the_step(running: Running) -> None:
+    ended = run(running, job("fn(state => {", name="Broken"))
+    assert ended.outcome.reason is Reason.CRASH
+    assert ended.outcome.error_type == "CompileError"
+    assert str(ended.outcome.error_message).startswith("Broken: ")
+    assert ended.bodies(Kind.STEP_START) == []
+
+
+def test_too_many_objects_end_in_v8s_own_report(running: Running) -> None:
+    code = "const kept = []; while (true) kept.push(Array.from({ length: 1000 }, Object));"
+    ended = run(running, operation(code))
+    assert ended.outcome.reason is Reason.KILL
+    assert ended.outcome.error_type == "OOMError"
+    assert str(ended.outcome.error_message).startswith("Run exceeded maximum memory usage")
+    assert "JavaScript objects" in str(ended.outcome.error_message)
+    assert 'in step "a"' in str(ended.outcome.error_message)
+    closed = ended.bodies(Kind.STEP_COMPLETE)[-1]
+    assert (closed["reason"], closed["error_type"]) == ("kill", "OOMError")
+
+
+def test_too_many_buffers_are_stopped_by_the_kernel(running: Running) -> None:
+    code = "const kept = []; while (true) kept.push(Buffer.alloc(1 << 20, 1));"
+    ended = run(running, operation(code))
+    assert ended.outcome.error_type == "OOMError"
+    assert "all memory of the run" in str(ended.outcome.error_message)
+    memory = ended.evidence["memory"]
+    assert isinstance(memory, dict)
+    assert memory["peak"] <= memory["limit"] * 1.05
+    assert memory["oom_kills"] >= 1
+
+
+def test_out_of_memory_while_compiling_says_so(running: Running) -> None:
+    # A literal that cannot be hoisted, because it is no plain data: the compiler holds its tree.
+    code = "fn(state => [" + "x(1)," * 1_500_000 + "]);"
+    ended = run(running, job(code), limits=replace(LIMITS, memory_mb=64))
+    assert ended.outcome.error_type == "OOMError"
+    assert "while compiling" in str(ended.outcome.error_message)
+    assert ended.evidence["process"] == "compiler"
+    assert ended.bodies(Kind.STEP_START) == []
+
+
+def test_a_busy_loop_is_timed_out_and_its_step_closed(running: Running) -> None:
+    limits = replace(LIMITS, timeout_seconds=1)
+    ended = run(running, operation("while (true);"), limits=limits)
+    assert ended.outcome.reason is Reason.KILL
+    assert ended.outcome.error_type == "TimeoutError"
+    expected = "Workflow failed to return within 1000ms"
+    assert str(ended.outcome.error_message).startswith(expected)
+    start, end = ended.bodies(Kind.STEP_START)[0], ended.bodies(Kind.STEP_COMPLETE)[0]
+    assert start["step_id"] == end["step_id"]
+    assert (end["reason"], end["error_type"]) == ("kill", "TimeoutError")
+
+
+def test_a_kill_from_outside_is_told_as_that(running: Running) -> None:
+    async def kill(handle: RunHandle) -> None:
+        await until(handle, Kind.STEP_START)
+        launched = await until(handle, Kind.LAUNCHED)
+        pids = launched["pids"]
+        assert isinstance(pids, dict)
+        os.kill(int(str(pids["engine"])), signal.SIGKILL)
+
+    ended = execute(running, prepare(running, operation("while (true);")), kill)
+    assert ended.outcome.reason is Reason.EXCEPTION
+    assert ended.outcome.error_type == "ExternalKill"
+    assert ended.evidence["signal"] == "SIGKILL"
+    assert ended.bodies(Kind.STEP_COMPLETE)[0]["error_type"] == "ExternalKill"
+
+
+def test_cancelling(running: Running) -> None:
+    async def cancel(handle: RunHandle) -> None:
+        await until(handle, Kind.STEP_START)
+        await handle.cancel("stopped by a person")
+
+    ended = execute(running, prepare(running, operation("while (true);")), cancel)
+    assert ended.outcome.reason is Reason.CANCEL
+    assert ended.outcome.error_message == "stopped by a person"
+
+
+def test_another_listener_may_join(running: Running) -> None:
+    async def attach(handle: RunHandle) -> None:
+        await until(handle, Kind.STEP_START)
+        second = await RunHandle.attach(handle.folder.path)
+        await second.cancel("from the second")
+        assert (await second.outcome()).reason is Reason.CANCEL
+
+    ended = execute(running, prepare(running, operation("while (true);")), attach)
+    assert ended.outcome.error_message == "from the second"
+
+
+def test_a_crash_of_node(running: Running) -> None:
+    ended = run(running, operation(ESCAPE + BREAK))
+    assert ended.outcome.reason is Reason.CRASH
+    assert ended.outcome.error_type == "EngineCrash"
+
+
+def test_leaving_without_a_word(running: Running) -> None:
+    ended = run(running, operation(ESCAPE + "process.reallyExit(7)"))
+    assert ended.outcome.reason is Reason.CRASH
+    assert ended.outcome.error_type == "ExitError"
+    assert "7" in str(ended.outcome.error_message)
+
+
+def test_an_abort_with_forged_last_words_is_no_memory_report(running: Running) -> None:
+    words = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
+    code = f"process.getBuiltinModule('fs').writeSync(2, '{words}');{BREAK}"
+    ended = run(running, operation(ESCAPE + code), limits=replace(LIMITS, memory_mb=500))
+    assert ended.outcome.error_type == "EngineCrash"
+
+
+def test_a_promise_that_nothing_settles(running: Running) -> None:
+    ended = run(running, operation("return new Promise(() => {})"))
+    assert ended.outcome.error_type == "DeadlockError"
+
+
+def test_more_output_than_the_journal_may_hold(running: Running) -> None:
+    limits = replace(LIMITS, journal_mb=1)
+    ended = run(running, operation("while (true) console.log('x'.repeat(1000))"), limits=limits)
+    assert ended.outcome.reason is Reason.KILL
+    assert ended.outcome.error_type == "OutputLimitError"
+    assert ended.folder.journal.stat().st_size < 2 * 1024 * 1024
+
+
+def test_a_missing_plan_is_an_outcome_too(running: Running) -> None:
+    request = prepare(running, operation("return state"))
+    (request.directory / "plan.json").unlink()
+    ended = execute(running, request)
+    assert ended.outcome.reason is Reason.EXCEPTION
+    assert ended.outcome.error_type == "StorageError"
+
+
+def test_large_documents_go_through_blobs(running: Running) -> None:
+    state: dict[str, object] = {"data": {"text": "ä" * 1_000_000}}
+    ended = run(running, operation("return state"), state=state)
+    assert ended.outcome.reason is Reason.SUCCESS
+    document = ended.bodies(Kind.RESULT)[0]["final_state"]
+    assert isinstance(document, dict)
+    blob = ended.folder.path / "blobs" / str(document["blob"])
+    assert blob.stat().st_size == document["bytes"] > 2_000_000
+    assert blob.read_text().count("ä") == 1_000_000
+
+
+def test_credentials_stay_out_of_the_folder(running: Running) -> None:
+    secret = "s3cret-in-no-file"
+    code = operation("return { data: state.configuration.password.length }")
+    ended = run(running, code, credentials={"a": {"password": secret}})
+    assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": f'{{"data":{len(secret)}}}'}
+    for path in ended.folder.path.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def test_runs_side_by_side(running: Running) -> None:
+    from holdfast.engine.client import Engine
+
+    async def go() -> list[Reason]:
+        engine_ = Engine(running.config.socket)
+        requests = [prepare(running, operation(f"return {{ data: {n} }}")) for n in range(8)]
+        handles = await asyncio.gather(*(engine_.launch(request) for request in requests))
+        outcomes = await asyncio.gather(*(handle.outcome() for handle in handles))
+        return [outcome.reason for outcome in outcomes]
+
+    assert asyncio.run(go()) == [Reason.SUCCESS] * 8
+
+
+def test_nothing_is_left_behind(running: Running) -> None:
+    ended = run(running, operation("return state"))
+    launched = ended.bodies(Kind.LAUNCHED)[0]
+    assert not (ended.folder.path / "control.sock").exists()
+    groups = str(launched["group"]).split(":") if launched["group"] else []
+    left = [Path(name) for name in (str(launched["scratch"]), *groups)]
+    # The outcome is told first: clearing up may take a moment longer.
+    eventually(lambda: not any(path.exists() for path in left), f"{left} are gone")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from holdfast.sandbox.egress import EgressError, Entry, Policy
+
+OWN = frozenset({ipaddress.ip_address("93.184.216.5")})
+DNS = frozenset({ipaddress.ip_address("127.0.0.53")})
+
+
+def allows(policy: Policy, address: str, port: int = 443) -> bool:
+    return policy.allows(ipaddress.ip_address(address), port)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "10.1.2.3", "172.31.0.1", "192.168.1.1",
+        "169.254.169.254", "100.64.0.1", "fd00::1", "fe80::1", "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "224.0.0.1",
+        "255.255.255.255", "93.184.216.5", "::ffff:93.184.216.5",
+    ],
+)  # fmt: skip
+def test_public_is_closed_to(address: str) -> None:
+    assert not allows(Policy.from_option("public", own=OWN), address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "172.32.0.1"])
+def test_public_is_open_to(address: str) -> None:
+    assert allows(Policy.from_option(None, own=OWN), address)
+
+
+def test_name_servers_answer_names_only() -> None:
+    policy = Policy.from_option("public", nameservers=DNS)
+    assert allows(policy, "127.0.0.53", 53)
+    assert not allows(policy, "127.0.0.53", 80)
+    assert not allows(Policy.from_option("none", nameservers=DNS), "127.0.0.53", 53)
+
+
+def test_a_list_adds_to_its_base() -> None:
+    listed = Policy.from_option({"allow": ["10.0.0.0/8", "127.0.0.1:4000", "[::1]:4000"]})
+    assert allows(listed, "10.9.9.9")
+    assert allows(listed, "127.0.0.1", 4000)
+    assert allows(listed, "::1", 4000)
+    assert not allows(listed, "127.0.0.1", 4001)
+    assert not allows(listed, "8.8.8.8")
+    both = Policy.from_option({"allow": ["127.0.0.1:4000"], "base": "public"})
+    assert allows(both, "8.8.8.8")
+    assert allows(both, "127.0.0.1", 4000)
+
+
+def test_names_are_allowed_by_their_addresses() -> None:
+    policy = Policy.from_option({"allow": ["api.example.org:443"]})
+    address = ipaddress.ip_address("93.184.216.34")
+    assert policy.hosts == {"api.example.org"}
+    assert not policy.allows(address, 443, {})
+    assert policy.allows(address, 443, {"api.example.org": frozenset({address})})
+    assert not policy.allows(address, 80, {"api.example.org": frozenset({address})})
+
+
+@pytest.mark.parametrize("option", ["everything", 7, {"allow": "x"}, {"allow": [], "base": "x"}])
+def test_nonsense_is_an_error(option: object) -> None:
+    with pytest.raises(EgressError):
+        Policy.from_option(option)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "http://x/", "a b", "*.example.org"])
+def test_entries_that_are_none(text: str) -> None:
+    with pytest.raises(EgressError):
+        Entry.parse(text)
