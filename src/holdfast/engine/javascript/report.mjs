@@ -9,7 +9,7 @@ import { stepErrorType } from './faults.mjs';
 import { withholding } from './state.mjs';
 
 const randomUUID = uuid;
-const { stringify } = JSON;
+const { stringify, parse } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
 /** A longer answer to a webhook becomes a document of its own. */
@@ -95,12 +95,9 @@ export class Report {
 
   /** What the step answers to the caller of a webhook; as a document when it is large. */
   #response(step) {
-    const { document } = step;
-    if (!document || !document.text.includes('"webhookResponse"')) return {};
-    const { webhookResponse } = document.peek() ?? {};
-    if (!webhookResponse) return {};
-    const text = stringify(webhookResponse);
-    return text.length <= RESPONSE_LIMIT ? { webhook_response: webhookResponse }
+    const text = step.document?.response;
+    if (text === undefined) return {};
+    return text.length <= RESPONSE_LIMIT ? { webhook_response: parse(text) }
       : { webhook_response_document: stream(text) };
   }
 

@@ -15,8 +15,12 @@ export class Document {
     this.text = text;
     this.bytes = bytes;
     this.value = undefined;
+    /** What is sent in its place, when it is too large to be sent. */
     this.withheld = undefined;
+    /** Its id on the platform. */
     this.clip = undefined;
+    /** JSON text of the answer to a webhook in it. */
+    this.response = undefined;
   }
 
   /** The value, for looking at: shared with everybody who peeks. */
@@ -27,9 +31,10 @@ export class Document {
 
   /** A value of the reader's own. `last`: nobody reads this document afterwards. */
   take(last) {
+    if (!last) return parse(this.text);
     const value = this.value ?? parse(this.text);
-    if (last) this.value = undefined;
-    else if (this.value !== undefined) return parse(this.text);
+    // large states exist often enough: not once more as text while the step runs
+    this.value = this.text = undefined;
     return value;
   }
 
@@ -75,6 +80,7 @@ export class Cleaner {
     const text = this.#write(result);
     if (text === undefined) return undefined;
     const document = new Document(text);
+    if (result.webhookResponse) document.response = this.#write(result.webhookResponse);
     this.#check(document.bytes + removed.bytes);
     if (removed.keys.length > 0) {
       this.log.debug(`Cleaning up state. Removing keys: ${removed.keys.join(', ')}`);
