@@ -43,8 +43,8 @@ from holdfast.worker.workloops import Workloop
 MIN_FREE_BYTES = 256 * 1024 * 1024
 #: Runs that have ended and are not delivered, per slot, before claiming stops.
 BACKLOG_PER_SLOT = 4
-#: After the deadline of a drain: time to deliver what was ended, seconds.
-LAST_DELIVERY_SECONDS = 30.0
+#: After the deadline of a drain: least and most time to deliver what was ended, seconds.
+LAST_DELIVERY_SECONDS = (5.0, 30.0)
 _PRUNE_SECONDS = 600.0
 _AGAIN_SECONDS = (1.0, 60.0)
 
@@ -284,7 +284,8 @@ class Agent:
             log.warn("worker.deadline", runs=ended)
             for run in running:
                 await run.cancel("The worker was stopped before the run had ended.")
-            await self._settled(LAST_DELIVERY_SECONDS, None)
+            least, most = LAST_DELIVERY_SECONDS
+            await self._settled(min(most, max(least, self.config.drain_seconds)), None)
         queue.leave()
         left = len(self.runs)
         connecting, *others = self._background
