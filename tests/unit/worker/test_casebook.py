@@ -1,0 +1,106 @@
+"""Run folders: sealed tokens, what a folder tells, putting away, retention."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from holdfast.journal import Delivery, JournalReader, Mark
+from holdfast.model.record import Kind
+from holdfast.worker.casebook import Case, Casebook
+from holdfast.worker.vault import Vault, VaultError
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.token"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Casebook:
+    return Casebook(tmp_path / "journals", tmp_path / "archive", Vault(tmp_path))
+
+
+def opened(book: Casebook, run: str = "r1") -> Case:
+    return book.open(run, TOKEN, "ws://platform/worker", "w")
+
+
+def test_a_claim_is_on_disk_and_its_token_is_not_readable(book: Casebook) -> None:
+    case = opened(book)
+    text = b"".join(p.read_bytes() for p in case.folder.path.rglob("*") if p.is_file())
+    assert TOKEN.encode() not in text
+    read = book.read(case.folder.path)
+    assert read is not None
+    assert (read.run_id, read.token, read.unstarted) == ("r1", TOKEN, True)
+    assert [item.run_id for item in book.found() if isinstance(item, Case)] == ["r1"]
+    with pytest.raises(FileExistsError):
+        opened(book)
+
+
+def test_a_token_is_forgotten_for_ever_when_its_run_is_put_away(book: Casebook) -> None:
+    case = opened(book)
+    book.append(case.folder, (Kind.PREPARED, {}), (Kind.OUTCOME, {"reason": "success"}))
+    (case.folder.path / "input.json").write_text("{}")
+    case.folder.plan.write_text("{}")
+    book.close(case.folder, Delivery.COMPLETE, [{"what": "refused"}], keep=True)
+    assert list(book.found()) == []
+    kept = book.archive / "r1"
+    assert sorted(path.name for path in kept.iterdir()) == ["journal", "mark", "plan.json"]
+    read = book.read(kept)
+    assert read is not None
+    assert read.token is None
+    assert read.delivery is Delivery.COMPLETE
+    with JournalReader(kept / "journal") as reader:
+        assert [record.kind for record in reader.read()][-1] == Kind.NOTE
+    again = opened(book)  # the platform gives the same run once more
+    book.close(again.folder, Delivery.RETURNED, [], keep=True)
+    assert sorted(path.name for path in book.archive.iterdir()) == ["r1", "r1~2"]
+
+
+def test_nothing_is_kept_of_a_run_of_which_the_platform_keeps_nothing(book: Casebook) -> None:
+    case = opened(book)
+    book.close(case.folder, Delivery.COMPLETE, [], keep=False)
+    assert list(book.archive.iterdir()) == []
+    assert list(book.found()) == []
+
+
+def test_putting_away_can_be_done_again_after_a_kill(book: Casebook) -> None:
+    case = opened(book)
+    with Mark(case.folder.mark) as mark:
+        mark.close_delivery(Delivery.COMPLETE)
+    read = book.read(case.folder.path)
+    assert read is not None
+    assert read.delivery is Delivery.COMPLETE
+    book.put_away(case.folder, keep=True)
+    assert list(book.found()) == []
+
+
+def test_a_folder_that_tells_nothing_is_set_aside(book: Casebook) -> None:
+    (book.journals / "r9").mkdir()
+    (book.journals / "r9" / "journal").write_bytes(b"garbage!garbage!")
+    (found,) = book.found()
+    assert isinstance(found, Path)
+    assert book.set_aside(found).exists()
+    assert list(book.found()) == []
+
+
+def test_retention_by_age_and_by_size(book: Casebook) -> None:
+    for number in range(5):
+        case = opened(book, f"r{number}")
+        (case.folder.path / "plan.json").write_bytes(b"x" * 10_000)
+        book.put_away(case.folder, keep=True)
+        moment = time.time() - 100 * (5 - number)
+        os.utime(book.archive / f"r{number}", (moment, moment))
+    assert book.prune(keep_seconds=450, keep_bytes=10**9) == 1
+    assert book.prune(keep_seconds=450, keep_bytes=25_000) == 2
+    assert sorted(path.name for path in book.archive.iterdir()) == ["r3", "r4"]
+
+
+def test_the_key_of_the_host_is_private_and_checked(tmp_path: Path) -> None:
+    Vault(tmp_path)
+    path = tmp_path / "keys" / "host.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Vault(tmp_path).open(tmp_path, "bm90IHNlYWxlZA==") is None
+    path.write_bytes(b"short")
+    with pytest.raises(VaultError, match="not the key"):
+        Vault(tmp_path)

@@ -1,0 +1,107 @@
+"""Options by the names of the reference; every mistake is one clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli.worker import with_flags, worker_command_line
+from holdfast.model.errors import UsageError
+from holdfast.worker.config import OPTIONS, WorkerConfig
+from holdfast.worker.workloops import parse_workloops
+
+SECRET = {"WORKER_SECRET": "s"}
+
+
+def config(**environment: str) -> WorkerConfig:
+    return WorkerConfig.from_environment({**SECRET, **environment})
+
+
+def test_defaults_are_those_of_the_reference() -> None:
+    made = config()
+    assert made.lightning_url == "ws://localhost:4000/worker"
+    assert [(loop.key, loop.slots) for loop in made.workloops] == [("manual>*", 5)]
+    assert made.backoff == (1, 10)
+    assert (made.port, made.run_memory_mb, made.payload_mb, made.log_payload_mb) == (
+        2222,
+        500,
+        10,
+        1,
+    )
+    assert (made.message_seconds, made.claim_seconds, made.run_seconds) == (30, 3600, 300)
+    assert made.state_props_to_remove == ("configuration", "response")
+    assert (made.batch_logs, made.batch_ms, made.batch_limit) == (False, 10, 50)
+    assert made.name is None
+
+
+def test_every_option_of_the_environment_is_read() -> None:
+    made = config(
+        WORKER_WORKLOOPS="fast_lane:1 manual>*:4", WORKER_BACKOFF="0.5/2",
+        WORKER_BATCH_LOGS="1", WORKER_STATE_PROPS_TO_REMOVE="a, b", WORKER_MAX_RUN_MEMORY_MB="256",
+        WORKER_SOCKET_TIMEOUT_SECONDS="7", WORKER_CLAIM_TIMEOUT_SECONDS="9",
+        DEPLOYED_POD_NAME="pod-1", HOLDFAST_DATA="/data",
+    )  # fmt: skip
+    assert [(loop.queues, loop.slots) for loop in made.workloops] == [
+        (("fast_lane",), 1), (("manual", "*"), 4),
+    ]  # fmt: skip
+    assert made.backoff == (0.5, 2)
+    assert made.batch_logs
+    assert made.state_props_to_remove == ("a", "b")
+    assert made.limits.memory_mb == 256
+    assert (made.message_seconds, made.claim_seconds) == (7, 9)
+    assert made.name == "pod-1"
+    assert made.journals == Path("/data/journals")
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"WORKER_SECRET": ""}, "No worker secret"),
+        ({"WORKER_CAPACITY": "0"}, "WORKER_CAPACITY"),
+        ({"WORKER_PORT": "http"}, "WORKER_PORT"),
+        ({"WORKER_BACKOFF": "5/1"}, "WORKER_BACKOFF"),
+        ({"WORKER_LIGHTNING_SERVICE_URL": "http://x"}, "not the address"),
+        ({"WORKER_CAPACITY": "1", "WORKER_WORKLOOPS": "a:1"}, "both given"),
+        ({"WORKER_WORKLOOPS": "a"}, "number of slots"),
+        ({"WORKER_WORKLOOPS": "a:0"}, "number of slots"),
+        ({"WORKER_WORKLOOPS": "*>a:1"}, "may only be the last"),
+        ({"WORKER_WORKLOOPS": "a-b:1"}, "not the name of a queue"),
+        ({"WORKER_WORKLOOPS": "a:1 a:2"}, "named twice"),
+        ({"WORKER_EGRESS": "some"}, "egress"),
+    ],
+)
+def test_mistakes_are_named(environment: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        WorkerConfig.from_environment({**SECRET, **environment})
+
+
+def test_w39_options_without_effect_are_said() -> None:
+    assert config(WORKER_PROFILE="true").ignored == ("WORKER_PROFILE",)
+
+
+def test_flags_win_over_the_environment_and_reach_the_agent() -> None:
+    environment = {**SECRET, "WORKER_CAPACITY": "3", "WORKER_LOG_LEVEL": "warn"}
+    merged = with_flags(environment, {"workloops_text": "a:2", "batch_logs": True, "loop": None})
+    made = WorkerConfig.from_environment(merged)
+    assert (made.slots, made.batch_logs, made.loop, made.log_level) == (2, True, True, "warn")
+    argv, passed = worker_command_line(merged)
+    assert WorkerConfig.from_environment(passed) == made
+    assert "s" not in argv
+
+
+def test_no_variable_or_field_is_named_twice() -> None:
+    for names in ([o.variable for o in OPTIONS], [o.field for o in OPTIONS]):
+        assert len(set(names)) == len(names)
+
+
+def test_w2_w7_slots_are_counted_and_never_negative() -> None:
+    (loop,) = parse_workloops("manual>*:2")
+    loop.claims = 1
+    loop.runs.add("a")
+    assert loop.free == 0
+    loop.runs |= {"b", "c", "d"}  # more than were asked for
+    assert loop.free == 0
+    loop.claims, loop.runs = 0, {"a"}
+    assert loop.free == 1
+    assert loop.busy
