@@ -27,7 +27,14 @@ from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_recorder import DocumentsTooLarge, ProtocolViolation, Recorder, now_text
 from holdfast.engine.shim_walls import Walls, readable_roots
 from holdfast.engine.shim_watch import Watch
-from holdfast.journal import Journal, JournalError, JournalFull, RunFolder, RunLock
+from holdfast.journal import (
+    Journal,
+    JournalError,
+    JournalFull,
+    JournalReader,
+    RunFolder,
+    RunLock,
+)
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Stop
 from holdfast.model.json import JsonObject
@@ -82,6 +89,14 @@ def receive_launch(connection: socket.socket) -> RunRequest:
             return RunRequest.decode(body)
 
 
+def _never_twice(folder: RunFolder) -> None:
+    """Refuse a run that had a process before: a launch may be heard late, by a second shim."""
+    with JournalReader(folder.journal) as reader:
+        if any(record.kind == Kind.LAUNCHED for record in reader.read()):
+            message = "This run has been launched before; no run is executed twice."
+            raise EngineError(message)
+
+
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
@@ -94,6 +109,7 @@ class Shim:
         )
         self._folder = RunFolder(request.directory)
         self._lock = RunLock(self._folder.lock)
+        _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.worker import QUICK, Worker, alive, descendants, slow
+from holdfast.engine.client import EngineError, RunRequest, prepare_run, start_supervisor
 from holdfast.journal import JournalReader
+from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
 
@@ -147,5 +149,21 @@ def test_w1_w2_a_claim_whose_answer_is_lost_costs_no_slot(tmp_path: Path) -> Non
             lost.state = "available"  # what a platform with a join deadline does
             await platform.until(lambda: lost.final)
             assert lost.state == "success"
+
+    asyncio.run(story())
+
+
+def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
+    """An agent may die between asking and hearing; its successor may ask again."""
+
+    async def story() -> None:
+        plan: JsonObject = {"workflow": {"steps": [{"id": "a", "expression": QUICK}]}}
+        async with start_supervisor(tmp_path) as engine:
+            folder = prepare_run(tmp_path / "journals", "r1", plan, {})
+            request = RunRequest(folder.path, "r1", options={"run_id": "r1"})
+            first = await engine.launch(request)
+            assert (await first.outcome()).reason == "success"
+            with pytest.raises(EngineError, match="launched before"):
+                await engine.launch(request)
 
     asyncio.run(story())
