@@ -211,7 +211,8 @@ export class Run {
       this.culprit ??= step;
       throw error;
     }
-    return step;
+    // not the step itself: whoever keeps it keeps all that its code has made
+    return { document: step.document, next: step.next, fault: step.fault };
   }
 
   /** A step without an expression: its input goes on as it is. */

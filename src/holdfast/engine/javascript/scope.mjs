@@ -88,16 +88,18 @@ async function evaluate(code, identifier, context, link) {
 }
 
 /**
- * Evaluate a step's module (a CompiledStep); returns its namespace. `link(specifier, context)` gives imported
- * modules. Raises whatever the code raises; errors of the workflow's globals are marked.
+ * Evaluate a step's module (a CompiledStep); returns `{namespace, forget()}`. `link(specifier, context)` gives
+ * imported modules. A context that had a module is never collected by V8; `forget` lets go of the
+ * state in it. Raises whatever the code raises; errors of the workflow's globals are marked.
  */
 export async function loadJob(job, { console, state, globals, workflowGlobals, link }) {
   const run = runGlobals(globals);
   const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
   const context = makeContext({ ...run, ...shared, console, state });
-  return evaluate(job.code, JOB_MODULE, context, (specifier) => (
+  const namespace = await evaluate(job.code, JOB_MODULE, context, (specifier) => (
     specifier === DATA_MODULE ? job.dataModule(context) : link(specifier, context)
   ));
+  return { namespace, forget: () => { context.state = undefined; } };
 }
 
 /** The exports of the workflow's globals module; evaluated anew for every step. */

@@ -18,7 +18,7 @@ export async function warm(specifiers, adaptors) {
   const linker = new Linker({ adaptors, log: silent });
   const loading = specifiers.map((specifier) => linker.preload(specifier));
   await Promise.allSettled(loading);
-  const namespace = await loadJob(TRIAL, {
+  const { namespace } = await loadJob(TRIAL, {
     console: {}, state: {}, link: () => undefined,
   });
   const operations = new Operations(namespace, { log: silent, onOperation() {} });

@@ -7,6 +7,9 @@ import { Operations } from './operations.mjs';
 import { loadJob } from './scope.mjs';
 import { assemble, withError } from './state.mjs';
 
+/** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
+const LARGE = 1024 * 1024;
+
 export class Step {
   /** `run`: what all steps share; `job`: its JobText; `input`: Document or undefined. */
   constructor(run, plan, job, input) {
@@ -43,6 +46,8 @@ export class Step {
       this.fault = this.#faultOf(thrown);
     }
     this.#settle(result, state, started);
+    // small ones stay: a timer of this step may still look at the global `state`
+    if (Math.max(this.measure.stateIn, this.measure.stateOut) > LARGE) this.forget?.();
   }
 
   async #prepare(last) {
@@ -56,13 +61,14 @@ export class Step {
 
   async #load(state) {
     const { run, plan } = this;
-    const namespace = await loadJob(this.job.compiled, {
+    const { namespace, forget } = await loadJob(this.job.compiled, {
       console: run.jobConsole(),
       state,
       globals: run.options.globals,
       workflowGlobals: run.plan.globals,
       link: (specifier, context) => run.linker.link(specifier, plan, context),
     });
+    this.forget = forget;
     this.operations = new Operations(namespace, {
       log: run.log,
       immutable: run.options.immutableState,
