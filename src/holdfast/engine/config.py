@@ -35,7 +35,9 @@ class EngineConfig:
 
     `agent` is the command line of the agent, empty for an engine without one. `store` is the
     folder of installed adaptors. `limits` forces one of the means of `sandbox.finder`, and
-    `without` leaves out isolation layers by name: both for tests and for `doctor`.
+    `without` leaves out isolation layers by name: both for tests. `require` is the isolation
+    level (`holdfast.sandbox.levels`) below which the engine refuses to start. `standby` is how
+    many run processes wait ready-made, `standby_memory_mb` the memory limit they are made for.
     """
 
     data: Path
@@ -48,6 +50,7 @@ class EngineConfig:
     without: frozenset[str] = frozenset()
     standby: int = 0
     standby_memory_mb: int = 500
+    require: str | None = None
 
     @property
     def journals(self) -> Path:
@@ -67,6 +70,7 @@ class EngineConfig:
                 "without": sorted(self.without),
                 "standby": self.standby,
                 "standby_memory_mb": self.standby_memory_mb,
+                "require": self.require,
             }
         )
 
@@ -86,4 +90,5 @@ class EngineConfig:
             without=frozenset(value["without"]),
             standby=int(value["standby"]),
             standby_memory_mb=int(value["standby_memory_mb"]),
+            require=value["require"],
         )

@@ -27,6 +27,7 @@ from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
 from holdfast.engine.shim_loop import Loop
 from holdfast.sandbox import kernel
+from holdfast.sandbox.levels import Level, missing
 from holdfast.testing import faults
 
 #: Seconds before a dead agent is started again: the first, the factor, the most.
@@ -43,6 +44,7 @@ class Supervisor:
         self._config = config
         self._loop = Loop()
         self._host = Host.look(config)
+        require(self._host, config.require)
         self._listener = listen(config.socket)
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
@@ -192,6 +194,19 @@ class Supervisor:
             self._agent.kill()
         else:
             self._agent.terminate()
+
+
+def require(host: Host, name: str | None) -> None:
+    """Raises EngineError when this host's isolation is below the level of this name."""
+    if name is None:
+        return
+    if name.upper() not in Level.__members__:
+        message = f"There is no isolation level {name!r}."
+        raise EngineError(message, fix="Use none, basic, strong or full.")
+    lacking = missing(host.grants, host.groups.means, Level[name.upper()])
+    if lacking:
+        message = f"This machine does not offer the isolation level {name}: {', '.join(lacking)}."
+        raise EngineError(message, fix="`holdfast doctor` says how to get what is missing.")
 
 
 def _die_with_supervisor() -> None:
