@@ -146,11 +146,11 @@ const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
 /** Give a fault of job code its position; only some classes show it in `state.errors`. */
 function place(fault, trace, job) {
   const found = trace && stacks.jobPosition(trace);
-  const at = found ? job.map(found.line, found.column) : undefined;
+  const at = found ? job.shown(job.map(found.line, found.column)) : undefined;
   if (at) {
     fault.hide('at', at);
     if (POSITIONED.has(fault.name)) {
-      fault.pos = job.shown(at);
+      fault.pos = at;
       if (job.step !== undefined) fault.step = job.step;
     }
   }
@@ -165,9 +165,8 @@ function adaptorFault(thrown, trace, job, operation) {
   const found = stacks.jobPosition(trace);
   const known = job.operation(operation);
   if (found) {
-    const at = job.map(found.line, found.column);
-    fault.pos = job.shown(at);
-    fault.hide('at', at);
+    fault.pos = job.shown(job.map(found.line, found.column));
+    fault.hide('at', fault.pos);
     if (job.step !== undefined) fault.step = job.step;
   }
   if (known && !stacks.hasAnonymousJobFrame(trace)) {

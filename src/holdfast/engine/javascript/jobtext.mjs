@@ -23,6 +23,8 @@ export class JobText {
   step = undefined;
   #line = () => undefined;
   #find = (line, column) => ({ line, column });
+  /** Where an author's column stands in the line as it is shown. */
+  #caret = (line, column) => column;
   /** Lines shown before and after the one that an error points at. */
   #around = 0;
 
@@ -49,8 +51,12 @@ export class JobText {
     for (let number = line - this.#around; number <= line + this.#around; number++) {
       const text = this.#line(number);
       if (text === undefined || (number !== line && text.trim() === '')) continue;
-      shown.push(`${String(number).padStart(width)}: ${cutLine(text)}`);
-      if (number === line) shown.push(`${' '.repeat(width + 2 + column - 1)}^ `);
+      const caret = number === line ? this.#caret(line, column) : 1;
+      const part = excerpt(text, caret);
+      shown.push(`${String(number).padStart(width)}: ${part.text}`);
+      if (number === line && caret <= text.length + 1) {
+        shown.push(`${' '.repeat(width + 2 + part.caret - 1)}^ `);
+      }
     }
     return shown;
   }
@@ -73,10 +79,34 @@ export class JobText {
     this.#around = 1;
     this.#find = (line, column) => this.compiled.position(line, column);
     this.#line = (number) => (number < 1 ? undefined : this.compiled.line(number));
+    this.#caret = (line, column) => shortenedColumn(this.compiled.checkEdits, line, column);
   }
 }
 
-/** A line that embeds megabytes of data is not repeated in a log. */
+/** Characters of one line that a log repeats. */
+const MOST = 500;
+
+/** A line that embeds megabytes of data is not repeated whole. */
 function cutLine(text) {
-  return text.length <= 500 ? text : `${text.slice(0, 500)}…`;
+  return text.length <= MOST ? text : `${text.slice(0, MOST)}…`;
+}
+
+/** The part of a line around a column, and the column in that part. */
+function excerpt(text, column) {
+  if (text.length <= MOST) return { text, caret: column };
+  const start = Math.max(0, Math.min(column - 1, text.length) - MOST / 2);
+  const before = start > 0 ? '…' : '';
+  const part = text.slice(start, start + MOST);
+  const after = start + MOST < text.length ? '…' : '';
+  return { text: before + part + after, caret: column - start + before.length };
+}
+
+/**
+ * The column of an author's position in a text whose large literals are shortened. `edits` are
+ * of that text: `[line, column, author's line, author's column]` where copying begins anew.
+ */
+function shortenedColumn(edits, line, column) {
+  const copied = edits.findLast((entry) => entry.length === 4
+    && (entry[2] < line || (entry[2] === line && entry[3] <= column)));
+  return copied?.[2] === line ? copied[1] + column - copied[3] : column;
 }

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 
 import { importFailed } from './faults.mjs';
+import { JOINED, evaluate } from './joined.mjs';
 import { newestAlias } from './repo.mjs';
 import * as runtime from './runtime.mjs';
 
@@ -149,7 +150,7 @@ export class Linker {
   #import(specifier, file) {
     addExtensionHook();
     if (!this.loaded.has(file)) {
-      const loading = import(pathToFileURL(file).href).catch((error) => {
+      const loading = load(file).catch((error) => {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
       });
@@ -158,6 +159,11 @@ export class Linker {
     }
     return this.loaded.get(file);
   }
+}
+
+/** The namespace of an adaptor's file. */
+async function load(file) {
+  return file.endsWith(JOINED) ? evaluate(file).namespace : import(pathToFileURL(file).href);
 }
 
 /** Versions by name, from the `adaptors` of a step. */
