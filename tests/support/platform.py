@@ -15,12 +15,20 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+from sqlalchemy import Connection, Row, select, update
 from websockets.sync.client import ClientConnection, connect
 
+from holdfast.platform.project.provision import from_payload
+from holdfast.platform.queue import Claimed, claim
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Database, Notice, Transaction
+from holdfast.platform.store.dataclips import insert_clip
+from holdfast.platform.store.projects import import_project
+from holdfast.platform.store.runs import Start, create_work_order, find_run
+from holdfast.protocol.messages import Claim
 from holdfast.protocol.tokens import sign_worker_token
 from support.waiting import eventually
 
@@ -56,6 +64,65 @@ async def resolve(specifier: str) -> str:
     return specifier.replace("@latest", "@9.9.9")
 
 
+class Store:
+    """The platform's database without the platform around it."""
+
+    def __init__(self, data: Path, **settings: Any) -> None:
+        self.settings = Settings(data=data, **settings)
+        self.notices: list[Notice] = []
+        self.database = Database(self.settings.database, self.notices.extend)
+
+    def __enter__(self) -> Self:
+        self.database.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        return self.database.submit(work).result(30)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        return self.write(lambda tx: work(tx.connection))
+
+    def deploy(self, project: dict[str, Any] = PROJECT) -> str:
+        """The id of the project."""
+        provision = from_payload(project)
+        return self.write(lambda tx: import_project(tx, provision, {})).project_id
+
+    def enqueue(self, trigger: str = TRIGGER, queue: str = "default", priority: int = 1) -> str:
+        """A run in the queue; its id."""
+
+        def create(tx: Transaction) -> str:
+            row = tx.connection.execute(
+                select(t.triggers.c.workflow_id, t.workflows.c.project_id)
+                .join(t.workflows, t.workflows.c.id == t.triggers.c.workflow_id)
+                .where(t.triggers.c.id == trigger)
+            ).one()
+            clip = insert_clip(tx, project_id=row.project_id, kind="http_request", body='{"n":1}')
+            start = Start(row.workflow_id, clip, trigger, queue=queue, priority=priority)
+            return create_work_order(tx, start, self.settings).run_id
+
+        return self.write(create)
+
+    def run(self, run_id: str) -> Row[Any]:
+        row = self.read(lambda c: find_run(c, run_id))
+        assert row is not None
+        return row
+
+    def claim(self, demand: int = 1, queues: tuple[str, ...] = ("*",)) -> list[Claimed]:
+        asked = Claim(demand, "tester", queues)
+        return self.write(lambda tx: claim(tx, asked, "worker-1", self.settings))
+
+    def change(self, run_id: str, **values: Any) -> None:
+        """Set columns of a run: what time or a crash would have done."""
+        self.write(
+            lambda tx: tx.connection.execute(
+                update(t.runs).where(t.runs.c.id == run_id).values(**values)
+            )
+        )
+
+
 class Served:
     """`serve()` on a free port, in a thread."""
 
@@ -81,7 +148,7 @@ class Served:
         self._thread.start()
         listening = self._listening.result(30)
         self.platform: Platform = listening.platform
-        self.url, self.worker_url = listening.url, listening.worker_url
+        self.url, self.worker_url = listening.local_url, listening.worker_url
         self.client = httpx.Client(
             base_url=self.url,
             headers={"authorization": f"Bearer {self.platform.keys.admin_token}"},
@@ -96,7 +163,11 @@ class Served:
         trace: TracebackType | None,
     ) -> None:
         self.client.close()
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self.stop()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         assert not self._thread.is_alive(), "the platform does not stop"
 

@@ -64,9 +64,7 @@ def deploy_command(
     folder = data or default_data()
     base = (url or _address(folder)).rstrip("/")
     key = token or _token(folder)
-    with httpx.Client(
-        base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS
-    ) as client:
+    with _client(base, key) as client:
         current = _call(client, "GET", f"/api/provision/{project.name}", missing=True)
         payload = to_payload(project, (current or {}).get("data"))
         answer = _call(client, "POST", "/api/provision", payload)
@@ -94,6 +92,15 @@ def _print(name: str, done: dict[str, Any]) -> None:
         click.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
 
 
+def _client(base: str, token: str) -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"}
+    try:
+        return httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS)
+    except httpx.InvalidURL as error:
+        message = f"not an address: {base} ({error})"
+        raise DeployError(message, fix="Write it like http://127.0.0.1:4000.") from error
+
+
 def _call(
     client: httpx.Client, method: str, path: str, body: Any = None, *, missing: bool = False
 ) -> Any:
@@ -105,9 +112,6 @@ def _call(
         raise DeployError(
             message, fix="Start it with `holdfast up`, or name another with --url."
         ) from error
-    except httpx.InvalidURL as error:
-        message = f"not an address: {client.base_url} ({error})"
-        raise DeployError(message) from error
     if response.status_code == 404 and missing:
         return None
     if response.status_code == 401:

@@ -50,11 +50,12 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
     """Take up to `demand` runs from the queue for this worker."""
     lock_claims(tx.connection)
     taken = []
-    for _ in range(min(asked.demand, MOST)):
+    for place in range(min(asked.demand, MOST)):
         found = _next_run(tx.connection, asked.queues)
         if found is None:
             break
         taken.append(_take(tx, found, asked, worker_id, settings))
+        _remember_turn(tx, found.project_id, place)
     return taken
 
 
@@ -129,11 +130,17 @@ def _take(
         )
         .returning(t.runs.c.options)
     ).one()
-    tx.connection.execute(
-        update(t.projects).where(t.projects.c.id == run.project_id).values(last_claim_at=tx.now)
-    )
     changed(tx, run.id, run.work_order_id, RunState.CLAIMED)
     timeout = json.loads(row.options)["run_timeout_ms"] / 1000
     issued = tx.now // SECOND
     expires = issued + int(timeout + settings.grace_seconds) + TOKEN_SLACK
     return Claimed(run.id, claim_id, issued, expires)
+
+
+def _remember_turn(tx: Transaction, project_id: str, place: int) -> None:
+    """The project goes to the end of the line; `place` keeps the order within one claim."""
+    tx.connection.execute(
+        update(t.projects)
+        .where(t.projects.c.id == project_id)
+        .values(last_claim_at=tx.now + place)
+    )

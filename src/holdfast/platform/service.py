@@ -75,5 +75,7 @@ async def _wake_workers(platform: Platform) -> None:
             while not notices.empty():
                 notices.get_nowait()
                 runs += 1
+            if platform.hub.closed:
+                return
             platform.workers.wake(runs)
             await asyncio.sleep(_WAKE_SECONDS)

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.platform import Served
+from holdfast.platform.keys import load_keys
+from support.platform import Served, Store
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with keys and an empty, migrated database, to be copied."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    load_keys(data, {})
+    with Store(data):
+        pass
+    return data
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def data(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def served(data: Path) -> Iterator[Served]:
     """A platform with one project deployed. Its janitor only looks when told to."""
-    with Served(tmp_path / "data") as server:
+    with Served(data) as server:
         server.deploy()
         yield server
+
+
+@pytest.fixture
+def store(data: Path) -> Iterator[Store]:
+    """The database alone, with one project."""
+    with Store(data) as opened:
+        opened.deploy()
+        yield opened

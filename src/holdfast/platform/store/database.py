@@ -179,6 +179,8 @@ def _still_open(connection: Connection, cause: BaseException) -> None:
     """A full disk makes SQLite roll back everything by itself: then the group has failed."""
     raw = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite" and raw is not None and not raw.in_transaction:
+        while cause.__context__ is not None:  # not the savepoint's complaint that came of it
+            cause = cause.__context__
         raise cause
 
 

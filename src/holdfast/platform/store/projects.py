@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
@@ -42,6 +43,19 @@ def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str,
     """
     project = provision.project
     _check_names(tx.connection, project)
+    try:
+        done = _import(tx, provision, resolved)
+    except IntegrityError as error:
+        message = "the document gives new ids to names that the platform has already"
+        raise ConflictError(
+            message, fix="Send the ids that GET /api/provision/:id shows."
+        ) from error
+    tx.notify("runs", "deployed", project_id=project.id)
+    return done
+
+
+def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) -> Imported:
+    project = provision.project
     values = {
         "name": project.name,
         "description": project.description,
@@ -56,10 +70,9 @@ def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str,
         _import_credential(tx, project.id, credential, done)
     for name in project.collections:
         _import_collection(tx, project.id, name, done)
+    _delete_workflows(tx, project.id, provision.deleted, done)  # frees their names
     for workflow in project.workflows:
         done.changes += _import_workflow(tx, workflow, provision, resolved)
-    _delete_workflows(tx, project.id, provision.deleted, done)
-    tx.notify("runs", "deployed", project_id=project.id)
     return done
 
 
@@ -86,6 +99,10 @@ def _put(
         stamps = {"inserted_at": tx.now, "updated_at": tx.now} if times else {}
         tx.connection.execute(insert(table).values(id=key, **values, **stamps))
         return "+"
+    for owner in ("workflow_id", "project_id"):
+        if owner in values and getattr(row, owner) != values[owner]:
+            message = f"the id {key} belongs to something else already"
+            raise ConflictError(message)
     if all(getattr(row, name) == value for name, value in values.items()):
         return ""
     stamps = {"updated_at": tx.now} if times else {}
@@ -140,6 +157,7 @@ def _import_workflow(
     )
     suffix = f"({workflow.name})"
     _remove_parts(tx, workflow, provision.deleted, suffix, changes)
+    _free_names(tx, workflow)
     for position, job in enumerate(workflow.jobs):
         what = _put(tx, t.jobs, job.id, _job_row(workflow, job, position, resolved))
         _note(changes, what, f"job {job.name} {suffix}")
@@ -151,6 +169,16 @@ def _import_workflow(
         _note(changes, what, f"edge {edge.key} {suffix}")
     _write_snapshot(tx, workflow.id)
     return changes
+
+
+def _free_names(tx: Transaction, workflow: Workflow) -> None:
+    """Jobs may swap their names: those that get another one let go of the old one first."""
+    for job in workflow.jobs:
+        tx.connection.execute(
+            update(t.jobs)
+            .where(t.jobs.c.id == job.id, t.jobs.c.name != job.name)
+            .values(name=t.jobs.c.id)
+        )
 
 
 def _note(changes: list[str], what: str, name: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,6 +22,8 @@ from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.render import FOLDER, page, pretty
 
+#: Where a login may lead: a page of ours, never `//host` or `/\\host`.
+_OWN_PATH = re.compile(r"/([\w-][\w./-]*)?")
 _STATES = (
     "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
     "exception", "cancelled", "lost",
@@ -189,8 +192,7 @@ async def login(request: Request) -> Response:
         token = str(form.get("token") or "").strip()
     if not platform.keys.is_admin(token):
         return page("login.html", status=401, wrong=True)
-    there = after if after.startswith("/") and not urlsplit(after).netloc else "/"
-    answer = RedirectResponse(there if not there.startswith("//") else "/", 303)
+    answer = RedirectResponse(after if _OWN_PATH.fullmatch(after) else "/", 303)
     secure = (platform.settings.public_url or "").startswith("https")
     answer.set_cookie(
         access.COOKIE,

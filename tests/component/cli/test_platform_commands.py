@@ -1,0 +1,150 @@
+"""`holdfast platform` and `holdfast deploy`, as commands (issue 2, "Bad input")."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from holdfast.cli.main import main
+from support.command import Command, run
+
+PROJECT = """\
+name: commands
+credentials:
+  HAPI: {name: HAPI, owner: jo}
+workflows:
+  W:
+    jobs:
+      J: {adaptor: '@openfn/language-common@3.3.4', body: {path: ./j.js}, credential: HAPI}
+    triggers:
+      hook: {type: webhook}
+    edges:
+      hook->J: {source_trigger: hook, target_job: J}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "j.js").write_text("fn(s => s)")
+    (tmp_path / "project.yaml").write_text(PROJECT)
+    return tmp_path / "project.yaml"
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Command]:
+    command = Command("platform", "--data", str(tmp_path / "data"), "--port", "0")
+    command.wait_for_line("^worker")
+    yield command
+    command.kill()
+
+
+def url_of(data: Path) -> str:
+    return str(json.loads((data / "address.json").read_text())["url"])
+
+
+def test_the_platform_serves_and_deploys_and_stops(platform: Command, project: Path) -> None:
+    data = project.parent / "data"
+    url = platform.wait_for_line(r"^platform +(\S+)")[1]
+    assert httpx.get(f"{url}/ready").json()["ready"] is True
+    first = run("deploy", str(project), "--data", str(data))
+    assert first.returncode == 0, first.stderr
+    assert "+ workflow W" in first.stdout
+    webhook = next(w for w in first.stdout.split() if "/i/" in w)
+    assert httpx.post(webhook, json={}).status_code == 200
+    secrets = project.with_name("secrets.yaml")
+    secrets.write_text("HAPI: {password: s3cret-value}")
+    again = run(
+        "deploy", str(project), "--data", str(data), "--credentials", str(secrets), "--json"
+    )
+    told = json.loads(again.stdout)
+    assert told["changes"] == []
+    assert told["webhooks"][0]["url"] == webhook
+    assert "s3cret-value" not in again.stdout + again.stderr + platform.output
+    elsewhere = run("deploy", str(project), "--url", url, env={"HOLDFAST_TOKEN": "wrong"})
+    assert (elsewhere.returncode, "does not accept" in elsewhere.stderr) == (2, True)
+    assert platform.stop() == 0
+    assert "stopped" in platform.output
+
+
+Explained = Callable[..., str]
+
+
+@pytest.fixture
+def explained(capsys: pytest.CaptureFixture[str]) -> Explained:
+    """What a command that must fail with exit code 2 says; any other error comes through."""
+
+    def call(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert ended.value.code == 2
+        return capsys.readouterr().err
+
+    return call
+
+
+def test_a_port_in_use_is_explained(tmp_path: Path, explained: Explained) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = explained("platform", "--data", str(tmp_path / "d"), "--port", str(port))
+    assert f"port {port} is in use" in said
+    assert "--port" in said
+
+
+def test_a_data_folder_that_cannot_be_written_is_explained(
+    tmp_path: Path, explained: Explained
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = explained("platform", "--data", str(tmp_path / "file" / "data"), "--port", "0")
+    assert "cannot write to the data folder" in said
+    assert "--data" in said
+
+
+def test_an_address_that_is_not_ours_is_explained(tmp_path: Path, explained: Explained) -> None:
+    said = explained("platform", "--data", str(tmp_path), "--host", "203.0.113.7", "--port", "0")
+    assert "cannot listen on 203.0.113.7" in said
+
+
+def test_a_database_that_is_none_is_explained(tmp_path: Path, explained: Explained) -> None:
+    (tmp_path / "platform.db").write_bytes(b"not a database at all" * 200)
+    assert "not a database" in explained("platform", "--data", str(tmp_path), "--port", "0")
+
+
+def test_broken_yaml_is_explained_with_its_line(project: Path, explained: Explained) -> None:
+    project.write_text(PROJECT.replace("jobs:", "jobs: ]"))
+    assert f"{project}:6: broken YAML" in explained("deploy", str(project))
+    assert "No such file" in explained("deploy", str(project.with_name("no.yaml")))
+
+
+def test_a_platform_that_is_not_there_is_explained(
+    project: Path, tmp_path: Path, explained: Explained
+) -> None:
+    said = explained("deploy", str(project), "--url", "http://127.0.0.1:9", "--token", "x")
+    assert "cannot reach the platform at http://127.0.0.1:9" in said
+    assert "holdfast up" in said
+    assert "no admin token" in explained("deploy", str(project), "--data", str(tmp_path / "no"))
+    assert "not an address" in explained(
+        "deploy", str(project), "--url", "http://a:b", "--token", "x"
+    )
+
+
+def test_secrets_for_credentials_that_are_not_there_are_explained(
+    project: Path, explained: Explained
+) -> None:
+    secrets = project.with_name("secrets.yaml")
+    secrets.write_text("OTHER: {password: s3cret-value}")
+    said = explained("deploy", str(project), "--credentials", str(secrets))
+    assert "no credential OTHER" in said
+    assert "s3cret-value" not in said
+
+
+@pytest.mark.parametrize("command", ["platform", "deploy"])
+def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert "Examples:" in capsys.readouterr().out

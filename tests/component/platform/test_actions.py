@@ -1,0 +1,209 @@
+"""What people and clocks start: manual runs, retries, cancellation, cron (5.4 to 5.6)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from holdfast.platform import cron
+from holdfast.platform.clock import SECOND, from_iso, now
+from support.platform import FETCH, STORE, RunTalk, Served, Store
+
+WORKFLOW = "/api/workflows/{}/runs"
+CRON = str(uuid.UUID(int=81))
+COUNT = str(uuid.UUID(int=82))
+
+
+def workflow_id(served: Served, name: str = "demo") -> str:
+    data = served.client.get(f"/api/provision/{name}").json()["data"]
+    return str(data["workflows"][0]["id"])
+
+
+def test_a_manual_run_goes_before_others(served: Served) -> None:
+    served.post()
+    path = WORKFLOW.format(workflow_id(served))
+    answer = served.client.post(path, json={"input": {"data": {"n": 2}}})
+    assert answer.status_code == 201
+    run_id = answer.json()["run_id"]
+    run = served.run(run_id)
+    assert (run["queue"], run["priority"]) == ("manual", 0)
+    with served.worker() as worker:
+        talk = worker.take()
+        assert talk.id == run_id
+        assert json.loads(talk.ok("fetch:dataclip", {})) == {"data": {"n": 2}}
+
+
+def test_a_manual_run_may_begin_with_a_job(served: Served) -> None:
+    path = WORKFLOW.format(workflow_id(served))
+    served.client.post(path, json={"job_id": STORE})
+    with served.worker() as worker:
+        assert worker.take().ok("fetch:plan", {})["starting_node_id"] == STORE
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"input": [1]}', 422),
+        (b'{"job_id": "nope"}', 422),
+        (b'{"dataclip_id": "nope"}', 404),
+        (b"{nope", 400),
+        (b"[1]", 400),
+        (json.dumps({"input": {"x": "y" * 10**7 * 2}}).encode(), 413),
+    ],
+)
+def test_manual_runs_that_cannot_be(served: Served, body: bytes, status: int) -> None:
+    path = WORKFLOW.format(workflow_id(served))
+    answer = served.client.post(path, content=body)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert served.client.post(WORKFLOW.format("nope"), json={}).status_code == 404
+
+
+def run_both(talk: RunTalk, *, second: str = "success") -> tuple[str, str]:
+    """Fetch, then Store; ids of the steps."""
+    talk.start()
+    first = talk.start_step(FETCH)
+    end = talk.step_end(first, FETCH)
+    talk.ok("step:complete", end)
+    store = str(uuid.uuid4())
+    clip = end["output_dataclip_id"]
+    talk.ok("step:start", {"step_id": store, "job_id": STORE, "timestamp": talk.now(),
+                           "input_dataclip_id": clip})  # fmt: skip
+    talk.ok("step:complete", talk.step_end(store, STORE, reason=second, error_type="JobError"))
+    talk.complete(reason=second, error_type="JobError")
+    return first, store
+
+
+def test_a_retry_from_a_step_keeps_what_came_before(served: Served) -> None:
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        first, second = run_both(talk, second="fail")
+        path = f"/api/runs/{talk.id}/retry"
+        new_id = served.client.post(path, json={"step_id": second}).json()["run_id"]
+        run = worker.claim()[0]
+        assert run["id"] == new_id
+        worker.join_run(run)
+        again = RunTalk(worker, run)
+        plan = again.ok("fetch:plan", {})
+        assert plan["starting_node_id"] == STORE
+        assert json.loads(again.ok("fetch:dataclip", {})) == {"data": {"n": 1}}
+    assert [step["id"] for step in served.steps(new_id)] == [first]
+    order = served.client.get(f"/api/runs/{new_id}").json()["data"]["relationships"]["work_order"]
+    old = served.client.get(f"/api/runs/{talk.id}").json()["data"]["relationships"]["work_order"]
+    assert order == old
+    state = served.client.get(f"/api/work_orders/{order['data']['id']}").json()
+    assert state["data"]["attributes"]["state"] == "running"
+
+
+def test_a_retry_from_the_start_uses_the_newest_code(served: Served) -> None:
+    run_id = served.post({"n": 5})
+    with served.worker() as worker:
+        talk = worker.take()
+        run_both(talk)
+        project = served.client.get("/api/provision/demo").json()["data"]
+        project["workflows"][0]["jobs"][0]["body"] = "fn(s => s) // mended"
+        served.deploy(project)
+        served.client.post(f"/api/runs/{run_id}/retry")
+        (run,) = worker.claim()
+        worker.join_run(run)
+        again = RunTalk(worker, run)
+        assert "mended" in again.ok("fetch:plan", {})["jobs"][0]["body"]
+        assert json.loads(again.ok("fetch:dataclip", {}))["data"] == {"n": 5}
+
+
+def test_what_cannot_be_retried(served: Served) -> None:
+    run_id = served.post()
+    post = served.client.post
+    assert post(f"/api/runs/{run_id}/retry").status_code == 422
+    assert post("/api/runs/nope/retry").status_code == 404
+    with served.worker() as worker:
+        worker.take().complete()
+    answer = post(f"/api/runs/{run_id}/retry", json={"step_id": "nope"})
+    assert answer.status_code == 404
+
+
+def test_only_a_waiting_run_can_be_cancelled(served: Served) -> None:
+    first, second = served.post(), served.post()
+    assert served.client.post(f"/api/runs/{second}/cancel").status_code == 200
+    assert served.run(second)["state"] == "cancelled"
+    with served.worker() as worker:
+        assert worker.take().id == first
+        assert worker.claim() == []
+    assert served.client.post(f"/api/runs/{first}/cancel").status_code == 409
+    assert served.client.post("/api/runs/nope/cancel").status_code == 404
+
+
+def cron_project(**trigger: Any) -> dict[str, Any]:
+    return {
+        "name": "timed",
+        "workflows": [
+            {
+                "name": "Counting",
+                "jobs": [{"id": COUNT, "name": "Count", "body": "fn(s => s)"}],
+                "triggers": [
+                    {"id": CRON, "type": "cron", "enabled": True, "cron_expression": "*/5 * * * *"}
+                    | trigger
+                ],
+                "edges": [{"source_trigger_id": CRON, "target_job_id": COUNT}],
+            }
+        ],
+    }
+
+
+def at(text: str) -> int:
+    return from_iso(f"2026-01-01T{text}")
+
+
+def test_a_cron_trigger_fires_once_in_its_minute(served: Served) -> None:
+    served.deploy(cron_project())
+
+    def fire(text: str) -> int:
+        return len(served.call(lambda platform: cron.fire_due(platform, at(text))))
+
+    assert [fire("10:04"), fire("10:05"), fire("10:05"), fire("10:00"), fire("10:10")] == [
+        0, 1, 0, 0, 1,
+    ]  # fmt: skip
+
+
+def test_a_disabled_cron_trigger_does_not_fire(store: Store) -> None:
+    store.deploy(cron_project(enabled=False))
+    assert store.read(lambda c: cron.due(c, at("10:05"))) == []
+
+
+@pytest.mark.parametrize("cursor", [None, COUNT])
+def test_cron_goes_on_from_the_last_success(served: Served, cursor: str | None) -> None:
+    served.deploy(cron_project(cron_cursor_job_id=cursor))
+    served.call(lambda platform: cron.fire_due(platform, at("10:05")))
+    with served.worker() as worker:
+        talk = worker.take()
+        assert json.loads(talk.ok("fetch:dataclip", {})) == {}
+        talk.start()
+        step = talk.start_step(COUNT)
+        end = talk.step_end(step, COUNT, output_dataclip='{"count":1}')
+        talk.ok("step:complete", end)
+        talk.complete(final_dataclip_id=end["output_dataclip_id"])
+        served.call(lambda platform: cron.fire_due(platform, at("10:10")))
+        (run,) = worker.claim()
+        worker.join_run(run)
+        again = RunTalk(worker, run)
+        assert json.loads(again.ok("fetch:dataclip", {})) == {"count": 1}
+        again.start()
+        step = again.start_step(COUNT)
+        again.ok("step:complete", again.step_end(step, COUNT, reason="fail"))
+        again.complete(reason="fail")
+        served.call(lambda platform: cron.fire_due(platform, at("10:15")))
+        (run,) = worker.claim()
+        worker.join_run(run)
+        third = RunTalk(worker, run)
+        assert json.loads(third.ok("fetch:dataclip", {})) == {"count": 1}, "failures are skipped"
+
+
+def test_the_next_time_is_in_the_future() -> None:
+    found = cron.next_time("* * * * *")
+    assert found is not None
+    assert now() < found <= now() + 60 * SECOND
+    assert cron.next_time("nonsense") is None

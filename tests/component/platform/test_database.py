@@ -1,0 +1,157 @@
+"""The writer: order, groups, failures; and the migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from holdfast.platform.store.database import Database, DatabaseError, Transaction
+from holdfast.platform.store.tables import metadata
+from support.platform import Store
+
+
+def test_the_migrations_make_the_tables_that_the_queries_expect(data: Path) -> None:
+    engine = create_engine(f"sqlite:///{data / 'platform.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_writes_are_done_in_order_and_a_failure_harms_only_itself(store: Store) -> None:
+    gate, order = threading.Event(), list[int]()
+
+    def wait(_tx: Transaction) -> None:
+        gate.wait(10)
+
+    def step(number: int) -> int:
+        def work(tx: Transaction) -> int:
+            order.append(number)
+            tx.connection.execute(text(f"UPDATE projects SET concurrency = {number}"))
+            if number == 3:
+                message = "number three"
+                raise RuntimeError(message)
+            return number
+
+        return store.database.submit(work)  # type: ignore[return-value] # awaited below
+
+    store.database.submit(wait)
+    futures = [step(number) for number in range(1, 7)]
+    gate.set()
+    results = []
+    for future in futures:
+        try:
+            results.append(future.result(10))  # type: ignore[attr-defined] # a Future
+        except RuntimeError as error:
+            results.append(str(error))
+    assert order == [1, 2, 3, 4, 5, 6]
+    assert results == [1, 2, "number three", 4, 5, 6]
+    value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
+    assert value == 6
+
+
+def test_what_failed_alone_leaves_nothing(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        tx.notify("runs", "state")
+        tx.connection.execute(text("UPDATE projects SET concurrency = 9"))
+        message = "no"
+        raise RuntimeError(message)
+
+    store.notices.clear()
+    with pytest.raises(RuntimeError):
+        store.write(work)
+    value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
+    assert value is None
+    assert store.notices == []
+
+
+def test_a_rollback_by_the_database_fails_the_whole_group(store: Store) -> None:
+    """SQLite rolls back by itself on a full disk: then nobody may be told of success."""
+    gate = threading.Event()
+
+    def wait(_tx: Transaction) -> None:
+        gate.wait(10)
+
+    def good(tx: Transaction) -> str:
+        tx.connection.execute(text("UPDATE projects SET concurrency = 5"))
+        return "done"
+
+    def disaster(tx: Transaction) -> None:
+        raw = tx.connection.connection.dbapi_connection
+        assert raw is not None
+        raw.rollback()
+        message = "disk full"
+        raise OSError(message)
+
+    store.database.submit(wait)
+    first, second = store.database.submit(good), store.database.submit(disaster)
+    gate.set()
+    with pytest.raises(OSError, match="disk full"):
+        first.result(10)
+    with pytest.raises(OSError, match="disk full"):
+        second.result(10)
+    value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
+    assert value is None
+
+
+def test_notices_follow_the_commit(store: Store) -> None:
+    store.notices.clear()
+    run_id = store.enqueue()
+    assert ("queue", "available") in {(n.topic, n.what) for n in store.notices}
+    assert any(n.data.get("run_id") == run_id for n in store.notices)
+
+
+def test_readers_cannot_write(store: Store) -> None:
+    async def go() -> None:
+        await store.database.read(lambda c: c.execute(text("DELETE FROM projects")))
+
+    with pytest.raises(Exception, match="readonly"):
+        asyncio.run(go())
+
+
+def test_a_cancelled_caller_does_not_undo_its_write(store: Store) -> None:
+    gate = threading.Event()
+
+    def slow(tx: Transaction) -> None:
+        gate.wait(10)
+        tx.connection.execute(text("UPDATE projects SET concurrency = 8"))
+
+    async def go() -> None:
+        task = asyncio.create_task(store.database.write(slow))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gate.set()
+
+    asyncio.run(go())
+    value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
+    assert value == 8
+
+
+def test_closing_finishes_what_is_queued_and_refuses_more(data: Path) -> None:
+    with Store(data) as store:
+        store.deploy()
+        futures = [
+            store.database.submit(lambda tx: tx.connection.execute(text("SELECT 1")).scalar())
+            for _ in range(50)
+        ]
+        store.database.close()
+        assert [future.result(1) for future in futures] == [1] * 50
+        with pytest.raises(DatabaseError):
+            store.write(lambda _: None)
+
+
+def test_a_database_that_cannot_be_opened_is_explained(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/no/such/folder/x.db", lambda _: None)
+    with pytest.raises(DatabaseError, match="cannot open the database"):
+        database.open()
+    (tmp_path / "x.db").write_bytes(b"this is not a database, not at all" * 100)
+    database = Database(f"sqlite:///{tmp_path}/x.db", lambda _: None)
+    with pytest.raises(DatabaseError, match="not a database"):
+        database.open()

@@ -1,0 +1,155 @@
+"""Who gets which run (`spec/platform.md` 2.3, 2.4)."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from holdfast.platform.store import tables as t
+from support.platform import TRIGGER, Store
+
+
+def project(
+    number: int, concurrency: int | None = None, workflows: int = 1, limit: int | None = None
+) -> dict[str, Any]:
+    """Project `number` with one webhook for each workflow, see `trigger`."""
+
+    def workflow(w: int) -> dict[str, Any]:
+        base = number * 1000 + w * 10
+        return {
+            "name": f"W{w}",
+            "concurrency": limit,
+            "jobs": [{"id": str(uuid.UUID(int=base + 1)), "name": "J", "body": "fn(s => s)"}],
+            "triggers": [{"id": trigger(number, w), "type": "webhook", "enabled": True}],
+            "edges": [
+                {
+                    "source_trigger_id": trigger(number, w),
+                    "target_job_id": str(uuid.UUID(int=base + 1)),
+                }
+            ],
+        }
+
+    return {
+        "name": f"p{number}",
+        "concurrency": concurrency,
+        "workflows": [workflow(w) for w in range(workflows)],
+    }
+
+
+def trigger(number: int, workflow: int = 0) -> str:
+    return str(uuid.UUID(int=number * 1000 + workflow * 10))
+
+
+def ids(store: Store, demand: int = 1, queues: tuple[str, ...] = ("*",)) -> list[str]:
+    return [one.run_id for one in store.claim(demand, queues)]
+
+
+def test_an_empty_queue_gives_nothing(store: Store) -> None:
+    assert store.claim(5) == []
+
+
+def test_the_oldest_comes_first_and_no_more_than_asked(store: Store) -> None:
+    runs = [store.enqueue() for _ in range(3)]
+    assert ids(store, 2) == runs[:2]
+    assert ids(store, 5) == runs[2:]
+    assert ids(store) == []
+
+
+def test_a_claim_is_written_down(store: Store) -> None:
+    run_id = store.enqueue()
+    (claimed,) = store.claim()
+    row = store.run(run_id)
+    assert (row.state, row.worker_id, row.worker_name) == ("claimed", "worker-1", "tester")
+    assert row.claim_id == claimed.claim_id
+    assert row.claim_expires_at > row.claimed_at
+    assert claimed.expires_at - claimed.not_before >= 300 + 10
+    order = store.read(
+        lambda c: c.scalar(
+            select(t.work_orders.c.state).where(t.work_orders.c.id == row.work_order_id)
+        )
+    )
+    assert order == "running"
+
+
+def test_priority_goes_before_age(store: Store) -> None:
+    normal, urgent = store.enqueue(), store.enqueue(queue="manual", priority=0)
+    assert ids(store, 2) == [urgent, normal]
+
+
+def test_named_queues_are_preferred_in_their_order(store: Store) -> None:
+    default = store.enqueue()
+    manual = store.enqueue(queue="manual", priority=0)
+    fast = store.enqueue(queue="fast_lane")
+    assert ids(store, 3, ("fast_lane", "manual", "*")) == [fast, manual, default]
+
+
+def test_the_star_holds_the_place_of_all_others(store: Store) -> None:
+    fast, default = store.enqueue(queue="fast_lane"), store.enqueue()
+    assert ids(store, 2, ("*", "fast_lane")) == [default, fast]
+
+
+def test_without_a_star_only_named_queues_count(store: Store) -> None:
+    store.enqueue()
+    fast = store.enqueue(queue="fast_lane")
+    assert ids(store, 5, ("fast_lane",)) == [fast]
+    assert ids(store, 5, ("nothing-like-this",)) == []
+
+
+def test_projects_take_turns(store: Store) -> None:
+    """A project that floods the queue does not starve the others."""
+    for number in (1, 2):
+        store.deploy(project(number))
+    flood = [store.enqueue(trigger(1)) for _ in range(4)]
+    late = [store.enqueue(trigger(2)) for _ in range(2)]
+    assert ids(store, 6) == [flood[0], late[0], flood[1], late[1], flood[2], flood[3]]
+
+
+def test_a_workflow_keeps_to_its_concurrency(store: Store) -> None:
+    store.deploy(project(1, limit=2))
+    runs = [store.enqueue(trigger(1)) for _ in range(4)]
+    assert ids(store, 10) == runs[:2]
+    store.change(runs[0], state="success")
+    assert ids(store, 10) == [runs[2]]
+
+
+def test_an_urgent_run_is_eligible_behind_many_old_ones(store: Store) -> None:
+    """Lightning numbers by age alone, so this one would wait behind all others (2.3)."""
+    store.deploy(project(1, limit=1))
+    for _ in range(5):
+        store.enqueue(trigger(1))
+    urgent = store.enqueue(trigger(1), queue="manual", priority=0)
+    assert ids(store, 3) == [urgent]
+
+
+def test_a_project_keeps_to_its_concurrency_across_workflows(store: Store) -> None:
+    """Also where its workflows have limits of their own (2.3, second quirk)."""
+    store.deploy(project(1, concurrency=3, workflows=2, limit=2))
+    for workflow in (0, 1):
+        for _ in range(4):
+            store.enqueue(trigger(1, workflow))
+    other = store.enqueue(TRIGGER)
+    taken = store.claim(20)
+    assert len(taken) == 4
+    assert other in [one.run_id for one in taken]
+
+
+@pytest.mark.parametrize("workers", [8])
+def test_no_run_is_given_twice(store: Store, workers: int) -> None:
+    runs = {store.enqueue() for _ in range(40)}
+    taken: list[str] = []
+
+    def work() -> None:
+        while found := ids(store, 2):
+            taken.extend(found)
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(taken) == len(runs)
+    assert set(taken) == runs
