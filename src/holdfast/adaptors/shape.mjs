@@ -1,6 +1,7 @@
-// Tells what loading a module gives and leaves behind: names, kinds, names inside of namespaces.
+// Tells what loading an adaptor gives and leaves behind: names, kinds, names inside of namespaces.
 // Two files of one adaptor that tell the same may stand for each other
-// (holdfast.adaptors.flatten). Usage: node shape.mjs FILE; the answer is the last line.
+// (holdfast.adaptors.flatten). Usage: node shape.mjs LOADER FILE; LOADER is the engine's
+// joined.mjs. The answer is the last line; for a joined file it has its code cache in it.
 
 import { pathToFileURL } from 'node:url';
 
@@ -28,8 +29,14 @@ function inside(value, depth, seen) {
   return found;
 }
 
+const [loader, file] = process.argv.slice(2);
+const { JOINED, evaluate } = await import(pathToFileURL(loader).href);
 const before = new Set(Object.getOwnPropertyNames(globalThis));
-const namespace = await import(pathToFileURL(process.argv[2]).href);
+let namespace;
+let script;
+if (file.endsWith(JOINED)) ({ namespace, script } = evaluate(file));
+else namespace = await import(pathToFileURL(file).href);
 const globals = Object.getOwnPropertyNames(globalThis).filter((name) => !before.has(name)).sort();
-const answer = JSON.stringify({ globals, names: inside(namespace, DEPTH, new Set()) });
-process.stdout.write(`\n${answer}\n`, () => process.exit(0));
+const cache = script?.createCachedData().toString('base64');
+const answer = { globals, names: inside(namespace, DEPTH, new Set()), cache };
+process.stdout.write(`\n${JSON.stringify(answer)}\n`, () => process.exit(0));

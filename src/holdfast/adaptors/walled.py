@@ -1,4 +1,4 @@
-"""Becomes Node inside walls: `python -m holdfast.adaptors.walled FOLDER SCRIPT FILE`.
+"""Becomes Node inside walls: `python -m holdfast.adaptors.walled FOLDER SCRIPT LOADER FILE`.
 
 Loading an adaptor runs its code. At installation that happens here: no network, nothing readable
 but Node and the adaptor's folder, nothing writable, no other program, little memory and time.
@@ -18,11 +18,13 @@ from holdfast.sandbox.spec import Network
 
 _CPU_SECONDS = 60
 _MEMORY_MB = 512
+#: V8 takes a code cache only where the flags are those of its making: the engine's.
+_FLAGS = ("--max-semi-space-size=1", "--experimental-vm-modules", "--no-warnings")
 #: What Node's own loading needs to see of the system.
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ssl", "/etc/ld.so.cache", "/dev")
 
 
-def main(folder: str, script: str, file: str) -> None:
+def main(folder: str, script: str, loader: str, file: str) -> None:
     """Build the walls, then turn into Node."""
     node = str(node_binary())
     arguments = [
@@ -30,8 +32,11 @@ def main(folder: str, script: str, file: str) -> None:
         "--permission",
         f"--allow-fs-read={folder}",
         f"--allow-fs-read={script}",
+        f"--allow-fs-read={loader}",
         f"--max-old-space-size={_MEMORY_MB}",
+        *_FLAGS,
         script,
+        loader,
         file,
     ]
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
@@ -40,7 +45,7 @@ def main(folder: str, script: str, file: str) -> None:
     seccomp.rules()  # read now; soon we cannot
     kernel.no_new_privileges()
     if landlock.version():
-        landlock.restrict([folder, script, *_SYSTEM, "/proc/self"], [node, *_SYSTEM], [])
+        landlock.restrict([folder, script, loader, *_SYSTEM, "/proc/self"], [node, *_SYSTEM], [])
     if seccomp.available():
         seccomp.install(Network.NONE, may_execute=True)
     os.execve(node, arguments, {"PATH": "/nonexistent", "HOME": "/nonexistent"})  # noqa: S606 no shell is the point

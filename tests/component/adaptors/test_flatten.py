@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.adaptors import REAL
+from fixtures.adaptors import COMMON, REAL
+from fixtures.runs import Runs
 from holdfast.adaptors import AutoinstallError, InstalledAdaptor, Store, node_binary
-from holdfast.adaptors.flatten import ESBUILD, Flattener, NotFlatError
+from holdfast.adaptors.flatten import ESBUILD, LOADER, SUFFIX, Flattener, NotFlatError
 from holdfast.adaptors.package import entry_file, read_manifest
 from holdfast.adaptors.record import read_record
 
@@ -40,7 +41,12 @@ def flatten(flattener: Flattener, root: Path, entry: str = "index.js") -> str:
 
 
 def evaluate(file: Path, expression: str) -> str:
-    code = f"import * as it from {json.dumps(str(file))}; console.log({expression})"
+    """What an expression with the loaded file as `it` prints."""
+    path, loader = json.dumps(str(file)), json.dumps(str(LOADER))
+    load = f"await import({path})"
+    if file.name.endswith(SUFFIX):
+        load = f"(await import({loader})).evaluate({path}).namespace"
+    code = f"const it = {load}; console.log({expression})"
     command = [str(node_binary()), "--input-type=module", "-e", code]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -51,7 +57,7 @@ def test_every_real_adaptor_is_one_file_that_works_alone(
     assert len(real_adaptors) == len(REAL)
     for adaptor in real_adaptors.values():
         assert read_record(adaptor_store.folder_of(adaptor)).not_flat == ""
-        lonely = tmp_path / f"{adaptor.name.rpartition('/')[2]}.mjs"
+        lonely = tmp_path / f"{adaptor.name.rpartition('/')[2]}{SUFFIX}"
         shutil.copyfile(adaptor.path / adaptor.entry, lonely)
         original = adaptor.path / entry_file(adaptor.path, read_manifest(adaptor.path))
         names = "Object.keys(it).sort().join()"
@@ -62,19 +68,31 @@ def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: P
     root = package(
         tmp_path,
         {
-            "index.js": "import { name } from './old.cjs'; import data from './data.json' with"
-            " { type: 'json' }; export { name }; export const later = () => import('./late.js');"
-            " export default { data }; export class Odd extends Error {}",
-            "old.cjs": "const { format } = require('node:util'); exports.name = format('%s', 7);"
-            "exports.types = module['require']('util').types;",
-            "late.js": "export const value = await Promise.resolve('late');",
+            "index.js": """
+                import { name, loose } from './old.cjs';
+                import data from './data.json' with { type: 'json' };
+                export { name, loose };
+                export const later = () => import('./late.js');
+                export default { data };
+                export class Odd extends Error {}
+            """,
+            "old.cjs": """
+                const { format } = require('node:util');
+                exports.name = format('%s', 7);
+                exports.types = module['require']('util').types;
+                leaked = 1;
+                exports.loose = (function () { return this !== undefined })();
+            """,
+            "late.js": "export const value = 'late';",
             "data.json": '{"facts": 42}',
         },
     )
     joined = root / flatten(flattener, root)
     for gone in ("old.cjs", "late.js", "data.json"):
         (root / gone).unlink()
-    assert evaluate(joined, "it.name, it.default.data.facts, it.Odd.name") == "7 42 Odd"
+    assert evaluate(joined, "it.name, it.loose, it.default.data.facts, it.Odd.name") == (
+        "7 true 42 Odd"
+    )
     assert evaluate(joined, "(await it.later()).value") == "late"
 
 
@@ -85,6 +103,7 @@ def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: P
         ("import * as m from 'node:module'; export const a = m.createRequire;", "depends on"),
         ("export const load = (name) => import(name);", "depends on where it lies"),
         ("export const a = 1; syntax error", "esbuild ended with 1"),
+        ("export const a = await Promise.resolve(1);", "esbuild ended with 1"),
         ("import './not-there.js'; export const a = 1;", "esbuild ended with 1"),
         ("import '../../outside.js'; export const a = 1;", "outside of the adaptor's folder"),
         ("export const a = new Error().stack.includes('.holdfast.') ? 1 : 'one';", "something"),
@@ -106,9 +125,21 @@ def test_what_could_behave_differently_stays_as_it_was(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_code_that_is_loaded_for_comparison_is_inside_walls(
-    flattener: Flattener, tmp_path: Path
-) -> None:
+def test_a_commonjs_adaptor_keeps_its_files(flattener: Flattener, tmp_path: Path) -> None:
+    root = package(tmp_path, {"index.cjs": "exports.a = 1;"})
+    with pytest.raises(NotFlatError, match="not an ES module"):
+        flatten(flattener, root, "index.cjs")
+
+
+def test_the_engine_takes_the_code_cache(runs: Runs) -> None:
+    finished = runs.job("fn(s => s)", COMMON, job_log_level="debug")
+    assert finished.outcome.reason == "success"
+    lines = finished.log("R/T")
+    assert any("[linker] loading module" in line for line in lines)
+    assert not any("code cache" in line for line in lines)
+
+
+def test_code_that_is_loaded_for_comparison_is_inside_walls(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("worker secret")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -134,7 +165,11 @@ def test_code_that_is_loaded_for_comparison_is_inside_walls(
             export const fine = true;
         """
         root = package(tmp_path / "inner", {"index.js": code})
-        assert flatten(flattener, root) == "index.holdfast.mjs"
+        script = LOADER.parents[2] / "adaptors" / "shape.mjs"
+        walled = [sys.executable, "-m", "holdfast.adaptors.walled", str(root), str(script)]
+        walled += [str(LOADER), str(root / "index.js")]
+        inside = subprocess.run(walled, check=False, capture_output=True, text=True, cwd=root)
+        assert '"fine"' in inside.stdout, inside.stderr
         server.settimeout(0)
         with pytest.raises(BlockingIOError):
             server.accept()

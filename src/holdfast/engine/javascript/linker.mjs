@@ -146,11 +146,18 @@ export class Linker {
     }
   }
 
+  async #load(file) {
+    if (!file.endsWith(JOINED)) return import(pathToFileURL(file).href);
+    const { namespace, rejected } = evaluate(file);
+    if (rejected) this.log.debug(`[linker] the code cache of ${file} does not fit this Node.js`);
+    return namespace;
+  }
+
   /** The namespace of a file, loaded once in this process. */
   #import(specifier, file) {
     addExtensionHook();
     if (!this.loaded.has(file)) {
-      const loading = load(file).catch((error) => {
+      const loading = this.#load(file).catch((error) => {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
       });
@@ -159,11 +166,6 @@ export class Linker {
     }
     return this.loaded.get(file);
   }
-}
-
-/** The namespace of an adaptor's file. */
-async function load(file) {
-  return file.endsWith(JOINED) ? evaluate(file).namespace : import(pathToFileURL(file).href);
 }
 
 /** Versions by name, from the `adaptors` of a step. */
