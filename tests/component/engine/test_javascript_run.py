@@ -128,6 +128,20 @@ def test_a_run_in_which_no_job_ran_ends_with_its_input() -> None:
     assert "final_dataclip_id" not in result
 
 
+@pytest.mark.parametrize("order", [["t", "u", "b"], ["b", "t", "u"], ["t", "b", "u"]])
+def test_a_state_handed_on_by_triggers_reaches_every_reader(order: list[str]) -> None:
+    read = "export default [s => ({ data: s.data.n + 1 })]"
+    ended = run(
+        job("export default [s => ({ data: { n: 1 } })]", next=dict.fromkeys(order, True)),
+        {"id": "t"},
+        {"id": "u", "next": {"c": "state.data.n === 1"}},
+        {"id": "b", "expression": read},
+        {"id": "c", "expression": read},
+    )
+    state = ended.document(one(ended, Kind.RESULT)["final_state"])
+    assert state == {"t": {"data": {"n": 1}}, "b": {"data": 2}, "c": {"data": 2}}
+
+
 def test_the_answer_to_a_webhook_is_reported() -> None:
     code = "export default [s => ({ webhookResponse: { status: 202, body: { ok: true } } })]"
     complete = one(run(job(code)), Kind.STEP_COMPLETE)

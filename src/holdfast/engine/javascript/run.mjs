@@ -217,6 +217,7 @@ export class Run {
 
   /** A step without an expression: its input goes on as it is. */
   #pass(planned, input) {
+    if (input) input.kept = true;
     const state = this.plan.looksAtState(planned) ? input?.peek() : undefined;
     const next = this.plan.next(planned, state, () => {});
     if (this.plan.mayChangeState(planned)) input?.refresh();

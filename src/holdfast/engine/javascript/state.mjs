@@ -15,6 +15,8 @@ export class Document {
     this.text = text;
     this.bytes = bytes;
     this.value = undefined;
+    /** Set when a step without code handed it on: then it has more readers than one step's next. */
+    this.kept = false;
     /** What is sent in its place, when it is too large to be sent. */
     this.withheld = undefined;
     /** Its id on the platform. */
@@ -31,7 +33,7 @@ export class Document {
 
   /** A value of the reader's own. `last`: nobody reads this document afterwards. */
   take(last) {
-    if (!last) return parse(this.text);
+    if (!last || this.kept) return parse(this.text);
     const value = this.value ?? parse(this.text);
     // large states exist often enough: not once more as text while the step runs
     this.value = this.text = undefined;
