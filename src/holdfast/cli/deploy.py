@@ -14,8 +14,7 @@ import yaml
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.project.deployment import to_payload
 from holdfast.platform.project.read import read_project
-from holdfast.platform.serve import ADDRESS_FILE
-from holdfast.platform.settings import DEFAULT_PORT, default_data
+from holdfast.platform.settings import ADDRESS_FILE, DEFAULT_PORT, default_data
 
 #: Adaptor versions are looked up while the request waits.
 _TIMEOUT_SECONDS = 120.0

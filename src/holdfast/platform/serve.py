@@ -16,13 +16,11 @@ import uvicorn
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.app import create_app
 from holdfast.platform.service import Platform, Resolve
-from holdfast.platform.settings import Settings
+from holdfast.platform.settings import ADDRESS_FILE, Settings
 
 #: Websocket pings: a dead peer is noticed within 25 s.
 _PING_SECONDS, _PONG_SECONDS = 10.0, 15.0
 _STOP_SECONDS = 5
-#: In the data folder: where the platform listens.
-ADDRESS_FILE = "address.json"
 
 
 class ListenError(HoldfastError):

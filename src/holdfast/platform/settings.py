@@ -16,6 +16,8 @@ from typing import Any, Self
 from holdfast.model.errors import UsageError
 
 DEFAULT_PORT = 4000
+#: In the data folder: where the platform listens.
+ADDRESS_FILE = "address.json"
 MEGABYTE = 1024 * 1024
 
 
