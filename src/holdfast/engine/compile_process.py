@@ -130,7 +130,7 @@ def _compile_step(
     job.report.peak_mb = _peak_mb()
     _send_job(channel, index, step, job)
     channel.record(Kind.REPORT, step=_word(step, "id"), **job.report.to_json())
-    for line in job.report.advice():
+    for line in (*job.report.warnings, *job.report.advice()):
         channel.log("CMP", "warn", line)
     channel.log("CMP", "info", f"Compiled {label} in {_duration(time.monotonic() - started)}")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import time
@@ -25,7 +24,9 @@ from holdfast.engine.shim_loop import Loop
 from holdfast.engine.shim_outcome import gather
 from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_recorder import DocumentsTooLarge, ProtocolViolation, Recorder, now_text
-from holdfast.engine.shim_walls import Walls, readable_roots
+from holdfast.engine.shim_run import RunProcess
+from holdfast.engine.shim_standby import Unusable, remember, wait
+from holdfast.engine.shim_walls import readable_roots
 from holdfast.engine.shim_watch import Watch
 from holdfast.journal import (
     Journal,
@@ -42,7 +43,7 @@ from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import Kind
 from holdfast.sandbox import kernel, processes
 from holdfast.sandbox.egress import EgressError, Policy
-from holdfast.sandbox.spec import Layer, Network
+from holdfast.sandbox.spec import Network
 from holdfast.testing import faults
 
 #: Credentials and options together; the largest thing an agent sends in one piece.
@@ -60,16 +61,39 @@ def serve(config: EngineConfig, host: Host, connection: socket.socket, notify: i
 
     `notify` is a pipe to the supervisor: it gets the run's folder once the run is ours.
     """
+    _serve((config, host, notify), connection, Loop(), None)
+
+
+def serve_standby(config: EngineConfig, host: Host, channel: socket.socket, notify: int) -> None:
+    """Wait with a run process ready-made for the connection of a run, then do as `serve`."""
+    kernel.adopt_orphans()
+    try:
+        connection, loop, ready = wait(config, host, channel)
+    except Unusable:
+        return
+    _serve((config, host, notify), connection, loop, ready)
+
+
+def _serve(
+    own: tuple[EngineConfig, Host, int],
+    connection: socket.socket,
+    loop: Loop,
+    ready: RunProcess | None,
+) -> None:
+    config, host, notify = own
     kernel.adopt_orphans()
     try:
         request = receive_launch(connection)
-        shim = Shim(config, host, request)
+        shim = Shim(config, host, request, loop, ready)
     except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
+        if ready is not None:
+            ready.discard()
         text = json.dumps({"message": str(error)}).encode()
         with suppress(OSError):
             connection.sendall(encode(Control.REFUSED, text))
         return
     os.write(notify, f"{request.directory}\n".encode())
+    remember(config, request.options)
     shim.run(connection)
 
 
@@ -100,8 +124,14 @@ def _never_twice(folder: RunFolder) -> None:
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
-    def __init__(self, config: EngineConfig, host: Host, request: RunRequest) -> None:
-        self._config = config
+    def __init__(
+        self,
+        config: EngineConfig,
+        host: Host,
+        request: RunRequest,
+        loop: Loop,
+        ready: RunProcess | None,
+    ) -> None:
         self._request = request
         self._limits = request.limits
         self._policy = Policy.from_option(
@@ -109,35 +139,35 @@ class Shim:
         )
         self._folder = RunFolder(request.directory)
         self._lock = RunLock(self._folder.lock)
-        _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)
         self._recorder.on_said_end = self._said_end
-        self._loop = Loop()
-        self._clients = Clients(self._loop, self._cancel)
-        self._name = f"{self._folder.path.name[:100]}-{os.getpid()}"
-        self._group = host.groups.create(self._name, self._limits.memory_bytes)
-        self._group.limit_processes(self._limits.processes)
-        self._scratch = config.data / "scratch" / self._name
-        self._walls = Walls(
-            config,
-            host,
-            self._limits,
-            self._scratch,
-            os.getpid(),
-            _network(self._policy),
-            readable_roots(request.options),
-        )
-        self._egress = Egress(self._loop, self._policy, self._log)
-        self._compiler = Process("compiler", self._loop, self._frame)
-        self._engine = Process("engine", self._loop, self._frame)
-        self._watch = Watch(self._loop, self._group, self._recorder, self._limits, self._stop)
+        self._loop = loop
+        self._clients = Clients(loop, self._cancel)
+        self._run = self._take(config, host, ready)
+        self._group = self._run.group
+        self._compiler, self._engine = self._run.compiler, self._run.engine
+        self._run.on_frame, self._run.on_end = self._frame, self._ended
+        self._egress = Egress(loop, self._policy, self._log)
+        self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
         self._started = time.monotonic()
         self._compiled = False
         self._over = False
         self.stop: Stop | None = None
         self.stop_detail: str | None = None
+
+    def _take(self, config: EngineConfig, host: Host, ready: RunProcess | None) -> RunProcess:
+        """The run process that waits, if it fits, else a new one."""
+        network, roots = _network(self._policy), readable_roots(self._request.options)
+        if ready is not None and ready.fits(self._limits, network, roots):
+            return ready
+        if ready is not None:
+            ready.discard()
+        name = self._folder.path.name
+        return RunProcess(
+            config, host, self._loop, self._limits, network=network, roots=roots, label=name
+        )
 
     def run(self, connection: socket.socket) -> None:
         """From here to the outcome, whatever happens."""
@@ -153,18 +183,17 @@ class Shim:
         self._finish()
 
     def _start(self) -> None:
-        self._scratch.mkdir(mode=0o700, parents=True)
         self._clients.listen(self._folder.control_socket)
-        try:
-            self._engine.start(self._walls.engine(self._group), self._ended)
-            self._compiler.start(self._walls.compiler(self._group), self._ended)
-        except OSError as error:
-            self._stop(Stop.SETUP, str(error))
+        if not self._engine.pid:
+            try:
+                self._run.start()
+            except OSError as error:
+                self._stop(Stop.SETUP, str(error))
         faults.point("shim.forked")
         if self._engine.broker is not None:
             self._egress.start(self._engine.broker, self._engine.pidfd)
-        if Layer.NAMESPACES not in self._walls.layers:
-            self._watch.scratch = self._scratch
+        if not self._run.own_files:
+            self._watch.scratch = self._run.scratch
         self._announce()
 
     def _announce(self) -> None:
@@ -176,11 +205,11 @@ class Shim:
             "boot": processes.boot_id(),
             "pids": {process.name: process.pid for process in running},
             "started": {process.name: process.started for process in running},
-            "layers": [layer.value for layer in sorted(self._walls.layers)],
+            "layers": [layer.value for layer in sorted(self._run.walls.layers)],
             "memory_limit_mb": limits.memory_mb,
             "memory_means": self._group.means,
             "group": self._group.name,
-            "scratch": str(self._scratch),
+            "scratch": str(self._run.scratch),
             "timeout_ms": round(limits.timeout_seconds * 1000),
         }
         self._recorder.append(Kind.LAUNCHED, launched)
@@ -301,7 +330,7 @@ class Shim:
             compiled=self._compiled,
             stop=(self.stop, self.stop_detail),
             started=self._started,
-            layers=tuple(layer.value for layer in sorted(self._walls.layers)),
+            layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
         )
         outcome = classify(evidence)
         self._recorder.abandon_streams()
@@ -313,8 +342,7 @@ class Shim:
         faults.point("shim.ended")
         self._clients.ended(self._journal.synced)
         self._journal.close()
-        self._group.remove()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._run.clear()
         self._lock.release()
 
     def _write_last(self, records: list[tuple[Kind, JsonObject]]) -> bool:

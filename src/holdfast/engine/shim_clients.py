@@ -63,12 +63,12 @@ class Clients:
 
     def ended(self, sequence: int) -> None:
         """The outcome is durable: tell everybody and let go."""
-        self.tell(Control.ENDED, _NUMBER.pack(sequence))
         if self._listener is not None:
             self._loop.forget(self._listener.fileno())
             self._listener.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+        self.tell(Control.ENDED, _NUMBER.pack(sequence))
         for entry in list(self._connections.values()):
             entry.finish()
 

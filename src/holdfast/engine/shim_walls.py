@@ -99,6 +99,8 @@ class Walls:
             "--experimental-vm-modules",
             "--expose-internals",
             "--no-warnings",
+            # Not the host's: a file that exists and may not be read would keep Node from starting.
+            "--openssl-config=/dev/null",
         ]
         if Layer.NODE in self.layers:
             flags.append("--permission")

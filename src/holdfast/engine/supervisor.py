@@ -35,6 +35,12 @@ _BACKOFF = (0.2, 2.0, 30.0)
 #: An agent that lived this long is started again without delay.
 _STEADY_SECONDS = 60.0
 _BACKLOG = 256
+#: A standby shim is made this long after a run came, so that the run has the processor first.
+_STANDBY_SECONDS = 0.05
+#: After this long without a run, one standby shim fewer is kept.
+_CALM_SECONDS = 30.0
+#: Share of the machine's memory that must be free for a further standby process.
+_SPARE_MEMORY = 0.1
 
 
 class Supervisor:
@@ -49,6 +55,8 @@ class Supervisor:
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
         self._helpers: set[int] = set()
+        self._waiting: dict[int, socket.socket] = {}  # standby shims, oldest first
+        self._wanted = min(1, config.standby)
         self._agent: subprocess.Popen[bytes] | None = None
         self._agent_since = 0.0
         self._delay = _BACKOFF[0]
@@ -62,11 +70,14 @@ class Supervisor:
         self._loop.read(self._listener.fileno(), self._accept)
         self._help(lambda: coroner.sweep(self._config, self._host.groups))
         self._start_agent()
+        self._plan_standby()
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
         gc.freeze()
         while self._code is None:
             self._loop.turn()
+        for channel in self._waiting.values():
+            channel.close()  # which ends them
         self._listener.close()
         self._config.socket.unlink(missing_ok=True)
         return self._code
@@ -77,22 +88,72 @@ class Supervisor:
         except OSError:
             return
         faults.point("supervisor.fork")
+        with connection:
+            if not self._give_to_waiting(connection):
+                connection.setblocking(True)
+                self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
+        self._plan_standby()
+
+    @property
+    def _own(self) -> tuple[EngineConfig, Host]:
+        return self._config, self._host
+
+    def _fork_shim(self, work: Callable[[int], None]) -> int:
         tell, told = os.pipe2(os.O_CLOEXEC)
         pid = os.fork()
         if pid == 0:
             os.close(tell)
-            connection.setblocking(True)
-            self._become_shim(connection, told)
+            self._become_shim(lambda: work(told))
         os.close(told)
-        connection.close()
         self._shims[pid] = tell
+        return pid
 
-    def _become_shim(self, connection: socket.socket, told: int) -> NoReturn:
+    def _give_to_waiting(self, connection: socket.socket) -> bool:
+        """Hand a connection to a standby shim; False when none waits."""
+        while self._waiting:
+            pid = next(iter(self._waiting))
+            with self._waiting.pop(pid) as channel, suppress(OSError):
+                socket.send_fds(channel, [b"run"], [connection.fileno()])
+                return True
+        if self._config.standby:
+            # Runs come faster than they are prepared for: keep more of them ready.
+            self._wanted = min(self._wanted + 1, self._config.standby)
+        return False
+
+    def _plan_standby(self) -> None:
+        """See to the number of standby shims soon: the run that has come goes first."""
+        if self._config.standby and not self._stopping:
+            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
+            self._loop.after("calm", _CALM_SECONDS, self._calm)
+
+    def _make_standby(self) -> None:
+        if len(self._waiting) >= self._wanted or self._stopping:
+            return
+        if _available_share() > _SPARE_MEMORY:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+
+                def work(told: int) -> None:
+                    ours.close()
+                    shim.serve_standby(*self._own, theirs, told)
+
+                self._waiting[self._fork_shim(work)] = ours
+        if len(self._waiting) < self._wanted:
+            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
+
+    def _calm(self) -> None:
+        """Nothing came for a while: fewer need to wait."""
+        self._wanted = max(min(1, self._config.standby), self._wanted - 1)
+        while len(self._waiting) > self._wanted:
+            self._waiting.pop(next(iter(self._waiting))).close()
+        self._loop.after("calm", _CALM_SECONDS, self._calm)
+
+    def _become_shim(self, work: Callable[[], None]) -> NoReturn:
         code = 70
         try:
             self._forget_parent()
             os.setsid()
-            shim.serve(self._config, self._host, connection, told)
+            work()
             code = 0
         except BaseException as error:
             with suppress(Exception):
@@ -112,6 +173,8 @@ class Supervisor:
         self._listener.close()
         for tell in self._shims.values():
             os.close(tell)
+        for channel in self._waiting.values():
+            channel.close()
 
     def _help(self, work: Callable[[], object]) -> None:
         """Do something slow in a child."""
@@ -155,6 +218,10 @@ class Supervisor:
 
     def _shim_ended(self, pid: int) -> None:
         tell = self._shims.pop(pid)
+        waiting = self._waiting.pop(pid, None)
+        if waiting is not None:  # it died before there was a run for it
+            waiting.close()
+            self._loop.after("standby", _CALM_SECONDS, self._make_standby)
         folder = os.read(tell, 4096).decode().strip()
         os.close(tell)
         if folder:
@@ -194,6 +261,16 @@ class Supervisor:
             self._agent.kill()
         else:
             self._agent.terminate()
+
+
+def _available_share() -> float:
+    """Share of the machine's memory that could be had now; 1 where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        return fields["MemAvailable"] / fields["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return 1.0
 
 
 def require(host: Host, name: str | None) -> None:

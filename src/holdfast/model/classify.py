@@ -234,6 +234,10 @@ def _exited(evidence: Evidence) -> Outcome | None:
     if evidence.process == "compiler":
         text = _sentence(f"The compiler ended without a result, with code: {code}", where)
         return _outcome(evidence, Reason.EXCEPTION, "CompilerFailure", text)
+    if evidence.place.phase is None:
+        last = evidence.stderr_tail.strip().splitlines()[-1:]
+        text = _sentence(f"Node.js ended before the run began, with code: {code}.", *last)
+        return _outcome(evidence, Reason.EXCEPTION, "EngineFailure", text)
     if code == _UNSETTLED_AWAIT:
         text = "The job waits for a promise that nothing can settle any more"
         return _outcome(evidence, Reason.CRASH, "DeadlockError", _sentence(text, where))

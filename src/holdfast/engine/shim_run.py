@@ -1,0 +1,97 @@
+"""The run process as one thing: compiler and engine in one group, behind one set of walls.
+
+It can be started before there is a run (standby) and then fits any run that wants the same
+limits and may see the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.host import Host
+from holdfast.engine.shim_loop import Loop
+from holdfast.engine.shim_processes import Process
+from holdfast.engine.shim_walls import Walls
+from holdfast.model.limits import Limits
+from holdfast.sandbox.spec import Layer, Network
+
+
+class RunProcess:
+    """Made for some limits, network and adaptors; used for one run at most.
+
+    `on_frame` and `on_end` may be set again before the run begins. OSError when the kernel
+    refuses the group or the processes.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        host: Host,
+        loop: Loop,
+        limits: Limits,
+        *,
+        network: Network = Network.BROKER,
+        roots: tuple[Path, ...] = (),
+        label: str = "standby",
+    ) -> None:
+        self.limits = limits
+        self.network = network
+        self.name = f"{label[:100]}-{os.getpid()}"
+        self.scratch = config.data / "scratch" / self.name
+        self.group = host.groups.create(self.name, limits.memory_bytes)
+        self.group.limit_processes(limits.processes)
+        self.walls = Walls(config, host, limits, self.scratch, os.getpid(), network, roots)
+        self.on_frame: Callable[[str, int, bytes], None] = lambda *_: None
+        self.on_end: Callable[[Process], None] = lambda _: None
+        self.compiler = Process("compiler", loop, self._frame)
+        self.engine = Process("engine", loop, self._frame)
+        self._store = config.store.resolve() if config.store is not None else None
+
+    @property
+    def own_files(self) -> bool:
+        """Whether scratch is a file system of its own, with a limit of its own."""
+        return Layer.NAMESPACES in self.walls.layers
+
+    def start(self) -> None:
+        """Start both processes. OSError (with the step in its text) when one cannot be."""
+        self.scratch.mkdir(mode=0o700, parents=True)
+        self.engine.start(self.walls.engine(self.group), self._end)
+        self.compiler.start(self.walls.compiler(self.group), self._end)
+
+    def fits(self, limits: Limits, network: Network, roots: tuple[Path, ...]) -> bool:
+        """Whether a run with these wishes may use this process."""
+        if network is Network.OPEN or self._limits_of(limits) != self._limits_of(self.limits):
+            return False
+        store = self._store
+        return all(store is not None and root.is_relative_to(store) for root in roots)
+
+    def discard(self) -> None:
+        """End the processes and give back what they held."""
+        self.group.kill()
+        for process in (self.engine, self.compiler):
+            if process.pid and process.end is None:
+                process.reap()
+            if process.pid:
+                with suppress(OSError):
+                    process.drain()
+        self.clear()
+
+    def clear(self) -> None:
+        """Give back group and scratch of processes that are gone."""
+        self.group.remove()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @staticmethod
+    def _limits_of(limits: Limits) -> tuple[int, ...]:
+        return (limits.memory_mb, limits.scratch_mb, limits.processes, limits.open_files)
+
+    def _frame(self, sender: str, kind: int, body: bytes) -> None:
+        self.on_frame(sender, kind, body)
+
+    def _end(self, process: Process) -> None:
+        self.on_end(process)

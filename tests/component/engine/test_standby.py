@@ -1,0 +1,82 @@
+"""Run processes that wait ready-made: used once, replaced, and nobody's before they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from holdfast.model.limits import Limits
+from holdfast.model.record import Kind
+from holdfast.sandbox import processes
+from support.engine import ESCAPE, LIMITS, Running, engine, run
+from support.waiting import eventually
+
+ROOM = Limits(memory_mb=128, timeout_seconds=60)
+LEAVE = (
+    "export default [state => {"
+    + ESCAPE
+    + "process.getBuiltinModule('fs').writeFileSync('left', 'x'); globalThis.left = 1;"
+    "Object.prototype.left = 1; return { data: process.pid }; }];"
+)
+LOOK = (
+    "export default [state => {"
+    + ESCAPE
+    + "return { data: [process.getBuiltinModule('fs').readdirSync('.'), globalThis.left ?? 0,"
+    " ({}).left ?? 0, Object.keys(process.env)] }; }];"
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with engine(tmp_path_factory.mktemp("data"), standby=2, standby_memory_mb=128) as started:
+        yield started
+
+
+def waiting(running: Running) -> list[Path]:
+    return list((running.config.data / "scratch").glob("standby-*"))
+
+
+def test_a_run_takes_a_process_that_waited_and_another_one_is_made(running: Running) -> None:
+    first = eventually(lambda: waiting(running), "a standby process")[0]
+    ended = run(running, "export default [s => s]", limits=ROOM)
+    assert ended.bodies(Kind.LAUNCHED)[0]["scratch"] == str(first)
+    eventually(lambda: [p for p in waiting(running) if p != first], "a new one")
+    eventually(lambda: not first.exists(), "the old one is gone")
+
+
+def test_nothing_of_one_run_is_there_for_the_next(running: Running) -> None:
+    for _ in range(2):
+        eventually(lambda: waiting(running), "a standby process")
+        assert run(running, LEAVE, limits=ROOM).outcome.error_type is None
+        eventually(lambda: waiting(running), "a standby process")
+        ended = run(running, LOOK, limits=ROOM)
+        state = ended.bodies(Kind.RESULT)[0]["final_state"]
+        assert state == {"inline": '{"data":[[],0,0,[]]}'}
+
+
+def test_a_run_with_other_limits_gets_a_process_of_its_own(running: Running) -> None:
+    eventually(lambda: waiting(running), "a standby process")
+    ended = run(running, "export default [s => s]", limits=replace(LIMITS, memory_mb=200))
+    launched = ended.bodies(Kind.LAUNCHED)[0]
+    assert launched["memory_limit_mb"] == 200
+    assert "standby-" not in str(launched["scratch"])
+    assert ended.outcome.error_type is None
+
+
+def test_the_limits_hold_there_too(running: Running) -> None:
+    eventually(lambda: waiting(running), "a standby process")
+    code = "const kept = []; while (true) kept.push(Buffer.alloc(1 << 20, 1));"
+    ended = run(running, f"export default [state => {{ {code} }}];", limits=ROOM)
+    assert "standby-" in str(ended.bodies(Kind.LAUNCHED)[0]["scratch"])
+    assert ended.outcome.error_type == "OOMError"
+
+
+def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
+    with engine(tmp_path, standby=2, standby_memory_mb=128) as running:
+        found = eventually(lambda: waiting(running), "a standby process")
+        makers = [int(path.name.rpartition("-")[2]) for path in found]
+    eventually(lambda: all(processes.start_time(pid) is None for pid in makers), "they are gone")
+    eventually(lambda: not waiting(running), "their folders are gone")
