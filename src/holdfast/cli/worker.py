@@ -31,7 +31,15 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
     config = WorkerConfig.from_environment(environment)
     socket = config.data / "engine.sock"
     store = config.repo_dir or config.data / "adaptors"
-    engine = EngineConfig(config.data, socket, agent=AGENT, store=store)
+    engine = EngineConfig(
+        config.data,
+        socket,
+        agent=AGENT,
+        store=store,
+        standby=config.standby,
+        standby_memory_mb=config.run_memory_mb,
+        require=config.isolation,
+    )
     argv = [sys.executable, "-m", "holdfast.engine.supervisor", "--config", engine.to_json()]
     return argv, {**environment, SOCKET_VARIABLE: str(socket)}
 

@@ -127,6 +127,10 @@ OPTIONS = (
     Option("name", "--name", "WORKER_NAME", None, str, "Name of this worker in claims."),
     Option("egress", "--egress", "WORKER_EGRESS", None, str,
            "What runs may reach: open, public or none."),
+    Option("standby", "--standby", "WORKER_STANDBY", "2", _integer,
+           "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
+    Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
+           "Refuse to start below this level: basic, strong or full (see holdfast doctor)."),
     Option("drain_seconds", "--drain-timeout", "WORKER_DRAIN_TIMEOUT_SECONDS", "600", _seconds,
            "After SIGTERM: time for runs to end before they are stopped, seconds."),
     Option("frame_bytes", "--max-frame-bytes", "WORKER_MAX_FRAME_BYTES", "10900000", _positive,
@@ -180,6 +184,8 @@ class WorkerConfig:
     collections_version: str
     name: str | None
     egress: str | None
+    standby: int
+    isolation: str | None
     drain_seconds: float
     frame_bytes: int
     keep_hours: float
