@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast.model.errors import UsageError
+from holdfast.model.json import Json
 from holdfast.model.limits import Limits
 from holdfast.worker.workloops import DEFAULT_QUEUES, Workloop, parse_workloops
 
@@ -237,6 +238,16 @@ class WorkerConfig:
     def journals(self) -> Path:
         """Folder of the runs that are not finished."""
         return self.data / "journals"
+
+    @property
+    def egress_option(self) -> Json:
+        """The engine's option: the policy, and the collections service whatever the policy."""
+        if self.egress == "open" or not self.collections_url:
+            return self.egress
+        address = urlsplit(self.collections_url)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        host = f"[{address.hostname}]" if ":" in str(address.hostname) else address.hostname
+        return {"base": self.egress or "public", "allow": [f"{host}:{port}"]}
 
     @property
     def archive(self) -> Path:
