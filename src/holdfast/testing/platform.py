@@ -98,6 +98,7 @@ class TwinPlatform:
         self.joins: list[JsonObject] = []
         self.handshakes: list[dict[str, str]] = []
         self.orders: list[Order] = []
+        self.join_seconds: float | None = None  # a claim not joined by then is given again
         self.surplus = 0  # runs a claim brings beyond what was asked for
         self.thawed = asyncio.Event()  # cleared: nothing is read or answered
         self.thawed.set()
@@ -244,17 +245,32 @@ class TwinPlatform:
     def claim(self, payload: JsonObject) -> JsonObject:
         """Give out what is available."""
         self.claims.append(payload)
+        self._take_back()
         demand = m.Claim.from_payload(payload).demand + self.surplus
         given: list[Json] = []
         for run in self.runs.values():
             if run.state == "available" and len(given) < demand:
                 now = int(time.time())
                 run.state, run.claims = "claimed", run.claims + 1
+                run.claimed_at = time.monotonic()
                 run.token = sign_run_token(
-                    self.key, run.id, not_before=now, expires_at=now + self.token_seconds
+                    self.key,
+                    run.id,
+                    not_before=now,
+                    expires_at=now + self.token_seconds,
+                    extra={"claim": run.claims},
                 )
                 given.append({"id": run.id, "token": run.token})
         return {"runs": given}
+
+    def _take_back(self) -> None:
+        """Claims whose run was not joined in time: the run is free again, the old token void."""
+        if self.join_seconds is None:
+            return
+        oldest = time.monotonic() - self.join_seconds
+        for run in self.runs.values():
+            if run.state == "claimed" and not run.joined and run.claimed_at < oldest:
+                run.state, run.token = "available", ""
 
     def join(self, topic: str, payload: JsonObject) -> JsonObject:
         """Join a channel. Refusal."""
@@ -269,7 +285,10 @@ class TwinPlatform:
             verify_run_token(token, self.key.public_key(), time.time(), run_id=run.id)
         except TokenError:
             raise Refusal({"reason": "unauthorized"}) from None
+        if token != run.token:
+            raise Refusal({"reason": "unauthorized"})
         run.joins += 1
+        run.joined = True
         return self.extension.to_payload() if self.extension is not None else {}
 
     def event(self, run: TwinRun, name: str, payload: Any) -> Json | bytes:

@@ -25,6 +25,8 @@ class TwinRun:
     joins: int = 0
     claims: int = 0
     token: str = ""
+    claimed_at: float = 0.0
+    joined: bool = False  # by whoever holds the present claim
     events: list[tuple[str, Any]] = field(default_factory=list)  # accepted, in order
     refused: list[tuple[str, Any, Any]] = field(default_factory=list)
     steps: dict[str, JsonObject] = field(default_factory=dict)

@@ -102,7 +102,13 @@ class Preparation:
             raise PreparationFailed(PLAN, message) from error
 
     async def _input(self, dataclip_id: str | None) -> bytes:
-        """The initial state as JSON text."""
+        """The initial state as JSON text.
+
+        A platform may wipe a dataclip when it is fetched, so it is fetched once: what an earlier
+        preparation of this run has written is used again.
+        """
+        if self.case.prepared:
+            return await asyncio.to_thread(self.case.folder.input.read_bytes)
         if dataclip_id is None:
             return b"{}"
         try:
@@ -165,8 +171,7 @@ class Preparation:
         }
         if isinstance(given.get("job_log_level"), str):
             options["job_log_level"] = given["job_log_level"]
-        if self.config.egress:
-            options["egress"] = self.config.egress
+        options["egress"] = self.config.egress_option
         return options
 
     def _record(

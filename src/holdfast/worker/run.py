@@ -15,6 +15,7 @@ from holdfast.journal import Delivery as Ending
 from holdfast.journal import is_locked
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
+from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.testing import faults
@@ -29,6 +30,8 @@ from holdfast.worker.preparation import Preparation, PreparationFailed
 FIRST_REFUSALS = 3
 #: A run that has ended, and whose channel is refused for so long, is given up.
 REFUSED_SECONDS = 900.0
+#: A run whose shim dies before it had a process is launched so often in all.
+LAUNCHES = 3
 #: A supervisor that is being replaced is waited for so long.
 _ENGINE_SECONDS = 60.0
 
@@ -71,6 +74,7 @@ class Run:
     handle: RunHandle | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
+    _request: RunRequest | None = None
 
     def __post_init__(self) -> None:
         self.channel = self._join()
@@ -122,23 +126,34 @@ class Run:
     async def _execute(self) -> None:
         """Returns when the journal holds the outcome."""
         case = self.case
-        if case.unstarted and not is_locked(case.folder.lock):
+        for _ in range(LAUNCHES):
+            if case.unstarted and not is_locked(case.folder.lock):
+                await self._start()
+            elif not case.ended:
+                async with self.desk.places:
+                    await self._attach()
+                    await self._follow()
+            if case.ended:
+                return
+            log.warn("run.again", run=case.run_id, why="its shim died before it had started")
+        await self._end_here(
+            Reason.EXCEPTION, "LaunchError", "The run could not be started on this worker."
+        )
+
+    async def _start(self) -> None:
+        """Prepare (once), launch and follow. The outcome stands, or no code has run."""
+        if self._request is None:
             try:
-                request = await self._prepare()
+                self._request = await self._prepare()
             except PreparationFailed as error:
-                log.warn("run.not_prepared", run=case.run_id, why=error.message)
+                log.warn("run.not_prepared", run=self.case.run_id, why=error.message)
                 await self._end_here(error.reason, error.error_type, error.message)
                 return
-            self._enter(Stage.WAITING)
-            async with self.desk.places:
-                if self._cancelled is not None:
-                    await self._end_here("cancel", "Cancelled", self._cancelled)
-                    return
-                await self._launch(request)
-                await self._follow()
-        elif not case.ended:
-            async with self.desk.places:
-                await self._attach()
+        self._enter(Stage.WAITING)
+        async with self.desk.places:
+            if self._cancelled is not None:
+                await self._end_here(Reason.CANCEL, "Cancelled", self._cancelled)
+            elif await self._launch(self._request):
                 await self._follow()
 
     async def _prepare(self) -> RunRequest:
@@ -152,27 +167,34 @@ class Run:
         faults.point("agent.prepared")
         return request
 
-    async def _launch(self, request: RunRequest) -> None:
-        """Hand the run to a shim. A refusal ends it truthfully."""
+    async def _launch(self, request: RunRequest) -> bool:
+        """Hand the run to a shim; False if none would take it, and the run has ended so."""
         deadline = asyncio.get_running_loop().time() + _ENGINE_SECONDS
         self._enter(Stage.RUNNING)
         while True:
             try:
                 self.handle = await self.desk.engine.launch(request)
             except (EngineError, OSError, TimeoutError) as error:
-                if is_locked(self.case.folder.lock):  # an earlier request of ours was heard
+                if await self._heard():
                     await self._attach()
-                    return
+                    return True
                 if asyncio.get_running_loop().time() > deadline:
-                    await self._end_here("exception", "EngineError", str(error))
-                    return
+                    await self._end_here(Reason.EXCEPTION, "EngineError", str(error))
+                    return False
                 log.warn("run.launch_failed", run=self.case.run_id, why=error)
                 await asyncio.sleep(1)
             else:
                 self.case.launched = True
                 faults.point("agent.launched")
                 log.info("run.launched", run=self.case.run_id)
-                return
+                return True
+
+    async def _heard(self) -> bool:
+        """Whether a shim has, or had, the run although its answer was lost."""
+        if is_locked(self.case.folder.lock):
+            return True
+        found = await asyncio.to_thread(self.desk.casebook.read, self.case.folder.path)
+        return found is not None and not found.unstarted
 
     async def _attach(self) -> None:
         """Listen to the shim that has the run, if one still does."""
@@ -189,7 +211,10 @@ class Run:
                 return
 
     async def _follow(self) -> None:
-        """Let durable records be delivered, until the outcome stands in the journal."""
+        """Let durable records be delivered, until the outcome stands in the journal.
+
+        Returns without one if the shim died before any process of the run existed.
+        """
         if self.handle is not None:
             if self._cancelled is not None:
                 await self.handle.cancel(self._cancelled)
@@ -198,27 +223,26 @@ class Run:
                 self.deliverer.poke()
             if self.handle.ended:
                 self.case.ended = True
+            self.handle = None
         delay = 0.02
         while not self.case.ended:
             # The shim is gone: the supervisor, or else this, writes what is true.
             path = self.case.folder.path
             await asyncio.to_thread(coroner.bury, path)
             found = await asyncio.to_thread(self.desk.casebook.read, path)
-            if found is not None and found.ended:
-                self.case.ended = True
-            elif found is not None and not found.launched and not is_locked(found.folder.lock):
-                await self._end_here(
-                    "exception", "LaunchError", "The run could not be started on this worker."
-                )
-            else:
+            if found is not None and not is_locked(found.folder.lock):
+                self.case.launched, self.case.ended = found.launched, found.ended
+                if found.unstarted:
+                    return
+            if not self.case.ended:
                 await asyncio.sleep(delay)
                 delay = min(1.0, delay * 2)
 
-    async def _end_here(self, reason: str, error_type: str, message: str) -> None:
+    async def _end_here(self, reason: Reason, error_type: str, message: str) -> None:
         """No shim had the run: the outcome is ours to write."""
         body: JsonObject = {
             "timestamp": timestamp_text(self.desk.clock_us()),
-            "reason": str(reason),
+            "reason": reason.value,
             "error_type": error_type,
             "error_message": message,
             "evidence": {"launched": False},

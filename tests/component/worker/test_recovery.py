@@ -133,6 +133,37 @@ def test_the_agent_dies_at_every_point_of_a_run(point: str, tmp_path: Path) -> N
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("point", "survives"),
+    [("shim.launched", True), ("shim.forked", True), ("shim.record", False),
+     ("shim.outcome", False), ("shim.ended", False)],
+)  # fmt: skip
+def test_the_shim_dies_at_every_point_of_a_run(point: str, survives: bool, tmp_path: Path) -> None:
+    """Before any code has run: once more. After that: never again, and a true outcome."""
+
+    async def story() -> None:
+        token = tmp_path / "once"
+        token.touch()
+        plan = tmp_path / "faults.json"
+        fault = {"action": "kill", "once": str(token)}
+        plan.write_text(json.dumps({"points": {point: fault}}))
+        options = {"HOLDFAST_FAULTS": plan}
+        data = tmp_path / "data"
+        async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
+            run = platform.enqueue(one_job_plan(slow(0.2)), input={})
+            await platform.until(lambda: run.final)
+            assert not token.exists(), "the fault point was never reached"
+            assert len(run.steps) <= 1
+            assert run.names().count("run:complete") == 1
+            if survives:
+                assert run.state == "success"
+                assert ticks(run) == [f"tick {n}" for n in range(10)]
+            await worker.until(lambda: not list((data / "journals").iterdir()))
+            assert await worker.end() == 0
+
+    asyncio.run(story())
+
+
 def test_w1_w2_a_claim_whose_answer_is_lost_costs_no_slot(tmp_path: Path) -> None:
     """The run it gave is the platform's to give again; the one slot goes on claiming."""
 

@@ -1,0 +1,177 @@
+# ruff: noqa: T201, ASYNC240 - a program of its own that prints, on a disk nobody else waits for
+"""Drives a real worker through random faults and checks from outside that nothing was lost.
+
+    python -m tests.chaos --seed 7 --runs 1000
+
+The seed decides which faults are ordered and where they may strike; the machine's scheduling
+decides what they meet, so that a replay repeats the pressure and not every instant of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from chaos import checks
+from chaos.monkey import Monkey, fault_plan
+from chaos.scene import Effects, Expected, some
+from fixtures.worker import Worker, alive, descendants
+from holdfast.protocol.messages import Extension
+from holdfast.testing.platform import TwinPlatform
+
+CAPACITY = 6
+#: Runs that wait in the queue at any time.
+AHEAD = 12
+
+
+async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[int, str]:
+    """The number of violations, and the report."""
+    chance = random.Random(seed)
+    offer = Extension(64, batch_logs=True, idempotent=True) if chance.random() < 0.5 else None
+    struck = data / "struck"
+    data.mkdir(parents=True, exist_ok=True)
+    plan = fault_plan(data / "faults.json", seed, struck, rate=0.002)
+    options = {
+        "WORKER_CAPACITY": CAPACITY, "WORKER_MESSAGE_TIMEOUT_SECONDS": 1,
+        "WORKER_LOG_LEVEL": "info", "HOLDFAST_FAULTS": plan, "WORKER_KEEP_HOURS": 1000,
+        "WORKER_KEEP_MB": 100_000,
+    }  # fmt: skip
+    effects, began = Effects(), time.monotonic()
+    await effects.start()
+    async with TwinPlatform(extension=offer) as platform:
+        platform.join_seconds = 5
+        async with Worker(platform, data / "worker", **options) as worker:
+            monkey = Monkey(chance, platform, worker, pause=1.0)
+            monkeying = asyncio.create_task(monkey.run())
+            everything: list[Expected] = []
+            last_news, known = time.monotonic(), 0
+            while len(everything) < runs or not all(item.run.final for item in everything):
+                open_runs = sum(not item.run.final for item in everything)
+                more = min(CAPACITY + AHEAD - open_runs, runs - len(everything))
+                if more > 0:
+                    everything += some(chance, platform, effects, more)
+                    platform.push("worker:queue", "work-available", {})
+                final = len(everything) - open_runs
+                if final != known:
+                    known, last_news = final, time.monotonic()
+                    _progress(final, runs, began)
+                if time.monotonic() - last_news > patience:
+                    break
+                if monkeying.done() and not monkeying.cancelled():
+                    monkeying.result()
+                if len(everything) == runs and not monkeying.done():
+                    monkeying.cancel()  # the storm is over: what is left must arrive
+                    await asyncio.gather(monkeying, return_exceptions=True)
+                    if platform._server is None:
+                        await platform.start()
+                    worker_continue(worker)
+                monkey.revive()
+                await asyncio.sleep(0.05)
+            monkeying.cancel()
+            await asyncio.gather(monkeying, return_exceptions=True)
+            left = await put_to_rest(worker, monkey)
+    await effects.stop()
+    found = [
+        f"run {item.run.id} ({item.kind}): {text}"
+        for item in everything
+        for text in checks.problems(item, effects, data / "worker")
+    ] + left
+    return len(found), _report(seed, everything, found, monkey, struck, began, offer is not None)
+
+
+def worker_continue(worker: Worker) -> None:
+    """Wake an agent that the monkey froze and did not wake."""
+    import os
+    import signal
+
+    for pid in worker.agents():
+        os.kill(pid, signal.SIGCONT)
+
+
+async def put_to_rest(worker: Worker, monkey: Monkey) -> list[str]:
+    """End the worker, and say what it left behind."""
+    problems = []
+    for _ in range(5):  # a fault point may strike while it ends
+        monkey.revive()
+        worker_continue(worker)
+        family = descendants(worker.pid)
+        try:
+            code = await worker.end(60)
+        except Exception as error:
+            problems.append(f"the worker does not end: {error}")
+            break
+        if code == 0:
+            break
+    worker.environment.pop("HOLDFAST_FAULTS", None)
+    worker.start()  # what a killed shim could not clear away is cleared by the next start
+    await worker.ready()
+    await worker.end(60)
+    if any(alive(pid) for pid in family):
+        problems.append("processes are left")
+    for name in ("journals", "scratch"):
+        folder = worker.data / name
+        rest = list(folder.iterdir()) if folder.exists() else []
+        if rest:
+            problems.append(f"{name} is not empty: {[path.name for path in rest][:3]}")
+    return problems
+
+
+def _progress(final: int, runs: int, began: float) -> None:
+    if final % 25 == 0 or final == runs:
+        rate = final / (time.monotonic() - began)
+        print(f"\r{final}/{runs} runs, {rate:.1f}/s ", end="", file=sys.stderr, flush=True)
+
+
+def _report(
+    seed: int, everything: list[Expected], found: list[str], monkey: Monkey, struck: Path,
+    began: float, offered: bool,
+) -> str:  # fmt: skip
+    points: Counter[str] = Counter()
+    if struck.exists():
+        points.update(json.loads(line)["point"] for line in struck.read_text().splitlines())
+    states = Counter(item.run.state for item in everything)
+    seconds = time.monotonic() - began
+    lines = [
+        f"seed {seed}: {len(everything)} runs in {seconds:.0f} s, {len(found)} violations",
+        f"  platform: {'window 64, batches' if offered else 'as Lightning, one at a time'}",
+        f"  states: {dict(states)}",
+        f"  disturbances: {dict(monkey.done)}",
+        f"  fault points struck: {dict(points)}",
+        *(f"  VIOLATION {text}" for text in found[:20]),
+        f"  again: make chaos SEED={seed} RUNS={len(everything)}",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", default="random")
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--data", type=Path, help="keep everything here")
+    parser.add_argument("--patience", type=float, default=60, help="seconds without news")
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if given.seed == "random" else int(given.seed)
+    if given.data is not None:
+        violations, report = asyncio.run(
+            chaos(seed, given.runs, given.data, patience=given.patience)
+        )
+    else:
+        with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as folder:
+            violations, report = asyncio.run(
+                chaos(seed, given.runs, Path(folder), patience=given.patience)
+            )
+    print(f"\n{report}")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
