@@ -119,7 +119,8 @@ class _Server(uvicorn.Server):
 def _listen(settings: Settings) -> socket.socket:
     """A bound socket. Raises ListenError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
+    # the protocol must be named: asyncio sets TCP_NODELAY only where it is
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))

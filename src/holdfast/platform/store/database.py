@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast.model.errors import HoldfastError
@@ -197,6 +198,13 @@ def lock_claims(connection: Connection) -> None:
     """Let one claim at a time pass, so that concurrency limits hold; SQLite has one writer."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7421001)"))
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """An insert that leaves out rows whose unique key is there already."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def _engine(url: str, *, writing: bool) -> Engine:

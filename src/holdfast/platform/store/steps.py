@@ -6,12 +6,11 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from holdfast.model.json import Json
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Transaction, insert_new
 from holdfast.protocol.messages import LogLine
 
 #: What PostgreSQL text cannot hold, and terminals should not get.
@@ -89,9 +88,8 @@ def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]
     known = set(
         tx.connection.scalars(select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == run_id))
     )
-    last = 0
-    for line, text in lines:
-        values = {
+    rows = [
+        {
             "run_id": run_id,
             "line_id": line.id,
             "step_id": line.step_id if line.step_id in known else None,
@@ -100,22 +98,14 @@ def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]
             "source": line.source,
             "message": text,
         }
-        last = _add_line(tx.connection, values) or last
+        for line, text in lines
+    ]
+    if rows:
+        tx.connection.execute(insert_new(tx.connection, t.log_lines), rows)
+    newest = select(func.max(t.log_lines.c.id)).where(t.log_lines.c.run_id == run_id)
+    last = tx.connection.scalar(newest) or 0
     tx.notify(f"run:{run_id}", "logs", last=last)
     return last
-
-
-def _add_line(connection: Connection, values: dict[str, Any]) -> int | None:
-    statement = insert(t.log_lines).values(values)
-    if values["line_id"] is None:
-        key = connection.execute(statement).inserted_primary_key
-        return None if key is None else int(key[0])
-    try:
-        with connection.begin_nested():
-            key = connection.execute(statement).inserted_primary_key
-            return None if key is None else int(key[0])
-    except IntegrityError:
-        return None  # sent twice
 
 
 def log_lines(

@@ -1,0 +1,107 @@
+"""The platform alone: claims from a long queue, webhooks, events over a real socket."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sqlalchemy import insert
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from holdfast.platform.keys import load_keys  # noqa: E402
+from holdfast.platform.store import tables as t  # noqa: E402
+from holdfast.platform.store.database import Transaction  # noqa: E402
+from support.platform import TRIGGER, RunTalk, Served, Store  # noqa: E402 - not installed
+
+QUEUED = 10_000
+LINES = 10_000
+
+
+def milliseconds(samples: list[float]) -> str:
+    ordered = sorted(samples)
+    p95 = ordered[int(len(ordered) * 0.95)]
+    return f"median {statistics.median(samples) * 1000:.1f} ms, p95 {p95 * 1000:.1f} ms"
+
+
+def claims(folder: Path) -> None:
+    """A claim while 10,000 runs wait (bar: 50 ms)."""
+    load_keys(folder, {})
+    with Store(folder) as store:
+        store.deploy()
+        row = dict(store.run(store.enqueue())._mapping)
+
+        def fill(tx: Transaction) -> None:
+            rows = [row | {"id": str(uuid.uuid4())} for _ in range(QUEUED)]
+            tx.connection.execute(insert(t.runs), rows)
+
+        store.write(fill)
+        for demand in (1, 5):
+            taken = []
+            for _ in range(30):
+                started = time.perf_counter()
+                store.claim(demand, ("manual", "*"))
+                taken.append(time.perf_counter() - started)
+            print(f"claim of {demand} with {QUEUED} waiting: {milliseconds(taken)}")
+
+
+def webhooks(served: Served) -> None:
+    def post(n: int) -> float:
+        started = time.perf_counter()
+        served.post({"n": n})
+        return time.perf_counter() - started
+
+    print(f"webhook, one after another: {milliseconds([post(n) for n in range(100)])}")
+    started = time.perf_counter()
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(post, range(400)))
+    rate = len(taken) / (time.perf_counter() - started)
+    print(f"webhook, eight at a time: {rate:.0f}/s, {milliseconds(taken)}")
+
+
+def events(served: Served) -> None:
+    """Log lines over a real socket: one at a time as Lightning's worker does, and as ours does."""
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        taken = []
+        for _ in range(200):
+            started = time.perf_counter()
+            talk.log("one line")
+            taken.append(time.perf_counter() - started)
+        print(f"event and its answer: {milliseconds(taken)}")
+        started = time.perf_counter()
+        refs = [send_batch(talk, 50) for _ in range(LINES // 50)]
+        for ref in refs:
+            assert worker.reply(ref)["status"] == "ok"
+        rate = LINES / (time.perf_counter() - started)
+        print(f"log lines in batches of 50, pipelined: {rate:.0f} lines/s")
+
+
+def send_batch(talk: RunTalk, count: int) -> str:
+    lines = [
+        {"message": [f"line {n}", {"n": n}], "timestamp": talk.now(), "source": "JOB",
+         "level": "info", "id": str(uuid.uuid4())}
+        for n in range(count)
+    ]  # fmt: skip
+    return talk.worker.send(f"run:{talk.id}", "run:batch_logs", {"run_id": talk.id, "logs": lines})
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        claims(Path(name) / "queue")
+        with Served(Path(name) / "data") as served:
+            served.deploy()
+            webhooks(served)
+            served.client.post(f"/i/{TRIGGER}", json={})
+            events(served)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.platform`."""
+
+from benchmarks.platform import main
+
+main()
