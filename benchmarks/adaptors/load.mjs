@@ -2,9 +2,13 @@
 import fs from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
+import { JOINED, evaluate } from '../../src/holdfast/engine/javascript/joined.mjs';
+
 const started = performance.now();
 const before = process.cpuUsage();
-await import(pathToFileURL(process.argv[2]).href);
+const file = process.argv[2];
+if (file.endsWith(JOINED)) evaluate(file);
+else await import(pathToFileURL(file).href);
 const { user, system } = process.cpuUsage(before);
 const rollup = fs.readFileSync('/proc/self/smaps_rollup', 'utf8');
 const cost = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 _FIRST_WAIT_SECONDS = 0.02
@@ -23,8 +23,7 @@ async def exclusive(
     processes do. Waiting polls: a thread in flock() could not be cancelled. `on_wait` is called
     once when somebody else has the lock. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(path)
     try:
         wait = _FIRST_WAIT_SECONDS
         while not _try(descriptor):
@@ -39,16 +38,19 @@ async def exclusive(
         os.close(descriptor)
 
 
-def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock at `path` now."""
+@contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock at `path` if nobody does; says whether it is held. Raises OSError."""
+    descriptor = _open(path)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        return _try(descriptor)
+        yield _try(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _try(descriptor: int) -> bool:

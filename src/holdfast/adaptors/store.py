@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +28,7 @@ from holdfast.adaptors.flatten import Flattener
 from holdfast.adaptors.installer import Installer
 from holdfast.adaptors.integrity import Verifier
 from holdfast.adaptors.local import find_local
-from holdfast.adaptors.lock import exclusive, is_free
+from holdfast.adaptors.lock import exclusive, if_free
 from holdfast.adaptors.npm import Cause, Npm, NpmError
 from holdfast.adaptors.record import METADATA, InstalledAdaptor, Record, read_record
 from holdfast.adaptors.resolutions import Resolutions
@@ -143,9 +143,10 @@ class Store:
         cleared = 0
         work = self.root / ".tmp"
         for leftover in work.iterdir() if work.is_dir() else ():
-            if is_free(self.root / ".locks" / leftover.name):
-                tree.remove(leftover)
-                cleared += 1
+            with if_free(self.root / ".locks" / leftover.name) as nobodys, suppress(OSError):
+                if nobodys:
+                    tree.remove(leftover)
+                    cleared += 1
         return cleared
 
     @asynccontextmanager
@@ -222,6 +223,7 @@ class Store:
             listener(InstallEvent(Event.WAITING, text, version))
 
         try:
+            await asyncio.to_thread(self.clear_leftovers)
             async with self.exclusive(text, on_wait=waiting) as (work, lock):
                 found = await self.find(wanted)
                 if found is not None:
