@@ -62,31 +62,42 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
 def _next_run(connection: Connection, queues: tuple[str, ...]) -> Any:
     """`id`, `project_id` and `work_order_id` of a run."""
     r, p = t.runs.c, t.projects.c
-    full_workflows, full_projects = _full(connection)
-    query = (
-        select(r.id, r.project_id, r.work_order_id)
-        .join(t.projects, p.id == r.project_id)
-        .where(r.state == literal("available", literal_execute=True))
-        .order_by(
-            _preference(queues), r.priority, nulls_first(p.last_claim_at), r.inserted_at, r.id
-        )
-        .limit(1)
-    )
+    waiting = r.state == literal("available", literal_execute=True)  # for the partial index
+    kind = (r.queue, r.priority, r.project_id, r.workflow_id)
+    heads = select(*kind, func.min(r.inserted_at).label("oldest")).where(waiting).group_by(*kind)
     if "*" not in queues:
-        query = query.where(r.queue.in_(queues))
+        heads = heads.where(r.queue.in_(queues))
+    full_workflows, full_projects = _full(connection)
     if full_workflows:
-        query = query.where(r.workflow_id.not_in(full_workflows))
+        heads = heads.where(r.workflow_id.not_in(full_workflows))
     if full_projects:
-        query = query.where(r.project_id.not_in(full_projects))
-    locked = query.with_for_update(of=t.runs, skip_locked=True)
-    return connection.execute(locked).one_or_none()
+        heads = heads.where(r.project_id.not_in(full_projects))
+    # few rows are sorted: one for each queue, priority and workflow, however long the queue
+    h = heads.subquery()
+    order = (_preference(h.c.queue, queues), h.c.priority, nulls_first(p.last_claim_at))
+    best = connection.execute(
+        select(h)
+        .join(t.projects, p.id == h.c.project_id)
+        .order_by(*order, h.c.oldest, h.c.workflow_id)
+        .limit(1)
+    ).one_or_none()
+    if best is None:
+        return None
+    same = [column == value for column, value in zip(kind, best[:4], strict=True)]
+    return connection.execute(
+        select(r.id, r.project_id, r.work_order_id)
+        .where(waiting, *same)
+        .order_by(r.inserted_at, r.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
 
 
-def _preference(queues: tuple[str, ...]) -> ColumnElement[Any]:
+def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnElement[Any]:
     """Position of the run's queue in the list; `*` stands for all that are not named."""
     named = {name: place for place, name in reversed(list(enumerate(queues))) if name != "*"}
     other = queues.index("*") if "*" in queues else len(queues)
-    return case(named, value=t.runs.c.queue, else_=other) if named else literal(0)
+    return case(named, value=queue, else_=other) if named else literal(0)
 
 
 def _full(connection: Connection) -> tuple[list[str], list[str]]:

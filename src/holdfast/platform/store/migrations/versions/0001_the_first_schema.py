@@ -330,13 +330,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_runs_active",
-            ["state", "workflow_id", "project_id"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('available', 'claimed', 'started')"),
-            postgresql_where=sa.text("state IN ('available', 'claimed', 'started')"),
-        )
-        batch_op.create_index(
             "ix_runs_claimable",
             ["queue", "priority", "project_id", "workflow_id", "inserted_at", "id"],
             unique=False,
@@ -345,6 +338,9 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_runs_finished_at", ["finished_at"], unique=False)
         batch_op.create_index("ix_runs_inserted_at", ["inserted_at"], unique=False)
+        batch_op.create_index(
+            "ix_runs_state", ["state", "workflow_id", "project_id"], unique=False
+        )
         batch_op.create_index(
             "ix_runs_work_order_id_inserted_at", ["work_order_id", "inserted_at"], unique=False
         )
@@ -413,17 +409,13 @@ def downgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index("ix_runs_workflow_id_inserted_at")
         batch_op.drop_index("ix_runs_work_order_id_inserted_at")
+        batch_op.drop_index("ix_runs_state")
         batch_op.drop_index("ix_runs_inserted_at")
         batch_op.drop_index("ix_runs_finished_at")
         batch_op.drop_index(
             "ix_runs_claimable",
             sqlite_where=sa.text("state = 'available'"),
             postgresql_where=sa.text("state = 'available'"),
-        )
-        batch_op.drop_index(
-            "ix_runs_active",
-            sqlite_where=sa.text("state IN ('available', 'claimed', 'started')"),
-            postgresql_where=sa.text("state IN ('available', 'claimed', 'started')"),
         )
 
     op.drop_table("runs")
