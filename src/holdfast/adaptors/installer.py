@@ -112,6 +112,9 @@ def place(work: Path, root: Path, record: Record) -> Path:
     """Move a finished folder into the store, over a damaged one if need be. Raises OSError."""
     target = root / record.folder_name
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Whatever our umask: runs read the store as users of their own.
+    for folder in {root, target.parent}:
+        folder.chmod(0o755)
     if target.exists():
         old = work.with_name("old")
         tree.remove(old)

@@ -113,6 +113,20 @@ def test_a_range_means_its_highest_version_by_semantic_order(
         asyncio.run(room.store.resolve(f"{NAME}@^12.0.0"))
 
 
+def test_users_of_the_runs_may_read_whatever_our_umask(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    before = os.umask(0o077)
+    try:
+        room.ensure(f"{NAME}@1.0.0")
+    finally:
+        os.umask(before)
+    folder, _ = room.store.installed()[0]
+    entry = folder / "node_modules" / NAME / "index.js"
+    for path in (room.root, folder.parent, folder, entry.parent):
+        assert path.stat().st_mode & 0o777 in (0o755, 0o555), path
+    assert entry.stat().st_mode & 0o777 == 0o444
+
+
 def test_versions_stand_side_by_side(room: Room, registry: Registry) -> None:
     for version in ("1.0.0", "2.0.0"):
         registry.publish(NAME, version, files={"index.js": f"exports.version = '{version}';"})
