@@ -84,6 +84,8 @@ export class Cleaner {
     const document = new Document(text);
     if (result.webhookResponse) document.response = this.#write(result.webhookResponse);
     this.#check(document.bytes + removed.bytes);
+    this.log.debug(`State object serializes to ${document.bytes < MEBIBYTE ? 'less than 1mb'
+      : `${(document.bytes / MEBIBYTE).toFixed(2)}mb`}`);
     if (removed.keys.length > 0) {
       this.log.debug(`Cleaning up state. Removing keys: ${removed.keys.join(', ')}`);
     }

@@ -146,8 +146,14 @@ export class Step {
   #completed() {
     const { run, plan, document } = this;
     const mem = this.measure.memory();
-    const megabytes = (bytes) => Math.round(bytes / 1048576);
-    run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] [system ${megabytes(mem.system)}mb]`);
+    const megabytes = (bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
+    if (run.options.profile) {
+      mem.peak = this.measure.peakHeap;
+      run.log.debug(`Step memory usage: peak ${megabytes(mem.peak, 2)}mb`);
+    } else {
+      const system = `[system ${megabytes(mem.system)}mb]`;
+      run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
+    }
     run.trace('job-complete', {
       jobId: plan.id, duration: this.measure.elapsed, next: this.next, mem,
     }, document);
