@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,29 @@ class JournalReader:
             if needed > MAX_BODY + HEADER.size:
                 return
             size = max(_CHUNK, needed)
+
+    def find(self, kinds: frozenset[int]) -> Iterator[Record]:
+        """Records of some kinds, from the beginning; the others are hopped over unread.
+
+        Many times faster than `read`: of the records in between only the numbering is checked.
+        What is yielded has been checked whole. Leaves the place of `read` where it is.
+        """
+        size = os.fstat(self._file).st_size
+        if size <= len(MAGIC):
+            return
+        with mmap.mmap(self._file, size, prot=mmap.PROT_READ) as data, memoryview(data) as view:
+            offset, sequence, unpack = len(MAGIC), 0, HEADER.unpack_from
+            end, header = size - HEADER.size, HEADER.size
+            while offset <= end:
+                length, _, number, _, kind = unpack(view, offset)
+                if number != sequence + 1 or offset + header + length > size:
+                    return
+                if kind in kinds:
+                    record = decode(view, offset, offset, number)
+                    if record is None:
+                        return
+                    yield record
+                sequence, offset = number, offset + header + length
 
     @property
     def tail_bytes(self) -> int:

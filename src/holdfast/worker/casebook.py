@@ -25,6 +25,7 @@ from holdfast.model.record import Kind
 from holdfast.testing import faults
 from holdfast.worker.vault import Vault
 
+_TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
 _KEPT = {"journal", "mark", "plan.json"}
 
 
@@ -87,7 +88,7 @@ class Casebook:
         case: Case | None = None
         try:
             with JournalReader(folder.journal) as reader:
-                for record in reader.read():
+                for record in reader.find(_TELLING):
                     if record.kind == Kind.CLAIMED:
                         body = record.json()
                         token = self._vault.open(path, str(body.get("token") or ""))

@@ -98,6 +98,25 @@ def test_a_flipped_bit_is_noticed_and_the_rest_is_kept_for_a_look(tmp_path: Path
     assert [item.name for item in tmp_path.glob("journal.cut-*")] == ["journal.cut-63"]
 
 
+def test_finding_some_kinds_is_the_same_as_reading_and_choosing(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    chance = random.Random(5)
+    with Journal.create(path) as journal, JournalReader(path) as reader:
+        assert list(reader.find(frozenset({1}))) == []
+        for number in range(200):
+            journal.append(chance.choice([1, 2, 3]), b"x" * chance.randrange(300), number)
+        journal.flush()
+        wanted = [record for record in reader.read() if record.kind in (1, 3)]
+        assert list(reader.find(frozenset({1, 3}))) == wanted
+    data = bytearray(path.read_bytes())
+    data[wanted[4].end - 1] ^= 1  # damage in one that is wanted
+    path.write_bytes(data[: wanted[9].end - 3])
+    with JournalReader(path) as reader:
+        found = list(reader.find(frozenset({1, 3})))
+    assert found == wanted[: len(found)]
+    assert len(found) <= 9
+
+
 def test_records_larger_than_a_chunk(tmp_path: Path) -> None:
     bodies = [os.urandom(size) for size in (10, 300_000, 5, 1_000_000, 262_144 - 25, 3)]
     write(tmp_path / "journal", bodies)

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.journal`."""
+
+from benchmarks.journal import main
+
+main()
