@@ -31,8 +31,6 @@ from holdfast.platform.store.runs import find_run
 
 logger = logging.getLogger("holdfast.platform")
 
-_UNFINISHED = (RunState.CLAIMED.value, RunState.STARTED.value)
-
 
 async def janitor(platform: Platform) -> None:
     """Look every few seconds, for ever."""
@@ -54,7 +52,7 @@ async def sweep(platform: Platform) -> None:
 
 
 def _unfinished(connection: Connection) -> list[Row[Any]]:
-    return list(connection.execute(select(t.runs).where(t.runs.c.state.in_(_UNFINISHED))))
+    return list(connection.execute(select(t.runs).where(t.UNDER_WAY)))
 
 
 async def _look_at(platform: Platform, run: Row[Any], at: int) -> None:

@@ -62,9 +62,8 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
 def _next_run(connection: Connection, queues: tuple[str, ...]) -> Any:
     """`id`, `project_id` and `work_order_id` of a run."""
     r, p = t.runs.c, t.projects.c
-    waiting = r.state == literal("available", literal_execute=True)  # for the partial index
     kind = (r.queue, r.priority, r.project_id, r.workflow_id)
-    heads = select(*kind, func.min(r.inserted_at).label("oldest")).where(waiting).group_by(*kind)
+    heads = select(*kind, func.min(r.inserted_at).label("oldest")).where(t.WAITING).group_by(*kind)
     if "*" not in queues:
         heads = heads.where(r.queue.in_(queues))
     full_workflows, full_projects = _full(connection)
@@ -86,7 +85,7 @@ def _next_run(connection: Connection, queues: tuple[str, ...]) -> Any:
     same = [column == value for column, value in zip(kind, best[:4], strict=True)]
     return connection.execute(
         select(r.id, r.project_id, r.work_order_id)
-        .where(waiting, *same)
+        .where(t.WAITING, *same)
         .order_by(r.inserted_at, r.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -103,13 +102,12 @@ def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnEle
 def _full(connection: Connection) -> tuple[list[str], list[str]]:
     """Workflows and projects that have as many runs under way as they may."""
     r = t.runs.c
-    active = r.state.in_(("claimed", "started"))
     found: list[list[str]] = []
     for table, column in ((t.workflows, r.workflow_id), (t.projects, r.project_id)):
         limited = (
             select(table.c.id)
             .join(t.runs, column == table.c.id)
-            .where(active, table.c.concurrency.is_not(None))
+            .where(t.UNDER_WAY, table.c.concurrency.is_not(None))
             .group_by(table.c.id, table.c.concurrency)
             .having(func.count() >= table.c.concurrency)
         )

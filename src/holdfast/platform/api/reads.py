@@ -21,6 +21,7 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.runs import find_run
 
 NOT_FOUND = {"error": "Not Found"}
+_UNFINISHED = ("available", "claimed", "started")
 
 
 async def runs(request: Request) -> Response:
@@ -149,16 +150,18 @@ async def queue(request: Request) -> Response:
 
 def queue_view(connection: Connection) -> JsonObject:
     r = t.runs.c
-    active = ("available", "claimed", "started")
-    rows = connection.execute(
-        select(r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest"))
-        .where(r.state.in_(active))
-        .group_by(r.state, r.queue)
-    ).all()
+    counts = select(
+        r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest")
+    ).group_by(r.state, r.queue)
+    rows = [
+        row
+        for condition in (t.WAITING, t.UNDER_WAY)
+        for row in connection.execute(counts.where(condition))
+    ]
     waiting = [row for row in rows if row.state == "available"]
     oldest = min((row.oldest for row in waiting), default=None)
     return {
-        **{state: sum(row.n for row in rows if row.state == state) for state in active},
+        **{state: sum(row.n for row in rows if row.state == state) for state in _UNFINISHED},
         "by_queue": {row.queue: row.n for row in waiting},
         "oldest_waiting_seconds": None if oldest is None else (now() - oldest) / SECOND,
     }

@@ -22,6 +22,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    literal,
     text,
 )
 
@@ -242,7 +244,13 @@ runs = Table(
         sqlite_where=text("state = 'available'"),
         postgresql_where=text("state = 'available'"),
     ),
-    Index("ix_runs_state", "state", "workflow_id", "project_id"),
+    Index(
+        "ix_runs_under_way",
+        "workflow_id",
+        "project_id",
+        sqlite_where=text("state IN ('claimed', 'started')"),
+        postgresql_where=text("state IN ('claimed', 'started')"),
+    ),
     Index("ix_runs_work_order_id_inserted_at", "work_order_id", "inserted_at"),
     Index("ix_runs_inserted_at", "inserted_at"),
     Index("ix_runs_workflow_id_inserted_at", "workflow_id", "inserted_at"),
@@ -336,4 +344,10 @@ workers = Table(
     _time("connected_at", required=True),
     _time("disconnected_at"),
     _time("last_heartbeat_at", required=True),
+)
+
+#: Conditions written out, not bound, so that the partial indexes above serve them.
+WAITING = runs.c.state == literal("available", literal_execute=True)
+UNDER_WAY = runs.c.state.in_(
+    bindparam("under_way", ["claimed", "started"], expanding=True, literal_execute=True)
 )

@@ -339,7 +339,11 @@ def upgrade() -> None:
         batch_op.create_index("ix_runs_finished_at", ["finished_at"], unique=False)
         batch_op.create_index("ix_runs_inserted_at", ["inserted_at"], unique=False)
         batch_op.create_index(
-            "ix_runs_state", ["state", "workflow_id", "project_id"], unique=False
+            "ix_runs_under_way",
+            ["workflow_id", "project_id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('claimed', 'started')"),
+            postgresql_where=sa.text("state IN ('claimed', 'started')"),
         )
         batch_op.create_index(
             "ix_runs_work_order_id_inserted_at", ["work_order_id", "inserted_at"], unique=False
@@ -409,7 +413,11 @@ def downgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index("ix_runs_workflow_id_inserted_at")
         batch_op.drop_index("ix_runs_work_order_id_inserted_at")
-        batch_op.drop_index("ix_runs_state")
+        batch_op.drop_index(
+            "ix_runs_under_way",
+            sqlite_where=sa.text("state IN ('claimed', 'started')"),
+            postgresql_where=sa.text("state IN ('claimed', 'started')"),
+        )
         batch_op.drop_index("ix_runs_inserted_at")
         batch_op.drop_index("ix_runs_finished_at")
         batch_op.drop_index(
