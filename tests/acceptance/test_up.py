@@ -6,12 +6,14 @@ import concurrent.futures
 import os
 import re
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from holdfast.adaptors import Store
 from support.product import Product, start
 from support.waiting import eventually
 
@@ -55,23 +57,14 @@ ENDINGS = [
         "OOMError",
         "exceeded maximum memory",
     ),
-    (
-        "forever",
-        "fn(() => { while (true) {} })",
-        "killed",
-        "TimeoutError",
-        "failed to return within",
-    ),
 ]
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory, adaptor_store: object) -> object:
-    """A product with tight limits."""
+def strict(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Iterator[Product]:
+    """A product that gives runs little memory."""
     folder = tmp_path_factory.mktemp("strict")
-    started = start(
-        folder / "data", folder, adaptor_store, "--run-timeout", "4", "--run-memory", "120"
-    )
+    started = start(folder / "data", folder, adaptor_store, "--run-memory", "120")
     yield started
     assert started.up.stop() == 0, started.up.output[-3000:]
 
@@ -88,6 +81,17 @@ def test_every_run_ends_truthfully(
     assert re.search(words, run["error_message"]), run["error_message"]
     for step in strict.steps(run_id):
         assert step["exit_reason"] is not None, "no step stays open"
+
+
+def test_a_run_that_never_ends_is_ended(tmp_path: Path, adaptor_store: Store) -> None:
+    hurried = start(tmp_path / "data", tmp_path, adaptor_store, "--run-timeout", "3")
+    try:
+        run_id = hurried.send(hurried.deploy("forever", "fn(() => { while (true) {} })"), {})
+        run = hurried.finished(run_id)
+        assert (run["state"], run["error_type"]) == ("killed", "TimeoutError")
+        assert "failed to return within 3000ms" in run["error_message"]
+    finally:
+        assert hurried.up.stop() == 0, hurried.up.output[-3000:]
 
 
 def test_many_runs_at_once(product: Product) -> None:
