@@ -138,7 +138,7 @@ class Npm:
         manifest = {"name": "holdfast-store", "private": True, "overrides": dict(overrides or {})}
         (folder / "package.json").write_text(json.dumps(manifest))
         command = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links"]
-        command += ["--save-exact", "--package-lock", "--omit=dev", "--prefer-offline"]
+        command += ["--save-exact", "--package-lock", "--omit=dev", "--prefer-online"]
         # Set here so that a setting of the machine cannot choose another layout or a script.
         command += ["--install-strategy=hoisted", "--no-global", "--no-dry-run", wanted]
         await self._run(command, folder, hold)

@@ -228,13 +228,17 @@ class Store:
                 found = await self.find(wanted)
                 if found is not None:
                     return found  # another task or process was faster
-                if self._candidates(wanted):
+                damaged = [folder for folder, _ in self._candidates(wanted)]
+                if damaged:
                     listener(InstallEvent(Event.DAMAGED, text, version))
                 listener(InstallEvent(Event.INSTALLING, text, version))
                 notes = await self._persist(
                     lambda: self._installer.download(wanted, work, lock), wanted, listener
                 )
                 folder = await self._installer.finish(wanted, work, notes)
+                for old in damaged:
+                    if old != folder:
+                        await asyncio.to_thread(tree.remove, old)
         except StoreError as error:
             raise AutoinstallError(error.message, specifier=text, fix=error.fix) from error
         except OSError as error:

@@ -17,6 +17,7 @@ import pytest
 from fixtures.registry import Registry, serve
 from holdfast.adaptors import AutoinstallError, Event, InstallEvent, Store
 from holdfast.adaptors.lock import if_free
+from holdfast.adaptors.tree import remove
 
 NAME = "@openfn/language-probe"
 
@@ -111,6 +112,13 @@ def test_a_range_means_its_highest_version_by_semantic_order(
     assert asyncio.run(room.store.resolve(f"{NAME}@8.x")) == f"{NAME}@8.0.0"
     with pytest.raises(AutoinstallError, match="has no package or version of this name"):
         asyncio.run(room.store.resolve(f"{NAME}@^12.0.0"))
+
+
+def test_a_version_published_later_is_found(room: Room, registry: Registry) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@1.0.0")
+    registry.publish(NAME, "1.0.1")
+    assert room.ensure(f"{NAME}@1.0.1") == [f"{NAME}@1.0.1"]
 
 
 def test_users_of_the_runs_may_read_whatever_our_umask(room: Room, registry: Registry) -> None:
@@ -326,6 +334,23 @@ def test_a_damaged_adaptor_is_noticed_and_installed_again(room: Room, registry: 
         assert Event.DAMAGED in room.events(), damage
         assert room.store.is_whole(*room.store.installed()[0]), damage
         assert (package / "data.txt").read_text() == "facts"
+
+
+def test_what_was_damaged_goes_when_its_successor_has_other_files(
+    room: Room, registry: Registry
+) -> None:
+    registry.publish(NAME, "1.0.0")
+    room.ensure(f"{NAME}@1.0.0")
+    old, _ = room.store.installed()[0]
+    (old / "node_modules" / NAME / "index.js").chmod(0o644)
+    (old / "node_modules" / NAME / "index.js").write_text("damage")
+    registry.publish(NAME, "1.0.0", files={"more.txt": "built anew"})
+    remove(room.root / ".npm")
+    room.store = room.another()
+    room.ensure(f"{NAME}@1.0.0")
+    ((folder, record),) = room.store.installed()
+    assert folder != old
+    assert room.store.is_whole(folder, record)
 
 
 def test_a_change_of_the_entry_file_is_noticed_in_the_same_process(
