@@ -139,6 +139,7 @@ class Shim:
         )
         self._folder = RunFolder(request.directory)
         self._lock = RunLock(self._folder.lock)
+        _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)

@@ -6,15 +6,17 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
 
-from fixtures.worker import QUICK, Worker, alive, descendants, slow
+from fixtures.worker import QUICK, Worker, alive, descendants, slow, until
 from holdfast.engine.client import EngineError, RunRequest, prepare_run, start_supervisor
-from holdfast.journal import JournalReader
+from holdfast.journal import JournalReader, is_locked
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
+from holdfast.testing.faults import POINTS
 from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
 
 WHOLE = ["run:start", "step:start", "step:complete", "run:complete"]
@@ -58,7 +60,7 @@ def test_w25_w26_power_loss_is_reported_as_what_it_is(tmp_path: Path) -> None:
             await started(platform, run)
             family = descendants(worker.pid)
             worker.kill_everything()
-            assert not any(alive(pid) for pid in family)
+            await until(lambda: not any(alive(pid) for pid in family))
             worker.start()
             await platform.until(lambda: run.final)
             assert run.outcome is not None
@@ -96,72 +98,72 @@ def test_the_supervisor_dies_and_a_new_worker_takes_over(tmp_path: Path) -> None
     asyncio.run(story())
 
 
-@pytest.mark.parametrize(
-    "point",
-    ["agent.journaled", "agent.joined", "agent.prepared", "agent.launched", "agent.send",
-     "agent.accepted", "agent.complete", "agent.archive", "journal.mark"],
-)  # fmt: skip
-def test_the_agent_dies_at_every_point_of_a_run(point: str, tmp_path: Path) -> None:
+async def side_by_side(stories: list[Coroutine[None, None, None]]) -> None:
+    """Three at a time: each has a worker of its own and mostly waits."""
+    gate = asyncio.Semaphore(3)
+
+    async def gated(story: Coroutine[None, None, None]) -> None:
+        async with gate:
+            await story
+
+    await asyncio.gather(*(gated(story) for story in stories))
+
+
+def deadly(folder: Path, point: str) -> dict[str, object]:
+    """The option that kills one process once at this fault point."""
+    folder.mkdir()
+    (folder / "once").touch()
+    fault = {"action": "kill", "once": str(folder / "once")}
+    (folder / "faults.json").write_text(json.dumps({"points": {point: fault}}))
+    return {"HOLDFAST_FAULTS": folder / "faults.json"}
+
+
+def test_the_agent_dies_at_every_point_of_a_run(tmp_path: Path) -> None:
     """Each fault point once: the run is executed once and its outcome accepted once."""
 
-    async def story() -> None:
-        token = tmp_path / "once"
-        token.touch()
-        plan = tmp_path / "faults.json"
-        fault = {"action": "kill", "once": str(token)}
-        plan.write_text(json.dumps({"points": {point: fault}, "log": str(tmp_path / "struck")}))
-        options = {"HOLDFAST_FAULTS": plan}
-        data = tmp_path / "data"
+    async def story(point: str) -> None:
+        options, data = deadly(tmp_path / point, point), tmp_path / point / "data"
         async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
             await worker.ready()
             run = platform.enqueue(one_job_plan(QUICK), input={})
             await platform.until(lambda: run.final)
             await worker.until(lambda: not list((data / "journals").iterdir()))
-            assert (tmp_path / "struck").exists(), "the fault point was never reached"
-            assert run.state == "success"
-            assert list(dict.fromkeys(run.names())) == WHOLE
-            assert len(run.steps) == 1
-            assert run.names().count("run:complete") == 1
-            archived = list((data / "archive").iterdir())
-            assert [path.name for path in archived] == [run.id]
-            assert not (archived[0] / "token.salt").exists()
-            with JournalReader(archived[0] / "journal") as reader:
+            assert not (tmp_path / point / "once").exists(), f"{point} was never reached"
+            assert run.state == "success", point
+            assert list(dict.fromkeys(run.names())) == WHOLE, point
+            assert len(run.steps) == 1, point
+            assert run.names().count("run:complete") == 1, point
+            (archived,) = (data / "archive").iterdir()
+            assert archived.name == run.id
+            assert not (archived / "token.salt").exists()
+            with JournalReader(archived / "journal") as reader:
                 kinds = [record.kind for record in reader.read()]
-            assert kinds.count(Kind.LAUNCHED) == 1
-            assert kinds.count(Kind.OUTCOME) == 1
+            assert kinds.count(Kind.LAUNCHED) == 1, point
+            assert kinds.count(Kind.OUTCOME) == 1, point
 
-    asyncio.run(story())
+    points = [point for point in POINTS if point.startswith("agent.") and point != "agent.claimed"]
+    asyncio.run(side_by_side([story(point) for point in [*points, "journal.mark"]]))
 
 
-@pytest.mark.parametrize(
-    ("point", "survives"),
-    [("shim.launched", True), ("shim.forked", True), ("shim.record", False),
-     ("shim.outcome", False), ("shim.ended", False)],
-)  # fmt: skip
-def test_the_shim_dies_at_every_point_of_a_run(point: str, survives: bool, tmp_path: Path) -> None:
+def test_the_shim_dies_at_every_point_of_a_run(tmp_path: Path) -> None:
     """Before any code has run: once more. After that: never again, and a true outcome."""
 
-    async def story() -> None:
-        token = tmp_path / "once"
-        token.touch()
-        plan = tmp_path / "faults.json"
-        fault = {"action": "kill", "once": str(token)}
-        plan.write_text(json.dumps({"points": {point: fault}}))
-        options = {"HOLDFAST_FAULTS": plan}
-        data = tmp_path / "data"
+    async def story(point: str) -> None:
+        options, data = deadly(tmp_path / point, point), tmp_path / point / "data"
         async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
             run = platform.enqueue(one_job_plan(slow(0.2)), input={})
             await platform.until(lambda: run.final)
-            assert not token.exists(), "the fault point was never reached"
-            assert len(run.steps) <= 1
-            assert run.names().count("run:complete") == 1
-            if survives:
-                assert run.state == "success"
-                assert ticks(run) == [f"tick {n}" for n in range(10)]
+            assert not (tmp_path / point / "once").exists(), f"{point} was never reached"
+            assert len(run.steps) <= 1, point
+            assert run.names().count("run:complete") == 1, point
+            if point in {"shim.launched", "shim.forked"}:
+                assert run.state == "success", point
+                assert ticks(run) == [f"tick {n}" for n in range(10)], point
             await worker.until(lambda: not list((data / "journals").iterdir()))
             assert await worker.end() == 0
 
-    asyncio.run(story())
+    points = [point for point in POINTS if point.startswith("shim.")]
+    asyncio.run(side_by_side([story(point) for point in points]))
 
 
 def test_w1_w2_a_claim_whose_answer_is_lost_costs_no_slot(tmp_path: Path) -> None:
@@ -194,6 +196,9 @@ def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
             request = RunRequest(folder.path, "r1", options={"run_id": "r1"})
             first = await engine.launch(request)
             assert (await first.outcome()).reason == "success"
+            with pytest.raises(EngineError, match="launched before|held by another"):
+                await engine.launch(request)
+            await until(lambda: not is_locked(folder.lock))  # the first shim has gone
             with pytest.raises(EngineError, match="launched before"):
                 await engine.launch(request)
 
