@@ -1,6 +1,6 @@
 """`python -m benchmarks.adaptors`: real adaptors as npm lays them out and as one file.
 
-Uses the tests' store in `.cache/adaptors`; installs what is missing there.
+Uses the tests' store in `.cache/adaptors` and one beside it; installs what is missing there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from fixtures.adaptors import OVERRIDES, REAL  # noqa: E402 the tests' folder comes first
 from holdfast.adaptors import Store, node_binary  # noqa: E402
-from holdfast.adaptors.package import entry_file, read_manifest  # noqa: E402
 
 LOAD = Path(__file__).with_name("load.mjs")
 ROUNDS = 9
@@ -47,9 +46,11 @@ def loading(store: Store) -> None:
         empty = Path(folder) / "empty.mjs"
         empty.write_text("export const a = 1;\n")
         line("empty module", load(empty))
-    for adaptor in asyncio.run(store.ensure(REAL)).values():
-        original = adaptor.path / entry_file(adaptor.path, read_manifest(adaptor.path))
-        line(f"{adaptor}, as npm has it", load(original))
+    plain = Store(store.root.with_name("adaptors-npm"), overrides=OVERRIDES, flatten=False)
+    originals = asyncio.run(plain.ensure(REAL))
+    for name, adaptor in asyncio.run(store.ensure(REAL)).items():
+        original = originals[name]
+        line(f"{adaptor}, as npm has it", load(original.path / original.entry))
         line(f"{adaptor}, as installed", load(adaptor.path / adaptor.entry))
 
 

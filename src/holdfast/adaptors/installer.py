@@ -19,6 +19,7 @@ from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.flatten import Flattener, NotFlatError
 from holdfast.adaptors.npm import Npm
 from holdfast.adaptors.package import entry_file, read_manifest
+from holdfast.adaptors.prune import prune
 from holdfast.adaptors.record import Record
 from holdfast.adaptors.specifier import Specifier
 from holdfast.model.json import JsonObject
@@ -80,6 +81,8 @@ class Installer:
 
     def _seal(self, work: Path, facts: _Facts) -> Path:
         modules = work / "node_modules"
+        if not facts.not_flat:
+            prune(work, modules / facts.specifier.name, facts.packages)
         # npm's own notes change from install to install; what matters of them is in the record.
         for leftover in (modules / ".package-lock.json", work / "package-lock.json"):
             leftover.unlink(missing_ok=True)

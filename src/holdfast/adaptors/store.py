@@ -48,7 +48,8 @@ class Store:
     `monorepo` is where `name@local` adaptors are (`OPENFN_ADAPTORS_REPO`); `environment` is what
     npm's settings are taken from, by default this process's. `overrides` are exact versions for
     packages that adaptors need, instead of those they ask for (a mirror that lacks one, a fix).
-    `flatten` joins each adaptor into one file where that changes nothing but speed.
+    `flatten` joins each adaptor into one file where that changes nothing but speed; without it,
+    those that are joined do not count as installed.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Store:
         self._monorepo = monorepo
         self._retry_seconds = retry_seconds
         self._npm = Npm(self.root / ".npm", environment)
+        self._flatten = flatten
         flattener = Flattener(self._tools(environment)) if flatten else None
         self._installer = Installer(self.root, self._npm, overrides or {}, flattener)
         self._verifier = Verifier()
@@ -212,7 +214,8 @@ class Store:
                 record = read_record(path.parent)
             except StoreError:
                 continue
-            if (record.name, record.version) == (wanted.name, wanted.version):
+            named = (record.name, record.version) == (wanted.name, wanted.version)
+            if named and (self._flatten or record.not_flat):
                 found.append((path.parent, record))
         return sorted(found, key=lambda item: item[1].installed_at, reverse=True)
 

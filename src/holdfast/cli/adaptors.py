@@ -48,10 +48,12 @@ def adaptors_group(context: click.Context, store: Path | None) -> None:
     holdfast adaptors bundle project.yaml -o a.tgz   all that a project needs, in one file
     holdfast adaptors load a.tgz                     on the machine without a network
     """
-    context.obj = Store(
-        store or default_store_root(os.environ),
-        monorepo=Path(path) if (path := os.environ.get("OPENFN_ADAPTORS_REPO")) else None,
-    )
+    context.obj = _store(store or default_store_root(os.environ))
+
+
+def _store(root: Path, *, flatten: bool = True) -> Store:
+    monorepo = os.environ.get("OPENFN_ADAPTORS_REPO")
+    return Store(root, monorepo=Path(monorepo) if monorepo else None, flatten=flatten)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -59,15 +61,24 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 
 @adaptors_group.command("install")
 @click.argument("specifiers", nargs=-1, required=True, metavar="SPEC…")
+@click.option(
+    "--as-npm",
+    is_flag=True,
+    help="Keep the files as npm lays them out: slower, for when a joined adaptor misbehaves.",
+)
 @as_json
 @click.pass_obj
-def install_command(store: Store, specifiers: tuple[str, ...], as_json: bool) -> None:
+def install_command(
+    store: Store, specifiers: tuple[str, ...], as_npm: bool, as_json: bool
+) -> None:
     """Install adaptors. `latest`, other tags and ranges are looked up anew.
 
     \b
     holdfast adaptors install common
     holdfast adaptors install @openfn/language-http@7.2.10
     """
+    if as_npm:
+        store = _store(store.root, flatten=False)
     wanted = [expand_adaptor(name) for name in specifiers]
     found = asyncio.run(store.ensure(wanted, on_event=_progress, refresh=True))
     if as_json:
