@@ -135,10 +135,12 @@ def test_the_host_console_and_streams_are_the_adaptors() -> None:
         const console = s.constructor.constructor('return console')();
         console.warn('from', { an: 'adaptor' });
         process.stdout.write('half '); process.stdout.write('line\\n');
+        process.stderr.write('no end');
         console.table([{ a: 1 }]);
         return s; }]"""
     ended = run(job(code))
     assert lines(ended, "ADA")[:2] == [["from", {"an": "adaptor"}], ["half line"]]
+    assert lines(ended, "ADA")[-1] == ["no end"]
     assert any("│" in str(line) for line in lines(ended, "ADA"))
     assert not ended.plain
 

@@ -155,6 +155,11 @@ def test_credentials_come_by_step_and_leave_no_trace_in_the_state() -> None:
     assert not any(b"hunter2!" in body for _, body in ended.frames)
 
 
+def test_an_input_that_is_no_json_is_nobodys_crash() -> None:
+    error = one(run(job("export default []"), input_text='{"data":'), Kind.RUN_ERROR)
+    assert (error["error_type"], error["severity"]) == ("DataClipError", "exception")
+
+
 def test_what_nothing_can_continue_ends_at_once() -> None:
     error = one(run(job("export default [s => new Promise(() => {})]")), Kind.RUN_ERROR)
     assert (error["error_type"], error["severity"], error["step"]) == (

@@ -1,9 +1,13 @@
 // The ends of a run process that its own code does not choose: errors nobody caught, an exit
 // asked for by an adaptor, nothing left that could ever happen.
 
+import fs from 'node:fs';
+
 import { Kind, sendText } from './channel.mjs';
 import { Fault, messageOf } from './faults.mjs';
 import * as stacks from './stack.mjs';
+
+const { writeSync } = fs;
 
 /** Take hold of the ways out. Call before any code of adaptors or jobs is loaded. */
 export function guard() {
@@ -31,7 +35,7 @@ class Protection {
   /** From here on this run is what ends go to; adaptors' own output becomes log lines. */
   watch(run) {
     this.#run = run;
-    redirect(run.adaptorLog);
+    run.endLines = redirect(run.adaptorLog);
   }
 
   leave(code) {
@@ -43,8 +47,8 @@ class Protection {
   fail(error, step = this.#run?.culprit, code = 0) {
     if (this.#over) return this.leave(code);
     this.#over = true;
-    const fault = error instanceof Fault ? error : raw(error);
     const run = this.#run;
+    const fault = error instanceof Fault ? error : raw(error, run?.tracing);
     if (run === undefined) return this.#bare(fault);
     run.scrubbed(fault);
     if (run.current) run.close(run.current, fault);
@@ -101,47 +105,71 @@ class Protection {
   }
 }
 
-/** An error of ours that is no Fault, or one of the host's: reported under its own name. */
-function raw(error) {
-  const fault = new Fault(String(error?.name ?? 'Error'), undefined, messageOf(error));
-  delete fault.source;
+/**
+ * An error that is no Fault: plans of the test cases expect the host's own errors under their own
+ * name; anywhere else it is a failure of the engine, and where it came from stays as evidence.
+ */
+function raw(error, tracing) {
+  if (tracing) {
+    const fault = new Fault(String(error?.name ?? 'Error'), undefined, messageOf(error));
+    delete fault.source;
+    return fault;
+  }
+  writeSync(2, `${error?.stack ?? error}\n`);
+  const fault = new Fault('ExecutionError', 'exception', messageOf(error) || String(error));
+  fault.source = 'engine';
   return fault;
 }
 
-/** Console and streams of the host realm, where adaptors live, become log lines of `ADA`. */
+/**
+ * Console and streams of the host realm, where adaptors live, become log lines of `ADA`. Returns
+ * what sends the line that has not ended yet.
+ */
 function redirect(logger) {
   const shown = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error' };
   for (const [name, level] of Object.entries(shown)) {
     console[name] = (...items) => logger.write(level, items);
   }
-  for (const [name, level] of [['stdout', 'info'], ['stderr', 'error']]) {
-    let rest = '';
-    const write = (chunk, encoding, done) => {
-      const text = rest + (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
-      const lines = text.split('\n');
-      rest = lines.pop();
-      for (const line of lines) logger.write(level, [line]);
-      const callback = typeof encoding === 'function' ? encoding : done;
-      if (typeof callback === 'function') queueMicrotask(callback);
-      return true;
-    };
-    Object.defineProperty(process, name, {
-      configurable: true,
-      get: () => streamOf(write, name),
-    });
-  }
+  const lines = [new LineWriter('stdout', 'info', logger), new LineWriter('stderr', 'error', logger)];
+  return () => lines.forEach((writer) => writer.end());
 }
 
-const streams = new Map();
+/** Stands in the place of a standard stream and makes a log line of each line. */
+class LineWriter {
+  #rest = '';
+  #stream;
 
-/** A writable stream in the place of standard output; made when somebody asks for it. */
-function streamOf(write, name) {
-  if (!streams.has(name)) {
-    const { Writable } = process.getBuiltinModule('node:stream');
-    const stream = new Writable({ decodeStrings: false });
-    stream.write = write;
-    stream.fd = name === 'stdout' ? 1 : 2;
-    streams.set(name, stream);
+  constructor(name, level, logger) {
+    this.level = level;
+    this.logger = logger;
+    this.descriptor = name === 'stdout' ? 1 : 2;
+    Object.defineProperty(process, name, { configurable: true, get: () => this.#made() });
   }
-  return streams.get(name);
+
+  /** Send what stands on the line that has not ended. */
+  end() {
+    if (this.#rest !== '') this.logger.write(this.level, [this.#rest]);
+    this.#rest = '';
+  }
+
+  /** A writable stream, made when somebody asks for it. */
+  #made() {
+    if (this.#stream === undefined) {
+      const { Writable } = process.getBuiltinModule('node:stream');
+      this.#stream = new Writable({ decodeStrings: false });
+      this.#stream.write = (...args) => this.#write(...args);
+      this.#stream.fd = this.descriptor;
+    }
+    return this.#stream;
+  }
+
+  #write(chunk, encoding, done) {
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop();
+    for (const line of lines) this.logger.write(this.level, [line]);
+    const callback = typeof encoding === 'function' ? encoding : done;
+    if (typeof callback === 'function') queueMicrotask(callback);
+    return true;
+  }
 }

@@ -78,13 +78,17 @@ export class Operations {
         throw error;
       }
       this.log.debug(`Operation ${number} complete in ${duration(milliseconds() - started)}`);
-      return result || this.#nothing(number);
+      return result || this.#nothing(number, result);
     };
   }
 
   /** What the next operation gets when this one returned nothing: an empty object. */
-  #nothing(number) {
+  #nothing(number, result) {
     this.log.debug(`Operation ${number} did not return state`);
+    if (result !== undefined) {
+      this.log.warn(`WARNING: operation ${number} returned ${result === '' ? "''" : result}, `
+        + 'which counts as no state');
+    }
     const placeholder = {};
     this.missing.add(placeholder);
     return placeholder;

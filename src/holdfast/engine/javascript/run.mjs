@@ -33,6 +33,8 @@ export class Run {
     this.rawPlan = plan;
     this.input = input;
     this.active = new AsyncLocalStorage();
+    /** Sends what adaptors wrote to standard output without ending the line. */
+    this.endLines = undefined;
     this.current = undefined;
     this.executed = 0;
     this.secrets = new Secrets();
@@ -136,7 +138,7 @@ export class Run {
 
   /** The initial state as a Document. */
   async #initial() {
-    const given = this.input === undefined ? undefined : JSON.parse(this.input);
+    const given = this.#given();
     let document;
     if (typeof given === 'string' && this.tracing) {
       document = await this.#loadState(given);
@@ -150,6 +152,16 @@ export class Run {
     this.input = undefined;
     if (document) document.clip = this.settings.dataclip_id;
     return document;
+  }
+
+  /** The input's value, or undefined when there is none. Raises DataClipError. */
+  #given() {
+    if (!this.input) return undefined;
+    try {
+      return JSON.parse(this.input);
+    } catch (error) {
+      throw new Fault('DataClipError', 'exception', `The run's input is not JSON: ${error.message}`);
+    }
   }
 
   async #loadState(id) {
@@ -232,6 +244,7 @@ export class Run {
   }
 
   close(step, fault) {
+    this.endLines?.();
     this.report.stepComplete(step, fault);
     this.current = undefined;
   }
@@ -239,8 +252,7 @@ export class Run {
   /** A fault without the secrets that its words may repeat. */
   scrubbed(fault) {
     if (!(fault instanceof Fault)) return fault;
-    fault.message = this.secrets.scrub(fault.message);
-    if (fault.details !== undefined) fault.details = this.secrets.scrubValue(fault.details);
+    for (const key of Object.keys(fault)) fault[key] = this.secrets.scrubValue(fault[key]);
     if (fault.stack !== undefined) fault.hide('stack', this.secrets.scrub(fault.stack));
     return fault;
   }
