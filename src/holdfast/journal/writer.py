@@ -53,8 +53,12 @@ class Journal:
         return journal
 
     @classmethod
-    def open(cls, path: Path, *, max_bytes: int = 0) -> Self:
+    def open(
+        cls, path: Path, *, max_bytes: int = 0, after: int = 0, offset: int = len(MAGIC)
+    ) -> Self:
         """Go on writing behind the last good record; what lies behind it is cut off.
+
+        Everything up to record `after`, which ends at `offset`, is trusted (both from a mark).
 
         A cut tail is kept beside the journal as `journal.cut-<offset>` if it is more than a torn
         last record could be, so that damage in the middle can be looked into.
@@ -62,7 +66,7 @@ class Journal:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             check_magic(os.pread(file, len(MAGIC), 0), path)
-            with JournalReader(path) as reader:
+            with JournalReader(path, after=after, offset=offset) as reader:
                 for _ in reader.read():
                     pass
                 tail, size, sequence = reader.tail_bytes, reader.offset, reader.sequence

@@ -23,9 +23,10 @@ from holdfast.journal import (
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 from holdfast.testing import faults
-from holdfast.worker.vault import Vault
+from holdfast.worker.vault import Vault, write_private
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
+_RENEWED = "token"  # the sealed token of a later claim, where there was one
 _KEPT = {"journal", "mark", "plan.json"}
 
 
@@ -91,7 +92,7 @@ class Casebook:
                 for record in reader.find(_TELLING):
                     if record.kind == Kind.CLAIMED:
                         body = record.json()
-                        token = self._vault.open(path, str(body.get("token") or ""))
+                        token = self._vault.open(path, self._sealed(folder, body))
                         case = Case(folder, str(body["run_id"]), token)
                     elif case is not None:
                         if record.kind == Kind.PREPARED:
@@ -106,12 +107,30 @@ class Casebook:
                 case.delivery = mark.position.delivery
         return case
 
+    def renew(self, folder: RunFolder, token: str) -> None:
+        """Keep a new token of a run that was given to us again."""
+        write_private(folder.path / _RENEWED, self._vault.seal(folder.path, token).encode())
+
     def append(self, folder: RunFolder, *records: tuple[Kind, JsonObject]) -> int:
         """Write records into a journal that no shim owns. JournalLocked if one does."""
-        with RunLock(folder.lock), Journal.open(folder.journal) as journal:
+        with Mark(folder.mark) as mark:
+            position = mark.position
+        with (
+            RunLock(folder.lock),
+            Journal.open(
+                folder.journal, after=position.sequence, offset=position.offset
+            ) as journal,
+        ):
             for kind, body in records:
                 journal.append(kind, encode(body), essential=True)
             return journal.flush()
+
+    @staticmethod
+    def _sealed(folder: RunFolder, claimed: JsonObject) -> str:
+        try:
+            return (folder.path / _RENEWED).read_text()
+        except FileNotFoundError:
+            return str(claimed.get("token") or "")
 
     def close(
         self, folder: RunFolder, delivery: Delivery, notes: list[JsonObject], *, keep: bool
@@ -132,7 +151,7 @@ class Casebook:
         """Move a run whose delivery is over out of the way; may be done again after a kill."""
         self._vault.forget(folder.path)
         for path in folder.path.iterdir():
-            if path.name not in _KEPT:
+            if path.name not in _KEPT and not path.name.startswith("journal.cut-"):
                 remove(path)
         faults.point("agent.archive")
         if not keep:

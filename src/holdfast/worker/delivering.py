@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from holdfast.journal import Delivery as Ending
-from holdfast.journal import JournalReader, Mark, RunFolder, blob_path
+from holdfast.journal import JournalDamaged, JournalReader, Mark, RunFolder, blob_path
 from holdfast.model.json import JsonObject
 from holdfast.protocol.client import NotJoined
 from holdfast.protocol.frames import Raw, Reply
@@ -50,7 +50,10 @@ class Deliverer:
         self.poke()
 
     async def deliver(self) -> Ending:
-        """COMPLETE when the platform has accepted the outcome, REFUSED when it will not."""
+        """COMPLETE when the platform has accepted the outcome, REFUSED when it will not.
+
+        Raises JournalDamaged when the journal ends without an outcome although no shim has it.
+        """
         with Mark(self.folder.mark) as mark:
             position = mark.position
             if position.delivery is not Ending.OPEN:
@@ -70,6 +73,9 @@ class Deliverer:
                     if self.given_up is not None or delivery.given_up is not None:
                         self.given_up = self.given_up or delivery.given_up
                         return Ending.REFUSED
+                    if self.durable is None and delivery.idle and reader.tail_bytes:
+                        message = f"The journal is damaged behind record {reader.sequence}."
+                        raise JournalDamaged(message)
                     await self._wait(delivery, now)
 
     async def _feed(self, delivery: Delivery, reader: JournalReader, now: float) -> None:
@@ -116,7 +122,12 @@ class Deliverer:
             payload = events.render_batch(self.run_id, shipment.events, identities=identities)
         else:
             (event,) = shipment.events
-            payload = events.render(self.run_id, event, self._read, identities=identities)
+            try:
+                payload = events.render(self.run_id, event, self._read, identities=identities)
+            except (OSError, ValueError) as error:
+                log.error("document.unreadable", run=self.run_id, why=error)
+                delivery.too_large(shipment.items[0])
+                return None
         text = payload.text
         limit = self.config.frame_bytes - _FRAME_OVERHEAD
         # UTF-8 takes at most three bytes for a character of the text.

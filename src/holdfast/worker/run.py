@@ -12,7 +12,7 @@ from holdfast.engine import coroner
 from holdfast.engine.client import Engine, EngineError, RunHandle
 from holdfast.engine.request import RunRequest
 from holdfast.journal import Delivery as Ending
-from holdfast.journal import is_locked
+from holdfast.journal import JournalDamaged, is_locked
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Reason
@@ -91,6 +91,7 @@ class Run:
     def renew(self, token: str) -> None:
         """The platform gave this run to us again: use the new token."""
         self.case.token = token
+        self.desk.casebook.renew(self.case.folder, token)
         self._join()
 
     async def cancel(self, why: str) -> None:
@@ -114,7 +115,12 @@ class Run:
             self._enter(Stage.DELIVERING)
             self.deliverer.durable = None
             self.deliverer.poke()
-            ending = await delivering
+            try:
+                ending = await delivering
+            except JournalDamaged as error:
+                log.error("journal.damaged", run=self.case.run_id, why=error.message)
+                await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
+                ending = await self.deliverer.deliver()
             return await self._put_away(ending, self.deliverer.given_up)
         finally:
             delivering.cancel()
@@ -290,6 +296,7 @@ class Run:
         if why is not None:
             notes.append({"what": ending.name.lower(), "why": why})
             log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
+        await self._shim_gone()
         await asyncio.to_thread(
             self.desk.casebook.close, self.case.folder, ending, notes, keep=self.case.keep
         )
@@ -297,6 +304,13 @@ class Run:
         self._enter(Stage.DONE)
         log.info("run.done", run=self.case.run_id, ending=ending.name)
         return ending
+
+    async def _shim_gone(self) -> None:
+        """Its shim clears away for a moment after the outcome; only then is the folder ours."""
+        for _ in range(500):
+            if not is_locked(self.case.folder.lock):
+                return
+            await asyncio.sleep(0.02)
 
     def _enter(self, stage: Stage) -> None:
         self.stage = stage

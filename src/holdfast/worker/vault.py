@@ -37,7 +37,7 @@ class Vault:
         path = data / "keys" / "host.key"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _write_private(path, secrets.token_bytes(_KEY_BYTES))
+            write_private(path, secrets.token_bytes(_KEY_BYTES))
         self._key = path.read_bytes()
         if len(self._key) != _KEY_BYTES:
             message = f"{path} is not the key of a worker."
@@ -48,7 +48,7 @@ class Vault:
         """The token as it may stand in the journal of the run in `folder`."""
         salt = folder / _SALT
         if not salt.exists():
-            _write_private(salt, secrets.token_bytes(_KEY_BYTES))
+            write_private(salt, secrets.token_bytes(_KEY_BYTES))
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher(salt.read_bytes()).encrypt(nonce, token.encode(), None)
         return base64.b64encode(sealed).decode()
@@ -73,7 +73,7 @@ class Vault:
         return AESGCM(key)
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """A file for this user only, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.worker import QUICK, Worker, alive, descendants, slow, until
 from holdfast.engine.client import EngineError, RunRequest, prepare_run, start_supervisor
-from holdfast.journal import JournalReader, is_locked
+from holdfast.journal import JournalReader, RunFolder, is_locked
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.testing.faults import POINTS
@@ -196,10 +196,57 @@ def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
             request = RunRequest(folder.path, "r1", options={"run_id": "r1"})
             first = await engine.launch(request)
             assert (await first.outcome()).reason == "success"
-            with pytest.raises(EngineError, match="launched before|held by another"):
+            with pytest.raises(EngineError, match=r"launched before|held by another"):
                 await engine.launch(request)
             await until(lambda: not is_locked(folder.lock))  # the first shim has gone
             with pytest.raises(EngineError, match="launched before"):
                 await engine.launch(request)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("place", ["log", "blob"])
+def test_a_damaged_journal_is_reported_and_harms_no_other_run(place: str, tmp_path: Path) -> None:
+    """A run that ended while the platform was away, and whose disk then lost something."""
+
+    async def story() -> None:
+        job = "export default [() => ({ data: { text: 'x'.repeat(50_000) } })];"
+        async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+            run = platform.enqueue(one_job_plan(job), input={})
+            order = platform.order("step:start", Do.MUTE, times=1000)
+            folder = RunFolder(tmp_path / "journals" / run.id)
+            await worker.until(lambda: folder.journal.exists() and kinds(folder)[-1:] == [30])
+            worker.kill_everything()
+            order.times = 0
+            if place == "blob":
+                for blob in (folder.path / "blobs").iterdir():
+                    blob.unlink()
+            else:
+                with JournalReader(folder.journal) as reader:
+                    last_log = [r for r in reader.read() if r.kind == Kind.LOG][-1]
+                data = bytearray(folder.journal.read_bytes())
+                data[last_log.end - 2] ^= 255
+                folder.journal.write_bytes(data)
+            worker.start()
+            other = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: run.final and other.final)
+            assert other.state == "success"
+            assert run.outcome is not None
+            if place == "log":
+                # the supervisor's or the agent's word, whoever comes first
+                assert run.outcome["error_type"] in {"JournalDamaged", "ShimLost"}
+                assert run.outcome["reason"] == "exception"
+                archived = tmp_path / "archive" / run.id
+                await worker.until(archived.exists)
+                assert list(archived.glob("journal.cut-*")), "what was cut off is kept"
+            else:
+                assert run.state == "success"
+                step = dict(run.events)["step:complete"]
+                assert step["output_dataclip_error"] == "DATACLIP_TOO_LARGE"
+
+    asyncio.run(story())
+
+
+def kinds(folder: RunFolder) -> list[int]:
+    with JournalReader(folder.journal) as reader:
+        return [record.kind for record in reader.read()]

@@ -98,6 +98,22 @@ def test_a_flipped_bit_is_noticed_and_the_rest_is_kept_for_a_look(tmp_path: Path
     assert [item.name for item in tmp_path.glob("journal.cut-*")] == ["journal.cut-63"]
 
 
+def test_what_a_mark_vouches_for_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    write(path, [b"one", b"two", b"three"])
+    with JournalReader(path) as reader:
+        records = list(reader.read())
+    data = bytearray(path.read_bytes())
+    data[records[0].end - 1] ^= 1  # damage in what was delivered long ago
+    path.write_bytes(data)
+    with Journal.open(path, after=2, offset=records[1].end) as journal:
+        assert journal.sequence == 3
+        journal.append(30, b"{}")
+        journal.flush()
+    with JournalReader(path, after=2, offset=records[1].end) as reader:
+        assert [record.body for record in reader.read()] == [b"three", b"{}"]
+
+
 def test_finding_some_kinds_is_the_same_as_reading_and_choosing(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     chance = random.Random(5)

@@ -57,6 +57,16 @@ def test_a_token_is_forgotten_for_ever_when_its_run_is_put_away(book: Casebook) 
     assert sorted(path.name for path in book.archive.iterdir()) == ["r1", "r1~2"]
 
 
+def test_a_token_of_a_later_claim_counts(book: Casebook) -> None:
+    case = opened(book)
+    book.renew(case.folder, "newer")
+    read = book.read(case.folder.path)
+    assert read is not None
+    assert read.token == "newer"
+    book.close(case.folder, Delivery.COMPLETE, [], keep=True)
+    assert not (book.archive / "r1" / "token").exists()
+
+
 def test_nothing_is_kept_of_a_run_of_which_the_platform_keeps_nothing(book: Casebook) -> None:
     case = opened(book)
     book.close(case.folder, Delivery.COMPLETE, [], keep=False)
