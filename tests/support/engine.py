@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from holdfast.engine.client import Engine, RunHandle, RunRequest, prepare_run
 from holdfast.engine.config import EngineConfig
 from holdfast.journal import JournalReader, RunFolder
@@ -22,6 +24,9 @@ from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 
+ORDINARY = Path(__file__).with_name("ordinary.py")
+#: A user that owns nothing.
+NOBODY = 65534
 #: Generous, so that a busy machine fails no test; runs end long before.
 LIMITS = Limits(memory_mb=128, timeout_seconds=60)
 #: From job code to the host realm, past the vm: what every attack begins with.
@@ -34,6 +39,7 @@ class Running:
 
     config: EngineConfig
     process: subprocess.Popen[bytes]
+    user: int | None = None
 
     @property
     def pid(self) -> int:
@@ -63,17 +69,21 @@ class Ended:
 
 
 @contextmanager
-def engine(data: Path, prefix: tuple[str, ...] = (), **changes: object) -> Iterator[Running]:
-    """A supervisor; `changes` are fields of its config, `prefix` a command to start it with."""
+def engine(data: Path, user: int | None = None, **changes: object) -> Iterator[Running]:
+    """A supervisor; `changes` are fields of its config, `user` whom root starts it as."""
     with tempfile.TemporaryDirectory(prefix="hf-") as sockets:
         config = replace(EngineConfig(data, Path(sockets) / "engine.sock"), **changes)  # type: ignore[arg-type]
+        prefix: tuple[str, ...] = ()
+        if user is not None:
+            prefix = (sys.executable, "-P", str(ORDINARY), str(user))
+            for folder in (Path(sockets), data):
+                folder.mkdir(exist_ok=True)
+                os.chown(folder, user, user)
         command = [*prefix, sys.executable, "-m", "holdfast.engine.supervisor"]
-        if prefix:
-            Path(sockets).chmod(0o777)
         process = subprocess.Popen([*command, "--config", config.to_json()])
         try:
             asyncio.run(_answers(config.socket))
-            yield Running(config, process)
+            yield Running(config, process, user)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -101,6 +111,9 @@ def prepare(
     whole = [job(step) if isinstance(step, str) else step for step in steps]
     plan: JsonObject = {"id": "plan", "workflow": {"steps": [*whole]}, "options": {}}
     folder = prepare_run(running.config.journals, uuid.uuid4().hex, plan, state)
+    if running.user is not None:
+        for path in (folder.path, *folder.path.rglob("*")):
+            os.chown(path, running.user, running.user)
     return RunRequest(folder.path, folder.path.name, limits, credentials or {}, options or {})
 
 
@@ -141,6 +154,14 @@ async def until(handle: RunHandle, kind: Kind) -> JsonObject:
         await asyncio.sleep(0.02)
     message = f"no {kind.name} in {handle.folder.path}"
     raise AssertionError(message)
+
+
+@pytest.fixture(scope="module")
+def public_folder() -> Iterator[Path]:
+    """A temporary folder that every user may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="hf-data-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def is_root() -> bool:

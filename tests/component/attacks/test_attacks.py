@@ -18,9 +18,21 @@ import pytest
 
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from support.engine import ESCAPE, LIMITS, Ended, Running, engine, is_root, prepare, run
+from support.engine import (
+    ESCAPE,
+    LIMITS,
+    NOBODY,
+    Ended,
+    Running,
+    engine,
+    is_root,
+    prepare,
+    public_folder,
+    run,
+)
 
 FS = "const fs = process.getBuiltinModule('fs');"
+__all__ = ["public_folder"]
 #: Layers that keep files out of reach; Node's own is only another wall in front of them.
 FILES = {"landlock", "namespaces"}
 
@@ -40,7 +52,10 @@ LEVELS = {
         {"namespaces", "network-namespace", "own-uid", "seccomp", "egress-broker", "landlock"}
         | {"node-permissions"}
     ),
+    "ordinary-user": ALL,
+    "ordinary-user-without-namespaces": frozenset({"namespaces", "network-namespace"}),
 }
+ORDINARY = {"ordinary-user", "ordinary-user-without-namespaces"}
 
 
 @dataclass(frozen=True)
@@ -110,12 +125,13 @@ class Level:
 
 
 @pytest.fixture(scope="module", params=LEVELS)
-def level(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Level]:
-    folder = tmp_path_factory.mktemp("attacked")
+def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level]:
+    folder = public_folder
+    user = NOBODY if request.param in ORDINARY else None
+    if user is not None and not is_root():
+        pytest.skip("this is the ordinary user already")
     with (
-        engine(folder / "data", without=LEVELS[request.param]) as running,
+        engine(folder / request.param, user, without=LEVELS[request.param]) as running,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         secret = folder / "secret"

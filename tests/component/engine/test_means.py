@@ -1,0 +1,86 @@
+"""Limits without the kernel's groups, and without root (issue 5, items 2 and 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from holdfast.model.limits import MEBIBYTE
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from support.engine import LIMITS, NOBODY, Running, engine, is_root, public_folder, run
+
+__all__ = ["public_folder"]
+FILL = "export default [s => { const k = []; for (;;) k.push(Buffer.alloc(1 << 20, 1)); }]"
+
+
+@pytest.fixture(scope="module", params=["sampling", "ordinary user"])
+def running(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Running]:
+    if request.param == "sampling":
+        with engine(public_folder / "sampling", limits="sampling") as started:
+            yield started
+    elif not is_root():
+        pytest.skip("this is the ordinary user already")
+    else:
+        with engine(public_folder / "ordinary", user=NOBODY) as started:
+            yield started
+
+
+def test_a_run_succeeds(running: Running) -> None:
+    ended = run(running, "export default [s => ({ data: 1 })]")
+    assert ended.outcome.reason is Reason.SUCCESS, ended.outcome
+    assert ended.bodies(Kind.LAUNCHED)[0]["memory_means"] == "sampling"
+
+
+def test_memory_is_limited_within_the_stated_bound(running: Running) -> None:
+    ended = run(running, FILL)
+    assert ended.outcome.error_type == "OOMError"
+    memory = ended.evidence["memory"]
+    assert isinstance(memory, dict)
+    limit, peak = int(str(memory["limit"])), int(str(memory["peak"]))
+    assert peak <= limit + max(limit // 4, 64 * MEBIBYTE)
+
+
+def test_objects_end_in_v8s_report(running: Running) -> None:
+    fill = "for (;;) k.push(Array.from({ length: 999 }, Object));"
+    code = f"export default [s => {{ const k = []; {fill} }}]"
+    ended = run(running, code)
+    assert ended.outcome.error_type == "OOMError"
+
+
+def test_time_is_limited(running: Running) -> None:
+    limits = replace(LIMITS, timeout_seconds=1)
+    ended = run(running, "export default [s => { for (;;); }]", limits=limits)
+    assert ended.outcome.error_type == "TimeoutError"
+
+
+def test_scratch_on_a_disk_is_measured(tmp_path: Path) -> None:
+    code = (
+        "export default [async state => {"
+        " const process = state.constructor.constructor('return process')();"
+        " const fs = process.getBuiltinModule('fs');"
+        " for (let i = 0; ; i++) { fs.writeFileSync('f' + i, Buffer.alloc(1 << 20, 1));"
+        " await new Promise(done => setTimeout(done, 20)); } }]"
+    )
+    with engine(tmp_path, without=frozenset({"namespaces"})) as running:
+        ended = run(running, code, limits=replace(LIMITS, scratch_mb=8))
+    assert ended.outcome.error_type == "DiskLimitError"
+
+
+def test_a_level_that_is_not_there_keeps_the_engine_from_starting(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    from holdfast.engine.config import EngineConfig
+
+    config = EngineConfig(
+        tmp_path, tmp_path / "s", require="full", without=frozenset({"namespaces"})
+    )
+    command = [sys.executable, "-m", "holdfast.engine.supervisor", "--config", config.to_json()]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "does not offer the isolation level full: namespaces" in ended.stderr
+    assert "Traceback" not in ended.stderr
