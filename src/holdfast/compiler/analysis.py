@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from holdfast.compiler import embedded
 from holdfast.compiler.embedded import Literal
+from holdfast.compiler.repair import read_soundly
 from holdfast.compiler.source import Source
-from holdfast.compiler.tree import Node, TooCostlyError, convert, outer, parse, walk
+from holdfast.compiler.tree import Node, TooCostlyError, outer, walk
 
 #: Where the stand-in of a literal may be found: places of expressions, and of nothing else.
 _EXPRESSION_PLACES: dict[str, set[str | None]] = {
@@ -29,10 +30,9 @@ _EXPRESSION_PLACES: dict[str, set[str | None]] = {
     "return_statement": {None},
     "sequence_expression": {None},
 }
-#: An escape that only a tagged template may hold; tree-sitter refuses it even there.
-_BAD_ESCAPE = re.compile(
-    r"(?<!\\)(?:\\\\)*+\\(?:u(?!\{[0-9a-fA-F]+\}|[0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|[1-9]|0(?=\d))"
-)
+#: A text up to this size that seems broken is read again as a whole, so that V8 judges it whole.
+UNREADABLE = "the structure of this text cannot be read"
+SECOND_LOOK = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -61,6 +61,8 @@ def read(source: Source, *, smallest: int | None = None) -> Reading:
             if not refused:
                 break
             literals = [item for item in literals if item not in refused] if remaining > 1 else []
+        if reading.root is None and literals and len(text) <= SECOND_LOOK:
+            reading, _ = _attempt(text, [], prefix)
         return reading
     except TooCostlyError:
         return Reading(None, trouble="this text cannot be read: it is too deeply broken")
@@ -68,30 +70,23 @@ def read(source: Source, *, smallest: int | None = None) -> Reading:
 
 def _attempt(text: str, literals: list[Literal], prefix: str) -> tuple[Reading, set[Literal]]:
     copy, offsets, shifts = _copy(text, literals, prefix)
-    tree = parse(copy)
-    if tree.root_node.has_error:
-        mended = _mend(copy)
-        if mended is not None:
-            tree = parse(mended)
 
     def place(offset: int) -> int:
         index = bisect_right(offsets, offset) - 1
         return offset + shifts[index] if index >= 0 else offset
 
-    names = {f"{prefix}{index}_".encode(): item for index, item in enumerate(literals)}
-    root = convert(tree, place if literals else int, frozenset(names))
+    names = frozenset(f"{prefix}{index}_".encode() for index in range(len(literals)))
+    root, sound = read_soundly(copy, place if literals else int, names)
     if not literals:
-        if tree.root_node.has_error:
-            return Reading(None, trouble="the structure of this text cannot be read"), set()
-        return Reading(root), set()
+        return Reading(root if sound else None, trouble=None if sound else UNREADABLE), set()
     nodes = [node for node in walk(root) if node.type == "embedded"]
     starts = {node.start: node for node in nodes if _is_expression(node)}
     refused = {item for item in literals if item.start not in starts}
     if refused:
         return Reading(None), refused
     kept = [starts[item.start] for item in literals]
-    if tree.root_node.has_error:
-        return Reading(None, literals, kept, "the structure of this text cannot be read"), set()
+    if not sound:
+        return Reading(None, literals, kept, UNREADABLE), set()
     return Reading(root, literals, kept), set()
 
 
@@ -122,13 +117,6 @@ def _is_expression(node: Node) -> bool:
         return parent is not None
     places = _EXPRESSION_PLACES.get(parent.type)
     return places is not None and whole.field in places
-
-
-def _mend(copy: bytes) -> bytes | None:
-    """The copy with escapes blotted out that tree-sitter refuses; offsets stay."""
-    text = copy.decode("latin-1")
-    mended = _BAD_ESCAPE.sub(lambda match: "_" * len(match[0]), text)
-    return None if mended == text else mended.encode("latin-1")
 
 
 def _unused_prefix(text: str) -> str:

@@ -5,9 +5,11 @@ Rules: `spec/compiler.md` section 5; what is no call is left as written (section
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from holdfast.compiler.edit import Edits, Segment
+from holdfast.compiler.scope import Use
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import (
     FUNCTIONS,
@@ -16,7 +18,7 @@ from holdfast.compiler.tree import (
     is_await,
     is_call,
     is_top_level_object,
-    outer,
+    walk,
 )
 
 _BARRIERS = FUNCTIONS | {"statement_block", "class_body"}
@@ -28,6 +30,8 @@ class Chain:
 
     call: Node
     operation: Node
+    #: The ranges that came into the function `p => …`.
+    inside: list[tuple[int, int]]
 
 
 def rewrite_chains(
@@ -46,8 +50,7 @@ def rewrite_chains(
         if links:
             base = bare(links[-1].children[0].children[0])
             if _is_operation(base, source.text):
-                chains.append(Chain(node, base))
-                _rewrite(links, source, edits, helper)
+                chains.append(Chain(node, base, _rewrite(links, source, edits, helper)))
                 continue
         stack.extend(reversed(node.children))
     return chains
@@ -90,9 +93,11 @@ def _is_operation(base: Node, text: str) -> bool:
     return (is_call(base, text) and not is_await(base, text)) or base.type == "new_expression"
 
 
-def _rewrite(links: list[Node], source: Source, edits: Edits, helper: str) -> None:
+def _rewrite(
+    links: list[Node], source: Source, edits: Edits, helper: str
+) -> list[tuple[int, int]]:
     first = links[-1]
-    base = outer(bare(first.children[0].children[0]))
+    base = first.children[0].children[0]
     parts: list[Segment] = [f"{helper}(", (base.start, base.end)]
     handler: Node | None = None
     if _link_name(first, source.text) == "catch":
@@ -104,14 +109,47 @@ def _rewrite(links: list[Node], source: Source, edits: Edits, helper: str) -> No
         breaks = source.line_ends(base.end, handler.start)
         breaks += source.line_ends(handler.end, first.end)
         parts.append("\n" * breaks)
+    inside: list[tuple[int, int]] = []
     if kept:
         parts.append(", p => p")
-        for link in reversed(kept):
-            before = outer(bare(link.children[0].children[0]))
-            parts.append((before.end, link.end))
+        inside = [(link.children[0].children[0].end, link.end) for link in reversed(kept)]
+        parts += inside
     elif handler is not None:
         parts.append(", undefined")
     if handler is not None:
         parts += [", ", (handler.start, handler.end)]
     parts.append(")")
     edits.replace(links[0].start, links[0].end, parts)
+    return inside
+
+
+def captured(chains: list[Chain], uses: list[Use]) -> set[Node]:
+    """The names `p` of the job that now mean the promise of a chain: they stand in the function
+    `p => …`, and nothing within it declares them. (The reference checks for it no more than we
+    may: what such a job does is fixed by its name.)"""
+    ranges = [part for chain in chains for part in chain.inside]
+    found: set[Node] = set()
+    for use in uses if ranges else []:
+        if use.name != "p":
+            continue
+        index = bisect_right(ranges, (use.node.start, 1 << 62)) - 1
+        if index < 0 or use.node.end > ranges[index][1]:
+            continue
+        scope = use.scope.declaring("p")
+        if scope is None or scope.start < ranges[index][0]:
+            found.add(use.node)
+    return found
+
+
+def waiting(chains: list[Chain], text: str) -> Node | None:
+    """An `await` that came into the function `p => …`, which may not wait."""
+    if "await" not in text:
+        return None
+    for chain in chains:
+        for node in walk(chain.call, lambda item: item.type in FUNCTIONS):
+            waits = node.type == "await_expression" or (
+                node.type == "identifier" and text[node.start : node.end] == "await"
+            )
+            if waits and any(start <= node.start < end for start, end in chain.inside):
+                return node
+    return None

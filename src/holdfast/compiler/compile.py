@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from holdfast.compiler.analysis import Reading, read
-from holdfast.compiler.chains import Chain, rewrite_chains
+from holdfast.compiler.chains import Chain, captured, rewrite_chains, waiting
 from holdfast.compiler.edit import Edits, Segment, length, position_map
 from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hoist, shortened
 from holdfast.compiler.holders import embedded_data
@@ -54,12 +54,15 @@ def compile_job(
     try:
         chains = _rewrite(reading.root, uses, text, edits, disable)
     except LazyStateError as error:
-        raise _lazy_error(error, text, name) from None
+        message = f"Lazy State Error: {error.text}"
+        raise _error_at(error.node, text, name, message, DETAILS) from None
     layout = lay_out(reading.root, text.text, chains)
     gather = "top-level-operations" not in disable
-    _refuse_listed_default(layout, text, name, gather=gather)
+    if gather:
+        _refuse_listed_default(layout, text, name)
+    warnings = _names_of_ours(chains, uses, text, name)
     data, data_name = hoist(reading, text, edits, hoist_from)
-    imports = {} if "add-imports" in disable else _imports(uses, adaptors, ignore)
+    imports = {} if "add-imports" in disable else _imports(uses, text, adaptors, ignore)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)
@@ -74,6 +77,7 @@ def compile_job(
         embedded_data(reading, text, {item.start for item in data}),
         advice_bytes,
         length(segments),
+        warnings,
     )
     return CompiledJob(
         name,
@@ -109,42 +113,53 @@ def _rewrite(
 ) -> list[Chain]:
     wrapped: set[Node] = set()
     if "lazy-state" not in disable and "$" in text.text:
-        wrapped = rewrite_lazy_state(uses.uses, text.text, edits)
+        wrapped = rewrite_lazy_state(root, uses.uses, text.text, edits)
     if "promises" not in disable:
         return rewrite_chains(root, text, edits, wrapped, HELPER)
     return []
 
 
-def _lazy_error(error: LazyStateError, text: Source, name: str | None) -> CompileError:
-    line, column = text.position(error.node.start)
-    return CompileError(
-        f"Lazy State Error: {error.text}",
-        line=line,
-        column=column,
-        name=name,
-        excerpt=text.excerpt(line, column),
-        fix=DETAILS,
-    )
+def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:
+    """Warn of names that a rewritten chain takes away from the job; refuse what cannot work."""
+    if chains and HELPER in uses.module.names and not uses.helper_imported:
+        message = f"the name {HELPER} is taken: the compiler needs it for .then and .catch"
+        raise CompileError(message, name=name, fix="Call it something else.")
+    waits = waiting(chains, text.text)
+    if waits is not None:
+        raise _error_at(waits, text, name, "an operation cannot wait in .then() or .catch()")
+    if chains:
+        uses.module.names.add(HELPER)
+    lost = captured(chains, uses.uses)
+    uses.uses[:] = [use for use in uses.uses if use.node not in lost]
+    lines = sorted({text.position(node.start)[0] for node in lost})
+    return [
+        f"The name p on line {line} means the promise of the chain it stands in, "
+        "not what this step calls p: rename it."
+        for line in lines[:10]
+    ]
 
 
-def _refuse_listed_default(
-    layout: Layout, text: Source, name: str | None, *, gather: bool
-) -> None:
-    if layout.listed_default is None or not layout.operations or not gather:
-        return
-    line, column = text.position(layout.listed_default.start)
-    message = "a step with operations cannot export a default of its own"
-    fix = "Remove this export: the operations become the default export."
+def _error_at(
+    node: Node, text: Source, name: str | None, message: str, fix: str | None = None
+) -> CompileError:
+    line, column = text.position(node.start)
     excerpt = text.excerpt(line, column)
-    raise CompileError(message, line=line, column=column, name=name, excerpt=excerpt, fix=fix)
+    return CompileError(message, line=line, column=column, name=name, excerpt=excerpt, fix=fix)
+
+
+def _refuse_listed_default(layout: Layout, text: Source, name: str | None) -> None:
+    if layout.listed_default is not None and layout.operations:
+        message = "a step with operations cannot export a default of its own"
+        fix = "Remove this export: the operations become the default export."
+        raise _error_at(layout.listed_default, text, name, message, fix)
 
 
 def _imports(
-    uses: Uses, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
+    uses: Uses, text: Source, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
 ) -> dict[str, list[str]]:
     if not adaptors:
         return {}
-    free = free_names(uses.uses)
+    free = free_names(uses.uses, text.text)
     ignored, taken = set(ignore), set[str]()
     imports: dict[str, list[str]] = {}
     for adaptor in adaptors:

@@ -10,9 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from holdfast.compiler.source import Source
+from holdfast.compiler.source import Source, utf16_units
 
-#: A range of the original, or new text (ASCII).
+#: A range of the original, or new text (one character per UTF-8 byte, like the original).
 Segment: TypeAlias = "tuple[int, int] | str"
 #: `[line, column, author's line, author's column]`: from this position of the result on, text is
 #: copied from there. A fifth element 1: new text; all of it stands for that one position.
@@ -133,7 +133,8 @@ def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
         if isinstance(segment, str):
             _note(entries, [line, column, *author, 1])
             breaks = segment.count("\n")
-            column = len(segment) - segment.rfind("\n") if breaks else column + len(segment)
+            width = utf16_units(segment[segment.rfind("\n") + 1 :])
+            column = 1 + width if breaks else column + width
             line += breaks
             continue
         begin, end = source.position(segment[0]), source.position(segment[1])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from holdfast.compiler.edit import Edits
 from holdfast.compiler.scope import Use
-from holdfast.compiler.tree import Node, bare, is_call, outer
+from holdfast.compiler.tree import FUNCTIONS, Node, bare, is_call, outer
 
 _MEMBER = frozenset({"member_expression", "subscript_expression"})
 _STOPS = frozenset(
@@ -27,7 +27,7 @@ class LazyStateError(Exception):
     node: Node
 
 
-def rewrite_lazy_state(uses: list[Use], text: str, edits: Edits) -> set[Node]:
+def rewrite_lazy_state(root: Node, uses: list[Use], text: str, edits: Edits) -> set[Node]:
     """Note the edits; returns the nodes that became functions. Raises LazyStateError.
 
     Uses that were renamed leave the list: all of them are parameters now.
@@ -41,6 +41,8 @@ def rewrite_lazy_state(uses: list[Use], text: str, edits: Edits) -> set[Node]:
         if target not in wrapped and not _is_function_of_state(target, text):
             wrapped.add(target)
             edits.wrap(target.start, target.end, "state => (", ")")
+    if wrapped and ("await" in text or "yield" in text):
+        _refuse_waiting(root, text, wrapped)
     uses[:] = [use for use in uses if use.node not in renamed]
     return wrapped
 
@@ -96,6 +98,21 @@ def _on_state(call: Node, text: str, renamed: set[Node]) -> bool:
     return base.type == "identifier" and (
         base in renamed or text[base.start : base.end] == "state"
     )
+
+
+def _refuse_waiting(root: Node, text: str, wrapped: set[Node]) -> None:
+    """`await` and `yield` cannot go into a function of state: it is no function that may wait."""
+    stack = [(root, False)]
+    while stack:
+        node, inside = stack.pop()
+        inside = (inside and node.type not in FUNCTIONS) or node in wrapped
+        waits = node.type in {"await_expression", "yield_expression"} or (
+            node.type == "identifier" and text[node.start : node.end] == "await"
+        )
+        if inside and waits:
+            message = "an argument that uses $ cannot wait: do this in a function of state"
+            raise LazyStateError(message, node)
+        stack.extend((child, inside) for child in node.children)
 
 
 def _is_function_of_state(target: Node, text: str) -> bool:

@@ -81,7 +81,9 @@ def _is_operation(statement: Node, text: str, rewritten: set[Node]) -> bool:
     if expression in rewritten:
         return True
     return (
-        is_call(expression, text) and not is_await(expression, text) and not in_chain(expression)
+        is_call(expression, text)
+        and not is_await(expression, text)
+        and not in_chain(expression, rewritten)
     )
 
 

@@ -61,6 +61,7 @@ class CompileReport:
     data: list[EmbeddedData] = field(default_factory=list)
     advice_bytes: int = ADVICE_BYTES
     module_bytes: int = 0
+    warnings: list[str] = field(default_factory=list)
     seconds: float | None = None
     peak_mb: float | None = None
 
@@ -117,6 +118,7 @@ class CompileReport:
             "seconds": self.seconds,
             "peak_mb": self.peak_mb,
             "advice": list(self.advice()),
+            "warnings": list(self.warnings),
         }
 
 

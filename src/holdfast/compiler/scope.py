@@ -19,21 +19,24 @@ _IDENTIFIERS = frozenset(
 class Scope:
     """Declared names of the module, a function or a catch clause (or the own name of a class)."""
 
-    __slots__ = ("kind", "names", "parent")
+    __slots__ = ("kind", "names", "parent", "start")
 
-    def __init__(self, kind: str, parent: Scope | None) -> None:
+    def __init__(self, kind: str, parent: Scope | None, start: int = 0) -> None:
         self.kind = kind
+        self.start = start
         self.parent = parent
         self.names: set[str] = set()
 
     def declares(self, name: str) -> bool:
         """Whether this scope or one around it declares the name."""
+        return self.declaring(name) is not None
+
+    def declaring(self, name: str) -> Scope | None:
+        """The nearest scope that declares the name."""
         scope: Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return True
+        while scope is not None and name not in scope.names:
             scope = scope.parent
-        return False
+        return scope
 
     def hides_dollar(self) -> bool:
         """Whether a function or catch clause declares `$` (the module does not hide it)."""
@@ -103,7 +106,7 @@ class Uses:
         elif kind in {"program", "statement_block"}:
             self._misread_let(node, scope)
         if kind in FUNCTIONS:
-            scope = Scope("function", scope)
+            scope = Scope("function", scope, node.start)
             if kind in {"function_expression", "generator_function"}:
                 self._bind(node.child("name"), scope)
             self._bind(node.child("parameter"), scope)
@@ -111,13 +114,13 @@ class Uses:
             for child in parameters.children if parameters else []:
                 self._bind(child, scope)
         elif kind == "catch_clause":
-            scope = Scope("catch", scope)
+            scope = Scope("catch", scope, node.start)
             parameter = node.child("parameter")
             if parameter is not None:
                 for name in self._pattern(parameter):
                     scope.names.add(name)
         elif kind == "class":
-            scope = Scope("class", scope)
+            scope = Scope("class", scope, node.start)
             name_node = node.child("name")
             if name_node is not None:
                 self._bindings.add(name_node)

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from typing import Self
 
 #: Distance of the remembered positions, so that finding one stays cheap in a line of 50 MB.
-STRIDE = 16 * 1024
+STRIDE = 4 * 1024
 #: What V8 counts as the end of a line; U+2028 and U+2029 as they look in our text.
 LINE_END = re.compile("\r\n|[\r\n]|\xe2\x80[\xa8\xa9]")
 SEPARATORS = ("\xe2\x80\xa8", "\xe2\x80\xa9")
@@ -29,16 +29,26 @@ def utf8(text: str) -> bytes:
         return paired.encode()
 
 
+def utf16_units(piece: str) -> int:
+    """Width of a piece of text (one character per UTF-8 byte), as V8 counts columns."""
+    if piece.isascii():
+        return len(piece)
+    characters = piece.encode("latin-1").decode("utf-8", "replace")
+    return len(characters.encode("utf-16-le")) // 2
+
+
 class Source:
     """A text and its positions. `text` holds one character per UTF-8 byte."""
 
-    __slots__ = ("_columns", "_lines", "_offsets", "_returns", "_separators", "text")
+    __slots__ = ("_columns", "_last", "_lines", "_offsets", "_returns", "_separators", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._offsets = [0]
         self._lines = [1]
         self._columns = [1]
+        #: The place that was asked for last: the next one is often just behind it.
+        self._last = (0, 1, 1)
         self._returns = "\r" in text
         self._separators = any(mark in text for mark in SEPARATORS)
 
@@ -66,25 +76,36 @@ class Source:
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column (both from 1; columns in UTF-16 units) of a byte offset."""
-        while self._offsets[-1] + STRIDE <= offset:
-            self._remember()
-        return self._advance(bisect_right(self._offsets, offset) - 1, offset)
+        known = self._last
+        if not known[0] <= offset < known[0] + STRIDE:
+            while self._offsets[-1] + STRIDE <= offset:
+                self._remember()
+            index = bisect_right(self._offsets, offset) - 1
+            known = (self._offsets[index], self._lines[index], self._columns[index])
+        line, column = self._advance(known, offset)
+        if not self._splits_character(offset):
+            self._last = (offset, line, column)
+        return line, column
 
     def _remember(self) -> None:
-        text = self.text
         offset = self._offsets[-1] + STRIDE
-        # Never within a line end or a character.
-        while "\x80" <= text[offset : offset + 1] < "\xc0":
+        while self._splits_character(offset):
             offset += 1
-        if text[offset - 1 : offset + 1] == "\r\n":
-            offset += 1
-        line, column = self._advance(len(self._offsets) - 1, offset)
+        known = (self._offsets[-1], self._lines[-1], self._columns[-1])
+        line, column = self._advance(known, offset)
         self._offsets.append(offset)
         self._lines.append(line)
         self._columns.append(column)
 
-    def _advance(self, index: int, offset: int) -> tuple[int, int]:
-        start, line, column = self._offsets[index], self._lines[index], self._columns[index]
+    def _splits_character(self, offset: int) -> bool:
+        """Within a character, or within a line end of two."""
+        text = self.text
+        return "\x80" <= text[offset : offset + 1] < "\xc0" or (
+            self._returns and text[offset - 1 : offset + 1] == "\r\n"
+        )
+
+    def _advance(self, known: tuple[int, int, int], offset: int) -> tuple[int, int]:
+        start, line, column = known
         text, end = self.text, offset
         if self._returns and text[offset - 1 : offset + 1] == "\r\n":
             end -= 1  # the line ends behind both
@@ -101,11 +122,7 @@ class Source:
         return line + ends, 1 + self._width(last, offset)
 
     def _width(self, start: int, end: int) -> int:
-        piece = self.text[start:end]
-        if piece.isascii():
-            return len(piece)
-        characters = piece.encode("latin-1").decode("utf-8", "replace")
-        return len(characters.encode("utf-16-le")) // 2
+        return utf16_units(self.text[start:end])
 
     def line_ends(self, start: int, end: int) -> int:
         """How many lines end within a range."""

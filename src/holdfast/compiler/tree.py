@@ -7,7 +7,8 @@ are left out. Known misreadings are put right where the tree is used (`is_await`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterator
 
 import tree_sitter
 
@@ -34,6 +35,25 @@ _CHUNK = 64 * 1024
 _ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]+)\}|([0-9a-fA-F]{4}))")
 
 
+#: Expressions that may end a statement although an operator or bracket follows on the next line,
+#: and those that go on from their first child.
+_FINAL = frozenset(
+    {"arrow_function", "update_expression", "function_expression", "generator_function", "class"}
+)
+_GOING_ON = frozenset(
+    {
+        "call_expression",
+        "member_expression",
+        "subscript_expression",
+        "binary_expression",
+        "ternary_expression",
+        "update_expression",
+    }
+)
+#: The children of a leaf; nobody adds to it.
+_NONE: list[Node] = []
+
+
 class Node:
     """A node of the tree; `start` and `end` are byte offsets in the author's text."""
 
@@ -47,7 +67,7 @@ class Node:
         self.end = end
         self.field = field
         self.parent = parent
-        self.children: list[Node] = []
+        self.children: list[Node] = _NONE
 
     def child(self, field: str) -> Node | None:
         """The child that plays this part."""
@@ -88,18 +108,22 @@ def parse(text: bytes) -> tree_sitter.Tree:
 
 def convert(
     tree: tree_sitter.Tree, place: Callable[[int], int], embedded: frozenset[bytes]
-) -> Node:
+) -> tuple[Node, list[int]]:
     """Our tree of a tree; `place` gives the author's offset for one of the parsed text.
 
-    Identifiers whose text is among `embedded` come out as nodes of type `embedded`.
+    Identifiers whose text is among `embedded` come out as nodes of type `embedded`. The numbers
+    are offsets in the parsed text: there an expression ends that nothing can go on from, and
+    tree-sitter went on.
     """
+    overrun: list[int] = []
     cursor = tree.walk()
     top = cursor.node
     assert top is not None
-    root = Node(top.type, place(top.start_byte), place(top.end_byte), None, None)
+    intern = sys.intern  # the names come as new strings each time
+    root = Node(intern(top.type), place(top.start_byte), place(top.end_byte), None, None)
     parent = root
     if not cursor.goto_first_child():
-        return root
+        return root, overrun
     while True:
         item = cursor.node
         assert item is not None
@@ -108,21 +132,46 @@ def convert(
             words = _TELLING_WORDS.get(parent.type)
             if words and kind in words:
                 start, end = place(item.start_byte), place(item.end_byte)
-                parent.children.append(Node(kind, start, end, None, parent))
+                _add(parent, Node(intern(kind), start, end, None, parent))
         elif kind != "comment":
             if embedded and kind == "identifier" and item.text in embedded:
                 kind = "embedded"
             start, end = place(item.start_byte), place(item.end_byte)
-            node = Node(kind, start, end, cursor.field_name, parent)
-            parent.children.append(node)
+            name = cursor.field_name
+            node = Node(intern(kind), start, end, name and intern(name), parent)
+            _add(parent, node)
+            if kind in _FINAL and parent.type in _GOING_ON and _is_overrun(node, item):
+                overrun.append(item.end_byte)
             if cursor.goto_first_child():
                 parent = node
                 continue
         while not cursor.goto_next_sibling():
             cursor.goto_parent()
             if parent.parent is None:
-                return root
+                return root, overrun
             parent = parent.parent
+
+
+def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
+    """Whether nothing can go on from this expression, with which its parent begins."""
+    parent = node.parent
+    if parent is None or parent.children[0] is not node:
+        return False
+    if node.type == "arrow_function":
+        body = item.child_by_field_name("body")
+        return body is not None and body.type == "statement_block"
+    if node.type == "update_expression":
+        return parent.type in {"call_expression", "member_expression", "subscript_expression"}
+    while parent is not None and parent.type in _GOING_ON and parent.children[0] is node:
+        node, parent = parent, parent.parent
+    return parent is not None and parent.type == "export_statement" and node.field == "value"
+
+
+def _add(parent: Node, child: Node) -> None:
+    if parent.children is _NONE:
+        parent.children = [child]
+    else:
+        parent.children.append(child)
 
 
 def walk(node: Node, skip: Callable[[Node], bool] | None = None) -> Iterator[Node]:
@@ -173,9 +222,13 @@ def is_call(node: Node, text: str) -> bool:
     return callee.type != "import"
 
 
-def in_chain(node: Node) -> bool:
-    """Whether an optional link (`?.`) stands in the chain that ends here."""
-    while node.type in {"member_expression", "subscript_expression", "call_expression"}:
+def in_chain(node: Node, ends: Collection[Node] = ()) -> bool:
+    """Whether an optional link (`?.`) stands in the chain that ends here, after any of `ends`."""
+    while node not in ends and node.type in {
+        "member_expression",
+        "subscript_expression",
+        "call_expression",
+    }:
         if node.has("optional_chain"):
             return True
         node = node.children[0]

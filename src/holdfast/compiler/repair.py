@@ -1,0 +1,113 @@
+"""Reading what tree-sitter misreads: above all, statements that end with their line.
+
+Its grammar goes on over a line end where ECMAScript inserts a semicolon, before `(`, `[`, a
+template, an operator. Each repair changes a copy that is only read, never in length, and counts
+only if the tree is sound afterwards. Whether the text is correct is still V8's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+import tree_sitter
+
+from holdfast.compiler.tree import Node, convert, parse
+
+_GAP = re.compile(
+    rb"(?:[\s\x0b\x0c]|\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf|//[^\n\r]*+|/\*(?s:.*?)\*/)*+"
+)
+_SEPARATOR = re.compile(rb"\xe2\x80[\xa8\xa9]")
+_LONG_COMMENT = re.compile(rb"/\*(?s:.*?)\*/")
+_LINE_END = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]")
+#: An escape that only a tagged template may hold; tree-sitter refuses it even there.
+_BAD_ESCAPE = re.compile(
+    rb"(?<!\\)(?:\\\\)*+\\(?:u(?!\{[0-9a-fA-F]+\}|[0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|[1-9]|0(?=\d))"
+)
+_ROUNDS = 4
+_ERRORS = 1000
+
+
+def read_soundly(
+    copy: bytes, place: Callable[[int], int], embedded: frozenset[bytes]
+) -> tuple[Node, bool]:
+    """Our tree of a text, and whether it can be trusted; see `convert` for the arguments.
+
+    Raises TooCostlyError.
+    """
+    tree, sound = parse(copy), True
+    if b"\xe2\x80" in copy and (lines := _SEPARATOR.sub(b"  \n", copy)) != copy:
+        # Tree-sitter does not let these end a comment. In a string they are no line ends.
+        separated = parse(lines)
+        if not is_broken(separated):
+            tree, copy = separated, lines
+    for _ in range(_ROUNDS):
+        if is_broken(tree):
+            repaired = _first_sound(copy, tree)
+            if repaired is None:
+                sound = False
+                break
+            tree, copy = repaired
+        root, ends = convert(tree, place, embedded)
+        again = _separate(copy, ends)
+        if again == copy:
+            return root, True
+        copy, tree = again, parse(again)
+    root, ends = convert(tree, place, embedded)
+    return root, sound and not is_broken(tree) and not ends
+
+
+def is_broken(tree: tree_sitter.Tree) -> bool:
+    """Whether the tree cannot be trusted. A semicolon that it misses is none of its errors: that
+    is where ECMAScript inserts one, if the text is correct at all."""
+    return next(_errors(tree), None) is not None
+
+
+def _errors(tree: tree_sitter.Tree) -> Iterator[tree_sitter.Node]:
+    stack = [tree.root_node] if tree.root_node.has_error else []
+    while stack:
+        node = stack.pop()
+        if node.is_error or (node.is_missing and node.type != ";"):
+            yield node
+        elif not node.is_missing:
+            stack.extend(child for child in reversed(node.children) if child.has_error)
+
+
+def _first_sound(copy: bytes, tree: tree_sitter.Tree) -> tuple[tree_sitter.Tree, bytes] | None:
+    """The first repair after which the tree is sound."""
+    ends, inner = set[int](), set[int]()
+    for number, error in enumerate(_errors(tree)):
+        if number == _ERRORS:
+            return None
+        ends.add(error.end_byte)
+        inner.update(child.end_byte for child in error.children)
+    blotted = _BAD_ESCAPE.sub(lambda match: b"_" * len(match[0]), copy)
+    # A comment that holds a line end is one.
+    uncommented = _LONG_COMMENT.sub(lambda match: _blank(match[0]), copy)
+    candidates = [blotted, _separate(copy, ends), _separate(copy, ends | inner), uncommented]
+    tried = {copy}
+    for candidate in candidates:
+        if candidate in tried:
+            continue
+        tried.add(candidate)
+        again = parse(candidate)
+        if not is_broken(again):
+            return again, candidate
+    return None
+
+
+def _separate(copy: bytes, ends: Iterable[int]) -> bytes:
+    """Put a semicolon into each gap that begins at one of `ends` and holds a line end."""
+    changed: bytearray | None = None
+    for end in ends:
+        match = _GAP.match(copy, end)
+        if match is None or not _LINE_END.search(match[0]) or match.end() == len(copy):
+            continue
+        changed = changed or bytearray(copy)
+        changed[match.start() : match.end()] = b";" + _blank(match[0])[1:]
+    return copy if changed is None else bytes(changed)
+
+
+def _blank(text: bytes) -> bytes:
+    """Spaces and line ends only."""
+    return bytes(byte if byte in b"\n\r" else 0x20 for byte in text)

@@ -1,0 +1,87 @@
+"""The compiler against the recorded cases, a second opinion, and texts nobody recorded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conformance import compiler
+from conformance.generate import Generator
+from conformance.hostile import hostile
+from conformance.invariants import compiled, examine
+from conformance.line_ends import line_ends
+from holdfast.compiler import CompiledJob
+
+pytestmark = pytest.mark.skipif(
+    not compiler.SPEC.is_dir(), reason="the recorded cases (../shared/spec) are not here"
+)
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((compiler.SPEC / name).read_text())
+    return found
+
+
+def test_recorded_cases() -> None:
+    assert compiler.run(cases("compiler-cases.json"), "--operations") == []
+
+
+def test_recorded_cases_with_data_taken_out() -> None:
+    recorded = cases("compiler-cases.json")
+    results = compiler.results_of(recorded, smallest_literal=8, hoist_from=None)
+    assert compiler.compare(recorded, results, "--operations")[0] == []
+
+
+def test_a_wrong_module_fails() -> None:
+    first = cases("compiler-cases.json")[0]
+    results = compiler.results_of([first])
+    results[first["id"]]["code"] += "\nfn(1);"
+    assert len(compiler.compare([first], results)[0]) == 1
+
+
+def test_recorded_declarations() -> None:
+    assert compiler.run_declarations(cases("compiler-dts-cases.json")) == []
+
+
+def test_errors_are_on_the_recorded_line() -> None:
+    failures = compiler.run(cases("compiler-cases.json"), "--lines")
+    # V8 reports an unterminated template at the end of the text.
+    assert [line.split()[0] for line in failures] == ["C320"]
+
+
+def test_line_ends() -> None:
+    findings, sound = examine(line_ends()[::3])
+    assert findings == []
+    assert sound > 400
+
+
+def test_small_hostile_texts() -> None:
+    texts = [make() for make in hostile(400).values()]
+    findings, _ = examine([text for text in texts if isinstance(text, str)])
+    assert findings == []
+
+
+@pytest.mark.parametrize("name", hostile())
+def test_hostile_texts_end_in_an_answer(name: str) -> None:
+    text = hostile(60_000)[name]()
+    job = compiled(text if isinstance(text, str) else text.decode("utf-8", "replace"))
+    if isinstance(job, CompiledJob):
+        assert sum(map(len, job.code_pieces())) == job.code_bytes
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_generated_texts(seed: int) -> None:
+    generator = Generator(seed)
+    findings, _ = examine([generator.source() for _ in range(60)], seed)
+    assert findings == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="${}[]()`'\"\\/*;,.=>\n\r\u2028 ab1#\0\ud800é", max_size=60))
+def test_any_text_ends_in_an_answer(text: str) -> None:
+    compiled(text)
