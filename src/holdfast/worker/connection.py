@@ -25,9 +25,12 @@ from holdfast.protocol.frames import BadFrame, Payload, Reply
 from holdfast.worker import log
 
 API_VERSION = "1.2"
+#: First and longest pause before a reconnect; up to half of it is taken away by chance. Short,
+#: so that after any outage everything is delivered within seconds.
+RECONNECT_SECONDS = (0.25, 4.0)
 #: Plans with data in them and input dataclips come in one message.
 MAX_INCOMING_BYTES = 256 * 1024 * 1024
-_OPEN_SECONDS = 20.0
+_OPEN_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 #: A refusal that goes on is logged again after this time.
 _REMIND_SECONDS = 60.0
@@ -120,7 +123,7 @@ class Connection:
         self._channels: dict[str, Channel] = {}
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
         self._ticked = asyncio.Event()
-        self._backoff = Backoff(0.25, 30.0)
+        self._backoff = Backoff(*RECONNECT_SECONDS)
         self._socket: ClientConnection | None = None
         self._problem = ""
         self._problem_logged = float("-inf")
