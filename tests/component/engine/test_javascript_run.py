@@ -104,6 +104,37 @@ def test_a_state_that_cannot_be_json_closes_its_step_and_says_why() -> None:
     assert "cannot be written as JSON: no" in error["error_message"]
 
 
+HOSTILE = "new Proxy({}, { get() { throw 1 }, has() { throw 1 }, ownKeys() { throw 1 },"
+HOSTILE += " getPrototypeOf() { throw 1 }, getOwnPropertyDescriptor() { throw 1 } })"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (f"export default [s => {HOSTILE}]", "fail"),  # awaiting it throws
+        (f"export default [s => ({{ data: {HOSTILE} }})]", "crash"),
+        (f"export default [s => {{ throw {HOSTILE}; }}]", "fail"),
+        (f"throw {HOSTILE}; export default []", "fail"),
+        (f"Promise.reject({HOSTILE}); export default [s => new Promise(() => {{}})]", "crash"),
+        (f"console.log({HOSTILE}); export default [s => s]", "success"),
+        (
+            "export default [s => { s.__defineGetter__('errors', () => { throw 1 }); null.x; }]",
+            "crash",
+        ),
+        ("export default [s => { throw Object.create(null); }]", "fail"),
+        ("export default [s => ({ then(done) { done({ data: 1 }) } })]", "success"),
+        ("let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; export default [s => o]", "crash"),
+    ],
+)
+def test_hostile_values_end_the_run_truthfully(code: str, reason: str) -> None:
+    ended = run(job(code))
+    assert one(ended, Kind.STEP_COMPLETE)["reason"] == reason
+    assert ended.code == 0
+    ends = ended.bodies(Kind.RESULT) + ended.bodies(Kind.RUN_ERROR)
+    assert len(ends) == 1
+    assert ends[0].get("severity", ends[0].get("reason")) == reason
+
+
 def test_leaves_are_gathered_by_key_without_the_empty_ones() -> None:
     steps: list[dict[str, Any]] = [
         {"id": "s", "next": {"a": True, "b": True, "c": True}},

@@ -57,9 +57,20 @@ export function messageOf(thrown) {
       return String(thrown.message);
     }
   } catch {
-    return 'an error whose message cannot be read';
+    return 'a value that cannot be read was thrown';
   }
   return '';
+}
+
+/** The thrown value in words, never empty. Never throws. */
+export function describe(thrown) {
+  const message = messageOf(thrown);
+  if (message !== '') return message;
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be read';
+  }
 }
 
 /** A property of an unknown value; undefined when it has none or reading it throws. */
@@ -101,7 +112,15 @@ function decycled(thrown) {
  * running, undefined while the module was being loaded: such errors are not attributed.
  */
 export function classify(thrown, job, operation) {
-  if (thrown instanceof Fault) return thrown;
+  try {
+    return thrown instanceof Fault ? thrown : classified(thrown, job, operation);
+  } catch {
+    // a proxy, or getters that throw: whoever made it meant to fail
+    return new Fault('JobError', 'fail', 'a value that cannot be read was thrown');
+  }
+}
+
+function classified(thrown, job, operation) {
   if (thrown === null || thrown === undefined) {
     // Recorded as the reference has it: code may look for this text.
     const message = `Cannot read properties of ${thrown} (reading 'stack')`;

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 
 import { Kind, sendText } from './channel.mjs';
-import { Fault, messageOf } from './faults.mjs';
+import { Fault, describe, messageOf } from './faults.mjs';
 import * as stacks from './stack.mjs';
 
 const { writeSync } = fs;
@@ -71,7 +71,7 @@ class Protection {
     const run = this.#run;
     if (run === undefined || this.#over) return this.fail(error);
     const step = run.active.getStore() ?? run.current;
-    const message = messageOf(error) || String(error);
+    const message = describe(error);
     const fault = new Fault('ExecutionError', 'crash', message);
     fault.source = 'engine';
     const trace = error !== null && error !== undefined ? stacks.read(error) : undefined;
@@ -115,8 +115,9 @@ function raw(error, tracing) {
     delete fault.source;
     return fault;
   }
-  writeSync(2, `${error?.stack ?? error}\n`);
-  const fault = new Fault('ExecutionError', 'exception', messageOf(error) || String(error));
+  const trace = stacks.read(error);
+  writeSync(2, `${[describe(error), ...(trace?.frames ?? [])].join('\n')}\n`);
+  const fault = new Fault('ExecutionError', 'exception', describe(error));
   fault.source = 'engine';
   return fault;
 }

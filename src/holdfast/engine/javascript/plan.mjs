@@ -1,6 +1,6 @@
 // An execution plan: validation, defaults, compiled edges (spec/runtime.md 1.2, 1.3, 1.6, 1.7).
 
-import { Fault, edgeFailed, validation } from './faults.mjs';
+import { Fault, describe, edgeFailed, validation } from './faults.mjs';
 import { Conditions } from './conditions.mjs';
 
 /** Targets of a step's `next`, in JavaScript's property order. */
@@ -127,8 +127,7 @@ export class Plan {
         try {
           taken = Boolean(condition.test(state, step.id));
         } catch (error) {
-          const message = typeof error === 'object' && error !== null ? error.message : error;
-          throw edgeFailed(String(message), { from: step.id, to, text: condition.text });
+          throw edgeFailed(describe(error), { from: step.id, to, text: condition.text });
         }
         onEdge(to, taken);
       }

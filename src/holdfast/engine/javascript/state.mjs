@@ -1,7 +1,7 @@
 // State between steps: text, and a value only while somebody needs one
 // (spec/runtime.md 2.2, 2.3, 2.5).
 
-import { invalid, messageOf, stateTooLarge } from './faults.mjs';
+import { Fault, describe, invalid, messageOf, stateTooLarge } from './faults.mjs';
 import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 
 const MEBIBYTE = 1024 * 1024;
@@ -70,8 +70,21 @@ export class Cleaner {
     this.log = log;
   }
 
-  /** The document of a result, or undefined for "no result". */
-  document(result) {
+  /**
+   * The document of a result, or undefined for "no result". With a fault, the document of a
+   * failed step: its state, with the fault recorded under the step's id.
+   */
+  document(result, fault, id) {
+    try {
+      return this.#document(fault?.severity === 'fail' ? withError(result, id, fault) : result);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      throw invalid('InvalidResultError', `the state cannot be read: ${describe(error)}`,
+        'A proxy or a getter in state throws');
+    }
+  }
+
+  #document(result) {
     if (!result) return undefined;
     if (typeof result === 'function') {
       throw invalid('InvalidResultError', 'the last operation returned a function, not state',
@@ -153,7 +166,7 @@ function atLeast(value, limit) {
 }
 
 /** A copy of the state of a failed step with the error written into it. */
-export function withError(state, id, fault) {
+function withError(state, id, fault) {
   const known = state?.errors;
   const errors = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};
   return { ...state, errors: { ...errors, [id]: fault } };

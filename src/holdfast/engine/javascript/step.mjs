@@ -5,7 +5,7 @@ import { classify } from './faults.mjs';
 import { Measure } from './measure.mjs';
 import { Operations } from './operations.mjs';
 import { loadJob } from './scope.mjs';
-import { assemble, withError } from './state.mjs';
+import { assemble } from './state.mjs';
 
 /** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
 const LARGE = 1024 * 1024;
@@ -122,8 +122,7 @@ export class Step {
       return;
     }
     run.log.error(`${this.label} aborted with error (${duration(took)})`);
-    const recorded = fault.severity === 'fail' ? withError(state, plan.id, fault) : state;
-    this.document = run.cleaner.document(recorded);
+    this.document = run.cleaner.document(state, fault, plan.id);
     run.explain(this, fault);
   }
 
