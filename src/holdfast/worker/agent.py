@@ -41,6 +41,8 @@ from holdfast.worker.workloops import Workloop
 
 #: Below this much free disk no run is claimed.
 MIN_FREE_BYTES = 256 * 1024 * 1024
+#: After a claim that could not be journaled there are none for so long.
+DISK_PAUSE_SECONDS = 30.0
 #: Runs that have ended and are not delivered, per slot, before claiming stops.
 BACKLOG_PER_SLOT = 4
 #: After the deadline of a drain: least and most time to deliver what was ended, seconds.
@@ -58,7 +60,9 @@ class Agent:
         self.config = config
         self.casebook = casebook
         self.worker_id = f"holdfast-{secrets.token_hex(4)}"
-        self.connection = Connection(config.lightning_url, self._worker_token)
+        self.connection = Connection(
+            config.lightning_url, self._worker_token, name=config.platform
+        )
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.desk = Desk(
             config, self.connection, engine, Store(store_root, monorepo=config.monorepo_dir),
@@ -69,6 +73,7 @@ class Agent:
         self.runs: dict[str, Run] = {}
         self.done: dict[Ending, int] = dict.fromkeys(Ending, 0)
         self.draining = False
+        self._disk_bad_until = float("-inf")
         self.port = 0
         self._key = public_key(config.public_key) if config.public_key else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,6 +148,8 @@ class Agent:
         undelivered = sum(run.stage is Stage.DELIVERING for run in self.runs.values())
         if undelivered >= BACKLOG_PER_SLOT * self.config.slots:
             return "too many runs wait for their delivery"
+        if self.connection.now() < self._disk_bad_until:
+            return "the disk could not be written to"
         if shutil.disk_usage(self.config.data).free < MIN_FREE_BYTES:
             return "the disk is nearly full"
         return None
@@ -174,12 +181,13 @@ class Agent:
     async def _open(self, claimed: ClaimedRun, loop: Workloop) -> None:
         try:
             case = await asyncio.to_thread(
-                self.casebook.open, claimed.id, claimed.token, self.config.lightning_url,
+                self.casebook.open, claimed.id, claimed.token, self.config.platform,
                 self.worker_id,
             )  # fmt: skip
         except OSError as error:
             # Not joined, so a platform that watches its claims gives it to somebody else.
             log.error("run.not_journaled", run=claimed.id, why=error)
+            self._disk_bad_until = self.connection.now() + DISK_PAUSE_SECONDS
             self._release(claimed.id, loop)
             return
         faults.point("agent.journaled")

@@ -215,6 +215,13 @@ class WorkerConfig:
         return cls(**values)
 
     @property
+    def platform(self) -> str:
+        """The platform's address without what may be secret in it: for logs and journals."""
+        address = urlsplit(self.lightning_url)
+        port = f":{address.port}" if address.port else ""
+        return f"{address.scheme}://{address.hostname}{port}{address.path}"
+
+    @property
     def workloops(self) -> list[Workloop]:
         """The claim loops, each with all its slots free."""
         return parse_workloops(self.workloops_text or f"{DEFAULT_QUEUES}:{self.capacity}")

@@ -110,6 +110,7 @@ class Connection:
         url: str,
         make_token: Callable[[], str],
         *,
+        name: str = "",
         on_change: Callable[[], None] = lambda: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -117,6 +118,7 @@ class Connection:
         self.connects = 0
         self.drops = 0
         self._url = url
+        self._name = name or url
         self._make_token = make_token
         self._on_change = on_change
         self._chance = chance
@@ -205,7 +207,7 @@ class Connection:
         self.connects += 1
         self._problem = ""
         self._outbox = asyncio.Queue()
-        log.info("connection.up", url=self._url)
+        log.info("connection.up", platform=self._name)
         self.client.connected(self.now())
         self.pump()
         self._on_change()
@@ -252,7 +254,7 @@ class Connection:
         """Log a failure to connect: once when it is new, then now and then."""
         if problem != self._problem or self.now() - self._problem_logged > _REMIND_SECONDS:
             self._problem, self._problem_logged = problem, self.now()
-            log.error("connection.failed", url=self._url, why=problem)
+            log.error("connection.failed", platform=self._name, why=problem)
 
     # What the client noticed
 

@@ -76,6 +76,11 @@ def test_mistakes_are_named(environment: dict[str, str], words: str) -> None:
         WorkerConfig.from_environment({**SECRET, **environment})
 
 
+def test_the_address_is_shown_without_what_may_be_secret() -> None:
+    made = config(WORKER_LIGHTNING_SERVICE_URL="wss://me:secret@host:4001/worker?key=1")
+    assert made.platform == "wss://host:4001/worker"
+
+
 def test_w39_options_without_effect_are_said() -> None:
     assert config(WORKER_PROFILE="true").ignored == ("WORKER_PROFILE",)
 
