@@ -33,7 +33,14 @@ IMPURE = {
 #: Everybody may hit a fault point; it imports nothing.
 EVERYWHERE = {"holdfast.testing.faults"}
 #: Loaded into the supervisor and every shim, so standard library only.
-STDLIB_ONLY = ["journal", "sandbox", "engine/supervisor.py", "engine/shim.py", "engine/frames.py"]
+STDLIB_ONLY = [
+    "journal", "sandbox", "engine/supervisor.py", "engine/shim.py", "engine/frames.py",
+    "engine/config.py", "engine/coroner.py", "engine/host.py", "engine/request.py",
+    "engine/shim_clients.py", "engine/shim_egress.py", "engine/shim_loop.py",
+    "engine/shim_outcome.py", "engine/shim_pipes.py", "engine/shim_processes.py",
+    "engine/shim_recorder.py", "engine/shim_run.py", "engine/shim_standby.py",
+    "engine/shim_walls.py", "engine/shim_watch.py",
+]  # fmt: skip
 THIRD_PARTY = {
     "alembic", "anyio", "click", "cryptography", "httpx", "jinja2", "jwt", "sqlalchemy",
     "starlette", "tree_sitter", "uvicorn", "websockets", "yaml",

@@ -1,0 +1,34 @@
+"""`holdfast postmortem`: why a run did not succeed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from holdfast.cli.journal import find
+from holdfast.engine import postmortem
+from holdfast.journal import JournalReader
+
+
+@click.command("postmortem")
+@click.argument("run")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole document.")
+def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
+    """Show how a run went and ended, from its journal: RUN is its id, or how that begins.
+
+    \b
+    holdfast postmortem 4f1c
+    holdfast postmortem 4f1c --json | jq .evidence
+    """
+    folder = data or Path(os.environ.get("HOLDFAST_DATA") or "~/.holdfast")
+    with JournalReader(find(folder.expanduser(), run).journal) as reader:
+        document = postmortem.build(reader.read())
+    click.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))

@@ -1,0 +1,200 @@
+"""Why a run did not succeed, as one document, made from its journal alone (issue 5, item 6). Pure.
+
+Timeline of phases and steps, memory over time with the limit, evidence, the last log lines, and
+what the author can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from holdfast.journal import Record
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.record import Kind
+
+#: Log lines kept, and samples of memory (thinned out evenly beyond).
+_LINES, _SAMPLES, _WORDS = 20, 200, 500
+_LARGE_BYTES = 256 * 1024
+
+#: What the author, or the operator, can do about an error type.
+ADVICE = {
+    "OOMError": "Work on less at a time: page through sources, loop over small batches, keep out "
+    "of state what later steps do not need. If the data must be in memory at once, ask for a "
+    "higher memory limit.",
+    "TimeoutError": "See in the timeline which step took the time. Page through large sources, "
+    "give requests a timeout of their own, split the work into several runs.",
+    "StateTooLargeError": "Return from the step only what the next one needs.",
+    "CompileError": "Mend the code at the position in the message.",
+    "DeadlockError": "A promise was awaited that nothing settles: see that every callback of the "
+    "step calls resolve or reject.",
+    "ExitError": "Something in the step's code, or in its adaptor, called process.exit. Throw an "
+    "error instead.",
+    "EngineCrash": "Node.js itself crashed, which no job should be able to do: report it together "
+    "with this document. Running the step on smaller data may avoid it.",
+    "ExternalKill": "Somebody, or the machine, ended the process. Run it again; when it recurs, "
+    "the operator finds the cause in the machine's logs.",
+    "HostOutOfMemory": "The machine has too little memory for what runs on it: lower the worker's "
+    "capacity, or give the machine more.",
+    "HostRestarted": "The machine was started again. What the run had done outside until then "
+    "stays done: see in the timeline how far it came before running it again.",
+    "ShimLost": "A process of the worker was killed. What the run had done outside until then "
+    "stays done: see in the timeline how far it came before running it again.",
+    "OutputLimitError": "Log less, and return less from each step.",
+    "DiskLimitError": "Write less to scratch, or remove files that are no longer needed.",
+    "ProtocolViolation": "The code tampered with the channel to the worker. If that was not "
+    "intended, report it together with this document.",
+    "SetupError": "The machine does not allow what the worker needs: `holdfast doctor` says what.",
+    "StorageError": "The worker's data folder could not be written or read: see its disk.",
+}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one walk through a journal has gathered."""
+
+    start: int = 0
+    found: dict[int, JsonObject] = field(default_factory=dict)
+    timeline: list[Json] = field(default_factory=list)
+    samples: list[Json] = field(default_factory=list)
+    lines: list[Json] = field(default_factory=list)
+    large: list[Json] = field(default_factory=list)
+
+    def take(self, record: Record) -> None:
+        self.start = self.start or record.time_us
+        since = (record.time_us - self.start) // 1000
+        if record.kind == Kind.LOG:
+            self.lines = [*self.lines[-_LINES + 1 :], _line(record.json())]
+        elif record.kind == Kind.SAMPLE:
+            self.samples.append([since, record.json().get("memory_mb")])
+        elif record.kind == Kind.REPORT:
+            large = _large_data(record.json())
+            if large is not None:
+                self.large.append(large)
+        elif record.kind in _EVENTS:
+            body = self.found[record.kind] = record.json()
+            self.timeline.append({"ms": since, **_EVENTS[Kind(record.kind)](body)})
+
+
+def build(records: Iterable[Record]) -> JsonObject:
+    """The document for one run; `outcome` is null while it has none."""
+    seen = _Seen()
+    for record in records:
+        seen.take(record)
+    found = seen.found
+    launched = found.get(Kind.LAUNCHED, {})
+    outcome = found.get(Kind.OUTCOME)
+    evidence = outcome.get("evidence") if outcome else None
+    memory = evidence.get("memory") if isinstance(evidence, dict) else None
+    kind = str(outcome.get("error_type")) if outcome else ""
+    words = ("reason", "error_type", "error_message")
+    return {
+        "run_id": found.get(Kind.CLAIMED, {}).get("run_id"),
+        "started_us": seen.start,
+        "outcome": {word: outcome.get(word) for word in words} if outcome else None,
+        "place": evidence.get("place") if isinstance(evidence, dict) else None,
+        "advice": ADVICE.get(kind),
+        "timeline": seen.timeline,
+        "memory": {
+            "limit_mb": launched.get("memory_limit_mb"),
+            "means": launched.get("memory_means"),
+            "counters": memory,
+            "samples": _thinned(seen.samples),
+        },
+        "large_data": seen.large,
+        "layers": launched.get("layers"),
+        "evidence": evidence,
+        "last_lines": seen.lines,
+    }
+
+
+def text(document: JsonObject) -> str:
+    """The document for a person at a terminal."""
+    outcome = document["outcome"]
+    rows = [f"run       {document['run_id']}"]
+    if not isinstance(outcome, dict):
+        return "\n".join([*rows, "outcome   none yet: the run is under way"])
+    kind = outcome["error_type"]
+    rows.append(f"outcome   {outcome['reason']}" + (f" / {kind}" if kind else ""))
+    if outcome["error_message"]:
+        rows.append(f"          {outcome['error_message']}")
+    if document["advice"]:
+        rows.append(f"advice    {document['advice']}")
+    rows += _memory_rows(document["memory"])
+    timeline, lines = document["timeline"], document["last_lines"]
+    assert isinstance(timeline, list)
+    assert isinstance(lines, list)
+    rows += ["", "timeline"]
+    for event in timeline:
+        assert isinstance(event, dict)
+        rows.append(f"  {event['ms']:>8} ms  {event['what']}")
+    rows += ["", "last lines", *(f"  {line}" for line in lines)]
+    return "\n".join(rows)
+
+
+def _memory_rows(memory: Json) -> list[str]:
+    assert isinstance(memory, dict)
+    counters, samples = memory["counters"], memory["samples"]
+    if not isinstance(counters, dict):
+        return []
+    assert isinstance(samples, list)
+    mebibyte = 1024 * 1024
+    peak = int(str(counters.get("peak", 0))) // mebibyte
+    row = f"memory    peak {peak} MB of {memory['limit_mb']} MB ({memory['means']})"
+    heap = int(str(counters.get("heap", 0))) // mebibyte
+    if heap:
+        row += f", JavaScript heap {heap} MB"
+    return [row]
+
+
+def _line(body: JsonObject) -> str:
+    message = body.get("message")
+    words = message if isinstance(message, list) else [message]
+    joined = " ".join(word if isinstance(word, str) else repr(word) for word in words)
+    return f"{body.get('source')} {body.get('level')} {joined}"[:_WORDS]
+
+
+def _large_data(body: JsonObject) -> JsonObject | None:
+    size = body.get("data_bytes")
+    if not isinstance(size, int) or size < _LARGE_BYTES:
+        return None
+    names = ("step", "name", "source_bytes", "data_bytes", "forecast_mb", "peak_mb")
+    return {name: body.get(name) for name in names}
+
+
+def _thinned(samples: list[Json]) -> list[Json]:
+    """At most so many, the last one always among them."""
+    step = len(samples) // _SAMPLES + 1
+    return samples[::-1][::step][::-1]
+
+
+def _phase(body: JsonObject) -> JsonObject:
+    operation = body.get("operation")
+    where = f" of step {body.get('step')}" if body.get("step") else ""
+    what = f"phase {body.get('phase')}{where}"
+    return {"what": f"{what}, operation {operation}" if operation else what}
+
+
+def _completed(body: JsonObject) -> JsonObject:
+    kind = body.get("error_type")
+    end = f"{body.get('reason')}" + (f" / {kind}" if kind else "")
+    return {"what": f"step {body.get('job_id')} ended: {end} after {body.get('duration')} ms"}
+
+
+def _ended(body: JsonObject) -> JsonObject:
+    kind = body.get("error_type")
+    return {"what": f"outcome: {body.get('reason')}" + (f" / {kind}" if kind else "")}
+
+
+_EVENTS: dict[Kind, Callable[[JsonObject], JsonObject]] = {
+    Kind.CLAIMED: lambda _: {"what": "claimed"},
+    Kind.PREPARED: lambda _: {"what": "plan, input and adaptors are here"},
+    Kind.LAUNCHED: lambda body: {"what": f"launched, processes {body.get('pids')}"},
+    Kind.RUN_START: lambda _: {"what": "run started"},
+    Kind.PHASE: _phase,
+    Kind.STEP_START: lambda body: {"what": f"step {body.get('job_id')} started"},
+    Kind.STEP_COMPLETE: _completed,
+    Kind.RESULT: lambda body: {"what": f"the engine says: {body.get('reason')}"},
+    Kind.RUN_ERROR: lambda body: {"what": f"the engine says: {body.get('error_type')}"},
+    Kind.OUTCOME: _ended,
+}
