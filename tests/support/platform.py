@@ -223,6 +223,7 @@ class FrameWorker:
     def __init__(self, url: str, parameters: dict[str, str]) -> None:
         query = httpx.QueryParams({"vsn": "2.0.0", "api_version": "1.2", **parameters})
         self._connecting = connect(f"{url}/websocket?{query}", max_size=None)
+        self.patience = 20.0  # seconds
         self._refs = itertools.count(1)
         self._joins: dict[str, str] = {}
         self.pushes: list[list[Any]] = []
@@ -246,7 +247,7 @@ class FrameWorker:
     def reply(self, ref: str) -> dict[str, Any]:
         """The reply to a ref, whatever else comes before it."""
         while ref not in self._replies:
-            self._take(self.socket.recv(timeout=20))
+            self._take(self.socket.recv(timeout=self.patience))
         found: dict[str, Any] = self._replies.pop(ref)
         return found
 
@@ -255,7 +256,7 @@ class FrameWorker:
 
     def wait_for_push(self, event: str) -> list[Any]:
         while not (found := [frame for frame in self.pushes if frame[3] == event]):
-            self._take(self.socket.recv(timeout=20))
+            self._take(self.socket.recv(timeout=self.patience))
         self.pushes.remove(found[0])
         return found[0]
 

@@ -157,7 +157,7 @@ def _output(
         return None, "MISSING"
     try:
         body, wrapped = dataclips.object_text(text or "{}")
-    except (ValueError, RecursionError):
+    except ValueError:
         note(tx, run.id, "output is not JSON", job_id=event.job_id)
         return None, "NOT_JSON"
     if wrapped:

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
+from holdfast.platform import strict
 from holdfast.platform.clock import iso
 from holdfast.platform.project.rules import UUID
 from holdfast.platform.service import Platform
@@ -211,8 +212,8 @@ async def _body(request: Request, limit: int) -> str:
 def _json_text(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = strict.loads(text)
+    except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise _Rejected(400, {"error": "bad_json", "message": message}) from error
     if isinstance(value, dict) and "configuration" not in value:

@@ -31,6 +31,7 @@ RUN_COMPLETE = "run:complete"
 LOG_LEVELS = frozenset({"debug", "info", "warn", "error", "success", "always"})
 BLANK = "This field can't be blank."
 TOO_LARGE = "DATACLIP_TOO_LARGE"
+_LATEST_MS = 253_402_300_800_000  # the year 10000
 #: A platform that offers more than the basic contract says so under this key of a join reply.
 EXTENSION = "holdfast"
 
@@ -63,7 +64,7 @@ def timestamp_us(value: Json) -> int:
 
     A string of 16 digits is µs, of 13 digits ms; an integer is ms.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LATEST_MS:
         return value * 1000
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) in (13, 16):
         return int(value) if len(value) == 16 else int(value) * 1000
@@ -271,13 +272,13 @@ class StepComplete:
         _demand(body, reason="can't be blank")
         if not body.get("step_id") and not body.get("job_id"):
             raise InvalidPayload({"step_id": [BLANK]})
-        output, mem, duration = body.get("output_dataclip"), body.get("mem"), body.get("duration")
+        output, mem = body.get("output_dataclip"), body.get("mem")
         if output is not None and not isinstance(output, str):
             raise InvalidPayload({"output_dataclip": ["is not JSON text"]})
         return cls(
             _text(body, "step_id"), _text(body, "job_id"), str(body["reason"]),
             None if body.get("timestamp") is None else _timestamp(body),
-            int(duration) if isinstance(duration, int | float) else None,
+            _duration(body.get("duration")),
             body.get("thread_id"), mem if isinstance(mem, dict) else None,
             _text(body, "error_type"), _text(body, "error_message"),
             _text(body, "output_dataclip_id"), output, _text(body, "output_dataclip_error"),
@@ -321,7 +322,7 @@ class LogLine:
         if "message" not in body:
             raise InvalidPayload({"message": [BLANK]})
         level = body.get("level")
-        if level is not None and level not in LOG_LEVELS:
+        if level is not None and not (isinstance(level, str) and level in LOG_LEVELS):
             raise InvalidPayload({"level": ["is invalid"]})
         source = body.get("source")
         return cls(
@@ -414,6 +415,13 @@ def _text(body: JsonObject, name: str) -> str | None:
 
 def _timestamp(body: JsonObject) -> str:
     return timestamp_text(timestamp_us(body.get("timestamp")))
+
+
+def _duration(value: Json) -> int | None:
+    """Milliseconds; what cannot be a duration is as good as none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value < _LATEST_MS else None
 
 
 def _is_count(value: Json) -> bool:

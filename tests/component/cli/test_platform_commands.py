@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from holdfast.cli.main import main
+from holdfast.protocol.tokens import sign_worker_token
 from support.command import Command, run
+from support.platform import FrameWorker, RunTalk
 
 PROJECT = """\
 name: commands
@@ -148,3 +150,41 @@ def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> 
         main([command, "--help"])
     assert ended.value.code == 0
     assert "Examples:" in capsys.readouterr().out
+
+
+def test_a_platform_that_is_killed_forgets_nothing(project: Path) -> None:
+    """What was answered is on disk: the run goes on where it was, with the same token."""
+    data = project.parent / "data"
+    first = Command("platform", "--data", str(data), "--port", "0")
+    try:
+        first.wait_for_line("^worker")
+        url = url_of(data)
+        port = url.rpartition(":")[2]
+        told = json.loads(run("deploy", str(project), "--data", str(data), "--json").stdout)
+        sent = httpx.post(told["webhooks"][0]["url"], json={"n": 1})
+        job = json.loads(httpx.get(f"{url}/api/provision/commands").text)["data"]["workflows"][0][
+            "jobs"
+        ][0]["id"]
+        token = sign_worker_token((data / "keys" / "worker-secret").read_text(), "w", 1)
+        with FrameWorker(f"ws://127.0.0.1:{port}/worker", {"token": token}) as worker:
+            talk = worker.take()
+            talk.start()
+            step = talk.start_step(job)
+            talk.log("before", step_id=step)
+            first.kill()
+        second = Command("platform", "--data", str(data), "--port", port)
+        try:
+            second.wait_for_line("^worker")
+            with FrameWorker(f"ws://127.0.0.1:{port}/worker", {"token": token}) as worker:
+                assert worker.join_run(talk.run)["status"] == "ok"
+                again = RunTalk(worker, talk.run)
+                again.ok("step:complete", again.step_end(step, job))
+                assert again.complete()["status"] == "ok"
+            found = httpx.get(f"{url}/api/runs/{sent.headers['x-meta-run-id']}").json()
+            assert found["data"]["attributes"]["state"] == "success"
+            logs = httpx.get(f"{url}/api/runs/{talk.id}/logs").json()["data"]
+            assert [line["message"] for line in logs] == ["before"]
+        finally:
+            second.kill()
+    finally:
+        first.kill()

@@ -94,6 +94,7 @@ def test_the_request_is_kept_without_its_secrets(served: Served) -> None:
     [
         (b"{nope", "application/json", 400, "not JSON"),
         (b"\xff\xfe", "application/json", 400, "not JSON"),
+        (b'{"a":NaN}', "application/json", 400, "NaN is not JSON"),
         (b"[" * 100_000, "application/json", 400, "not JSON"),
         (b"<a/>", "application/xml", 415, "application/xml"),
         (b"x" * (10 * 1024 * 1024 + 1), "application/json", 413, "larger than 10 MB"),

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from holdfast.model.outcome import RunState
 from holdfast.platform import collections as store
+from holdfast.platform import strict
 from holdfast.platform.access import has_token
 from holdfast.platform.api.shape import BadFilter
 from holdfast.platform.clock import iso
@@ -233,8 +234,8 @@ async def _body(request: Request, call: _Call) -> dict[str, Any]:
             raise _Denied(413, f"The body is larger than {call.platform.settings.payload_mb:g} MB")
         parts.append(part)
     try:
-        value = json.loads(b"".join(parts))
-    except (ValueError, RecursionError) as error:
+        value = strict.loads(b"".join(parts))
+    except ValueError as error:
         raise _Denied(400, "The body is not JSON") from error
     if not isinstance(value, dict):
         raise _Denied(422, "The body must be an object")

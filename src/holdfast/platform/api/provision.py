@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform import strict
 from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
 from holdfast.platform.service import Platform
 from holdfast.platform.store import projects
@@ -56,10 +57,9 @@ def _document(connection: Connection, asked: str) -> JsonObject | None:
 
 async def _json(request: Request) -> Json:
     try:
-        value: Json = await request.json()
-    except (ValueError, RecursionError) as error:
+        return strict.loads(await request.body())
+    except ValueError as error:
         raise ProvisionError([f"the body is not JSON: {error}"]) from error
-    return value
 
 
 async def _resolve(platform: Platform, provision: Provision) -> dict[str, str]:

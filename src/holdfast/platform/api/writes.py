@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.platform import strict
 from holdfast.platform.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.service import Platform
 from holdfast.platform.store import projects
@@ -84,8 +85,8 @@ async def _object(request: Request) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        value = await request.json()
-    except (ValueError, RecursionError) as error:
+        value = strict.loads(raw)
+    except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise ActionError(message, 400) from error
     if not isinstance(value, dict):

@@ -9,6 +9,7 @@ import uuid
 from sqlalchemy import Connection, delete, insert, select, update
 
 from holdfast.model.errors import HoldfastError
+from holdfast.platform import strict
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
 
@@ -98,7 +99,7 @@ def object_text(text: str) -> tuple[str, bool]:
 
     `configuration` never is stored. Raises ValueError when the text is not JSON.
     """
-    value = json.loads(text)
+    value = strict.loads(text)
     if not isinstance(value, dict):
         return json.dumps({"data": value}), True
     if "configuration" in value:

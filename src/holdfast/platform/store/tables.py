@@ -232,7 +232,6 @@ runs = Table(
     Column("versions", Text),
     _refers("final_dataclip_id", "dataclips", required=False),
     Column("webhook_response", Text),
-    Column("post_mortem", Text),
     Index(
         "ix_runs_claimable",
         "queue",
@@ -273,7 +272,6 @@ steps = Table(
     Column("error_message", Text),
     Column("duration_ms", Integer),
     Column("mem", Text),
-    Column("measures", Text),
     Column("repaired", Boolean, nullable=False, server_default=text("false")),
     Index("ix_steps_job_id_started_at", "job_id", "started_at"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from holdfast.platform import access
+from holdfast.platform import access, strict
 from holdfast.platform.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.api.reads import worker_list
 from holdfast.platform.display import clip_text
@@ -147,8 +146,8 @@ async def start(request: Request) -> Response:
     async with request.form() as form:
         text = str(form.get("input") or "{}")
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        body = strict.loads(text)
+    except ValueError as error:
         return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
     try:
         created = await platform.database.write(

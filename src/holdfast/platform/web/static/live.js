@@ -15,6 +15,7 @@
       log.insertAdjacentHTML("beforeend", JSON.parse(event.data));
       var empty = document.getElementById("log-empty");
       if (empty) { empty.hidden = true; }
+      while (log.children.length > 5000) { log.firstElementChild.remove(); }
       if (following) { log.scrollTop = log.scrollHeight; }
     });
     var light = document.getElementById("live");

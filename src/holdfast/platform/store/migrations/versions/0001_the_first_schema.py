@@ -235,7 +235,6 @@ def upgrade() -> None:
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("mem", sa.Text(), nullable=True),
-        sa.Column("measures", sa.Text(), nullable=True),
         sa.Column("repaired", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.ForeignKeyConstraint(
             ["snapshot_id"], ["snapshots.id"], name=op.f("fk_steps_snapshot_id")
@@ -313,7 +312,6 @@ def upgrade() -> None:
         sa.Column("versions", sa.Text(), nullable=True),
         sa.Column("final_dataclip_id", sa.String(length=36), nullable=True),
         sa.Column("webhook_response", sa.Text(), nullable=True),
-        sa.Column("post_mortem", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["dataclip_id"], ["dataclips.id"], name=op.f("fk_runs_dataclip_id")
         ),
