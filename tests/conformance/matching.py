@@ -69,39 +69,3 @@ def same_event(expected: dict[str, Any], actual: dict[str, Any]) -> bool:
     if "keys" in expected and sorted(expected["keys"]) != payload:
         return False
     return "memKeys" not in expected or sorted(expected["memKeys"]) == sorted(actual["mem"])
-
-
-def same_ending(expected: dict[str, Any], actual: dict[str, Any]) -> bool:
-    """An error that ended a run. Where the shim found the end, or V8 judged the syntax, our words
-    go on after those of the reference or are V8's (rules of deviations.json)."""
-    message = expected.get("message")
-    kind = expected.get("type")
-    if kind in FURTHER_WORDS and isinstance(message, str):
-        began = str(actual.get("message", "")).startswith(message)
-        return began and includes({**expected, "message": ANY}, actual)
-    if kind in QUOTING and isinstance(message, str):
-        said = {line.partition(": ")[0] for line in str(actual.get("message")).splitlines()}
-        wanted = {line.partition(": ")[0] for line in message.splitlines()}
-        return said == wanted and includes({**expected, "message": ANY}, actual)
-    if kind == "CompileError" and isinstance(message, str):
-        step = message.partition(": ")[0]
-        shown = re.fullmatch(re.escape(step) + r": .+ \(\d+:\d+\)", str(actual.get("message", "")))
-        return shown is not None and includes({**expected, "message": ANY}, actual)
-    return includes(expected, actual)
-
-
-#: Endings whose message goes on to say where the run was and what its author can do.
-FURTHER_WORDS = {"TimeoutError", "OOMError"}
-
-
-#: Endings that quote what npm or the platform said, in words of our own.
-QUOTING = {"AutoinstallError", "CredentialLoadError"}
-
-
-def same_engine_event(expected: dict[str, Any], actual: dict[str, Any]) -> bool:
-    """One event of the engine, exactly."""
-    if expected["event"] == "workflow-error" and actual["event"] == "workflow-error":
-        return same_ending(expected, actual) and expected.keys() == actual.keys()
-    if expected["event"] == "autoinstall-error":
-        expected = {**expected, "message": ANY}
-    return same(expected, actual)

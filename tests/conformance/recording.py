@@ -14,6 +14,8 @@ _OURS = {"end", "error", "compiled"}
 #: What its engine passes on of an error.
 _ENGINE_ERROR = ("message", "name", "type", "subtype", "severity")
 _MAIN, _THREAD = "-", 1
+#: Ends that the reference's main process finds, and our run process itself.
+_BY_MAIN = {"ExitError", "DeadlockError"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def engine_error(recording: Recording) -> dict[str, Any] | None:
     if outcome is None or recording.end is not None:
         return None
     # the run process says nothing of what the kernel or the shim did to it
-    own = bool(recording.bodies(Kind.RUN_ERROR)) and outcome["error_type"] != "ExitError"
+    own = bool(recording.bodies(Kind.RUN_ERROR)) and outcome["error_type"] not in _BY_MAIN
     return {
         "threadId": _THREAD if own else _MAIN,
         "type": outcome["error_type"],

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.launching import Launch, common_folder, engine_launch, record
-from conformance.matching import (
-    includes,
-    masked,
-    same,
-    same_ending,
-    same_engine_event,
-    same_event,
-)
+from conformance.matching import includes, masked, same, same_event
 from conformance.recording import Recording, engine_error, engine_events
+from conformance.rules import same_ending, same_engine_event, same_lines, sees_a_web_name
 from holdfast.engine.client import Engine, start_supervisor
 
 DEVIATIONS: dict[str, Any] = json.loads(Path(__file__).with_name("deviations.json").read_text())
@@ -73,6 +67,9 @@ def runtime_launch(case: Case, folder: str) -> Launch:
 
 def judge_runtime(expect: dict[str, Any], recording: Recording) -> list[str]:
     """What differs; empty when the case holds."""
+    if sees_a_web_name(expect):
+        missing = recording.error and recording.error["message"] == expect["error"]["message"]
+        return [f"error: {recording.error}"] if missing else []
     problems = judge_end(expect, recording)
     if "events" in expect:
         wanted, events = expect["events"], recording.events
@@ -100,7 +97,7 @@ def judge_end(expect: dict[str, Any], recording: Recording) -> list[str]:
 def judge_logs(expect: dict[str, Any], recording: Recording) -> list[str]:
     problems = []
     for key, source in (("logs", "JOB"), ("adaptorLogs", "ADA"), ("engineLogs", "RTE")):
-        if key in expect and not same(expect[key], recording.logs(source)):
+        if key in expect and not same_lines(expect[key], recording.logs(source)):
             problems.append(f"{key}: {json.dumps(recording.logs(source))}")
     lines = [masked(line) for line in recording.logs("R/T")]
     if "runtimeLogs" in expect:
