@@ -97,7 +97,8 @@ def list_command(store: Store, as_json: bool) -> None:
     resolutions = store.resolutions.all()
     if as_json:
         listed: list[Json] = [
-            record.at(folder).to_option() | {"bytes": record.size, "files": record.files}
+            record.at(folder).to_option()
+            | {"bytes": record.size, "files": record.files, "joined": not record.not_flat}
             for folder, record in items
         ]
         _print({"adaptors": listed, "resolutions": dict(resolutions), "store": str(store.root)})
@@ -106,7 +107,10 @@ def list_command(store: Store, as_json: bool) -> None:
         click.echo(f"No adaptors in {store.root}", err=True)
     for _, record in items:
         name = f"{record.name}@{record.version}"
-        click.echo(f"{name:<44} {record.size / 1e6:7.1f} MB  {record.files:6} files")
+        line = f"{name:<44} {record.size / 1e6:7.1f} MB  {record.files:6} files"
+        if record.not_flat:
+            line += f"  (as npm has it: {record.not_flat})"
+        click.echo(line)
     for specifier, version in sorted(resolutions.items()):
         click.echo(f"{specifier} → {version}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -319,21 +320,29 @@ def replaced(package: Path) -> None:
     (package / "data.txt").symlink_to("/etc/hostname")
 
 
-def test_a_damaged_adaptor_is_noticed_and_installed_again(room: Room, registry: Registry) -> None:
+def test_a_damaged_adaptor_is_noticed_and_installed_again(
+    room: Room, registry: Registry, tmp_path: Path
+) -> None:
     registry.publish(NAME, "1.0.0", files={"data.txt": "facts"})
     room.ensure(f"{NAME}@1.0.0")
+    folder, record = room.store.installed()[0]
+    package = folder / "node_modules" / NAME
+    shutil.copytree(package, tmp_path / "pristine")
     for damage in (changed, added, removed, replaced):
-        folder, record = room.store.installed()[0]
-        package = folder / "node_modules" / NAME
+        for path in (package.parent, package, *package.iterdir()):
+            path.chmod(0o755)
+        remove(package)
+        shutil.copytree(tmp_path / "pristine", package)
+        assert room.store.is_whole(folder, record), damage
         package.chmod(0o755)
         (package / "data.txt").chmod(0o644)
         damage(package)
         assert not room.store.is_whole(folder, record), damage
-        room.store = room.another()  # as a new process would
-        assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
-        assert Event.DAMAGED in room.events(), damage
-        assert room.store.is_whole(*room.store.installed()[0]), damage
-        assert (package / "data.txt").read_text() == "facts"
+    room.store = room.another()  # as a new process would
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert Event.DAMAGED in room.events()
+    assert room.store.is_whole(*room.store.installed()[0])
+    assert (package / "data.txt").read_text() == "facts"
 
 
 def test_what_was_damaged_goes_when_its_successor_has_other_files(

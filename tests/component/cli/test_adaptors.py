@@ -59,7 +59,10 @@ def test_the_way_of_an_adaptor_to_another_machine(
     listed = json.loads(out)
     assert [item["version"] for item in listed["adaptors"]] == ["1.0.0", "1.1.0"]
     assert listed["resolutions"] == {f"{NAME}@latest": "1.1.0"}
-    assert f"{NAME}@1.0.0" in call(capsys, *other, "list")[1]
+    shown = call(capsys, *other, "list")[1]
+    assert f"{NAME}@1.0.0" in shown
+    assert "as npm has it: no esbuild" in shown
+    assert [item["joined"] for item in listed["adaptors"]] == [False, False]
 
 
 def test_verify_tells_damage_by_its_exit_code(
