@@ -10,9 +10,9 @@ is never begun again inside what it has seen.
 
 from __future__ import annotations
 
+import json
 import json.scanner
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +53,8 @@ class Literal:
     start: int
     end: int
     kind: str  # "json", "object" (other notation), "string", "template"
+    #: JSON texts within an `object`, each a value of it.
+    parts: tuple[Literal, ...] = ()
 
     @property
     def json(self) -> bool:
@@ -78,7 +80,7 @@ def find_literals(text: str, smallest: int = SMALLEST) -> list[Literal]:
         if text[start] in "\"'`":
             position = _string(text, start, max(smallest, _LONG_STRING), found)
             continue
-        end = _json_end(scan, text, start)
+        end, _ = _json_end(scan, text, start)
         if end is not None:
             if end - start >= smallest:
                 found.append(_judged(text, start, end))
@@ -87,11 +89,8 @@ def find_literals(text: str, smallest: int = SMALLEST) -> list[Literal]:
         run = _RUN.match(text, start)
         position = max(run.end() if run else start, start + 1)
         if position - start >= smallest:
-            for left, right in _containers(text, start, position, smallest):
-                if _json_end(scan, text, left) == right:
-                    found.append(_judged(text, left, right))
-                else:
-                    found.append(Literal(left, right, "object"))
+            boxes = _boxes(text, start, position, smallest)
+            found += [_resolved(scan, text, box) for box in boxes]
 
 
 def _string(text: str, start: int, smallest: int, found: list[Literal]) -> int:
@@ -104,22 +103,75 @@ def _string(text: str, start: int, smallest: int, found: list[Literal]) -> int:
     return match.end()
 
 
-def _containers(text: str, start: int, end: int, smallest: int) -> Iterator[tuple[int, int]]:
+@dataclass(slots=True)
+class _Box:
+    """A bracket that is closed, and the large ones in it. `value`: it stands where a value does,
+    not as a computed key."""
+
+    start: int
+    end: int
+    value: bool
+    children: list[_Box]
+
+
+def _boxes(text: str, start: int, end: int, smallest: int) -> list[_Box]:
     """The outermost brackets of a run that are closed within it, and large enough."""
-    stack: list[tuple[str, int, int]] = []
-    done: list[tuple[int, int]] = []
+    stack: list[tuple[str, int, list[_Box]]] = []
+    done: list[_Box] = []
     for match in _BRACKET.finditer(text, start, end):
         mark = match[0]
         if mark in "[{":
-            stack.append((mark, match.start(), len(done)))
+            stack.append((mark, match.start(), done))
+            done = []
         elif mark in _CLOSES:
             if not stack or stack[-1][0] != _CLOSES[mark]:
                 break
-            _, opened, before = stack.pop()
+            _, opened, around = stack.pop()
             if match.end() - opened >= smallest:
-                del done[before:]
-                done.append((opened, match.end()))
-    return iter(done)
+                value = _is_value(text, opened, start, stack[-1][0] if stack else "")
+                done = [_Box(opened, match.end(), value, done)]
+            around += done
+            done = around
+    # What is still open encloses the rest.
+    while stack:
+        _, _, around = stack.pop()
+        around += done
+        done = around
+    return done
+
+
+def _is_value(text: str, opened: int, start: int, around: str) -> bool:
+    before = opened - 1
+    while before >= start and text[before] in " \t\r\n":
+        before -= 1
+    return text[before] == ":" or (around == "[" and text[before] in "[,")
+
+
+def _resolved(scan: Any, text: str, box: _Box) -> Literal:
+    """The literal of a bracket: JSON, or another notation with JSON inside.
+
+    An attempt that fails at some place has shown that all that ended before it is JSON, and that
+    all that was still open there is none, so nothing is scanned twice.
+    """
+    end, wrong = _json_end(scan, text, box.start)
+    if end == box.end:
+        return _judged(text, box.start, box.end)
+    parts: list[Literal] = []
+    work = [(child, wrong) for child in reversed(box.children)]
+    while work:
+        item, wrong = work.pop()
+        if not item.value:
+            continue
+        if item.start >= wrong:
+            end, wrong = _json_end(scan, text, item.start)
+            wrong = item.end if end == item.end else wrong
+        if item.end > wrong:
+            work += [(child, wrong) for child in reversed(item.children)]
+            continue
+        part = _judged(text, item.start, item.end)
+        if part.json:
+            parts.append(part)
+    return Literal(box.start, box.end, "object", tuple(parts))
 
 
 def _judged(text: str, start: int, end: int) -> Literal:
@@ -160,10 +212,14 @@ def _json_scanner() -> Any:
     )
 
 
-def _json_end(scan: Any, text: str, start: int) -> int | None:
-    """Where the JSON text that begins here ends; None when it is none."""
+def _json_end(scan: Any, text: str, start: int) -> tuple[int | None, int]:
+    """Where the JSON text that begins here ends, or None; and up to where it is JSON."""
     try:
-        end = scan(text, start)[1]
-    except (ValueError, StopIteration, RecursionError):
-        return None
-    return int(end)
+        end = int(scan(text, start)[1])
+    except json.JSONDecodeError as error:
+        return None, error.pos
+    except StopIteration as stop:
+        return None, int(stop.value)
+    except (ValueError, RecursionError):
+        return None, start
+    return end, end

@@ -41,12 +41,13 @@ def hoist(
     name = "_data"
     while name in source.text:
         name = f"_{name}"
-    for literal, node in zip(reading.literals, reading.nodes, strict=True):
-        if not literal.json or literal.end - literal.start < hoist_from:
-            continue
-        breaks = "\n" * source.line_ends(literal.start, literal.end)
-        edits.replace(literal.start, literal.end, [f"{name}({len(found)}{breaks})"])
-        found.append(HoistedData(literal.start, literal.end, _once(node)))
+    for whole, node in zip(reading.literals, reading.nodes, strict=True):
+        for literal in whole.parts or (whole,):
+            if not literal.json or literal.end - literal.start < hoist_from:
+                continue
+            breaks = "\n" * source.line_ends(literal.start, literal.end)
+            edits.replace(literal.start, literal.end, [f"{name}({len(found)}{breaks})"])
+            found.append(HoistedData(literal.start, literal.end, _once(node)))
     return found, name if found else None
 
 
@@ -64,7 +65,7 @@ def shortened(source: Source, literals: list[Literal], smallest: int) -> list[Se
     """The author's text for V8's check, with proven literals of at least this size made short."""
     parts: list[Segment] = []
     done = 0
-    for literal in literals:
+    for literal in (part for item in literals for part in item.parts or (item,)):
         if literal.proven and literal.end - literal.start >= smallest:
             parts += [(done, literal.start), _SHORT[literal.kind]]
             done = literal.end

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from holdfast.compiler.analysis import Reading
+from holdfast.compiler.embedded import Literal
 from holdfast.compiler.report import EmbeddedData
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import Node
@@ -17,22 +18,27 @@ def embedded_data(
     reading: Reading, source: Source, hoisted: Collection[int]
 ) -> list[EmbeddedData]:
     """The data of a job, one entry for each holder, in the order of the text."""
-    groups: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    groups: dict[tuple[int, str], list[Literal]] = {}
     for literal, node in zip(reading.literals, reading.nodes, strict=True):
-        groups.setdefault(_holder(node, source), []).append((literal.start, literal.end))
+        groups.setdefault(_holder(node, source), []).append(literal)
     out = []
-    for (_, name), ranges in groups.items():
-        total = sum(end - start for start, end in ranges)
+    for (_, name), literals in groups.items():
+        total = sum(item.end - item.start for item in literals)
         if total < REPORT_FROM:
             continue
         out.append(
             EmbeddedData(
                 name,
-                len(ranges),
+                len(literals),
                 total,
-                source.position(ranges[0][0])[0],
-                source.position(ranges[-1][1])[0],
-                sum(end - start for start, end in ranges if start in hoisted),
+                source.position(literals[0].start)[0],
+                source.position(literals[-1].end)[0],
+                sum(
+                    part.end - part.start
+                    for item in literals
+                    for part in item.parts or (item,)
+                    if part.start in hoisted
+                ),
             )
         )
     return out

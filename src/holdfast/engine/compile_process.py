@@ -128,7 +128,8 @@ def _compile_step(
     )
     job.report.seconds = round(time.process_time() - used, 4)
     job.report.peak_mb = _peak_mb()
-    _send_job(channel, index, step, job)
+    for body in module_frames(index, step, job):
+        channel.send(ToRun.MODULE, body)
     channel.record(Kind.REPORT, step=_word(step, "id"), **job.report.to_json())
     for line in (*job.report.warnings, *job.report.advice()):
         channel.log("CMP", "warn", line)
@@ -157,7 +158,8 @@ def _bare_name(specifier: str) -> str:
     return specifier if at < 0 else specifier[:at]
 
 
-def _send_job(channel: Channel, index: int, step: JsonObject, job: CompiledJob) -> None:
+def module_frames(index: int, step: JsonObject, job: CompiledJob) -> Iterator[bytes]:
+    """The bodies of the MODULE frames of a compiled step."""
     doubt = job.doubt and {
         "message": job.doubt.message,
         "line": job.doubt.line,
@@ -174,7 +176,7 @@ def _send_job(channel: Channel, index: int, step: JsonObject, job: CompiledJob) 
     ).encode()
     lengths = [len(meta), job.check_bytes, job.code_bytes]
     lengths += [item.end - item.start for item in job.data]
-    channel.stream(ToRun.MODULE, _head(index, step, lengths), _content(meta, job))
+    return _grouped(_head(index, step, lengths), _content(meta, job))
 
 
 def _content(meta: bytes, job: CompiledJob) -> Iterator[bytes]:
