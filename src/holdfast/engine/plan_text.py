@@ -25,6 +25,7 @@ _ESCAPE = 12
 _OUTSIDE = re.compile(r'[^"]*+')
 _TOKENS = re.compile(
     r'(?:[^"\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])(?=[\s\S]{6})"
     r"|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\[^u])*+"
 )
 #: A text that was taken out, or any other value.
