@@ -34,6 +34,7 @@ ESBUILD = "esbuild@0.28.2"
 SUFFIX = ".holdfast.cjs"
 CACHE = ".cache"
 _TIME_LIMIT_SECONDS = 60.0
+_OUTPUT_LIMIT = 64 << 20  # bytes; a code cache has a few
 #: Where esbuild's output makes the `module` of a CommonJS file.
 _MODULE = "mod = { exports: {} }"
 _MODULE_WITH_REQUIRE = "mod = { exports: {}, require }"
@@ -51,6 +52,8 @@ _OPTIONS = (
     # One byte per character in V8's memory.
     "--charset=ascii",
     "--log-level=silent",
+    # Not one that lies in a folder above the store.
+    "--tsconfig-raw={}",
     # The whole file is one function, as Node makes one of every CommonJS file.
     "--banner:js=(function (exports, require, module, __filename, __dirname) {",
     "--footer:js=})",
@@ -118,12 +121,14 @@ class Flattener:
         return target.relative_to(package).as_posix()
 
     async def _esbuild(self) -> Path:
-        """The bundler's program, fetched once. A failure is remembered: it concerns speed only."""
+        """The bundler's program, fetched once. That it is not to be had is remembered."""
         if self._program is None and self._unavailable is None:
             try:
                 found = await self._tools.ensure([ESBUILD])
                 self._program = _program(found[ESBUILD].path)
             except (AutoinstallError, StoreError) as error:
+                if isinstance(error, AutoinstallError) and error.transient:
+                    raise NotFlatError(error.message) from None
                 self._unavailable = error.message
         if self._program is None:
             reason = f"no esbuild ({self._unavailable})"
@@ -174,7 +179,8 @@ def _check_inputs(folder: Path, source: Path, notes: JsonObject) -> None:
 
 
 async def _shape(folder: Path, file: Path) -> JsonObject:
-    command = [sys.executable, "-m", "holdfast.adaptors.walled"]
+    # -P: nothing of the adaptor's folder may be taken for a part of Holdfast.
+    command = [sys.executable, "-P", "-m", "holdfast.adaptors.walled"]
     output = await _run([*command, str(folder), str(_SHAPE), str(LOADER), str(file)], folder)
     try:
         shape: JsonObject = json.loads(output.rstrip().rpartition("\n")[2])
@@ -201,7 +207,8 @@ async def _run(command: list[str], folder: Path) -> str:
         raise NotFlatError(reason) from None
     try:
         async with asyncio.timeout(_TIME_LIMIT_SECONDS):
-            output, _ = await process.communicate()
+            output = await _read(process)
+            await process.wait()
     except TimeoutError:
         reason = f"{Path(command[0]).name} took longer than {_TIME_LIMIT_SECONDS:.0f} s"
         raise NotFlatError(reason) from None
@@ -214,3 +221,14 @@ async def _run(command: list[str], folder: Path) -> str:
         reason = f"{Path(command[0]).name} ended with {process.returncode}"
         raise NotFlatError(reason)
     return output.decode(errors="replace")
+
+
+async def _read(process: asyncio.subprocess.Process) -> bytes:
+    assert process.stdout is not None
+    output = bytearray()
+    while piece := await process.stdout.read(1 << 20):
+        output += piece
+        if len(output) > _OUTPUT_LIMIT:
+            reason = "it prints without end while it loads"
+            raise NotFlatError(reason)
+    return bytes(output)

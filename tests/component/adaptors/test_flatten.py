@@ -146,6 +146,7 @@ def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: P
         ("import './not-there.js'; export const a = 1;", "esbuild ended with 1"),
         ("import '../../outside.js'; export const a = 1;", "outside of the adaptor's folder"),
         ("export const a = new Error().stack.includes('.holdfast.') ? 1 : 'one';", "something"),
+        ("import { writeSync } from 'fs'; for (;;) writeSync(1, 'x'.repeat(9e4));", "without end"),
         ("throw new Error('on load'); export const a = 1;", "ended with 1"),
         ("globalThis[new Error().stack.includes('.holdfast.') ? 'x' : 'y'] = 1;", "something"),
     ],
@@ -241,3 +242,21 @@ def test_the_walls_refuse_to_start_anything_without_a_file(tmp_path: Path) -> No
     command = [sys.executable, "-m", "holdfast.adaptors.walled"]
     ended = subprocess.run(command, check=False, capture_output=True, cwd=tmp_path)
     assert ended.returncode != 0
+
+
+def test_a_failure_of_the_network_is_not_remembered(tmp_path: Path) -> None:
+    class Unreachable:
+        asked = 0
+
+        async def ensure(self, specifiers: list[str]) -> dict[str, InstalledAdaptor]:
+            self.asked += 1
+            cause = "the npm registry cannot be reached"
+            raise AutoinstallError(cause, specifier=specifiers[0], transient=True)
+
+    tools = Unreachable()
+    flattener = Flattener(tools)
+    root = package(tmp_path, {"index.js": "export const a = 1;"})
+    for _ in range(2):
+        with pytest.raises(NotFlatError, match="cannot be reached"):
+            flatten(flattener, root)
+    assert tools.asked == 2
