@@ -18,8 +18,9 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: while it is open, this thread has a running event loop."""
     path = shutil.which("chromium")
     assert path, "Chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:

@@ -36,6 +36,16 @@ def served(data: Path) -> Iterator[Served]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def shared(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One platform for tests that do not mind what others leave behind."""
+    data = tmp_path_factory.mktemp("shared") / "data"
+    shutil.copytree(made, data)
+    with Served(data) as server:
+        server.deploy()
+        yield server
+
+
 @pytest.fixture
 def store(data: Path) -> Iterator[Store]:
     """The database alone, with one project."""

@@ -54,12 +54,12 @@ def test_a_manual_run_may_begin_with_a_job(served: Served) -> None:
         (json.dumps({"input": {"x": "y" * 10**7 * 2}}).encode(), 413),
     ],
 )
-def test_manual_runs_that_cannot_be(served: Served, body: bytes, status: int) -> None:
-    path = WORKFLOW.format(workflow_id(served))
-    answer = served.client.post(path, content=body)
+def test_manual_runs_that_cannot_be(shared: Served, body: bytes, status: int) -> None:
+    path = WORKFLOW.format(workflow_id(shared))
+    answer = shared.client.post(path, content=body)
     assert answer.status_code == status
     assert answer.json()["error"]
-    assert served.client.post(WORKFLOW.format("nope"), json={}).status_code == 404
+    assert shared.client.post(WORKFLOW.format("nope"), json={}).status_code == 404
 
 
 def run_both(talk: RunTalk, *, second: str = "success") -> tuple[str, str]:

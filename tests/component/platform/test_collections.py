@@ -19,6 +19,13 @@ def codes(served: Served) -> Served:
     return served
 
 
+@pytest.fixture(scope="module")
+def untouched(shared: Served) -> Served:
+    project = {"name": "coded", "workflows": [], "collections": [{"name": "codes"}]}
+    shared.deploy(project)
+    return shared
+
+
 def put(served: Served, **items: str) -> None:
     body = {"items": [{"key": key, "value": value} for key, value in items.items()]}
     answer = served.client.post("/collections/codes", json=body)
@@ -119,11 +126,11 @@ def test_times_filter_lists_and_deletions(codes: Served) -> None:
     ],
 )
 def test_bad_requests_are_refused(
-    codes: Served, method: str, path: str, body: Any, status: int
+    untouched: Served, method: str, path: str, body: Any, status: int
 ) -> None:
-    answer = codes.client.request(method, path, json=body)
+    answer = untouched.client.request(method, path, json=body)
     assert answer.status_code == status, answer.text
-    assert keys(codes) == []
+    assert keys(untouched) == []
 
 
 def test_versions_and_projects(codes: Served) -> None:

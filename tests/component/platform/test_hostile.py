@@ -72,7 +72,7 @@ def talk(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunTa
 
 
 CALM = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

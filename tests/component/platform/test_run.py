@@ -37,7 +37,7 @@ def test_a_run_goes_from_webhook_to_its_end(served: Served) -> None:
     assert found["versions"] == {"worker": "1.25.0"}
     (only,) = served.steps(run_id)
     assert (only["job_name"], only["exit_reason"], only["duration_ms"]) == ("Fetch", "success", 5)
-    assert served.logs(run_id) == ['got {"n": 1}']
+    assert served.logs(run_id) == ['got {"n":1}']
     body = served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body")
     assert body.json() == {"data": {"n": 1}}
 

@@ -17,26 +17,26 @@ from support.waiting import eventually
 
 
 @pytest.mark.parametrize("secret", ["wrong", ""])
-def test_a_worker_with_another_secret_is_refused_with_words(served: Served, secret: str) -> None:
+def test_a_worker_with_another_secret_is_refused_with_words(shared: Served, secret: str) -> None:
     token = sign_worker_token(secret, "w", int(time.time())) if secret else ""
     with (
         pytest.raises(InvalidStatus) as raised,
-        connect(f"{served.worker_url}/websocket?token={token}"),
+        connect(f"{shared.worker_url}/websocket?token={token}"),
     ):
         pass
     assert raised.value.response.status_code == 401
     assert b"WORKER_SECRET" in (raised.value.response.body or b"")
 
 
-def test_a_heartbeat_is_answered_at_once(served: Served) -> None:
-    with served.worker() as worker:
+def test_a_heartbeat_is_answered_at_once(shared: Served) -> None:
+    with shared.worker() as worker:
         worker.socket.send('[null,"40","phoenix","heartbeat",{}]')
         answer = json.loads(worker.socket.recv(timeout=5))
     assert answer == [None, "40", "phoenix", "phx_reply", {"status": "ok", "response": {}}]
 
 
-def test_unknown_topics_are_answered(served: Served) -> None:
-    with served.worker() as worker:
+def test_unknown_topics_are_answered(shared: Served) -> None:
+    with shared.worker() as worker:
         assert worker.push("lobby", "phx_join", {})["response"] == {"reason": "unmatched topic"}
         assert worker.push("worker:queue", "claim", {})["response"] == {
             "reason": "unmatched topic"
@@ -46,9 +46,9 @@ def test_unknown_topics_are_answered(served: Served) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[1,2,3]", '{"a":1}', '["1","1",2,"x",{}]'])
-def test_a_frame_that_is_none_closes_but_never_with_1000(served: Served, text: str) -> None:
+def test_a_frame_that_is_none_closes_but_never_with_1000(shared: Served, text: str) -> None:
     """A stock worker stays away for good after 1000 (W17)."""
-    with served.worker() as worker:
+    with shared.worker() as worker:
         worker.socket.send(text)
         with pytest.raises(ConnectionClosed) as raised:
             worker.socket.recv(timeout=5)
@@ -127,18 +127,18 @@ def test_large_documents_go_both_ways(served: Served) -> None:
     assert served.run(run_id)["state"] == "success"
 
 
-def test_a_frame_above_the_limit_closes_but_never_with_1000(served: Served) -> None:
+def test_a_frame_above_the_limit_closes_but_never_with_1000(shared: Served) -> None:
     frame = json.dumps([None, "1", "phoenix", "x", "y" * (32 * 1024 * 1024)])
 
     def send(worker: FrameWorker) -> None:
         worker.socket.send(frame)
         worker.socket.recv(timeout=20)
 
-    with served.worker() as worker:
+    with shared.worker() as worker:
         with pytest.raises(ConnectionClosed) as raised:
             send(worker)
         assert raised.value.rcvd is None or raised.value.rcvd.code == 1009
-    assert served.client.get("/ready").status_code == 200
+    assert shared.client.get("/ready").status_code == 200
 
 
 def test_stopping_closes_workers_so_that_they_come_back(data: Path) -> None:

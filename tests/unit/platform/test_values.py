@@ -34,7 +34,7 @@ def test_times_go_to_text_and_back() -> None:
     ("message", "text"),
     [
         ("plain", "plain"),
-        (["a", 1, {"b": [2]}, None], 'a 1 {"b": [2]} null'),
+        (["a", 1, {"b": [2]}, None], 'a 1 {"b":[2]} null'),
         (["zero\0byte", "bell\a"], "zero\ufffdbyte bell\ufffd"),
         (["line\nbreak\ttab"], "line\nbreak\ttab"),
         (["half \ud800 pair"], "half \ufffd pair"),

@@ -75,7 +75,10 @@ def message_text(message: Json) -> str:
     """A log message as one text: list elements joined by one space (1.5)."""
     parts = message if isinstance(message, list) else [message]
     text = " ".join(
-        part if isinstance(part, str) else json.dumps(part, ensure_ascii=False) for part in parts
+        part
+        if isinstance(part, str)
+        else json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+        for part in parts
     )
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
