@@ -44,6 +44,9 @@ def gather(
     notes: JsonObject = {}
     if recorder.late_frames:
         notes["late_frames"] = recorder.late_frames
+    largest = recorder.largest()
+    if largest is not None:
+        notes["largest"] = largest
     return Evidence(
         stop=stop[0],
         stop_detail=stop[1],

@@ -19,6 +19,7 @@ from holdfast.engine.frames import FromRun
 from holdfast.journal import BlobWriter, Journal
 from holdfast.model.evidence import Place
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 from holdfast.testing import faults
@@ -28,6 +29,8 @@ _STREAM = struct.Struct("<I")
 _MAX_PARSED = 256 * 1024
 _MAX_LOG = 4 * 1024 * 1024
 _MAX_STREAMS = 8
+#: Below this no part of a run is worth naming as the largest.
+_LARGE = MEBIBYTE
 
 _KEPT = frozenset({Kind.LOG, Kind.TRACE, Kind.REPORT})
 _READ = frozenset({Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
@@ -82,7 +85,7 @@ class Recorder:
         self.error: JsonObject | None = None
         self.late_frames = 0
         self.user_code = False
-        self.largest: tuple[int, str] | None = None
+        self.data = (0, "")  # most embedded data of a step, and the step's name
         self.on_said_end: Callable[[], None] = lambda: None
         self._folder = folder
         self._left = document_bytes
@@ -131,8 +134,22 @@ class Recorder:
         self._streams.clear()
 
     def _keep(self, kind: int, body: bytes) -> None:
-        _parsed(kind, body, _MAX_LOG)
+        value = _parsed(kind, body, _MAX_LOG)
+        if kind == Kind.REPORT:
+            size, name = value.get("data_bytes"), value.get("name")
+            if isinstance(size, int) and isinstance(name, str):
+                self.data = max(self.data, (size, name[:200]))
         self.journal.append(kind, body)
+
+    def largest(self) -> str | None:
+        """The largest part of the run that is known, in words; None when nothing is large."""
+        parts = [
+            (self.data[0], f'data embedded in the code of "{self.data[1]}"'),
+            (_size(self._folder / "plan.json"), "the code of the workflow"),
+            (_size(self._folder / "input.json"), "the input"),
+        ]
+        size, name = max(parts)
+        return f"{name} ({size / MEBIBYTE:.1f} MB)" if size >= _LARGE else None
 
     def _read(self, kind: Kind, body: JsonObject) -> None:
         if kind is Kind.PHASE:
@@ -211,6 +228,13 @@ class Recorder:
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
     """The documents of a run exceed what its journal may hold."""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _stream_number(body: bytes) -> int:

@@ -19,6 +19,7 @@ from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
 from holdfast.sandbox.spec import SCRATCH, Layer, Network, Spec
 
+#: Where no group shares the processors, runs step back behind the worker's own processes.
 _NICE = 5
 #: Libraries that programs of any distribution are linked with, and their loader.
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
@@ -133,7 +134,7 @@ class Walls:
             layers=layers,
             user=self.user,
             network=network,
-            niceness=_NICE,
+            niceness=0 if group.weighs_cpu else _NICE,
         )
 
     def _adaptors(self) -> list[Path]:

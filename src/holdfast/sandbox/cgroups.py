@@ -25,6 +25,10 @@ class Cgroup(Group):
     def name(self) -> str | None:
         return ":".join(str(folder) for folder in dict.fromkeys(self._folders.values()))
 
+    @property
+    def weighs_cpu(self) -> bool:
+        return "cpu" in self._folders
+
     def join(self) -> None:
         for folder in dict.fromkeys(self._folders.values()):
             (folder / "cgroup.procs").write_text("0")
@@ -58,6 +62,10 @@ class CgroupV1(Cgroup):
 
     def usage(self) -> int:
         return _number(self._memory / "memory.usage_in_bytes")
+
+    def unreclaimable(self) -> int:
+        stat = self._memory / "memory.stat"
+        return _field(stat, "total_rss") + _field(stat, "total_shmem")
 
     def peak(self) -> int:
         return _number(self._memory / "memory.max_usage_in_bytes")
@@ -105,6 +113,10 @@ class CgroupV2(Cgroup):
 
     def usage(self) -> int:
         return _number(self._memory / "memory.current")
+
+    def unreclaimable(self) -> int:
+        stat = self._memory / "memory.stat"
+        return _field(stat, "anon") + _field(stat, "shmem")
 
     def peak(self) -> int:
         return _number(self._memory / "memory.peak") or self.usage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.sandbox import processes
@@ -11,8 +12,9 @@ from holdfast.sandbox.groups import Group, Sampling
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OWN = Path("/proc/self/cgroup")
-#: CPU weight of all runs together against the worker's own processes (100 is even).
-_CPU_WEIGHT = 50
+#: CPU weight of all runs together; 100 is that of any one process beside them. Enough that runs
+#: are not starved by a busy machine, and the agent still gets its turn when they are busy.
+_CPU_WEIGHT = 800
 
 
 class Groups:
@@ -108,6 +110,8 @@ class Groups:
         home.mkdir(exist_ok=True)
         _delegate(folder)
         _delegate(home)
+        with suppress(OSError):  # no cpu controller was given to us
+            (home / "cpu.weight").write_text(str(_CPU_WEIGHT))
         return dict.fromkeys(("memory", "pids", "cpu"), home)
 
 

@@ -21,9 +21,18 @@ class Group(ABC):
     def join(self) -> None:
         """Called in a new process, before it does anything else."""
 
+    @property
+    def weighs_cpu(self) -> bool:
+        """Whether the group shares the processors fairly with what is outside of it."""
+        return False
+
     @abstractmethod
     def usage(self) -> int:
         """Memory in use now."""
+
+    def unreclaimable(self) -> int:
+        """Memory in use that the kernel cannot take back by dropping cached files."""
+        return self.usage()
 
     @abstractmethod
     def peak(self) -> int:
