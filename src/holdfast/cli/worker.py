@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ import click
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.supervisor import prepare_folders
 from holdfast.journal import RunLock
+from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token
 from holdfast.worker.config import OPTIONS, SOCKET_VARIABLE, Option, WorkerConfig
 from holdfast.worker.connection import check_secret
@@ -29,11 +31,11 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
     Raises UsageError if they are wrong.
     """
     config = WorkerConfig.from_environment(environment)
-    socket = config.data / "engine.sock"
+    path = config.data / "engine.sock"
     store = config.repo_dir or config.data / "adaptors"
     engine = EngineConfig(
         config.data,
-        socket,
+        path,
         agent=AGENT,
         store=store,
         standby=config.standby,
@@ -41,7 +43,7 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
         require=config.isolation,
     )
     argv = [sys.executable, "-m", "holdfast.engine.supervisor", "--config", engine.to_json()]
-    return argv, {**environment, SOCKET_VARIABLE: str(socket)}
+    return argv, {**environment, SOCKET_VARIABLE: str(path)}
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,9 +97,23 @@ def worker_command(**given: object) -> None:
     argv, environment = worker_command_line(environment)
     prepare_folders(EngineConfig(config.data, config.data / "engine.sock"))
     RunLock(config.data / "worker.lock").release()
+    check_port(config)
     token = sign_worker_token(config.secret, "holdfast-check", int(time.time()))
     asyncio.run(check_secret(config.lightning_url, token))
     os.execve(argv[0], argv, environment)  # noqa: S606 - the supervisor takes this process over
+
+
+def check_port(config: WorkerConfig) -> None:
+    """Raises UsageError if the health port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            message = f"The health port {config.host}:{config.port} cannot be opened: "
+            raise UsageError(
+                message + str(error.strerror), fix="Give another with --port (0: any free one)."
+            ) from None
 
 
 def with_flags(environment: Mapping[str, str], given: Mapping[str, object]) -> dict[str, str]:

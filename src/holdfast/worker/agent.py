@@ -46,7 +46,7 @@ DISK_PAUSE_SECONDS = 30.0
 #: Runs that have ended and are not delivered, per slot, before claiming stops.
 BACKLOG_PER_SLOT = 4
 #: After the deadline of a drain: least and most time to deliver what was ended, seconds.
-LAST_DELIVERY_SECONDS = (5.0, 30.0)
+LAST_DELIVERY_SECONDS = (10.0, 30.0)
 _PRUNE_SECONDS = 600.0
 _AGAIN_SECONDS = (1.0, 60.0)
 
@@ -293,7 +293,9 @@ class Agent:
             for run in running:
                 await run.cancel("The worker was stopped before the run had ended.")
             least, most = LAST_DELIVERY_SECONDS
-            await self._settled(min(most, max(least, self.config.drain_seconds)), None)
+            self._hurry.clear()  # another signal gives this up too
+            seconds = min(most, max(least, self.config.drain_seconds))
+            await self._settled(seconds, self._hurry)
         queue.leave()
         left = len(self.runs)
         connecting, *others = self._background
@@ -306,12 +308,12 @@ class Agent:
             return UNDELIVERED
         return ENDED_AT_DEADLINE if ended else DRAINED
 
-    async def _settled(self, seconds: float, hurry: asyncio.Event | None) -> bool:
+    async def _settled(self, seconds: float, hurry: asyncio.Event) -> bool:
         """Wait until nothing is left to do; False when the time is up."""
         deadline = self.connection.now() + seconds
         while self._tasks or any(loop.claims for loop in self.loops):
             left = deadline - self.connection.now()
-            if left <= 0 or (hurry is not None and hurry.is_set()):
+            if left <= 0 or hurry.is_set():
                 return False
             await asyncio.sleep(min(left, 0.02))
         return True

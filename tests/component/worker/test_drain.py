@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import httpx
 
-from fixtures.worker import QUICK, Worker, alive, descendants, slow
+from fixtures.worker import QUICK, Worker, alive, descendants, slow, until
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 
 
@@ -47,7 +48,7 @@ def test_w30_at_the_deadline_runs_end_with_a_true_outcome(tmp_path: Path) -> Non
             assert run.final
             assert run.state not in {"success", "fail"}
             assert run.names()[-2:] == ["step:complete", "run:complete"]
-            assert not any(alive(pid) for pid in family)
+            await until(lambda: not any(alive(pid) for pid in family))
 
     asyncio.run(story())
 
@@ -79,6 +80,7 @@ def test_an_undelivered_run_is_said_by_the_exit_code_and_delivered_by_the_next_s
             assert worker.process is not None
             worker.process.terminate()
             await worker.until(lambda: "worker.deadline" in worker.text())
+            worker.process.terminate()
             assert await asyncio.to_thread(worker.process.wait, 60) == 4
             await platform.start()
             worker.start()
@@ -97,6 +99,21 @@ def test_a_wrong_secret_ends_a_worker_that_was_started_by_hand(tmp_path: Path) -
             assert await asyncio.to_thread(worker.process.wait, 20) == 2
             assert "secret is wrong" in worker.text()
             assert "Traceback" not in worker.text()
+
+    asyncio.run(story())
+
+
+def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:
+    async def story() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            options = {"WORKER_PORT": taken.getsockname()[1]}
+            async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+                assert worker.process is not None
+                assert await asyncio.to_thread(worker.process.wait, 20) == 2
+                assert "health port" in worker.text()
+                assert "Traceback" not in worker.text()
 
     asyncio.run(story())
 
