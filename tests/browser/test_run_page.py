@@ -41,6 +41,22 @@ def test_the_page_follows_a_run_to_its_end(served: Served, page: Page) -> None:
     expect(page).to_have_title(f"Run {run_id[:8]} · Referrals · Holdfast")
 
 
+def test_a_worker_that_goes_away_is_noticed_on_the_page(served: Served, page: Page) -> None:
+    run_id = served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        page.goto(f"/runs/{run_id}")
+        expect(page.locator(".head .chip")).to_have_text("Running")
+        expect(page.locator("#worker-gone")).to_have_count(0)
+    expect(page.locator("#worker-gone")).to_contain_text("not connected")
+    with served.worker() as worker:
+        worker.join_run(talk.run)
+        RunTalk(worker, talk.run).log("back")
+        page.reload()
+        expect(page.locator("#worker-gone")).to_have_count(0)
+
+
 def fail(talk: RunTalk) -> str:
     """Fetch works, Store fails; the id of the failed step."""
     talk.start()

@@ -18,8 +18,6 @@ from holdfast.platform.app import create_app
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 
-#: Websocket pings: a dead peer is noticed within 25 s.
-_PING_SECONDS, _PONG_SECONDS = 10.0, 15.0
 _STOP_SECONDS = 5
 
 
@@ -74,8 +72,8 @@ async def serve(
         lifespan="off",  # started here, so that its errors reach the caller as they are
         ws="websockets-sansio",
         ws_max_size=settings.frame_bytes,
-        ws_ping_interval=_PING_SECONDS,
-        ws_ping_timeout=_PONG_SECONDS,
+        ws_ping_interval=settings.ping_seconds,
+        ws_ping_timeout=settings.pong_seconds,
         timeout_graceful_shutdown=_STOP_SECONDS,
         server_header=False,
     )

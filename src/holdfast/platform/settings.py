@@ -47,8 +47,9 @@ class Settings:
     #: A run whose worker is gone and silent for so long is lost.
     silence_seconds: float = 120.0
     janitor_seconds: float = 5.0
-    #: Returns of a claim to the queue before the run is given up.
-    claim_returns: int = 3
+    #: Websocket pings: a dead peer is noticed within the sum of both.
+    ping_seconds: float = 10.0
+    pong_seconds: float = 15.0
     #: What a worker that knows Holdfast may do beyond the common protocol.
     window: int = 64
 

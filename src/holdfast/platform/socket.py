@@ -195,6 +195,7 @@ class _Socket:
     async def _end(self, code: int) -> None:
         """The worker has gone: its channels end, claims it never joined return to the queue."""
         self._platform.workers.remove(self._worker)
+        runs = frozenset(self._worker.runs)
         for topic in list(self._tasks):
             await self._stop(topic)
         logger.info("worker.disconnected id=%s", self._worker.worker_id)
@@ -205,7 +206,7 @@ class _Socket:
             )
             database.submit(back)
         if not self._platform.workers.is_connected(self._worker.worker_id):
-            database.submit(lambda tx: record_seen(tx, self._worker, gone=True))
+            database.submit(partial(record_seen, connection=self._worker, gone=True, runs=runs))
         if self._websocket.application_state is WebSocketState.CONNECTED:
             with suppress(Exception):
                 await self._websocket.close(code)

@@ -92,14 +92,22 @@ def record_connected(tx: Transaction, connection: WorkerConnection) -> None:
     tx.notify("workers", "connected", worker_id=connection.worker_id)
 
 
-def record_seen(tx: Transaction, connection: WorkerConnection, *, gone: bool) -> None:
-    """Mirror a sign of life, or the end of the connection."""
+def record_seen(
+    tx: Transaction,
+    connection: WorkerConnection,
+    *,
+    gone: bool,
+    runs: frozenset[str] = frozenset(),
+) -> None:
+    """Mirror a sign of life, or the end of the connection, which concerns these runs."""
     values: dict[str, object] = {"last_heartbeat_at": connection.heartbeat_at}
     if connection.name is not None:
         values["name"] = connection.name
     if gone:
         values["disconnected_at"] = tx.now
         tx.notify("workers", "disconnected", worker_id=connection.worker_id)
+        for run_id in runs:
+            tx.notify(f"run:{run_id}", "worker gone")
     tx.connection.execute(
         update(t.workers).where(t.workers.c.id == connection.worker_id).values(**values)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -139,6 +140,22 @@ def test_a_frame_above_the_limit_closes_but_never_with_1000(shared: Served) -> N
             send(worker)
         assert raised.value.rcvd is None or raised.value.rcvd.code == 1009
     assert shared.client.get("/ready").status_code == 200
+
+
+def test_a_worker_that_is_frozen_is_noticed(data: Path) -> None:
+    """Its socket stays open and says nothing: pings find out (issue 6, item 7)."""
+    with Served(data, ping_seconds=0.1, pong_seconds=0.3) as served:
+        token = sign_worker_token(served.platform.keys.worker_secret, "frozen", 1)
+        port = int(served.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as raw:
+            raw.sendall(
+                f"GET /worker/websocket?token={token} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+                "upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n"
+                "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            )
+            assert raw.recv(12) == b"HTTP/1.1 101"
+            eventually(lambda: served.platform.workers.is_connected("frozen"), "it is there")
+            eventually(lambda: not served.platform.workers.is_connected("frozen"), "it is gone")
 
 
 def test_stopping_closes_workers_so_that_they_come_back(data: Path) -> None:

@@ -270,7 +270,7 @@ steps = Table(
     Column("exit_reason", String(32)),
     Column("error_type", String(255)),
     Column("error_message", Text),
-    Column("duration_ms", Integer),
+    Column("duration_ms", BigInteger),
     Column("mem", Text),
     Column("repaired", Boolean, nullable=False, server_default=text("false")),
     Index("ix_steps_job_id_started_at", "job_id", "started_at"),

@@ -97,6 +97,10 @@ async def run(request: Request) -> Response:
     values: dict[str, Any] = {
         **found,
         "chosen_given": step is not None,
+        "worker_gone": row.worker_id is not None
+        and not found["final"]
+        and not platform.workers.is_connected(row.worker_id),
+        "silence_seconds": platform.settings.silence_seconds,
         "explanation": explain(row.state, row.error_type),
         "graph": layout(found["parts"], found["states"]),
         "input_id": input_id,

@@ -233,7 +233,7 @@ def upgrade() -> None:
         sa.Column("exit_reason", sa.String(length=32), nullable=True),
         sa.Column("error_type", sa.String(length=255), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
-        sa.Column("duration_ms", sa.Integer(), nullable=True),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("mem", sa.Text(), nullable=True),
         sa.Column("repaired", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.ForeignKeyConstraint(
