@@ -127,6 +127,8 @@ def length(segments: Iterable[Segment]) -> int:
 def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
     """What translates positions of a rendered text: only the places where the rule changes."""
     entries: list[Entry] = []
+    if segments == [(0, len(source))]:
+        return entries
     line = column = 1
     author = (1, 1)
     for segment in segments:

@@ -35,10 +35,15 @@ class CompileError(HoldfastError):
         self.name = name
         self.excerpt = excerpt
 
-    def __str__(self) -> str:
+    @property
+    def description(self) -> str:
+        """Step, message and place in one line, then the author's line with its caret."""
         where = "" if self.line is None else f" ({self.line}:{self.column or 1})"
         text = f"{self.name}: {self.message}{where}" if self.name else f"{self.message}{where}"
-        return "\n".join(part for part in (text, self.excerpt, self.fix) if part)
+        return f"{text}\n{self.excerpt}" if self.excerpt else text
+
+    def __str__(self) -> str:
+        return f"{self.description}\n{self.fix}" if self.fix else self.description
 
 
 @dataclass(frozen=True, slots=True)

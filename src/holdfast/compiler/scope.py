@@ -16,6 +16,21 @@ _IDENTIFIERS = frozenset(
 )
 
 
+#: Nodes that declare something, or are a scope.
+_SCOPED = (
+    _DECLARATIONS
+    | FUNCTIONS
+    | {
+        "variable_declarator",
+        "for_in_statement",
+        "program",
+        "statement_block",
+        "catch_clause",
+        "class",
+    }
+)
+
+
 class Scope:
     """Declared names of the module, a function or a catch clause (or the own name of a class)."""
 
@@ -88,7 +103,7 @@ class Uses:
             if kind == "export_statement":
                 stack.extend((child, scope) for child in reversed(_exported(node)))
                 continue
-            inner = self._enter(node, scope)
+            inner = self._enter(node, scope) if kind in _SCOPED else scope
             for child in reversed(node.children):
                 # The name and the computed key of a function stand outside it.
                 outside = child.field == "name" and kind in FUNCTIONS
