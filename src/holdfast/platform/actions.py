@@ -44,29 +44,28 @@ def start_run(
     job_id: str | None = None,
 ) -> Created:
     """A manual run of a whole workflow, or from one job. Raises ActionError."""
-    workflow = tx.connection.execute(
-        select(t.workflows).where(
+    project_id = tx.connection.scalar(
+        select(t.workflows.c.project_id).where(
             t.workflows.c.id == workflow_id, t.workflows.c.deleted_at.is_(None)
         )
-    ).one_or_none()
-    if workflow is None:
+    )
+    if project_id is None:
         message = "There is no such workflow."
         raise ActionError(message, 404)
-    if body is not None and not isinstance(body, dict):
-        message = "The input must be a JSON object."
-        raise ActionError(message)
-    if dataclip_id is None:
-        text = json.dumps(body or {}, ensure_ascii=False)
-        if len(text.encode("utf-8", "replace")) > settings.payload_bytes:
-            message = f"The input is larger than {settings.payload_mb:g} MB."
-            raise ActionError(message, 413)
-        dataclip_id = dataclips.insert_clip(
-            tx, project_id=workflow.project_id, kind="saved_input", body=text
-        )
-    else:
-        _usable(tx, dataclip_id, workflow.project_id)
     trigger_id, job_id = _beginning(tx, workflow_id, job_id)
-    start = Start(
+    if dataclip_id is None:
+        dataclip_id = _saved_input(tx, settings, project_id, body)
+    else:
+        _usable(tx, dataclip_id, project_id)
+    start = _by_hand(workflow_id, dataclip_id, trigger_id, job_id)
+    return create_work_order(tx, start, settings)
+
+
+def _by_hand(
+    workflow_id: str, dataclip_id: str | None, trigger_id: str | None, job_id: str | None
+) -> Start:
+    """What people start goes before what waits (2.1)."""
+    return Start(
         workflow_id,
         dataclip_id,
         trigger_id=trigger_id,
@@ -75,7 +74,17 @@ def start_run(
         priority=IMMEDIATE,
         created_by="admin",
     )
-    return create_work_order(tx, start, settings)
+
+
+def _saved_input(tx: Transaction, settings: Settings, project_id: str, body: Json) -> str:
+    if body is not None and not isinstance(body, dict):
+        message = "The input must be a JSON object."
+        raise ActionError(message)
+    text = json.dumps(body or {}, ensure_ascii=False)
+    if len(text.encode("utf-8", "replace")) > settings.payload_bytes:
+        message = f"The input is larger than {settings.payload_mb:g} MB."
+        raise ActionError(message, 413)
+    return dataclips.insert_clip(tx, project_id=project_id, kind="saved_input", body=text)
 
 
 def _beginning(
@@ -127,6 +136,26 @@ def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None 
     Steps of branches that do not depend on the chosen one belong to the new run, too. Raises
     ActionError.
     """
+    run = _ended_run(tx, run_id)
+    trigger_id, job_id = run.starting_trigger_id, run.starting_job_id
+    clip, step = run.dataclip_id, None
+    if step_id is not None:
+        step = steps.find_step(tx.connection, run_id, step_id)
+        if step is None:
+            message = "The run has no such step."
+            raise ActionError(message, 404)
+        trigger_id, job_id, clip = None, step.job_id, step.input_dataclip_id
+    _usable(tx, clip, run.project_id)
+    _still_there(tx, run.workflow_id, trigger_id or job_id)
+    snapshot = newest_snapshot(tx.connection, run.workflow_id)
+    start = _by_hand(run.workflow_id, clip, trigger_id, job_id)
+    new_run = create_run(tx, run.work_order_id, snapshot, start, settings)
+    if step is not None:
+        _carry_over(tx, run, step, new_run)
+    return Created(run.work_order_id, new_run)
+
+
+def _ended_run(tx: Transaction, run_id: str) -> Row[Any]:
     run = find_run(tx.connection, run_id)
     if run is None:
         message = "There is no such run."
@@ -134,35 +163,7 @@ def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None 
     if not RunState(run.state).final:
         message = "The run has not ended yet."
         raise ActionError(message)
-    step = None
-    if step_id is not None:
-        step = steps.find_step(tx.connection, run_id, step_id)
-        if step is None:
-            message = "The run has no such step."
-            raise ActionError(message, 404)
-    clip = run.dataclip_id if step is None else step.input_dataclip_id
-    _usable(tx, clip, run.project_id)
-    trigger, job = run.starting_trigger_id, run.starting_job_id
-    if step is not None:
-        trigger, job = None, step.job_id
-    elif trigger is not None or job is not None:
-        _still_there(tx, run.workflow_id, trigger or job)
-    if step is not None:
-        _still_there(tx, run.workflow_id, job)
-    start = Start(
-        run.workflow_id,
-        clip,
-        trigger_id=trigger,
-        job_id=job,
-        queue="manual",
-        priority=IMMEDIATE,
-        created_by="admin",
-    )
-    snapshot = newest_snapshot(tx.connection, run.workflow_id)
-    new_run = create_run(tx, run.work_order_id, snapshot, start, settings)
-    if step is not None:
-        _carry_over(tx, run, step, new_run)
-    return Created(run.work_order_id, new_run)
+    return run
 
 
 def _still_there(tx: Transaction, workflow_id: str, node_id: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.applications import Starlette
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.app import create_app
@@ -65,19 +66,7 @@ async def serve(
     app = create_app(settings, resolve=resolve)
     platform: Platform = app.state.platform
     listener = _listen(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",  # started here, so that its errors reach the caller as they are
-        ws="websockets-sansio",
-        ws_max_size=settings.frame_bytes,
-        ws_ping_interval=settings.ping_seconds,
-        ws_ping_timeout=settings.pong_seconds,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-        server_header=False,
-    )
-    server = _Server(config)
+    server = _Server(_configuration(app, settings))
     stopped = stop or asyncio.Event()
     with listener:
         async with app.router.lifespan_context(app):
@@ -96,6 +85,21 @@ async def serve(
                 platform.hub.close()
                 server.should_exit = True
                 await serving
+
+
+def _configuration(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",  # started here, so that its errors reach the caller as they are
+        ws="websockets-sansio",
+        ws_max_size=settings.frame_bytes,
+        ws_ping_interval=settings.ping_seconds,
+        ws_ping_timeout=settings.pong_seconds,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        server_header=False,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -192,7 +192,17 @@ def test_several_mistakes_are_told_at_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# nothing", "null", "- a\n- b", "just text", "!!python/object:os.system {}"]
+    "text",
+    [
+        "",
+        "# nothing",
+        "null",
+        "- a\n- b",
+        "just text",
+        "!!python/object:os.system {}",
+        "a: \x01",
+        "[" * 5000,
+    ],
 )
 def test_what_is_no_project_is_explained(text: str) -> None:
     assert problems(text)[0].startswith("project.yaml:1")

@@ -50,7 +50,8 @@ class Source:
                 Problem(mark.line + 1 if mark else 1, f"broken YAML:{context} {what}")
             )
         except (yaml.YAMLError, ValueError) as error:
-            self.problems.append(Problem(1, f"broken YAML: {error}"))
+            one_line = " ".join(str(error).split())
+            self.problems.append(Problem(1, f"broken YAML: {one_line}"))
         except RecursionError:
             self.problems.append(Problem(1, "broken YAML: nested too deeply"))
         return None
