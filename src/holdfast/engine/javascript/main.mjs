@@ -1,6 +1,8 @@
 // The engine's run process: waits for one run, executes it, leaves
 // (docs/engine-protocol.md, "The engine's frames").
 
+import { StringDecoder } from 'node:string_decoder';
+
 import { Kind, receive, send } from './channel.mjs';
 import { setClock } from './clock.mjs';
 import { ModuleReader } from './compiled.mjs';
@@ -15,7 +17,10 @@ class Delivery {
   credentials = {};
   plan = [];
   modules = new Map();
-  input = [];
+  /** The initial state; undefined when none was sent. */
+  input = undefined;
+  /** Keeps the bytes of a character that a frame cut through. */
+  #decoder = new StringDecoder('utf8');
   #reader = new ModuleReader();
 
   take(kind, body) {
@@ -33,7 +38,8 @@ class Delivery {
         this.#module(body);
         break;
       case Kind.INPUT:
-        this.input.push(Buffer.from(body));
+        // as text at once: a large state does not lie here as bytes and as text
+        this.input = (this.input ?? '') + this.#decoder.write(body);
         break;
       default:
         throw new Error(`unknown frame ${kind}`);
@@ -49,7 +55,7 @@ class Delivery {
   finish() {
     const { options, credentials, modules } = this;
     const plan = parse(joined(this.plan));
-    const input = this.input.length > 0 ? joined(this.input) : undefined;
+    const { input } = this;
     this.plan = this.input = undefined;
     return { options, credentials, modules, plan, input };
   }

@@ -146,6 +146,7 @@ export class Run {
       document = new Document('{"data":{},"configuration":{}}');
     } else if (typeof given === 'object') {
       document = new Document(this.input);
+      document.value = given; // parsed once; the first step takes it
     } else {
       document = new Document(`{"data":${this.input}}`);
     }
@@ -193,32 +194,32 @@ export class Run {
   /** Breadth first, one at a time. Gives the leaves by key and the fault of the first that failed. */
   async #traverse(input) {
     const { plan } = this;
-    const queue = [{ id: plan.start, input, last: true }];
+    const queue = [{ id: plan.start, input }];
+    if (input) input.readers = 1;
     const times = new Map();
     const leaves = new Map();
     let failed;
     while (queue.length > 0) {
-      const { id, input: given, last } = queue.shift();
+      const { id, input: given } = queue.shift();
       const count = times.get(id) ?? 0;
       times.set(id, count + 1);
-      const { document, next, fault } = await this.#visit(plan.byId.get(id), given, last);
+      const { document, next, fault } = await this.#visit(plan.byId.get(id), given);
       const isLeaf = id === plan.end || next.length === 0;
-      if (isLeaf && document !== undefined) leaves.set(count === 0 ? id : `${id}-${count}`, document);
+      if (document) document.readers += next.length + (isLeaf ? 1 : 0);
+      if (isLeaf && document) leaves.set(count === 0 ? id : `${id}-${count}`, document);
       if (isLeaf) failed ??= fault;
       if (id === plan.end) break;
-      next.forEach((to, index) => {
-        queue.push({ id: to, input: document, last: index === next.length - 1 });
-      });
+      for (const to of next) queue.push({ id: to, input: document });
     }
     return { leaves, failed };
   }
 
-  async #visit(planned, input, last) {
+  async #visit(planned, input) {
     const module = this.modules.get(this.plan.steps.indexOf(planned));
     if (module === undefined) return this.#pass(planned, input);
     const step = new Step(this, planned, new JobText(planned, module), input);
     try {
-      await this.active.run(step, () => step.execute(last));
+      await this.active.run(step, () => step.execute());
     } catch (error) {
       this.culprit ??= step;
       throw error;
@@ -229,7 +230,7 @@ export class Run {
 
   /** A step without an expression: its input goes on as it is. */
   #pass(planned, input) {
-    if (input) input.kept = true;
+    if (input) input.readers -= 1;
     const state = this.plan.looksAtState(planned) ? input?.peek() : undefined;
     const next = this.plan.next(planned, state, () => {});
     if (this.plan.mayChangeState(planned)) input?.refresh();

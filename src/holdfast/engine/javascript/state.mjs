@@ -15,8 +15,8 @@ export class Document {
     this.text = text;
     this.bytes = bytes;
     this.value = undefined;
-    /** Set when a step without code handed it on: then it has more readers than one step's next. */
-    this.kept = false;
+    /** Steps that are still to take it, and the final state if it is part of that. */
+    this.readers = 0;
     /** What is sent in its place, when it is too large to be sent. */
     this.withheld = undefined;
     /** Its id on the platform. */
@@ -31,9 +31,10 @@ export class Document {
     return this.value;
   }
 
-  /** A value of the reader's own. `last`: nobody reads this document afterwards. */
-  take(last) {
-    if (!last || this.kept) return parse(this.text);
+  /** A value of the reader's own. The last reader gets what there is, and the text goes. */
+  take() {
+    this.readers -= 1;
+    if (this.readers > 0) return parse(this.text);
     const value = this.value ?? parse(this.text);
     // large states exist often enough: not once more as text while the step runs
     this.value = this.text = undefined;

@@ -26,14 +26,14 @@ export class Step {
   }
 
   /**
-   * Run it. `last`: nobody reads the input afterwards. Raises a Fault, or a raw error, when the
-   * run cannot go on; the step is closed by an event before.
+   * Run it. Raises a Fault, or a raw error, when the run cannot go on; the step is closed by an
+   * event before.
    */
-  async execute(last) {
+  async execute() {
     const { run, plan } = this;
     run.log.info(`Starting step ${this.label}`);
     run.trace('init-start', { jobId: plan.id });
-    const state = await this.#prepare(last);
+    const state = await this.#prepare();
     run.trace('init-complete', { jobId: plan.id, duration: this.measure.elapsed });
     run.open(this);
     const started = milliseconds();
@@ -50,12 +50,12 @@ export class Step {
     if (Math.max(this.measure.stateIn, this.measure.stateOut) > LARGE) this.forget?.();
   }
 
-  async #prepare(last) {
+  async #prepare() {
     const { run, plan } = this;
     this.measure.stateIn = this.input?.bytes ?? 0;
     const configuration = await run.configurationOf(plan);
     const defaults = await run.defaultsOf(plan);
-    const input = this.input?.take(last);
+    const input = this.input?.take();
     return assemble(input, { ...plan, state: defaults }, configuration, run.plan.credentials);
   }
 
