@@ -66,8 +66,11 @@ def _journal_problems(expected: Expected, data: Path) -> Iterator[str]:
     if extra:
         yield f"not in the journal: {extra[:3]}"
     both = set(once) & set(written)
-    if [key for key in once if key in both] != [k for k in dict.fromkeys(written) if k in both]:
-        yield "events arrived in another order than they happened"
+    arrived = [key for key in once if key in both]
+    happened = [key for key in dict.fromkeys(written) if key in both]
+    if arrived != happened:
+        place = next(n for n, key in enumerate(arrived) if key != happened[n])
+        yield f"another order: {arrived[place : place + 3]} came, not {happened[place]}"
 
 
 def _has_outcome(folder: Path) -> bool:

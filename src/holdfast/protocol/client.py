@@ -309,6 +309,10 @@ class Client:
                 channel.state = State.WAITING
                 channel.due = now + self._pause(channel)
                 self._happened.append(JoinRefused(channel.topic, reply.response))
+        elif _unmatched(reply) and reply.ref in channel.pushes:
+            # The platform has no such channel any more; its phx_error or phx_close is under way.
+            self._lose(channel, Loss.CLOSE)
+            channel.due = now + self._pause(channel)
         elif channel.pushes.pop(reply.ref, None) is not None:
             self._happened.append(Replied(channel.topic, reply))
         elif reply.ref in channel.overdue:
@@ -347,6 +351,12 @@ class Client:
     def _next_ref(self) -> str:
         self._ref += 1
         return str(self._ref)
+
+
+def _unmatched(reply: Reply) -> bool:
+    """Whether the platform says that it knows no such channel: no word about the event itself."""
+    answer = reply.response
+    return not reply.ok and isinstance(answer, dict) and answer.get("reason") == "unmatched topic"
 
 
 __all__ = [

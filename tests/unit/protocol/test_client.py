@@ -113,6 +113,20 @@ def test_w16_a_channel_the_platform_closes_is_joined_again(event: str, loss: Los
     assert decode_text(frame).event == "phx_join"
 
 
+def test_an_event_for_a_channel_the_platform_has_dropped_is_not_a_refused_event() -> None:
+    client, _ = joined_client()
+    refs = [client.push("run:a", "run:log", {}, 1.0, timeout=30) for _ in range(2)]
+    frames = client.outgoing()
+    for frame in frames:
+        client.received(answer(frame, "error", {"reason": "unmatched topic"}), 1.5)
+    assert client.happenings() == [
+        ChannelLost("run:a", Loss.CLOSE),
+        *(Unanswered("run:a", ref, Loss.CLOSE) for ref in refs),
+    ]
+    client.tick(2.5)
+    assert [decode_text(frame).event for frame in client.outgoing()] == ["phx_join"]
+
+
 def test_a_refused_join_is_tried_again_with_growing_pauses_until_it_is_left() -> None:
     client = Client()
     client.join("run:a", {}, 0.0, timeout=30)
