@@ -30,7 +30,7 @@ from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun,
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
 from holdfast.testing import faults
 from holdfast.worker import log
-from holdfast.worker.casebook import Case, Casebook
+from holdfast.worker.casebook import Case, Casebook, remove
 from holdfast.worker.claims import Claimer
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
@@ -199,7 +199,9 @@ class Agent:
         """Every journal that is not put away: continue, deliver, or report what is true."""
         found = await asyncio.to_thread(lambda: list(self.casebook.found()))
         for case in found:
-            if isinstance(case, Path):
+            if isinstance(case, Path) and await asyncio.to_thread(self.casebook.is_bare, case):
+                await asyncio.to_thread(remove, case)
+            elif isinstance(case, Path):
                 kept = await asyncio.to_thread(self.casebook.set_aside, case)
                 log.error("journal.unreadable", folder=kept)
             elif case.delivery is not Ending.OPEN:

@@ -27,6 +27,8 @@ from holdfast.worker.vault import Vault, write_private
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
 _RENEWED = "token"  # the sealed token of a later claim, where there was one
+#: More than any CLAIMED record; a larger unreadable journal held more than a claim.
+_CLAIM_BYTES = 64 * 1024
 _KEPT = {"journal", "mark", "plan.json"}
 
 
@@ -165,6 +167,16 @@ class Casebook:
         folder.path.rename(target)
         sync_folder(self.archive)
         os.utime(target)
+
+    def is_bare(self, path: Path) -> bool:
+        """Whether a folder was only being made: no claim in it was ever acknowledged."""
+        try:
+            with JournalReader(RunFolder(path).journal) as reader:
+                return next(reader.read(), None) is None and reader.tail_bytes < _CLAIM_BYTES
+        except FileNotFoundError:
+            return True
+        except JournalDamaged:
+            return False
 
     def set_aside(self, path: Path) -> Path:
         """Move a folder that tells nothing out of the way, for a person to look at."""

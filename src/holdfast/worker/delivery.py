@@ -13,7 +13,8 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 | other error to the outcome | sent `FINAL_REFUSALS` times, then given up with a note (W14) |
 | no answer in time | sent again, `TIMEOUTS` times in all; the outcome for ever |
 | connection lost | sent again after the rejoin (W9) |
-| channel crashed | sent again; an event that does it `CRASHES` times is noted as refused |
+| channel crashed | sent again; the first unanswered event, after `CRASHES` of them, is noted |
+| channel closed | sent again after the rejoin |
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from holdfast.worker import events
 from holdfast.worker.events import Event
 
 TIMEOUTS = 5
-CRASHES = 3
+CRASHES = 5
 FINAL_REFUSALS = 5
-#: A frame of this size that was in flight at three lost connections is suspected and shrunk.
+#: A frame of this size that was in flight at so many lost connections is suspected and shrunk.
+LOSSES = 3
 SUSPECT_BYTES = 1_000_000
 #: Bytes that may be unanswered; a larger event goes alone.
 BYTES_IN_FLIGHT = 2_000_000
@@ -235,14 +237,18 @@ class Delivery:
                     self._give_up_on(item, "no answer")
             elif loss is Loss.CONNECTION:
                 item.losses += 1
-                if item.losses >= CRASHES and item.event.bytes >= SUSPECT_BYTES:
+                if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
                     self.too_large(item)
-            else:
+            elif loss is Loss.ERROR and item is self._head():
+                # What is answered in order crashes at its first unanswered event, if at any.
                 item.crashes += 1
                 if item.crashes >= CRASHES:
                     self._crashed(item)
         self.not_before = now + (self._backoff.next(lambda: 0.5) if loss is None else 0.0)
         self._settle()
+
+    def _head(self) -> Item | None:
+        return next((item for item in self._queue if not item.accepted), None)
 
     def _landed(self, shipment: Shipment) -> None:
         self._flying.remove(shipment)

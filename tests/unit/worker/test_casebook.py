@@ -90,8 +90,21 @@ def test_a_folder_that_tells_nothing_is_set_aside(book: Casebook) -> None:
     (book.journals / "r9" / "journal").write_bytes(b"garbage!garbage!")
     (found,) = book.found()
     assert isinstance(found, Path)
+    assert not book.is_bare(found)
     assert book.set_aside(found).exists()
     assert list(book.found()) == []
+
+
+def test_a_claim_that_was_cut_off_before_it_was_acknowledged_is_no_damage(book: Casebook) -> None:
+    case = opened(book)
+    whole = case.folder.journal.read_bytes()
+    for size in (0, 8, 20, len(whole) - 1):
+        case.folder.journal.write_bytes(whole[:size])
+        assert book.is_bare(case.folder.path)
+    case.folder.journal.write_bytes(whole)
+    assert not book.is_bare(case.folder.path)
+    case.folder.journal.unlink()
+    assert book.is_bare(case.folder.path)
 
 
 def test_retention_by_age_and_by_size(book: Casebook) -> None:

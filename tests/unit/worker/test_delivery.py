@@ -253,12 +253,26 @@ def test_an_event_that_crashes_the_channel_is_left_out_at_last() -> None:
     assert drain(delivery) == ["run:log", "run:complete"]
 
 
+def test_w16_a_channel_that_is_closed_or_crashes_is_not_the_fault_of_what_follows() -> None:
+    delivery = begin(whole_run(logs=3), offer=FAST)
+    for loss in (Loss.CLOSE, Loss.ERROR) * (module.CRASHES - 1):
+        flying = []
+        while (shipment := delivery.next(0.0)) is not None:
+            flying.append(shipment)
+        for shipment in flying:
+            delivery.unanswered(shipment, loss, 0.0)
+    names = drain(delivery)
+    assert names[0] == "run:start"
+    assert names[-1] == "run:complete"
+    assert delivery.notes == []
+
+
 def test_w20_a_large_event_in_flight_at_every_loss_is_shrunk() -> None:
     tape = Tape()
     tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success",
              output_dataclip_id="d", output={"blob": "0" * 64, "bytes": 9_000_000})  # fmt: skip
     delivery = begin(tape)
-    for _ in range(module.CRASHES):
+    for _ in range(module.LOSSES):
         shipment = delivery.next(0.0)
         assert shipment is not None
         assert "output" not in shipment.items[0].event.without
