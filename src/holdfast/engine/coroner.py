@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import shutil
+import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.shim_recorder import OpenStep, closing, now_text
-from holdfast.journal import Journal, JournalError, JournalReader, RunFolder, RunLock
+from holdfast.journal import (
+    Journal,
+    JournalError,
+    JournalReader,
+    RunFolder,
+    RunLock,
+    is_locked,
+)
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Evidence, Loss, Memory, Place
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import USER_CODE_KINDS, Kind
-from holdfast.sandbox import cgroups, processes
+from holdfast.sandbox import cgroups, kernel, processes
 from holdfast.sandbox.finder import Groups
 
 _KILL_SECONDS = 5.0
@@ -153,20 +164,48 @@ def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
         journal.flush()
 
 
-def sweep(config: EngineConfig, groups: Groups) -> int:
-    """After a start: bury every run that nobody owns any more; returns how many there were.
+def sweep(config: EngineConfig, groups: Groups) -> None:
+    """After a start: bury every run that nobody owns any more.
 
-    Runs of shims that outlived an earlier supervisor are waited for, one after the other.
+    Shims that outlived an earlier supervisor are nobody's children: this waits for each of them
+    and buries its run if it ends without an outcome. To be called in a process of its own.
     """
+    kernel.die_with_parent(signal.SIGKILL)
     groups.sweep()
-    buried = 0
-    if config.journals.is_dir():
-        buried = sum(bury(folder) for folder in config.journals.iterdir())
     for folder in (config.data / "scratch").glob("*"):
         maker = folder.name.rpartition("-")[2]
         if maker.isdigit() and processes.start_time(int(maker)) is None:
             shutil.rmtree(folder, ignore_errors=True)
-    return buried
+    survivors: dict[int, Path] = {}
+    for folder in config.journals.iterdir() if config.journals.is_dir() else ():
+        if not bury(folder):
+            handle = _survivor(RunFolder(folder))
+            if handle is not None:
+                survivors[handle] = folder
+    _wait_for(survivors)
+
+
+def _survivor(run: RunFolder) -> int | None:
+    """A handle of the live shim that holds this run; None when there is none."""
+    if not run.lock.exists() or not is_locked(run.lock):
+        return None
+    with suppress(JournalError, OSError):
+        launched = read_remains(run.journal).launched or {}
+        pid, started = _int(launched.get("shim")), _int(launched.get("shim_started"))
+        if pid and processes.is_alive(pid, started):
+            return os.pidfd_open(pid)
+    return None
+
+
+def _wait_for(survivors: dict[int, Path]) -> None:
+    waiting = select.poll()
+    for handle in survivors:
+        waiting.register(handle, select.POLLIN)
+    while survivors:
+        for handle, _ in waiting.poll():
+            waiting.unregister(handle)
+            os.close(handle)
+            bury(survivors.pop(handle))
 
 
 def _int(value: Json) -> int:

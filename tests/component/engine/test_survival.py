@@ -84,6 +84,27 @@ def test_a_new_supervisor_buries_what_died_meanwhile(tmp_path: Path) -> None:
     assert outcome.error_type == "ShimLost"
 
 
+def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
+    async def launch(running: Running, request: RunRequest) -> int:
+        handle = await Engine(running.config.socket).launch(request)
+        await until(handle, Kind.STEP_START)
+        running.process.kill()
+        running.process.wait()
+        await handle.close()
+        return int(str((await until(handle, Kind.LAUNCHED))["shim"]))
+
+    with engine(tmp_path) as running:
+        request = prepare(running, BUSY)
+        shim = asyncio.run(launch(running, request))
+    with engine(tmp_path) as running:
+        # Another run, so that the new one has surely looked around.
+        assert execute(running, prepare(running, SLOW)).outcome.reason is Reason.SUCCESS
+        assert read_outcome(request.directory) is None
+        os.kill(shim, signal.SIGKILL)
+        outcome = eventually(lambda: read_outcome(request.directory), "an outcome")
+    assert outcome.error_type == "ShimLost"
+
+
 def test_a_run_of_an_earlier_boot_is_told_as_that(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "earlier")
     with Journal.create(folder.journal) as journal:
