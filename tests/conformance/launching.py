@@ -47,7 +47,8 @@ class Launch:
 @functools.cache
 def common_folder() -> Path:
     """Where `@openfn/language-common` is installed, from the registry if need be."""
-    store = Store(ROOT / ".cache" / "adaptors")
+    # its files as npm lays them out: what cases expect of stack traces was recorded with them
+    store = Store(ROOT / ".cache" / "conformance", flatten=False)
     return asyncio.run(store.ensure([COMMON]))[COMMON].path
 
 

@@ -48,13 +48,13 @@ def read_soundly(
                 sound = False
                 break
             tree, copy = repaired
-        root, ends = convert(tree, place, embedded)
-        again = _separate(copy, ends)
+        root, misread = convert(tree, place, embedded)
+        again = _join(_separate(copy, misread.overrun), misread.words)
         if again == copy:
             return root, True
         copy, tree = again, parse(again)
-    root, ends = convert(tree, place, embedded)
-    return root, sound and not is_broken(tree) and not ends
+    root, misread = convert(tree, place, embedded)
+    return root, sound and not is_broken(tree) and not misread.overrun
 
 
 def is_broken(tree: tree_sitter.Tree) -> bool:
@@ -105,6 +105,17 @@ def _separate(copy: bytes, ends: Iterable[int]) -> bytes:
             continue
         changed = changed or bytearray(copy)
         changed[match.start() : match.end()] = b";" + _blank(match[0])[1:]
+    return copy if changed is None else bytes(changed)
+
+
+def _join(copy: bytes, ends: Iterable[int]) -> bytes:
+    """Take line ends and comments away behind a word that goes on."""
+    changed: bytearray | None = None
+    for end in ends:
+        match = _GAP.match(copy, end)
+        if match is not None and match[0].strip(b" "):
+            changed = changed or bytearray(copy)
+            changed[match.start() : match.end()] = b" " * len(match[0])
     return copy if changed is None else bytes(changed)
 
 

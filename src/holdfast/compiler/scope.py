@@ -23,8 +23,6 @@ _SCOPED = (
     | {
         "variable_declarator",
         "for_in_statement",
-        "program",
-        "statement_block",
         "catch_clause",
         "class",
     }
@@ -118,8 +116,6 @@ class Uses:
             node.has("const") or node.has("let") or node.has("var")
         ):
             self._bind(node.child("left"), scope)
-        elif kind in {"program", "statement_block"}:
-            self._misread_let(node, scope)
         if kind in FUNCTIONS:
             scope = Scope("function", scope, node.start)
             if kind in {"function_expression", "generator_function"}:
@@ -189,18 +185,6 @@ class Uses:
                         if local is not None and _is_helper(node, item, self._text):
                             self.helper_imported = True
 
-    def _misread_let(self, block: Node, scope: Scope) -> None:
-        """`let` alone on a line is read as a statement of its own; it declares what follows."""
-        for statement, following in zip(block.children, block.children[1:], strict=False):
-            if statement.type != "expression_statement" or not statement.children:
-                continue
-            word = statement.children[0]
-            if word.type != "identifier" or self._text[word.start : word.end] != "let":
-                continue
-            self._bindings.add(word)
-            for target in _let_targets(following):
-                self._bind(target, scope)
-
 
 def _is_helper(statement: Node, item: Node, text: str) -> bool:
     origin, alias = statement.child("source"), item.child("alias")
@@ -211,21 +195,6 @@ def _is_helper(statement: Node, item: Node, text: str) -> bool:
         and text[item.start : item.end].split(maxsplit=1)[0] == "defer"
         and text[alias.start : alias.end] == "_defer"
     )
-
-
-def _let_targets(statement: Node) -> list[Node]:
-    """The names after a misread `let`: `a`, `a = 1`, `a = 1, b`, `{a} = x`."""
-    targets: list[Node] = []
-    stack = list(statement.children) if statement.type == "expression_statement" else []
-    while stack:
-        node = stack.pop()
-        if node.type == "sequence_expression":
-            stack.extend(node.children)
-        elif node.type == "assignment_expression":
-            targets.extend(child for child in node.children if child.field == "left")
-        elif node.type == "identifier":
-            targets.append(node)
-    return targets
 
 
 def _exported(node: Node) -> list[Node]:

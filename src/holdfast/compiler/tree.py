@@ -1,7 +1,7 @@
 """The structure of a job's text: tree-sitter's tree, made small and given parents.
 
 Tree-sitter finds structure; whether the text is correct is V8's to say. Comments and punctuation
-are left out. Known misreadings are put right where the tree is used (`is_await`, `let_names`).
+are left out. What is misread is put right in `repair`, or where the tree is used (`is_await`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
 
 import tree_sitter
 
@@ -42,14 +43,19 @@ _FINAL = frozenset(
 )
 _GOING_ON = frozenset(
     {
+        "assignment_expression",
+        "augmented_assignment_expression",
+        "binary_expression",
         "call_expression",
         "member_expression",
+        "sequence_expression",
         "subscript_expression",
-        "binary_expression",
         "ternary_expression",
         "update_expression",
     }
 )
+#: Keywords of modules that tree-sitter takes for names when a line end follows.
+_KEYWORDS = frozenset({b"await", b"let"})
 #: The children of a leaf; nobody adds to it.
 _NONE: list[Node] = []
 
@@ -81,6 +87,14 @@ class Node:
         return any(child.type == kind for child in self.children)
 
 
+class Misread(NamedTuple):
+    """Places in the parsed text that tree-sitter misread: where it went on from an expression
+    that nothing can go on from, and where it let a keyword be a name."""
+
+    overrun: list[int]
+    words: list[int]
+
+
 class TooCostlyError(Exception):
     """Reading the text takes more work than its size allows."""
 
@@ -108,14 +122,12 @@ def parse(text: bytes) -> tree_sitter.Tree:
 
 def convert(
     tree: tree_sitter.Tree, place: Callable[[int], int], embedded: frozenset[bytes]
-) -> tuple[Node, list[int]]:
+) -> tuple[Node, Misread]:
     """Our tree of a tree; `place` gives the author's offset for one of the parsed text.
 
-    Identifiers whose text is among `embedded` come out as nodes of type `embedded`. The numbers
-    are offsets in the parsed text: there an expression ends that nothing can go on from, and
-    tree-sitter went on.
+    Identifiers whose text is among `embedded` come out as nodes of type `embedded`.
     """
-    overrun: list[int] = []
+    misread = Misread([], [])
     cursor = tree.walk()
     top = cursor.node
     assert top is not None
@@ -123,7 +135,7 @@ def convert(
     root = Node(intern(top.type), place(top.start_byte), place(top.end_byte), None, None)
     parent = root
     if not cursor.goto_first_child():
-        return root, overrun
+        return root, misread
     while True:
         item = cursor.node
         assert item is not None
@@ -134,21 +146,24 @@ def convert(
                 start, end = place(item.start_byte), place(item.end_byte)
                 _add(parent, Node(intern(kind), start, end, None, parent))
         elif kind != "comment":
-            if embedded and kind == "identifier" and item.text in embedded:
-                kind = "embedded"
+            if kind == "identifier":
+                if embedded and item.text in embedded:
+                    kind = "embedded"
+                elif item.text in _KEYWORDS:
+                    misread.words.append(item.end_byte)
             start, end = place(item.start_byte), place(item.end_byte)
             name = cursor.field_name
             node = Node(intern(kind), start, end, name and intern(name), parent)
             _add(parent, node)
             if kind in _FINAL and parent.type in _GOING_ON and _is_overrun(node, item):
-                overrun.append(item.end_byte)
+                misread.overrun.append(item.end_byte)
             if cursor.goto_first_child():
                 parent = node
                 continue
         while not cursor.goto_next_sibling():
             cursor.goto_parent()
             if parent.parent is None:
-                return root, overrun
+                return root, misread
             parent = parent.parent
 
 
@@ -158,6 +173,8 @@ def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
     if parent is None or parent.children[0] is not node:
         return False
     if node.type == "arrow_function":
+        if parent.type == "sequence_expression":
+            return False
         body = item.child_by_field_name("body")
         return body is not None and body.type == "statement_block"
     if node.type == "update_expression":
