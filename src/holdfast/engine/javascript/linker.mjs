@@ -27,7 +27,11 @@ function addExtensionHook() {
         return next(specifier, context);
       } catch (error) {
         if (error.code !== 'ERR_MODULE_NOT_FOUND' || path.extname(specifier)) throw error;
-        return next(`${specifier}.js`, context);
+        try {
+          return next(`${specifier}.js`, context);
+        } catch {
+          throw error; // in the words of the import as it was written
+        }
       }
     },
   });
