@@ -63,7 +63,7 @@ TAILS = [
     "in z",
     "(1, $.a)",
 ]
-GAPS = ["\n", "\r\n", "\n\n  ", " ", "\u2028", " // c\n"]
+GAPS = ["\n", "\r\n", "\n\n  ", " ", "\u2028", " // c\n", "\r", " // c\r"]
 
 
 def line_ends() -> list[str]:

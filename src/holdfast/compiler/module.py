@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from holdfast.compiler.chains import Chain
 from holdfast.compiler.edit import Segment
+from holdfast.compiler.source import LINE_END
 from holdfast.compiler.tree import Node, bare, in_chain, is_await, is_call, outer
 
 _COMMENTS = re.compile(r"//[^\n\r]*|/\*.*?\*/", re.DOTALL)
@@ -35,7 +36,7 @@ class Layout:
 
 def lay_out(root: Node, text: str, chains: list[Chain]) -> Layout:
     """Sort the top-level statements."""
-    statements = [item for item in root.children if item.type != "hash_bang_line"]
+    statements = root.children
     rewritten = {chain.call for chain in chains}
     operations, last_other, default = [], -1, None
     listed = None
@@ -111,9 +112,9 @@ def _begin(parts: list[Segment], text: str, header: str) -> int:
     """The imports, at the very beginning; a hashbang line becomes a comment."""
     done = len(BYTE_ORDER_MARK) if text.startswith(BYTE_ORDER_MARK) else 0
     if text.startswith("#!"):
-        end = text.find("\n") + 1
-        parts += ["//", (2, end or len(text)), "" if end else "\n"]
-        done = end or len(text)
+        match = LINE_END.search(text)
+        done = match.end() if match else len(text)
+        parts += ["//", (2, done), "" if match else "\n"]
     parts.append(header)
     return done
 

@@ -18,6 +18,7 @@ _GAP = re.compile(
     rb"(?:[\s\x0b\x0c]|\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf|//[^\n\r]*+|/\*(?s:.*?)\*/)*+"
 )
 _SEPARATOR = re.compile(rb"\xe2\x80[\xa8\xa9]")
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _LONG_COMMENT = re.compile(rb"/\*(?s:.*?)\*/")
 _LINE_END = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]")
 #: An escape that only a tagged template may hold; tree-sitter refuses it even there.
@@ -35,6 +36,12 @@ def read_soundly(
 
     Raises TooCostlyError.
     """
+    if copy.startswith(b"#!"):
+        end = _LINE_END.search(copy)
+        length = end.start() if end else len(copy)
+        copy = b" " * length + copy[length:]
+    if b"\r" in copy:
+        copy = _LONE_RETURN.sub(b"\n", copy)
     tree, sound = parse(copy), True
     if b"\xe2\x80" in copy and (lines := _SEPARATOR.sub(b"  \n", copy)) != copy:
         # Tree-sitter does not let these end a comment. In a string they are no line ends.
