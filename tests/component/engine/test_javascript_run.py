@@ -179,6 +179,14 @@ def test_the_answer_to_a_webhook_is_reported() -> None:
     assert complete["webhook_response"] == {"status": 202, "body": {"ok": True}}
 
 
+def test_a_large_answer_to_a_webhook_is_a_document() -> None:
+    code = "export default [s => ({ webhookResponse: { body: 'ü'.repeat(100_000) } })]"
+    ended = run(job(code))
+    complete = one(ended, Kind.STEP_COMPLETE)
+    assert "webhook_response" not in complete
+    assert ended.document(complete["webhook_response_document"]) == {"body": "ü" * 100_000}
+
+
 def test_credentials_come_by_step_and_leave_no_trace_in_the_state() -> None:
     code = "export default [s => ({ ...s, seen: s.configuration.token.length })]"
     ended = run(job(code), credentials={"a": {"token": "hunter2!"}})

@@ -6,14 +6,15 @@ import { randomUUID as uuid } from 'node:crypto';
 import { Kind, send, sendText, stream } from './channel.mjs';
 import { stamp } from './clock.mjs';
 import { stepErrorType } from './faults.mjs';
+import { byteLength } from './serialise.mjs';
 import { withholding } from './state.mjs';
 
 const randomUUID = uuid;
 const { stringify, parse } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
-/** A longer answer to a webhook becomes a document of its own. */
-const RESPONSE_LIMIT = 64 * 1024;
+/** Bytes: a longer answer to a webhook becomes a document of its own. */
+const RESPONSE_LIMIT = 160 * 1024;
 /** Characters of what else a record may hold: the shim parses records up to 256 KiB. */
 const MESSAGE_LIMIT = 16 * 1024;
 const DETAILS_LIMIT = 32 * 1024;
@@ -97,7 +98,7 @@ export class Report {
   #response(step) {
     const text = step.document?.response;
     if (text === undefined) return {};
-    return text.length <= RESPONSE_LIMIT ? { webhook_response: parse(text) }
+    return byteLength(text) <= RESPONSE_LIMIT ? { webhook_response: parse(text) }
       : { webhook_response_document: stream(text) };
   }
 
