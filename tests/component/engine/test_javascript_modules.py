@@ -93,8 +93,7 @@ def test_only_adaptors_may_be_imported(specifier: str) -> None:
 
 def test_the_runtime_lends_its_promise_helper_and_nothing_else() -> None:
     code = (
-        "import * as all from '@openfn/runtime';"
-        "export default [s => ({ data: Object.keys(all) })]"
+        "import * as all from '@openfn/runtime';export default [s => ({ data: Object.keys(all) })]"
     )
     assert output(run(job(code))) == {"data": ["defer"]}
 
