@@ -122,6 +122,9 @@ async def throughput(runs: int) -> None:
             begun = time.perf_counter()
             await asyncio.gather(*(one() for _ in range(runs)))
             rate = runs / (time.perf_counter() - begun)
+            await asyncio.sleep(2)
+            spent = _processor_seconds(_supervisor(bench)) / runs * 1000
+        say(f"processor time of a run, {standby} standby", spent, "ms")
         say(f"throughput, four at a time, {standby} standby", rate, "runs/s")
 
 
@@ -206,6 +209,12 @@ def _supervisor(bench: Bench) -> int:
     raise AssertionError
 
 
+def _processor_seconds(pid: int) -> float:
+    """What a process's children that are gone have used, and their children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def _proportional(pid: int) -> int:
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -231,6 +240,12 @@ async def leaks(runs: int) -> None:
             path for path in (bench.data / "journals").iterdir() if read_outcome(path) is None
         ]
         say(f"runs without an outcome, of {runs}", str(len(unfinished)))
+        await asyncio.sleep(2)
+        family = processes.family([_supervisor(bench)])
+        zombies = [pid for pid in family if _state(Path(f"/proc/{pid}")) == "Z"]
+        say(f"left after {runs} runs: zombies", str(len(zombies)))
+        scratch = [path for path in (bench.data / "scratch").iterdir() if not _alive(path)]
+        say(f"left after {runs} runs: scratch folders", str(len(scratch)))
     await asyncio.sleep(2)
     after = _inventory()
     for name, number in after.items():
@@ -238,14 +253,20 @@ async def leaks(runs: int) -> None:
 
 
 def _inventory() -> dict[str, int]:
+    """Groups and scratch folders of makers that are gone, and mounts."""
     groups = [
         path
         for root in ("memory", "pids", "cpu")
         for path in Path("/sys/fs/cgroup", root).glob("**/holdfast/*-*")
+        if not _alive(path)
     ]
-    zombies = [pid for pid in Path("/proc").glob("[0-9]*") if _state(pid) == "Z"]
     mounts = Path("/proc/self/mountinfo").read_text().count("\n")
-    return {"groups": len(groups), "zombies": len(zombies), "mounts": mounts}
+    return {"groups": len(groups), "mounts": mounts}
+
+
+def _alive(path: Path) -> bool:
+    maker = path.name.rpartition("-")[2]
+    return not maker.isdigit() or processes.start_time(int(maker)) is not None
 
 
 def _state(folder: Path) -> str:

@@ -164,6 +164,15 @@ def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
         journal.flush()
 
 
+def clear(config: EngineConfig, groups: Groups) -> None:
+    """Take away groups and scratch folders whose makers are gone."""
+    groups.sweep()
+    for folder in (config.data / "scratch").glob("*"):
+        maker = folder.name.rpartition("-")[2]
+        if maker.isdigit() and processes.start_time(int(maker)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep(config: EngineConfig, groups: Groups) -> None:
     """After a start: bury every run that nobody owns any more.
 
@@ -171,11 +180,7 @@ def sweep(config: EngineConfig, groups: Groups) -> None:
     and buries its run if it ends without an outcome. To be called in a process of its own.
     """
     kernel.die_with_parent(signal.SIGKILL)
-    groups.sweep()
-    for folder in (config.data / "scratch").glob("*"):
-        maker = folder.name.rpartition("-")[2]
-        if maker.isdigit() and processes.start_time(int(maker)) is None:
-            shutil.rmtree(folder, ignore_errors=True)
+    clear(config, groups)
     survivors: dict[int, Path] = {}
     for folder in config.journals.iterdir() if config.journals.is_dir() else ():
         if not bury(folder):

@@ -212,11 +212,11 @@ class Supervisor:
             if self._agent is not None and pid == self._agent.pid:
                 self._agent_ended(os.waitstatus_to_exitcode(status))
             elif pid in self._shims:
-                self._shim_ended(pid)
+                self._shim_ended(pid, clean=status == 0)
             else:
                 self._helpers.discard(pid)
 
-    def _shim_ended(self, pid: int) -> None:
+    def _shim_ended(self, pid: int, *, clean: bool) -> None:
         tell = self._shims.pop(pid)
         waiting = self._waiting.pop(pid, None)
         if waiting is not None:  # it died before there was a run for it
@@ -224,8 +224,13 @@ class Supervisor:
             self._loop.after("standby", _CALM_SECONDS, self._make_standby)
         folder = os.read(tell, 4096).decode().strip()
         os.close(tell)
+        if not clean:
+            self._help(lambda: self._bury(folder))
+
+    def _bury(self, folder: str) -> None:
         if folder:
-            self._help(lambda: coroner.bury(Path(folder)))
+            coroner.bury(Path(folder))
+        coroner.clear(self._config, self._host.groups)
 
     def _start_agent(self) -> None:
         if not self._config.agent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +74,20 @@ def test_the_limits_hold_there_too(running: Running) -> None:
     ended = run(running, f"export default [state => {{ {code} }}];", limits=ROOM)
     assert "standby-" in str(ended.bodies(Kind.LAUNCHED)[0]["scratch"])
     assert ended.outcome.error_type == "OOMError"
+
+
+def test_one_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    with engine(tmp_path, standby=1, standby_memory_mb=128) as running:
+        folder = eventually(lambda: waiting(running), "a standby process")[0]
+        os.kill(int(folder.name.rpartition("-")[2]), signal.SIGKILL)
+        groups = [
+            path
+            for root in ("memory", "pids", "cpu")
+            for path in Path("/sys/fs/cgroup", root).glob(f"**/holdfast/{folder.name}")
+        ]
+        left = [folder, *groups]
+        eventually(lambda: not any(path.exists() for path in left), f"{left} are gone")
+        assert run(running, "export default [s => s]", limits=ROOM).outcome.error_type is None
 
 
 def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
