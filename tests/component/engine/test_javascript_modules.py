@@ -127,6 +127,17 @@ def test_an_adaptor_error_keeps_what_the_adaptor_says(tmp_path: Path) -> None:
     }
 
 
+def test_the_authors_frame_is_found_below_many_of_the_adaptors(tmp_path: Path) -> None:
+    text = """const go = (n) => { if (n === 0) throw new Error('deep'); return go(n - 1); };
+        export const dig = () => (state) => go(20);
+        export const fn = (f) => (state) => f(state);"""
+    place = adaptor(tmp_path, "1.0.0", {"i.mjs": text})
+    code = f"import {{ dig, fn }} from '{NAME}';\nexport default [fn(s => dig()(s))]"
+    complete = one(use(place, code), Kind.STEP_COMPLETE)
+    assert complete["error_type"] == "AdaptorError"
+    assert complete["position"] == {"line": 2, "column": 30}
+
+
 @pytest.mark.parametrize("call", ["process.exit(42)", "process.reallyExit(42)"])
 def test_an_adaptor_that_exits_ends_the_run_truthfully(tmp_path: Path, call: str) -> None:
     place = adaptor(

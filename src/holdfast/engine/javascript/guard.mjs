@@ -8,6 +8,7 @@ import { Fault, describe, messageOf } from './faults.mjs';
 import * as stacks from './stack.mjs';
 
 const { writeSync } = fs;
+const STACK_FRAMES = 40;
 
 /** Take hold of the ways out. Call before any code of adaptors or jobs is loaded. */
 export function guard() {
@@ -20,6 +21,8 @@ export function guard() {
   process.on('uncaughtException', (error) => protection.uncaught(error));
   process.on('unhandledRejection', (error) => protection.uncaught(error));
   process.on('beforeExit', () => protection.stuck());
+  // adaptors call through many layers: the author's frame is to be among those that are kept
+  Error.stackTraceLimit = STACK_FRAMES;
   return protection;
 }
 
