@@ -81,7 +81,7 @@ def test_the_supervisor_dies_and_a_new_worker_takes_over(tmp_path: Path) -> None
 
     async def story() -> None:
         async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
-            run = platform.enqueue(one_job_plan(slow(3)), input={})
+            run = platform.enqueue(one_job_plan(slow(2)), input={})
             await started(platform, run)
             family = descendants(worker.pid)
             os.kill(worker.pid, signal.SIGKILL)
