@@ -80,8 +80,12 @@ def proportional_bytes(pid: int) -> int | None:
 def kill_family(roots: list[int], deadline_seconds: float = 2.0) -> None:
     """SIGKILL these processes and their descendants, also ones born meanwhile."""
     end = time.monotonic() + deadline_seconds
+    # Whoever was seen once is remembered: its parent may be gone before it is.
+    known: dict[int, int | None] = {}
     while time.monotonic() < end:
-        alive = [pid for pid in family(roots) if _state(pid) not in (None, "Z", "X")]
+        for pid in family(roots):
+            known.setdefault(pid, start_time(pid))
+        alive = [pid for pid, started in known.items() if _runs(pid, started)]
         if not alive:
             return
         for pid in alive:
@@ -92,6 +96,10 @@ def kill_family(roots: list[int], deadline_seconds: float = 2.0) -> None:
             except PermissionError:
                 return  # not ours: only a namespace's or group's own end can reach it
         time.sleep(0.002)
+
+
+def _runs(pid: int, started: int | None) -> bool:
+    return is_alive(pid, started) and _state(pid) not in (None, "Z", "X")
 
 
 def _state(pid: int) -> str | None:
