@@ -28,6 +28,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
+from holdfast.sandbox import kernel
 from holdfast.testing import faults
 from holdfast.worker import log
 from holdfast.worker.casebook import Case, Casebook, remove
@@ -374,6 +375,7 @@ async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """The entry point. Errors a person can mend are one message and exit code 2."""
+    kernel.set_dumpable(False)  # its environment holds the secret: not for others of this user
     try:
         config = WorkerConfig.from_environment(environment)
         log.set_up(config.log_level)
