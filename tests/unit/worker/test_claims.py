@@ -1,0 +1,128 @@
+"""One claim loop: slots, pauses, and what refreshes it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from holdfast.model.json import Json
+from holdfast.protocol.client import Loss
+from holdfast.protocol.frames import Payload, Reply
+from holdfast.protocol.messages import ClaimedRun
+from holdfast.worker.claims import Claimer
+from holdfast.worker.connection import AnswerLost
+from holdfast.worker.workloops import Workloop, parse_workloops
+
+
+@dataclass
+class Queue:
+    """worker:queue as the loop sees it; the test answers."""
+
+    joined: bool = True
+    asked: list[asyncio.Future[Reply]] = field(default_factory=list)
+    payloads: list[Payload] = field(default_factory=list)
+
+    def push(self, event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
+        assert event == "claim"
+        self.payloads.append(payload)
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+    def answer(self, *runs: str) -> None:
+        given: list[Json] = [{"id": run, "token": "t"} for run in runs]
+        self.asked[-1].set_result(Reply("1", "ok", {"runs": given}))
+
+
+@dataclass
+class Scene:
+    queue: Queue
+    loop: Workloop
+    claimer: Claimer
+    taken: list[str]
+    why: list[str | None]
+
+
+def scene(slots: int) -> Scene:
+    queue, taken, why = Queue(), [], [None]
+    (loop,) = parse_workloops(f"manual>*:{slots}")
+
+    def take(run: ClaimedRun, _: Workloop) -> None:
+        taken.append(run.id)
+
+    claimer = Claimer(
+        loop, queue, "w", (0.01, 0.02), 30, take, lambda: why[0], chance=lambda: 0.5  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Scene(queue, loop, claimer, taken, why)
+
+
+async def turns() -> None:
+    """Let everything that is ready go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_loop_claims_until_it_is_full_and_again_when_a_slot_is_free() -> None:
+    async def story() -> None:
+        stage = scene(2)
+        running = asyncio.create_task(stage.claimer.run())
+        await turns()
+        assert stage.queue.payloads == [
+            {"demand": 1, "worker_name": "w", "queues": ["manual", "*"]}
+        ]
+        assert stage.loop.free == 1
+        stage.queue.answer("a")
+        await turns()
+        stage.queue.answer("b")
+        await turns()
+        assert stage.taken == ["a", "b"]
+        assert len(stage.queue.asked) == 2, "full: no further claim"
+        stage.loop.runs.discard("a")
+        for _ in range(5):
+            stage.claimer.refresh()
+        await turns()
+        assert len(stage.queue.asked) == 3, "W29: one claim, however often it is refreshed"
+        running.cancel()
+
+    asyncio.run(story())
+
+
+def test_w2_a_lost_answer_gives_its_slot_back() -> None:
+    async def story() -> None:
+        stage = scene(1)
+        claim = asyncio.create_task(stage.claimer.claim())
+        await turns()
+        assert stage.loop.free == 0
+        stage.queue.asked[0].set_exception(AnswerLost(Loss.CONNECTION))
+        assert await claim == 0
+        assert stage.loop.free == 1
+
+    asyncio.run(story())
+
+
+def test_nothing_is_claimed_while_it_is_blocked_or_not_joined() -> None:
+    async def story() -> None:
+        stage = scene(1)
+        stage.why[0] = "the disk is nearly full"
+        running = asyncio.create_task(stage.claimer.run())
+        await asyncio.sleep(0.05)
+        assert stage.queue.asked == []
+        stage.why[0], stage.queue.joined = None, False
+        stage.claimer.refresh()
+        await asyncio.sleep(0.05)
+        assert stage.queue.asked == []
+        assert await stage.claimer.claim() == 0
+        stage.queue.joined = True
+        stage.claimer.refresh()
+        await turns()
+        assert len(stage.queue.asked) == 1
+        running.cancel()
+
+    asyncio.run(story())
+
+
+def test_w7_an_answer_with_more_runs_than_were_asked_for_is_taken_whole() -> None:
+    stage = scene(1)
+    runs: list[Json] = [{"id": name, "token": "t"} for name in "abc"]
+    assert stage.claimer.accept(Reply("1", "ok", {"runs": runs})) == 3
+    assert stage.taken == ["a", "b", "c"]
+    assert stage.claimer.accept(Reply("1", "error", "no")) == 0
