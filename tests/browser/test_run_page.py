@@ -57,6 +57,27 @@ def test_a_worker_that_goes_away_is_noticed_on_the_page(served: Served, page: Pa
         expect(page.locator("#worker-gone")).to_have_count(0)
 
 
+def test_a_tab_that_comes_back_shows_what_it_missed(served: Served, page: Page) -> None:
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        page.goto(f"/runs/{talk.id}")
+        talk.log("seen")
+        expect(page.locator("#log .msg")).to_have_text(["seen"])
+        hide = """hidden => {
+            Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+        page.evaluate(hide, True)
+        expect(page.locator("#live[data-on]")).to_have_count(0)
+        talk.log("missed")
+        talk.complete()
+        expect(page.locator("#log .msg")).to_have_text(["seen"])
+        page.evaluate(hide, False)
+        expect(page.locator("#log .msg")).to_have_text(["seen", "missed"])
+        expect(page.locator(".head .chip")).to_have_text("Success")
+
+
 def fail(talk: RunTalk) -> str:
     """Fetch works, Store fails; the id of the failed step."""
     talk.start()

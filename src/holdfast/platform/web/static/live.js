@@ -3,27 +3,46 @@
   "use strict";
 
   // Log lines come as HTML that the server has escaped; `changed` asks htmx to fetch the live part.
+  // Hidden tabs let go of their connection: browsers allow six for each host.
   var page = document.querySelector("[data-events]");
-  if (page) {
-    var source = new EventSource(page.dataset.events);
+  var light = document.getElementById("live");
+  var source = null;
+  var last = null;
+
+  function show(event) {
+    var log = document.getElementById("log");
+    var following = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+    last = event.lastEventId;
+    log.insertAdjacentHTML("beforeend", JSON.parse(event.data));
+    while (log.children.length > 5000) { log.firstElementChild.remove(); }
+    var empty = document.getElementById("log-empty");
+    if (empty) { empty.hidden = true; }
+    if (following) { log.scrollTop = log.scrollHeight; }
+  }
+
+  function connect() {
+    var address = page.dataset.events;
+    if (last !== null) { address = address.replace(/after=\d+/, "after=" + last); }
+    source = new EventSource(address);
+    source.addEventListener("log", show);
     source.addEventListener("changed", function () {
       document.body.dispatchEvent(new CustomEvent("changed"));
     });
-    source.addEventListener("log", function (event) {
-      var log = document.getElementById("log");
-      var following = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
-      log.insertAdjacentHTML("beforeend", JSON.parse(event.data));
-      var empty = document.getElementById("log-empty");
-      if (empty) { empty.hidden = true; }
-      while (log.children.length > 5000) { log.firstElementChild.remove(); }
-      if (following) { log.scrollTop = log.scrollHeight; }
+    source.addEventListener("open", function () { light.dataset.on = "yes"; light.title = "Live"; });
+    source.addEventListener("error", function () { delete light.dataset.on; light.title = "Not connected"; });
+  }
+
+  function disconnect() {
+    if (source) { source.close(); source = null; delete light.dataset.on; }
+  }
+
+  if (page) {
+    if (!document.hidden) { connect(); }
+    document.addEventListener("visibilitychange", function () {
+      disconnect();
+      if (!document.hidden) { connect(); }
     });
-    var light = document.getElementById("live");
-    if (light) {
-      source.addEventListener("open", function () { light.dataset.on = "yes"; light.title = "Live"; });
-      source.addEventListener("error", function () { delete light.dataset.on; light.title = "Not connected"; });
-    }
-    window.addEventListener("pagehide", function () { source.close(); });
+    window.addEventListener("pagehide", disconnect);
   }
 
   // Which log levels are shown.
