@@ -110,9 +110,11 @@ class Agent:
         queues = {loop.key: loop.slots for loop in self.loops}
         payload = QueueJoin(self.config.slots, queues).to_payload()
         queue = self.connection.join(WORKER_QUEUE, payload, timeout=self.config.message_seconds)
+        # A slot does not wait for an answer longer than any event does; a late one counts too.
+        patience = min(self.config.claim_seconds, self.config.message_seconds)
         self._claimers = [
             Claimer(
-                loop, queue, self.config.name, self.config.backoff, self.config.claim_seconds,
+                loop, queue, self.config.name, self.config.backoff, patience,
                 self.take, self.blocked,
             )
             for loop in self.loops

@@ -205,6 +205,25 @@ def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_w2_an_answer_that_comes_late_or_never_does_not_hold_the_slot(tmp_path: Path) -> None:
+    """The one slot claims on after the time of any event; what comes late is executed."""
+
+    async def story() -> None:
+        options = {"WORKER_CAPACITY": 1, "WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5}
+        async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+            await worker.ready()
+            platform.order("claim", Do.DELAY, seconds=1.5)
+            late = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: late.state == "claimed")
+            platform.order("claim", Do.MUTE)
+            await platform.until(lambda: not any(order.times for order in platform.orders))
+            other = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: late.final and other.final)
+            assert (late.state, other.state) == ("success", "success")
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("place", ["log", "blob"])
 def test_a_damaged_journal_is_reported_and_harms_no_other_run(place: str, tmp_path: Path) -> None:
     """A run that ended while the platform was away, and whose disk then lost something."""
