@@ -51,9 +51,18 @@ def readable_roots(options: JsonObject) -> tuple[Path, ...]:
     if isinstance(adaptors, dict):
         for adaptor in adaptors.values():
             if isinstance(adaptor, dict) and isinstance(adaptor.get("path"), str):
-                path = str(adaptor["path"])
-                roots[Path(path.partition("/node_modules/")[0]).resolve()] = None
+                roots |= dict.fromkeys(_roots_of(str(adaptor["path"])))
     return tuple(roots)
+
+
+def _roots_of(path: str) -> list[Path]:
+    """Of an installed package its tree; of one in a monorepo what Node would look through."""
+    tree, installed, _ = path.partition("/node_modules/")
+    if installed:
+        return [Path(tree).resolve()]
+    folder = Path(path).resolve()
+    shared = [parent / "node_modules" for parent in folder.parents]
+    return [folder, *(modules for modules in shared if modules.is_dir())]
 
 
 @dataclass(frozen=True)
