@@ -54,9 +54,13 @@ def places(data: Path) -> Iterator[tuple[str, Path]]:
         for name, place in (("journals", "open"), ("archive", "archive")):
             folder = root / name
             if folder.is_dir():
-                for path in sorted(folder.iterdir(), key=lambda item: item.stat().st_mtime):
-                    if (path / "journal").exists():
-                        yield place, path
+                found = [path for path in folder.iterdir() if (path / "journal").exists()]
+                for path in sorted(found, key=_last_written):
+                    yield place, path
+
+
+def _last_written(path: Path) -> tuple[int, str]:
+    return (path / "journal").stat().st_mtime_ns, path.name
 
 
 def find(data: Path, run: str) -> RunFolder:
