@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.model.json import Json, JsonObject
@@ -20,7 +20,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Transaction, Write
 from holdfast.platform.store.runs import find_run
-from holdfast.platform.store.steps import message_text
+from holdfast.platform.store.steps import message_text, plain
 from holdfast.platform.workers import WorkerConnection, record_connected
 from holdfast.protocol import messages as m
 from holdfast.protocol.frames import Payload
@@ -79,7 +79,8 @@ class QueueChannel:
         except InvalidPayload as error:
             return Answer("error", error.response)
         if asked.worker_name:
-            self.worker.name = asked.worker_name
+            self.worker.name = plain(asked.worker_name)[:255]
+            asked = replace(asked, worker_name=self.worker.name)
         settings = self.platform.settings
         taken = await self.platform.database.write(
             lambda tx: claim(tx, asked, self.worker.worker_id, settings)

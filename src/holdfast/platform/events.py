@@ -8,6 +8,7 @@ raises `Refused`, whose response goes to the worker and into the run's notes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +27,7 @@ from holdfast.protocol import messages as m
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
 KEY_EVENTS = frozenset({m.RUN_START, m.STEP_START, m.STEP_COMPLETE, m.RUN_COMPLETE})
 TOO_LATE = "already in completed state"
+_ID = re.compile(r"[\w.:-]{1,36}", re.ASCII)
 
 
 class Refused(HoldfastError):  # noqa: N818 - said of the event
@@ -44,8 +46,9 @@ class Sender:
     claim_id: str
     clean: Callable[[str], str]
 
-    def text(self, value: str | None) -> str | None:
-        return None if value is None else self.clean(value)
+    def text(self, value: str | None, most: int | None = None) -> str | None:
+        """As it may be stored: without secrets and control characters, not too long."""
+        return None if value is None else self.clean(steps.plain(value))[:most]
 
 
 def run_of(tx: Transaction, sender: Sender, event: str) -> Row[Any]:
@@ -77,6 +80,7 @@ def run_start(tx: Transaction, sender: Sender, event: m.RunStart) -> Json:
 
 
 def step_start(tx: Transaction, sender: Sender, event: m.StepStart) -> Json:
+    _check_ids(step_id=event.step_id, input_dataclip_id=event.input_dataclip_id)
     run = run_of(tx, sender, m.STEP_START)
     known = steps.find_step(tx.connection, run.id, event.step_id)
     if known is None:
@@ -99,6 +103,7 @@ def step_start(tx: Transaction, sender: Sender, event: m.StepStart) -> Json:
 
 
 def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Json:
+    _check_ids(step_id=event.step_id, output_dataclip_id=event.output_dataclip_id)
     run = run_of(tx, sender, m.STEP_COMPLETE)
     step_id = event.step_id or steps.open_step(tx.connection, run.id, event.job_id or "")
     if step_id is None:
@@ -117,8 +122,8 @@ def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Jso
         output_dataclip_id=clip_id,
         output_error=problem,
         finished_at=finished,
-        exit_reason=event.reason,
-        error_type=event.error_type,
+        exit_reason=sender.text(event.reason, 32),
+        error_type=sender.text(event.error_type, 255),
         error_message=sender.text(event.error_message),
         duration_ms=event.duration,
         mem=None if event.mem is None else json.dumps(event.mem),
@@ -148,7 +153,7 @@ def _output(
 ) -> tuple[str | None, str | None]:
     """Store the output; returns its id and why there is none."""
     if event.output_dataclip_error is not None:
-        return None, event.output_dataclip_error
+        return None, steps.plain(event.output_dataclip_error)[:64]
     if event.output_dataclip_id is None:
         return None, None
     saved = json.loads(run.options).get("output_dataclips") is not False
@@ -186,7 +191,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     run = run_of(tx, sender, m.RUN_COMPLETE)
     state = _final_state(event.reason)
     values: dict[str, Any] = {
-        "error_type": event.error_type,
+        "error_type": sender.text(event.error_type, 255),
         "error_message": sender.text(event.error_message),
         "finished_at": int(event.timestamp) if event.timestamp else tx.now,
     }
@@ -259,6 +264,13 @@ def remember_credential(tx: Transaction, run_id: str, credential_id: str) -> Non
         tx.connection.execute(
             insert(t.run_credentials).values(run_id=run_id, credential_id=credential_id)
         )
+
+
+def _check_ids(**ids: str | None) -> None:
+    """Workers make ids; what the database could not hold is refused by name."""
+    for name, value in ids.items():
+        if value is not None and not _ID.fullmatch(value):
+            raise Refused(**{name: "is not an id"})
 
 
 def _live(run: Row[Any]) -> None:

@@ -94,6 +94,12 @@ def test_no_new_step_after_the_end_but_logs_are_kept(served: Served, talk: RunTa
         ("step:start", {"step_id": "s", "job_id": FETCH, "timestamp": "12"}, "timestamp"),
         ("step:complete", {"step_id": "s"}, "reason"),
         ("step:complete", {"step_id": "nobody", "reason": "success"}, "step_id"),
+        ("step:complete", {"step_id": "x" * 37, "reason": "success"}, "step_id"),
+        (
+            "step:start",
+            {"step_id": "a\0b", "job_id": FETCH, "timestamp": "1795424525513089"},
+            "step_id",
+        ),
         ("run:complete", {}, "reason"),
         ("run:complete", {"reason": "perhaps"}, "reason"),
         ("run:log", {"timestamp": "1795424525513089"}, "message"),

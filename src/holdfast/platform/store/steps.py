@@ -71,6 +71,11 @@ def steps_of(connection: Connection, run_id: str) -> list[Row[Any]]:
     )
 
 
+def plain(text: str) -> str:
+    """Text without what PostgreSQL cannot hold."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def message_text(message: Json) -> str:
     """A log message as one text: list elements joined by one space (1.5)."""
     parts = message if isinstance(message, list) else [message]
@@ -80,7 +85,7 @@ def message_text(message: Json) -> str:
         else json.dumps(part, ensure_ascii=False, separators=(",", ":"))
         for part in parts
     )
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return plain(text)
 
 
 def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
