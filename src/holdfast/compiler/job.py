@@ -38,9 +38,16 @@ class CompileError(HoldfastError):
     @property
     def description(self) -> str:
         """Step, message and place in one line, then the author's line with its caret."""
-        where = "" if self.line is None else f" ({self.line}:{self.column or 1})"
-        text = f"{self.name}: {self.message}{where}" if self.name else f"{self.message}{where}"
-        return f"{text}\n{self.excerpt}" if self.excerpt else text
+        return f"{self.summary}\n{self.excerpt}" if self.excerpt else self.summary
+
+    @property
+    def summary(self) -> str:
+        """Step, message and place in one line."""
+        where = ""
+        if self.line is not None:
+            known = self.column is not None
+            where = f" ({self.line}:{self.column})" if known else f" (line {self.line})"
+        return f"{self.name}: {self.message}{where}" if self.name else f"{self.message}{where}"
 
     def __str__(self) -> str:
         return f"{self.description}\n{self.fix}" if self.fix else self.description

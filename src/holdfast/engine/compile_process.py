@@ -204,16 +204,14 @@ def _head(index: int, step: JsonObject, parts: list[int] | None, size: int = 0) 
 
 
 def _send_error(channel: Channel, step: JsonObject, error: CompileError) -> None:
-    where = "" if error.line is None else f" ({error.line}:{error.column or 1})"
-    message = f"{_label(step)}: {error.message}{where}"
     if error.excerpt:
-        channel.log("CMP", "error", f"{message}\n{error.excerpt}")
+        channel.log("CMP", "error", error.description)
     channel.log("RTE", "error", "Error occurred during compilation")
     details = {"excerpt": error.excerpt, "fix": error.fix}
     body: JsonObject = {
         "timestamp": _now(),
         "error_type": "CompileError",
-        "error_message": message[:_MAX_WORDS],
+        "error_message": error.summary[:_MAX_WORDS],
         "severity": "crash",
         "step": _word(step, "id"),
         "details": {key: item for key, item in details.items() if item},
