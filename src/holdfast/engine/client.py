@@ -136,6 +136,8 @@ class Engine:
                 await asyncio.sleep(0.02)
             else:
                 writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
                 return engine
 
     async def launch(self, request: RunRequest) -> RunHandle:
