@@ -15,9 +15,9 @@ from holdfast.compiler.tree import (
     FUNCTIONS,
     Node,
     bare,
-    is_await,
     is_call,
     is_top_level_object,
+    is_wait,
     walk,
 )
 
@@ -49,7 +49,7 @@ def rewrite_chains(
         links = _links(node, source.text)
         if links:
             base = bare(links[-1].children[0].children[0])
-            if _is_operation(base, source.text):
+            if _is_operation(base):
                 chains.append(Chain(node, base, _rewrite(links, source, edits, helper)))
                 continue
         stack.extend(reversed(node.children))
@@ -69,7 +69,7 @@ def _is_block(node: Node, text: str) -> bool:
 def _links(node: Node, text: str) -> list[Node]:
     """The calls of `.then` and `.catch` that make up a chain, outermost first."""
     links = []
-    while is_call(node, text) and _link_name(node, text):
+    while is_call(node) and _link_name(node, text):
         links.append(node)
         node = bare(bare(node.children[0]).children[0])
     return links
@@ -89,8 +89,8 @@ def _link_name(call: Node, text: str) -> str | None:
     return word if word in {"then", "catch"} else None
 
 
-def _is_operation(base: Node, text: str) -> bool:
-    return (is_call(base, text) and not is_await(base, text)) or base.type == "new_expression"
+def _is_operation(base: Node) -> bool:
+    return is_call(base) or base.type == "new_expression"
 
 
 def _rewrite(
@@ -147,9 +147,8 @@ def waiting(chains: list[Chain], text: str) -> Node | None:
         return None
     for chain in chains:
         for node in walk(chain.call, lambda item: item.type in FUNCTIONS):
-            waits = node.type == "await_expression" or (
-                node.type == "identifier" and text[node.start : node.end] == "await"
-            )
-            if waits and any(start <= node.start < end for start, end in chain.inside):
+            if is_wait(node, text) and any(
+                start <= node.start < end for start, end in chain.inside
+            ):
                 return node
     return None

@@ -56,13 +56,13 @@ def compile_job(
     except LazyStateError as error:
         message = f"Lazy State Error: {error.text}"
         raise _error_at(error.node, text, name, message, DETAILS) from None
-    layout = lay_out(reading.root, text.text, chains)
+    layout = lay_out(reading.root, chains)
     gather = "top-level-operations" not in disable
     if gather:
         _refuse_listed_default(layout, text, name)
     warnings = _names_of_ours(chains, uses, text, name)
     data, data_name = hoist(reading, text, edits, hoist_from)
-    imports = {} if "add-imports" in disable else _imports(uses, text, adaptors, ignore)
+    imports = {} if "add-imports" in disable else _imports(uses, adaptors, ignore)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)
@@ -155,11 +155,11 @@ def _refuse_listed_default(layout: Layout, text: Source, name: str | None) -> No
 
 
 def _imports(
-    uses: Uses, text: Source, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
+    uses: Uses, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
 ) -> dict[str, list[str]]:
     if not adaptors:
         return {}
-    free = free_names(uses.uses, text.text)
+    free = free_names(uses.uses)
     ignored, taken = set(ignore), set[str]()
     imports: dict[str, list[str]] = {}
     for adaptor in adaptors:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from holdfast.compiler.edit import Edits
 from holdfast.compiler.scope import Use
-from holdfast.compiler.tree import FUNCTIONS, Node, bare, is_call, outer
+from holdfast.compiler.tree import FUNCTIONS, Node, bare, is_call, is_wait, outer
 
 _MEMBER = frozenset({"member_expression", "subscript_expression"})
 _STOPS = frozenset(
@@ -73,14 +73,14 @@ def _target(dollar: Node, text: str, renamed: set[Node]) -> Node:
             break
         if kind == "arguments" and parent.parent is not None:
             call = parent.parent
-            if is_call(call, text) and not _on_state(call, text, renamed):
+            if is_call(call) and not _on_state(call, text, renamed):
                 if child.type == "spread_element":
                     message = "state cannot be spread into arguments with $"
                     raise LazyStateError(message, subject)
                 return bare(child)
             child, parent = call, call.parent
             continue
-        if kind == "call_expression" and child.field == "function" and is_call(parent, text):
+        if kind == "call_expression" and child.field == "function" and is_call(parent):
             called = bare(child)
             if called.type == "arrow_function":
                 return called
@@ -106,10 +106,7 @@ def _refuse_waiting(root: Node, text: str, wrapped: set[Node]) -> None:
     while stack:
         node, inside = stack.pop()
         inside = (inside and node.type not in FUNCTIONS) or node in wrapped
-        waits = node.type in {"await_expression", "yield_expression"} or (
-            node.type == "identifier" and text[node.start : node.end] == "await"
-        )
-        if inside and waits:
+        if inside and is_wait(node, text):
             message = "an argument that uses $ cannot wait: do this in a function of state"
             raise LazyStateError(message, node)
         stack.extend((child, inside) for child in node.children)

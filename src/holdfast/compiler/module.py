@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from holdfast.compiler.chains import Chain
 from holdfast.compiler.edit import Segment
 from holdfast.compiler.source import LINE_END
-from holdfast.compiler.tree import Node, bare, in_chain, is_await, is_call, outer
+from holdfast.compiler.tree import Node, bare, in_chain, is_call, outer
 
 _COMMENTS = re.compile(r"//[^\n\r]*|/\*.*?\*/", re.DOTALL)
 BYTE_ORDER_MARK = "\xef\xbb\xbf"
@@ -34,14 +34,14 @@ class Layout:
     listed_default: Node | None
 
 
-def lay_out(root: Node, text: str, chains: list[Chain]) -> Layout:
+def lay_out(root: Node, chains: list[Chain]) -> Layout:
     """Sort the top-level statements."""
     statements = root.children
     rewritten = {chain.call for chain in chains}
     operations, last_other, default = [], -1, None
     listed = None
     for index, item in enumerate(statements):
-        if _is_operation(item, text, rewritten):
+        if _is_operation(item, rewritten):
             operations.append(item)
         elif item.type != "empty_statement":
             last_other = index
@@ -75,17 +75,13 @@ def _listed_default(statement: Node) -> Node | None:
     return None
 
 
-def _is_operation(statement: Node, text: str, rewritten: set[Node]) -> bool:
+def _is_operation(statement: Node, rewritten: set[Node]) -> bool:
     if statement.type != "expression_statement" or not statement.children:
         return False
     expression = bare(statement.children[0])
     if expression in rewritten:
         return True
-    return (
-        is_call(expression, text)
-        and not is_await(expression, text)
-        and not in_chain(expression, rewritten)
-    )
+    return is_call(expression) and not in_chain(expression, rewritten)
 
 
 def build(layout: Layout, text: str, header: str, *, ensure: bool, gather: bool) -> list[Segment]:

@@ -41,20 +41,20 @@ RESERVED = frozenset(
 _MEMBER = frozenset({"member_expression", "subscript_expression"})
 
 
-def free_names(uses: Iterable[Use], text: str) -> list[str]:
+def free_names(uses: Iterable[Use]) -> list[str]:
     """The names the module uses and does not declare, each once, in order of appearance."""
     found: dict[str, None] = {}
     for use in uses:
         name = use.name
         if name in found or name in RESERVED or use.scope.declares(name):
             continue
-        if _is_property(use.node, text) or _is_computed_key(use.node):
+        if _is_property(use.node) or _is_computed_key(use.node):
             continue
         found[name] = None
     return list(found)
 
 
-def _is_property(node: Node, text: str) -> bool:
+def _is_property(node: Node) -> bool:
     """Rule 3: the name, or a member expression it begins, is the property of the next one up."""
     while True:
         whole = outer(node)
@@ -62,9 +62,6 @@ def _is_property(node: Node, text: str) -> bool:
         if parent is None or parent.type not in _MEMBER:
             return False
         if whole.field != "object":
-            base = parent.children[0]
-            if base.type == "identifier" and text[base.start : base.end] == "await":
-                return False  # `await [a]`: the operator before an array
             return not in_chain(node)
         if whole is not node and in_chain(node):
             return False

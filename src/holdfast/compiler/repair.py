@@ -116,13 +116,17 @@ def _separate(copy: bytes, ends: Iterable[int]) -> bytes:
 
 
 def _join(copy: bytes, ends: Iterable[int]) -> bytes:
-    """Take line ends and comments away behind a word that goes on."""
+    """Take line ends and comments away behind a word that goes on, and its double meaning."""
     changed: bytearray | None = None
     for end in ends:
         match = _GAP.match(copy, end)
         if match is not None and match[0].strip(b" "):
             changed = changed or bytearray(copy)
             changed[match.start() : match.end()] = b" " * len(match[0])
+        if copy[end - 5 : end] == b"await":
+            # An operator of the same rank that is never read as the name of a function.
+            changed = changed or bytearray(copy)
+            changed[end - 5 : end] = b"void "
     return copy if changed is None else bytes(changed)
 
 

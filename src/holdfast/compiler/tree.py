@@ -1,7 +1,7 @@
 """The structure of a job's text: tree-sitter's tree, made small and given parents.
 
 Tree-sitter finds structure; whether the text is correct is V8's to say. Comments and punctuation
-are left out. What is misread is put right in `repair`, or where the tree is used (`is_await`).
+are left out. What it misreads is put right in `repair`.
 """
 
 from __future__ import annotations
@@ -216,25 +216,19 @@ def outer(node: Node) -> Node:
     return node
 
 
-def is_await(node: Node, text: str) -> bool:
-    """Whether tree-sitter took the operator `await` for the name of a called function.
-
-    `await (f)(x)`, `await [a](b)` and `await \\`t\\`` are read as a call, a subscript, a tag.
-    The word is reserved in modules, so at the base of a chain it is always the operator.
-    """
-    while node.type in {"call_expression", "member_expression", "subscript_expression"}:
-        node = node.children[0]
-    return node.type == "identifier" and text[node.start : node.end] == "await"
+def is_wait(node: Node, text: str) -> bool:
+    """`await x` or `yield x`. What `repair` reads in place of `await` is another operator."""
+    if node.type == "unary_expression":
+        return text.startswith("await", node.start)
+    return node.type in {"await_expression", "yield_expression"}
 
 
-def is_call(node: Node, text: str) -> bool:
-    """A call expression of ECMAScript: no `import()`, no tagged template, no `await (…)`."""
+def is_call(node: Node) -> bool:
+    """A call expression of ECMAScript: no `import()`, no tagged template."""
     if node.type != "call_expression":
         return False
     callee, arguments = node.child("function"), node.child("arguments")
     if callee is None or arguments is None or arguments.type != "arguments":
-        return False
-    if callee.type == "identifier" and text[callee.start : callee.end] == "await":
         return False
     return callee.type != "import"
 
