@@ -9,7 +9,7 @@ const head = Buffer.alloc(5);
 const read = (buffer) => {
   let filled = 0;
   while (filled < buffer.length) {
-    const count = readSync(0, buffer, filled);
+    const count = readSync(0, buffer, filled, buffer.length - filled);
     if (count === 0) return false;
     filled += count;
   }

@@ -46,6 +46,15 @@ _LONG_STRING = 1024
 _PROTO_ESCAPE = re.compile(r"\\u00(?:5[fF]|7[024]|6[fF])")
 
 
+_JSON_START = re.compile(r'\{[ \t\r\n]*+["}]|\[[ \t\r\n]*+["{\[\]\dtfn-]')
+#: Sizes of the first and the last window an attempt is made in; a number or word may be cut off
+#: so far from a window's end.
+_WINDOW = 4 * 1024
+_LARGEST_WINDOW = 1 << 20
+_MARGIN = 512
+TOO_DEEP = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A stretch of data between two byte offsets."""
@@ -157,7 +166,7 @@ def _resolved(scan: Any, text: str, box: _Box) -> Literal:
     if end == box.end:
         return _judged(text, box.start, box.end)
     parts: list[Literal] = []
-    work = [(child, wrong) for child in reversed(box.children)]
+    work = [(child, wrong) for child in reversed(box.children)] if wrong != TOO_DEEP else []
     while work:
         item, wrong = work.pop()
         if not item.value:
@@ -165,6 +174,8 @@ def _resolved(scan: Any, text: str, box: _Box) -> Literal:
         if item.start >= wrong:
             end, wrong = _json_end(scan, text, item.start)
             wrong = item.end if end == item.end else wrong
+            if wrong == TOO_DEEP:
+                continue
         if item.end > wrong:
             work += [(child, wrong) for child in reversed(item.children)]
             continue
@@ -213,13 +224,36 @@ def _json_scanner() -> Any:
 
 
 def _json_end(scan: Any, text: str, start: int) -> tuple[int | None, int]:
-    """Where the JSON text that begins here ends, or None; and up to where it is JSON."""
+    """Where the JSON text that begins here ends, or None; and up to where it is JSON.
+
+    The second number is TOO_DEEP where nobody can say. Python's error counts the lines in front of
+    it: in a window that grows, its cost stays that of what was read.
+    """
+    if not _JSON_START.match(text, start):
+        return None, start + 1
+    size = _WINDOW
+    while start + size < len(text) and size <= _LARGEST_WINDOW:
+        end, wrong = _scanned(scan, text[start : start + size], 0)
+        if end is not None:
+            return start + end, start + end
+        if wrong == TOO_DEEP:
+            return None, TOO_DEEP
+        if wrong < size - _MARGIN:
+            return None, start + wrong
+        size *= 16
+    return _scanned(scan, text, start)
+
+
+def _scanned(scan: Any, text: str, start: int) -> tuple[int | None, int]:
     try:
         end = int(scan(text, start)[1])
     except json.JSONDecodeError as error:
-        return None, error.pos
+        # A string that does not end may only have been cut off.
+        return None, len(text) if error.msg.startswith("Unterminated") else error.pos
     except StopIteration as stop:
         return None, int(stop.value)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return None, TOO_DEEP
+    except ValueError:
         return None, start
     return end, end
