@@ -115,7 +115,7 @@ def _compile_step(
     channel: Channel, options: JsonObject, index: int, step: JsonObject, text: Source
 ) -> None:
     label = _label(step)
-    channel.record(Kind.PHASE, phase="compile", step=_word(step, "id"))
+    channel.record(Kind.PHASE, phase="compile", step=_word(step, "id"), name=label)
     started, used = time.monotonic(), time.process_time()
     advice_bytes = options.get("advice_bytes")
     hoist_from = options.get("hoist_bytes")

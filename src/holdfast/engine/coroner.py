@@ -72,11 +72,12 @@ def _take(remains: Remains, kind: int, body: JsonObject, time_us: int) -> None:
     if kind == Kind.LAUNCHED:
         remains.launched = body
     elif kind == Kind.PHASE:
-        step, operation = body.get("step"), body.get("operation")
+        step, operation, name = body.get("step"), body.get("operation"), body.get("name")
         remains.place = Place(
             str(body.get("phase")),
             None if step is None else str(step),
             operation if isinstance(operation, int) else None,
+            None if name is None else str(name),
         )
     elif kind == Kind.SAMPLE:
         used = body.get("memory_mb")

@@ -158,6 +158,7 @@ class Recorder:
                 _word(body, "phase"),
                 _optional(body, "step"),
                 operation if isinstance(operation, int) else None,
+                _optional(body, "name"),
             )
         elif kind is Kind.STEP_START:
             self.user_code = True

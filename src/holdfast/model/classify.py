@@ -48,7 +48,8 @@ def place_of(evidence: Evidence) -> str:
     if place.phase is None:
         return ""
     words = _WHERE.get(place.phase, f"in phase {place.phase} of")
-    text = f'{words} step "{place.step}"' if place.step else words.removesuffix(" of")
+    step = place.name or place.step
+    text = f'{words} step "{step}"' if step else words.removesuffix(" of")
     if text == "in":
         text = "in the workflow"
     return f"{text}, operation {place.operation}" if place.operation else text

@@ -51,6 +51,7 @@ class Place:
     phase: str | None = None
     step: str | None = None
     operation: int | None = None
+    name: str | None = None  # of the step, as its author knows it
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_too_many_objects_end_in_v8s_own_report(running: Running) -> None:
     assert ended.outcome.error_type == "OOMError"
     assert str(ended.outcome.error_message).startswith("Run exceeded maximum memory usage")
     assert "JavaScript objects" in str(ended.outcome.error_message)
-    assert 'in step "a"' in str(ended.outcome.error_message)
+    assert 'in step "A"' in str(ended.outcome.error_message)
     closed = ended.bodies(Kind.STEP_COMPLETE)[-1]
     assert (closed["reason"], closed["error_type"]) == ("kill", "OOMError")
 

@@ -11,44 +11,48 @@ const LINE_END = /\r\n|[\n\r\u2028\u2029]/;
 /** Puts the MODULE frames of one step after another together. */
 export class ModuleReader {
   #header;
-  #pieces = [];
+  #parts = [];
   #missing = 0;
+  #filling = 0;
+  #filled = 0;
 
   /** Take a frame's body. Returns the step's CompiledStep when it is complete, else undefined. */
   take(body) {
     let rest = body;
     if (this.#header === undefined) {
       const end = body.indexOf(10);
-      this.#header = parse(body.toString('utf8', 0, end));
-      this.#missing = this.#header.bytes;
+      this.#begin(parse(body.toString('utf8', 0, end)));
       rest = body.subarray(end + 1);
     }
-    this.#pieces.push(Buffer.from(rest));
     this.#missing -= rest.length;
+    this.#fill(rest);
     if (this.#missing > 0) return undefined;
-    const step = new CompiledStep(this.#header, this.#split());
-    this.#header = undefined;
+    const step = new CompiledStep(this.#header, this.#parts);
+    this.#header = this.#parts = undefined;
     return step;
   }
 
-  #split() {
-    const parts = [];
+  /** Memory for the parts, which are filled as they come: nothing is held twice. */
+  #begin(header) {
     // without parts the content is a module as it stands (option `compile: false`)
-    const { bytes, parts: lengths = [0, 0, bytes] } = this.#header;
-    for (const length of lengths) {
-      const whole = Buffer.allocUnsafeSlow(length);
-      for (let filled = 0; filled < length; ) {
-        const piece = this.#pieces[0];
-        const taken = piece.copy(whole, filled, 0, length - filled);
-        filled += taken;
-        // pieces are let go of as they are used: only one part is ever held twice
-        if (taken === piece.length) this.#pieces.shift();
-        else this.#pieces[0] = piece.subarray(taken);
-      }
-      parts.push(whole);
+    const { bytes, parts = [0, 0, bytes] } = header;
+    this.#header = header;
+    this.#missing = bytes;
+    this.#parts = parts.map((length) => Buffer.allocUnsafeSlow(length));
+    this.#filling = this.#filled = 0;
+  }
+
+  #fill(bytes) {
+    let from = 0;
+    while (from < bytes.length && this.#filling < this.#parts.length) {
+      const part = this.#parts[this.#filling];
+      const taken = bytes.copy(part, this.#filled, from);
+      from += taken;
+      this.#filled += taken;
+      if (this.#filled < part.length) continue;
+      this.#filling += 1;
+      this.#filled = 0;
     }
-    this.#pieces = [];
-    return parts;
   }
 }
 

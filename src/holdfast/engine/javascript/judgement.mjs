@@ -11,7 +11,7 @@ import { checkSyntax } from './syntax.mjs';
 export function judge(modules, phase, tell) {
   for (const compiled of modules.values()) {
     if (!compiled.compiled) continue;
-    phase('compile', compiled.step);
+    phase('compile', { id: compiled.step, name: compiled.name });
     const verdict = compiled.judge(checkSyntax);
     if (verdict !== null) throw refusal(compiled, verdict, tell);
   }

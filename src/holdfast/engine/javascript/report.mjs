@@ -29,8 +29,9 @@ export class Report {
     this.warn = warn;
   }
 
+  /** Say where the run is; `step` is `{id, name}`. */
   phase(phase, step, operation) {
-    send(Kind.PHASE, { phase, step, operation });
+    send(Kind.PHASE, { phase, step: step?.id, name: step?.name, operation });
   }
 
   /** Open a step; gives it its id. */

@@ -39,7 +39,7 @@ export class Step {
     const started = milliseconds();
     let result;
     try {
-      run.phase('load', plan.id);
+      run.phase('load', plan);
       const operations = await this.#load(state);
       result = await this.#operate(operations, state);
     } catch (thrown) {
@@ -74,7 +74,7 @@ export class Step {
       immutable: run.options.immutableState,
       onOperation: (number) => {
         this.measure.sample();
-        run.phase('step', plan.id, number);
+        run.phase('step', plan, number);
       },
     });
     return this.operations;
@@ -97,7 +97,7 @@ export class Step {
   #settle(result, state, started) {
     const { run, plan } = this;
     this.measure.sample();
-    run.phase('serialise', plan.id);
+    run.phase('serialise', plan);
     try {
       if (this.fault?.name === 'TimeoutError') throw this.fault;
       this.#leave(result, state, started);
