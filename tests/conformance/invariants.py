@@ -64,7 +64,7 @@ def _second_opinion(
     codes.update({source: job.code for source, job in jobs})
     for source, job in jobs:
         if job.doubt is not None:
-            del codes[source]
+            codes.pop(source, None)
     adaptors = [
         {"name": item.name, "exports": list(item.exports), "exportAll": item.export_all}
         for item in ADAPTORS

@@ -11,7 +11,7 @@ ADVICE_BYTES = 256 * 1024
 #: Memory of V8 per byte of source, measured with Node 24 (`docs/compiler.md`): of code and
 #: literals that are evaluated, and of data that JSON.parse reads.
 BYTES_PER_SOURCE_BYTE = 11.0
-BYTES_PER_DATA_BYTE = 4.0
+BYTES_PER_DATA_BYTE = 5.0
 MEGABYTE = 1_000_000
 #: So many holders of data the report names.
 SHOWN = 100
