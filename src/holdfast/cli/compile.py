@@ -63,6 +63,11 @@ def compile_command(
     """Compile JOB (a file, or - for standard input) and show the module.
 
     Nothing is run and nothing is installed.
+
+    \b
+    holdfast compile job.js -a common
+    holdfast compile job.js --report       sizes, embedded data, what belongs in a Collection
+    holdfast compile - --json < job.js
     """
     text = Source.of(sys.stdin.read() if job == "-" else read_text(Path(job)))
     known = _exports(adaptors, exports, store or default_store_root(os.environ))
