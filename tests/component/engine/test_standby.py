@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
-from support.engine import ESCAPE, LIMITS, Running, engine, run
+from support.engine import ESCAPE, LIMITS, Running, engine, job, public_folder, run
 from support.waiting import eventually
+
+__all__ = ["public_folder"]
 
 ROOM = Limits(memory_mb=128, timeout_seconds=60)
 LEAVE = (
@@ -96,3 +99,32 @@ def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
         makers = [int(path.name.rpartition("-")[2]) for path in found]
     eventually(lambda: all(processes.start_time(pid) is None for pid in makers), "they are gone")
     eventually(lambda: not waiting(running), "their folders are gone")
+
+
+def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
+    package = public_folder / "count@1.0.0/node_modules/@openfn/language-count"
+    package.mkdir(parents=True)
+    (package / "index.holdfast.cjs").write_text(
+        "(function (exports, require, module) { globalThis.loaded = (globalThis.loaded ?? 0) + 1;"
+        " exports.times = () => globalThis.loaded; })"
+    )
+    place: JsonObject = {
+        "name": "@openfn/language-count",
+        "version": "1.0.0",
+        "path": str(package),
+        "entry": "index.holdfast.cjs",
+    }
+    specifier = "@openfn/language-count@1.0.0"
+    step = job(
+        "import { times } from '@openfn/language-count'; export default [() => ({ n: times() })];",
+        adaptors=[specifier],
+    )
+    options: JsonObject = {"adaptors": {specifier: place}}
+    with engine(public_folder / "data", standby=1, standby_memory_mb=128) as running:
+        for _ in range(2):  # the first tells what the next one loads ahead
+            eventually(lambda: waiting(running), "a standby process")
+            ended = run(running, step, limits=ROOM, options=options)
+            assert ended.outcome.error_type is None, ended.outcome
+            assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"n":1}'}
+        log = [body["message"] for body in ended.bodies(Kind.LOG)]
+    assert ["Resolved adaptor @openfn/language-count to version 1.0.0"] in log

@@ -15,6 +15,9 @@ import * as runtime from './runtime.mjs';
 const RUNTIME = '@openfn/runtime';
 const ADAPTOR = '@openfn/language-';
 
+/** Namespaces by file. Of the process, not of a linker: what standby loaded ahead is here too. */
+const loaded = new Map();
+
 let hooked = false;
 
 /** An import inside an adaptor that has no extension and is not found is tried with `.js`. */
@@ -77,7 +80,6 @@ export class Linker {
     this.repo = repo;
     this.openRuntime = openRuntime;
     this.log = log;
-    this.loaded = new Map();
   }
 
   /** Load an adaptor ahead of its run. Raises ImportError. */
@@ -160,15 +162,15 @@ export class Linker {
   /** The namespace of a file, loaded once in this process. */
   #import(specifier, file) {
     addExtensionHook();
-    if (!this.loaded.has(file)) {
+    if (!loaded.has(file)) {
       const loading = this.#load(file).catch((error) => {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
       });
       loading.catch(() => {}); // who asks for it gets the error
-      this.loaded.set(file, loading);
+      loaded.set(file, loading);
     }
-    return this.loaded.get(file);
+    return loaded.get(file);
   }
 }
 
