@@ -173,7 +173,7 @@ async def measure() -> None:
         journals = Path(data) / "journals"
         journals.mkdir()
         async with start_supervisor(
-            Path(data), configure=lambda config: replace(config, standby=2)
+            Path(data), configure=lambda config: replace(config, store=store.root, standby=2)
         ) as engine:
             bench = Bench(engine, journals, adaptors)
             await bench.run(["fn(state => state)"])  # tells what standby processes load

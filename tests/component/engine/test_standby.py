@@ -120,7 +120,9 @@ def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
         adaptors=[specifier],
     )
     options: JsonObject = {"adaptors": {specifier: place}}
-    with engine(public_folder / "data", standby=1, standby_memory_mb=128) as running:
+    with engine(
+        public_folder / "data", store=public_folder, standby=1, standby_memory_mb=128
+    ) as running:
         for _ in range(2):  # the first tells what the next one loads ahead
             eventually(lambda: waiting(running), "a standby process")
             ended = run(running, step, limits=ROOM, options=options)
