@@ -50,6 +50,7 @@ class EngineConfig:
     without: frozenset[str] = frozenset()
     standby: int = 0
     standby_memory_mb: int = 500
+    standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
 
     @property
@@ -70,6 +71,7 @@ class EngineConfig:
                 "without": sorted(self.without),
                 "standby": self.standby,
                 "standby_memory_mb": self.standby_memory_mb,
+                "standby_network": self.standby_network,
                 "require": self.require,
             }
         )
@@ -90,5 +92,6 @@ class EngineConfig:
             without=frozenset(value["without"]),
             standby=int(value["standby"]),
             standby_memory_mb=int(value["standby_memory_mb"]),
+            standby_network=str(value["standby_network"]),
             require=value["require"],
         )

@@ -65,7 +65,11 @@ class RunProcess:
 
     def fits(self, limits: Limits, network: Network, roots: tuple[Path, ...]) -> bool:
         """Whether a run with these wishes may use this process."""
-        if network is Network.OPEN or self._limits_of(limits) != self._limits_of(self.limits):
+        # A broker can refuse everything; it cannot be taken away.
+        stricter = self.network is Network.BROKER and network is Network.NONE
+        if network is not self.network and not stricter:
+            return False
+        if self._limits_of(limits) != self._limits_of(self.limits):
             return False
         store = self._store
         return all(store is not None and root.is_relative_to(store) for root in roots)

@@ -20,6 +20,7 @@ from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_run import RunProcess
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
+from holdfast.sandbox.spec import Network
 
 #: What the latest run loaded, for those that wait; no names of runs, no secrets.
 _RECENT = "standby.json"
@@ -34,7 +35,13 @@ def wait(
 ) -> tuple[socket.socket, Loop, RunProcess]:
     """Make a run process and wait for the connection of a run. Raises Unusable, OSError."""
     loop = Loop()
-    run = RunProcess(config, host, loop, Limits(memory_mb=config.standby_memory_mb))
+    run = RunProcess(
+        config,
+        host,
+        loop,
+        Limits(memory_mb=config.standby_memory_mb),
+        network=Network(config.standby_network),
+    )
     try:
         run.start()
         return _wait(config, channel, loop, run), loop, run

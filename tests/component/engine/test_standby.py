@@ -130,3 +130,24 @@ def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
             assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"n":1}'}
         log = [body["message"] for body in ended.bodies(Kind.LOG)]
     assert ["Resolved adaptor @openfn/language-count to version 1.0.0"] in log
+
+
+@pytest.mark.parametrize(
+    ("waits_with", "wanted", "taken"),
+    [
+        ("open", "open", True),
+        ("open", "public", False),
+        ("broker", "open", False),
+        ("broker", "public", True),
+        ("broker", "none", True),
+    ],
+)
+def test_the_network_of_a_standby_process_is_that_of_its_run(
+    tmp_path: Path, waits_with: str, wanted: str, taken: bool
+) -> None:
+    with engine(tmp_path, standby=1, standby_memory_mb=128, standby_network=waits_with) as running:
+        eventually(lambda: waiting(running), "a standby process")
+        options: JsonObject = {"egress": wanted}
+        ended = run(running, "export default [s => s]", limits=ROOM, options=options)
+        assert ended.outcome.error_type is None
+        assert ("standby-" in str(ended.bodies(Kind.LAUNCHED)[0]["scratch"])) is taken
