@@ -6,6 +6,7 @@ whenever it is read, so that a repeat can be recognised as one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
@@ -31,6 +32,7 @@ class Event:
     name: str
     body: RunStart | StepStart | StepComplete | LogLine | RunComplete
     document: JsonObject | None = None
+    response: JsonObject | None = None  # the answer to a webhook, where it is a document
     without: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -94,6 +96,8 @@ def render(run_id: str, event: Event, read: ReadDocument, *, identities: bool) -
             line = replace(line, message=[REDACTED_LOG])
         return Raw(dumps_any(line.to_payload(run_id)))
     if isinstance(body, StepComplete):
+        if event.response is not None:
+            body = replace(body, webhook_response=json.loads(read(event.response)))
         return Raw(dumps_any(_with_output(event, body, read).to_payload()))
     if isinstance(body, RunComplete):
         return _with_state(event, body, read).to_payload()
@@ -207,7 +211,15 @@ def _step_complete(body: JsonObject) -> list[Event]:
         webhook_response=body.get("webhook_response"),
     )  # fmt: skip
     document = output if isinstance(output, dict) else None
-    return [Event(messages.STEP_COMPLETE, complete, document)]
+    response = body.get("webhook_response_document")
+    return [
+        Event(
+            messages.STEP_COMPLETE,
+            complete,
+            document,
+            response if isinstance(response, dict) else None,
+        )
+    ]
 
 
 def _outcome(body: JsonObject, result: JsonObject) -> list[Event]:

@@ -92,6 +92,18 @@ def test_outputs_that_are_withheld_or_not_saved() -> None:
     assert "output_dataclip" not in unsaved
 
 
+def test_a_large_answer_to_a_webhook_is_sent_like_a_small_one() -> None:
+    answer = {"status": 202, "body": {"ok": True}}
+    for part in (
+        {"webhook_response": answer},
+        {"webhook_response_document": {"inline": json.dumps(answer)}},
+    ):
+        tape = Tape()
+        tape.add(Kind.STEP_COMPLETE, step_id="s1", job_id="j1", reason="success", **part)
+        (event,) = made(tape)
+        assert payload(event)["webhook_response"] == answer
+
+
 def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
     step = step_complete(output={"inline": '{"data":1}'})
     less = events.smaller(step)
