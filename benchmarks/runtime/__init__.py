@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ from holdfast.engine.client import (  # noqa: E402
     prepare_run,
     start_supervisor,
 )
+from holdfast.engine.config import node_binary  # noqa: E402
 from holdfast.journal import JournalReader  # noqa: E402
 from holdfast.model.limits import Limits  # noqa: E402
 from holdfast.model.record import Kind  # noqa: E402
@@ -113,18 +115,36 @@ def large_state() -> str:
     return '{"data":[' + ",".join(rows) + "]}"
 
 
+_WEIGH = """
+const text = require('node:fs').readFileSync(0, 'latin1');
+gc(); const before = process.memoryUsage().heapUsed;
+globalThis.copy = JSON.parse(text);
+gc(); console.log((process.memoryUsage().heapUsed - before) / 1e6);
+"""
+
+
+def copy_mb(state: str) -> float:
+    """What one copy of the state takes in the engine's heap, MB."""
+    command = [node_binary(), "--expose-gc", "--max-old-space-size=4000", "-e", _WEIGH]
+    return float(
+        subprocess.run(command, input=state.encode(), capture_output=True, check=True).stdout
+    )
+
+
 async def large(bench: Bench) -> None:
-    state = large_state()
-    passed, folder = await bench.run(["fn(state => state)"] * 3, state, memory_mb=2000)
-    done = steps_of(folder)
-    copy = len(state) / 1e6
-    seconds = sum(step["duration"] for step in done) / 1000
-    rate = copy * len(done) / seconds
-    peak = max(step["measures"]["peak_heap_bytes"] for step in done) / 1e6
-    verdict(f"state of {copy:.0f} MB through 3 steps, MB/s", f"{rate:.0f}",
+    """With ample memory for speed, with little for how much is needed: V8 collects late."""
+    state, steps = large_state(), ["fn(state => state)"] * 3
+    passed, folder = await bench.run(steps, state, memory_mb=2000)
+    size, copy = len(state) / 1e6, copy_mb(state)
+    seconds = sum(step["duration"] for step in steps_of(folder)) / 1000
+    rate = size * len(steps) / seconds
+    verdict(f"state of {size:.0f} MB through 3 steps, MB/s", f"{rate:.0f}",
             holds=rate >= MB_PER_SECOND)  # fmt: skip
-    verdict("  peak of the heap, MB (3 copies allowed)", f"{peak:.0f}", holds=peak <= copy * 3)
     verdict("  the whole run, ms", f"{passed:,.0f}", holds=True)
+    _, folder = await bench.run(steps, state, memory_mb=300)
+    peak = max(step["measures"]["peak_heap_bytes"] for step in steps_of(folder)) / 1e6
+    verdict(f"  peak of the heap, MB (a copy takes {copy:.0f}, 3 allowed)", f"{peak:.0f}",
+            holds=peak <= copy * 3)  # fmt: skip
 
 
 def proportional_mb(folder: Path) -> float:
