@@ -40,7 +40,16 @@ def utf16_units(piece: str) -> int:
 class Source:
     """A text and its positions. `text` holds one character per UTF-8 byte."""
 
-    __slots__ = ("_columns", "_last", "_lines", "_offsets", "_returns", "_separators", "text")
+    __slots__ = (
+        "_columns",
+        "_last",
+        "_lines",
+        "_offsets",
+        "_plain",
+        "_returns",
+        "_separators",
+        "text",
+    )
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -51,6 +60,8 @@ class Source:
         self._last = (0, 1, 1)
         self._returns = "\r" in text
         self._separators = any(mark in text for mark in SEPARATORS)
+        #: A byte is a character is a column, and only LF ends a line.
+        self._plain = text.isascii() and not self._returns
 
     @classmethod
     def of(cls, value: str | bytes) -> Self:
@@ -82,10 +93,22 @@ class Source:
                 self._remember()
             index = bisect_right(self._offsets, offset) - 1
             known = (self._offsets[index], self._lines[index], self._columns[index])
+        if self._plain:
+            line, column = self._advance_plain(known, offset)
+            self._last = (offset, line, column)
+            return line, column
         line, column = self._advance(known, offset)
         if not self._splits_character(offset):
             self._last = (offset, line, column)
         return line, column
+
+    def _advance_plain(self, known: tuple[int, int, int], offset: int) -> tuple[int, int]:
+        """As `_advance`, where a byte is a column and only LF ends a line: most jobs."""
+        start, line, column = known
+        ends = self.text.count("\n", start, offset)
+        if ends:
+            return line + ends, offset - self.text.rfind("\n", start, offset)
+        return line, column + offset - start
 
     def _remember(self) -> None:
         offset = self._offsets[-1] + STRIDE
