@@ -22,6 +22,11 @@ WEB_NAMES = {
 }  # fmt: skip
 #: Keys of what stands for an error, and for a Map or Set.
 _ERROR, _COLLECTION = {"name", "message", "cause", "errors"}, {"[Map]", "[Set]"}
+#: Notes to the author that the reference does not write (design 5.7, 5.10).
+_OUR_NOTES = re.compile(
+    r"WARNING: (step .* returned something that is no object|state contains BigInt"
+    r"|operation \d+ returned .*, which counts as no state|the step returned a value that JSON)"
+)
 _UNDEFINED = re.compile(r"ReferenceError: (\w+) is not defined")
 
 
@@ -90,7 +95,23 @@ def _same_item(expected: Any, actual: Any) -> bool:
         return isinstance(actual, str) or (
             isinstance(actual, dict) and (actual.keys() <= _ERROR or actual.keys() <= _COLLECTION)
         )
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(_same_item, expected, actual))
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        further = actual.keys() - expected.keys()
+        if further and not (expected.keys() <= _ERROR and further <= _ERROR):
+            return False
+        return all(key in actual and _same_item(expected[key], actual[key]) for key in expected)
     return same(expected, actual)
+
+
+def without_our_notes(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if not _is_our_note(line)]
+
+
+def _is_our_note(line: dict[str, Any]) -> bool:
+    text = line["message"][0] if line["message"] else None
+    return line["level"] == "warn" and isinstance(text, str) and bool(_OUR_NOTES.match(text))
 
 
 def sees_a_web_name(expected: dict[str, Any]) -> bool:

@@ -62,6 +62,19 @@ export function messageOf(thrown) {
   return '';
 }
 
+/** The message as `state.errors` shows it: as it was thrown, where JSON can carry it. */
+function recorded(thrown) {
+  const message = read(thrown, 'message');
+  if (typeof thrown === 'string' || message === undefined || typeof message === 'string') {
+    return messageOf(thrown);
+  }
+  try {
+    return parse(stringify(message));
+  } catch {
+    return messageOf(thrown);
+  }
+}
+
 /** The thrown value in words, never empty. Never throws. */
 export function describe(thrown) {
   const message = messageOf(thrown);
@@ -95,7 +108,7 @@ function detailsOf(thrown) {
   } catch {
     // a getter of the error threw: its message is all there is
   }
-  return { message: messageOf(thrown), ...own };
+  return { message: recorded(thrown), ...own };
 }
 
 /** The error's own properties, with references back to itself marked. */
@@ -149,7 +162,7 @@ function ofKind(thrown) {
   if (kind === 'EvalError') {
     return new Fault('SecurityError', 'kill', 'Illegal eval statement detected');
   }
-  return new Fault('JobError', 'fail', message);
+  return new Fault('JobError', 'fail', recorded(thrown));
 }
 
 /** A hand-made AdaptorError or ImportError keeps what it says of itself. */
@@ -165,12 +178,14 @@ const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
 /** Give a fault of job code its position; only some classes show it in `state.errors`. */
 function place(fault, trace, job) {
   const found = trace && stacks.jobPosition(trace);
-  const at = found ? job.shown(job.map(found.line, found.column)) : undefined;
+  // code of the workflow's globals has a text of its own: its positions stand as they are
+  const at = found ? job.shown(job.map(found.line, found.column))
+    : trace && stacks.globalsPosition(trace);
   if (at) {
-    fault.hide('at', at);
+    if (found) fault.hide('at', at);
     if (POSITIONED.has(fault.name)) {
       fault.pos = at;
-      if (job.step !== undefined) fault.step = job.step;
+      if (found && job.step !== undefined) fault.step = job.step;
     }
   }
   if (trace) fault.hide('stack', stacks.cut(trace, job));
@@ -178,7 +193,7 @@ function place(fault, trace, job) {
 }
 
 function adaptorFault(thrown, trace, job, operation) {
-  const fault = new Fault('AdaptorError', 'fail', messageOf(thrown), {
+  const fault = new Fault('AdaptorError', 'fail', recorded(thrown), {
     details: detailsOf(thrown),
   });
   const found = stacks.jobPosition(trace);

@@ -62,13 +62,14 @@ export class JobText {
   }
 
   #useMap(sourceMap) {
-    this.step = this.name;
     let map;
     try {
       map = readMap(sourceMap);
-    } catch {
-      return; // a broken map never breaks the report of an error
+    } catch (error) {
+      this.mapProblem = error; // never breaks the report of the error it was needed for
+      return;
     }
+    this.step = this.name;
     const lines = map.text(`${this.name}.js`)?.split('\n') ?? [];
     this.#line = (number) => lines[number - 1];
     this.#find = (line, column) => map.find(line, column);

@@ -67,6 +67,16 @@ function entryOf(folder) {
   return { file: path.join(folder, entry), version: manifest.version };
 }
 
+/** The aliases that a repository of the reference lists; none when there is no repository. */
+function dependenciesOf(repo) {
+  try {
+    const manifest = fs.readFileSync(path.join(repo, 'package.json'), 'utf8');
+    return JSON.parse(manifest).dependencies ?? {};
+  } catch {
+    return {};
+  }
+}
+
 export class Linker {
   /**
    * `adaptors`: from OPTIONS, plan specifier → where it is; `whitelist`: patterns of what may be
@@ -132,9 +142,7 @@ export class Linker {
 
   #alias(specifier, version) {
     if (!this.repo) return undefined;
-    const { dependencies = {} } = JSON.parse(
-      fs.readFileSync(path.join(this.repo, 'package.json'), 'utf8'),
-    );
+    const dependencies = dependenciesOf(this.repo);
     // a specifier may carry its version itself: `import … from 'name@1.2.3'`
     const own = splitSpecifier(specifier);
     const exact = version ?? own.version;
@@ -185,13 +193,18 @@ function versionsOf(step) {
 
 /** The names a job sees of a module, each value as it is now (spec/runtime.md 4.5). */
 function visible(namespace) {
-  // since Node 23 a CommonJS namespace has this name too; the names inside are what counts
-  const names = Object.keys(namespace).filter((name) => name !== 'module.exports');
+  const names = Object.keys(namespace);
   const { default: inner } = namespace;
   if (namespace.__esModule && hasKeys(inner?.default)) return inner.default;
   if (names.length === 1 && names[0] === 'default' && hasKeys(inner)) return inner;
-  return Object.fromEntries(names.map((name) => [name, namespace[name]]));
+  const all = Object.fromEntries(names.map((name) => [name, namespace[name]]));
+  // since Node 23 a CommonJS namespace has the name `module.exports`; there jobs import the whole
+  // by `default`, and by the names inside it, as they did on Node 20
+  if (names.length === 2 && 'module.exports' in all && isObject(inner)) return { ...inner, ...all };
+  return all;
 }
+
+const isObject = (value) => value !== null && ['object', 'function'].includes(typeof value);
 
 function hasKeys(value) {
   return value !== null && ['object', 'function', 'string'].includes(typeof value)

@@ -76,7 +76,7 @@ export class Logger {
   }
 
   print(items) {
-    if (this.threshold < FILTER.none) this.#put('info', items, ',"print":true');
+    if (this.threshold !== FILTER.none) this.#put('info', items, ',"print":true');
   }
 
   /** The first call starts a clock, the second returns its duration as text. */

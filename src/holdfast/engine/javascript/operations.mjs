@@ -41,7 +41,8 @@ export class Operations {
 
   /** Run to the end; the result, or undefined when there is none. `limit` in ms, 0 for none. */
   async run(state, limit) {
-    if (!limit) return this.#result(await this.reducer(state));
+    const { reducer } = this; // called as a function: its frame says no more than the author wrote
+    if (!limit) return this.#result(await reducer(state));
     this.log.debug(`Timeout set to ${limit}ms`);
     let timer;
     const expiry = new Promise((_, reject) => {
@@ -51,7 +52,7 @@ export class Operations {
       }, limit);
     });
     try {
-      return this.#result(await Promise.race([this.reducer(state), expiry]));
+      return this.#result(await Promise.race([reducer(state), expiry]));
     } finally {
       clearTimeout(timer);
     }
@@ -62,29 +63,30 @@ export class Operations {
   }
 
   #wrap(operation, number) {
-    return async (state) => {
+    return async (given) => {
       this.log.debug(`Starting operation ${number}`);
       this.onOperation(number);
-      if (this.missing.delete(state)) {
+      if (this.missing.delete(given)) {
         this.log.warn(`WARNING: No state was passed into operation ${number}. `
           + 'Did the previous operation return state?');
       }
       const started = milliseconds();
       let result;
       try {
-        result = await operation(this.immutable ? copy(state) : state);
+        result = await operation(this.immutable ? copy(given) : given);
       } catch (error) {
         this.failed = { error, number };
         throw error;
       }
+      const state = result || this.#nothing(number, result);
       this.log.debug(`Operation ${number} complete in ${duration(milliseconds() - started)}`);
-      return result || this.#nothing(number, result);
+      return state;
     };
   }
 
   /** What the next operation gets when this one returned nothing: an empty object. */
   #nothing(number, result) {
-    this.log.debug(`Operation ${number} did not return state`);
+    this.log.debug(`Warning: operation ${number} did not return state`);
     if (result !== undefined) {
       this.log.warn(`WARNING: operation ${number} returned ${result === '' ? "''" : result}, `
         + 'which counts as no state');

@@ -14,7 +14,7 @@ export function validate({ workflow, options }) {
   if (!Array.isArray(workflow?.steps) || workflow.steps.length === 0) {
     throw validation('The workflow has no steps');
   }
-  const known = new Set(workflow.steps.map((step) => step.id));
+  const known = new Set(workflow.steps.map((step) => String(step.id)));
   if (typeof options.start === 'string' && !known.has(options.start)) {
     throw validation(`Could not find start job: ${options.start}`);
   }
@@ -28,7 +28,7 @@ export function validate({ workflow, options }) {
     // Cycles of string edges alone are let through when `end` may stop them: such plans run
     // on the reference. Without it they could only run until the timeout.
     const followed = typeof step.next === 'string' && options.end ? [] : targets(step);
-    edges.set(step.id, followed);
+    edges.set(String(step.id), followed);
   }
   refuseCycles(edges);
 }
@@ -71,9 +71,9 @@ export class Plan {
     this.credentials = workflow.credentials;
     this.end = this.options.end;
     this.steps = numbered(workflow.steps);
-    this.byId = new Map(this.steps.map((step) => [step.id, step]));
+    this.byId = new Map(this.steps.map((step) => [String(step.id), step]));
     this.start = this.options.start ?? workflow.start ?? this.steps[0].id;
-    if (!this.byId.has(this.start)) throw validation(`Could not find start job: ${this.start}`);
+    if (!this.byId.has(String(this.start))) throw validation(`Could not find start job: ${this.start}`);
     this.conditions = new Conditions(hostConsole);
     this.#compileEdges();
   }
@@ -87,16 +87,15 @@ export class Plan {
       for (const [to, edge] of Object.entries(next)) {
         const text = typeof edge === 'string' ? edge : edge?.condition;
         let condition;
-        if (typeof text === 'string' && text !== '') {
+        if (text && edge !== true) {
           try {
-            condition = this.conditions.compile(text);
+            condition = this.conditions.compile(String(text));
           } catch (error) {
             problems.push(`Failed to compile edge condition ${step.id}->${to} (${error.message})`);
           }
         }
         const disabled = typeof edge === 'object' && Boolean(edge?.disabled);
-        const always = edge === true || (!disabled && edge?.condition === true);
-        edges.push({ to, always, condition: disabled ? undefined : condition });
+        edges.push({ to, always: edge === true, condition: disabled ? undefined : condition });
       }
       this.edges.set(step, edges);
     }

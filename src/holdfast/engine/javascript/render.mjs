@@ -105,6 +105,7 @@ export class Renderer {
     if (types.isProxy(value)) return undefined;
     if (isError(value)) return this.error(value, above);
     if (types.isDate(value)) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString();
+    if (types.isBoxedPrimitive(value)) return this.walk(value.valueOf(), above);
     if (types.isRegExp(value)) return this.text(String(value));
     if (types.isMap(value)) return { '[Map]': this.list([...value], above) };
     if (types.isSet(value)) return { '[Set]': this.list([...value], above) };
@@ -187,7 +188,8 @@ function safeMessage(error) {
 function withMaskedConfiguration(value) {
   const { configuration } = value;
   if (!configuration) return value;
-  const hidden = typeof configuration === 'string' ? '*'.repeat(configuration.length)
+  const long = typeof configuration === 'string' && configuration.length > KEPT_CHARACTERS;
+  const hidden = long ? '****'
     : Object.fromEntries(Object.keys(configuration).map((key) => [key, '****']));
   return { ...value, configuration: hidden };
 }

@@ -31,7 +31,8 @@ export class Report {
 
   /** Say where the run is; `step` is `{id, name}`. */
   phase(phase, step, operation) {
-    send(Kind.PHASE, { phase, step: step?.id, name: step?.name, operation });
+    const id = step && String(step.id);
+    send(Kind.PHASE, { phase, step: id, name: step?.name, operation });
   }
 
   /** Open a step; gives it its id. */
@@ -39,7 +40,7 @@ export class Report {
     step.id = randomUUID();
     send(Kind.STEP_START, {
       step_id: step.id,
-      job_id: step.plan.id,
+      job_id: String(step.plan.id),
       input_dataclip_id: step.input?.clip,
       timestamp: stamp(),
     });
@@ -53,7 +54,7 @@ export class Report {
     const output = stopped ? { output: { omitted: true } } : this.#output(step, document);
     send(Kind.STEP_COMPLETE, {
       step_id: step.id,
-      job_id: step.plan.id,
+      job_id: String(step.plan.id),
       timestamp: stamp(),
       duration: step.measure.elapsed,
       thread_id: THREAD,
@@ -148,7 +149,8 @@ function reasonOf({ severity }, stopped) {
   return stopped ? 'crash' : 'fail';
 }
 
-function shortened(text) {
+function shortened(message) {
+  const text = typeof message === 'string' ? message : String(stringify(message));
   return text.length <= MESSAGE_LIMIT ? text
     : `${text.slice(0, MESSAGE_LIMIT)}… [cut: ${text.length} characters in all]`;
 }

@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+import { duration, milliseconds } from './clock.mjs';
 import * as final from './final.mjs';
 import { Fault } from './faults.mjs';
 import { JobText } from './jobtext.mjs';
@@ -114,10 +115,13 @@ export class Run {
       throw error;
     }
     this.#makeLinker();
-    const input = await this.#initial();
     this.log.info(`Executing ${this.plan.name}`);
+    const input = await this.#initial();
     this.log.debug('Starting execution from step', this.plan.start);
     const { leaves, failed } = await this.#traverse(input);
+    if (this.peakHeap !== undefined) {
+      this.log.debug(`Workflow complete: peak memory ${(this.peakHeap / MEBIBYTE).toFixed(2)}mb`);
+    }
     const state = final.result(leaves);
     this.trace('end', { none: state === undefined }, state);
     this.report.result(final.compose(leaves, this.executed > 0), failed);
@@ -140,10 +144,10 @@ export class Run {
   async #initial() {
     const given = this.#given();
     let document;
-    if (typeof given === 'string' && this.tracing) {
-      document = await this.#loadState(given);
-    } else if (!given) {
+    if (!given) {
       document = new Document('{"data":{},"configuration":{}}');
+    } else if (typeof given === 'string' && this.tracing) {
+      document = await this.#loadState(given);
     } else if (typeof given === 'object') {
       document = new Document(this.input);
       document.value = given; // parsed once; the first step takes it
@@ -166,9 +170,12 @@ export class Run {
   }
 
   async #loadState(id) {
-    const value = this.#resolve('state', id);
-    this.trace('load-state', { jobId: id, duration: 0 });
-    return new Document(JSON.stringify(value));
+    const started = milliseconds();
+    const value = this.options.resolvers?.state && this.#resolve('state', id);
+    const took = milliseconds() - started;
+    this.trace('load-state', { jobId: id, duration: Math.round(took) });
+    this.log.success(`loaded state for ${id} in ${duration(took)}`);
+    return value === undefined ? undefined : new Document(JSON.stringify(value));
   }
 
   /** Values behind ids, for plans of the test cases; the worker resolves them before the run. */
@@ -200,15 +207,17 @@ export class Run {
     const leaves = new Map();
     let failed;
     while (queue.length > 0) {
-      const { id, input: given } = queue.shift();
+      const { id: named, input: given } = queue.shift();
+      const id = String(named);
       const count = times.get(id) ?? 0;
       times.set(id, count + 1);
       const { document, next, fault } = await this.#visit(plan.byId.get(id), given);
-      const isLeaf = id === plan.end || next.length === 0;
+      const isEnd = plan.end !== undefined && id === String(plan.end);
+      const isLeaf = isEnd || next.length === 0;
       if (document) document.readers += next.length + (isLeaf ? 1 : 0);
       if (isLeaf && document) leaves.set(count === 0 ? id : `${id}-${count}`, document);
       if (isLeaf) failed ??= fault;
-      if (id === plan.end) break;
+      if (isEnd) break;
       for (const to of next) queue.push({ id: to, input: document });
     }
     return { leaves, failed };
@@ -232,9 +241,14 @@ export class Run {
   #pass(planned, input) {
     if (input) input.readers -= 1;
     const state = this.plan.looksAtState(planned) ? input?.peek() : undefined;
-    const next = this.plan.next(planned, state, () => {});
+    const next = this.plan.next(planned, state, (to, taken) => this.edgeTaken(to, taken));
     if (this.plan.mayChangeState(planned)) input?.refresh();
     return { document: input, next };
+  }
+
+  edgeTaken(to, taken) {
+    this.log.debug(`Edge condition returned ${taken}; ${to} will ${taken ? '' : 'NOT '}be executed`
+      + (taken ? ' next' : ''));
   }
 
   open(step) {
@@ -261,6 +275,10 @@ export class Run {
   /** The lines that tell an author what went wrong (spec/runtime.md 6.6). */
   explain(step, fault) {
     const { log } = this;
+    if (step.job.mapProblem) {
+      this.adaptorLog.warn('Error occurred trying to resolve sourcemap for ', step.label);
+      this.adaptorLog.warn(step.job.mapProblem);
+    }
     if (fault.severity === 'crash') log.error('CRITICAL ERROR! Aborting execution');
     if (fault.operationName !== undefined) {
       log.error(`Error reported by "${fault.operationName}()" operation line ${fault.line}:`);

@@ -46,6 +46,10 @@ function names() {
   };
 }
 
+/** Names of design 5.5. */
+const WEB = new Set(['fetch', 'atob', 'btoa', 'structuredClone', 'URL', 'URLSearchParams',
+  'TextEncoder', 'TextDecoder', 'AbortController', 'Blob', 'Event']);
+
 function webNames() {
   const lent = { fetch: lend('fetch', (...args) => fetch(...args)) };
   for (const [name, call] of Object.entries({ atob, btoa, structuredClone })) {
@@ -63,19 +67,22 @@ function makeContext(extra) {
   lent ??= names();
   const scope = {};
   for (const [name, value] of Object.entries({ ...lent, ...extra })) {
-    // as properties of a global object are: not listed, and the job may replace them
-    Object.defineProperty(scope, name, { value, enumerable: false, writable: true, configurable: true });
+    // what the web has and the reference lacks is not listed; the job may replace any of them
+    const enumerable = !WEB.has(name);
+    Object.defineProperty(scope, name, { value, enumerable, writable: true, configurable: true });
   }
   return vm.createContext(scope, { codeGeneration: { strings: false, wasm: false } });
 }
 
-/** `globals` of the run cannot take the place of what is lent; frozen one level deep. */
-function runGlobals(globals) {
+/** Globals of a run or workflow cannot take the place of what the reference lends too; frozen one
+ * level deep. */
+function ownGlobals(globals) {
   const allowed = {};
   lent ??= names();
   for (const [name, value] of Object.entries(globals ?? {})) {
-    if (name === 'console' || name === 'state' || Object.hasOwn(lent, name)) continue;
-    allowed[name] = typeof value === 'object' && value !== null ? freeze(value) : value;
+    if (name === 'console' || name === 'state') continue;
+    if (Object.hasOwn(lent, name) && !WEB.has(name)) continue;
+    allowed[name] = freeze(value);
   }
   return allowed;
 }
@@ -93,7 +100,7 @@ async function evaluate(code, identifier, context, link) {
  * state in it. Raises whatever the code raises; errors of the workflow's globals are marked.
  */
 export async function loadJob(job, { console, state, globals, workflowGlobals, link }) {
-  const run = runGlobals(globals);
+  const run = ownGlobals(globals);
   const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
   const context = makeContext({ ...run, ...shared, console, state });
   const namespace = await evaluate(job.code, JOB_MODULE, context, (specifier) => (
@@ -110,7 +117,7 @@ async function loadGlobals(code, extra) {
     const namespace = await evaluate(code, GLOBALS_MODULE, context, (specifier) => {
       throw new Fault('ImportError', 'crash', `Failed to import module "${specifier}"`);
     });
-    return { ...namespace };
+    return ownGlobals(namespace);
   } catch (error) {
     throw marked(error);
   }

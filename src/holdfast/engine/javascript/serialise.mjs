@@ -22,9 +22,13 @@ export function stringify(value, onBigInt) {
   }
 }
 
-/** A replacer that knows the chain of objects it is inside of. */
+/**
+ * A replacer that knows the chain of objects it is inside of. What closed a cycle once is cut
+ * wherever that object stands, as the reference has it.
+ */
 function careful(onBigInt) {
   const chain = [];
+  const cuts = new Map();
   let told = false;
   return function replace(key, value) {
     if (typeof value === 'bigint') {
@@ -34,7 +38,12 @@ function careful(onBigInt) {
     }
     if (typeof value !== 'object' || value === null) return value;
     while (chain.length > 0 && chain.at(-1) !== this) chain.pop();
-    if (chain.includes(value)) return CIRCULAR;
+    if (cuts.get(this)?.has(key)) return CIRCULAR;
+    if (chain.includes(value)) {
+      if (!cuts.has(this)) cuts.set(this, new Set());
+      cuts.get(this).add(key);
+      return CIRCULAR;
+    }
     chain.push(value);
     return value;
   };

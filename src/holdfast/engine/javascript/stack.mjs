@@ -43,8 +43,13 @@ export function hasAnonymousJobFrame({ frames }) {
 }
 
 /** Line and column (from 1) of the first frame in the job's module, or undefined. */
-export function jobPosition({ frames }) {
-  const frame = frames.find((line) => line.includes(JOB_MODULE) && POSITION.test(line));
+export const jobPosition = (trace) => positionIn(JOB_MODULE, trace);
+
+/** The same in the workflow's globals. */
+export const globalsPosition = (trace) => positionIn(GLOBALS_MODULE, trace);
+
+function positionIn(module, { frames }) {
+  const frame = frames.find((line) => line.includes(module) && POSITION.test(line));
   if (frame === undefined) return undefined;
   const [, line, column] = POSITION.exec(frame);
   return { line: Number(line), column: Number(column) };
@@ -62,7 +67,7 @@ export function cut({ head, frames }, job) {
 }
 
 function tail(frame) {
-  return frame.slice(frame.lastIndexOf(ADAPTOR)).replace(/\)$/, '');
+  return frame.slice(frame.lastIndexOf(ADAPTOR));
 }
 
 function mapped(frame, job) {

@@ -79,9 +79,11 @@ export class Cleaner {
     try {
       return this.#document(fault?.severity === 'fail' ? withError(result, id, fault) : result);
     } catch (error) {
-      if (error instanceof Fault) throw error;
-      throw invalid('InvalidResultError', `the state cannot be read: ${describe(error)}`,
-        'A proxy or a getter in state throws');
+      const fault = error instanceof Fault ? error
+        : invalid('InvalidResultError', `the state cannot be read: ${describe(error)}`,
+          'A proxy or a getter in state throws');
+      this.log.error('Critical error processing state: ', fault.message);
+      throw fault;
     }
   }
 
@@ -91,10 +93,10 @@ export class Cleaner {
       throw invalid('InvalidResultError', 'the last operation returned a function, not state',
         'An operation was returned instead of being called with state: write op(...)(state)');
     }
-    if (atLeast(result, this.limitMb * MEBIBYTE)) throw stateTooLarge(this.limitMb);
-    const removed = this.#strip(result);
-    const text = this.#write(result);
-    if (text === undefined) return undefined;
+    if (atLeast(result, this.limitMb * MEBIBYTE)) throw this.#tooLarge(this.limitMb * MEBIBYTE);
+    const { kept, ...removed } = this.#strip(result);
+    const text = this.#write(kept);
+    if (text === undefined || text === 'null') return this.#unwritable(result);
     const document = new Document(text);
     if (result.webhookResponse) document.response = this.#write(result.webhookResponse);
     this.#check(document.bytes + removed.bytes);
@@ -106,9 +108,19 @@ export class Cleaner {
     return document;
   }
 
-  /** Delete the keys that must not leave the step; says which, and how large they were. */
+  /** A symbol, or what its own `toJSON` makes nothing of: no result, and its author is told. */
+  #unwritable(result) {
+    this.log.warn(`WARNING: the step returned a value that JSON has no form for (${typeof result}); `
+      + 'it counts as no state');
+    return undefined;
+  }
+
+  /**
+   * Delete the keys that must not leave the step; says which, how large they were, and what is
+   * kept: the result itself, or a copy where the result is frozen.
+   */
   #strip(result) {
-    const removed = { keys: [], bytes: 0 };
+    const removed = { keys: [], bytes: 0, kept: result };
     if (typeof result !== 'object') return removed;
     for (const key of this.remove) {
       if (!Object.hasOwn(result, key)) continue;
@@ -117,7 +129,9 @@ export class Cleaner {
         const text = this.#write(result[key]) ?? '';
         removed.bytes += byteLength(text) + byteLength(key) + 4; // quotes, colon, comma
       }
-      delete result[key];
+      if (Reflect.deleteProperty(removed.kept, key)) continue;
+      removed.kept = { ...removed.kept };
+      delete removed.kept[key];
     }
     return removed;
   }
@@ -134,8 +148,13 @@ export class Cleaner {
 
   #check(bytes) {
     if (!(this.limitMb > 0) || bytes <= this.limitMb * MEBIBYTE) return;
-    this.log.info(`State is ${(bytes / MEBIBYTE).toFixed(2)}mb; the limit is ${this.limitMb}mb`);
-    throw stateTooLarge(this.limitMb);
+    throw this.#tooLarge(bytes);
+  }
+
+  #tooLarge(bytes) {
+    const size = `${(bytes / MEBIBYTE).toFixed(2)}mb`;
+    this.log.info(`state object exceeds limit ${this.limitMb} (${size})`);
+    return stateTooLarge(this.limitMb);
   }
 }
 
@@ -166,11 +185,12 @@ function atLeast(value, limit) {
   return false;
 }
 
-/** A copy of the state of a failed step with the error written into it. */
+/** The state of a failed step with the error written into it: a copy where it cannot be written. */
 function withError(state, id, fault) {
   const known = state?.errors;
   const errors = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};
-  return { ...state, errors: { ...errors, [id]: fault } };
+  const all = { ...errors, [id]: fault };
+  return Reflect.set(state, 'errors', all) ? state : { ...state, errors: all };
 }
 
 /** What is reported instead of a document that is too large to be sent, or undefined. */

@@ -10,6 +10,8 @@ import { assemble } from './state.mjs';
 /** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
 const LARGE = 1024 * 1024;
 
+const megabytes = (bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
+
 export class Step {
   /** `run`: what all steps share; `job`: its JobText; `input`: Document or undefined. */
   constructor(run, plan, job, input) {
@@ -22,6 +24,7 @@ export class Step {
     this.fault = undefined;
     this.document = undefined;
     this.next = [];
+    this.mem = undefined;
     this.measure = new Measure();
   }
 
@@ -31,10 +34,10 @@ export class Step {
    */
   async execute() {
     const { run, plan } = this;
-    run.log.info(`Starting step ${this.label}`);
     run.trace('init-start', { jobId: plan.id });
     const state = await this.#prepare();
     run.trace('init-complete', { jobId: plan.id, duration: this.measure.elapsed });
+    run.log.info(`Starting step ${this.label}`);
     run.open(this);
     const started = milliseconds();
     let result;
@@ -101,6 +104,7 @@ export class Step {
     try {
       if (this.fault?.name === 'TimeoutError') throw this.fault;
       this.#leave(result, state, started);
+      if (this.fault === undefined) this.mem = this.#memory();
       this.#follow();
     } catch (fault) {
       run.close(this, run.scrubbed(fault));
@@ -129,12 +133,12 @@ export class Step {
   /** Evaluate the edges against what left the step. */
   #follow() {
     const { run, plan, document } = this;
-    if (this.fault && !this.fault.recoverable) return;
-    const state = run.plan.looksAtState(plan) ? document?.peek() : undefined;
-    this.next = run.plan.next(plan, state, (to, taken) => {
-      run.log.debug(`Edge condition returned ${taken}; ${to} will ${taken ? '' : 'NOT '}be executed`
-        + (taken ? ' next' : ''));
-    });
+    try {
+      this.#evaluateEdges();
+    } catch (error) {
+      // what ended the run stays what ended it
+      if (this.fault === undefined || this.fault.recoverable) throw error;
+    }
     if (run.plan.mayChangeState(plan)) document?.refresh();
     if (document === undefined && this.fault === undefined && this.next.length > 0) {
       run.log.warn(`WARNING: step ${plan.id} did not return a state object. `
@@ -142,20 +146,32 @@ export class Step {
     }
   }
 
-  #completed() {
+  #evaluateEdges() {
     const { run, plan, document } = this;
+    const state = run.plan.looksAtState(plan) ? document?.peek() : undefined;
+    this.next = run.plan.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
+  }
+
+  #completed() {
+    const { run, plan, document, mem } = this;
+    run.trace('job-complete', {
+      jobId: plan.id, duration: this.measure.elapsed, next: this.next, mem,
+    }, document);
+  }
+
+  /** What is in use when the state has been written, and the line about it. */
+  #memory() {
+    const { run } = this;
     const mem = this.measure.memory();
-    const megabytes = (bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
     if (run.options.profile) {
       mem.peak = this.measure.peakHeap;
+      run.peakHeap = Math.max(run.peakHeap ?? 0, mem.peak);
       run.log.debug(`Step memory usage: peak ${megabytes(mem.peak, 2)}mb`);
     } else {
       const system = `[system ${megabytes(mem.system)}mb]`;
       run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
     }
-    run.trace('job-complete', {
-      jobId: plan.id, duration: this.measure.elapsed, next: this.next, mem,
-    }, document);
+    return mem;
   }
 
   #failed(took) {
