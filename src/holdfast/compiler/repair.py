@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-
-import tree_sitter
+from typing import TYPE_CHECKING
 
 from holdfast.compiler.tree import Node, convert, parse
+
+if TYPE_CHECKING:
+    import tree_sitter
 
 _GAP = re.compile(
     rb"(?:[\s\x0b\x0c]|\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf|//[^\n\r]*+|/\*(?s:.*?)\*/)*+"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
-
-import tree_sitter
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.compiler.grammar import javascript
 
-LANGUAGE = tree_sitter.Language(javascript())
+if TYPE_CHECKING:
+    import tree_sitter
+
 FUNCTIONS = frozenset(
     {
         "function_declaration",
@@ -99,6 +100,15 @@ class TooCostlyError(Exception):
     """Reading the text takes more work than its size allows."""
 
 
+@cache
+def _language() -> tree_sitter.Language:
+    # Loaded on first use: the supervisor holds this module ready for the compilers that its
+    # shims fork, and nobody else's native code.
+    import tree_sitter  # noqa: PLC0415
+
+    return tree_sitter.Language(javascript())
+
+
 def parse(text: bytes) -> tree_sitter.Tree:
     """Tree-sitter's tree. Raises TooCostlyError when recovery from errors goes out of hand."""
     # Called about once per hundred steps of the parser: a deterministic bound on its work.
@@ -111,7 +121,9 @@ def parse(text: bytes) -> tree_sitter.Tree:
         return calls > budget  # true stops the parser
 
     # The budget is only honoured when the text is read through a function.
-    parser = tree_sitter.Parser(LANGUAGE)
+    import tree_sitter  # noqa: PLC0415
+
+    parser = tree_sitter.Parser(_language())
     try:
         return parser.parse(
             lambda offset, _point: text[offset : offset + _CHUNK], progress_callback=progress

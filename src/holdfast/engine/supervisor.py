@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -50,6 +51,8 @@ class Supervisor:
         self._config = config
         self._loop = Loop()
         self._host = Host.look(config)
+        # Held ready for the compiler of every run, which is a fork of a fork of this process.
+        importlib.import_module("holdfast.engine.compile_process")
         require(self._host, config.require)
         self._listener = listen(config.socket)
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
