@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -88,20 +90,69 @@ def test_deep_and_wide_values_end() -> None:
 SECRET = 'p@ss "w\\rd" ü'
 
 
-def test_secrets_are_replaced_in_every_form() -> None:
-    forms = [
-        SECRET,
-        base64.b64encode(SECRET.encode()).decode(),
-        base64.b64encode(f"ada:{SECRET}".encode()).decode(),
-        quote(SECRET, safe="!'()*"),
-        json.dumps(SECRET, ensure_ascii=False)[1:-1],
+def forms_of(secret: str) -> list[str]:
+    """A secret as programs write it."""
+    raw = secret.encode()
+    encoded = base64.b64encode(raw).decode()
+    return [
+        secret,
+        encoded,
+        encoded.rstrip("="),
+        base64.urlsafe_b64encode(raw).decode(),
+        base64.b64encode(f"ada:{secret}".encode()).decode(),
+        raw.hex(),
+        raw.hex().upper(),
+        quote(secret, safe="!'()*"),
+        quote(secret, safe=""),
+        quote(secret, safe="!'()*").replace("%20", "+"),
+        quote(quote(secret, safe="!'()*")),
+        html.escape(secret),
+        json.dumps(secret, ensure_ascii=False)[1:-1],
     ]
+
+
+def shown(forms: list[str]) -> list[Any]:
     code = "\n".join(f"console.log('<' + {json.dumps(form)} + '>');" for form in forms)
     ended = run(
         job(f"{code} export default []"),
         credentials={"a": {"username": "ada", "password": SECRET}},
     )
-    assert lines(ended, "JOB") == [["<***>"]] * len(forms)
+    return lines(ended, "JOB")
+
+
+def test_secrets_are_replaced_in_every_form() -> None:
+    forms = forms_of(SECRET)
+    found = shown(forms)
+    assert [line for (line,) in found if not re.fullmatch(r"<\*\*\*=*>", line)] == []
+    assert len(found) == len(forms)
+
+
+def test_a_secret_inside_a_longer_text_in_base64_is_replaced() -> None:
+    for before in ("", "x", "xy", "xyz"):
+        whole = base64.b64encode(f"{before}{SECRET}, and more".encode()).decode()
+        ((line,),) = shown([whole])
+        assert whole[8:16] not in line, before
+        assert "***" in line
+
+
+def test_a_credential_that_came_with_the_input_is_a_secret_too() -> None:
+    code = """export default [s => {
+        console.log(s.configuration.password);
+        throw new Error(s.configuration.password);
+    }]"""
+    given = {"data": {}, "configuration": {"password": SECRET}}
+    ended = run(job(code), input_text=json.dumps(given))
+    assert lines(ended, "JOB") == [["***"]]
+    assert one(ended, Kind.STEP_COMPLETE)["error_message"] == "***"
+
+
+def test_a_cut_never_leaves_a_part_of_a_secret() -> None:
+    code = f"""const secret = {json.dumps(SECRET)};
+        console.log(secret.repeat(2_000_000));
+        export default [];"""
+    ended = run(job(code), credentials={"a": {"password": SECRET}})
+    (line,) = lines(ended, "JOB")
+    assert re.fullmatch(r"(\*\*\*)+\**… \[cut: \d+ characters in all\]", line[0]), line[0][-80:]
 
 
 def test_secrets_are_replaced_in_objects_keys_numbers_and_errors() -> None:

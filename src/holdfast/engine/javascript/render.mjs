@@ -54,7 +54,7 @@ export class Renderer {
     }
     const kept = Math.min(KEPT_CHARACTERS, Math.floor(this.limit));
     // scrub before cutting, or the cut could go through a secret and leave a part of it
-    const start = this.secrets.scrub(value.slice(0, kept + KEPT_CHARACTERS)).slice(0, kept);
+    const start = this.secrets.scrubStart(value.slice(0, kept + KEPT_CHARACTERS)).slice(0, kept);
     return `${start}… [cut: ${value.length} characters in all]`;
   }
 

@@ -149,6 +149,7 @@ export class Run {
     } else if (typeof given === 'string' && this.tracing) {
       document = await this.#loadState(given);
     } else if (typeof given === 'object') {
+      if (this.settings.scrub !== false) this.secrets.add(given.configuration);
       document = new Document(this.input);
       document.value = given; // parsed once; the first step takes it
     } else {
@@ -269,6 +270,8 @@ export class Run {
     if (!(fault instanceof Fault)) return fault;
     for (const key of Object.keys(fault)) fault[key] = this.secrets.scrubValue(fault[key]);
     if (fault.stack !== undefined) fault.hide('stack', this.secrets.scrub(fault.stack));
+    if (fault.at !== undefined) fault.hide('at', this.secrets.scrubValue(fault.at));
+    if (fault.edge !== undefined) fault.hide('edge', this.secrets.scrubValue(fault.edge));
     return fault;
   }
 

@@ -1,8 +1,8 @@
 // Secrets of a run's credentials, replaced in everything for people that leaves this process:
 // log lines, error messages and details. State is not touched: it must carry what it carries.
 //
-// Which values count follows spec/platform.md 4.7; beside each value its base64, URL-encoded and
-// JSON-escaped form, and the base64 of `user:password` pairs (basic authentication).
+// Which values count follows spec/platform.md 4.7; beside each value its base64 (alone, inside a
+// longer text, and of `user:password` pairs), hexadecimal, URL-encoded, JSON-escaped and HTML form.
 
 export const MASK = '***';
 /** Shorter values are only secret under a key that says so: `1` would blank every log. */
@@ -17,13 +17,62 @@ const PUBLIC_KEYS = new Set([
 ]);
 const SAYS_SECRET = /secret|passw|token/;
 
+/** Characters of base64 that say enough of a secret inside a longer text to be replaced. */
+const INNER = 12;
+
 const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
 const replace = Function.prototype.call.bind(String.prototype.replace);
+
+/** A secret as it is and as programs write it. */
+function* encodings(sample) {
+  const bytes = Buffer.from(sample, 'utf8');
+  const hex = bytes.toString('hex');
+  yield* [sample, JSON.stringify(sample).slice(1, -1), hex, hex.toUpperCase()];
+  yield* bothAlphabets(bytes.toString('base64'));
+  for (const shift of [0, 1, 2]) {
+    const part = inside(bytes, shift);
+    if (part.length >= INNER) yield* bothAlphabets(part);
+  }
+  yield* inMarkup(sample);
+  try {
+    yield* inAddresses(sample);
+  } catch {
+    // a lone surrogate has no URL form
+  }
+}
+
+function bothAlphabets(text) {
+  return [text, text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')];
+}
+
+/** What base64 of a longer text always has of these bytes when they stand `shift` bytes into it. */
+function inside(bytes, shift) {
+  const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64').replace(/=+$/, '');
+  const whole = Math.floor(((shift + bytes.length) * 8) / 6);
+  return text.slice(Math.ceil((shift * 8) / 6), whole);
+}
+
+function inAddresses(sample) {
+  const once = encodeURIComponent(sample);
+  const lower = once.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+  const form = once.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  const plus = (text) => text.replaceAll('%20', '+');
+  return [once, lower, form, plus(once), plus(lower), plus(form), encodeURI(sample),
+    encodeURIComponent(once)];
+}
+
+function inMarkup(sample) {
+  const text = sample.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const quoted = text.replaceAll('"', '&quot;');
+  return [text, quoted, quoted.replaceAll("'", '&#39;'), quoted.replaceAll("'", '&apos;')];
+}
 
 export class Secrets {
   #samples = new Set();
   #bodies = [];
   #pattern;
+  /** Characters of the longest form. */
+  #longest = 0;
 
   /** Know the leaf values of one credential. Values already known cost nothing. */
   add(body) {
@@ -50,15 +99,7 @@ export class Secrets {
   #forms() {
     const forms = new Set();
     const samples = [...this.#samples];
-    for (const sample of samples) {
-      const escaped = JSON.stringify(sample).slice(1, -1);
-      forms.add(sample).add(base64(sample)).add(escaped);
-      try {
-        forms.add(encodeURIComponent(sample)).add(encodeURIComponent(sample).replace(/%20/g, '+'));
-      } catch {
-        // a lone surrogate has no URL form
-      }
-    }
+    for (const sample of samples) for (const form of encodings(sample)) forms.add(form);
     const paired = samples.slice(0, PAIRED);
     for (const a of paired) for (const b of paired) forms.add(base64(`${a}:${b}`));
     for (const { user, email, password } of this.#bodies) {
@@ -72,7 +113,9 @@ export class Secrets {
 
   get #compiled() {
     if (this.#pattern === undefined) {
-      const forms = this.#forms().map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
+      const found = this.#forms();
+      this.#longest = found[0]?.length ?? 0;
+      const forms = found.map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
       this.#pattern = forms.length > 0 ? new RegExp(forms.join('|'), 'g') : null;
     }
     return this.#pattern;
@@ -82,6 +125,14 @@ export class Secrets {
   scrub(text) {
     const pattern = this.#compiled;
     return pattern === null ? text : replace(text, pattern, MASK);
+  }
+
+  /** The same for the beginning of a longer text: its end may hold a part of a secret and goes. */
+  scrubStart(text) {
+    const pattern = this.#compiled;
+    if (pattern === null) return text;
+    const scrubbed = replace(text, pattern, MASK);
+    return scrubbed.slice(0, Math.max(0, scrubbed.length - this.#longest));
   }
 
   /** A number, unless it is the digits of a secret. */
