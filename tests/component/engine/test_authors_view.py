@@ -45,6 +45,10 @@ fn(state => ({ ...state, id: first(state.data.none ?? []) }));""",
     "adaptor": """fn(s => s);
 
 assert(false, 'must be true');""",
+    "without a frame": """fn(s => s);
+
+  fn(s => Promise.reject({ message: 'refused', code: 'ECONNREFUSED', port: 9 }));
+fn(s => s);""",
     "behind data": f"const rows = {DATA};\n\nfn(state => rows.nothing.here);",
     "beside data": f"const rows = {DATA}; fn(state => rows[0].id.x.y);",
     "unknown name": "fn(state => state);\nfn(state => undefinedThing(state));",
@@ -151,6 +155,23 @@ def test_an_adaptors_error_names_the_operation_and_its_line(
     assert (error["name"], error["operationName"], error["line"]) == ("AdaptorError", "assert", 3)
     lines = [line["message"] for line in recordings["adaptor"].logs("R/T")]
     assert ['Error reported by "assert()" operation line 3:'] in lines
+    assert frame(recordings["adaptor"])[:2] == ["3: assert(false, 'must be true');", "   ^ "]
+    assert closed(recordings["adaptor"])["position"]["line"] == 3
+
+
+def test_an_error_without_a_frame_is_put_down_to_its_operation(
+    recordings: dict[str, Recording],
+) -> None:
+    recording = recordings["without a frame"]
+    error = {"source": "runtime", "name": "JobError", "severity": "fail", "message": "refused"}
+    assert state_errors(recording) == error
+    lines = [line["message"] for line in recording.logs("R/T")]
+    assert ['Raised in the operation "fn()"'] in lines
+    assert [{"code": "ECONNREFUSED", "port": 9}] in lines
+    position = closed(recording)["position"]
+    assert (position["line"], position["column"]) == (3, 3)
+    shown = frame(recording)
+    assert [row[:8] for row in shown] == ["3:   fn(", "     ^ ", "4: fn(s "]
 
 
 def test_a_crash_ends_the_run_with_its_position(recordings: dict[str, Recording]) -> None:

@@ -143,7 +143,19 @@ function classified(thrown, job, operation) {
   if (operation !== undefined && trace && stacks.fromAdaptor(trace)) {
     return adaptorFault(thrown, trace, job, operation);
   }
-  return place(ofKind(thrown), trace, job);
+  const fault = place(ofKind(thrown), trace, job);
+  if (fault.at === undefined) raisedIn(job.operation(operation), fault, thrown, job);
+  return fault;
+}
+
+/** What can be told of an error without a frame of anybody's: refused connections end like this. */
+function raisedIn(operation, fault, thrown, job) {
+  const at = job.begin(operation);
+  if (at === undefined) return;
+  fault.hide('at', at).hide('raisedIn', operation);
+  if (typeof thrown !== 'object' || fault.details !== undefined) return;
+  const { message, ...more } = detailsOf(thrown);
+  if (Object.keys(more).length > 0) fault.hide('more', more);
 }
 
 function ofKind(thrown) {
@@ -208,6 +220,7 @@ function adaptorFault(thrown, trace, job, operation) {
     fault.operationName = known.name;
     delete fault.pos;
     delete fault.step;
+    if (!found) fault.hide('at', job.begin(known));
   }
   return fault.hide('stack', stacks.cut(trace, job));
 }

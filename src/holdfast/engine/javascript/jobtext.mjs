@@ -43,6 +43,14 @@ export class JobText {
     return this.operations.find((known) => known.order === order);
   }
 
+  /** Where an operation begins in the author's text; undefined where only the compiled one is known. */
+  begin(operation) {
+    if (operation === undefined || !this.compiled.compiled) return undefined;
+    const { line } = operation;
+    const column = (this.#line(line) ?? '').search(/\S|$/) + 1;
+    return this.shown({ line, column });
+  }
+
   /** The lines of the author's code around a position with a caret under the column, or undefined. */
   frame({ line, column }) {
     if (this.#line(line) === undefined) return undefined;

@@ -290,6 +290,7 @@ export class Run {
       log.error(fault.stack ?? `${fault.message} (${fault.pos.line}:${fault.pos.column})`);
     } else {
       log.error(fault.message);
+      if (fault.raisedIn) log.error(`Raised in the operation "${fault.raisedIn.name}()"`);
     }
     const frame = fault.at && step.job.frame(fault.at);
     if (frame && (fault.pos || step.job.compiled.compiled)) {
@@ -297,9 +298,10 @@ export class Run {
       for (const line of frame) log.error(line);
     }
     if (fault.fix) log.error(fault.fix);
-    if (fault.details) {
+    const details = fault.details ?? fault.more;
+    if (details) {
       log.error('Additional error details:');
-      log.error(fault.details);
+      log.error(details);
     }
     if (fault.severity === 'fail') log.error(`Check state.errors.${step.plan.id} for details`);
   }
