@@ -1,4 +1,4 @@
-"""The shim's part of the egress policy: answers the run's connect() calls, tells refusals."""
+"""Answers what the walls ask the shim about: connections, and calls that no run may make."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from holdfast.sandbox.hosts import Resolver
 
 #: Refusals told one by one; a port scan needs no more lines than these.
 _MAX_LINES = 20
+#: What code that makes a forbidden call is after.
+_ATTEMPTS = {
+    **dict.fromkeys(("fork", "vfork", "clone", "socketpair"), "to start a process"),
+    **dict.fromkeys(("kill", "tkill", "tgkill"), "to signal another process"),
+    **dict.fromkeys(("bind", "listen"), "to listen for connections"),
+    **dict.fromkeys(
+        ("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_open", "pidfd_getfd"),
+        "to look into another process",
+    ),
+    "prlimit64": "to change the limits of another process",
+}
 
 
 class Egress:
@@ -26,7 +37,14 @@ class Egress:
 
     def start(self, descriptor: int, pidfd: int) -> None:
         """Answer the calls that come on this descriptor."""
-        self._broker = Broker(descriptor, pidfd, self._policy, self._resolver, self._refused)
+        self._broker = Broker(
+            descriptor,
+            pidfd,
+            self._policy,
+            self._resolver,
+            self._refused,
+            on_forbidden=self._forbidden,
+        )
         self._loop.read(descriptor, self._call)
         if self._resolver.refresh():
             self._loop.read(self._resolver.descriptor, self._named)
@@ -49,11 +67,16 @@ class Egress:
             self._broker.names_known()
 
     def _refused(self, target: str) -> None:
-        if target in self._told or len(self._told) >= _MAX_LINES:
-            return
-        self._told.add(target)
-        self._log(
-            "warn",
+        self._tell(
             f"Connection to {target} refused: the egress policy of this worker"
             f" ({self._policy.base}) does not allow it",
         )
+
+    def _forbidden(self, name: str) -> None:
+        attempt = _ATTEMPTS.get(name, "to change what the kernel gives it")
+        self._tell(f"The run's code tried {attempt} ({name}): refused, no run may do that")
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told and len(self._told) < _MAX_LINES:
+            self._told.add(text)
+            self._log("warn", text)

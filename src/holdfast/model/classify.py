@@ -19,6 +19,8 @@ _V8_MEMORY = re.compile(
     r"heap out of memory|process out of memory|Zone Allocation failed|"
     r"Array buffer allocation failed|OOM error in V8"
 )
+#: What V8 says before it gives up, for whatever reason.
+_LAST_WORDS = re.compile(r"^(?:# )?(F(?:atal|ATAL) .*)$", re.MULTILINE)
 #: V8's report is only proof when the run had used this share of its heap limit.
 _PROOF_SHARE = 0.5
 #: Node's exit codes (Node.js documentation, "Process exit codes").
@@ -221,7 +223,8 @@ def _signalled(evidence: Evidence) -> Outcome | None:
         return _outcome(evidence, Reason.KILL, "SecurityError", _sentence(text, where))
     if name in _CRASH_SIGNALS:
         who = "The compiler" if evidence.process == "compiler" else "Node.js"
-        text = f"{who} crashed ({name})"
+        said = _LAST_WORDS.search(evidence.stderr_tail)
+        text = f"{who} crashed ({name})" + (f", saying: {said[1].strip():.200}" if said else "")
         return _outcome(evidence, Reason.CRASH, "EngineCrash", _sentence(text, where))
     text = f"The run process was ended from outside ({name})"
     return _outcome(evidence, Reason.EXCEPTION, "ExternalKill", _sentence(text, where))

@@ -4,6 +4,8 @@ The address is copied once out of the run, and the connection is made here, on a
 the run's socket: code cannot swap the address after the check, whatever it does. Messages that
 carry an address of their own are sent here as well, without it. When this process dies, every
 further call fails: closed, not open.
+
+Calls that no honest job makes come here too, only to be told and refused.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from holdfast.sandbox import kernel
+from holdfast.sandbox import kernel, seccomp
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.hosts import Resolver
 
@@ -49,12 +51,15 @@ class Broker:
         policy: Policy,
         resolver: Resolver,
         on_refused: Callable[[str], None],
+        *,
+        on_forbidden: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.descriptor = descriptor
         self._pidfd = pidfd
         self._policy = policy
         self._resolver = resolver
         self._on_refused = on_refused
+        self._on_forbidden = on_forbidden
         self._waiting: list[_Call] = []
 
     def handle(self) -> bool:
@@ -83,8 +88,11 @@ class Broker:
         try:
             if call.number == _CONNECT:
                 result = self._connect(call, again=again)
-            else:
+            elif call.number in (_SENDMSG, _SENDMMSG):
                 result = self._send(call)
+            else:
+                self._on_forbidden(seccomp.names().get(call.number, str(call.number)))
+                result = -errno.EPERM
         except OSError as error:
             result = -(error.errno or errno.EPERM)
         if result is not None:
@@ -120,7 +128,8 @@ class Broker:
                     self._waiting.append(call)
                     return None
                 if not datagram:  # libc tries those only to sort the addresses of a name
-                    self._on_refused(f"{address}:{target[1]}")
+                    plain = getattr(address, "ipv4_mapped", None) or address
+                    self._on_refused(f"{plain}:{target[1]}")
                 return -errno.EACCES
             if not datagram and os.get_blocking(theirs.fileno()):
                 return -errno.EWOULDBLOCK  # it would block this process too; Node never does it

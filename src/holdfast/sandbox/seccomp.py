@@ -42,6 +42,13 @@ def rules() -> tuple[tuple[int, str], ...]:
     return tuple((int(line[0]), line[2]) for line in lines if line and line[0] != "#")
 
 
+@cache
+def names() -> dict[int, str]:
+    """The name of each listed call."""
+    lines = [line.split() for line in _TABLE.read_text().splitlines()]
+    return {int(line[0]): line[1] for line in lines if line and line[0] != "#"}
+
+
 class _Program:
     """A small assembler. Offsets: 0 number, 4 architecture, 16 + 8n argument n."""
 
@@ -85,14 +92,15 @@ def program(network: Network, *, own_pid: int, may_execute: bool) -> list[tuple[
     whole.put(_LOAD, 0)
     whole.put(_AT_LEAST, _X32, 0, 1)
     whole.end(_KILL)
+    told = _NOTIFY if network is Network.BROKER else _refuse(errno.EPERM)
     special: dict[str, Callable[[_Program], None]] = {
         "deny": lambda body: body.end(_refuse(errno.EPERM)),
-        "self": lambda body: _first_argument(body, own_pid),
-        "own_threads": lambda body: body.end(_refuse(errno.EPERM)),
+        "tell": lambda body: body.end(told),
+        "self": lambda body: _first_argument(body, own_pid, told),
         "ioctl": lambda body: _listed(body, 1, _IOCTLS, errno.ENOTTY),
         "prctl": lambda body: _listed(body, 0, _PRCTLS, errno.EPERM),
-        "prlimit": lambda body: _first_argument(body, 0),
-        "clone": _clone,
+        "prlimit": lambda body: _first_argument(body, 0, told),
+        "clone": lambda body: _clone(body, told),
         "execve": lambda body: body.end(_ALLOW if may_execute else _refuse(errno.EPERM)),
         "socket": lambda body: _socket(body, network),
         "connect": lambda body: body.end(_CONNECT[network]),
@@ -126,18 +134,18 @@ def _listed(body: _Program, argument: int, values: tuple[int, ...], otherwise: i
     body.end(_refuse(otherwise))
 
 
-def _first_argument(body: _Program, wanted: int) -> None:
+def _first_argument(body: _Program, wanted: int, otherwise: int) -> None:
     body.argument(0)
     body.equal_end(wanted, _ALLOW)
-    body.end(_refuse(errno.EPERM))
+    body.end(otherwise)
 
 
-def _clone(body: _Program) -> None:
+def _clone(body: _Program, otherwise: int) -> None:
     """Threads only, in no new namespace. (clone3 is not listed: libc falls back to clone.)"""
     body.argument(0)
-    body.any_bit_end(kernel.NAMESPACES, _refuse(errno.EPERM))
+    body.any_bit_end(kernel.NAMESPACES, otherwise)
     body.any_bit_end(_CLONE_THREAD, _ALLOW)
-    body.end(_refuse(errno.EPERM))
+    body.end(otherwise)
 
 
 def _socket(body: _Program, network: Network) -> None:
