@@ -101,9 +101,11 @@ def bury(folder: Path) -> bool:
     if not run.journal.exists():
         return False
     try:
+        if not _lost(read_remains(run.journal)):
+            return False  # not even a look at the lock: a shim may be about to take it
         with RunLock(run.lock):
             remains = read_remains(run.journal)
-            if remains.launched is None or remains.ended:
+            if remains.launched is None or not _lost(remains):
                 return False
             _clear(remains.launched)
             _write(run, remains, remains.launched)
@@ -111,6 +113,11 @@ def bury(folder: Path) -> bool:
             return True
     except (JournalError, OSError):
         return False  # a shim lives, or the folder went away; the next sweep looks again
+
+
+def _lost(remains: Remains) -> bool:
+    """Whether a shim had this run and wrote no outcome: lost, if the shim is gone."""
+    return remains.launched is not None and not remains.ended
 
 
 def _clear(launched: JsonObject) -> None:

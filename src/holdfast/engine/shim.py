@@ -54,6 +54,8 @@ _LINGER_SECONDS = 2.0
 #: Records wait at most this long for their sync.
 _SYNC_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
+#: Longer than anybody looks at a lock.
+_LOCK_SECONDS = 1.0
 
 
 def serve(config: EngineConfig, host: Host, connection: socket.socket, notify: int) -> None:
@@ -138,7 +140,7 @@ class Shim:
             request.options.get("egress"), own=host.own, nameservers=host.nameservers
         )
         self._folder = RunFolder(request.directory)
-        self._lock = RunLock(self._folder.lock)
+        self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
         _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)

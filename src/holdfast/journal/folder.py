@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from holdfast.journal.errors import JournalLocked
 from holdfast.journal.writer import sync_folder
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LOOK_SECONDS = 0.01
 
 
 def folder_name(run_id: str) -> str:
@@ -67,19 +69,31 @@ class RunFolder:
 class RunLock:
     """Held by whoever owns something exclusively: a shim its run, an agent its data folder.
 
-    The kernel lets go of it when the process dies. Raises JournalLocked if it is taken.
+    The kernel lets go of it when the process dies. Raises JournalLocked if it is taken, and stays
+    taken for `patience_seconds`: somebody who only looks (`is_locked`) holds it for a moment.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience_seconds: float = 0.0) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(time.monotonic() + patience_seconds)
         except OSError as error:
             os.close(self._file)
             self._file = -1
             message = f"{path} is held by another process."
             fix = "Two workers must not share a data folder: end one, or give it a folder."
             raise JournalLocked(message, fix=fix) from error
+
+    def _take(self, end: float) -> None:
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self
@@ -99,9 +113,12 @@ class RunLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds this lock now."""
+    """Whether somebody holds this lock now; others may look at the same time."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        RunLock(path).release()
-    except JournalLocked:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
         return True
+    finally:
+        os.close(file)
     return False
