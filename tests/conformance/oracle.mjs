@@ -92,6 +92,8 @@ function scopesOf(program) {
 
 class Refused extends Error {}
 
+const inside = (node) => (node.type === 'ChainExpression' ? node.expression : node);
+
 function lazyState(program) {
   const scopes = scopesOf(program);
   const subjects = [];
@@ -112,9 +114,15 @@ function lazyState(program) {
     return true;
   });
   const renamed = new Set(subjects.map((item) => item.dollar));
-  const onState = (call) => call.callee.type === 'MemberExpression'
-    && call.callee.object.type === 'Identifier'
-    && (call.callee.object.name === 'state' || renamed.has(call.callee.object));
+  const onState = (call) => {
+    if (call.callee.type !== 'MemberExpression' && call.callee.type !== 'ChainExpression') return false;
+    let base = inside(call.callee);
+    if (base.type !== 'MemberExpression') return false;
+    base = inside(base.object);
+    if (base.type === 'Identifier' && base.name === 'state') return true;
+    while (/^(Call|Member)Expression$/.test(base.type)) base = inside(base.object ?? base.callee);
+    return renamed.has(base);
+  };
   const targets = new Map();
   for (const { node, parents } of subjects) {
     let target;
@@ -173,7 +181,6 @@ function promises(program) {
     const { property } = node.callee;
     return property.type === 'Identifier' && /^(then|catch)$/.test(property.name) ? property.name : undefined;
   };
-  const inside = (node) => (node.type === 'ChainExpression' ? node.expression : node);
   walk(program, (node, parents) => {
     if (FUNCTIONS.has(node.type) || /^(BlockStatement|ClassBody)$/.test(node.type)) return false;
     if (isTopLevelObject(node, parents)) return false;
@@ -279,7 +286,9 @@ function expected({ source, disable = [], ...options }) {
   const on = (transform) => !disable.includes(transform);
   if (on('lazy-state')) lazyState(program);
   const deferred = on('promises') && promises(program);
-  const listed = program.body.some((item) => item.type === 'ExportNamedDeclaration'
+  const listed = program.body.some((item) => item.type === 'ExportAllDeclaration'
+    && (item.exported?.name ?? item.exported?.value) === 'default')
+    || program.body.some((item) => item.type === 'ExportNamedDeclaration'
     && item.specifiers.some((one) => (one.exported.name ?? one.exported.value) === 'default'));
   const isDefault = (item) => item.type === 'ExportDefaultDeclaration';
   if (on('ensure-exports') && !listed && !program.body.some(isDefault)) {

@@ -17,6 +17,7 @@ from holdfast.cli.planfile import expand_adaptor, read_text
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
 from holdfast.compiler.hoisting import HOIST_FROM
 from holdfast.compiler.report import ADVICE_BYTES, CompileReport, size
+from holdfast.engine.compile_process import peak_mb
 from holdfast.engine.syntax import judge
 from holdfast.model.errors import UsageError
 
@@ -81,6 +82,7 @@ def compile_command(
             advice_bytes=advice_bytes,
         )
         compiled.report.seconds = round(time.process_time() - started, 4)
+        compiled.report.peak_mb = peak_mb()
         (error,) = judge([compiled])
         if error is not None:
             raise error
@@ -145,7 +147,8 @@ def report_lines(report: CompileReport) -> list[str]:
         f"Source       {size(report.source_bytes)}, {report.operations} operations",
         f"Module       {size(report.module_bytes)}"
         + (f" and {size(report.hoisted_bytes)} of data beside it" if report.hoisted_bytes else ""),
-        f"Compiled in  {(report.seconds or 0) * 1000:.0f} ms",
+        f"Compiled in  {(report.seconds or 0) * 1000:.0f} ms"
+        + (f", at most {report.peak_mb:.0f} MB of memory in use" if report.peak_mb else ""),
         f"To load      about {report.forecast_mb:.1f} MB of memory",
     ]
     for adaptor, names in report.imports.items():

@@ -15,6 +15,7 @@ from holdfast.compiler.tree import (
     FUNCTIONS,
     Node,
     bare,
+    in_chain,
     is_call,
     is_top_level_object,
     is_wait,
@@ -32,6 +33,8 @@ class Chain:
     operation: Node
     #: The ranges that came into the function `p => …`.
     inside: list[tuple[int, int]]
+    #: The ranges that the module has no more: arguments of a first `.catch` behind its handler.
+    dropped: tuple[int, int] | None = None
 
 
 def rewrite_chains(
@@ -48,9 +51,9 @@ def rewrite_chains(
             continue
         links = _links(node, source.text)
         if links:
-            base = bare(links[-1].children[0].children[0])
+            base = bare(_callee(links[-1]).children[0])
             if _is_operation(base):
-                chains.append(Chain(node, base, _rewrite(links, source, edits, helper)))
+                chains.append(_rewrite(links, base, source, edits, helper))
                 continue
         stack.extend(reversed(node.children))
     return chains
@@ -71,12 +74,20 @@ def _links(node: Node, text: str) -> list[Node]:
     links = []
     while is_call(node) and _link_name(node, text):
         links.append(node)
-        node = bare(bare(node.children[0]).children[0])
+        node = bare(_callee(node).children[0])
     return links
 
 
-def _link_name(call: Node, text: str) -> str | None:
+def _callee(call: Node) -> Node:
+    """The member that a link calls. Parentheses around it mean nothing, unless they end an
+    optional chain: then they stay, and it is no link."""
     callee = call.children[0]
+    inner = bare(callee)
+    return callee if inner is not callee and in_chain(inner) else inner
+
+
+def _link_name(call: Node, text: str) -> str | None:
+    callee = _callee(call)
     if callee.type == "member_expression":
         name = callee.child("property")
     elif callee.type == "subscript_expression":
@@ -94,11 +105,12 @@ def _is_operation(base: Node) -> bool:
 
 
 def _rewrite(
-    links: list[Node], source: Source, edits: Edits, helper: str
-) -> list[tuple[int, int]]:
+    links: list[Node], operation: Node, source: Source, edits: Edits, helper: str
+) -> Chain:
     first = links[-1]
-    base = first.children[0].children[0]
-    parts: list[Segment] = [f"{helper}(", (base.start, base.end)]
+    base = _callee(first).children[0]
+    opening = "\n" * source.line_ends(links[0].start, base.start)
+    parts: list[Segment] = [f"{helper}({opening}", (base.start, base.end)]
     handler: Node | None = None
     if _link_name(first, source.text) == "catch":
         arguments = first.child("arguments")
@@ -112,15 +124,31 @@ def _rewrite(
     inside: list[tuple[int, int]] = []
     if kept:
         parts.append(", p => p")
-        inside = [(link.children[0].children[0].end, link.end) for link in reversed(kept)]
-        parts += inside
+        for link in reversed(kept):
+            callee, whole = _callee(link), link.children[0]
+            if callee is whole:
+                ranges: list[tuple[int, int]] = [(callee.children[0].end, link.end)]
+                parts += ranges
+            else:
+                ranges = [(callee.children[0].end, callee.end), (whole.end, link.end)]
+                between = "\n" * source.line_ends(callee.end, whole.end)
+                parts += [ranges[0], between, ranges[1]]
+            inside += ranges
     elif handler is not None:
         parts.append(", undefined")
     if handler is not None:
         parts += [", ", (handler.start, handler.end)]
     parts.append(")")
     edits.replace(links[0].start, links[0].end, parts)
-    return inside
+    dropped = (handler.end, first.end) if handler is not None else None
+    return Chain(links[0], operation, inside, dropped)
+
+
+def is_dropped(chains: list[Chain], offset: int) -> bool:
+    """Whether the module has no more what the author has there."""
+    index = bisect_right(chains, offset, key=lambda chain: chain.call.start) - 1
+    dropped = chains[index].dropped if index >= 0 else None
+    return dropped is not None and dropped[0] <= offset < dropped[1]
 
 
 def captured(chains: list[Chain], uses: list[Use]) -> set[Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from holdfast.compiler.analysis import Reading, read
-from holdfast.compiler.chains import Chain, captured, rewrite_chains, waiting
+from holdfast.compiler.chains import Chain, captured, is_dropped, rewrite_chains, waiting
 from holdfast.compiler.edit import Edits, Segment, length, position_map
 from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hoist, shortened
 from holdfast.compiler.holders import embedded_data
@@ -52,16 +52,16 @@ def compile_job(
     edits = Edits()
     uses = Uses(reading.root, text.text)
     try:
-        chains = _rewrite(reading.root, uses, text, edits, disable)
+        chains, later = _rewrite(reading.root, uses, text, edits, disable)
     except LazyStateError as error:
         message = f"Lazy State Error: {error.text}"
         raise _error_at(error.node, text, name, message, DETAILS) from None
-    layout = lay_out(reading.root, chains)
+    layout = lay_out(reading.root, chains, text.text)
     gather = "top-level-operations" not in disable
     if gather:
         _refuse_listed_default(layout, text, name)
     warnings = _names_of_ours(chains, uses, text, name)
-    data, data_name = hoist(reading, text, edits, hoist_from)
+    data, data_name = hoist(reading, text, edits, hoist_from, later)
     imports = {} if "add-imports" in disable else _imports(uses, adaptors, ignore)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
@@ -110,13 +110,15 @@ def _unread(
 
 def _rewrite(
     root: Node, uses: Uses, text: Source, edits: Edits, disable: Collection[str]
-) -> list[Chain]:
+) -> tuple[list[Chain], set[Node]]:
+    """The chains, and the nodes in which functions of ours came to be."""
     wrapped: set[Node] = set()
+    chains: list[Chain] = []
     if "lazy-state" not in disable and "$" in text.text:
         wrapped = rewrite_lazy_state(root, uses.uses, text.text, edits)
     if "promises" not in disable:
-        return rewrite_chains(root, text, edits, wrapped, HELPER)
-    return []
+        chains = rewrite_chains(root, text, edits, wrapped, HELPER)
+    return chains, wrapped.union(chain.call for chain in chains)
 
 
 def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:
@@ -129,6 +131,7 @@ def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | No
         raise _error_at(waits, text, name, "an operation cannot wait in .then() or .catch()")
     if chains:
         uses.module.names.add(HELPER)
+    uses.uses[:] = [use for use in uses.uses if not is_dropped(chains, use.node.start)]
     lost = captured(chains, uses.uses)
     uses.uses[:] = [use for use in uses.uses if use.node not in lost]
     lines = sorted({text.position(node.start)[0] for node in lost})

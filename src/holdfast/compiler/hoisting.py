@@ -9,6 +9,8 @@ the job's own realm, taken before any of the job's code ran, so no job can chang
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from holdfast.compiler.analysis import Reading
 from holdfast.compiler.edit import Edits, Segment
 from holdfast.compiler.embedded import Literal
@@ -32,9 +34,16 @@ _SHORT = {"json": "[0]", "string": '""', "template": "``"}
 
 
 def hoist(
-    reading: Reading, source: Source, edits: Edits, hoist_from: int | None
+    reading: Reading,
+    source: Source,
+    edits: Edits,
+    hoist_from: int | None,
+    later: Collection[Node] = (),
 ) -> tuple[list[HoistedData], str | None]:
-    """Note the edits; returns what was hoisted and the name the module calls it by."""
+    """Note the edits; returns what was hoisted and the name the module calls it by.
+
+    `later`: nodes in which the compiler put functions, which may be called any number of times.
+    """
     if hoist_from is None:
         return [], None
     found: list[HoistedData] = []
@@ -47,15 +56,15 @@ def hoist(
                 continue
             breaks = "\n" * source.line_ends(literal.start, literal.end)
             edits.replace(literal.start, literal.end, [f"{name}({len(found)}{breaks})"])
-            found.append(HoistedData(literal.start, literal.end, _once(node)))
+            found.append(HoistedData(literal.start, literal.end, _once(node, later)))
     return found, name if found else None
 
 
-def _once(node: Node) -> bool:
+def _once(node: Node, later: Collection[Node]) -> bool:
     """Whether the module evaluates this place at most once."""
     parent = node.parent
     while parent is not None:
-        if parent.type in _REPEATED:
+        if parent.type in _REPEATED or parent in later:
             return False
         parent = parent.parent
     return True

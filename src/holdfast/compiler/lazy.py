@@ -90,14 +90,16 @@ def _target(dollar: Node, text: str, renamed: set[Node]) -> Node:
 
 
 def _on_state(call: Node, text: str, renamed: set[Node]) -> bool:
-    """`state.f(…)`: a call on state itself is no operation."""
+    """`state.f(…)`: a call on state itself is no operation, and no call on any part of `$` is."""
     callee = bare(call.children[0])
     if callee.type not in _MEMBER:
         return False
     base = bare(callee.children[0])
-    return base.type == "identifier" and (
-        base in renamed or text[base.start : base.end] == "state"
-    )
+    if base.type == "identifier" and text[base.start : base.end] == "state":
+        return True
+    while base.type in _MEMBER or is_call(base):
+        base = bare(base.children[0])
+    return base in renamed
 
 
 def _refuse_waiting(root: Node, text: str, wrapped: set[Node]) -> None:

@@ -30,11 +30,11 @@ class Layout:
     array: Node | None
     has_default: bool
     operations: list[Node]
-    #: `export { x as default }`
+    #: `export { x as default }`, `export * as default from …`
     listed_default: Node | None
 
 
-def lay_out(root: Node, chains: list[Chain]) -> Layout:
+def lay_out(root: Node, chains: list[Chain], text: str) -> Layout:
     """Sort the top-level statements."""
     statements = root.children
     rewritten = {chain.call for chain in chains}
@@ -46,7 +46,7 @@ def lay_out(root: Node, chains: list[Chain]) -> Layout:
         elif item.type != "empty_statement":
             last_other = index
             if item.type == "export_statement":
-                listed = listed or _listed_default(item)
+                listed = listed or _listed_default(item, text)
                 if item.has("default") and item.child("source") is None:
                     default = item
     array = None
@@ -64,15 +64,21 @@ def _is_last(item: Node, statements: list[Node]) -> bool:
     return solid[-1] is item
 
 
-def _listed_default(statement: Node) -> Node | None:
+def _listed_default(statement: Node, text: str) -> Node | None:
     for clause in statement.children:
+        if clause.type == "namespace_export" and _is_default(clause.children[-1:], text):
+            return clause
         if clause.type == "export_clause":
             for specifier in clause.children:
                 alias = specifier.child("alias")
                 words = [alias] if alias is not None else specifier.children[-1:]
-                if words and words[0].type == "default":
+                if _is_default(words, text):
                     return specifier
     return None
+
+
+def _is_default(words: list[Node], text: str) -> bool:
+    return any(text[word.start : word.end].strip("\"'") == "default" for word in words)
 
 
 def _is_operation(statement: Node, rewritten: set[Node]) -> bool:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _GAP = re.compile(
     rb"(?:[\s\x0b\x0c]|\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf|//[^\n\r]*+|/\*(?s:.*?)\*/)*+"
 )
+#: White space of ECMAScript outside ASCII, line ends apart. (In a string it does not matter here.)
+_SPACE = re.compile(
+    rb"\xef\xbb\xbf|\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+)
 _SEPARATOR = re.compile(rb"\xe2\x80[\xa8\xa9]")
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _LONG_COMMENT = re.compile(rb"/\*(?s:.*?)\*/")
@@ -44,6 +48,9 @@ def read_soundly(
         copy = b" " * length + copy[length:]
     if b"\r" in copy:
         copy = _LONE_RETURN.sub(b"\n", copy)
+    if not copy.isascii():
+        # Tree-sitter sees no line end behind these.
+        copy = _SPACE.sub(lambda match: b" " * len(match[0]), copy)
     tree, sound = parse(copy), True
     if b"\xe2\x80" in copy and (lines := _SEPARATOR.sub(b"  \n", copy)) != copy:
         # Tree-sitter does not let these end a comment. In a string they are no line ends.
@@ -92,7 +99,7 @@ def _first_sound(copy: bytes, tree: tree_sitter.Tree) -> tuple[tree_sitter.Tree,
         inner.update(child.end_byte for child in error.children)
     blotted = _BAD_ESCAPE.sub(lambda match: b"_" * len(match[0]), copy)
     # A comment that holds a line end is one.
-    uncommented = _LONG_COMMENT.sub(lambda match: _blank(match[0]), copy)
+    uncommented = _LONG_COMMENT.sub(lambda match: _blank(_SEPARATOR.sub(b"  \n", match[0])), copy)
     candidates = [blotted, _separate(copy, ends), _separate(copy, ends | inner), uncommented]
     tried = {copy}
     for candidate in candidates:

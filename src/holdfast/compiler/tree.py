@@ -31,6 +31,7 @@ FUNCTIONS = frozenset(
 _TELLING_WORDS = {
     "export_statement": frozenset({"default", "*"}),
     "export_specifier": frozenset({"default"}),
+    "namespace_export": frozenset({"default"}),
     "for_in_statement": frozenset({"const", "let", "var"}),
 }
 _CHUNK = 64 * 1024

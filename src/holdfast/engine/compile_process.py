@@ -127,7 +127,7 @@ def _compile_step(
         hoist_from=hoist_from if isinstance(hoist_from, int) else HOIST_FROM,
     )
     job.report.seconds = round(time.process_time() - used, 4)
-    job.report.peak_mb = _peak_mb()
+    job.report.peak_mb = peak_mb()
     for body in module_frames(index, step, job):
         channel.send(ToRun.MODULE, body)
     channel.record(Kind.REPORT, step=_word(step, "id"), **job.report.to_json())
@@ -247,7 +247,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2f}s" if seconds >= 1 else f"{round(seconds * 1000)}ms"
 
 
-def _peak_mb() -> float | None:
+def peak_mb() -> float | None:
     """Largest memory (MB) so far. Not `ru_maxrss`, which also tells of the process before us."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")

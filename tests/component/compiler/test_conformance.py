@@ -59,6 +59,25 @@ def test_line_ends() -> None:
     assert sound > 200
 
 
+ODD = [
+    "get().catch(a, b).then(c)\nfn(1)",
+    "(\nget().then // x\n)(a)\n(\n get().then(a)\n).then(b)",
+    "(get()?.then)(a)",
+    "fn(\u00a0$.list.join($.sep)); fn($.f().g($.a))",
+    "fn(1) /* over\u2028lines */ get(2)",
+    "fn(1)\u3000\nget(2)\u2003\nget(3)\ufeff\nx = /\u3000/",
+    "export * as default from 'x'",
+    "fn(1)\nexport * as ns from 'x'",
+]
+
+
+def test_odd_texts_are_read_as_acorn_reads_them() -> None:
+    findings, sound = examine(ODD)
+    assert (findings, sound) == ([], len(ODD))
+    jobs = [compiled(text) for text in ODD]
+    assert [job.doubt for job in jobs if isinstance(job, CompiledJob)] == [None] * len(ODD)
+
+
 def test_small_hostile_texts() -> None:
     texts = [make() for make in hostile(400).values()]
     findings, _ = examine([text for text in texts if isinstance(text, str)])

@@ -141,6 +141,8 @@ def test_a_large_literal_leaves_its_lines_behind() -> None:
         ("fn(() => { return [1, 2]; });", False),
         ("for (const a of b) { fn([1, 2]); }", False),
         ("class A { x = [1, 2]; }", False),
+        ("each(x, fn({ a: $.a, b: [1, 2] }));", False),
+        ("each(x, get(y).then(f([1, 2])));", False),
     ],
 )
 def test_data_is_kept_as_long_as_it_may_be_read(source: str, once: bool) -> None:
