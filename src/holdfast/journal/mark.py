@@ -69,11 +69,12 @@ class Mark:
             message = f"mark would go back from {old} to {position}"
             raise ValueError(message)
         faults.point("journal.mark")
-        self._turn += 1
+        turn = self._turn + 1
         fields = (position.sequence, position.offset, position.part, position.delivery)
-        data = _SLOT.pack(self._turn, *fields)
+        data = _SLOT.pack(turn, *fields)
         data += _CRC.pack(zlib.crc32(data))
-        os.pwrite(self._file, data, (self._turn % 2) * _SLOT_BYTES)
+        os.pwrite(self._file, data, (turn % 2) * _SLOT_BYTES)
+        self._turn = turn  # a write that failed is made again over itself, not over the other
         if sync:
             os.fdatasync(self._file)
         self.position = position

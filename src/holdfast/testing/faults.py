@@ -5,8 +5,9 @@ fault plan (`HOLDFAST_FAULTS=<file>`), which only tests write:
 
     {"seed": 7, "log": "<file>", "points": {"journal.write": {"action": "kill", "chance": 0.01}}}
 
-Actions: `kill` (this process, SIGKILL), `stop` (SIGSTOP), `delay` (`seconds`), `error`
-(OSError with `errno`). `chance` is 0 to 1; `on` is the number of the one hit to strike (per
+A point has one fault or a list of them. Actions: `kill` (this process, SIGKILL), `stop`
+(SIGSTOP), `delay` (`seconds`), `error` (OSError with `errno`, a number or a name; only at the
+points of `DISK`). `chance` is 0 to 1; `on` is the number of the one hit to strike (per
 process, from 1); `once` is a file that must exist and is removed by the process that strikes, so
 that a fault happens once in a whole system. Standard library only: the shim imports this.
 """
@@ -47,6 +48,12 @@ POINTS: dict[str, str] = {
     "supervisor.reap": "a child has ended, nothing done about it yet",
 }
 
+#: Points in front of a call that a real disk may refuse: only there is `error` a true fault.
+DISK = frozenset(
+    {"journal.write", "journal.sync", "journal.mark", "journal.blob", "agent.archive"}
+)
+ACTIONS = frozenset({"kill", "stop", "delay", "error"})
+
 ENVIRONMENT_VARIABLE = "HOLDFAST_FAULTS"
 
 
@@ -55,11 +62,13 @@ class _Plan:
 
     def __init__(self, path: str) -> None:
         plan: dict[str, Any] = json.loads(Path(path).read_text())
-        unknown = set(plan["points"]) - set(POINTS)
-        if unknown:
-            message = f"no such fault points: {', '.join(sorted(unknown))}"
-            raise ValueError(message)
-        self.points: dict[str, dict[str, Any]] = plan["points"]
+        self.points: dict[str, list[dict[str, Any]]] = {
+            name: found if isinstance(found, list) else [found]
+            for name, found in plan["points"].items()
+        }
+        for name, faults in self.points.items():
+            for fault in faults:
+                _check(name, fault)
         self.seed = plan.get("seed", 0)
         self.log: str | None = plan.get("log")
         self.hits: dict[str, int] = {}
@@ -72,10 +81,10 @@ class _Plan:
             self.random = random.Random(f"{self.seed}/{self.pid}")  # noqa: S311
             self.hits = {}
         self.hits[name] = self.hits.get(name, 0) + 1
-        fault = self.points.get(name)
-        if fault is not None and self._due(fault, self.hits[name]):
-            self._note(name, fault["action"])
-            _strike(fault)
+        for fault in self.points.get(name, ()):
+            if self._due(fault, self.hits[name]):
+                self._note(name, fault["action"])
+                _strike(fault)
 
     def _due(self, fault: dict[str, Any], number: int) -> bool:
         if "on" in fault and fault["on"] != number:
@@ -97,6 +106,19 @@ class _Plan:
             os.close(handle)
 
 
+def _check(name: str, fault: dict[str, Any]) -> None:
+    """Raises ValueError for a fault that would never strike, or strike what is no fault."""
+    if name not in POINTS:
+        message = f"no such fault point: {name}"
+        raise ValueError(message)
+    if fault["action"] not in ACTIONS:
+        message = f"unknown fault action: {fault['action']}"
+        raise ValueError(message)
+    if fault["action"] == "error" and name not in DISK:
+        message = f"no disk is written at {name}: it cannot fail there"
+        raise ValueError(message)
+
+
 def _strike(fault: dict[str, Any]) -> None:
     action = fault["action"]
     if action == "kill":
@@ -105,12 +127,10 @@ def _strike(fault: dict[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "delay":
         time.sleep(fault.get("seconds", 0.05))
-    elif action == "error":
-        number = fault.get("errno", errno.ENOSPC)
-        raise OSError(number, os.strerror(number))
     else:
-        message = f"unknown fault action: {action}"
-        raise ValueError(message)
+        named = fault.get("errno", errno.ENOSPC)
+        number = getattr(errno, named) if isinstance(named, str) else named
+        raise OSError(number, os.strerror(number))
 
 
 _plan: _Plan | None = None

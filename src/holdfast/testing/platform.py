@@ -57,6 +57,7 @@ class Do(Enum):
     REFUSE = "refuse"  # answered with an error
     DELAY = "delay"  # recorded and answered later
     DUPLICATE = "duplicate"  # answered twice
+    REORDER = "reorder"  # recorded; the answer comes behind that of a later message
     CRASH = "crash"  # the channel dies before it is recorded
 
 
@@ -318,6 +319,7 @@ class _Session:
         self._connection = connection
         self._joined: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held: list[tuple[Message, str, Json | bytes]] = []  # answers to be overtaken
 
     def end(self) -> None:
         for task in self._tasks:
@@ -358,9 +360,14 @@ class _Session:
             self._connection.transport.abort()
         elif order is not None and order.do is Do.DELAY:
             self._later(self._delayed(message, status, response, order.seconds))
+        elif order is not None and order.do is Do.REORDER:
+            self._held.append((message, status, response))
+            self._later(self._let_go(order.seconds))
         elif order is None or order.do is Do.DUPLICATE:
             for _ in range(1 if order is None else 2):
                 await self._reply(message, status, response)
+            if self._held:
+                await self._let_go(0)
         if message.event == PHX_LEAVE:
             ref = message.join_ref
             await self._send(Message(ref, ref, message.topic, PHX_CLOSE, {}))
@@ -379,6 +386,13 @@ class _Session:
     ) -> None:
         await asyncio.sleep(seconds)
         await self._reply(message, status, response)
+
+    async def _let_go(self, seconds: float) -> None:
+        """Send the answers that were held back; after a while also if none has overtaken them."""
+        await asyncio.sleep(seconds)
+        held, self._held = self._held, []
+        for answer in reversed(held):
+            await self._reply(*answer)
 
     async def _reply(self, message: Message, status: str, response: Json | bytes) -> None:
         try:

@@ -31,7 +31,7 @@ from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, 
 from holdfast.sandbox import kernel
 from holdfast.testing import faults
 from holdfast.worker import log
-from holdfast.worker.casebook import Case, Casebook, remove
+from holdfast.worker.casebook import Case, Casebook, Unread, remove
 from holdfast.worker.claims import Claimer
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
@@ -44,6 +44,8 @@ from holdfast.worker.workloops import Workloop
 MIN_FREE_BYTES = 256 * 1024 * 1024
 #: After a claim that could not be journaled there are none for so long.
 DISK_PAUSE_SECONDS = 30.0
+#: Pauses between attempts to journal a claim; a disk that fails for longer loses it.
+_DISK_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 #: Runs that have ended and are not delivered, per slot, before claiming stops.
 BACKLOG_PER_SLOT = 4
 #: After the deadline of a drain: least and most time to deliver what was ended, seconds.
@@ -75,6 +77,7 @@ class Agent:
         self.done: dict[Ending, int] = dict.fromkeys(Ending, 0)
         self.draining = False
         self._disk_bad_until = float("-inf")
+        self._opening: dict[str, str] = {}  # run -> token: claimed, not yet on disk
         self.port = 0
         self._key = public_key(config.public_key) if config.public_key else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,9 +156,7 @@ class Agent:
             return "too many runs wait for their delivery"
         if self.connection.now() < self._disk_bad_until:
             return "the disk could not be written to"
-        if shutil.disk_usage(self.config.data).free < MIN_FREE_BYTES:
-            return "the disk is nearly full"
-        return None
+        return disk_problem(self.casebook.journals)
 
     def take(self, claimed: ClaimedRun, loop: Workloop) -> None:
         """A run was given to us."""
@@ -165,10 +166,14 @@ class Agent:
         if known is not None:
             known.renew(claimed.token)
             return
+        if claimed.id in self._opening:
+            self._opening[claimed.id] = claimed.token
+            return
         if self._key is not None and not self._verified(claimed):
             loop.runs.discard(claimed.id)  # W6: this run only, never the whole worker
             return
-        self._start(self._open(claimed, loop))
+        self._opening[claimed.id] = claimed.token
+        self._start(self._open(claimed.id, loop))
 
     def _verified(self, claimed: ClaimedRun) -> bool:
         assert self._key is not None
@@ -181,40 +186,79 @@ class Agent:
             return False
         return True
 
-    async def _open(self, claimed: ClaimedRun, loop: Workloop) -> None:
+    async def _open(self, run_id: str, loop: Workloop) -> None:
         try:
-            case = await asyncio.to_thread(
-                self.casebook.open, claimed.id, claimed.token, self.config.platform,
-                self.worker_id,
-            )  # fmt: skip
-        except OSError as error:
+            case = await self._journaled(run_id)
+        finally:
+            token = self._opening.pop(run_id)
+        if case is None:
             # Not joined, so a platform that watches its claims gives it to somebody else.
-            log.error("run.not_journaled", run=claimed.id, why=error)
-            self._disk_bad_until = self.connection.now() + DISK_PAUSE_SECONDS
-            self._release(claimed.id, loop)
+            self._release(run_id, loop)
             return
         faults.point("agent.journaled")
+        if token != case.token:
+            self.casebook.renew(case, token)
         await self._live(case, loop)
+
+    async def _journaled(self, run_id: str) -> Case | None:
+        """Bring a claim to disk; None if the disk will not have it for longer than a while."""
+        for delay in _DISK_AGAIN_SECONDS:
+            try:
+                case = await asyncio.to_thread(
+                    self.casebook.open, run_id, self._opening[run_id], self.config.platform,
+                    self.worker_id,
+                )  # fmt: skip
+            except OSError as error:
+                log.error("run.not_journaled", run=run_id, why=error)
+                self._disk_bad_until = self.connection.now() + DISK_PAUSE_SECONDS
+                await asyncio.sleep(delay)
+            else:
+                self._disk_bad_until = float("-inf")
+                return case
+        return None
 
     # Runs
 
     async def _adopt(self) -> None:
         """Every journal that is not put away: continue, deliver, or report what is true."""
-        found = await asyncio.to_thread(lambda: list(self.casebook.found()))
-        for case in found:
-            if isinstance(case, Path) and await asyncio.to_thread(self.casebook.is_bare, case):
+        for found in await asyncio.to_thread(lambda: list(self.casebook.found())):
+            try:
+                await self._adopt_one(found)
+            except OSError as error:
+                self._start(self._adopt_later(_path_of(found), error))
+
+    async def _adopt_one(self, case: Case | Path | Unread) -> None:
+        """Raises OSError where the disk will not let us look or tidy up now."""
+        if isinstance(case, Unread):
+            raise case.error
+        if isinstance(case, Path):
+            if await asyncio.to_thread(self.casebook.is_bare, case):
                 await asyncio.to_thread(remove, case)
-            elif isinstance(case, Path):
+            else:
                 kept = await asyncio.to_thread(self.casebook.set_aside, case)
                 log.error("journal.unreadable", folder=kept)
-            elif case.delivery is not Ending.OPEN:
-                await asyncio.to_thread(self.casebook.put_away, case.folder, keep=case.keep)
+        elif case.delivery is not Ending.OPEN:
+            await asyncio.to_thread(self.casebook.put_away, case.folder, keep=case.keep)
+        else:
+            log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
+            loop = min(self.loops, key=lambda loop: len(loop.runs) / loop.slots)
+            if not case.ended:
+                loop.runs.add(case.run_id)
+            self._start(self._live(case, loop))
+
+    async def _adopt_later(self, path: Path, error: OSError) -> None:
+        """One folder that cannot be read now keeps neither the worker nor the others waiting."""
+        delay = _AGAIN_SECONDS[0]
+        while True:
+            log.error("journal.not_adopted", folder=path, why=error)
+            await asyncio.sleep(delay)
+            delay = min(_AGAIN_SECONDS[1], delay * 2)
+            try:
+                await self._adopt_one(await asyncio.to_thread(self.casebook.look, path))
+            except OSError as again:
+                error = again
             else:
-                log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
-                loop = min(self.loops, key=lambda loop: len(loop.runs) / loop.slots)
-                if not case.ended:
-                    loop.runs.add(case.run_id)
-                self._start(self._live(case, loop))
+                return
 
     async def _live(self, case: Case, loop: Workloop) -> None:
         """Look after one run until its delivery is over, whatever goes wrong on the way."""
@@ -231,8 +275,8 @@ class Agent:
                 break
             await asyncio.sleep(delay)
             delay = min(_AGAIN_SECONDS[1], delay * 2)
-            reread = await asyncio.to_thread(self.casebook.read, case.folder.path)
-            case = case if reread is None else reread
+            reread = await asyncio.to_thread(self.casebook.look, case.folder.path)
+            case = reread if isinstance(reread, Case) else case
         del self.runs[case.run_id]
         self._release(case.run_id, loop)
 
@@ -390,6 +434,23 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except OSError as error:
         sys.stderr.write(f"error: the worker cannot start: {error}\n")
         return 2
+
+
+def disk_problem(folder: Path) -> str | None:
+    """Why nothing should be begun that must be written here; None if it may."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"the data folder cannot be used: {error.strerror}"
+    if free < MIN_FREE_BYTES:
+        return "the disk is nearly full"
+    return None if os.access(folder, os.W_OK) else "the data folder cannot be written to"
+
+
+def _path_of(found: Case | Path | Unread) -> Path:
+    if isinstance(found, Path):
+        return found
+    return found.folder.path if isinstance(found, Case) else found.path
 
 
 def _trace(error: BaseException) -> str:

@@ -18,11 +18,13 @@ from holdfast.journal import (
     Mark,
     RunFolder,
     RunLock,
+    folder_name,
     sync_folder,
 )
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 from holdfast.testing import faults
+from holdfast.worker import log
 from holdfast.worker.vault import Vault, write_private
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
@@ -51,6 +53,14 @@ class Case:
         return not (self.launched or self.ended)
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A run's folder that the disk will not let us read now. Says nothing about the run."""
+
+    path: Path
+    error: OSError
+
+
 class Casebook:
     """All run folders of one worker. The methods block; call them in a thread."""
 
@@ -63,6 +73,9 @@ class Casebook:
 
     def open(self, run_id: str, token: str, platform: str, worker: str) -> Case:
         """A new run: its claim is on disk when this returns. FileExistsError, OSError."""
+        left = self.journals / folder_name(run_id)
+        if left.exists() and self.is_bare(left):  # by an attempt that the disk did not allow
+            remove(left)
         folder = RunFolder.create(self.journals, run_id)
         try:
             body: JsonObject = {
@@ -79,14 +92,21 @@ class Casebook:
             raise
         return Case(folder, run_id, token)
 
-    def found(self) -> Iterator[Case | Path]:
-        """Every run that is not put away; the bare path of a folder that tells nothing."""
+    def found(self) -> Iterator[Case | Path | Unread]:
+        """Every run that is not put away, as `look` finds it."""
         for path in sorted(self.journals.iterdir()):
             if path.is_dir():
-                yield self.read(path) or path
+                yield self.look(path)
+
+    def look(self, path: Path) -> Case | Path | Unread:
+        """One run's folder; its bare path if it tells nothing."""
+        try:
+            return self.read(path) or path
+        except OSError as error:
+            return Unread(path, error)
 
     def read(self, path: Path) -> Case | None:
-        """What a run's folder tells; None if not even the claim can be read."""
+        """What a run's folder tells; None if not even the claim can be read. OSError."""
         folder = RunFolder(path)
         case: Case | None = None
         try:
@@ -109,9 +129,14 @@ class Casebook:
                 case.delivery = mark.position.delivery
         return case
 
-    def renew(self, folder: RunFolder, token: str) -> None:
-        """Keep a new token of a run that was given to us again."""
-        write_private(folder.path / _RENEWED, self._vault.seal(folder.path, token).encode())
+    def renew(self, case: Case, token: str) -> None:
+        """Use, and if the disk allows keep, a new token of a run that was given to us again."""
+        case.token = token
+        path = case.folder.path
+        try:
+            write_private(path / _RENEWED, self._vault.seal(path, token).encode())
+        except OSError as error:
+            log.error("run.token_not_kept", run=case.run_id, why=error)
 
     def append(self, folder: RunFolder, *records: tuple[Kind, JsonObject]) -> int:
         """Write records into a journal that no shim owns. JournalLocked if one does."""

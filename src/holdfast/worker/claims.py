@@ -52,12 +52,20 @@ class Claimer:
             if not self.channel.joined or not self.loop.free or self.blocked() is not None:
                 await self._sleep(self.pauses[1])
                 continue
-            if await self.claim():
+            if await self._tried():
                 self._pause = self.pauses[0]
                 continue  # where one run waits there may be more
             delay = self._pause
             self._pause = min(self.pauses[1], self._pause * _GROWTH)
             await self._sleep(delay * (1 + _JITTER * (self.chance() - 0.5)))
+
+    async def _tried(self) -> int:
+        """A claim that went wrong must not be the last one of this loop."""
+        try:
+            return await self.claim()
+        except Exception as error:
+            log.error("claim.trouble", loop=self.loop.key, why=f"{type(error).__name__}: {error}")
+            return 0
 
     async def claim(self) -> int:
         """One claim, if there is room; the number of runs it brought."""

@@ -90,8 +90,7 @@ class Run:
 
     def renew(self, token: str) -> None:
         """The platform gave this run to us again: use the new token."""
-        self.case.token = token
-        self.desk.casebook.renew(self.case.folder, token)
+        self.desk.casebook.renew(self.case, token)
         self._join()
 
     async def cancel(self, why: str) -> None:
@@ -103,7 +102,7 @@ class Run:
 
     async def work(self) -> Ending:
         """Prepare, execute, deliver, put away. Returns how the delivery ended."""
-        delivering = asyncio.create_task(self.deliverer.deliver())
+        delivering = asyncio.create_task(self._deliver())
         watching = asyncio.create_task(self._watch_refusals())
         try:
             try:
@@ -120,12 +119,23 @@ class Run:
             except JournalDamaged as error:
                 log.error("journal.damaged", run=self.case.run_id, why=error.message)
                 await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
-                ending = await self.deliverer.deliver()
+                ending = await self._deliver()
             return await self._put_away(ending, self.deliverer.given_up)
         finally:
             delivering.cancel()
             watching.cancel()
             await asyncio.gather(delivering, watching, return_exceptions=True)
+
+    async def _deliver(self) -> Ending:
+        """Deliver to the end; from the mark again where the disk has failed on the way."""
+        delay = 1.0
+        while True:
+            try:
+                return await self.deliverer.deliver()
+            except OSError as error:
+                log.error("delivery.trouble", run=self.case.run_id, why=error)
+            await asyncio.sleep(delay)
+            delay = min(60.0, delay * 2)
 
     # Execution
 

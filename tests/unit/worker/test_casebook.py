@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.journal import Delivery, JournalReader, Mark
 from holdfast.model.record import Kind
-from holdfast.worker.casebook import Case, Casebook
+from holdfast.worker.casebook import Case, Casebook, Unread
 from holdfast.worker.vault import Vault, VaultError
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.token"
@@ -59,7 +59,7 @@ def test_a_token_is_forgotten_for_ever_when_its_run_is_put_away(book: Casebook) 
 
 def test_a_token_of_a_later_claim_counts(book: Casebook) -> None:
     case = opened(book)
-    book.renew(case.folder, "newer")
+    book.renew(case, "newer")
     read = book.read(case.folder.path)
     assert read is not None
     assert read.token == "newer"
@@ -127,3 +127,18 @@ def test_the_key_of_the_host_is_private_and_checked(tmp_path: Path) -> None:
     path.write_bytes(b"short")
     with pytest.raises(VaultError, match="not the key"):
         Vault(tmp_path)
+
+
+def test_a_folder_that_only_was_being_made_is_in_nobodys_way(book: Casebook) -> None:
+    """A disk that failed in the middle of a claim may fail at tidying up as well."""
+    (book.journals / "r1").mkdir()
+    assert opened(book).token == TOKEN
+
+
+def test_a_folder_that_cannot_be_read_now_is_not_taken_for_damaged(book: Casebook) -> None:
+    case = opened(book)
+    case.folder.journal.unlink()
+    case.folder.journal.symlink_to(case.folder.journal.name)  # ELOOP at every open
+    (found,) = book.found()
+    assert isinstance(found, Unread)
+    assert found.path == case.folder.path

@@ -126,3 +126,22 @@ def test_w7_an_answer_with_more_runs_than_were_asked_for_is_taken_whole() -> Non
     assert stage.claimer.accept(Reply("1", "ok", {"runs": runs})) == 3
     assert stage.taken == ["a", "b", "c"]
     assert stage.claimer.accept(Reply("1", "error", "no")) == 0
+
+
+def test_a_claim_that_goes_wrong_is_not_the_last_one() -> None:
+    async def story() -> None:
+        stage = scene(2)
+
+        def broken(_run: ClaimedRun, _loop: Workloop) -> None:
+            raise OSError(5, "Input/output error")
+
+        stage.claimer.take = broken
+        running = asyncio.create_task(stage.claimer.run())
+        await turns()
+        stage.queue.answer("r1")
+        while len(stage.queue.asked) < 2:
+            assert not running.done()
+            await asyncio.sleep(0.005)
+        running.cancel()
+
+    asyncio.run(story())
