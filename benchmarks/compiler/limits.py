@@ -1,0 +1,44 @@
+"""Whole runs of steps that carry much data, by the real command, under a small memory limit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.compiler.shapes import TAIL, source
+
+#: Bytes of embedded data and the limit (MB) under which a run must compile and use them.
+BARS = ((5_000_000, 100), (25_000_000, 300))
+SHAPES = ("tree", "wide", "str", "author")
+USE = "\nconst use = (f) => f;\nuse((s) => ({ data: { keys: Object.keys(table).length } }));\n"
+
+
+def main() -> None:
+    """Print the table."""
+    print("\nwhole runs under a limit, bar: each succeeds")
+    print("| data, limit | " + " | ".join(SHAPES) + " |\n|---" + "|---" * len(SHAPES) + "|")
+    for size, limit in BARS:
+        cells = [outcome(shape, size, limit) for shape in SHAPES]
+        label = f"{size // 1_000_000} MB, {limit} MB"
+        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
+
+
+def outcome(shape: str, size: int, limit: int) -> str:
+    """How a run of one step with this data ends."""
+    text = source(shape, size)
+    text = text[: text.rindex(f"fn(s => s);{TAIL}")] + USE
+    with tempfile.TemporaryDirectory() as folder:
+        job, result = Path(folder, "job.js"), Path(folder, "result.json")
+        job.write_text(text, encoding="utf-8")
+        # The command counts in MiB; rounded down, so that the limit is no larger than said.
+        mebibytes = limit * 1_000_000 // (1 << 20)
+        holdfast = str(Path(sys.executable).with_name("holdfast"))
+        command = [holdfast, "run", str(job), "--memory", str(mebibytes), "-o", str(result)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and json.loads(result.read_text())["data"]["keys"] > 0:
+            return "success, bar held"
+    last = (done.stderr.strip().splitlines() or ["no words"])[-1]
+    return f"exit code {done.returncode}, BAR MISSED: {last[:80]}"
