@@ -1,0 +1,79 @@
+"""Finding and dividing a group of version 2, in a folder that looks like its file system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from holdfast.sandbox import finder
+from holdfast.sandbox.finder import Groups
+
+
+class Tree:
+    """A mounted hierarchy in which this process has the group `unit`."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.own = folder / "hierarchy" / "unit"
+        self.home = self.own / "holdfast"
+        self.own.mkdir(parents=True)
+        (self.own / "cgroup.controllers").write_text("cpu memory pids\n")
+        (self.own / "cgroup.subtree_control").write_text("")
+        (self.own / "cgroup.procs").write_text(f"{os.getpid()}\n")
+        mounts, group = folder / "mountinfo", folder / "cgroup"
+        mounts.write_text(
+            f"1 0 0:1 / {folder / 'hierarchy'} rw,nosuid - cgroup2 cgroup2 rw\n"
+            "2 0 0:2 / /elsewhere rw - tmpfs tmpfs rw\n"
+        )
+        group.write_text("0::/unit\n")
+        monkeypatch.setattr(finder, "_MOUNTS", mounts)
+        monkeypatch.setattr(finder, "_OWN", group)
+
+
+def test_a_delegated_group_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = Tree(tmp_path, monkeypatch)
+    groups = Groups()
+    assert groups.means == "cgroup-v2"
+    # A group that hands controllers on may hold no processes: ours has moved into a leaf.
+    assert (tree.own / "holdfast-own" / "cgroup.procs").read_text() == str(os.getpid())
+    for folder in (tree.own, tree.home):
+        assert (folder / "cgroup.subtree_control").read_text().startswith("+")
+    assert (tree.home / "cpu.weight").read_text() == "800"
+
+
+def test_a_run_gets_a_group_with_hard_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path, monkeypatch)
+    group = Groups().create("run-1", 64 << 20)
+    assert group.limit_processes(20)
+    files = ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max")
+    found = [(tree.home / "run-1" / name).read_text() for name in files]
+    assert found == [str(64 << 20), "0", "1", "20"]
+    assert group.weighs_cpu
+    group.join()
+    assert (tree.home / "run-1" / "cgroup.procs").read_text() == "0"
+
+
+def test_without_the_memory_controller_it_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path, monkeypatch)
+    (tree.own / "cgroup.controllers").write_text("cpu pids\n")
+    groups = Groups("cgroup-v2")
+    assert groups.means == "sampling"
+    assert groups.missing == {"cgroup-v2": "its memory controller is not given to us"}
+
+
+def test_groups_of_makers_that_are_gone_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path, monkeypatch)
+    groups = Groups()
+    gone, alive = tree.home / "run-999999999", tree.home / f"run-{os.getpid()}"
+    gone.mkdir()
+    alive.mkdir()
+    assert groups.sweep() == 1
+    assert not gone.exists()
+    assert alive.exists()
