@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import ctypes
+import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +20,12 @@ from cryptography.hazmat.primitives import serialization
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.engine.config import EngineError
 from holdfast.platform.access import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
+from holdfast.sandbox.egress import option_of
+from holdfast.sandbox.levels import Level
 
 #: Pauses before a worker that ended by itself is started again, seconds: first and longest.
 _BACKOFF = (0.5, 30.0)
@@ -129,6 +134,23 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
     return 0
 
 
+def require(level: str | None, data: Path) -> None:
+    """Raises EngineError when runs would be less isolated here than `level` says.
+
+    Asked of a process of its own, as looking moves a process between control groups.
+    """
+    if not level:
+        return
+    if level.upper() not in Level.__members__:
+        message = f"There is no isolation level {level!r}."
+        raise EngineError(message, fix="Use none, basic, strong or full.")
+    command = (sys.executable, "-m", "holdfast.cli.main", "doctor", "--json", "--data", str(data))
+    report = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+    if Level[report["level"].upper()] < Level[level.upper()]:
+        message = f"This machine offers the isolation level {report['level']}, not {level}."
+        raise EngineError(message, fix="`holdfast doctor` says how to get what is missing.")
+
+
 def announce(listening: Listening) -> None:
     """Say where everything is, once it answers."""
     settings = listening.platform.settings
@@ -158,8 +180,14 @@ Examples:
 @click.option("--run-memory", type=click.IntRange(64), help="Mebibytes per run.  [500]")
 @click.option(
     "--egress",
-    type=click.Choice(["open", "public", "none"]),
-    help="What runs may reach: everything, the public internet (default), nothing.",
+    help="What runs may reach: open, public (default), none, or a list with commas:"
+    " hosts, host:port, 10.0.0.0/8; `public` may be on it.",
+)
+@click.option(
+    "--require-isolation",
+    "isolation",
+    type=click.Choice(["basic", "strong", "full"]),
+    help="Refuse to start below this level (see holdfast doctor).",
 )
 @click.option("--verbose", is_flag=True, help="Log every connection.")
 def up_command(
@@ -173,6 +201,7 @@ def up_command(
     run_timeout: float | None,
     run_memory: int | None,
     egress: str | None,
+    isolation: str | None,
     verbose: bool,
 ) -> int:
     """Serve the platform on SQLite and run its workflows, on this machine, until stopped.
@@ -197,5 +226,9 @@ def up_command(
         "WORKER_MAX_RUN_MEMORY_MB": None if run_memory is None else str(run_memory),
         "WORKER_MAX_RUN_DURATION_SECONDS": None if run_timeout is None else str(run_timeout),
         "WORKER_EGRESS": egress,
+        "WORKER_REQUIRE_ISOLATION": isolation,
     }
+    if not no_worker:
+        option_of(egress or os.environ.get("WORKER_EGRESS") or "public")
+        require(isolation or os.environ.get("WORKER_REQUIRE_ISOLATION"), settings.data)
     return asyncio.run(_up(settings, worker, worker=not no_worker))

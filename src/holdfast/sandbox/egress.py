@@ -93,6 +93,25 @@ def _split_port(text: str) -> tuple[str, int | None]:
     return (host, int(port)) if port.isdigit() else (text, None)
 
 
+def option_of(text: str) -> Json:
+    """`options.egress` for what a person wrote: a word, or a list with commas. EgressError.
+
+    `open`, `public`, `none`, or hosts and blocks (`api.example.org:443, 10.1.0.0/16`); with
+    `public` among them they are added to it.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if len(words) == 1 and words[0] in ("open", "public", "none"):
+        return words[0]
+    listed: list[Json] = [word for word in words if word != "public"]
+    if not listed or not {"open", "none"}.isdisjoint(words):
+        message = f"The egress policy {text!r:.200} is not understood."
+        fix = "Use open, public, none, or a list such as public,10.1.0.0/16,db.internal:5432."
+        raise EgressError(message, fix=fix)
+    option: Json = {"base": "public" if "public" in words else "none", "allow": listed}
+    Policy.from_option(option)
+    return option
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What one run may reach. `base` is `open`, `public` or `none`; `allowed` adds to it."""

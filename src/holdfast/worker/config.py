@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json
 from holdfast.model.limits import Limits
+from holdfast.sandbox.egress import EgressError, option_of
 from holdfast.worker.workloops import DEFAULT_QUEUES, Workloop, parse_workloops
 
 
@@ -127,7 +128,7 @@ OPTIONS = (
            "latest", str, "Version of the collections adaptor."),
     Option("name", "--name", "WORKER_NAME", None, str, "Name of this worker in claims."),
     Option("egress", "--egress", "WORKER_EGRESS", None, str,
-           "What runs may reach: open, public or none."),
+           "What runs may reach: open, public, none, or a list (host:port, 10.0.0.0/8)."),
     Option("standby", "--standby", "WORKER_STANDBY", "2", _integer,
            "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
     Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
@@ -249,12 +250,17 @@ class WorkerConfig:
     @property
     def egress_option(self) -> Json:
         """The engine's option: the policy, and the collections service whatever the policy."""
-        if self.egress == "open" or not self.collections_url:
-            return self.egress
+        option = option_of(self.egress or "public")
+        if option == "open" or not self.collections_url:
+            return option
         address = urlsplit(self.collections_url)
         port = address.port or (443 if address.scheme == "https" else 80)
         host = f"[{address.hostname}]" if ":" in str(address.hostname) else address.hostname
-        return {"base": self.egress or "public", "allow": [f"{host}:{port}"]}
+        own: list[Json] = [f"{host}:{port}"]
+        if not isinstance(option, dict):
+            return {"base": option, "allow": own}
+        listed = option["allow"]
+        return {**option, "allow": own + (listed if isinstance(listed, list) else [])}
 
     @property
     def archive(self) -> Path:
@@ -276,6 +282,7 @@ def _check(values: dict[str, Any], environment: Mapping[str, str]) -> None:
     if address.scheme not in {"ws", "wss"} or not address.hostname:
         message = f"{values['lightning_url']!r} is not the address of a platform's worker socket."
         raise UsageError(message, fix="It looks like ws://localhost:4000/worker or wss://….")
-    if values["egress"] not in {None, "open", "public", "none"}:
-        message = f"egress {values['egress']!r} is unknown"
-        raise UsageError(message, fix="Use open, public or none.")
+    try:
+        option_of(values["egress"] or "public")
+    except EgressError as error:
+        raise UsageError(error.message, fix=error.fix) from error

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from holdfast.sandbox.egress import EgressError, Entry, Policy
+from holdfast.sandbox.egress import EgressError, Entry, Policy, option_of
 
 OWN = frozenset({ipaddress.ip_address("93.184.216.5")})
 DNS = frozenset({ipaddress.ip_address("127.0.0.53")})
@@ -70,3 +70,23 @@ def test_nonsense_is_an_error(option: object) -> None:
 def test_entries_that_are_none(text: str) -> None:
     with pytest.raises(EgressError):
         Entry.parse(text)
+
+
+def test_a_policy_as_a_person_writes_it() -> None:
+    assert option_of("public") == "public"
+    assert option_of(" api.example.org:443, 10.1.0.0/16 ") == {
+        "base": "none",
+        "allow": ["api.example.org:443", "10.1.0.0/16"],
+    }
+    policy = Policy.from_option(option_of("public,10.1.0.0/16"))
+    assert allows(policy, "10.1.2.3", 5432)
+    assert allows(policy, "1.1.1.1")
+    assert not allows(policy, "10.2.2.3")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "open,10.0.0.0/8", "none,a.example", "a b", "http://a.example"]
+)
+def test_a_policy_that_is_none(text: str) -> None:
+    with pytest.raises(EgressError):
+        option_of(text)

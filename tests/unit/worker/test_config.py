@@ -68,7 +68,8 @@ def test_every_option_of_the_environment_is_read() -> None:
         ({"WORKER_WORKLOOPS": "*>a:1"}, "may only be the last"),
         ({"WORKER_WORKLOOPS": "a-b:1"}, "not the name of a queue"),
         ({"WORKER_WORKLOOPS": "a:1 a:2"}, "named twice"),
-        ({"WORKER_EGRESS": "some"}, "egress"),
+        ({"WORKER_EGRESS": "some where"}, "some where"),
+        ({"WORKER_EGRESS": "open,10.0.0.0/8"}, "egress"),
     ],
 )
 def test_mistakes_are_named(environment: dict[str, str], words: str) -> None:
