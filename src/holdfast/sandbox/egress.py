@@ -120,6 +120,8 @@ class Policy:
     allowed: tuple[Entry, ...] = ()
     own: frozenset[Address] = field(default_factory=frozenset)
     nameservers: frozenset[Address] = field(default_factory=frozenset)
+    #: A workflow's own policy stays within its worker's.
+    within: Policy | None = None
 
     @classmethod
     def from_option(
@@ -129,29 +131,37 @@ class Policy:
         own: frozenset[Address] = frozenset(),
         nameservers: frozenset[Address] = frozenset(),
     ) -> Policy:
-        """From `options.egress`: a word, or `{"allow": [...], "base": "none"}`. EgressError."""
+        """From `options.egress`: a word, or `{"allow": [...], "base": "none"}`. EgressError.
+
+        `within` in such a document is another option, beyond which this one does not reach.
+        """
         base: Json = "public" if value is None else value
         listed: Json = []
+        within = None
         if isinstance(value, dict):
             base, listed = value.get("base", "none"), value.get("allow", [])
+            if "within" in value:
+                within = cls.from_option(value["within"], own=own, nameservers=nameservers)
         if base not in ("open", "public", "none") or not isinstance(listed, list):
             message = f"The egress policy {value!r:.200} is not understood."
             raise EgressError(message, fix='Use "open", "public", "none" or {"allow": [...]}.')
         entries = tuple(Entry.parse(str(item)) for item in listed[:_MAX_ENTRIES])
-        return cls(str(base), entries, own, nameservers)
+        return cls(str(base), entries, own, nameservers, within)
 
     @property
     def unlimited(self) -> bool:
-        return self.base == "open"
+        return self.base == "open" and (self.within is None or self.within.unlimited)
 
     @property
     def nothing(self) -> bool:
-        return self.base == "none" and not self.allowed
+        own = self.base == "none" and not self.allowed
+        return own or (self.within is not None and self.within.nothing)
 
     @property
     def hosts(self) -> frozenset[str]:
         """Names whose addresses have to be known."""
-        return frozenset(entry.host for entry in self.allowed if entry.host)
+        own = frozenset(entry.host for entry in self.allowed if entry.host)
+        return own if self.within is None else own | self.within.hosts
 
     def allows(
         self,
@@ -161,7 +171,9 @@ class Policy:
     ) -> bool:
         """Whether a run may connect there. `resolved` holds the addresses of `hosts`."""
         address = _plain(address)
-        if self.unlimited:
+        if self.within is not None and not self.within.allows(address, port, resolved):
+            return False
+        if self.base == "open":
             return True
         if port == 53 and address in self.nameservers:
             return not self.nothing

@@ -250,7 +250,20 @@ class WorkerConfig:
     @property
     def egress_option(self) -> Json:
         """The engine's option: the policy, and the collections service whatever the policy."""
-        option = option_of(self.egress or "public")
+        return self._with_collections(option_of(self.egress or "public"))
+
+    def egress_within(self, wanted: Json) -> Json:
+        """The option for a workflow that has a policy of its own: never more than the worker's.
+
+        Raises EgressError when that policy is not understood.
+        """
+        if wanted is None:
+            return self.egress_option
+        option = self._with_collections(option_of(str(wanted)))
+        whole = option if isinstance(option, dict) else {"base": option, "allow": []}
+        return {**whole, "within": self.egress_option}
+
+    def _with_collections(self, option: Json) -> Json:
         if option == "open" or not self.collections_url:
             return option
         address = urlsplit(self.collections_url)

@@ -20,6 +20,7 @@ from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol import messages
 from holdfast.protocol.client import NotJoined
+from holdfast.sandbox.egress import EgressError
 from holdfast.worker import plan as plans
 from holdfast.worker.casebook import Case, Casebook, plain, write_document
 from holdfast.worker.config import WorkerConfig
@@ -171,7 +172,11 @@ class Preparation:
         }
         if isinstance(given.get("job_log_level"), str):
             options["job_log_level"] = given["job_log_level"]
-        options["egress"] = self.config.egress_option
+        try:
+            options["egress"] = self.config.egress_within(given.get("egress"))
+        except EgressError as error:
+            message = f"The workflow's egress policy cannot be followed: {error.message}"
+            raise PreparationFailed(PLAN, message) from error
         return options
 
     def _record(

@@ -90,3 +90,17 @@ def test_a_policy_as_a_person_writes_it() -> None:
 def test_a_policy_that_is_none(text: str) -> None:
     with pytest.raises(EgressError):
         option_of(text)
+
+
+def test_a_workflows_policy_stays_within_its_workers() -> None:
+    listed = Policy.from_option(
+        {"base": "none", "allow": ["10.1.0.0/16", "1.1.1.1"], "within": "public"}
+    )
+    assert allows(listed, "1.1.1.1")
+    assert not allows(listed, "10.1.2.3"), "the worker does not allow it"
+    assert not allows(listed, "8.8.8.8"), "the workflow did not ask for it"
+    wide = Policy.from_option({"base": "open", "allow": [], "within": "none"})
+    assert wide.nothing
+    assert not wide.unlimited
+    assert not allows(wide, "8.8.8.8")
+    assert Policy.from_option({"base": "open", "within": "open"}).unlimited

@@ -111,3 +111,12 @@ def test_w2_w7_slots_are_counted_and_never_negative() -> None:
     loop.claims, loop.runs = 0, {"a"}
     assert loop.free == 1
     assert loop.busy
+
+
+def test_a_workflows_egress_is_narrowed_and_reaches_collections() -> None:
+    made = config(WORKER_COLLECTIONS_URL="http://127.0.0.1:4000/collections")
+    own = {"base": "public", "allow": ["127.0.0.1:4000"]}
+    assert made.egress_within(None) == own
+    assert made.egress_within("none") == {
+        "base": "none", "allow": ["127.0.0.1:4000"], "within": own,
+    }  # fmt: skip
