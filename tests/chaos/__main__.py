@@ -50,7 +50,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
     async with TwinPlatform(extension=offer) as platform:
         platform.join_seconds = 5
         async with Worker(platform, data / "worker", **options) as worker:
-            monkey = Monkey(chance, platform, worker, pause=1.0)
+            monkey = Monkey(chance, platform, worker, struck, pause=1.0)
             monkeying = asyncio.create_task(monkey.run())
             everything: list[Expected] = []
             last_news, known = time.monotonic(), 0
@@ -75,6 +75,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
                         await platform.start()
                     worker_continue(worker)
                 monkey.revive()
+                monkey.thaw()
                 await asyncio.sleep(0.05)
             monkeying.cancel()
             await asyncio.gather(monkeying, return_exceptions=True)
@@ -105,7 +106,11 @@ async def put_to_rest(worker: Worker, monkey: Monkey) -> list[str]:
         worker_continue(worker)
         family = descendants(worker.pid)
         try:
-            code = await worker.end(60)
+            ending = asyncio.create_task(worker.end(60))
+            while not ending.done():
+                monkey.thaw()
+                await asyncio.wait([ending], timeout=0.1)
+            code = ending.result()
         except Exception as error:
             problems.append(f"the worker does not end: {error}")
             break
@@ -139,7 +144,8 @@ def _report(
 ) -> str:  # fmt: skip
     points: Counter[str] = Counter()
     if struck.exists():
-        points.update(json.loads(line)["point"] for line in struck.read_text().splitlines())
+        strikes = [json.loads(line) for line in struck.read_text().splitlines()]
+        points.update(f"{strike['action']} {strike['point']}" for strike in strikes)
     states = Counter(item.run.state for item in everything)
     seconds = time.monotonic() - began
     lines = [

@@ -6,46 +6,74 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from random import Random
 
 from fixtures.worker import Worker
-from holdfast.testing.faults import POINTS
+from holdfast.model.json import JsonObject
+from holdfast.testing.faults import DISK, POINTS
 from holdfast.testing.platform import Do, TwinPlatform
 
 #: Events whose answers are tampered with, and how.
 EVENTS = ("claim", "phx_join", "fetch:plan", "fetch:dataclip", "run:start", "step:start",
           "run:log", "run:batch_logs", "step:complete", "run:complete", "phx_leave")  # fmt: skip
-TAMPERINGS = (Do.LOSE, Do.MUTE, Do.CUT_BEFORE, Do.CUT_AFTER, Do.DELAY, Do.DUPLICATE, Do.CRASH)
+TAMPERINGS = tuple(Do)
+#: Reached many times in a run: struck more rarely.
+BUSY = {"journal.write", "journal.sync", "journal.mark", "shim.record", "agent.send"}
+#: How long a process that a fault point froze stays frozen, seconds.
+FROZEN = (0.2, 2.0)
 
 
 def fault_plan(path: Path, seed: int, struck: Path, rate: float) -> Path:
     """Every registered fault point strikes with a small chance in every process."""
-    deadly = {name: {"action": "kill", "chance": rate} for name in POINTS}
-    for name in ("journal.write", "journal.sync", "journal.mark", "shim.record", "agent.send"):
-        deadly[name]["chance"] = rate / 20  # these are reached many times in a run
-    path.write_text(json.dumps({"seed": seed, "log": str(struck), "points": deadly}))
+    points = {name: _faults(name, rate / 20 if name in BUSY else rate) for name in POINTS}
+    path.write_text(json.dumps({"seed": seed, "log": str(struck), "points": points}))
     return path
+
+
+def _faults(name: str, rate: float) -> list[JsonObject]:
+    faults: list[JsonObject] = [
+        {"action": "kill", "chance": rate},
+        {"action": "stop", "chance": rate / 2},
+        {"action": "delay", "chance": rate / 2, "seconds": 0.5},
+    ]
+    if name in DISK:
+        faults += [
+            {"action": "error", "errno": problem, "chance": rate / 2}
+            for problem in ("ENOSPC", "EIO")
+        ]
+    return faults
 
 
 class Monkey:
     """Disturbs until it is told to stop; counts what it did."""
 
     def __init__(
-        self, random: Random, platform: TwinPlatform, worker: Worker, *, pause: float
+        self,
+        random: Random,
+        platform: TwinPlatform,
+        worker: Worker,
+        struck: Path,
+        *,
+        pause: float,
     ) -> None:
         self.random = random
         self.done: Counter[str] = Counter()
         self._platform = platform
         self._worker = worker
         self._pause = pause
+        self._struck = struck
+        self._seen = 0
+        self._frozen: list[tuple[float, int]] = []
 
     async def run(self) -> None:
         acts = [
             (8, self.tamper), (4, self.cut), (2, self.kill_agent), (1, self.kill_shim),
             (1, self.kill_supervisor), (1, self.kill_everything), (1, self.freeze_agent),
-            (1, self.outage), (1, self.drop_channel),
+            (1, self.outage), (1, self.drop_channel), (1, self.freeze_shim),
+            (1, self.freeze_supervisor), (1, self.freeze_platform),
         ]  # fmt: skip
         weights = [weight for weight, _ in acts]
         while True:
@@ -61,12 +89,26 @@ class Monkey:
         if self._worker.process.poll() is not None:
             self._worker.start()
 
+    def thaw(self, *, all_of_them: bool = False) -> None:
+        """Wake what fault points have frozen, each after its time."""
+        now = time.monotonic()
+        lines = self._struck.read_text().splitlines() if self._struck.exists() else []
+        for line in lines[self._seen :]:
+            strike = json.loads(line)
+            if strike["action"] == "stop":
+                self._frozen.append((now + self.random.uniform(*FROZEN), strike["pid"]))
+        self._seen = len(lines)
+        for due, pid in [item for item in self._frozen if all_of_them or item[0] <= now]:
+            self._frozen.remove((due, pid))
+            _signal(pid, signal.SIGCONT)
+
     async def tamper(self) -> None:
         event, do = self.random.choice(EVENTS), self.random.choice(TAMPERINGS)
         if do is Do.LOSE and self._platform.extension is not None:
             # One of several messages under way cannot vanish from the middle of a connection.
             do = Do.CUT_BEFORE
-        self._platform.order(event, do, seconds=self.random.uniform(0.1, 2))
+        answer: JsonObject = {"reason": "chaos"}
+        self._platform.order(event, do, seconds=self.random.uniform(0.1, 2), response=answer)
 
     async def cut(self) -> None:
         self._platform.cut()
@@ -82,10 +124,10 @@ class Monkey:
     async def kill_shim(self) -> None:
         shims = self._worker.shims()
         if shims:
-            _kill(self.random.choice(shims))
+            _signal(self.random.choice(shims), signal.SIGKILL)
 
     async def kill_supervisor(self) -> None:
-        _kill(self._worker.pid)
+        _signal(self._worker.pid, signal.SIGKILL)
         assert self._worker.process is not None
         self._worker.process.wait()
 
@@ -93,13 +135,30 @@ class Monkey:
         self._worker.kill_everything()
 
     async def freeze_agent(self) -> None:
-        for pid in self._worker.agents():
-            try:
-                os.kill(pid, signal.SIGSTOP)
-                await asyncio.sleep(self.random.uniform(0.2, 1.5))
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                continue
+        await self._freeze(self._worker.agents())
+
+    async def freeze_shim(self) -> None:
+        shims = self._worker.shims()
+        await self._freeze(shims and [self.random.choice(shims)])
+
+    async def freeze_supervisor(self) -> None:
+        await self._freeze([self._worker.pid])
+
+    async def _freeze(self, pids: list[int]) -> None:
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self.random.uniform(*FROZEN))
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
+    async def freeze_platform(self) -> None:
+        self._platform.thawed.clear()
+        try:
+            await asyncio.sleep(self.random.uniform(*FROZEN))
+        finally:
+            self._platform.thawed.set()
 
     async def outage(self) -> None:
         await self._platform.stop()
@@ -107,8 +166,8 @@ class Monkey:
         await self._platform.start()
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
