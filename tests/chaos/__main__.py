@@ -1,8 +1,10 @@
 # ruff: noqa: T201, ASYNC240 - a program of its own that prints, on a disk nobody else waits for
 """Drives a real worker through random faults and checks from outside that nothing was lost.
 
-    python -m tests.chaos --seed 7 --runs 1000
+    python -m tests.chaos --seed 7 --runs 1000 --lanes 2
 
+Each lane is a worker and a platform of its own; the first has the seed, the next one more. Odd
+seeds meet a platform with windows and batches, even ones a platform as strict as Lightning.
 The seed decides which faults are ordered and where they may strike; the machine's scheduling
 decides what they meet, so that a replay repeats the pressure and not every instant of it.
 """
@@ -31,12 +33,14 @@ from holdfast.testing.platform import TwinPlatform
 CAPACITY = 6
 #: Runs that wait in the queue at any time.
 AHEAD = 12
+#: The storm pauses when no run has ended for this long, seconds, until one does.
+LULL = 15
 
 
 async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[int, str]:
     """The number of violations, and the report."""
     chance = random.Random(seed)
-    offer = Extension(64, batch_logs=True, idempotent=True) if chance.random() < 0.5 else None
+    offer = Extension(64, batch_logs=True, idempotent=True) if seed % 2 else None
     struck = data / "struck"
     data.mkdir(parents=True, exist_ok=True)
     plan = fault_plan(data / "faults.json", seed, struck, rate=0.002)
@@ -63,8 +67,10 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
                 final = len(everything) - open_runs
                 if final != known:
                     known, last_news = final, time.monotonic()
-                    _progress(final, runs, began)
-                if time.monotonic() - last_news > patience:
+                    _progress(seed, final, runs, began)
+                silence = time.monotonic() - last_news
+                monkey.lull = silence > LULL
+                if silence > patience:
                     break
                 if monkeying.done() and not monkeying.cancelled():
                     monkeying.result()
@@ -132,10 +138,11 @@ async def put_to_rest(worker: Worker, monkey: Monkey) -> list[str]:
     return problems
 
 
-def _progress(final: int, runs: int, began: float) -> None:
+def _progress(seed: int, final: int, runs: int, began: float) -> None:
     if final % 25 == 0 or final == runs:
         rate = final / (time.monotonic() - began)
-        print(f"\r{final}/{runs} runs, {rate:.1f}/s ", end="", file=sys.stderr, flush=True)
+        line = f"seed {seed}: {final}/{runs} runs, {rate:.1f}/s"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _report(
@@ -155,29 +162,37 @@ def _report(
         f"  disturbances: {dict(monkey.done)}",
         f"  fault points struck: {dict(points)}",
         *(f"  VIOLATION {text}" for text in found[:20]),
-        f"  again: make chaos SEED={seed} RUNS={len(everything)}",
     ]
     return "\n".join(lines)
+
+
+async def storm(seed: int, runs: int, lanes: int, data: Path, patience: float) -> int:
+    """Drive the lanes side by side and print their reports; the number of violations."""
+    shares = [runs // lanes + (lane < runs % lanes) for lane in range(lanes)]
+    ended = await asyncio.gather(
+        *(
+            chaos(seed + lane, share, data / str(seed + lane), patience=patience)
+            for lane, share in enumerate(shares)
+        )
+    )
+    print("\n" + "\n".join(report for _, report in ended))
+    violations = sum(number for number, _ in ended)
+    print(f"{runs} runs, {violations} violations; again: make chaos SEED={seed} RUNS={runs}")
+    return violations
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", default="random")
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--lanes", type=int, default=2, help="workers side by side")
     parser.add_argument("--data", type=Path, help="keep everything here")
     parser.add_argument("--patience", type=float, default=60, help="seconds without news")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed == "random" else int(given.seed)
-    if given.data is not None:
-        violations, report = asyncio.run(
-            chaos(seed, given.runs, given.data, patience=given.patience)
-        )
-    else:
-        with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as folder:
-            violations, report = asyncio.run(
-                chaos(seed, given.runs, Path(folder), patience=given.patience)
-            )
-    print(f"\n{report}")
+    with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as folder:
+        data = given.data or Path(folder)
+        violations = asyncio.run(storm(seed, given.runs, given.lanes, data, given.patience))
     return 1 if violations else 0
 
 
