@@ -58,6 +58,10 @@ class RunFolder:
         return self.path / "input.json"
 
     @property
+    def notes(self) -> Path:
+        return self.path / "notes"
+
+    @property
     def control_socket(self) -> Path:
         return self.path / "control.sock"
 

@@ -23,7 +23,7 @@ from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
 from holdfast.journal import Delivery as Ending
-from holdfast.journal import RunLock
+from holdfast.journal import JournalLocked, RunLock
 from holdfast.model.errors import HoldfastError
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
@@ -224,7 +224,7 @@ class Agent:
         for found in await asyncio.to_thread(lambda: list(self.casebook.found())):
             try:
                 await self._adopt_one(found)
-            except OSError as error:
+            except (OSError, JournalLocked) as error:
                 self._start(self._adopt_later(_path_of(found), error))
 
     async def _adopt_one(self, case: Case | Path | Unread) -> None:
@@ -246,8 +246,8 @@ class Agent:
                 loop.runs.add(case.run_id)
             self._start(self._live(case, loop))
 
-    async def _adopt_later(self, path: Path, error: OSError) -> None:
-        """One folder that cannot be read now keeps neither the worker nor the others waiting."""
+    async def _adopt_later(self, path: Path, error: Exception) -> None:
+        """One folder that cannot be had now keeps neither the worker nor the others waiting."""
         delay = _AGAIN_SECONDS[0]
         while True:
             log.error("journal.not_adopted", folder=path, why=error)
@@ -255,7 +255,7 @@ class Agent:
             delay = min(_AGAIN_SECONDS[1], delay * 2)
             try:
                 await self._adopt_one(await asyncio.to_thread(self.casebook.look, path))
-            except OSError as again:
+            except (OSError, JournalLocked) as again:
                 error = again
             else:
                 return

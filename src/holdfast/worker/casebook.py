@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -166,8 +167,7 @@ class Casebook:
 
         `keep`: the journal stays for a look back, without input, outputs and secrets.
         """
-        if notes:
-            self.append(folder, *((Kind.NOTE, note) for note in notes))
+        keep_notes(folder, notes)
         with Mark(folder.mark) as mark:
             if mark.position.delivery is not delivery:
                 mark.close_delivery(delivery)
@@ -176,6 +176,9 @@ class Casebook:
 
     def put_away(self, folder: RunFolder, *, keep: bool) -> None:
         """Move a run whose delivery is over out of the way; may be done again after a kill."""
+        if notes := kept_notes(folder):
+            self.append(folder, *((Kind.NOTE, note) for note in notes))
+        folder.notes.unlink(missing_ok=True)
         self._vault.forget(folder.path)
         for path in folder.path.iterdir():
             if path.name not in _KEPT and not path.name.startswith("journal.cut-"):
@@ -224,6 +227,23 @@ class Casebook:
                 remove(path)
                 removed += 1
         return removed
+
+
+def keep_notes(folder: RunFolder, notes: list[JsonObject]) -> None:
+    """Remember notes for the journal, which the shim may still be writing. OSError."""
+    if notes:
+        with folder.notes.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(note) + "\n" for note in notes)
+
+
+def kept_notes(folder: RunFolder) -> list[JsonObject]:
+    """What `keep_notes` remembered. A line that a power cut left torn is no note."""
+    found: list[JsonObject] = []
+    if folder.notes.exists():
+        for line in folder.notes.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+    return found
 
 
 def remove(path: Path) -> None:

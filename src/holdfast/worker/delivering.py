@@ -14,6 +14,7 @@ from holdfast.protocol.frames import Raw, Reply
 from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
 from holdfast.testing import faults
 from holdfast.worker import events, log
+from holdfast.worker.casebook import keep_notes
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.delivery import Delivery, Shipment
@@ -36,7 +37,6 @@ class Deliverer:
     channel: Channel
     durable: int | None = 0
     given_up: str | None = None
-    notes: list[JsonObject] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _identities: bool = False
 
@@ -162,12 +162,12 @@ class Deliverer:
         self.poke()
 
     def _keep_mark(self, delivery: Delivery, mark: Mark) -> None:
-        if delivery.position != mark.position:
-            mark.move(delivery.position, sync=delivery.finished)
+        keep_notes(self.folder, delivery.notes)  # before the mark passes what they tell of
         for note in delivery.notes:
             log.warn("delivery.note", run=self.run_id, **note)
-        self.notes += delivery.notes
         delivery.notes.clear()
+        if delivery.position != mark.position:
+            mark.move(delivery.position, sync=delivery.finished)
 
     async def _wait(self, delivery: Delivery, now: float) -> None:
         wake = delivery.wake_at(now)

@@ -302,7 +302,7 @@ class Run:
     # The end
 
     async def _put_away(self, ending: Ending, why: str | None) -> Ending:
-        notes = list(self.deliverer.notes)
+        notes: list[JsonObject] = []
         if why is not None:
             notes.append({"what": ending.name.lower(), "why": why})
             log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.journal import Delivery, JournalReader, Mark
 from holdfast.model.record import Kind
-from holdfast.worker.casebook import Case, Casebook, Unread
+from holdfast.worker.casebook import Case, Casebook, Unread, keep_notes
 from holdfast.worker.vault import Vault, VaultError
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.token"
@@ -55,6 +55,21 @@ def test_a_token_is_forgotten_for_ever_when_its_run_is_put_away(book: Casebook) 
     again = opened(book)  # the platform gives the same run once more
     book.close(again.folder, Delivery.RETURNED, [], keep=True)
     assert sorted(path.name for path in book.archive.iterdir()) == ["r1", "r1~2"]
+
+
+def test_notes_kept_before_a_kill_reach_the_journal_once(book: Casebook) -> None:
+    """The agent dies between the mark that passes a refused event and the end of the run."""
+    case = opened(book)
+    book.append(case.folder, (Kind.PREPARED, {}), (Kind.OUTCOME, {"reason": "success"}))
+    keep_notes(case.folder, [{"what": "refused", "event": "run:log"}])
+    with case.folder.notes.open("a") as file:
+        file.write('{"what": "to')  # a power cut
+    book.put_away(case.folder, keep=True)
+    kept = book.archive / "r1"
+    assert not (kept / "notes").exists()
+    with JournalReader(kept / "journal") as reader:
+        notes = [record.json() for record in reader.read() if record.kind == Kind.NOTE]
+    assert notes == [{"what": "refused", "event": "run:log"}]
 
 
 def test_a_token_of_a_later_claim_counts(book: Casebook) -> None:
