@@ -73,3 +73,25 @@ def test_a_wrong_worker_secret(tmp_path: Path, product: Product) -> None:
     assert "WORKER_SECRET" in text
     assert "not-the-secret" not in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-i", '{"a": NaN}'), "NaN is not JSON"),
+        (("-i", "[" * 5000), "nested too deeply"),
+        (("--timeout", "nan"), "--timeout"),
+        (("-o", "/nonexistent/x.json"), "/nonexistent does not exist"),
+        (("--start", "nope"), "The steps are: job-1"),
+    ],
+)
+def test_what_run_cannot_work_with(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    (tmp_path / "job.js").write_text("export default [s => s]")
+    refused(command.run("run", str(tmp_path / "job.js"), *arguments), words)
+
+
+def test_a_database_address_that_is_none(tmp_path: Path) -> None:
+    done = command.run(
+        "platform", "--data", str(tmp_path), "--port", "0", env={"DATABASE_URL": "nonsense"}
+    )
+    refused(done, "database address")

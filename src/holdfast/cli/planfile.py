@@ -15,9 +15,23 @@ import yaml
 
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform import strict
 
 _SHORT_NAME = re.compile(r"^[a-z0-9-]+(@[^@]+)?$")
 _FILE_LIKE = re.compile(r"^\.{0,2}/|\.(js|mjs|ts|json|ya?ml)$")
+
+
+_TEXT_OR_MAP = (str, dict)
+#: What a member of a step may be, where it is there.
+_STEP_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "id": str,
+    "name": str,
+    "expression": str,
+    "next": _TEXT_OR_MAP,
+    "state": _TEXT_OR_MAP,
+    "configuration": _TEXT_OR_MAP,
+}
+_NAMES: dict[type | tuple[type, ...], str] = {str: "text", _TEXT_OR_MAP: "text or an object"}
 
 
 class PlanFileError(UsageError):
@@ -32,7 +46,7 @@ def expand_adaptor(name: str) -> str:
 def read_text(path: Path) -> str:
     """The file as UTF-8 text; raises PlanFileError that names the file."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text (byte {error.start})"
         raise PlanFileError(message) from None
@@ -41,21 +55,34 @@ def read_text(path: Path) -> str:
         raise PlanFileError(message) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's values that JSON has too: a date stays the text that it was written as."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read_document(path: Path) -> Json:
     """A JSON or YAML file; raises PlanFileError with line and column."""
     text = read_text(path)
     try:
         if path.suffix == ".json":
-            return cast("Json", json.loads(text))
-        return cast("Json", yaml.safe_load(text))
+            return strict.loads(text)
+        return strict.loads(json.dumps(yaml.load(text, Loader=_Loader)))  # noqa: S506 - a safe one
     except json.JSONDecodeError as error:
         message = f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
-        raise PlanFileError(message) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         message = f"{path}{place}: not YAML: {error.problem}"
-        raise PlanFileError(message) from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        message = f"{path}: cannot be read: {' '.join(str(error).split())}"
+    except RecursionError:
+        message = f"{path}: nested too deeply"
+    raise PlanFileError(message)
 
 
 def job_plan(path: Path, adaptors: tuple[str, ...]) -> JsonObject:
@@ -84,13 +111,36 @@ def workflow_plan(path: Path) -> JsonObject:
         message = f"{path}: the workflow has no list of steps"
         fix = 'The smallest workflow: {"steps": [{"id": "a", "expression": "fn(s => s)"}]}'
         raise PlanFileError(message, fix=fix)
+    if not steps:
+        message = f"{path}: the list of steps is empty"
+        raise PlanFileError(message)
     workflow = dict(workflow)
     workflow.setdefault("name", path.stem)
     workflow["steps"] = [_step(path, index, step) for index, step in enumerate(steps)]
+    _check_ids(path, cast("list[JsonObject]", workflow["steps"]))
     if isinstance(workflow.get("globals"), str):
         workflow["globals"] = _maybe_file(path, str(workflow["globals"]))
     options = document.get("options", workflow.pop("options", None))
     return {"workflow": workflow, "options": options if isinstance(options, dict) else {}}
+
+
+def _check_ids(path: Path, steps: list[JsonObject]) -> None:
+    """An id stands for one step."""
+    ids: set[Json] = set()
+    for index, step in enumerate(steps):
+        if (name := step.get("id")) in ids and name is not None:
+            message = f"{path}: steps[{index}].id: {name!r} is there twice"
+            raise PlanFileError(message)
+        ids.add(cast("str", name))
+
+
+def check_step(plan: JsonObject, option: str, name: str) -> None:
+    """Whether `--start` or `--end` names a step. Raises UsageError with those there are."""
+    steps = cast("list[JsonObject]", cast("JsonObject", plan["workflow"])["steps"])
+    known = [str(step.get("id") or f"job-{place}") for place, step in enumerate(steps, 1)]
+    if name not in known:
+        message = f"{option}: no step has the id {name!r}"
+        raise UsageError(message, fix=f"The steps are: {', '.join(known)}.")
 
 
 def _step(path: Path, index: int, step: Json) -> Json:
@@ -98,6 +148,10 @@ def _step(path: Path, index: int, step: Json) -> Json:
         message = f"{path}: steps[{index}]: an object is expected"
         raise PlanFileError(message)
     step = dict(step)
+    for key, kinds in _STEP_FIELDS.items():
+        if step.get(key) is not None and not isinstance(step[key], kinds):
+            message = f"{path}: steps[{index}].{key}: {_NAMES[kinds]} is expected"
+            raise PlanFileError(message)
     named = step.pop("adaptor", None)
     adaptors = step.get("adaptors", [named] if named else [])
     if not isinstance(adaptors, list) or not all(isinstance(name, str) for name in adaptors):

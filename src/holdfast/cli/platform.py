@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from holdfast.cli.kinds import Seconds
 from holdfast.platform.access import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
@@ -30,7 +31,9 @@ Examples:
     "--port", type=click.IntRange(0, 65535), help=f"Port; 0: any.  [default: {DEFAULT_PORT}]"
 )
 @click.option("--public-url", help="How people reach the page, where a proxy is in front.")
-@click.option("--run-timeout", type=click.FloatRange(min=1), help="Seconds a run may take.")
+@click.option(
+    "--run-timeout", type=Seconds(1, least_excluded=False), help="Seconds a run may take."
+)
 @click.option("--verbose", is_flag=True, help="Log every connection.")
 def platform_command(
     data: Path | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -21,7 +22,14 @@ from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli import runlog
-from holdfast.cli.planfile import pin_adaptors, plan_adaptors, read_plan, read_text
+from holdfast.cli.kinds import Seconds
+from holdfast.cli.planfile import (
+    check_step,
+    pin_adaptors,
+    plan_adaptors,
+    read_plan,
+    read_text,
+)
 from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
 from holdfast.journal.blobs import blob_path
 from holdfast.journal.folder import RunFolder
@@ -32,6 +40,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
+from holdfast.platform import strict
 
 #: Exit code of each reason; bad usage is 2.
 EXIT_CODES = {Reason.SUCCESS: 0, Reason.FAIL: 1}
@@ -88,22 +97,43 @@ class Follower:
             self.final_state = str(document["inline"])
 
 
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"standard input: not UTF-8 text (byte {error.start})"
+        raise UsageError(message) from None
+
+
+def _check_output(path: Path) -> None:
+    """Say before the run that its result could not be written. Raises UsageError."""
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        cause = "is a folder" if path.is_dir() else "cannot be written"
+        cause = cause if folder.is_dir() else f"the folder {folder} does not exist"
+        message = f"--output {path}: {cause}"
+        raise UsageError(message, fix="Name a file in a folder that exists and is yours.")
+
+
 def parse_input(text: str) -> JsonObject:
     """JSON text, `@file`, or `-` for standard input. Raises UsageError naming the place."""
     place = "--input"
     if text == "-":
-        place, text = "standard input", sys.stdin.read()
+        place, text = "standard input", _standard_input()
     elif text.startswith("@"):
         place, text = text[1:], read_text(Path(text[1:]))
     try:
-        state = json.loads(text)
+        state = strict.loads(text)
     except json.JSONDecodeError as error:
         message = f"{place}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
         raise UsageError(message, fix="""Example: --input '{"data": {}}'""") from None
+    except ValueError as error:
+        message = f"{place}: not JSON: {error}"
+        raise UsageError(message) from None
     if not isinstance(state, dict):
         message = f"{place}: the state is an object, not {type(state).__name__}"
         raise UsageError(message, fix="""Example: --input '{"data": []}'""")
-    return cast("JsonObject", state)
+    return state
 
 
 def progress(event: InstallEvent) -> None:
@@ -153,6 +183,16 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
         return follower
 
 
+def _pretty(document: str) -> str:
+    """The state for people; as it came where it nests deeper than we could follow."""
+    try:
+        text = json.dumps(json.loads(document), indent=2, ensure_ascii=False)
+    except RecursionError:
+        return document
+    # half a surrogate pair is text to JavaScript and to JSON, but not to UTF-8
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
 @click.command(
     "run",
     epilog="Exit codes: 0 success, 1 the job failed, 2 bad usage, 3 killed or crashed.",
@@ -163,7 +203,7 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the state to FILE.")
 @click.option("--start", help="Id of the first step (default: the workflow's).")
 @click.option("--end", help="Id of the last step.")
-@click.option("--timeout", type=float, default=300, show_default=True, help="Seconds per run.")
+@click.option("--timeout", type=Seconds(), default=300, show_default=True, help="Per run.")
 @click.option("--memory", type=int, default=500, show_default=True, help="Mebibytes per run.")
 @click.option(
     "--egress",
@@ -203,13 +243,18 @@ def run_command(
     holdfast run workflow.json -i @patients.json -o result.json
     holdfast run workflow.yaml --start map --log debug
     """
+    if output is not None:
+        _check_output(output)
     plan = read_plan(file, adaptor)
+    for option, step in (("--start", start), ("--end", end)):
+        if step is not None:
+            check_step(plan, option, step)
     given = cast("JsonObject", plan["options"])
     given.update({key: value for key, value in (("start", start), ("end", end)) if value})
     order = Order(Limits(memory_mb=memory, timeout_seconds=timeout), egress, log, as_json)
     follower = asyncio.run(execute(plan, parse_input(state), order))
     if follower.final_state is not None:
-        pretty = json.dumps(json.loads(follower.final_state), indent=2, ensure_ascii=False)
+        pretty = _pretty(follower.final_state)
         if output is None:
             click.echo(pretty)
         else:

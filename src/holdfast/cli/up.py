@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.cli.kinds import Seconds
 from holdfast.engine.config import EngineError
 from holdfast.platform.access import is_open
 from holdfast.platform.serve import Listening, serve
@@ -176,7 +177,9 @@ Examples:
 @click.option("--public-url", help="How people reach the page, where a proxy is in front.")
 @click.option("--no-worker", is_flag=True, help="Leave the bundled worker out.")
 @click.option("--capacity", type=click.IntRange(1), help="Runs at a time.  [5]")
-@click.option("--run-timeout", type=click.FloatRange(min=1), help="Seconds per run.  [300]")
+@click.option(
+    "--run-timeout", type=Seconds(1, least_excluded=False), help="Seconds per run.  [300]"
+)
 @click.option("--run-memory", type=click.IntRange(64), help="Mebibytes per run.  [500]")
 @click.option(
     "--egress",

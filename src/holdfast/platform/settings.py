@@ -7,6 +7,7 @@ installation can move.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,23 +86,53 @@ class Settings:
                 try:
                     values[name] = read(text)
                 except ValueError as error:
-                    message = f"{variable}={text!r} is not a number"
-                    raise UsageError(message, fix=f"Give {variable} a number.") from error
+                    message = f"{variable}={text!r} is not {_WANTED[read]}"
+                    raise UsageError(message, fix=f"Give {variable} {_WANTED[read]}.") from error
         values |= {name: value for name, value in given.items() if value is not None}
         values.setdefault("data", default_data(environment))
         return cls(**values)
 
 
+def _port(text: str) -> int:
+    if not 0 <= (number := int(text)) <= 65535:
+        raise ValueError
+    return number
+
+
+def _above_zero(text: str) -> float:
+    if not 0 < (number := float(text)) < math.inf:
+        raise ValueError
+    return number
+
+
+def _not_negative(text: str) -> float:
+    if not 0 <= (number := float(text)) < math.inf:
+        raise ValueError
+    return number
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+_WANTED: dict[Any, str] = {
+    _port: "a port from 0 to 65535",
+    _above_zero: "a number above 0",
+    _not_negative: "a number of 0 or more",
+    _count: "a whole number above 0",
+}
 _VARIABLES: dict[str, tuple[str, Any]] = {
     "host": ("LISTEN_ADDRESS", str),
-    "port": ("PORT", int),
+    "port": ("PORT", _port),
     "database_url": ("DATABASE_URL", str),
     "public_url": ("HOLDFAST_PUBLIC_URL", str),
-    "run_timeout_seconds": ("WORKER_MAX_RUN_DURATION_SECONDS", float),
-    "run_memory_mb": ("WORKER_MAX_RUN_MEMORY_MB", int),
-    "grace_seconds": ("RUN_GRACE_PERIOD_SECONDS", float),
-    "payload_mb": ("MAX_DATACLIP_SIZE_MB", float),
-    "webhook_timeout_seconds": ("HOLDFAST_WEBHOOK_TIMEOUT_SECONDS", float),
-    "join_deadline_seconds": ("RUN_CHANNEL_JOIN_TIMEOUT_SECONDS", float),
-    "silence_seconds": ("HOLDFAST_SILENCE_SECONDS", float),
+    "run_timeout_seconds": ("WORKER_MAX_RUN_DURATION_SECONDS", _above_zero),
+    "run_memory_mb": ("WORKER_MAX_RUN_MEMORY_MB", _count),
+    "grace_seconds": ("RUN_GRACE_PERIOD_SECONDS", _not_negative),
+    "payload_mb": ("MAX_DATACLIP_SIZE_MB", _above_zero),
+    "webhook_timeout_seconds": ("HOLDFAST_WEBHOOK_TIMEOUT_SECONDS", _above_zero),
+    "join_deadline_seconds": ("RUN_CHANNEL_JOIN_TIMEOUT_SECONDS", _above_zero),
+    "silence_seconds": ("HOLDFAST_SILENCE_SECONDS", _above_zero),
 }

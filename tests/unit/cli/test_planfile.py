@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.cli.planfile import (
     PlanFileError,
+    check_step,
     expand_adaptor,
     pin_adaptors,
     plan_adaptors,
@@ -117,3 +118,43 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "job.js").write_bytes(b"\xff\xfe")
     with pytest.raises(PlanFileError, match=r"not UTF-8 text \(byte 0\)"):
         read_plan(tmp_path / "job.js", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("w.json", '{"steps": []}', "the list of steps is empty"),
+        ("w.json", '{"steps": [{"id": "a"}, {"id": "a"}]}', "steps[1].id: 'a' is there twice"),
+        ("w.json", '{"steps": [{"id": 1}]}', "steps[0].id: text is expected"),
+        ("w.json", '{"steps": [{"expression": ["x"]}]}', "steps[0].expression: text"),
+        ("w.json", '{"steps": [{"id": "a", "next": 7}]}', "steps[0].next: text or an object"),
+        ("w.json", '{"steps": [{"state": {"a": NaN}}]}', "NaN is not JSON"),
+        ("w.json", "[" * 100_000, "nested too deeply"),
+        ("w.yaml", "[" * 100_000, "nested too deeply"),
+        ("w.yaml", "steps:\n  - {state: {a: .nan}}\n", "NaN is not JSON"),
+        ("w.yaml", "steps:\n - &x {id: a, state: {b: *x}}\n", "w.yaml: "),
+        ("w.yaml", "a: \x01\n", "special characters"),
+        ("w.yaml", "a: !!python/object:os.system x\n", "w.yaml:1:4: not YAML"),
+    ],
+)
+def test_what_cannot_be_a_workflow_is_named(
+    tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    with pytest.raises(PlanFileError) as refused:
+        read_plan(write(tmp_path, name, content), ())
+    assert words in refused.value.message
+
+
+def test_a_date_in_yaml_stays_text_and_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text("steps:\n  - {id: a, state: {day: 2020-01-31}}\n", encoding="utf-8-sig")
+    steps = read_plan(path, ())["workflow"]["steps"]  # type: ignore[index, call-overload]
+    assert steps[0]["state"] == {"day": "2020-01-31"}  # type: ignore[index, call-overload]
+
+
+def test_a_step_that_is_not_there_is_no_start(tmp_path: Path) -> None:
+    plan = read_plan(write(tmp_path, "w.json", {"steps": [{"id": "a"}, {}]}), ())
+    check_step(plan, "--start", "a")
+    with pytest.raises(UsageError) as refused:
+        check_step(plan, "--end", "z")
+    assert "The steps are: a, job-2" in (refused.value.fix or "")

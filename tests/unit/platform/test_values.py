@@ -64,7 +64,7 @@ def test_settings_come_from_the_environment_and_arguments_win() -> None:
     assert (settings.port, settings.host, settings.data) == (4200, "0.0.0.0", Path("/d"))
     assert not settings.loopback
     assert Settings(data=Path(), host="::1").loopback
-    with pytest.raises(HoldfastError, match="PORT='x' is not a number"):
+    with pytest.raises(HoldfastError, match="PORT='x' is not a port from 0 to 65535"):
         Settings.from_environment({"PORT": "x"})
 
 

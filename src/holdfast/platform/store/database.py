@@ -74,8 +74,14 @@ class Database:
 
     def __init__(self, url: str, publish: Callable[[list[Notice]], None]) -> None:
         self._publish = publish
-        self.engine = _engine(url, writing=True)
-        self._reading = _engine(url, writing=False)
+        try:
+            self.engine = _engine(url, writing=True)
+            self._reading = _engine(url, writing=False)
+        except (SQLAlchemyError, ImportError) as error:
+            message = f"cannot use the database address: {_cause(error)}"
+            raise DatabaseError(
+                message, fix="Write it like postgresql+psycopg://user@host/database."
+            ) from error
         self._readers = ThreadPoolExecutor(READERS, "holdfast-read")
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(

@@ -1,0 +1,25 @@
+"""Kinds of values on the command line that click does not have."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+
+class Seconds(click.FloatRange):
+    """A time above zero that a clock can measure: `nan` and `inf` are numbers to Python."""
+
+    name = "seconds"
+
+    def __init__(self, least: float = 0, *, least_excluded: bool = True) -> None:
+        super().__init__(min=least, min_open=least_excluded, max=10_000_000)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a time.", param, ctx)
+        return float(number)
