@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks import yardstick
+
 
 def groups() -> list[str]:
     """The names of all groups."""
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         print(f"there is no group {', '.join(unknown)}; there are {', '.join(groups())}")
         return 2
+    yardstick.say()
     for group in named or groups():
         run(group, flags)
     return 0

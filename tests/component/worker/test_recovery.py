@@ -111,24 +111,26 @@ async def side_by_side(stories: list[Coroutine[None, None, None]]) -> None:
 
 def deadly(folder: Path, point: str) -> dict[str, object]:
     """The option that kills one process once at this fault point."""
-    folder.mkdir()
     (folder / "once").touch()
     fault = {"action": "kill", "once": str(folder / "once")}
     (folder / "faults.json").write_text(json.dumps({"points": {point: fault}}))
     return {"HOLDFAST_FAULTS": folder / "faults.json"}
 
 
-def test_the_agent_dies_at_every_point_of_a_run(tmp_path: Path) -> None:
+def test_the_agent_dies_at_every_point_of_a_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """Each fault point once: the run is executed once and its outcome accepted once."""
 
     async def story(point: str) -> None:
-        options, data = deadly(tmp_path / point, point), tmp_path / point / "data"
+        folder = tmp_path_factory.mktemp(point)  # short: a socket's path has 100 bytes or so
+        options, data = deadly(folder, point), folder / "data"
         async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
             await worker.ready()
             run = platform.enqueue(one_job_plan(QUICK), input={})
             await platform.until(lambda: run.final)
             await worker.until(lambda: not list((data / "journals").iterdir()))
-            assert not (tmp_path / point / "once").exists(), f"{point} was never reached"
+            assert not (folder / "once").exists(), f"{point} was never reached"
             assert run.state == "success", point
             assert list(dict.fromkeys(run.names())) == WHOLE, point
             assert len(run.steps) == 1, point
@@ -145,15 +147,18 @@ def test_the_agent_dies_at_every_point_of_a_run(tmp_path: Path) -> None:
     asyncio.run(side_by_side([story(point) for point in [*points, "journal.mark"]]))
 
 
-def test_the_shim_dies_at_every_point_of_a_run(tmp_path: Path) -> None:
+def test_the_shim_dies_at_every_point_of_a_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """Before any code has run: once more. After that: never again, and a true outcome."""
 
     async def story(point: str) -> None:
-        options, data = deadly(tmp_path / point, point), tmp_path / point / "data"
+        folder = tmp_path_factory.mktemp(point)  # short: a socket's path has 100 bytes or so
+        options, data = deadly(folder, point), folder / "data"
         async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
             run = platform.enqueue(one_job_plan(slow(0.2)), input={})
             await platform.until(lambda: run.final)
-            assert not (tmp_path / point / "once").exists(), f"{point} was never reached"
+            assert not (folder / "once").exists(), f"{point} was never reached"
             assert len(run.steps) <= 1, point
             assert run.names().count("run:complete") == 1, point
             if point in {"shim.launched", "shim.forked"}:
