@@ -42,6 +42,17 @@ def test_a_run_goes_from_webhook_to_its_end(served: Served) -> None:
     assert body.json() == {"data": {"n": 1}}
 
 
+def test_a_workflows_egress_policy_is_in_its_plans(served: Served) -> None:
+    project = served.client.get("/api/provision/demo").json()["data"]
+    for workflow in project["workflows"]:
+        workflow["egress"] = "db.internal:5432"
+    served.deploy(project)
+    served.post()
+    with served.worker() as worker:
+        plan = worker.take().ok("fetch:plan", {})
+    assert plan["options"]["egress"] == {"base": "none", "allow": ["db.internal:5432"]}
+
+
 def test_a_run_can_end_without_having_started(served: Served) -> None:
     run_id = served.post()
     with served.worker() as worker:

@@ -247,6 +247,16 @@ def test_a_document_may_use_maps_instead_of_lists() -> None:
     assert len(from_payload(value).project.workflows[0].jobs) == 2  # type: ignore[arg-type] # built here
 
 
+def test_a_workflow_says_what_it_may_reach() -> None:
+    text = V1.replace("    name: Referrals\n", "    name: Referrals\n    egress: EGRESS\n")
+    assert text != V1
+    project = parse_project(text.replace("EGRESS", "fhir.example.org:443, 10.1.0.0/16"), Path("p"))
+    again = from_payload(to_payload(project, None)).project
+    assert again.workflows[0].egress == "fhir.example.org:443, 10.1.0.0/16"
+    with pytest.raises(ProjectFileError, match=r"p:\d+: workflow .*egress.* not understood"):
+        parse_project(text.replace("EGRESS", "none, open"), Path("p"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -91,6 +91,7 @@ def _workflow_payload(
         "name": workflow.name,
         "concurrency": workflow.concurrency,
         "enable_job_logs": workflow.enable_job_logs,
+        "egress": workflow.egress,
         "jobs": [
             *(_job_payload(job, job_ids[job.key], credentials) for job in workflow.jobs),
             *_gone(current.get("jobs"), kept),

@@ -16,13 +16,13 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.rules import Places
-from holdfast.platform.project.source import Source
+from holdfast.platform.project.source import Source, egress
 
 _PROJECT = (
     "id", "name", "description", "concurrency", "credentials", "collections", "workflows",
     "globals", "color", "env",
 )  # fmt: skip
-_WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs")
+_WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs", "egress")
 _JOB = ("id", "name", "adaptor", "credential", "body", "globals")
 _TRIGGER = (
     "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
@@ -76,6 +76,7 @@ def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
         enable_job_logs=source.flag(
             members.get("enable_job_logs"), f"{what}: enable_job_logs", default=True
         ),
+        egress=egress(source, members.get("egress"), f"{what}: egress"),
     )
     places.put(workflow, node)
     for name, part in source.mapping(members.get("jobs"), f"{what}: jobs").items():

@@ -17,13 +17,23 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.rules import Places
-from holdfast.platform.project.source import Source
+from holdfast.platform.project.source import Source, egress
 
 _PROJECT = (
     "id", "name", "description", "schema_version", "cli", "credentials", "collections",
     "workflows", "openfn", "options", "sandbox",
 )  # fmt: skip
-_WORKFLOW = ("id", "name", "start", "steps", "history", "openfn", "options", "concurrency")
+_WORKFLOW = (
+    "id",
+    "name",
+    "start",
+    "steps",
+    "history",
+    "openfn",
+    "options",
+    "concurrency",
+    "egress",
+)
 _STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
 _TRIGGER = (
     "id", "name", "type", "enabled", "custom_path", "cron_expression", "cron_cursor",
@@ -63,7 +73,10 @@ def _workflow(source: Source, places: Places, node: Node) -> Workflow:
         source.add(node, "a workflow needs a name")
     what = f"workflow {name or key}"
     workflow = Workflow(
-        key, name or key, concurrency=source.number(members.get("concurrency"), "concurrency")
+        key,
+        name or key,
+        concurrency=source.number(members.get("concurrency"), "concurrency"),
+        egress=egress(source, members.get("egress"), f"workflow {name or key}: egress"),
     )
     places.put(workflow, node)
     for step in source.items(members.get("steps"), f"{what}: steps"):

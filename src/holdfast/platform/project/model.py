@@ -64,6 +64,8 @@ class Workflow:
     edges: list[Edge] = field(default_factory=list)
     concurrency: int | None = None
     enable_job_logs: bool = True
+    #: What its runs may reach, as `holdfast worker --egress` is written; None: as the worker.
+    egress: str | None = None
     id: str = ""
 
 

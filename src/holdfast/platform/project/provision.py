@@ -24,6 +24,7 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.rules import UUID, Places, check_project
+from holdfast.sandbox.egress import EgressError, option_of
 
 RETENTION = ("retain_all", "retain_with_errors", "erase_all")
 
@@ -65,7 +66,7 @@ _PROJECT = frozenset(
 )  # fmt: skip
 _WORKFLOW = frozenset(
     {
-        "id", "name", "lock_version", "concurrency", "enable_job_logs", "deleted_at",
+        "id", "name", "lock_version", "concurrency", "enable_job_logs", "egress", "deleted_at",
         "inserted_at", "updated_at", "version_history", "positions", "jobs", "triggers",
         "edges", "project_id",
     }
@@ -119,6 +120,7 @@ def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workf
         id=_given_id(item, f"workflow {name}", problems),
         concurrency=_count(item.get("concurrency"), f"workflow {name}: concurrency", problems),
         enable_job_logs=item.get("enable_job_logs") is not False,
+        egress=_egress(item.get("egress"), f"workflow {name}: egress", problems),
     )
     for part in _kept_items(item.get("jobs"), provision):
         workflow.jobs.append(_job(part, name, problems))
@@ -224,6 +226,16 @@ def _given_id(item: JsonObject, where: str, problems: _Texts) -> str:
 
 def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _egress(value: Json, what: str, problems: _Texts) -> str | None:
+    if value is None:
+        return None
+    try:
+        option_of(str(value))
+    except EgressError as error:
+        problems.add(None, f"{what}: {error.message}")
+    return str(value)
 
 
 def _count(value: Json, what: str, problems: _Texts) -> int | None:

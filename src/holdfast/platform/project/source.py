@@ -14,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from holdfast.model.errors import HoldfastError
+from holdfast.sandbox.egress import EgressError, option_of
 
 _TAG = "tag:yaml.org,2002:"
 _MOST_PROBLEMS = 20
@@ -161,3 +162,14 @@ def _is_null(node: Node) -> bool:
 def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def egress(source: Source, node: Node | None, what: str) -> str | None:
+    """What a workflow may reach, checked as the worker will read it."""
+    text = source.text(node, what)
+    if text is not None:
+        try:
+            option_of(text)
+        except EgressError as error:
+            source.add(node, f"{what}: {error.message}")
+    return text

@@ -146,6 +146,7 @@ def _import_workflow(
         "name": workflow.name,
         "concurrency": workflow.concurrency,
         "enable_job_logs": workflow.enable_job_logs,
+        "egress": workflow.egress,
         "deleted_at": None,
         "lock_version": row.lock_version if row else 0,
     }
@@ -375,6 +376,7 @@ def _workflow_document(connection: Connection, row: Any) -> JsonObject:
         "lock_version": row.lock_version,
         "concurrency": row.concurrency,
         "enable_job_logs": row.enable_job_logs,
+        "egress": row.egress,
         "deleted_at": iso(row.deleted_at),
         "inserted_at": iso(row.inserted_at),
         "updated_at": iso(row.updated_at),

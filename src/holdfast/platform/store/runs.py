@@ -17,6 +17,7 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
+from holdfast.sandbox.egress import option_of
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
 IMMEDIATE, NORMAL = 0, 1
@@ -83,6 +84,7 @@ def create_run(
             t.workflows.c.project_id,
             t.workflows.c.enable_job_logs,
             t.projects.c.retention_policy,
+            t.workflows.c.egress,
         )
         .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
         .where(t.workflows.c.id == start.workflow_id)
@@ -121,6 +123,8 @@ def _options(row: Any, settings: Settings) -> JsonObject:
         options["run_memory_limit_mb"] = settings.run_memory_mb
     if not row.enable_job_logs:
         options["job_log_level"] = "none"
+    if row.egress is not None:
+        options["egress"] = option_of(row.egress)
     return options
 
 

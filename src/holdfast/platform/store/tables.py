@@ -78,6 +78,7 @@ workflows = Table(
     Column("name", String(255), nullable=False),
     Column("concurrency", Integer),
     Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
+    Column("egress", Text),
     Column("lock_version", Integer, nullable=False),
     _time("deleted_at"),
     *_times(),
