@@ -37,7 +37,7 @@ class Grants:
     def without(self, names: frozenset[str]) -> Grants:
         """Leave out layers by name (tests, or a person's wish)."""
         off = {layer: "switched off" for layer in self.layers if layer.value in names}
-        return Grants(self.layers - off.keys(), {**self.missing, **off})
+        return Grants(self.layers.difference(off), {**self.missing, **off})
 
 
 _BASE = frozenset({Layer.CLEAN})
@@ -60,7 +60,8 @@ def probe() -> Grants:
     }
     problems = {layer: attempt() for layer, attempt in tries.items()}
     missing = {layer: problem for layer, problem in problems.items() if problem}
-    return Grants(frozenset(Layer) - missing.keys(), missing)
+    # not `- missing.keys()`, which makes a set that whoever narrows it would change for all
+    return Grants(frozenset(Layer).difference(missing), missing)
 
 
 def _start(

@@ -257,3 +257,12 @@ def test_a_family_is_killed_with_its_orphans(tmp_path: Path) -> None:
     assert not stat.exists() or ") Z" in stat.read_text()
     os.close(reader)
     os.close(writer)
+
+
+def test_what_was_granted_cannot_be_taken_away_by_who_narrows_it() -> None:
+    """A standby process for an open network once took the broker from the run after it."""
+    grants = probe()
+    for granted in (grants, grants.without(frozenset({"landlock"}))):
+        narrowed = granted.layers
+        narrowed -= {Layer.EGRESS}
+        assert Layer.EGRESS in granted.layers
