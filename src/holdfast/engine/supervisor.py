@@ -342,7 +342,7 @@ def _signal_pipe() -> int:
 def prepare_folders(config: EngineConfig) -> None:
     """Make the folders of a data folder, for this user only. Raises EngineError."""
     try:
-        config.data.mkdir(parents=True, exist_ok=True)
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (config.journals, config.data / "scratch"):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
