@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fixtures.web import Answer, serve_web
 from holdfast.adaptors import Store
 from support.product import Product, start
 from support.waiting import eventually
@@ -29,6 +30,20 @@ def test_a_webhook_becomes_a_finished_run(product: Product) -> None:
     page = httpx.get(f"{product.url}/runs/{run_id}")
     assert page.status_code == 200
     assert "Only" in page.text
+
+
+def test_a_workflow_reaches_no_more_than_it_says(product: Product) -> None:
+    """Its worker may reach everything. (The platform itself can always be reached.)"""
+    with serve_web(lambda _: Answer("hello")) as web:
+        job = f"fn(async s => {{ await fetch('{web.address}/'); return s; }})"
+        for name, egress, state in (
+            ("local", "127.0.0.0/8", "success"),
+            ("listed", "example.org:443, 10.1.0.0/16", "failed"),
+            ("nothing", "none", "failed"),
+        ):
+            run_id = product.send(product.deploy(name, job, egress=egress), {})
+            assert product.finished(run_id)["state"] == state, (name, product.logs(run_id))
+        assert len(web.asked) == 1
 
 
 #: name, job, run state, error type, words of the message

@@ -27,8 +27,8 @@ class Product:
     data: Path
     folder: Path
 
-    def deploy(self, name: str, body: str, *, timeout_ms: int | None = None) -> str:
-        """A project with one workflow of one job; the address of its webhook."""
+    def deploy(self, name: str, body: str, **more: object) -> str:
+        """A project with one workflow of one job and `more`; the address of its webhook."""
         job = {"name": "Only", "adaptor": COMMON, "body": body}
         edge = {"source_trigger": "webhook", "target_job": "Only", "condition_type": "always"}
         workflow = {
@@ -36,6 +36,7 @@ class Product:
             "jobs": {"Only": job},
             "triggers": {"webhook": {"type": "webhook", "enabled": True}},
             "edges": {"webhook->Only": {**edge, "enabled": True}},
+            **more,
         }
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump({"name": name, "workflows": {name: workflow}}))

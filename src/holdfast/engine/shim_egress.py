@@ -68,7 +68,7 @@ class Egress:
 
     def _refused(self, target: str) -> None:
         self._tell(
-            f"Connection to {target} refused: the egress policy of this worker"
+            f"Connection to {target} refused: the egress policy of this run"
             f" ({self._policy.base}) does not allow it",
         )
 

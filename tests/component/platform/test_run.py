@@ -50,7 +50,7 @@ def test_a_workflows_egress_policy_is_in_its_plans(served: Served) -> None:
     served.post()
     with served.worker() as worker:
         plan = worker.take().ok("fetch:plan", {})
-    assert plan["options"]["egress"] == {"base": "none", "allow": ["db.internal:5432"]}
+    assert plan["options"]["egress"] == "db.internal:5432"
 
 
 def test_a_run_can_end_without_having_started(served: Served) -> None:

@@ -264,6 +264,8 @@ def test_a_workflow_says_what_it_may_reach() -> None:
         ({"surprise": 1}, "extraneous parameters: surprise"),
         ({"id": "not-a-uuid"}, "is not a UUID"),
         ({"concurrency": 0}, "whole number from 1"),
+        ({"workflows": [{"name": "a", "egress": ["db"]}]}, "egress must be text"),
+        ({"workflows": [{"name": "a", "egress": "a b"}]}, "'a b' is no host"),
         ({"retention_policy": "forget"}, "retention_policy"),
         ({"workflows": [{"id": "x", "delete": True, "jobs": []}]}, "while deleting"),
     ],

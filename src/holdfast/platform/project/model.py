@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.model.json import JsonObject
+from holdfast.sandbox.egress import EgressError, option_of
 
 CONDITIONS = ("always", "on_job_success", "on_job_failure", "js_expression")
 DEFAULT_ADAPTOR = "@openfn/language-common@latest"
@@ -90,3 +91,12 @@ class Project:
     workflows: list[Workflow] = field(default_factory=list)
     retention_policy: str = "retain_all"
     id: str = ""
+
+
+def egress_problem(text: str) -> str | None:
+    """What is wrong with a workflow's egress policy, as the worker will read it."""
+    try:
+        option_of(text)
+    except EgressError as error:
+        return error.message
+    return None

@@ -22,9 +22,9 @@ from holdfast.platform.project.model import (
     Project,
     Trigger,
     Workflow,
+    egress_problem,
 )
 from holdfast.platform.project.rules import UUID, Places, check_project
-from holdfast.sandbox.egress import EgressError, option_of
 
 RETENTION = ("retain_all", "retain_with_errors", "erase_all")
 
@@ -231,11 +231,12 @@ def _text(value: Json) -> str | None:
 def _egress(value: Json, what: str, problems: _Texts) -> str | None:
     if value is None:
         return None
-    try:
-        option_of(str(value))
-    except EgressError as error:
-        problems.add(None, f"{what}: {error.message}")
-    return str(value)
+    if not isinstance(value, str):
+        problems.add(None, f"{what} must be text")
+        return None
+    if problem := egress_problem(value):
+        problems.add(None, f"{what}: {problem}")
+    return value
 
 
 def _count(value: Json, what: str, problems: _Texts) -> int | None:

@@ -14,7 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from holdfast.model.errors import HoldfastError
-from holdfast.sandbox.egress import EgressError, option_of
+from holdfast.platform.project.model import egress_problem
 
 _TAG = "tag:yaml.org,2002:"
 _MOST_PROBLEMS = 20
@@ -167,9 +167,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def egress(source: Source, node: Node | None, what: str) -> str | None:
     """What a workflow may reach, checked as the worker will read it."""
     text = source.text(node, what)
-    if text is not None:
-        try:
-            option_of(text)
-        except EgressError as error:
-            source.add(node, f"{what}: {error.message}")
+    if text is not None and (problem := egress_problem(text)):
+        source.add(node, f"{what}: {problem}")
     return text

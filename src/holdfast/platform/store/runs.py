@@ -17,7 +17,6 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
-from holdfast.sandbox.egress import option_of
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
 IMMEDIATE, NORMAL = 0, 1
@@ -124,7 +123,7 @@ def _options(row: Any, settings: Settings) -> JsonObject:
     if not row.enable_job_logs:
         options["job_log_level"] = "none"
     if row.egress is not None:
-        options["egress"] = option_of(row.egress)
+        options["egress"] = row.egress
     return options
 
 
