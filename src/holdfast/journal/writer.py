@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -25,8 +26,10 @@ class Journal:
     """The one writer of a run's journal.
 
     `append` keeps a record in memory, `flush` writes all of them with one write and, if asked,
-    one fdatasync. What `synced` counts survives a power cut. A group that could not be written
-    whole is taken back from the file and kept, so that a later flush can try again.
+    one fdatasync. What `synced` counts survives a power cut; what it does not count yet is kept
+    in memory too. A group that could not be written whole is taken back from the file, so that a
+    later flush can try again. So is everything behind `synced` when a sync fails: the kernel may
+    have dropped what it could not bring to disk, and would call the next sync a success.
     """
 
     def __init__(self, path: Path, file: int, sequence: int, size: int, max_bytes: int) -> None:
@@ -40,6 +43,9 @@ class Journal:
         self._allocated = size
         self._max = max_bytes
         self._pending = bytearray()
+        self._unsynced = bytearray()  # what lies in the file behind the last sync
+        self._owed = (0, sequence)  # of what waits: bytes (and last number) not to be discarded
+        self._doubtful = False  # a sync has failed: this descriptor is not to be trusted
         self._essential = False
         self._can_allocate = True
 
@@ -118,27 +124,32 @@ class Journal:
         """Write what waits, and make it durable if `sync`; returns the last number written.
 
         Raises JournalFull when the disk has no room (nothing is lost: the group still waits and
-        may be tried again), OSError when the disk fails.
+        may be tried again), OSError when the disk fails (the same: records that are not synced
+        wait to be written again).
         """
-        if self._pending:
-            faults.point("journal.write")
-            self._make_room(len(self._pending))
-            self._write(self._pending)
-            self._pending.clear()
-            self._essential = False
-            self.written = self.sequence
-        if sync and self.synced < self.written:
-            faults.point("journal.sync")
-            os.fdatasync(self._file)
-            self.synced = self.written
-            faults.point("journal.synced")
+        size, number = self._owed
+        before = len(self._unsynced) + size, number  # what is not new in this flush
+        try:
+            if self._pending:
+                self._write_pending()
+            if sync and self.synced < self.written:
+                self._sync(before)
+        except JournalFull:
+            raise
+        except OSError:
+            if not sync:  # a part of the run's story, not the try to write its end
+                self._owed = len(self._pending), self.sequence
+            raise
         return self.written
 
     def discard_pending(self) -> None:
-        """Forget records not written; for a full disk, before the outcome is appended."""
-        self._pending.clear()
+        """Forget records not written; for a full disk, before the outcome is appended.
+
+        What was written before, and only came back because a sync failed, is not forgotten.
+        """
+        size, self.sequence = self._owed
+        del self._pending[size:]
         self._essential = False
-        self.sequence = self.written
 
     def close(self) -> None:
         """Let go of the file; unwritten records are not written, unused room is given back."""
@@ -151,6 +162,51 @@ class Journal:
         os.pwrite(self._file, MAGIC, 0)
         os.fdatasync(self._file)
         self._size = self._allocated = len(MAGIC)
+
+    def _write_pending(self) -> None:
+        faults.point("journal.write")
+        if self._doubtful:
+            self._renew()
+        self._make_room(len(self._pending))
+        self._write(self._pending)
+        self._unsynced += self._pending
+        self._pending.clear()
+        self._essential = False
+        self.written = self.sequence
+        self._owed = 0, self.written
+
+    def _sync(self, before: tuple[int, int]) -> None:
+        try:
+            faults.point("journal.sync")
+            os.fdatasync(self._file)
+        except OSError:
+            self._take_back(before)
+            raise
+        self._unsynced.clear()
+        self.synced = self.written
+        faults.point("journal.synced")
+
+    def _take_back(self, before: tuple[int, int]) -> None:
+        """After a sync that failed: all behind the last good one waits to be written again."""
+        self._size -= len(self._unsynced)
+        self._pending[:0] = self._unsynced
+        self._unsynced.clear()
+        self._owed = before
+        self.written = self.synced
+        self._doubtful = self._essential = True  # it had its room, the reserve may give it again
+        with contextlib.suppress(OSError):  # nobody who comes after us may take it for durable
+            self._renew()
+
+    def _renew(self) -> None:
+        """A fresh descriptor, and nothing in the file behind what is synced."""
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.ftruncate(file, self._size)
+        except OSError:
+            os.close(file)
+            raise
+        os.close(self._file)
+        self._file, self._allocated, self._doubtful = file, self._size, False
 
     def _write(self, data: bytearray) -> None:
         view = memoryview(data)

@@ -154,6 +154,15 @@ class Casebook:
             return journal.flush()
 
     @staticmethod
+    def make_durable(folder: RunFolder) -> None:
+        """What a dead shim wrote, and may not have synced, is delivered only after this."""
+        file = os.open(folder.journal, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+
+    @staticmethod
     def _sealed(folder: RunFolder, claimed: JsonObject) -> str:
         try:
             return (folder.path / _RENEWED).read_text()

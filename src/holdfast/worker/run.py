@@ -75,6 +75,7 @@ class Run:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
     _request: RunRequest | None = None
+    _told: bool = False  # by the shim that the outcome is synced
 
     def __post_init__(self) -> None:
         self.channel = self._join()
@@ -112,6 +113,8 @@ class Run:
                 delivering.cancel()
                 return await self._put_away(Ending.RETURNED, error.message)
             self._enter(Stage.DELIVERING)
+            if not self._told:
+                await asyncio.to_thread(self.desk.casebook.make_durable, self.case.folder)
             self.deliverer.durable = None
             self.deliverer.poke()
             try:
@@ -238,7 +241,7 @@ class Run:
                 self.deliverer.durable = sequence
                 self.deliverer.poke()
             if self.handle.ended:
-                self.case.ended = True
+                self.case.ended = self._told = True
             self.handle = None
         delay = 0.02
         while not self.case.ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 from pathlib import Path
@@ -29,6 +30,7 @@ from holdfast.journal import (
     is_locked,
 )
 from holdfast.journal import writer as writer_module
+from holdfast.testing import faults
 
 
 def write(path: Path, bodies: list[bytes]) -> None:
@@ -222,6 +224,127 @@ def test_a_half_written_group_is_taken_back(
     journal.flush()
     journal.close()
     assert read(tmp_path / "journal") == [b"first", b"second" * 20]
+
+
+class Kernel:
+    """What survives a power cut, on a disk whose failed syncs drop what they were to write."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        self.durable = b""
+        self.failing = 0  # so many syncs fail from now on
+        self._sync = os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", self.sync)
+
+    def sync(self, file: int) -> None:
+        if self.failing:
+            self.failing -= 1
+            size = os.fstat(file).st_size
+            lost = self.durable + bytes(max(0, size - len(self.durable)))
+            self.path.write_bytes(lost[:size])  # the pages are clean now, and were never written
+            raise OSError(errno.EIO, "lost")
+        self._sync(file)
+        self.durable = self.path.read_bytes()
+
+    def records(self) -> list[bytes]:
+        """What a journal holds after the power cut."""
+        self.path.write_bytes(self.durable)
+        return read(self.path)
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_failed_sync_is_never_taken_for_done(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    kernel = Kernel(path, monkeypatch)
+    journal = Journal.create(path)
+    journal.append(13, b"first")
+    journal.flush()
+    journal.append(13, b"second")
+    journal.flush(sync=False)
+    journal.append(13, b"third")
+    kernel.failing = failures
+    for _ in range(failures):
+        with pytest.raises(OSError, match="lost"):
+            journal.flush()
+        assert journal.synced == 1, "nothing is announced that a power cut could take"
+        assert read(path) == [b"first"], "nor can a successor take it for durable"
+    journal.append(13, b"fourth")
+    assert journal.flush() == 4
+    assert journal.synced == 4
+    assert kernel.records() == [b"first", b"second", b"third", b"fourth"]
+    journal.close()
+
+
+def test_after_a_failed_sync_only_the_last_group_can_be_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shim tries to write the end until it is written: once, behind all that happened."""
+    path = tmp_path / "journal"
+    kernel = Kernel(path, monkeypatch)
+    with Journal.create(path) as journal:
+        journal.append(14, b"step")
+        journal.flush(sync=False)
+        kernel.failing = 2
+        for _ in range(2):
+            journal.append(30, b"outcome", essential=True)
+            with pytest.raises(OSError, match="lost"):
+                journal.flush()
+            journal.discard_pending()
+        journal.flush(sync=False)
+        journal.append(30, b"outcome", essential=True)
+        journal.flush()
+    assert kernel.records() == [b"step", b"outcome"]
+
+
+@pytest.mark.parametrize("point", ["journal.write", "journal.sync"])
+def test_an_injected_disk_error_loses_nothing(point: str, tmp_path: Path) -> None:
+    plan = tmp_path / "faults.json"
+    fault = {"action": "error", "errno": "EIO", "on": 2}
+    plan.write_text(json.dumps({"points": {point: fault}}))
+    path = tmp_path / "journal"
+    try:
+        faults.load(str(plan))
+        with Journal.create(path) as journal:
+            journal.append(13, b"first")
+            journal.flush()
+            journal.append(13, b"second")
+            with pytest.raises(OSError, match="Input/output"):
+                journal.flush()
+            assert (journal.synced, read(path)) == (1, [b"first"])
+            journal.append(13, b"third")
+            journal.flush()
+            assert journal.synced == 3
+    finally:
+        faults.load(None)
+    assert read(path) == [b"first", b"second", b"third"]
+
+
+def test_what_could_not_be_written_is_not_discarded_with_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails for a while, not for want of room: the story stays whole."""
+    real = os.pwrite
+
+    def failing(*_: object) -> int:
+        raise OSError(errno.EROFS, "read-only")
+
+    path = tmp_path / "journal"
+    with Journal.create(path) as journal:
+        monkeypatch.setattr(os, "pwrite", failing)
+        journal.append(14, b"step")
+        for _ in range(3):
+            with pytest.raises(OSError, match="read-only"):
+                journal.flush(sync=False)
+            journal.append(30, b"outcome", essential=True)
+            with pytest.raises(OSError, match="read-only"):
+                journal.flush()
+            journal.discard_pending()
+        monkeypatch.setattr(os, "pwrite", real)
+        journal.append(30, b"outcome", essential=True)
+        assert journal.flush() == 2
+    assert read(path) == [b"step", b"outcome"]
 
 
 def test_the_mark_survives_any_torn_write(tmp_path: Path) -> None:
