@@ -15,7 +15,7 @@ from benchmarks.compiler.shapes import TAIL, source
 UNBARRED = "author"
 #: Bytes of embedded data and the limit (MB) under which a run must compile and use them.
 BARS = ((5_000_000, 100), (25_000_000, 300))
-SHAPES = ("tree", "wide", "str", "author")
+SHAPES = ("tree", "tree-op", "wide", "str", "parse", "author")
 USE = "\nconst use = (f) => f;\nuse((s) => ({ data: { keys: Object.keys(table).length } }));\n"
 
 
@@ -32,7 +32,10 @@ def main() -> None:
 def outcome(shape: str, size: int, limit: int) -> str:
     """How a run of one step with this data ends."""
     text = source(shape, size)
-    text = text[: text.rindex(f"fn(s => s);{TAIL}")] + USE
+    if shape == "tree-op":
+        text = "use" + text[2 : text.rindex(TAIL)] + USE.replace("table", "s.table")
+    else:
+        text = text[: text.rindex(f"fn(s => s);{TAIL}")] + USE
     with tempfile.TemporaryDirectory() as folder:
         job, result = Path(folder, "job.js"), Path(folder, "result.json")
         job.write_text(text, encoding="utf-8")

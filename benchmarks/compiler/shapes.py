@@ -1,6 +1,7 @@
 """The inputs of `research/compiler-cost.md`: one step each, made anew from a seed.
 
-tree, tree-op, wide, str as described there; parse: the data as a string for JSON.parse; author:
+tree, tree-op, wide, str as described there; parse: the data as a string for JSON.parse; ext: the
+data comes in with the state, the text has none, whatever the size asked for; author:
 nested data as people write it (unquoted keys, single quotes, comments, trailing commas).
 """
 
@@ -11,7 +12,7 @@ import random
 import re
 from typing import Any
 
-SHAPES = ("tree", "tree-op", "wide", "str", "parse", "author")
+SHAPES = ("tree", "tree-op", "wide", "str", "parse", "ext", "author")
 WORDS = [
     "clinic",
     "région",
@@ -30,6 +31,10 @@ TAIL = "\neach('$.rows', fn(s => table[s.key]));\nget($.url, { query: { id: $.id
 def source(shape: str, size: int, seed: int = 1) -> str:
     """The step's text, of about `size` bytes."""
     pick = random.Random(seed)
+    if shape == "ext":
+        return (
+            f"const table = {{}};\nfn(s => Object.assign(table, JSON.parse(s.tables)) && s);{TAIL}"
+        )
     if shape == "str":
         data: Any = {f"text {n}": words(pick, 1000) for n in range(max(1, size // 960))}
     elif shape in {"wide", "parse"}:

@@ -76,7 +76,7 @@ def _attempt(text: str, literals: list[Literal], prefix: str) -> tuple[Reading, 
         return offset + shifts[index] if index >= 0 else offset
 
     names = frozenset(f"{prefix}{index}_".encode() for index in range(len(literals)))
-    root, sound = read_soundly(copy, place if literals else int, names)
+    root, sound = read_soundly(copy, place if literals else None, names)
     if not literals:
         return Reading(root if sound else None, trouble=None if sound else UNREADABLE), set()
     nodes = [node for node in walk(root) if node.type == "embedded"]

@@ -129,50 +129,54 @@ def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
     entries: list[Entry] = []
     if segments == [(0, len(source))]:
         return entries
+    position, text = source.position, source.text
     line = column = 1
     author = (1, 1)
     for segment in segments:
         if isinstance(segment, str):
-            _note(entries, [line, column, *author, 1])
+            entries.append([line, column, *author, 1])
             breaks = segment.count("\n")
-            width = utf16_units(segment[segment.rfind("\n") + 1 :])
-            column = 1 + width if breaks else column + width
-            line += breaks
+            if breaks:
+                line += breaks
+                column = 1 + utf16_units(segment[segment.rfind("\n") + 1 :])
+            else:
+                column += utf16_units(segment)
             continue
-        begin, end = source.position(segment[0]), source.position(segment[1])
-        if not _ends_line(entries, source.text[segment[0]], begin[0] - line):
-            _note(entries, [line, column, *begin])
-        column = end[1] if end[0] > begin[0] else column + end[1] - begin[1]
-        line += end[0] - begin[0]
-        author = end
+        begin, author = position(segment[0]), position(segment[1])
+        if not _goes_on(entries, line, column, begin, text[segment[0]]):
+            entries.append([line, column, *begin])
+        column = author[1] if author[0] > begin[0] else column + author[1] - begin[1]
+        line += author[0] - begin[0]
     return entries
 
 
-def _ends_line(entries: list[Entry], next_character: str, shift: int) -> bool:
-    """New text at the end of a line that was going on as before: nothing needs to be noted."""
-    if next_character not in "\r\n" or not entries or len(entries[-1]) == 4:
-        return False
+def _goes_on(
+    entries: list[Entry], line: int, column: int, begin: tuple[int, int], following: str
+) -> bool:
+    """Whether text copied from `begin` needs no entry: the rule before still holds here, or holds
+    again, so that the entry of the new text between can go."""
+    last = entries[-1] if entries else [1, 1, 1, 1]
+    if len(last) == 4:
+        return _maps(last, line, column, begin)
     before = entries[-2] if len(entries) > 1 else [1, 1, 1, 1]
-    if len(before) == 5 or before[2] - before[0] != shift:
+    if len(before) == 5:
         return False
-    entries.pop()
-    return True
+    # New text at the end of a line that was going on as before; or text of this very width,
+    # which may stand for as many characters of the author.
+    ends_line = following in "\r\n" and before[2] - before[0] == begin[0] - line
+    if ends_line or (last[0] == line and _maps(before, line, column, begin)):
+        entries.pop()
+        return True
+    return False
 
 
-def _note(entries: list[Entry], entry: Entry) -> None:
-    if entries and len(entry) == 4:
-        last = entries[-1]
-        if len(last) == 5 and last[0] == entry[0]:
-            # New text of this very width may stand for as many characters of the author.
-            before = entries[-2] if len(entries) > 1 else [1, 1, 1, 1]
-            if len(before) == 4 and author_position([before], *entry[:2]) == tuple(entry[2:]):
-                entries.pop()
-                return
-        if len(last) == 4 and author_position([last], *entry[:2]) == tuple(entry[2:]):
-            return
-    if not entries and entry == [1, 1, 1, 1]:
-        return
-    entries.append(entry)
+def _maps(entry: Entry, line: int, column: int, author: tuple[int, int]) -> bool:
+    """Whether an entry of copied text gives this position of the author's."""
+    if entry[2] + line - entry[0] != author[0]:
+        return False
+    if entry[0] == line:
+        column += entry[3] - entry[1]
+    return column == author[1]
 
 
 def author_position(entries: list[Entry], line: int, column: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from holdfast.compiler.tree import Node, in_chain, outer
 
 #: A name that contains one of these anywhere is never guessed to be an adaptor's. (The reference
 #: meant whole names; jobs depend on what it does.) Matched against the list of the specification.
-GLOBAL_LIKE = re.compile(
+_GLOBAL_LIKE = (
     "AggregateError|Array|ArrayBuffer|AsyncFuction|AsyncGenerator|atob|Atomics|BigInt|Blob|Boolean"
     "|btoa|Buffer|clearInterval|clearTimeout|console|DataView|Date|decodeURI|encodeURI|Error|eval"
     "|Event|exports|FinalizationRegistry|Float32Array|Float64Array|Function|Generator|global"
@@ -88,7 +88,9 @@ def wanted(
         present = set(free)
         candidates = [name for name in dict.fromkeys(exports) if name in present]
     else:
-        candidates = [name for name in free if not GLOBAL_LIKE.search(name)]
+        # Compiled here: most adaptors say what they export, and this takes as long as a small job.
+        global_like = re.compile(_GLOBAL_LIKE)
+        candidates = [name for name in free if not global_like.search(name)]
     return [
         name
         for name in candidates

@@ -36,7 +36,7 @@ _ERRORS = 1000
 
 
 def read_soundly(
-    copy: bytes, place: Callable[[int], int], embedded: frozenset[bytes]
+    copy: bytes, place: Callable[[int], int] | None, embedded: frozenset[bytes]
 ) -> tuple[Node, bool]:
     """Our tree of a text, and whether it can be trusted; see `convert` for the arguments.
 

@@ -27,6 +27,8 @@ _SCOPED = (
         "class",
     }
 )
+#: Nodes that mean something here; the rest is only looked into.
+_NOTED = _SCOPED | _IDENTIFIERS | {"import_statement", "export_statement", "object"}
 
 
 class Scope:
@@ -85,27 +87,43 @@ class Uses:
         self._walk(root)
 
     def _walk(self, root: Node) -> None:
-        stack: list[tuple[Node, Scope]] = [(root, self.module)]
+        """Visit everything in the order of the text. A scope on the stack is that of all that
+        comes behind it."""
+        text, bindings, found = self._text, self._bindings, self.uses
+        scope = self.module
+        stack: list[Node | Scope] = [root]
         while stack:
-            node, scope = stack.pop()
+            node = stack.pop()
+            if isinstance(node, Scope):
+                scope = node
+                continue
             kind = node.type
-            if kind in _IDENTIFIERS:
-                if node not in self._bindings:
-                    self.uses.append(Use(node, name_of(node, self._text), scope))
-                continue
-            if kind == "import_statement":
+            if kind not in _NOTED:
+                stack.extend(node.children[::-1])
+            elif kind in _IDENTIFIERS:
+                if node not in bindings:
+                    found.append(Use(node, name_of(node, text), scope))
+            elif kind == "import_statement":
                 self._imported(node)
-                continue
-            if kind == "object" and is_top_level_object(node):
-                continue
-            if kind == "export_statement":
-                stack.extend((child, scope) for child in reversed(_exported(node)))
-                continue
-            inner = self._enter(node, scope) if kind in _SCOPED else scope
-            for child in reversed(node.children):
-                # The name and the computed key of a function stand outside it.
-                outside = child.field == "name" and kind in FUNCTIONS
-                stack.append((child, scope if outside else inner))
+            elif kind == "export_statement":
+                stack.extend(_exported(node)[::-1])
+            elif kind != "object":
+                scope = self._descend(node, scope, stack)
+            elif not is_top_level_object(node):
+                stack.extend(node.children[::-1])
+
+    def _descend(self, node: Node, scope: Scope, stack: list[Node | Scope]) -> Scope:
+        """Put the children on the stack, each with its scope; returns that of the first."""
+        inner = self._enter(node, scope)
+        if inner is scope:
+            stack.extend(node.children[::-1])
+            return scope
+        stack.append(scope)
+        for child in reversed(node.children):
+            # The name and the computed key of a function stand outside it.
+            outside = child.field == "name" and node.type in FUNCTIONS
+            stack += [inner, child, scope] if outside else [child]
+        return inner
 
     def _enter(self, node: Node, scope: Scope) -> Scope:
         """The scope of a node's children, with what the node itself declares put in place."""

@@ -58,6 +58,14 @@ _GOING_ON = frozenset(
 )
 #: Keywords of modules that tree-sitter takes for names when a line end follows.
 _KEYWORDS = frozenset({b"await", b"let"})
+_KEYWORD_LENGTHS = frozenset({len(word) for word in _KEYWORDS})
+#: What is done with a node of tree-sitter's, by its kind: left out; kept where the parent cannot
+#: be told apart without it; kept with nothing of what is in it (an identifier and others); kept.
+_SKIPPED, _WORD, _IDENTIFIER, _WHOLE, _ENDING, _PLAIN = range(6)
+#: What nobody looks into.
+_WHOLES = frozenset({"string", "regex", "number", "property_identifier", "hash_bang_line"})
+#: Tree-sitter's kind of what it could not read.
+_ERROR = 0xFFFF
 #: The children of a leaf; nobody adds to it.
 _NONE: list[Node] = []
 
@@ -133,51 +141,75 @@ def parse(text: bytes) -> tree_sitter.Tree:
         raise TooCostlyError from None
 
 
+@cache
+def _vocabulary() -> tuple[dict[int, tuple[int, str]], list[str | None]]:
+    """Role and name of each kind by its number; the names of fields by theirs."""
+    language = _language()
+    words = frozenset[str]().union(*_TELLING_WORDS.values())
+    kinds = {_ERROR: (_PLAIN, "ERROR")}
+    for number in range(language.node_kind_count):
+        kind = sys.intern(language.node_kind_for_id(number) or "")
+        if not language.node_kind_is_named(number):
+            role = _WORD if kind in words else _SKIPPED
+        elif kind == "comment":
+            role = _SKIPPED
+        elif kind == "identifier":
+            role = _IDENTIFIER
+        else:
+            role = _ENDING if kind in _FINAL else _WHOLE if kind in _WHOLES else _PLAIN
+        kinds[number] = (role, kind)
+    fields = range(1, language.field_count + 1)
+    named = [sys.intern(language.field_name_for_id(number) or "") for number in fields]
+    return kinds, [None, *named]
+
+
 def convert(
-    tree: tree_sitter.Tree, place: Callable[[int], int], embedded: frozenset[bytes]
+    tree: tree_sitter.Tree, place: Callable[[int], int] | None, embedded: frozenset[bytes]
 ) -> tuple[Node, Misread]:
-    """Our tree of a tree; `place` gives the author's offset for one of the parsed text.
+    """Our tree of a tree; `place` gives the author's offset for one of the parsed text, where
+    they differ.
 
     Identifiers whose text is among `embedded` come out as nodes of type `embedded`.
     """
     misread = Misread([], [])
+    kinds, fields = _vocabulary()
     cursor = tree.walk()
+    enter, advance, leave = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
     top = cursor.node
     assert top is not None
-    intern = sys.intern  # the names come as new strings each time
-    root = Node(intern(top.type), place(top.start_byte), place(top.end_byte), None, None)
-    parent = root
-    if not cursor.goto_first_child():
-        return root, misread
-    while True:
+    root = parent = Node(kinds[top.kind_id][1], top.start_byte, top.end_byte, None, None)
+    if place is not None:
+        root.start, root.end = place(root.start), place(root.end)
+    siblings = root.children = []
+    more = enter()
+    while more:
         item = cursor.node
         assert item is not None
-        kind = item.type
-        if not item.is_named:
-            words = _TELLING_WORDS.get(parent.type)
-            if words and kind in words:
-                start, end = place(item.start_byte), place(item.end_byte)
-                _add(parent, Node(intern(kind), start, end, None, parent))
-        elif kind != "comment":
-            if kind == "identifier":
+        role, kind = kinds[item.kind_id]
+        if role > _WORD or (role == _WORD and kind in _TELLING_WORDS.get(parent.type, ())):
+            end = item.end_byte
+            node = Node(kind, item.start_byte, end, fields[cursor.field_id or 0], parent)
+            siblings.append(node)
+            if role == _IDENTIFIER:
                 if embedded and item.text in embedded:
-                    kind = "embedded"
-                elif item.text in _KEYWORDS:
-                    misread.words.append(item.end_byte)
-            start, end = place(item.start_byte), place(item.end_byte)
-            name = cursor.field_name
-            node = Node(intern(kind), start, end, name and intern(name), parent)
-            _add(parent, node)
-            if kind in _FINAL and parent.type in _GOING_ON and _is_overrun(node, item):
-                misread.overrun.append(item.end_byte)
-            if cursor.goto_first_child():
+                    node.type = "embedded"
+                elif end - node.start in _KEYWORD_LENGTHS and item.text in _KEYWORDS:
+                    misread.words.append(end)
+            elif role == _ENDING and parent.type in _GOING_ON and _is_overrun(node, item):
+                misread.overrun.append(end)
+            if place is not None:
+                node.start, node.end = place(node.start), place(end)
+            if role > _WHOLE and enter():
                 parent = node
+                siblings = node.children = []
                 continue
-        while not cursor.goto_next_sibling():
-            cursor.goto_parent()
+        while not advance():
+            leave()
             if parent.parent is None:
                 return root, misread
             parent = parent.parent
+            siblings = parent.children
+    return root, misread
 
 
 def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
@@ -195,13 +227,6 @@ def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
     while parent is not None and parent.type in _GOING_ON and parent.children[0] is node:
         node, parent = parent, parent.parent
     return parent is not None and parent.type == "export_statement" and node.field == "value"
-
-
-def _add(parent: Node, child: Node) -> None:
-    if parent.children is _NONE:
-        parent.children = [child]
-    else:
-        parent.children.append(child)
 
 
 def walk(node: Node, skip: Callable[[Node], bool] | None = None) -> Iterator[Node]:
