@@ -33,6 +33,15 @@ _SETTINGS = (
 _MODULES = ("holdfast", "tree_sitter", "tree_sitter_javascript", "tree_sitter_typescript")
 #: V8's young generation. A larger one makes the overrun before a clean report larger.
 _SEMI_SPACE_MB = 4
+#: Beside heap limit and permissions. V8 takes a code cache only under the flags it was made with.
+NODE_FLAGS = (
+    f"--max-semi-space-size={_SEMI_SPACE_MB}",
+    "--experimental-vm-modules",
+    "--expose-internals",
+    "--no-warnings",
+    # Not the host's: a file that exists and may not be read would keep Node from starting.
+    "--openssl-config=/dev/null",
+)
 #: Memory that is no JavaScript heap: Node itself, compiled code, buffers, the compiler.
 _RESERVE_SHARE, _RESERVE_MB = 0.15, 40
 #: Private memory that Node maps for writing and never touches (575 MB measured, Node 24).
@@ -106,15 +115,7 @@ class Walls:
         seen = [program, *self._adaptors()]
         spec = self._spec(group, self.layers, self.effective_network)
         scratch = spec.inner_scratch or SCRATCH
-        flags = [
-            f"--max-old-space-size={heap_limit(self.limits.memory_mb)}",
-            f"--max-semi-space-size={_SEMI_SPACE_MB}",
-            "--experimental-vm-modules",
-            "--expose-internals",
-            "--no-warnings",
-            # Not the host's: a file that exists and may not be read would keep Node from starting.
-            "--openssl-config=/dev/null",
-        ]
+        flags = [f"--max-old-space-size={heap_limit(self.limits.memory_mb)}", *NODE_FLAGS]
         if Layer.NODE in self.layers:
             flags.append("--permission")
             flags += [f"--allow-fs-read={path}/*" for path in (*seen, scratch)]

@@ -20,13 +20,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from holdfast.engine import coroner, shim
+from holdfast.engine import coroner, program, shim
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
 from holdfast.engine.shim_loop import Loop
+from holdfast.engine.shim_walls import NODE_FLAGS
 from holdfast.sandbox import kernel
 from holdfast.sandbox.levels import Level, missing
 from holdfast.testing import faults
@@ -58,6 +60,7 @@ class Supervisor:
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
         self._helpers: set[int] = set()
+        self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
         self._waiting: dict[int, socket.socket] = {}  # standby shims, oldest first
         self._wanted = min(1, config.standby)
         self._agent: subprocess.Popen[bytes] | None = None
@@ -73,6 +76,8 @@ class Supervisor:
         self._loop.read(self._listener.fileno(), self._accept)
         self._help(lambda: coroner.sweep(self._config, self._host.groups))
         self._start_agent()
+        if self._config.standby:
+            self._make_cache()
         self._plan_standby()
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
@@ -130,7 +135,7 @@ class Supervisor:
             self._loop.after("calm", _CALM_SECONDS, self._calm)
 
     def _make_standby(self) -> None:
-        if len(self._waiting) >= self._wanted or self._stopping:
+        if len(self._waiting) >= self._wanted or self._stopping or self._cache_maker:
             return
         if _available_share() > _SPARE_MEMORY:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -143,6 +148,15 @@ class Supervisor:
                 self._waiting[self._fork_shim(work)] = ours
         if len(self._waiting) < self._wanted:
             self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
+
+    def _make_cache(self) -> None:
+        """Once, where there is none; standby shims wait for it. One lone run does not need it."""
+        if self._cache_maker is None:
+            self._cache_maker = 0
+            if not program.cached(self._config.program):
+                self._cache_maker = self._help(
+                    lambda: program.make_cache(self._config, NODE_FLAGS)
+                )
 
     def _calm(self) -> None:
         """Nothing came for a while: fewer need to wait."""
@@ -179,12 +193,12 @@ class Supervisor:
         for channel in self._waiting.values():
             channel.close()
 
-    def _help(self, work: Callable[[], object]) -> None:
-        """Do something slow in a child."""
+    def _help(self, work: Callable[[], object]) -> int:
+        """Do something slow in a child; returns its process id."""
         pid = os.fork()
         if pid:
             self._helpers.add(pid)
-            return
+            return pid
         code = 70
         try:
             self._forget_parent()
@@ -218,6 +232,9 @@ class Supervisor:
                 self._shim_ended(pid, clean=status == 0)
             else:
                 self._helpers.discard(pid)
+                if pid == self._cache_maker:
+                    self._cache_maker = 0
+                    self._plan_standby()
 
     def _shim_ended(self, pid: int, *, clean: bool) -> None:
         tell = self._shims.pop(pid)
@@ -227,6 +244,7 @@ class Supervisor:
             self._loop.after("standby", _CALM_SECONDS, self._make_standby)
         folder = os.read(tell, 4096).decode().strip()
         os.close(tell)
+        self._make_cache()
         if not clean:
             self._help(lambda: self._bury(folder))
 
@@ -354,6 +372,7 @@ def prepare_folders(config: EngineConfig) -> None:
 def main(config: EngineConfig) -> int:
     """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
     prepare_folders(config)
+    config = replace(config, program=program.install(config))
     return Supervisor(config).run()
 
 

@@ -181,7 +181,8 @@ def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level
             "SECRET": str(secret),
             "JOURNALS": str(running.config.journals),
             "OUTSIDE": str(folder / "outside"),
-            "POISON": str(running.config.program),  # what is appended there is nothing
+            # what is appended there is nothing
+            "POISON": str(next(running.config.data.glob("program/*/program.js"))),
             "SOCKET": str(running.config.socket),
             "PORT": str(listener.getsockname()[1]),
             "PARENT": str(os.getpid()),

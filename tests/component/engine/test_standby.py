@@ -102,7 +102,8 @@ def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
 
 
 def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
-    package = public_folder / "count@1.0.0/node_modules/@openfn/language-count"
+    store = public_folder / "store"
+    package = store / "count@1.0.0/node_modules/@openfn/language-count"
     package.mkdir(parents=True)
     (package / "index.holdfast.cjs").write_text(
         "(function (exports, require, module) { globalThis.loaded = (globalThis.loaded ?? 0) + 1;"
@@ -120,9 +121,7 @@ def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
         adaptors=[specifier],
     )
     options: JsonObject = {"adaptors": {specifier: place}}
-    with engine(
-        public_folder / "data", store=public_folder, standby=1, standby_memory_mb=128
-    ) as running:
+    with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
         for _ in range(2):  # the first tells what the next one loads ahead
             eventually(lambda: waiting(running), "a standby process")
             ended = run(running, step, limits=ROOM, options=options)

@@ -8,6 +8,7 @@ import { setClock } from './clock.mjs';
 import { ModuleReader } from './compiled.mjs';
 import { guard } from './guard.mjs';
 import { Run } from './run.mjs';
+import { warm } from './standby.mjs';
 
 const { parse } = JSON;
 
@@ -68,12 +69,6 @@ function joined(pieces) {
   return whole.toString('utf8');
 }
 
-/** What a standby process loads ahead of its run: adaptors, and the code paths of a run. */
-async function prepare({ preload = [], adaptors = {} }) {
-  const { warm } = await import('./standby.mjs');
-  await warm(preload, adaptors);
-}
-
 async function main(protection) {
   const ready = () => send(Kind.READY, { pid: process.pid, node: process.versions.node });
   ready();
@@ -84,7 +79,7 @@ async function main(protection) {
     if (frame.kind === Kind.GO) break;
     delivery.take(frame.kind, frame.body);
     if (frame.kind === Kind.OPTIONS && delivery.options.preload) {
-      await prepare(delivery.options);
+      await warm(delivery.options.preload, delivery.options.adaptors);
       ready();
     }
   }

@@ -1,0 +1,55 @@
+"""The run process's program as one file: laid once, cached, and the cache is taken."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from holdfast.engine import program
+from holdfast.engine.config import JAVASCRIPT, EngineConfig
+from holdfast.engine.shim_walls import NODE_FLAGS
+
+TAKEN = "console.log(require(process.argv[1]).cachedDataRejected); process.exit()"
+
+
+def cache_rejected(config: EngineConfig, *flags: str) -> str:
+    """What V8 says of the cache: `false`, `true`, or `undefined` where there is none."""
+    argv = [config.node, *NODE_FLAGS, *flags, "-e", TAKEN, config.program]
+    ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return ended.stdout.decode().strip()
+
+
+def test_its_cache_is_made_once_and_holds_for_every_memory_limit(tmp_path: Path) -> None:
+    plain = EngineConfig(tmp_path, tmp_path / "socket")
+    config = replace(plain, program=program.install(plain))
+    assert not program.cached(config.program)
+    program.make_cache(config, NODE_FLAGS)
+    assert program.cached(config.program)
+    assert program.install(plain) == config.program
+    assert program.cached(config.program)
+    for megabytes in (64, 4000):
+        assert cache_rejected(config, f"--max-old-space-size={megabytes}") == "false"
+
+
+def test_a_changed_program_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    source = tmp_path / "javascript"
+    shutil.copytree(JAVASCRIPT, source)
+    plain = EngineConfig(tmp_path / "data", tmp_path / "socket", program=source / "main.mjs")
+    plain.data.mkdir()
+    first = program.install(plain)
+    module = source / "clock.mjs"
+    module.write_text(module.read_text() + "// changed\n")
+    second = program.install(plain)
+    assert list((plain.data / "program").iterdir()) == [second.parent] != [first.parent]
+
+
+def test_a_cache_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    plain = EngineConfig(tmp_path, tmp_path / "socket")
+    config = replace(plain, program=program.install(plain))
+    program.make_cache(replace(config, node=tmp_path / "no-node"), NODE_FLAGS)
+    (config.program.parent / "program.js").write_text("(() => { throw new Error('broken'); })")
+    program.make_cache(config, NODE_FLAGS)
+    names = {path.name for path in config.program.parent.iterdir()}
+    assert names == {"load.cjs", "cache.cjs", "program.js"}
