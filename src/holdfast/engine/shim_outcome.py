@@ -15,6 +15,8 @@ from holdfast.sandbox.groups import Group
 
 #: A line of V8's report of its last collections: `Mark-Compact 410.1 (421.3) -> 408.9 (422.5) MB`.
 _COLLECTED = re.compile(r"-> ([0-9.]+) \([0-9.]+\) MB")
+#: Where a frame of V8's native stack lies on this machine: of use to nobody who reads evidence.
+_NATIVE_PATH = re.compile(r"\[/[^\]\n]*/([^/\]\n]+)\]")
 _EVIDENT_TAIL = 4096
 
 
@@ -39,6 +41,7 @@ def gather(
     failed_early = not compiled and compiler.pid != 0 and not _died_alone(engine, compiler)
     process = compiler if failed_early else engine
     tail = process.error.text()[-_EVIDENT_TAIL:] if process.pid else ""
+    tail = _NATIVE_PATH.sub(r"[\1]", tail)
     heaps = [float(size) for size in _COLLECTED.findall(tail)]
     end = process.end
     notes: JsonObject = {}

@@ -29,7 +29,7 @@ _CRASH_SIGNALS = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGABRT"}
 
 _WHERE = {
     "compile": "while compiling",
-    "load": "while loading the adaptors of",
+    "load": "while loading",
     "step": "in",
     "serialise": "while writing out the state of",
 }
@@ -116,7 +116,10 @@ def _memory_advice(evidence: Evidence) -> str:
     if phase == "compile":
         return "Move data that is embedded in the job's code to the input or to a collection."
     if phase == "load":
-        return "Use fewer adaptors in one workflow, or ask for a higher memory limit."
+        return (
+            "Its adaptors and the code outside its operations are loaded before anything runs: "
+            "use fewer adaptors, move work into an operation, or ask for a higher memory limit."
+        )
     if phase == "serialise":
         return "Return less from the step: keep in state only what the next step needs."
     return "Work on the data in smaller batches, and drop from state what is no longer needed."

@@ -68,6 +68,9 @@ def test_too_many_objects_end_in_v8s_own_report(running: Running) -> None:
     assert str(ended.outcome.error_message).startswith("Run exceeded maximum memory usage")
     assert "JavaScript objects" in str(ended.outcome.error_message)
     assert 'in step "A"' in str(ended.outcome.error_message)
+    tail = str(ended.evidence["stderr_tail"])
+    assert "[node]" in tail
+    assert "site-packages" not in tail
     closed = ended.bodies(Kind.STEP_COMPLETE)[-1]
     assert (closed["reason"], closed["error_type"]) == ("kill", "OOMError")
 
