@@ -37,7 +37,7 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
-	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)"
+	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

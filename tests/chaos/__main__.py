@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +31,8 @@ from holdfast.protocol.messages import Extension
 from holdfast.testing.platform import TwinPlatform
 
 CAPACITY = 6
+#: How one lane is driven alone.
+AGAIN = "make chaos SEED={seed} RUNS={runs} ARGS='--lanes 1'"
 #: Runs that wait in the queue at any time.
 AHEAD = 12
 #: The storm pauses when no run has ended for this long, seconds, until one does.
@@ -87,12 +89,13 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
             await asyncio.gather(monkeying, return_exceptions=True)
             left = await put_to_rest(worker, monkey)
     await effects.stop()
+    monkey.ledger.read(struck)
     found = [
         f"run {item.run.id} ({item.kind}): {text}"
         for item in everything
-        for text in checks.problems(item, effects, data / "worker")
+        for text in checks.problems(item, effects, monkey.ledger, data / "worker")
     ] + left
-    return len(found), _report(seed, everything, found, monkey, struck, began, offer is not None)
+    return len(found), _report(seed, everything, found, monkey, began, offer is not None)
 
 
 def worker_continue(worker: Worker) -> None:
@@ -146,22 +149,22 @@ def _progress(seed: int, final: int, runs: int, began: float) -> None:
 
 
 def _report(
-    seed: int, everything: list[Expected], found: list[str], monkey: Monkey, struck: Path,
-    began: float, offered: bool,
+    seed: int, everything: list[Expected], found: list[str], monkey: Monkey, began: float,
+    offered: bool,
 ) -> str:  # fmt: skip
-    points: Counter[str] = Counter()
-    if struck.exists():
-        strikes = [json.loads(line) for line in struck.read_text().splitlines()]
-        points.update(f"{strike['action']} {strike['point']}" for strike in strikes)
+    runs = len(everything)
+    done = monkey.ledger.counts()
+    points = {kind: number for kind, number in done.items() if "." in kind}
     states = Counter(item.run.state for item in everything)
     seconds = time.monotonic() - began
     lines = [
         f"seed {seed}: {len(everything)} runs in {seconds:.0f} s, {len(found)} violations",
         f"  platform: {'window 64, batches' if offered else 'as Lightning, one at a time'}",
         f"  states: {dict(states)}",
-        f"  disturbances: {dict(monkey.done)}",
-        f"  fault points struck: {dict(points)}",
-        *(f"  VIOLATION {text}" for text in found[:20]),
+        f"  disturbances: { {kind: n for kind, n in done.items() if kind not in points} }",
+        f"  fault points struck: {points}",
+        *(f"  VIOLATION (seed {seed}) {text}" for text in found[:20]),
+        *([f"  this lane again: {AGAIN.format(seed=seed, runs=runs)}"] if found else []),
     ]
     return "\n".join(lines)
 
@@ -190,9 +193,12 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=60, help="seconds without news")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed == "random" else int(given.seed)
-    with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as folder:
-        data = given.data or Path(folder)
-        violations = asyncio.run(storm(seed, given.runs, given.lanes, data, given.patience))
+    data = given.data or Path(tempfile.mkdtemp(prefix="holdfast-chaos-"))
+    violations = asyncio.run(storm(seed, given.runs, given.lanes, data, given.patience))
+    if violations:
+        print(f"everything is kept in {data}: journals, the worker's log, the faults")
+    elif given.data is None:
+        shutil.rmtree(data)
     return 1 if violations else 0
 
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from chaos import causes
+from chaos.journals import Archived, archived, event_key
+from chaos.ledger import Ledger
 from chaos.scene import Effects, Expected
-from holdfast.journal import JournalReader
-from holdfast.model.json import JsonObject
-from holdfast.model.record import Kind
-from holdfast.worker import events
 
 #: Jobs put the name of their run between these into lines, states and errors.
 _MARKER = re.compile(r"<([0-9a-f-]{36})>")
-#: How a run may truthfully end when processes around it were killed.
+#: How a run may truthfully end when something was done to it.
 INTERRUPTED = {"exception", "crash", "kill"}
 
 
-def problems(expected: Expected, effects: Effects, data: Path) -> Iterator[str]:
+def problems(expected: Expected, effects: Effects, ledger: Ledger, data: Path) -> Iterator[str]:
     """Everything that is wrong with one run."""
     run = expected.run
     if not run.final or run.outcome is None:
@@ -44,64 +43,34 @@ def problems(expected: Expected, effects: Effects, data: Path) -> Iterator[str]:
         text = json.dumps(payload)
         if "STRAYSTATE" in text or set(_MARKER.findall(text)) - {run.id}:
             yield f"{name} speaks of another run: {text[:200]}"
-    yield from _journal_problems(expected, data)
-
-
-def _journal_problems(expected: Expected, data: Path) -> Iterator[str]:
-    """The platform's events are the journal's: all of them, in order, nothing else."""
-    run = expected.run
-    folders = list((data / "archive").glob(f"{run.id}*"))
-    delivered = [folder for folder in folders if _has_outcome(folder)]
-    if len(delivered) != 1:
-        yield f"{len(delivered)} archived journals with an outcome"
+    folders = archived(data / "archive", run.id)
+    if len(folders) > run.claims:
+        yield f"{len(folders)} journals of {run.claims} claims"
+    ended = [folder for folder in folders if folder.outcome is not None]
+    if len(ended) != 1:
+        yield f"{len(ended)} archived journals with an outcome"
         return
-    written = [_key(event.name, _payload(run.id, event)) for event in _events(delivered[0])]
-    received = [_key(name, payload) for name, payload in run.events]
+    yield from _delivery_problems(expected, ended[0])
+    if reason != expected.reason:
+        yield from causes.of_the_end(run, ended[0], folders, ledger)
+    yield from causes.of_the_notes(run, ended[0], ledger)
+
+
+def _delivery_problems(expected: Expected, journal: Archived) -> Iterator[str]:
+    """The platform's events are the journal's: all of them, in order, nothing else."""
+    received = [event_key(name, payload) for name, payload in expected.run.events]
     once = list(dict.fromkeys(received))
-    notes = _refused(delivered[0])
-    missing = [key for key in dict.fromkeys(written) if key not in set(once)]
-    if len(missing) > notes:
-        yield f"never arrived: {missing[:3]} ({notes} noted as refused)"
+    written = list(dict.fromkeys(journal.events))
+    missing = Counter(key[0] for key in written if key not in set(once))
+    noted = Counter(note.get("event") for note in journal.notes if note["what"] == "refused")
+    for name, number in (missing - noted).items():
+        yield f"never arrived: {number} {name}, and no note says why"
     extra = [key for key in once if key not in set(written)]
     if extra:
         yield f"not in the journal: {extra[:3]}"
     both = set(once) & set(written)
     arrived = [key for key in once if key in both]
-    happened = [key for key in dict.fromkeys(written) if key in both]
+    happened = [key for key in written if key in both]
     if arrived != happened:
         place = next(n for n, key in enumerate(arrived) if key != happened[n])
         yield f"another order: {arrived[place : place + 3]} came, not {happened[place]}"
-
-
-def _has_outcome(folder: Path) -> bool:
-    with JournalReader(folder / "journal") as reader:
-        return any(record.kind == Kind.OUTCOME for record in reader.read())
-
-
-def _refused(folder: Path) -> int:
-    with JournalReader(folder / "journal") as reader:
-        return sum(record.kind == Kind.NOTE for record in reader.read())
-
-
-def _events(folder: Path) -> Iterator[events.Event]:
-    result: JsonObject | None = None
-    with JournalReader(folder / "journal") as reader:
-        for record in reader.read():
-            if record.kind == Kind.RESULT:
-                result = record.json()
-            yield from events.events_of(record, result)
-
-
-def _payload(run_id: str, event: events.Event) -> Any:
-    return json.loads(events.render(run_id, event, lambda _: '"-"', identities=False).text)
-
-
-def _key(name: str, payload: Any) -> tuple[object, ...]:
-    """What identifies an event: its time, its step, and what it says."""
-    return (
-        name,
-        payload.get("timestamp"),
-        payload.get("step_id") if name.startswith("step:") else None,
-        payload.get("reason"),
-        json.dumps(payload.get("message")),
-    )

@@ -7,11 +7,11 @@ import json
 import os
 import signal
 import time
-from collections import Counter
 from pathlib import Path
 from random import Random
 
-from fixtures.worker import Worker
+from chaos.ledger import Ledger
+from fixtures.worker import Worker, descendants
 from holdfast.model.json import JsonObject
 from holdfast.testing.faults import DISK, POINTS
 from holdfast.testing.platform import Do, TwinPlatform
@@ -23,6 +23,8 @@ TAMPERINGS = tuple(Do)
 #: Reached many times in a run: struck more rarely.
 BUSY = {"journal.write", "journal.sync", "journal.mark", "shim.record", "agent.send",
         "agent.accepted"}  # fmt: skip
+#: What an ordered refusal says.
+REFUSAL = "chaos"
 #: How long a process that a fault point froze stays frozen, seconds.
 FROZEN = (0.2, 2.0)
 
@@ -49,7 +51,7 @@ def _faults(name: str, rate: float) -> list[JsonObject]:
 
 
 class Monkey:
-    """Disturbs until it is told to stop; counts what it did."""
+    """Disturbs until it is told to stop; writes down what it did."""
 
     def __init__(
         self,
@@ -61,12 +63,11 @@ class Monkey:
         pause: float,
     ) -> None:
         self.random = random
-        self.done: Counter[str] = Counter()
+        self.ledger = Ledger()
         self._platform = platform
         self._worker = worker
         self._pause = pause
         self._struck = struck
-        self._seen = 0
         #: While true nothing is disturbed: on a busy machine a worker that is killed again and
         #: again before it has started proves nothing.
         self.lull = False
@@ -85,7 +86,6 @@ class Monkey:
             if self.lull:
                 continue
             act = self.random.choices([act for _, act in acts], weights)[0]
-            self.done[act.__name__] += 1
             await act()
             self.revive()
 
@@ -98,12 +98,10 @@ class Monkey:
     def thaw(self) -> None:
         """Wake what fault points have frozen, each after its time."""
         now = time.monotonic()
-        lines = self._struck.read_text().splitlines() if self._struck.exists() else []
-        for line in lines[self._seen :]:
-            strike = json.loads(line)
-            if strike["action"] == "stop":
-                self._frozen.append((now + self.random.uniform(*FROZEN), strike["pid"]))
-        self._seen = len(lines)
+        for blow in self.ledger.read(self._struck):
+            if blow.kind.startswith("stop "):
+                (pid,) = blow.pids
+                self._frozen.append((now + self.random.uniform(*FROZEN), pid))
         for due, pid in [item for item in self._frozen if item[0] <= now]:
             self._frozen.remove((due, pid))
             _signal(pid, signal.SIGCONT)
@@ -116,63 +114,75 @@ class Monkey:
         if do is Do.REFUSE and event == "run:batch_logs":
             # Its lines follow one by one, behind what was under way: no order to hold.
             do = Do.DELAY
-        answer: JsonObject = {"reason": "chaos"}
+        self.ledger.add(f"tamper: {do.value}")
+        answer: JsonObject = {"reason": REFUSAL}
         self._platform.order(event, do, seconds=self.random.uniform(0.1, 2), response=answer)
 
     async def cut(self) -> None:
+        self.ledger.add("cut")
         self._platform.cut()
 
     async def drop_channel(self) -> None:
         topics = [f"run:{run.id}" for run in self._platform.runs.values() if not run.final]
         event = self.random.choice(["phx_error", "phx_close"])
+        self.ledger.add("drop channel")
         self._platform.drop_channel(self.random.choice([*topics, "worker:queue"]), event)
 
     async def kill_agent(self) -> None:
+        self.ledger.add("kill agent", self._worker.agents(), deadly=True)
         self._worker.kill_agent()
 
     async def kill_shim(self) -> None:
         shims = self._worker.shims()
         if shims:
-            _signal(self.random.choice(shims), signal.SIGKILL)
+            victim = self.random.choice(shims)
+            self.ledger.add("kill shim", [victim], deadly=True)
+            _signal(victim, signal.SIGKILL)
 
     async def kill_supervisor(self) -> None:
+        self.ledger.add("kill supervisor", [self._worker.pid], deadly=True)
         _signal(self._worker.pid, signal.SIGKILL)
         assert self._worker.process is not None
         self._worker.process.wait()
 
     async def kill_everything(self) -> None:
+        family = [self._worker.pid, *descendants(self._worker.pid)]
+        self.ledger.add("kill everything", family, deadly=True)
         self._worker.kill_everything()
 
     async def freeze_agent(self) -> None:
-        await self._freeze(self._worker.agents())
+        await self._freeze("freeze agent", self._worker.agents())
 
     async def freeze_shim(self) -> None:
         shims = self._worker.shims()
-        await self._freeze(shims and [self.random.choice(shims)])
+        await self._freeze("freeze shim", shims and [self.random.choice(shims)])
 
     async def freeze_supervisor(self) -> None:
-        await self._freeze([self._worker.pid])
+        await self._freeze("freeze supervisor", [self._worker.pid])
 
-    async def _freeze(self, pids: list[int]) -> None:
-        for pid in pids:
-            _signal(pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(self.random.uniform(*FROZEN))
-        finally:
+    async def _freeze(self, kind: str, pids: list[int]) -> None:
+        with self.ledger.lasting(kind, pids):
             for pid in pids:
-                _signal(pid, signal.SIGCONT)
+                _signal(pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(self.random.uniform(*FROZEN))
+            finally:
+                for pid in pids:
+                    _signal(pid, signal.SIGCONT)
 
     async def freeze_platform(self) -> None:
-        self._platform.thawed.clear()
-        try:
-            await asyncio.sleep(self.random.uniform(*FROZEN))
-        finally:
-            self._platform.thawed.set()
+        with self.ledger.lasting("freeze platform"):
+            self._platform.thawed.clear()
+            try:
+                await asyncio.sleep(self.random.uniform(*FROZEN))
+            finally:
+                self._platform.thawed.set()
 
     async def outage(self) -> None:
-        await self._platform.stop()
-        await asyncio.sleep(self.random.uniform(0.1, 3))
-        await self._platform.start()
+        with self.ledger.lasting("outage"):
+            await self._platform.stop()
+            await asyncio.sleep(self.random.uniform(0.1, 3))
+            await self._platform.start()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -100,7 +100,8 @@ class _Plan:
 
     def _note(self, name: str, action: str) -> None:
         if self.log is not None:
-            line = json.dumps({"point": name, "action": action, "pid": os.getpid()}) + "\n"
+            strike = {"point": name, "action": action, "pid": os.getpid(), "time": time.time()}
+            line = json.dumps(strike) + "\n"
             handle = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.write(handle, line.encode())
             os.close(handle)

@@ -332,6 +332,8 @@ class _Session:
     def drop(self, topic: str, event: str) -> None:
         join_ref = self._joined.pop(topic, None)
         if join_ref is not None:
+            if (run := self._platform.runs.get(topic.removeprefix(m.RUN_TOPIC))) is not None:
+                run.struck.append((event, Do.CRASH.value))
             self._later(self._send(Message(join_ref, join_ref, topic, event, {})))
 
     def _later(self, work: Any) -> None:
@@ -351,6 +353,8 @@ class _Session:
             return  # what was sent behind the message that cut the connection never arrived
         run = message.topic.removeprefix(m.RUN_TOPIC)
         order = self._platform.struck(message.event, run)
+        if order is not None and run in self._platform.runs:
+            self._platform.runs[run].struck.append((message.event, order.do.value))
         if order is not None and order.do in _BEFORE:
             await self._strike(message, order)
             return

@@ -29,6 +29,7 @@ class TwinRun:
     joined: bool = False  # by whoever holds the present claim
     events: list[tuple[str, Any]] = field(default_factory=list)  # accepted, in order
     refused: list[tuple[str, Any, Any]] = field(default_factory=list)
+    struck: list[tuple[str, str]] = field(default_factory=list)  # ordered faults it met
     steps: dict[str, JsonObject] = field(default_factory=dict)
     clips: set[str] = field(default_factory=set)
     log_ids: set[str] = field(default_factory=set)
