@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holdfast.compiler.declarations import adaptor_exports
-from holdfast.compiler.job import CompileError
-
 #: Raise it when the same declarations give other names: names recorded before are read anew.
 VERSION = 2
 #: Declarations are texts for people; larger ones are not read.
@@ -19,6 +16,10 @@ def exported_names(package: Path) -> tuple[str, ...]:
     Declarations that are missing or broken count as unknown: jobs that import what they use, or
     use what the compiler guesses right, still run. The reference fails to compile here.
     """
+    # The compiler takes a fifth of an agent's start, and few agents install an adaptor.
+    from holdfast.compiler.declarations import adaptor_exports  # noqa: PLC0415
+    from holdfast.compiler.job import CompileError  # noqa: PLC0415
+
     inside = package.resolve()
 
     def read(path: str) -> str | None:
