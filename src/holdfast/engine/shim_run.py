@@ -51,6 +51,7 @@ class RunProcess:
         self.compiler = Process("compiler", loop, self._frame)
         self.engine = Process("engine", loop, self._frame)
         self._store = config.store.resolve() if config.store is not None else None
+        self._seen = _opened(self._store)
 
     @property
     def own_files(self) -> bool:
@@ -71,8 +72,13 @@ class RunProcess:
             return False
         if self._limits_of(limits) != self._limits_of(self.limits):
             return False
-        store = self._store
-        return all(store is not None and root.is_relative_to(store) for root in roots)
+        if not roots:
+            return True
+        # The walls let through the folder that was there when they were built, if any was.
+        store, seen = self._store, self._seen
+        if store is None or seen is None or not _is_still(seen, store):
+            return False
+        return all(root.is_relative_to(store) for root in roots)
 
     def discard(self) -> None:
         """End the processes and give back what they held."""
@@ -87,6 +93,9 @@ class RunProcess:
 
     def clear(self) -> None:
         """Give back group and scratch of processes that are gone."""
+        if self._seen is not None:
+            os.close(self._seen)
+            self._seen = None
         self.group.remove()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -99,3 +108,19 @@ class RunProcess:
 
     def _end(self, process: Process) -> None:
         self.on_end(process)
+
+
+def _opened(folder: Path | None) -> int | None:
+    """A handle on this very folder, whatever its name comes to mean; None when there is none."""
+    try:
+        return None if folder is None else os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return None
+
+
+def _is_still(handle: int, folder: Path) -> bool:
+    """Whether the name of the folder still means the one of the handle."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except OSError:
+        return False

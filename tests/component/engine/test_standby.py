@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -101,8 +102,15 @@ def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
     eventually(lambda: not waiting(running), "their folders are gone")
 
 
-def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
-    store = public_folder / "store"
+COUNT = "@openfn/language-count@1.0.0"
+TIMES = job(
+    "import { times } from '@openfn/language-count'; export default [() => ({ n: times() })];",
+    adaptors=[COUNT],
+)
+
+
+def counting(store: Path) -> JsonObject:
+    """Options for a run with an adaptor, just installed, that counts how often it was loaded."""
     package = store / "count@1.0.0/node_modules/@openfn/language-count"
     package.mkdir(parents=True)
     (package / "index.holdfast.cjs").write_text(
@@ -115,20 +123,34 @@ def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
         "path": str(package),
         "entry": "index.holdfast.cjs",
     }
-    specifier = "@openfn/language-count@1.0.0"
-    step = job(
-        "import { times } from '@openfn/language-count'; export default [() => ({ n: times() })];",
-        adaptors=[specifier],
-    )
-    options: JsonObject = {"adaptors": {specifier: place}}
+    return {"adaptors": {COUNT: place}}
+
+
+def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
+    store = public_folder / "store"
+    options = counting(store)
     with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
         for _ in range(2):  # the first tells what the next one loads ahead
             eventually(lambda: waiting(running), "a standby process")
-            ended = run(running, step, limits=ROOM, options=options)
+            ended = run(running, TIMES, limits=ROOM, options=options)
             assert ended.outcome.error_type is None, ended.outcome
             assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"n":1}'}
         log = [body["message"] for body in ended.bodies(Kind.LOG)]
     assert ["Resolved adaptor @openfn/language-count to version 1.0.0"] in log
+
+
+def test_one_from_before_the_store_was_made_is_not_used(public_folder: Path) -> None:
+    # Its walls let through the folder of that time: the first adaptor of a new worker comes later.
+    store = public_folder / "store"
+    with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
+        for _ in range(2):  # there is none; there is another
+            before = eventually(lambda: waiting(running), "a standby process")
+            shutil.rmtree(store, ignore_errors=True)
+            ended = run(running, TIMES, limits=ROOM, options=counting(store))
+            assert ended.outcome.error_type is None, ended.outcome
+            assert ended.bodies(Kind.LAUNCHED)[0]["scratch"] not in map(str, before)
+            gone = [path for path in before if path.exists()]
+            eventually(lambda paths=gone: not any(p.exists() for p in paths), "the unfit is gone")
 
 
 @pytest.mark.parametrize(
