@@ -96,6 +96,11 @@ def test_every_run_ends_truthfully(
     assert re.search(words, run["error_message"]), run["error_message"]
     for step in strict.steps(run_id):
         assert step["exit_reason"] is not None, "no step stays open"
+    examined = run["postmortem"]
+    assert examined["outcome"]["error_type"] == error_type
+    assert examined["timeline"][0]["what"] == "claimed"
+    assert examined["timeline"][-1]["what"].startswith("outcome: ")
+    assert examined["evidence"]["process"] in {"engine", "compiler"}
 
 
 def test_a_run_that_never_ends_is_ended(tmp_path: Path, adaptor_store: Store) -> None:

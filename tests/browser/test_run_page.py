@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -107,6 +108,37 @@ def test_a_failed_run_explains_itself_and_can_be_retried(served: Served, page: P
     expect(page.locator("dl")).to_contain_text("Runs of this work order")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".head .chip")).to_have_text("Cancelled")
+
+
+def test_the_postmortem_stands_on_the_page(served: Served, page: Page) -> None:
+    run_id = served.post({"n": 1})
+    examined = {
+        "advice": f"Keep less. {HOSTILE}",
+        "timeline": [{"ms": 0, "what": "claimed"}, {"ms": 950, "what": "outcome: kill"}],
+        "memory": {
+            "limit_mb": 128,
+            "means": "cgroup-v1",
+            "counters": {"peak": 134217728, "heap": 90000000},
+            "samples": [[0, 20], [500, 90], [900, 128]],
+        },
+        "evidence": {"signal": "SIGKILL"},
+        "last_lines": [f"JOB info {HOSTILE}"],
+    }
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.complete(reason="kill", error_type="OOMError", postmortem=examined)
+    page.goto(f"/runs/{run_id}")
+    page.get_by_text("Post-mortem").click()
+    shown = page.locator("#postmortem")
+    expect(shown).to_contain_text(f"Keep less. {HOSTILE}")
+    expect(shown).to_contain_text("peak 128 MB of 128 MB, of it 86 MB JavaScript heap")
+    expect(shown.locator(".timeline li")).to_have_count(2)
+    expect(shown.locator("svg polyline")).to_have_attribute(
+        "points", re.compile(r"^0,\d+ 333,\d+ 600,\d+$")
+    )
+    expect(shown).to_contain_text('"signal": "SIGKILL"')
+    expect(shown).to_contain_text(f"JOB info {HOSTILE}")
 
 
 def test_from_the_overview_to_a_run_by_hand(served: Served, page: Page) -> None:

@@ -6,6 +6,7 @@ what the author can do.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -13,8 +14,10 @@ from holdfast.journal import Record
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 
-#: Log lines kept, and samples of memory (thinned out evenly beyond).
+#: Log lines kept, samples of memory (thinned out evenly beyond), letters of a line.
 _LINES, _SAMPLES, _WORDS = 20, 200, 500
+#: Events of the timeline that are kept: the first, and the last.
+_FIRST, _LAST = 50, 150
 _LARGE_BYTES = 256 * 1024
 
 #: What the author, or the operator, can do about an error type.
@@ -56,6 +59,8 @@ class _Seen:
     start: int = 0
     found: dict[int, JsonObject] = field(default_factory=dict)
     timeline: list[Json] = field(default_factory=list)
+    latest: deque[Json] = field(default_factory=lambda: deque(maxlen=_LAST))
+    events: int = 0
     samples: list[Json] = field(default_factory=list)
     lines: list[Json] = field(default_factory=list)
     large: list[Json] = field(default_factory=list)
@@ -73,7 +78,15 @@ class _Seen:
                 self.large.append(large)
         elif record.kind in _EVENTS:
             body = self.found[record.kind] = record.json()
-            self.timeline.append({"ms": since, **_EVENTS[Kind(record.kind)](body)})
+            self.events += 1
+            place = self.timeline if self.events <= _FIRST else self.latest
+            place.append({"ms": since, **_EVENTS[Kind(record.kind)](body)})
+
+    def whole_timeline(self) -> list[Json]:
+        """The first events and the last; what lies between is counted."""
+        left = self.events - len(self.timeline) - len(self.latest)
+        gap: list[Json] = [{"ms": None, "what": f"({left} more)"}] if left else []
+        return [*self.timeline, *gap, *self.latest]
 
 
 def build(records: Iterable[Record]) -> JsonObject:
@@ -94,7 +107,7 @@ def build(records: Iterable[Record]) -> JsonObject:
         "outcome": {word: outcome.get(word) for word in words} if outcome else None,
         "place": evidence.get("place") if isinstance(evidence, dict) else None,
         "advice": ADVICE.get(kind),
-        "timeline": seen.timeline,
+        "timeline": seen.whole_timeline(),
         "memory": {
             "limit_mb": launched.get("memory_limit_mb"),
             "means": launched.get("memory_means"),
@@ -127,7 +140,8 @@ def text(document: JsonObject) -> str:
     rows += ["", "timeline"]
     for event in timeline:
         assert isinstance(event, dict)
-        rows.append(f"  {event['ms']:>8} ms  {event['what']}")
+        at = "" if event["ms"] is None else f"{event['ms']} ms"
+        rows.append(f"  {at:>11}  {event['what']}")
     rows += ["", "last lines", *(f"  {line}" for line in lines)]
     return "\n".join(rows)
 

@@ -133,7 +133,7 @@ class RunChannel:
         self.worker.unjoined.pop(self.run_id, None)
         self.worker.runs.add(self.run_id)
         window = self.platform.settings.window
-        return m.Extension(window, batch_logs=True, idempotent=True).to_payload()
+        return m.Extension(window, batch_logs=True, idempotent=True, postmortem=True).to_payload()
 
     def _claim_id(self, token: str) -> str:
         """Authority is the claim, not the clock: an old token of a live claim is good (4.2)."""

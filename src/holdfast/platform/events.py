@@ -27,6 +27,8 @@ from holdfast.protocol import messages as m
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
 KEY_EVENTS = frozenset({m.RUN_START, m.STEP_START, m.STEP_COMPLETE, m.RUN_COMPLETE})
 TOO_LATE = "already in completed state"
+#: Characters of JSON text. What our worker makes stays far below.
+_LARGEST_POSTMORTEM = 1_000_000
 _ID = re.compile(r"[\w.:-]{1,36}", re.ASCII)
 
 
@@ -194,6 +196,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
         "error_type": sender.text(event.error_type, 255),
         "error_message": sender.text(event.error_message),
         "finished_at": int(event.timestamp) if event.timestamp else tx.now,
+        "postmortem": _examined(sender, event),
     }
     if run.state == RunState.LOST.value:
         _recover(tx, run, state, values)
@@ -206,6 +209,24 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     if run.state == state.value:
         return None  # told twice
     raise Refused(state=TOO_LATE)
+
+
+def _examined(sender: Sender, event: m.RunComplete) -> str | None:
+    """The post-mortem as it is kept: without secrets, and only of a bearable size."""
+    if event.postmortem is None:
+        return None
+    text = json.dumps(_cleaned(event.postmortem, sender))
+    return text if len(text) <= _LARGEST_POSTMORTEM else None
+
+
+def _cleaned(value: Json, sender: Sender) -> Json:
+    if isinstance(value, str):
+        return sender.text(value)
+    if isinstance(value, list):
+        return [_cleaned(item, sender) for item in value]
+    if isinstance(value, dict):
+        return {key: _cleaned(item, sender) for key, item in value.items()}
+    return value
 
 
 def _final_state(reason: str) -> RunState:

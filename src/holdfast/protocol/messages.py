@@ -152,18 +152,20 @@ class Extension:
 
     `window`: events that may be unanswered at a time. `batch_logs`: `run:batch_logs` is
     welcome. `idempotent`: an event that is repeated with the same identities does no harm
-    (log lines have theirs in LogLine.id).
+    (log lines have theirs in LogLine.id). `postmortem`: `run:complete` may carry one.
     """
 
     window: int = 1
     batch_logs: bool = False
     idempotent: bool = False
+    postmortem: bool = False
 
     def to_payload(self) -> JsonObject:
         offer: JsonObject = {
             "window": self.window,
             "batch_logs": self.batch_logs,
             "idempotent": self.idempotent,
+            "postmortem": self.postmortem,
         }
         return {EXTENSION: offer}
 
@@ -177,6 +179,7 @@ class Extension:
             min(cast("int", window), 1024) if _is_count(window) else 1,
             offer.get("batch_logs") is True,
             offer.get("idempotent") is True,
+            offer.get("postmortem") is True,
         )
 
 
@@ -347,7 +350,10 @@ def batch_lines(payload: Payload) -> list[LogLine]:
 
 @dataclass(frozen=True, slots=True)
 class RunComplete:
-    """`run:complete`. `final_state` is any JSON value, or prepared JSON text; None: not sent."""
+    """`run:complete`. `final_state` is any JSON value, or prepared JSON text; None: not sent.
+
+    `postmortem` is for a platform that offered to take it (Extension).
+    """
 
     reason: str
     error_type: str | None = None
@@ -355,6 +361,7 @@ class RunComplete:
     timestamp: str | None = None
     final_dataclip_id: str | None = None
     final_state: Json | Raw = None
+    postmortem: JsonObject | None = None
 
     def to_payload(self) -> Raw:
         fields: dict[str, Json | Raw] = {}
@@ -367,16 +374,20 @@ class RunComplete:
             fields["final_dataclip_id"] = self.final_dataclip_id
         if self.final_state is not None:
             fields["final_state"] = self.final_state
+        if self.postmortem is not None:
+            fields["postmortem"] = self.postmortem
         return json_object(fields)
 
     @classmethod
     def from_payload(cls, payload: Payload) -> Self:
         body = _object(payload)
         _demand(body, reason="can't be blank")
+        document = body.get("postmortem")
         return cls(
             str(body["reason"]), _text(body, "error_type"), _text(body, "error_message"),
             None if body.get("timestamp") is None else _timestamp(body),
             _text(body, "final_dataclip_id"), body.get("final_state"),
+            document if isinstance(document, dict) else None,
         )  # fmt: skip
 
 

@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
+from holdfast.engine import postmortem
 from holdfast.journal import Delivery as Ending
-from holdfast.journal import JournalDamaged, JournalReader, Mark, RunFolder, blob_path
+from holdfast.journal import JournalDamaged, JournalReader, Mark, Record, RunFolder, blob_path
 from holdfast.model.json import JsonObject
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
 from holdfast.protocol.client import NotJoined
 from holdfast.protocol.frames import Raw, Reply
 from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
@@ -38,7 +41,7 @@ class Deliverer:
     durable: int | None = 0
     given_up: str | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _identities: bool = False
+    _postmortem: JsonObject | None = None
 
     def poke(self) -> None:
         """Look again: a record is durable, an answer came, the channel changed."""
@@ -84,17 +87,36 @@ class Deliverer:
             for record in reader.read(self.durable):
                 delivery.feed(record, now)
                 fed += 1
+                if record.kind == Kind.OUTCOME:
+                    await self._look_back(record)
                 if not delivery.hungry():
                     break
             if not fed:
                 return
             await asyncio.sleep(0)  # others want to work too
 
+    async def _look_back(self, outcome: Record) -> None:
+        """Have the post-mortem ready for the outcome of a run that did not succeed."""
+        channel = self.channel
+        wanted = not channel.joined or Extension.from_response(channel.response).postmortem
+        if wanted and outcome.json().get("reason") != Reason.SUCCESS:
+            # In a thread: the journal may be long, and other runs deliver meanwhile.
+            self._postmortem = await asyncio.to_thread(self._examined, outcome.sequence)
+
+    def _examined(self, last: int) -> JsonObject | None:
+        try:
+            with JournalReader(self.folder.journal) as reader:
+                return postmortem.build(reader.read(last))
+        except (OSError, ValueError) as error:
+            log.warn("postmortem.failed", run=self.run_id, why=error)
+            return None
+
     def _send(self, delivery: Delivery, now: float) -> None:
         channel = self.channel
         if not channel.joined:
             return
         offer = Extension.from_response(channel.response)
+        examined = self._postmortem if offer.postmortem else None
         config = self.config
         delivery.adapt(
             offer,
@@ -103,7 +125,7 @@ class Deliverer:
             batch_seconds=config.batch_ms / 1000,
         )
         while (shipment := delivery.next(now)) is not None:
-            payload = self._payload(delivery, shipment)
+            payload = self._payload(delivery, shipment, examined)
             if payload is None:
                 delivery.not_sent(shipment)
                 continue
@@ -115,7 +137,9 @@ class Deliverer:
                 return
             answer.add_done_callback(partial(self._landed, delivery, shipment))
 
-    def _payload(self, delivery: Delivery, shipment: Shipment) -> Raw | None:
+    def _payload(
+        self, delivery: Delivery, shipment: Shipment, examined: JsonObject | None
+    ) -> Raw | None:
         """What is sent; None if it was too large and has been made smaller."""
         identities = delivery.identities
         if shipment.name == RUN_BATCH_LOGS:
@@ -123,7 +147,9 @@ class Deliverer:
         else:
             (event,) = shipment.events
             try:
-                payload = events.render(self.run_id, event, self._read, identities=identities)
+                payload = events.render(
+                    self.run_id, event, self._read, identities=identities, postmortem=examined
+                )
             except (OSError, ValueError) as error:
                 log.error("document.unreadable", run=self.run_id, why=error)
                 delivery.too_large(shipment.items[0])

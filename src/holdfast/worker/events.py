@@ -86,8 +86,18 @@ def _timestamp(body: JsonObject, record: Record) -> str:
     return messages.timestamp_text(record.time_us)
 
 
-def render(run_id: str, event: Event, read: ReadDocument, *, identities: bool) -> Raw:
-    """The payload of an event as it is sent; `identities`: log lines carry theirs."""
+def render(
+    run_id: str,
+    event: Event,
+    read: ReadDocument,
+    *,
+    identities: bool,
+    postmortem: JsonObject | None = None,
+) -> Raw:
+    """The payload of an event as it is sent; `identities`: log lines carry theirs.
+
+    `postmortem` goes with the outcome, unless that is left out.
+    """
     body = event.body
     if isinstance(body, LogLine):
         line = replace(body, step_id=None) if "step_id" in event.without else body
@@ -100,6 +110,8 @@ def render(run_id: str, event: Event, read: ReadDocument, *, identities: bool) -
             body = replace(body, webhook_response=json.loads(read(event.response)))
         return Raw(dumps_any(_with_output(event, body, read).to_payload()))
     if isinstance(body, RunComplete):
+        if "postmortem" not in event.without:
+            body = replace(body, postmortem=postmortem)
         return _with_state(event, body, read).to_payload()
     return Raw(dumps_any(body.to_payload()))
 
@@ -135,14 +147,14 @@ def alternatives(event: Event, response: Json | bytes) -> Event | None:
 def smaller(event: Event) -> Event | None:
     """The event without its large part, when its frame is too large; None if it has none left."""
     if event.is_log:
-        part = "message"
+        parts = ["message"]
     elif isinstance(event.body, StepComplete):
-        part = "output"
-    elif event.is_final:
-        part = "final_state"
+        parts = ["output"]
     else:
-        return None
-    return None if part in event.without else event.leaving_out(part)
+        parts = ["postmortem", "final_state"] if event.is_final else []
+    left = (part for part in parts if part not in event.without)
+    part = next(left, None)
+    return None if part is None else event.leaving_out(part)
 
 
 def dumps_any(value: object) -> str:

@@ -327,7 +327,12 @@ def test_secrets_are_cleaned_from_logs_errors_and_shown_data(served: Served) -> 
             reason="fail", error_type="JobError", error_message="401 for hunter22",
         )  # fmt: skip
         talk.ok("step:complete", end)
-        talk.complete(reason="fail", error_type="JobError", error_message="401 for hunter22")
+        talk.complete(
+            reason="fail", error_type="JobError", error_message="401 for hunter22",
+            postmortem={"last_lines": ["JOB info hunter22"], "evidence": {"n": 1}},
+        )  # fmt: skip
+    examined = {"last_lines": ["JOB info ***"], "evidence": {"n": 1}}
+    assert served.run(talk.id)["postmortem"] == examined
     assert served.logs(talk.id) == ["logging in as jo with ***", "again ***"]
     assert served.run(talk.id)["error_message"] == "401 for ***"
     assert served.steps(talk.id)[0]["error_message"] == "401 for ***"

@@ -53,6 +53,20 @@ def test_everything_is_in_one_document() -> None:
     json.dumps(document)
 
 
+def test_of_a_long_timeline_the_beginning_and_the_end_are_kept() -> None:
+    steps = [(Kind.PHASE, {"phase": "step", "step": "a", "operation": n}) for n in range(1000)]
+    document = build(journal((Kind.CLAIMED, {"run_id": "r"}), *steps))
+    timeline = document["timeline"]
+    assert isinstance(timeline, list)
+    assert len(timeline) == 201
+    assert timeline[0] == {"ms": 0, "what": "claimed"}
+    assert timeline[50] == {"ms": None, "what": "(801 more)"}
+    assert timeline[-1] == {"ms": 5000, "what": "phase step of step a, operation 999"}
+    assert "(801 more)" in text(
+        {**document, "outcome": {"reason": "kill", "error_type": None, "error_message": None}}
+    )
+
+
 def test_it_stays_small() -> None:
     document = build(KILLED)
     memory, lines = document["memory"], document["last_lines"]

@@ -121,7 +121,6 @@ def test_what_is_known_already_counts_as_accepted() -> None:
 def test_the_extension_is_off_unless_offered() -> None:
     for reply in ({}, "ok", None, {"holdfast": True}, b""):
         assert Extension.from_response(reply) == Extension()
-    assert Extension.from_response(Extension(64, True, True).to_payload()) == Extension(
-        64, True, True
-    )
+    whole = Extension(64, True, True, True)
+    assert Extension.from_response(whole.to_payload()) == whole
     assert Extension.from_response({"holdfast": {"window": 0}}).window == 1

@@ -117,8 +117,21 @@ def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
     assert payload(line)["message"] == ["[REDACTED: Message length exceeds payload limit]"]
     tape.add(Kind.OUTCOME, reason="success")
     final = made(tape, {"final_dataclip_id": "d", "final_state": {"inline": '{"a":1}'}})[-1]
-    shrunk = events.smaller(final)
+    bare = events.smaller(final)
+    assert bare is not None
+    examined: JsonObject = {"advice": "less"}
+
+    def inline(document: JsonObject) -> str:
+        return str(document["inline"])
+
+    whole = events.render("r", final, inline, identities=True, postmortem=examined).text
+    assert json.loads(whole)["postmortem"] == examined
+    without = events.render("r", bare, inline, identities=True, postmortem=examined).text
+    assert "postmortem" not in json.loads(without)
+    assert "final_state" in json.loads(without)
+    shrunk = events.smaller(bare)
     assert shrunk is not None
+    assert events.smaller(shrunk) is None
     assert payload(shrunk)["final_state"] == {"data": "[REDACTED]"}
     assert "final_dataclip_id" not in payload(shrunk)
 

@@ -62,7 +62,7 @@ async def run(request: Request) -> Response:
     row = await platform.database.read(lambda c: find_run(c, request.path_params["id"]))
     if row is None:
         return JSONResponse(NOT_FOUND, 404)
-    return JSONResponse({"data": views.run(row)})
+    return JSONResponse({"data": views.run(row, whole=True)})
 
 
 async def work_order(request: Request) -> Response:

@@ -10,8 +10,8 @@ from holdfast.platform.api.shape import item
 from holdfast.platform.clock import iso
 
 
-def run(row: Any) -> JsonObject:
-    """A run with all that is known about it."""
+def run(row: Any, *, whole: bool = False) -> JsonObject:
+    """A run with what is known about it; `whole`: its post-mortem too."""
     attributes: JsonObject = {
         "state": row.state,
         "error_type": row.error_type,
@@ -25,6 +25,8 @@ def run(row: Any) -> JsonObject:
         "notes": json.loads(row.notes or "[]"),
         "last_event": row.last_event,
     }
+    if whole:
+        attributes["postmortem"] = json.loads(row.postmortem or "null")
     times = (
         "inserted_at",
         "claimed_at",

@@ -228,6 +228,7 @@ runs = Table(
     _time("recovered_at"),
     Column("last_event", String(64)),
     _time("last_event_at"),
+    Column("postmortem", Text),  # JSON object, of a run that did not succeed
     Column("notes", Text),  # JSON list of {at, what, …}: refusals, returns, recoveries
     # results
     Column("versions", Text),

@@ -17,6 +17,7 @@ from holdfast.platform.api.reads import worker_list
 from holdfast.platform.display import clip_text
 from holdfast.platform.service import Platform
 from holdfast.platform.web import data, live
+from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.render import FOLDER, page, pretty
@@ -102,6 +103,7 @@ async def run(request: Request) -> Response:
         and not platform.workers.is_connected(row.worker_id),
         "silence_seconds": platform.settings.silence_seconds,
         "explanation": explain(row.state, row.error_type),
+        "examined": examined(row.postmortem),
         "graph": layout(found["parts"], found["states"]),
         "input_id": input_id,
         "output_id": output_id,

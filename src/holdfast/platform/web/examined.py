@@ -1,0 +1,94 @@
+"""A run's post-mortem as its page shows it. Whatever a worker sent must not break the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import MEBIBYTE
+
+#: The picture of memory over time, in units of its own.
+WIDTH, HEIGHT = 600, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is shown: milliseconds and words of each event, memory, the evidence as JSON text."""
+
+    advice: str | None
+    timeline: list[tuple[str, str]]
+    memory: str | None
+    #: Points of the line of memory, and the height of the limit; None without samples.
+    line: str | None
+    limit: int
+    last_lines: list[str]
+    evidence: str
+
+
+def examined(text: str | None) -> Examined | None:
+    """Read what `run:complete` brought; None when there is nothing."""
+    document = json.loads(text) if text else None
+    if not isinstance(document, dict):
+        return None
+    memory = _object(document.get("memory"))
+    line, limit = _picture(memory)
+    advice = document.get("advice")
+    return Examined(
+        advice if isinstance(advice, str) else None,
+        [_event(item) for item in _list(document.get("timeline")) if isinstance(item, dict)],
+        _peak(memory),
+        line,
+        limit,
+        [str(item) for item in _list(document.get("last_lines"))],
+        json.dumps(document.get("evidence"), indent=2, ensure_ascii=False),
+    )
+
+
+def _event(item: JsonObject) -> tuple[str, str]:
+    at = item.get("ms")
+    return ("" if at is None else f"{at} ms", str(item.get("what")))
+
+
+def _peak(memory: JsonObject) -> str | None:
+    counters, limit = _object(memory.get("counters")), memory.get("limit_mb")
+    peak, heap = _number(counters.get("peak")), _number(counters.get("heap"))
+    if peak is None or limit is None:
+        return None
+    words = f"Memory: peak {peak / MEBIBYTE:.0f} MB of {limit} MB"
+    if heap:
+        words += f", of it {heap / MEBIBYTE:.0f} MB JavaScript heap"
+    return f"{words}, measured by {memory.get('means')}."
+
+
+def _picture(memory: JsonObject) -> tuple[str | None, int]:
+    points = [
+        (at, used)
+        for item in _list(memory.get("samples"))
+        if isinstance(item, list) and len(item) == 2
+        for at, used in [(_number(item[0]), _number(item[1]))]
+        if at is not None and used is not None
+    ]
+    limit = _number(memory.get("limit_mb"))
+    if len(points) < 2 or not limit:
+        return None, 0
+    top = max(limit, *(used for _, used in points)) * 1.1
+    first = points[0][0]
+    span = max(1, points[-1][0] - first)
+    line = " ".join(
+        f"{(at - first) / span * WIDTH:.0f},{HEIGHT - used / top * HEIGHT:.0f}"
+        for at, used in points
+    )
+    return line, round(HEIGHT - limit / top * HEIGHT)
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Json) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
