@@ -175,6 +175,12 @@ class Walls:
         return wanted
 
 
+def look_around() -> None:
+    """Find what is the same for every run; for the process that all shims are forked from."""
+    _python()
+    _loaders()
+
+
 def _readable(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
@@ -196,9 +202,10 @@ def _python() -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def _loaders() -> list[Path]:
+@cache
+def _loaders() -> tuple[Path, ...]:
     root = Path("/")
-    return [path for pattern in _LOADERS for path in root.glob(pattern[1:])]
+    return tuple(path for pattern in _LOADERS for path in root.glob(pattern[1:]))
 
 
 def _compile() -> None:

@@ -28,7 +28,7 @@ from holdfast.engine import coroner, program, shim
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
 from holdfast.engine.shim_loop import Loop
-from holdfast.engine.shim_walls import NODE_FLAGS
+from holdfast.engine.shim_walls import NODE_FLAGS, look_around
 from holdfast.sandbox import kernel
 from holdfast.sandbox.levels import Level, missing
 from holdfast.testing import faults
@@ -55,6 +55,7 @@ class Supervisor:
         self._host = Host.look(config)
         # Held ready for the compiler of every run, which is a fork of a fork of this process.
         importlib.import_module("holdfast.engine.compile_process")
+        look_around()
         require(self._host, config.require)
         self._listener = listen(config.socket)
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import ipaddress
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -69,10 +70,17 @@ class Broker:
             fcntl.ioctl(self.descriptor, _RECEIVE, buffer)
         except OSError as error:
             # ENOENT: the caller died between the event and here. Others end it.
-            return error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN)
+            passing = error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN)
+            return passing and not self._deserted()
         ident, pid, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
         self._decide(_Call(ident, pid, number, tuple(arguments)))
         return True
+
+    def _deserted(self) -> bool:
+        """Whether nobody is left who could call: the descriptor would be readable ever after."""
+        poll = select.poll()
+        poll.register(self.descriptor, 0)
+        return any(events & select.POLLHUP for _, events in poll.poll(0))
 
     def names_known(self) -> None:
         """Host names have been looked up: decide what had to wait for that."""

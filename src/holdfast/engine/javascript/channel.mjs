@@ -21,10 +21,13 @@ const OUT = 3;
 const PIECE = 256 * 1024;
 /** Characters of a document encoded at once: three bytes each at worst, so one BLOB frame. */
 const SLICE = Math.floor(PIECE / 3) - 1;
+/** Bytes of frames that wait at most. */
+const WAITING = 16 * 1024;
 /** As `MAX_BODY` in `holdfast.engine.frames`. */
 export const MAX_BODY = 4 * 1024 * 1024;
 
 const { readSync, writeSync } = fs;
+const soon = setImmediate;
 const { stringify } = JSON;
 const encoder = new TextEncoder();
 const encodeInto = encoder.encodeInto.bind(encoder);
@@ -47,19 +50,64 @@ function writeAll(bytes, length) {
   }
 }
 
-function putHeader(buffer, length, kind) {
-  buffer[0] = length & 255;
-  buffer[1] = (length >>> 8) & 255;
-  buffer[2] = (length >>> 16) & 255;
-  buffer[3] = length >>> 24;
-  buffer[4] = kind;
+function putHeader(buffer, length, kind, at = 0) {
+  buffer[at] = length & 255;
+  buffer[at + 1] = (length >>> 8) & 255;
+  buffer[at + 2] = (length >>> 16) & 255;
+  buffer[at + 3] = length >>> 24;
+  buffer[at + 4] = kind;
 }
 
 const outgoing = new Uint8Array(HEADER + 4 + PIECE);
+/** Frames that wait for the next one, so that both go in one piece; and how long they are. */
+const waiting = new Uint8Array(WAITING);
+let held = 0;
+let planned = false;
 let streams = 0;
 
-/** Send one frame whose body is `text`. Returns when the pipe has it: nothing waits in here. */
+/** Send what waits. Before code runs that may never give the processor back. */
+export function release() {
+  if (held === 0) return;
+  const length = held;
+  held = 0;
+  writeAll(waiting, length);
+}
+
+/**
+ * Let a short frame wait until another one is sent, the event loop turns, or `release` is called:
+ * whoever reads is woken once for all of them, and waking it costs more than what it reads.
+ */
+export function holdText(kind, text) {
+  if (HEADER + text.length * 3 > WAITING) {
+    sendText(kind, text);
+    return;
+  }
+  put(kind, text);
+  if (!planned) soon(turned);
+  planned = true;
+}
+
+function turned() {
+  planned = false;
+  release();
+}
+
+/** Put a frame that is short enough behind those that wait. */
+function put(kind, text) {
+  if (held + HEADER + text.length * 3 > WAITING) release();
+  const { written } = encodeInto(text, subarray(waiting, held + HEADER));
+  putHeader(waiting, written, kind, held);
+  held += HEADER + written;
+}
+
+/** Send one frame whose body is `text`. Returns when the pipe has it and all before it. */
 export function sendText(kind, text) {
+  if (HEADER + text.length * 3 <= WAITING) {
+    put(kind, text);
+    release();
+    return;
+  }
+  release();
   if (text.length * 3 <= PIECE) {
     const { written } = encodeInto(text, subarray(outgoing, HEADER));
     putHeader(outgoing, written, kind);
@@ -83,6 +131,7 @@ export function send(kind, value) {
  * Returns `{stream, bytes}`, to stand for the text in the body that follows.
  */
 export function stream(text) {
+  release();
   const number = ++streams;
   let bytes = 0;
   for (let start = 0; start < text.length; ) {

@@ -2,6 +2,8 @@
 
 import vm from 'node:vm';
 
+import { release } from './channel.mjs';
+
 const WORDS = {
   always: () => true,
   on_job_success: (state, upstream) => !state?.errors?.[upstream],
@@ -28,10 +30,14 @@ export class Conditions {
   compile(text) {
     if (Object.hasOwn(WORDS, text)) return { text, test: WORDS[text], mayChange: false };
     const params = ['state', 'upstreamStepId'];
-    const test = vm.compileFunction(`return ${text}`, params, {
+    const own = vm.compileFunction(`return ${text}`, params, {
       parsingContext: this.#scope(),
       filename: 'vm:condition',
     });
+    const test = (...values) => {
+      release();
+      return own(...values);
+    };
     return { text, test, mayChange: CHANGES.test(text) };
   }
 

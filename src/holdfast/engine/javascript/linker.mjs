@@ -7,6 +7,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 
+import { release } from './channel.mjs';
 import { importFailed } from './faults.mjs';
 import { JOINED, evaluate } from './joined.mjs';
 import { newestAlias } from './repo.mjs';
@@ -171,6 +172,7 @@ export class Linker {
   #import(specifier, file) {
     addExtensionHook();
     if (!loaded.has(file)) {
+      release();
       const loading = this.#load(file).catch((error) => {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);

@@ -1,6 +1,6 @@
 // Log lines: sources, levels, order (spec/runtime.md section 6), one LOG frame each.
 
-import { Kind, MAX_BODY, sendText } from './channel.mjs';
+import { Kind, MAX_BODY, holdText, sendText } from './channel.mjs';
 import { duration, milliseconds, stamp } from './clock.mjs';
 import { Renderer } from './render.mjs';
 
@@ -11,13 +11,15 @@ const TOO_LONG = '["[REDACTED: Message length exceeds payload limit]"]';
 const byteLength = Buffer.byteLength.bind(Buffer);
 
 /**
- * A logger of one source. `currentStep()` gives the id of the step a line belongs to, or
+ * A logger of one source. `hold`: its lines, except errors, may wait for what follows (only for
+ * lines of our own: what an author writes is in the pipe when the call returns). `currentStep()` gives the id of the step a line belongs to, or
  * undefined; `count()` is called for each line that leaves.
  */
 export class Logger {
-  constructor(source, { secrets, limit, level, policy, currentStep, count }) {
+  constructor(source, { secrets, limit, level, policy, hold = false, currentStep, count }) {
     this.source = source;
     this.renderer = new Renderer(secrets, limit, policy);
+    this.hold = hold;
     this.threshold = FILTER[level] ?? 0;
     // room for the other fields of the frame beside the message
     this.limit = Math.min(limit, MAX_BODY - 4096);
@@ -45,7 +47,8 @@ export class Logger {
     const step = this.currentStep();
     const of = step === undefined ? '' : `,"step_id":"${step}"`;
     this.count();
-    sendText(Kind.LOG, `{"source":"${this.source}","level":"${level}","message":${message}`
+    const send = this.hold && level !== 'error' ? holdText : sendText;
+    send(Kind.LOG, `{"source":"${this.source}","level":"${level}","message":${message}`
       + `,"timestamp":"${stamp()}"${of}${extra}}`);
   }
 

@@ -1,15 +1,12 @@
 // What a step used: time, processor, memory, sizes, log lines.
 
-import v8 from 'node:v8';
-
 import { milliseconds } from './clock.mjs';
+import { heapBytes } from './internals.mjs';
 
 const cpuUsage = process.cpuUsage.bind(process);
 const resourceUsage = process.resourceUsage.bind(process);
 const residentBytes = process.memoryUsage.rss.bind(process.memoryUsage);
-const heapStatistics = v8.getHeapStatistics.bind(v8);
 
-const heapBytes = () => heapStatistics().used_heap_size;
 /** Most memory this process ever had resident, in bytes. */
 const highWater = () => resourceUsage().maxRSS * 1024;
 
@@ -19,16 +16,15 @@ export class Measure {
     this.cpu = cpuUsage();
     this.highBefore = highWater();
     this.peakHeap = heapBytes();
-    this.peakResident = residentBytes();
+    this.resident = undefined;
     this.logLines = 0;
     this.stateIn = 0;
     this.stateOut = 0;
   }
 
-  /** Look at the memory now: at every operation, and at the end. */
+  /** Look at the heap now: at every operation, and at the end. */
   sample() {
     this.peakHeap = Math.max(this.peakHeap, heapBytes());
-    this.peakResident = Math.max(this.peakResident, residentBytes());
   }
 
   /** Milliseconds since the step began. */
@@ -38,7 +34,8 @@ export class Measure {
 
   /** Heap in use and resident memory now, in bytes, as the reference reports them. */
   memory() {
-    return { job: heapBytes(), system: residentBytes() };
+    this.resident = residentBytes(); // reads a file: once in a step is enough
+    return { job: heapBytes(), system: this.resident };
   }
 
   /** The measures for the journal; sizes in bytes, times in ms. */
@@ -51,7 +48,7 @@ export class Measure {
       cpu_ms: Math.round((cpu.user + cpu.system) / 1000),
       peak_heap_bytes: this.peakHeap,
       // the kernel's high-water mark is of this step only when it rose during the step
-      peak_memory_bytes: high > this.highBefore ? high : this.peakResident,
+      peak_memory_bytes: high > this.highBefore ? high : this.resident ?? residentBytes(),
       state_in_bytes: this.stateIn,
       state_out_bytes: this.stateOut,
       log_lines: this.logLines,

@@ -1,15 +1,13 @@
 // What the journal is told of a run: steps opened and closed, the result, the error
 // (docs/journal.md).
 
-import { randomUUID as uuid } from 'node:crypto';
-
-import { Kind, send, sendText, stream } from './channel.mjs';
+import { Kind, holdText, send, sendText, stream } from './channel.mjs';
 import { stamp } from './clock.mjs';
 import { stepErrorType } from './faults.mjs';
+import { randomUUID } from './internals.mjs';
 import { byteLength } from './serialise.mjs';
 import { withholding } from './state.mjs';
 
-const randomUUID = uuid;
 const { stringify, parse } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
@@ -38,12 +36,13 @@ export class Report {
   /** Open a step; gives it its id. */
   stepStart(step) {
     step.id = randomUUID();
-    send(Kind.STEP_START, {
+    // its code runs after the next phase has been told
+    holdText(Kind.STEP_START, stringify({
       step_id: step.id,
       job_id: String(step.plan.id),
       input_dataclip_id: step.input?.clip,
       timestamp: stamp(),
-    });
+    }));
   }
 
   /** Close a step, however it ended; `fault` is what ended it, undefined on success. */
@@ -51,6 +50,7 @@ export class Report {
     const { document } = step;
     // a step that the run stopped leaves nothing: an empty document would look like a result
     const stopped = fault !== undefined && fault !== step.fault;
+    const { job, system } = step.mem ?? step.measure.memory();
     const output = stopped ? { output: { omitted: true } } : this.#output(step, document);
     send(Kind.STEP_COMPLETE, {
       step_id: step.id,
@@ -58,7 +58,7 @@ export class Report {
       timestamp: stamp(),
       duration: step.measure.elapsed,
       thread_id: THREAD,
-      mem: step.measure.memory(),
+      mem: { job, system },
       reason: fault ? reasonOf(fault, stopped) : 'success',
       error_type: fault ? shortened(stepErrorType(fault)) : null,
       error_message: fault ? shortened(fault.message) : null,

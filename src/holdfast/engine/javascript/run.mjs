@@ -71,7 +71,7 @@ export class Run {
         if (step) step.measure.logLines += 1;
       },
     };
-    this.log = new Logger('R/T', { ...common, level: 'debug' });
+    this.log = new Logger('R/T', { ...common, level: 'debug', hold: true });
     this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
     this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
     const { level, sanitize } = this.options.jobLogger ?? {};

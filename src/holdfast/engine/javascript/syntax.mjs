@@ -6,21 +6,13 @@
  * `--experimental-vm-modules --expose-internals`. Without the latter the verdict is the same and
  * the position is unknown.
  */
-import { createRequire } from 'node:module';
 import vm from 'node:vm';
 
-const arrowMessage = findSymbol();
+import { internalBinding } from './internals.mjs';
+
+const arrowMessage = internalBinding?.('util').privateSymbols.arrow_message_private_symbol;
 /** Node cuts the line of carets here: beyond it the column is unknown. */
 const CARETS = 1020;
-
-function findSymbol() {
-  try {
-    const { internalBinding } = createRequire(import.meta.url)('internal/test/binding');
-    return internalBinding('util').privateSymbols.arrow_message_private_symbol;
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Judge a text as a module. Nothing of it is run.
