@@ -61,6 +61,7 @@ class _Seen:
     timeline: list[Json] = field(default_factory=list)
     latest: deque[Json] = field(default_factory=lambda: deque(maxlen=_LAST))
     events: int = 0
+    names: dict[str, str] = field(default_factory=dict)
     samples: list[Json] = field(default_factory=list)
     lines: list[Json] = field(default_factory=list)
     large: list[Json] = field(default_factory=list)
@@ -80,7 +81,15 @@ class _Seen:
             body = self.found[record.kind] = record.json()
             self.events += 1
             place = self.timeline if self.events <= _FIRST else self.latest
-            place.append({"ms": since, **_EVENTS[Kind(record.kind)](body)})
+            what = _EVENTS[Kind(record.kind)](body, self._named(body))
+            place.append({"ms": since, "what": what})
+
+    def _named(self, body: JsonObject) -> str:
+        """The step an event is about, by the name its author gave it where that is known."""
+        step = str(body.get("step") or body.get("job_id") or "the workflow")
+        if isinstance(name := body.get("name"), str):
+            self.names[step] = name
+        return f'"{self.names[step]}"' if step in self.names else step
 
     def whole_timeline(self) -> list[Json]:
         """The first events and the last; what lies between is counted."""
@@ -182,33 +191,37 @@ def _thinned(samples: list[Json]) -> list[Json]:
     return samples[::-1][::step][::-1]
 
 
-def _phase(body: JsonObject) -> JsonObject:
-    operation = body.get("operation")
-    where = f" of step {body.get('step')}" if body.get("step") else ""
-    what = f"phase {body.get('phase')}{where}"
-    return {"what": f"{what}, operation {operation}" if operation else what}
+def _phase(body: JsonObject, name: str) -> str:
+    phase, operation = body.get("phase"), body.get("operation")
+    what = _PHASES.get(str(phase), f"phase {phase} of")
+    return f"{what} {name}" + (f", operation {operation}" if operation else "")
 
 
-def _completed(body: JsonObject) -> JsonObject:
+def _completed(body: JsonObject, name: str) -> str:
+    return f"{name} ended: {_ending(body)} after {body.get('duration')} ms"
+
+
+def _ending(body: JsonObject) -> str:
     kind = body.get("error_type")
-    end = f"{body.get('reason')}" + (f" / {kind}" if kind else "")
-    return {"what": f"step {body.get('job_id')} ended: {end} after {body.get('duration')} ms"}
+    return f"{body.get('reason')}" + (f" / {kind}" if kind else "")
 
 
-def _ended(body: JsonObject) -> JsonObject:
-    kind = body.get("error_type")
-    return {"what": f"outcome: {body.get('reason')}" + (f" / {kind}" if kind else "")}
-
-
-_EVENTS: dict[Kind, Callable[[JsonObject], JsonObject]] = {
-    Kind.CLAIMED: lambda _: {"what": "claimed"},
-    Kind.PREPARED: lambda _: {"what": "plan, input and adaptors are here"},
-    Kind.LAUNCHED: lambda body: {"what": f"launched, processes {body.get('pids')}"},
-    Kind.RUN_START: lambda _: {"what": "run started"},
+_PHASES = {
+    "compile": "compiling",
+    "load": "loading",
+    "step": "executing",
+    "serialise": "writing out the state of",
+}
+#: What an event is called; the second argument is the name of the step it is about.
+_EVENTS: dict[Kind, Callable[[JsonObject, str], str]] = {
+    Kind.CLAIMED: lambda _body, _name: "claimed",
+    Kind.PREPARED: lambda _body, _name: "plan, input and adaptors are here",
+    Kind.LAUNCHED: lambda _body, _name: "launched",
+    Kind.RUN_START: lambda _body, _name: "run started",
     Kind.PHASE: _phase,
-    Kind.STEP_START: lambda body: {"what": f"step {body.get('job_id')} started"},
+    Kind.STEP_START: lambda _body, name: f"{name} started",
     Kind.STEP_COMPLETE: _completed,
-    Kind.RESULT: lambda body: {"what": f"the engine says: {body.get('reason')}"},
-    Kind.RUN_ERROR: lambda body: {"what": f"the engine says: {body.get('error_type')}"},
-    Kind.OUTCOME: _ended,
+    Kind.RESULT: lambda body, _name: f"the engine says: {body.get('reason')}",
+    Kind.RUN_ERROR: lambda body, _name: f"the engine says: {body.get('error_type')}",
+    Kind.OUTCOME: lambda body, _name: f"outcome: {_ending(body)}",
 }

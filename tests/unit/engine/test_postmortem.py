@@ -21,7 +21,7 @@ KILLED = journal(
     (Kind.REPORT, {"step": "a", "data_bytes": 5_000_000, "source_bytes": 5_000_100}),
     (Kind.REPORT, {"step": "b", "data_bytes": 10}),
     (Kind.STEP_START, {"step_id": "s", "job_id": "a"}),
-    (Kind.PHASE, {"phase": "step", "step": "a", "operation": 2}),
+    (Kind.PHASE, {"phase": "step", "step": "a", "operation": 2, "name": "A"}),
     *((Kind.SAMPLE, {"memory_mb": n}) for n in range(500)),
     *((Kind.LOG, {"source": "JOB", "level": "info", "message": ["line", n]}) for n in range(50)),
     (Kind.STEP_COMPLETE, {"job_id": "a", "reason": "kill", "error_type": "OOMError"}),
@@ -49,7 +49,7 @@ def test_everything_is_in_one_document() -> None:
     timeline = document["timeline"]
     assert isinstance(timeline, list)
     assert timeline[0] == {"ms": 0, "what": "claimed"}
-    assert {"ms": 25, "what": "phase step of step a, operation 2"} in timeline
+    assert {"ms": 25, "what": 'executing "A", operation 2'} in timeline
     json.dumps(document)
 
 
@@ -61,7 +61,7 @@ def test_of_a_long_timeline_the_beginning_and_the_end_are_kept() -> None:
     assert len(timeline) == 201
     assert timeline[0] == {"ms": 0, "what": "claimed"}
     assert timeline[50] == {"ms": None, "what": "(801 more)"}
-    assert timeline[-1] == {"ms": 5000, "what": "phase step of step a, operation 999"}
+    assert timeline[-1] == {"ms": 5000, "what": "executing a, operation 999"}
     assert "(801 more)" in text(
         {**document, "outcome": {"reason": "kill", "error_type": None, "error_message": None}}
     )
@@ -84,7 +84,7 @@ def test_for_a_person() -> None:
     shown = text(build(KILLED))
     assert "outcome   kill / OOMError" in shown
     assert "peak 128 MB of 128 MB (cgroup-v1), JavaScript heap 64 MB" in shown
-    assert "step a ended: kill / OOMError" in shown
+    assert '"A" ended: kill / OOMError' in shown
 
 
 def test_a_run_under_way() -> None:
