@@ -41,6 +41,7 @@ from holdfast.model.evidence import Stop
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import Kind
+from holdfast.model.scrubber import Scrubber
 from holdfast.sandbox import kernel, processes
 from holdfast.sandbox.egress import EgressError, Policy
 from holdfast.sandbox.spec import Network
@@ -334,6 +335,7 @@ class Shim:
             stop=(self.stop, self.stop_detail),
             started=self._started,
             layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
+            clean=Scrubber(self._request.credentials.values()).clean,
         )
         outcome = classify(evidence)
         self._recorder.abandon_streams()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from holdfast.engine.shim_processes import Process
 from holdfast.engine.shim_recorder import Recorder
@@ -30,18 +31,20 @@ def gather(
     stop: tuple[Stop | None, str | None],
     started: float,
     layers: tuple[str, ...],
+    clean: Callable[[str], str],
 ) -> Evidence:
     """All facts about the end of a run whose processes are gone.
 
     `run` is compiler and engine, `stop` why the shim ended them and in which circumstances,
-    `started` the monotonic second in which the clock began.
+    `started` the monotonic second in which the clock began, `clean` what takes the secrets out of
+    a text: libraries write to standard error whatever they like.
     """
     compiler, engine = run
     # The compiler explains the end when it did not do its work, unless the engine died first.
     failed_early = not compiled and compiler.pid != 0 and not _died_alone(engine, compiler)
     process = compiler if failed_early else engine
-    tail = process.error.text()[-_EVIDENT_TAIL:] if process.pid else ""
-    tail = _NATIVE_PATH.sub(r"[\1]", tail)
+    said = process.error.text() if process.pid else ""
+    tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:]
     heaps = [float(size) for size in _COLLECTED.findall(tail)]
     end = process.end
     notes: JsonObject = {}

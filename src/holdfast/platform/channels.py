@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.scrubber import Scrubber
 from holdfast.platform import claims, events
 from holdfast.platform.events import Refused, Sender
 from holdfast.platform.plan import plan_of
 from holdfast.platform.queue import Claimed, claim
-from holdfast.platform.scrubber import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Transaction, Write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, or_, select
 
-from holdfast.platform.scrubber import Scrubber
+from holdfast.model.scrubber import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials
 from holdfast.platform.store import tables as t

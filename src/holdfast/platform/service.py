@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
+from holdfast.model.scrubber import Scrubber
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
 from holdfast.platform.keys import Keys, load_keys
-from holdfast.platform.scrubber import Scrubber
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
 from holdfast.platform.workers import Workers

@@ -207,6 +207,19 @@ def test_credentials_stay_out_of_the_folder(running: Running) -> None:
             assert secret.encode() not in path.read_bytes(), path
 
 
+def test_credentials_stay_out_of_the_evidence(running: Running) -> None:
+    # Libraries that trace what they do write to standard error, past everything that masks.
+    secret = "s3cret-in-no-file"
+    say = "process.stderr.write(`login with ${state.configuration.password}`);"
+    code = operation(f"{ESCAPE} {say} process.exit(3);")
+    ended = run(running, code, credentials={"a": {"password": secret}})
+    assert ended.outcome.error_type == "ExitError"
+    assert "login with ***" in str(ended.evidence["stderr_tail"])
+    for path in ended.folder.path.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+
+
 def test_runs_side_by_side(running: Running) -> None:
     from holdfast.engine.client import Engine
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from holdfast.model.json import Json
-from holdfast.platform.scrubber import Scrubber
+from holdfast.model.scrubber import Scrubber
 
 
 def b64(text: str) -> str:
