@@ -210,7 +210,8 @@ def test_credentials_stay_out_of_the_folder(running: Running) -> None:
 def test_credentials_stay_out_of_the_evidence(running: Running) -> None:
     # Libraries that trace what they do write to standard error, past everything that masks.
     secret = "s3cret-in-no-file"
-    say = "process.stderr.write(`login with ${state.configuration.password}`);"
+    write = "process.getBuiltinModule('fs').writeSync"
+    say = f"{write}(2, `login with ${{state.configuration.password}}`);"
     code = operation(f"{ESCAPE} {say} process.exit(3);")
     ended = run(running, code, credentials={"a": {"password": secret}})
     assert ended.outcome.error_type == "ExitError"
