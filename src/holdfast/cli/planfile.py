@@ -152,6 +152,7 @@ def _step(path: Path, index: int, step: Json) -> Json:
         if step.get(key) is not None and not isinstance(step[key], kinds):
             message = f"{path}: steps[{index}].{key}: {_NAMES[kinds]} is expected"
             raise PlanFileError(message)
+    _check_edges(path, index, step.get("next"))
     named = step.pop("adaptor", None)
     adaptors = step.get("adaptors", [named] if named else [])
     if not isinstance(adaptors, list) or not all(isinstance(name, str) for name in adaptors):
@@ -165,6 +166,16 @@ def _step(path: Path, index: int, step: Json) -> Json:
         if isinstance(value, str) and _FILE_LIKE.search(value):
             step[key] = read_document(path.parent / value)
     return step
+
+
+def _check_edges(path: Path, index: int, targets: Json) -> None:
+    """The engine takes what is no edge for one that is never followed: here it is a mistake."""
+    for target, edge in targets.items() if isinstance(targets, dict) else ():
+        if not isinstance(edge, bool | str | dict | None):
+            message = (
+                f"{path}: steps[{index}].next.{target}: true, false, a condition or an object "
+            )
+            raise PlanFileError(message + "with a condition is expected")
 
 
 def _maybe_file(workflow: Path, text: str) -> str:

@@ -96,6 +96,7 @@ def test_pinning_replaces_every_use(tmp_path: Path) -> None:
         ("flow.json", [], "a workflow is an object"),
         ("flow.json", {"jobs": []}, "no list of steps"),
         ("flow.json", {"steps": ["a"]}, "steps[0]: an object is expected"),
+        ("flow.json", {"steps": [{"id": "a", "next": {"b": 5}}]}, "steps[0].next.b: true, false"),
         ("flow.json", {"steps": [{"adaptors": "common"}]}, "steps[0].adaptors: a list"),
         ("flow.json", {"steps": [{"expression": "./none.js"}]}, "none.js: No such file"),
         ("job.txt", "x", "a job ends in .js"),
