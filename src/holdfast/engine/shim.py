@@ -180,7 +180,7 @@ class Shim:
         self._clients.add(connection)
         self._clients.tell(Control.ACCEPTED, b"{}")
         if self.stop is None:
-            self._guard(self._feed)
+            self._guard(self._feed_engine)
         while not self._over:
             self._guard(self._loop.turn)
             self._guard(self._keep)
@@ -199,6 +199,9 @@ class Shim:
         if not self._run.own_files:
             self._watch.scratch = self._run.scratch
         self._announce()
+        if self.stop is None:
+            self._feed_compiler()
+        self._journal.flush()  # before any code of the author runs, and while it is compiled
 
     def _announce(self) -> None:
         limits = self._limits
@@ -224,7 +227,6 @@ class Shim:
             self._log("info", text)
         versions = self._request.options.get("versions") or {}
         self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
-        self._journal.flush()  # before any code of the author runs
 
     def _log(self, level: str, text: str) -> None:
         line: JsonObject = {
@@ -232,23 +234,29 @@ class Shim:
         }  # fmt: skip
         self._recorder.append(Kind.LOG, line)
 
-    def _feed(self) -> None:
-        options = {**self._request.options, "run_id": self._request.run_id}
-        options.setdefault("state_limit_mb", self._limits.state_mb)
-        options.setdefault("payload_limit_mb", self._limits.payload_mb)
-        options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
-        text = json.dumps(options).encode()
-        secrets = json.dumps(self._request.credentials).encode()
+    def _feed_compiler(self) -> None:
+        """The clock begins: compiling counts."""
         self._started = time.monotonic()
         self._loop.after(
             "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
         )
         self._watch.start()
-        self._compiler.outlet.send(ToRun.OPTIONS, text)
+        self._compiler.outlet.send(ToRun.OPTIONS, self._options())
         self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
         self._compiler.outlet.send(ToRun.GO)
+        self._compiler.outlet.flush()
+
+    def _options(self) -> bytes:
+        options = {**self._request.options, "run_id": self._request.run_id}
+        options.setdefault("state_limit_mb", self._limits.state_mb)
+        options.setdefault("payload_limit_mb", self._limits.payload_mb)
+        options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
+        return json.dumps(options).encode()
+
+    def _feed_engine(self) -> None:
         self._engine.outlet.on_low = self._compiler.inlet.resume
-        self._engine.outlet.send(ToRun.OPTIONS, text)
+        self._engine.outlet.send(ToRun.OPTIONS, self._options())
+        secrets = json.dumps(self._request.credentials).encode()
         self._engine.outlet.send(ToRun.CREDENTIALS, secrets)
 
     def _frame(self, sender: str, kind: int, body: bytes) -> None:

@@ -60,6 +60,11 @@ class Outlet:
             self._waiting.append((kind, path))
             self._loop.write(self._file, self._flush)
 
+    def flush(self) -> None:
+        """Write as much as the pipe takes now, without waiting for the loop to turn."""
+        if not self.closed:
+            self._flush()
+
     def close(self) -> None:
         """Let go of the pipe; what still waits is dropped."""
         if self._source is not None:

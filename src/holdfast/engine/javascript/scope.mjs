@@ -61,17 +61,34 @@ function webNames() {
 }
 
 let lent;
+/** A context that nothing has run in: V8 takes a millisecond to make one. */
+let ahead;
 
-/** A context with `extra` names over the lent ones. No code from strings, no WebAssembly. */
-function makeContext(extra) {
+/** Make the context of the first step before there is a run. */
+export function prepareContext() {
+  ahead ??= bareContext();
+}
+
+/** A context with the lent names. No code from strings, no WebAssembly. */
+function bareContext() {
   lent ??= names();
-  const scope = {};
-  for (const [name, value] of Object.entries({ ...lent, ...extra })) {
+  return vm.createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
+}
+
+/** A context with `extra` names over the lent ones. */
+function makeContext(extra) {
+  const context = ahead ?? bareContext();
+  ahead = undefined;
+  return named(context, extra);
+}
+
+function named(scope, values) {
+  for (const [name, value] of Object.entries(values)) {
     // what the web has and the reference lacks is not listed; the job may replace any of them
     const enumerable = !WEB.has(name);
     Object.defineProperty(scope, name, { value, enumerable, writable: true, configurable: true });
   }
-  return vm.createContext(scope, { codeGeneration: { strings: false, wasm: false } });
+  return scope;
 }
 
 /** Globals of a run or workflow cannot take the place of what the reference lends too; frozen one
@@ -87,7 +104,8 @@ function ownGlobals(globals) {
   return allowed;
 }
 
-async function evaluate(code, identifier, context, link) {
+/** Evaluate a module as a step's is; without a context, in the host's. */
+export async function evaluate(code, identifier, context, link) {
   const module = new vm.SourceTextModule(code, { context, identifier });
   await module.link(link);
   await module.evaluate();

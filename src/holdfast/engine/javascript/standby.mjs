@@ -1,26 +1,25 @@
-// Making a process ready before there is a run for it (engine-study section 3): what is loaded
-// here costs the run nothing.
+// Making a process ready before there is a run for it (engine-study section 3): what is made here
+// costs the run nothing. The code of a run needs no rehearsal: it comes compiled (`load.cjs`).
 
 import { Linker } from './linker.mjs';
-import { loadJob } from './scope.mjs';
 import { Operations } from './operations.mjs';
+import { evaluate, prepareContext } from './scope.mjs';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A step that does nothing, with everything that the engine adds to a step. */
-const TRIAL = { code: 'export default [(state) => state];' };
+/** A step that does nothing. */
+const TRIAL = 'export default [(state) => state];';
 
 /**
- * Load the adaptors named in `specifiers` (keys of `adaptors`) and go once through a step. An
- * adaptor that cannot be loaded is left: the run that needs it says why.
+ * Load the adaptors named in `specifiers` (keys of `adaptors`), and make what the first step needs.
+ * An adaptor that cannot be loaded is left: the run that needs it says why.
  */
 export async function warm(specifiers, adaptors) {
   const linker = new Linker({ adaptors, log: silent });
   const loading = specifiers.map((specifier) => linker.preload(specifier));
   await Promise.allSettled(loading);
-  const { namespace } = await loadJob(TRIAL, {
-    console: {}, state: {}, link: () => undefined,
-  });
-  const operations = new Operations(namespace, { log: silent, onOperation() {} });
-  await operations.run({}, 0);
+  prepareContext();
+  // not in that context: nothing may have run there
+  const namespace = await evaluate(TRIAL, 'trial', undefined, () => undefined);
+  await new Operations(namespace, { log: silent, onOperation() {} }).run({}, 0);
 }
