@@ -31,6 +31,7 @@ class BlobWriter:
 
     def __init__(self, run_folder: Path) -> None:
         self._folder = run_folder / "blobs"
+        self._new = not any(self._folder.glob("[0-9a-f]*"))  # its own name is not durable yet
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._temporary = self._folder / f".{secrets.token_hex(8)}.part"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -61,6 +62,8 @@ class BlobWriter:
         digest = self._hash.hexdigest()
         self._temporary.rename(self._folder / digest)
         sync_folder(self._folder)
+        if self._new:
+            sync_folder(self._folder.parent)
         return digest
 
     def abandon(self) -> None:

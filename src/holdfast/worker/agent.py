@@ -17,13 +17,14 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
 from holdfast.journal import Delivery as Ending
-from holdfast.journal import JournalLocked, RunLock
+from holdfast.journal import JournalLocked, RunLock, sync_folder
 from holdfast.model.errors import HoldfastError
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
@@ -412,6 +413,8 @@ class Agent:
 async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
     """Run an agent with this configuration; returns its exit code. HoldfastError."""
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(PermissionError):  # its parent may be closed to us, and then was made by others
+        sync_folder(config.data.parent)
     with RunLock(config.data / "worker.lock"):
         casebook = Casebook(config.journals, config.archive, Vault(config.data))
         socket = environment.get(SOCKET_VARIABLE) or str(config.data / "engine.sock")

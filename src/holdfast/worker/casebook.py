@@ -71,6 +71,7 @@ class Casebook:
         self._vault = vault
         for path in (journals, archive):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(path.parent)  # also if a start before this one died before it could
 
     def open(self, run_id: str, token: str, platform: str, worker: str) -> Case:
         """A new run: its claim is on disk when this returns. FileExistsError, OSError."""

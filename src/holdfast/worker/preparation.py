@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
@@ -13,6 +14,7 @@ from holdfast import __version__
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.store import Store
 from holdfast.engine.request import RunRequest
+from holdfast.journal import sync_folder
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
@@ -109,7 +111,8 @@ class Preparation:
         preparation of this run has written is used again.
         """
         if self.case.prepared:
-            return await asyncio.to_thread(self.case.folder.input.read_bytes)
+            with suppress(FileNotFoundError):  # a disk that lost it: the platform may have it yet
+                return await asyncio.to_thread(self.case.folder.input.read_bytes)
         if dataclip_id is None:
             return b"{}"
         try:
@@ -192,6 +195,7 @@ class Preparation:
             "dataclip_id": prepared.dataclip_id,
             "output_dataclips": options["output_dataclips"],
         }
+        sync_folder(folder.path)  # the record vouches for files of these names
         self.casebook.append(folder, (Kind.PREPARED, body))
 
 

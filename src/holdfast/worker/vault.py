@@ -36,6 +36,7 @@ class Vault:
         """Load the host's key, or make it. VaultError if the file is not a key."""
         path = data / "keys" / "host.key"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_folder(data)
         if not path.exists():
             write_private(path, secrets.token_bytes(_KEY_BYTES))
         self._key = path.read_bytes()
