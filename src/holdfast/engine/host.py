@@ -24,6 +24,6 @@ class Host:
     @classmethod
     def look(cls, config: EngineConfig) -> Host:
         """Try everything; takes some tens of milliseconds, and only a single thread may."""
-        seccomp.rules()  # once for all shims
+        seccomp.prepare()  # once for all shims
         grants = probe().without(config.without)
         return cls(Groups(config.limits), grants, own_addresses(), nameservers())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +26,9 @@ def enter(new: str, visible: Iterable[str], scratch_bytes: int, user: int | None
     """
     kernel.mount("none", "/", None, _RECURSIVE | _PRIVATE)
     kernel.mount("tmpfs", new, "tmpfs", _NO_SETUID | _NO_DEVICES, "size=1m,mode=755")
+    made: set[str] = set()
     for path in _outermost([*visible, *_DEVICES]):
-        _show(new, path)
+        _show(new, path, made)
     for folder in ("/proc", SCRATCH):
         Path(new + folder).mkdir(parents=True, exist_ok=True)
     attributes = struct.pack("=QQQQ", _ATTRIBUTE_READ_ONLY | _ATTRIBUTE_NO_SETUID, 0, 0, 0)
@@ -50,17 +52,22 @@ def _outermost(paths: Iterable[str]) -> list[str]:
     return kept
 
 
-def _show(new: str, path: str) -> None:
-    target = Path(new + path)
-    source = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink() and source.parent == Path("/"):
-        target.symlink_to(source.readlink())  # /lib -> usr/lib: what it names is shown itself
+def _show(new: str, path: str, made: set[str]) -> None:
+    """`made`: folders of the new tree that are there already. No path objects: they cost more."""
+    target = new + path
+    parent = os.path.dirname(path)  # noqa: PTH120
+    if parent not in made:
+        os.makedirs(new + parent, exist_ok=True)  # noqa: PTH103
+        made.add(parent)
+    if parent == "/" and os.path.islink(path):  # noqa: PTH114
+        os.symlink(os.readlink(path), target)  # noqa: PTH115, PTH211 - /lib -> usr/lib: shown itself
         return
-    if not source.exists():
-        return
-    if source.is_dir():
-        target.mkdir(exist_ok=True)
+    try:
+        folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return  # it leads nowhere
+    if folder:
+        os.makedirs(target, exist_ok=True)  # noqa: PTH103
     else:
-        target.touch()
-    kernel.mount(path, str(target), None, _BIND | _RECURSIVE)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC))
+    kernel.mount(path, target, None, _BIND | _RECURSIVE)

@@ -23,6 +23,8 @@ _X32 = 0x40000000
 _ALLOW, _NOTIFY, _KILL, _ERRNO = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
+#: Bytes of one instruction.
+_INSTRUCTION = 8
 _CLONE_THREAD, _MSG_FASTOPEN = 0x10000, 0x20000000
 #: FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ
 _IOCTLS = (0x5421, 0x5451, 0x5450, 0x541B, 0x5401, 0x5413)
@@ -183,15 +185,31 @@ def _send(body: _Program, network: Network, *, flags: int, address: int | None =
     body.end(_NOTIFY if network is Network.BROKER and address is None else _ALLOW)
 
 
+#: Process id of what is started in a process namespace of its own, as it sees itself.
+_FIRST = 1
+
+
+@cache
+def _binary(network: Network, own_pid: int, may_execute: bool) -> bytes:
+    code = program(network, own_pid=own_pid, may_execute=may_execute)
+    return b"".join(struct.pack("=HBBI", *item) for item in code)
+
+
+def prepare() -> None:
+    """Make the filters of most runs, for the process that all others are forked from."""
+    _binary(Network.NONE, _FIRST, may_execute=False)  # the compiler's
+    for network in Network:
+        _binary(network, _FIRST, may_execute=True)
+
+
 def install(network: Network, *, may_execute: bool) -> int | None:
     """Filter this process from now on; the listener's descriptor where there is a broker.
 
     Needs `no_new_privs` (or root). OSError when the kernel refuses.
     """
-    code = program(network, own_pid=os.getpid(), may_execute=may_execute)
-    raw = b"".join(struct.pack("=HBBI", *item) for item in code)
+    raw = _binary(network, os.getpid(), may_execute=may_execute)
     buffer = ctypes.create_string_buffer(raw, len(raw))
-    header = struct.pack("=HxxxxxxQ", len(code), ctypes.addressof(buffer))
+    header = struct.pack("=HxxxxxxQ", len(raw) // _INSTRUCTION, ctypes.addressof(buffer))
     flags = _NEW_LISTENER if network is Network.BROKER else 0
     result = kernel.syscall("seccomp", _SET_MODE_FILTER, flags, header)
     return result if flags else None
