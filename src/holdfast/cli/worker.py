@@ -97,11 +97,20 @@ def worker_command(**given: object) -> None:
         public_key(config.public_key)
     argv, environment = worker_command_line(environment)
     prepare_folders(EngineConfig(config.data, config.data / "engine.sock"))
-    RunLock(config.data / "worker.lock").release()
+    check_data(config)
     check_port(config)
     token = sign_worker_token(config.secret, "holdfast-check", int(time.time()))
     asyncio.run(check_secret(config.lightning_url, token))
     os.execve(argv[0], argv, environment)  # noqa: S606 - the supervisor takes this process over
+
+
+def check_data(config: WorkerConfig) -> None:
+    """Raises JournalLocked if another worker has the folder, UsageError if nobody may write."""
+    try:
+        RunLock(config.data / "worker.lock").release()
+    except OSError as error:
+        message = f"The data folder {config.data} cannot be used: {error.strerror}"
+        raise UsageError(message, fix="Make its disk writable, or choose another one.") from error
 
 
 def check_port(config: WorkerConfig) -> None:

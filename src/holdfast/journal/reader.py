@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from holdfast.journal.errors import JournalDamaged
-from holdfast.journal.record import HEADER, MAGIC, MAX_BODY, Record, announced, decode
+from holdfast.journal.record import HEADER, HOP, MAGIC, MAX_BODY, Record, announced, decode
 
 _CHUNK = 256 * 1024
 
@@ -82,18 +82,19 @@ class JournalReader:
         if size <= len(MAGIC):
             return
         with mmap.mmap(self._file, size, prot=mmap.PROT_READ) as data, memoryview(data) as view:
-            offset, sequence, unpack = len(MAGIC), 0, HEADER.unpack_from
+            offset, sequence, unpack = len(MAGIC), 1, HOP.unpack_from
             end, header = size - HEADER.size, HEADER.size
-            while offset <= end:
-                length, _, number, _, kind = unpack(view, offset)
-                if number != sequence + 1 or offset + header + length > size:
+            while offset <= end:  # thousands of times in each journal: nothing more in here
+                length, number, kind = unpack(view, offset)
+                if number != sequence:
                     return
                 if kind in kinds:
                     record = decode(view, offset, offset, number)
                     if record is None:
                         return
                     yield record
-                sequence, offset = number, offset + header + length
+                sequence += 1
+                offset += header + length
 
     @property
     def tail_bytes(self) -> int:

@@ -16,6 +16,8 @@ from holdfast.model.json import JsonObject
 #: First bytes of every journal: name and version of the layout.
 MAGIC = b"HFJRNL\x00\x01"
 HEADER = struct.Struct("<IIQQB")
+#: Of a header: length, sequence and kind, which lead to the next record.
+HOP = struct.Struct("<I4xQ8xB")
 _FRAME = struct.Struct("<II")
 _REST = struct.Struct("<QQB")
 #: No body is larger: documents above 16 KiB are blobs. More means the header is damaged.
