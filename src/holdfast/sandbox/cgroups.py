@@ -111,15 +111,27 @@ class CgroupV2(Cgroup):
 
     means = "cgroup-v2"
 
+    def __init__(self, folders: dict[str, Path]) -> None:
+        super().__init__(folders)
+        self._most = 0  # bytes, of all looks
+
     def usage(self) -> int:
-        return _number(self._memory / "memory.current")
+        used = _number(self._memory / "memory.current")
+        self._most = max(self._most, used)
+        return used
 
     def unreclaimable(self) -> int:
         stat = self._memory / "memory.stat"
         return _field(stat, "anon") + _field(stat, "shmem")
 
     def peak(self) -> int:
-        return _number(self._memory / "memory.peak") or self.usage()
+        known = _number(self._memory / "memory.peak")
+        if known:
+            return known
+        # Before Linux 5.19: the limit, where the kernel says that it was reached, or what was seen.
+        self.usage()
+        reached = _field(self._memory / "memory.events", "oom") > 0
+        return max(self._most, _number(self._memory / "memory.max") if reached else 0)
 
     def oom_kills(self) -> int:
         return _field(self._memory / "memory.events", "oom_kill")

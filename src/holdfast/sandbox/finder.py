@@ -118,7 +118,8 @@ class Groups:
 def _delegate(folder: Path) -> None:
     """Hand the controllers on to sub-groups; a group that does so may hold no processes."""
     leaf = folder / "holdfast-own"
-    if folder.name != HOME and folder.parent != folder:
+    # The root of all groups, which has no type, may do both; and kernel threads cannot be moved.
+    if folder.name != HOME and (folder / "cgroup.type").exists():
         for pid in (folder / "cgroup.procs").read_text().split():
             leaf.mkdir(exist_ok=True)
             try:

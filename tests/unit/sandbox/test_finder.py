@@ -18,6 +18,7 @@ class Tree:
         self.own = folder / "hierarchy" / "unit"
         self.home = self.own / "holdfast"
         self.own.mkdir(parents=True)
+        (self.own / "cgroup.type").write_text("domain\n")
         (self.own / "cgroup.controllers").write_text("cpu memory pids\n")
         (self.own / "cgroup.subtree_control").write_text("")
         (self.own / "cgroup.procs").write_text(f"{os.getpid()}\n")
@@ -54,6 +55,31 @@ def test_a_run_gets_a_group_with_hard_limits(
     assert group.weighs_cpu
     group.join()
     assert (tree.home / "run-1" / "cgroup.procs").read_text() == "0"
+
+
+def test_the_root_of_all_groups_keeps_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Kernel threads are among them, and they cannot be moved.
+    tree = Tree(tmp_path, monkeypatch)
+    (tree.own / "cgroup.type").unlink()
+    assert Groups().means == "cgroup-v2"
+    assert not (tree.own / "holdfast-own").exists()
+
+
+def test_a_kernel_that_keeps_no_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Before Linux 5.19.
+    tree = Tree(tmp_path, monkeypatch)
+    group = Groups().create("run-1", 64 << 20)
+    current, events = (tree.home / "run-1" / name for name in ("memory.current", "memory.events"))
+    for used in (5 << 20, 9 << 20, 1 << 20):
+        current.write_text(str(used))
+        group.usage()
+    assert group.peak() == 9 << 20
+    events.write_text("low 0\nmax 7\noom 1\noom_kill 1\n")
+    assert group.peak() == 64 << 20
+    (tree.home / "run-1" / "memory.peak").write_text(str(63 << 20))
+    assert group.peak() == 63 << 20
 
 
 def test_without_the_memory_controller_it_says_why(
