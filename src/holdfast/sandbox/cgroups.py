@@ -128,7 +128,7 @@ class CgroupV2(Cgroup):
         known = _number(self._memory / "memory.peak")
         if known:
             return known
-        # Before Linux 5.19: the limit, where the kernel says that it was reached, or what was seen.
+        # Before Linux 5.19: the limit, where the kernel says it was reached, or what was seen.
         self.usage()
         reached = _field(self._memory / "memory.events", "oom") > 0
         return max(self._most, _number(self._memory / "memory.max") if reached else 0)
