@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.bars import against
 from holdfast.journal import Journal, JournalReader, RunFolder
 from holdfast.model.record import Kind
 from holdfast.worker.casebook import Casebook
@@ -25,7 +26,7 @@ JOURNAL_BYTES = 1024 * 1024
 
 
 def appending(folder: Path) -> None:
-    """Small records, synced in groups (bar: 100,000 a second)."""
+    """Small records, synced in groups."""
     with Journal.create(folder / "append") as journal:
         started = time.perf_counter()
         for _ in range(RECORDS // GROUP):
@@ -34,11 +35,12 @@ def appending(folder: Path) -> None:
             journal.flush()
         seconds = time.perf_counter() - started
     rate, size = RECORDS / seconds, journal.size / 1e6
-    print(f"append, sync every {GROUP}: {rate:,.0f} records/s, {size / seconds:.0f} MB/s")
+    text = f"small records appended, sync every {GROUP} ({size / seconds:.0f} MB/s)"
+    against(text, rate, 100_000, unit="records/s", least=True)
 
 
 def syncing(folder: Path) -> None:
-    """One record and its sync: what durability adds to an event (bar: 2 ms)."""
+    """One record and its sync: what durability adds to an event."""
     samples = []
     with Journal.create(folder / "sync") as journal:
         for _ in range(500):
@@ -48,7 +50,7 @@ def syncing(folder: Path) -> None:
             samples.append(time.perf_counter() - started)
     samples.sort()
     middle, late = statistics.median(samples) * 1000, samples[int(len(samples) * 0.99)] * 1000
-    print(f"one record and its sync: median {middle:.2f} ms, p99 {late:.2f} ms")
+    against(f"one record and its sync (p99 {late:.2f} ms), median", middle, 2, unit="ms")
 
 
 def reading(folder: Path) -> None:
@@ -57,11 +59,11 @@ def reading(folder: Path) -> None:
     with JournalReader(folder / "append") as reader:
         count = sum(1 for _ in reader.read())
     seconds = time.perf_counter() - started
-    print(f"read: {count / seconds:,.0f} records/s")
+    print(f"read: {count / seconds:,.0f} records/s (no bar)")
 
 
 def recovering(folder: Path) -> None:
-    """Adopting 1,000 open journals of 1 MB with torn tails (bar: 5 s)."""
+    """Adopting 1,000 open journals of 1 MB with torn tails."""
     book = Casebook(folder / "journals", folder / "archive", Vault(folder))
     sample = folder / "sample"
     with Journal.create(sample) as journal:
@@ -77,10 +79,11 @@ def recovering(folder: Path) -> None:
         made.path.mkdir()
         made.journal.write_bytes(text)
     os.sync()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     count = sum(1 for _ in book.found())
-    seconds = time.perf_counter() - started
-    print(f"{count} open journals of 1 MB adopted in {seconds:.2f} s")
+    seconds, used = time.perf_counter() - started, time.process_time() - used
+    text = f"{count} open journals of 1 MB adopted ({used:.2f} s of processor time)"
+    against(text, seconds, 5, unit="s")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+from benchmarks.bars import against
 from fixtures.worker import Worker, slow
 from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
 
@@ -42,18 +43,17 @@ async def batch(platform: TwinPlatform, *, outage: bool) -> tuple[float, float]:
 
 
 async def measure() -> None:
-    """Once undisturbed, once with the outage (bars: 5 %, 5 s)."""
+    """Once undisturbed, once with the outage."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as name:
         options = {"WORKER_CAPACITY": RUNS, "WORKER_MAX_RUN_MEMORY_MB": 100}
         async with TwinPlatform() as platform, Worker(platform, Path(name), **options) as worker:
             await worker.ready()
             calm, _ = await batch(platform, outage=False)
             stormy, delivered = await batch(platform, outage=True)
-            print(
-                f"outage of {OUTAGE_SECONDS} s, {RUNS} runs: duration {calm:.2f} s -> "
-                f"{stormy:.2f} s ({(stormy / calm - 1) * 100:+.1f} %), "
-                f"all delivered {delivered:.2f} s after the return"
-            )
+            change = (stormy / calm - 1) * 100
+            said = f"outage of {OUTAGE_SECONDS} s, {RUNS} runs: own duration {calm:.2f} s -> "
+            against(f"{said}{stormy:.2f} s, change ({change:+.1f})", abs(change), 5, unit="%")
+            against("everything delivered after the return", delivered, 5, unit="s")
             await worker.end()
 
 

@@ -9,47 +9,14 @@ import asyncio
 import json
 import os
 import signal
-import uuid
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from fixtures.adaptors import COMMON
 from fixtures.worker import Worker, alive, slow, until
 from holdfast.adaptors import Store
+from support.one_job import TRIGGER, Address, project
 from support.platform import Served
 
-TRIGGER, JOB = str(uuid.UUID(int=41)), str(uuid.UUID(int=42))
 LEASES = {"janitor_seconds": 0.2, "silence_seconds": 2.0, "join_deadline_seconds": 2.0}
-
-
-def project(body: str) -> dict[str, Any]:
-    return {
-        "name": "half",
-        "workflows": [
-            {
-                "name": "Ticks",
-                "jobs": [{"id": JOB, "name": "Tick", "body": body, "adaptor": COMMON}],
-                "triggers": [{"id": TRIGGER, "type": "webhook", "enabled": True}],
-                "edges": [
-                    {"source_trigger_id": TRIGGER, "target_job_id": JOB,
-                     "condition_type": "always"},
-                ],
-            }
-        ],
-    }  # fmt: skip
-
-
-@dataclass
-class Address:
-    """What a worker needs to know of a platform."""
-
-    url: str
-    secret: str
-
-    @classmethod
-    def of(cls, served: Served) -> Address:
-        return cls(served.worker_url, served.platform.keys.worker_secret)
 
 
 async def state(served: Served, run_id: str, wanted: str) -> None:
