@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ class Archived:
 
 def archived(archive: Path, run_id: str) -> list[Archived]:
     """Every journal of this run that was put away."""
-    return [_read(run_id, folder / "journal") for folder in sorted(archive.glob(f"{run_id}*"))]
+    names = chain([run_id], (f"{run_id}~{number}" for number in count(2)))
+    folders = takewhile(Path.exists, (archive / name for name in names))
+    return [_read(run_id, folder / "journal") for folder in folders]
 
 
 def event_key(name: str, payload: Any) -> Key:
