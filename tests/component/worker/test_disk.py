@@ -103,6 +103,42 @@ def claimed(data: Path, run: TwinRun) -> bool:
     return False
 
 
+@pytest.mark.parametrize("point", ["journal.sync", "journal.write"])
+def test_a_disk_that_fails_for_a_while_loses_nothing_of_the_run(
+    point: str, tmp_path: Path
+) -> None:
+    """Four errors in a row under a shim: the run is stopped, told whole, and ends once."""
+
+    async def story() -> None:
+        plan = tmp_path / "faults.json"
+        # Per process: an agent with one run comes to 2, its shim to more.
+        faults = [{"action": "error", "errno": "EIO", "on": number} for number in range(4, 8)]
+        struck = tmp_path / "struck"
+        plan.write_text(json.dumps({"log": str(struck), "points": {point: faults}}))
+        data = tmp_path / "d"
+        options = {"HOLDFAST_FAULTS": plan}
+        async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
+            run = platform.enqueue(one_job_plan(slow(3)), input={})
+            await platform.until(lambda: run.final)
+            whole(run)
+            assert run.outcome is not None
+            assert run.outcome["reason"] == "exception"
+            assert "Input/output error" in run.outcome["error_message"]
+            assert len(struck.read_text().splitlines()) == 4
+            await worker.until((data / "archive" / run.id).exists)
+            records = archived(data, run)
+            kinds = [record.kind for record in records]
+            for kind in (Kind.LAUNCHED, Kind.RUN_START, Kind.STEP_START, Kind.OUTCOME):
+                assert kinds.count(kind) == 1, kinds
+            assert kinds.index(Kind.STEP_START) < kinds.index(Kind.OUTCOME)
+            told = [line for line in run.logs if line.startswith("tick")]
+            assert told == [f"tick {number}" for number in range(len(told))]
+            assert kinds.count(Kind.NOTE) == 0, "nothing was refused"
+            assert await worker.end() == 0
+
+    asyncio.run(story())
+
+
 def test_clock_jumps_do_no_harm(tmp_path: Path) -> None:
     """A day forward, two back, while runs go on: nothing is timed by the wall clock."""
 
