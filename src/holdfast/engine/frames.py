@@ -7,7 +7,7 @@ what. Standard library only: the shim imports this.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from enum import IntEnum
 
 from holdfast.model.errors import HoldfastError
@@ -70,24 +70,32 @@ class Decoder:
         self._buffer = bytearray()
         self._max = max_body
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, data: bytes | memoryview) -> Generator[tuple[int, bytes], None, None]:
         """Add received bytes; yields each frame (type, body) that is complete."""
-        self._buffer += data
+        kept = len(self._buffer) > 0
+        if kept:
+            self._buffer += data
+        # Whole frames are taken from where they came: large documents are copied once only.
+        view = memoryview(self._buffer if kept else data)
         start = 0
         try:
-            while len(self._buffer) - start >= HEADER.size:
-                length, kind = HEADER.unpack_from(self._buffer, start)
+            while len(view) - start >= HEADER.size:
+                length, kind = HEADER.unpack_from(view, start)
                 if length > self._max:
                     message = f"a frame of {length} bytes was announced; {self._max} is the limit"
                     raise FrameError(message)
                 end = start + HEADER.size + length
-                if len(self._buffer) < end:
+                if len(view) < end:
                     break
-                body = bytes(self._buffer[start + HEADER.size : end])
+                body = bytes(view[start + HEADER.size : end])
                 start = end
                 yield kind, body
         finally:
-            del self._buffer[:start]
+            view.release()
+            if kept:
+                del self._buffer[:start]
+            else:
+                self._buffer += data[start:]
 
     @property
     def pending(self) -> int:

@@ -136,6 +136,7 @@ class Inlet:
         self._loop = loop
         self._file = descriptor
         self._decoder = Decoder()
+        self._read = bytearray(_READ)  # used again: as much anew each time costs more than reading
         self._on_frame = on_frame
         self._on_end = on_end
         self.resume()
@@ -168,14 +169,14 @@ class Inlet:
 
     def _readable(self) -> bool:
         try:
-            data = os.read(self._file, _READ)
+            count = os.readv(self._file, [self._read])
         except BlockingIOError:
             return False
-        if not data:
+        if not count:
             self.close()
             self._on_end()
             return False
-        for kind, body in self._decoder.feed(data):
+        for kind, body in self._decoder.feed(memoryview(self._read)[:count]):
             self._on_frame(kind, body)
             if self._file < 0:
                 return False

@@ -19,8 +19,6 @@ const IN = 0;
 const OUT = 3;
 /** Bytes of text in one BLOB frame at most; as `CHUNK` in `holdfast.engine.frames`. */
 const PIECE = 256 * 1024;
-/** Characters of a document encoded at once: three bytes each at worst, so one BLOB frame. */
-const SLICE = Math.floor(PIECE / 3) - 1;
 /** Bytes of frames that wait at most. */
 const WAITING = 16 * 1024;
 /** As `MAX_BODY` in `holdfast.engine.frames`. */
@@ -135,15 +133,17 @@ export function stream(text) {
   const number = ++streams;
   let bytes = 0;
   for (let start = 0; start < text.length; ) {
-    let end = start + SLICE;
+    let end = start + PIECE;
     if (end >= text.length) end = text.length;
     else if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end -= 1; // keep the pair whole
-    const { written } = encodeInto(substring(text, start, end), subarray(outgoing, HEADER + 4));
+    const piece = substring(text, start, end);
+    // takes what fits: whole characters, fewer where they are longer
+    const { read, written } = encodeInto(piece, subarray(outgoing, HEADER + 4));
     putHeader(outgoing, 4 + written, Kind.BLOB);
     putNumber(number);
     writeAll(outgoing, HEADER + 4 + written);
     bytes += written;
-    start = end;
+    start += read;
   }
   putHeader(outgoing, 4, Kind.BLOB_END);
   putNumber(number);
