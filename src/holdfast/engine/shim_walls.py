@@ -39,8 +39,6 @@ NODE_FLAGS = (
     "--experimental-vm-modules",
     "--expose-internals",
     "--no-warnings",
-    # One run, one processor: V8 would collect garbage on the others, beside the neighbours.
-    "--single-threaded-gc",
     # Not the host's: a file that exists and may not be read would keep Node from starting.
     "--openssl-config=/dev/null",
 )
