@@ -37,6 +37,10 @@ _READ = frozenset({Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT,
 #: What the compiler may send; the engine may send everything but these last two.
 _COMPILERS = frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR})
 
+#: How an end is told, and what of a record else goes into evidence.
+_WORDS = ("error_type", "error_message")
+_FLAT = (*_WORDS, "reason", "severity", "step", "subtype", "name")
+
 
 class ProtocolViolation(Exception):  # noqa: N818 - states a fact, as the outcome of this name does
     """The run process sent what no honest one sends."""
@@ -152,6 +156,7 @@ class Recorder:
         return f"{name} ({size / MEBIBYTE:.1f} MB)" if size >= _LARGE else None
 
     def _read(self, kind: Kind, body: JsonObject) -> None:
+        _check_words(kind, body)
         if kind is Kind.PHASE:
             operation = body.get("operation")
             self.place = Place(
@@ -179,11 +184,10 @@ class Recorder:
             self._said(kind, body)
 
     def _said(self, kind: Kind, body: JsonObject) -> None:
-        names = ["error_type", "error_message"]
         if kind is Kind.RESULT:
-            self.result = {name: body.get(name) for name in ["reason", *names]}
+            self.result = {name: body.get(name) for name in ["reason", *_WORDS]}
         else:
-            names += ["severity", "step", "subtype", "position"]
+            names = [*_WORDS, "severity", "step", "subtype", "position"]
             self.error = {name: body[name] for name in names if name in body}
         self.on_said_end()
 
@@ -258,6 +262,16 @@ def _parsed(kind: int, body: bytes, limit: int) -> JsonObject:
         message = f"a record of type {Kind(kind).name} that is no JSON object"
         raise ProtocolViolation(message)
     return cast("JsonObject", value)
+
+
+def _check_words(kind: Kind, body: JsonObject) -> None:
+    """What goes into evidence must be flat: others stand deeper than we when they look into it."""
+    values = [body.get(name) for name in _FLAT]
+    position = body.get("position")
+    values += position.values() if isinstance(position, dict) else [position]
+    if any(isinstance(value, dict | list) for value in values):
+        message = f"a record of type {kind.name} with more than words"
+        raise ProtocolViolation(message)
 
 
 def _word(body: JsonObject, name: str) -> str:

@@ -107,7 +107,7 @@ class Deliverer:
         try:
             with JournalReader(self.folder.journal) as reader:
                 return postmortem.build(reader.read(last))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warn("postmortem.failed", run=self.run_id, why=error)
             return None
 

@@ -369,6 +369,10 @@ FRAMES = {
     "a document that never came": (18, '{"reason":"success","final_state":{"stream":1}}'),
     "no JSON": (13, "{]}"),
     "deep JSON": (11, "[" * 100_000),
+    "words that nest": (19, f'{{"error_message":{"[" * 700}{"]" * 700}}}'),
+    "a place that nests": (19, '{"error_type":"X","position":{"line":[1]}}'),
+    "a phase that nests": (11, '{"phase":"step","step":[["a"]]}'),
+    "a result that nests": (18, '{"reason":"success","error_type":{"a":1}}'),
     "a frame nobody knows": (200, ""),
 }
 
