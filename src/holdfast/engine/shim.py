@@ -343,7 +343,7 @@ class Shim:
             stop=(self.stop, self.stop_detail),
             started=self._started,
             layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
-            clean=Scrubber(self._request.credentials.values()).clean,
+            clean=lambda text: Scrubber(self._request.credentials.values()).clean(text),
         )
         outcome = classify(evidence)
         self._recorder.abandon_streams()

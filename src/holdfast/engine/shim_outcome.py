@@ -15,9 +15,9 @@ from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox.groups import Group
 
 #: A line of V8's report of its last collections: `Mark-Compact 410.1 (421.3) -> 408.9 (422.5) MB`.
-_COLLECTED = re.compile(r"-> ([0-9.]+) \([0-9.]+\) MB")
+_COLLECTED = re.compile(r"-> ([0-9]{1,9}(?:\.[0-9]+)?) \([0-9.]+\) MB")
 #: Where a frame of V8's native stack lies on this machine: of use to nobody who reads evidence.
-_NATIVE_PATH = re.compile(r"\[/[^\]\n]*/([^/\]\n]+)\]")
+_NATIVE_PATH = re.compile(r"\[/[^][\n]*/([^][/\n]+)\]")
 _EVIDENT_TAIL = 4096
 
 
@@ -44,7 +44,7 @@ def gather(
     failed_early = not compiled and compiler.pid != 0 and not _died_alone(engine, compiler)
     process = compiler if failed_early else engine
     said = process.error.text() if process.pid else ""
-    tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:]
+    tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:] if said else ""
     heaps = [float(size) for size in _COLLECTED.findall(tail)]
     end = process.end
     notes: JsonObject = {}

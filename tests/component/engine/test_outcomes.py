@@ -221,6 +221,14 @@ def test_credentials_stay_out_of_the_evidence(running: Running) -> None:
             assert secret.encode() not in path.read_bytes(), path
 
 
+def test_numbers_that_only_look_like_v8s_are_no_obstacle(running: Running) -> None:
+    fakes = "-> 1.2.3 (4) MB -> " + "9" * 400 + " (1) MB [/[/a/b]"
+    say = f"process.getBuiltinModule('fs').writeSync(2, '{fakes}');"
+    ended = run(running, operation(f"{ESCAPE} {say} process.exit(3);"))
+    assert ended.outcome.error_type == "ExitError"
+    assert ended.evidence["stderr_tail"] == fakes.replace("/a/", "")
+
+
 def test_runs_side_by_side(running: Running) -> None:
     from holdfast.engine.client import Engine
 
