@@ -8,6 +8,7 @@ raises `Refused`, whose response goes to the worker and into the run's notes.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,7 +216,10 @@ def _examined(sender: Sender, event: m.RunComplete) -> str | None:
     """The post-mortem as it is kept: without secrets, and only of a bearable size."""
     if event.postmortem is None:
         return None
-    text = json.dumps(_cleaned(event.postmortem, sender))
+    try:
+        text = json.dumps(_cleaned(event.postmortem, sender))
+    except RecursionError:  # nested deeper than any of ours: the outcome counts without it
+        return None
     return text if len(text) <= _LARGEST_POSTMORTEM else None
 
 
@@ -225,8 +229,9 @@ def _cleaned(value: Json, sender: Sender) -> Json:
     if isinstance(value, list):
         return [_cleaned(item, sender) for item in value]
     if isinstance(value, dict):
-        return {key: _cleaned(item, sender) for key, item in value.items()}
-    return value
+        return {str(sender.text(key)): _cleaned(item, sender) for key, item in value.items()}
+    # What JSON cannot say, Python reads and writes all the same; our own API would not.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _final_state(reason: str) -> RunState:

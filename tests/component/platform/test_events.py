@@ -329,9 +329,14 @@ def test_secrets_are_cleaned_from_logs_errors_and_shown_data(served: Served) -> 
         talk.ok("step:complete", end)
         talk.complete(
             reason="fail", error_type="JobError", error_message="401 for hunter22",
-            postmortem={"last_lines": ["JOB info hunter22"], "evidence": {"n": 1}},
+            postmortem={
+                "last_lines": ["JOB info hunter22"],
+                "evidence": {"n": 1, "nan": float("nan"), "half \ud800, hunter22": "\udfff"},
+            },
         )  # fmt: skip
-    examined = {"last_lines": ["JOB info ***"], "evidence": {"n": 1}}
+    evidence = {"n": 1, "nan": None, "half \ufffd, ***": "\ufffd"}
+    examined = {"last_lines": ["JOB info ***"], "evidence": evidence}
+    assert served.client.get(f"/runs/{talk.id}").status_code == 200
     assert served.run(talk.id)["postmortem"] == examined
     assert served.logs(talk.id) == ["logging in as jo with ***", "again ***"]
     assert served.run(talk.id)["error_message"] == "401 for ***"

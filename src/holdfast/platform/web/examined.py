@@ -10,6 +10,7 @@ from holdfast.model.limits import MEBIBYTE
 
 #: The picture of memory over time, in units of its own.
 WIDTH, HEIGHT = 600, 90
+_MOST = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _event(item: JsonObject) -> tuple[str, str]:
 
 
 def _peak(memory: JsonObject) -> str | None:
-    counters, limit = _object(memory.get("counters")), memory.get("limit_mb")
+    counters, limit = _object(memory.get("counters")), _number(memory.get("limit_mb"))
     peak, heap = _number(counters.get("peak")), _number(counters.get("heap"))
     if peak is None or limit is None:
         return None
@@ -91,4 +92,7 @@ def _list(value: Json) -> list[Json]:
 
 
 def _number(value: Json) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Only what can be drawn: milliseconds and bytes that a machine could have measured."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if 0 <= value <= _MOST else None  # no NaN either
+    return None
