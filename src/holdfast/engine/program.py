@@ -100,22 +100,34 @@ def _escaped(found: re.Match[str]) -> str:
 def install(config: EngineConfig) -> Path:
     """Lay the joined program into the data folder; returns what Node.js is to be started with.
 
-    Its folder is named by what it was made of and for, so that a program is never changed.
-    Raises EngineError.
+    Its folder is named by what it was made of and for, so that a program is never changed; one
+    that a power cut left damaged is laid again. Raises EngineError.
     """
     text = join(config.program)
     own = [text, *((config.program.parent / name).read_text() for name in (LOADER, _MAKER))]
-    node = config.node.stat()
+    files = dict(zip((_JOINED, LOADER, _MAKER), own, strict=True))
+    try:
+        node = config.node.stat()
+    except OSError as error:
+        message = f"Node.js cannot be found at {config.node}: {error.strerror}"
+        raise EngineError(message, fix="Install Holdfast again.") from error
     made_of = json.dumps([*own, str(config.node), node.st_size, node.st_mtime_ns])
     folder = config.data / "program" / hashlib.sha256(made_of.encode()).hexdigest()[:16]
     try:
-        if not (folder / LOADER).is_file():
-            _lay(folder, dict(zip((_JOINED, LOADER, _MAKER), own, strict=True)))
-        _forget_others(folder)
+        if not _is_whole(folder, files):
+            shutil.rmtree(folder, ignore_errors=True)
+            _lay(folder, files)
     except OSError as error:
         message = f"The engine's program cannot be laid into {folder}: {error.strerror}"
         raise EngineError(message, fix="Choose a data folder that can be written to.") from error
     return folder / LOADER
+
+
+def _is_whole(folder: Path, files: dict[str, str]) -> bool:
+    try:
+        return all((folder / name).read_bytes() == files[name].encode() for name in files)
+    except OSError:
+        return False
 
 
 def _lay(folder: Path, files: dict[str, str]) -> None:
@@ -133,10 +145,13 @@ def _lay(folder: Path, files: dict[str, str]) -> None:
             raise
 
 
-def _forget_others(folder: Path) -> None:
-    for other in folder.parent.iterdir():
-        if other.name != folder.name:
-            shutil.rmtree(other, ignore_errors=True)
+def forget_others(program: Path) -> None:
+    """Remove the programs of earlier versions; for the only engine that serves the data folder."""
+    folder = program.parent
+    if program.name == LOADER:
+        for other in folder.parent.iterdir():
+            if other.name != folder.name:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def cached(program: Path) -> bool:
@@ -152,7 +167,7 @@ def make_cache(config: EngineConfig, flags: Sequence[str]) -> None:
     folder = config.program.parent
     temporary = folder / f"{_CACHE}.{os.getpid()}"
     argv = [str(config.node), *flags, str(folder / _MAKER), str(temporary)]
-    with tempfile.TemporaryFile() as frames, suppress(OSError):
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as frames:
         frames.write(_trial())
         frames.seek(0)
         nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (1, 2, 3)]
@@ -161,8 +176,17 @@ def make_cache(config: EngineConfig, flags: Sequence[str]) -> None:
         _, status = os.waitpid(pid, 0)
         if status == 0:
             temporary.chmod(0o644)
+            _sync(temporary)  # V8 believes its words: torn by a power cut, no run would start
             temporary.rename(folder / _CACHE)
     temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 #: Goes through what most runs go through; the second step fails, as many do.

@@ -75,7 +75,7 @@ class Supervisor:
         signals = _signal_pipe()
         self._loop.read(signals, lambda: self._signalled(signals))
         self._loop.read(self._listener.fileno(), self._accept)
-        self._help(lambda: coroner.sweep(self._config, self._host.groups))
+        self._help(self._tidy)
         self._start_agent()
         if self._config.standby:
             self._make_cache()
@@ -102,6 +102,11 @@ class Supervisor:
                 connection.setblocking(True)
                 self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
         self._plan_standby()
+
+    def _tidy(self) -> None:
+        """What earlier engines have left; only now, when the socket says that none is alive."""
+        program.forget_others(self._config.program)
+        coroner.sweep(self._config, self._host.groups)
 
     @property
     def _own(self) -> tuple[EngineConfig, Host]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from holdfast.engine import program
-from holdfast.engine.config import JAVASCRIPT, EngineConfig
+from holdfast.engine.config import JAVASCRIPT, EngineConfig, EngineError
 from holdfast.engine.shim_walls import NODE_FLAGS
 
 TAKEN = "console.log(require(process.argv[1]).cachedDataRejected); process.exit()"
@@ -42,7 +45,41 @@ def test_a_changed_program_takes_the_place_of_the_earlier_one(tmp_path: Path) ->
     module = source / "clock.mjs"
     module.write_text(module.read_text() + "// changed\n")
     second = program.install(plain)
+    assert first.is_file()  # an engine may be using it
+    program.forget_others(second)
     assert list((plain.data / "program").iterdir()) == [second.parent] != [first.parent]
+
+
+def test_a_damaged_program_is_laid_again_without_its_cache(tmp_path: Path) -> None:
+    plain = EngineConfig(tmp_path, tmp_path / "socket")
+    laid = program.install(plain)
+    joined = laid.with_name("program.js")
+    whole = joined.read_bytes()
+    joined.write_bytes(whole[:1000] + bytes(len(whole) - 1000))
+    laid.with_name("program.js.cache").write_bytes(b"of the same day")
+    assert program.install(plain) == laid
+    assert joined.read_bytes() == whole
+    assert not program.cached(laid)
+
+
+def test_a_cache_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = EngineConfig(tmp_path, tmp_path / "socket")
+    config = replace(plain, program=program.install(plain))
+    synced: list[tuple[int, bool]] = []
+
+    def sync(file: int) -> None:
+        synced.append((os.fstat(file).st_ino, program.cached(config.program)))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    program.make_cache(config, NODE_FLAGS)
+    assert synced == [(config.program.with_name("program.js.cache").stat().st_ino, False)]
+
+
+def test_without_node_there_is_a_message(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"Node\.js cannot be found"):
+        program.install(EngineConfig(tmp_path, tmp_path / "socket", node=tmp_path / "none"))
 
 
 def test_a_cache_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
