@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,20 @@ def test_replaced_built_ins_of_the_host_do_not_change_what_is_sent(tmp_path: Pat
     ended = use(place, f"import {{ fn }} from '{NAME}'; export default [fn(s => ({{ data: 1 }}))]")
     assert output(ended) == {"data": 1}
     assert len(one(ended, Kind.RESULT)["timestamp"]) == 16
+
+
+GONE = "state.constructor.constructor(\"process.kill(process.pid, 'SIGKILL')\")()"
+LAST_WORDS = [
+    (f"{GONE}; export default []", f"Resolved adaptor {NAME} to version 1.0.0"),
+    (f"export default [() => ({{ toJSON() {{ {GONE}; }} }})]", "a completed in "),
+]
+
+
+@pytest.mark.parametrize(("code", "last"), LAST_WORDS)
+def test_what_was_said_before_the_authors_code_runs_is_not_lost_with_it(
+    tmp_path: Path, code: str, last: str
+) -> None:
+    place = adaptor(tmp_path, "1.0.0", {"i.mjs": "export const v = 1;"})
+    ended = use(place, f"import {{ v }} from '{NAME}'; {code}")
+    assert ended.code == -signal.SIGKILL
+    assert lines(ended, "R/T")[-1][0].startswith(last)

@@ -3,6 +3,7 @@
 
 import vm from 'node:vm';
 
+import { release } from './channel.mjs';
 import { Fault } from './faults.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
@@ -108,6 +109,7 @@ function ownGlobals(globals) {
 export async function evaluate(code, identifier, context, link) {
   const module = new vm.SourceTextModule(code, { context, identifier });
   await module.link(link);
+  release();
   await module.evaluate();
   return module.namespace;
 }

@@ -100,7 +100,10 @@ export class Step {
   #settle(result, state, started) {
     const { run, plan } = this;
     this.measure.sample();
-    run.phase('serialise', plan);
+    if (this.fault === undefined) {
+      run.log.success(`${this.label} completed in ${duration(this.measure.elapsed)}`);
+    }
+    run.phase('serialise', plan); // the line before it goes along: `toJSON` is the author's code
     try {
       if (this.fault?.name === 'TimeoutError') throw this.fault;
       this.#leave(result, state, started);
@@ -121,7 +124,6 @@ export class Step {
     const { run, plan, fault } = this;
     const took = milliseconds() - started;
     if (fault === undefined) {
-      run.log.success(`${this.label} completed in ${duration(this.measure.elapsed)}`);
       this.document = run.cleaner.document(result);
       return;
     }
