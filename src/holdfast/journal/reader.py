@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ from holdfast.journal.errors import JournalDamaged
 from holdfast.journal.record import HEADER, HOP, MAGIC, MAX_BODY, Record, announced, decode
 
 _CHUNK = 256 * 1024
+#: What `find` reads at a time.
+_WINDOW = 1024 * 1024
 
 
 class JournalReader:
@@ -78,23 +79,28 @@ class JournalReader:
         Many times faster than `read`: of the records in between only the numbering is checked.
         What is yielded has been checked whole. Leaves the place of `read` where it is.
         """
-        size = os.fstat(self._file).st_size
-        if size <= len(MAGIC):
-            return
-        with mmap.mmap(self._file, size, prot=mmap.PROT_READ) as data, memoryview(data) as view:
-            offset, sequence, unpack = len(MAGIC), 1, HOP.unpack_from
-            end, header = size - HEADER.size, HEADER.size
-            while offset <= end:  # thousands of times in each journal: nothing more in here
-                length, number, kind = unpack(view, offset)
+        # Not mapped: where the disk fails, or the writer takes back what it could not sync, a look
+        # into a mapped file ends the process, and not with an OSError.
+        offset, sequence, header, unpack = len(MAGIC), 1, HEADER.size, HOP.unpack_from
+        size = _WINDOW
+        while len(data := os.pread(self._file, size, offset)) >= header:
+            at, end, at_end = 0, len(data) - header, len(data) < size
+            size = _WINDOW
+            while at <= end:  # thousands of times in each journal: nothing more in here
+                length, number, kind = unpack(data, at)
                 if number != sequence:
                     return
                 if kind in kinds:
-                    record = decode(view, offset, offset, number)
+                    record = decode(memoryview(data), at, offset + at, number)
                     if record is None:
-                        return
+                        size = max(_WINDOW, header + length)
+                        if at_end or at + header + length <= len(data) or length > MAX_BODY:
+                            return  # torn, or damaged
+                        break
                     yield record
                 sequence += 1
-                offset += header + length
+                at += header + length
+            offset += at
 
     @property
     def tail_bytes(self) -> int:
