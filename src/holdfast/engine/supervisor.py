@@ -40,6 +40,9 @@ _STEADY_SECONDS = 60.0
 _BACKLOG = 256
 #: A standby shim is made this long after a run came, so that the run has the processor first.
 _STANDBY_SECONDS = 0.05
+#: Without standby shims: from the end of the first run until the cache is made. The engine
+#: of a lone run has ended by then.
+_CACHE_SECONDS = 5.0
 #: After this long without a run, one standby shim fewer is kept.
 _CALM_SECONDS = 30.0
 #: Share of the machine's memory that must be free for a further standby process.
@@ -156,7 +159,7 @@ class Supervisor:
             self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
 
     def _make_cache(self) -> None:
-        """Once, where there is none; standby shims wait for it. One lone run does not need it."""
+        """Once, where there is none; standby shims wait for it."""
         if self._cache_maker is None:
             self._cache_maker = 0
             if not program.cached(self._config.program):
@@ -250,7 +253,8 @@ class Supervisor:
             self._loop.after("standby", _CALM_SECONDS, self._make_standby)
         folder = os.read(tell, 4096).decode().strip()
         os.close(tell)
-        self._make_cache()
+        if self._cache_maker is None and not self._loop.has("cache"):
+            self._loop.after("cache", _CACHE_SECONDS, self._make_cache)
         if not clean:
             self._help(lambda: self._bury(folder))
 

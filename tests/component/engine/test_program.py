@@ -13,6 +13,8 @@ import pytest
 from holdfast.engine import program
 from holdfast.engine.config import JAVASCRIPT, EngineConfig, EngineError
 from holdfast.engine.shim_walls import NODE_FLAGS
+from support.engine import engine, run
+from support.waiting import eventually
 
 TAKEN = "console.log(require(process.argv[1]).cachedDataRejected); process.exit()"
 
@@ -80,6 +82,15 @@ def test_a_cache_is_on_disk_before_it_has_its_name(
 def test_without_node_there_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"Node\.js cannot be found"):
         program.install(EngineConfig(tmp_path, tmp_path / "socket", node=tmp_path / "none"))
+
+
+def test_no_cache_is_made_for_a_lone_run(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        run(running, "fn(state => state)")
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        eventually(lambda: children.read_text() == "", "the end of its shim and of helpers")
+    assert list(tmp_path.glob("program/*/load.cjs")) != []
+    assert list(tmp_path.glob("program/*/*.cache*")) == []
 
 
 def test_a_cache_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
