@@ -6,7 +6,7 @@ STAMP := $(VENV)/.synced
 # Some images forbid bytecode, which makes every start of Python three times as slow.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check bench chaos conformance clean setup
+.PHONY: demo test check bench chaos kernel conformance clean setup
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
 	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
+
+kernel: $(STAMP)          ## tests on a kernel with control groups of version 2, in an emulator
+	$(BIN)/python scripts/on_own_kernel.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
