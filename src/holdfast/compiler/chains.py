@@ -45,25 +45,25 @@ def rewrite_chains(
     stack = [root]
     while stack:
         node = stack.pop()
-        if node.type in _BARRIERS or node in wrapped or _is_block(node, source.text):
+        kind = node.type
+        if kind in _BARRIERS or node in wrapped:
             continue
-        if is_top_level_object(node):
+        if kind == "object" and (_is_block(node, source.text) or is_top_level_object(node)):
             continue
-        links = _links(node, source.text)
+        links = _links(node, source.text) if kind == "call_expression" else []
         if links:
             base = bare(_callee(links[-1]).children[0])
             if _is_operation(base):
                 chains.append(_rewrite(links, base, source, edits, helper))
                 continue
-        stack.extend(reversed(node.children))
+        stack.extend(node.children[::-1])
     return chains
 
 
 def _is_block(node: Node, text: str) -> bool:
     """`{a: 1}` at the start of a statement is read as an object; it is a block."""
     return (
-        node.type == "object"
-        and node.parent is not None
+        node.parent is not None
         and node.parent.type == "expression_statement"
         and text[node.parent.start] == "{"
     )
@@ -144,11 +144,16 @@ def _rewrite(
     return Chain(links[0], operation, inside, dropped)
 
 
-def is_dropped(chains: list[Chain], offset: int) -> bool:
-    """Whether the module has no more what the author has there."""
-    index = bisect_right(chains, offset, key=lambda chain: chain.call.start) - 1
-    dropped = chains[index].dropped if index >= 0 else None
-    return dropped is not None and dropped[0] <= offset < dropped[1]
+def kept(chains: list[Chain], uses: list[Use]) -> list[Use]:
+    """The uses that are still there: not those in the arguments that chains have dropped."""
+    dropped = [chain.dropped for chain in chains if chain.dropped is not None]
+    return [use for use in uses if not _within(dropped, use.node.start)] if dropped else uses
+
+
+def _within(ranges: list[tuple[int, int]], offset: int) -> bool:
+    """Whether one of the ranges, which are in order, holds this offset."""
+    index = bisect_right(ranges, (offset, 1 << 62)) - 1
+    return index >= 0 and offset < ranges[index][1]
 
 
 def captured(chains: list[Chain], uses: list[Use]) -> set[Node]:

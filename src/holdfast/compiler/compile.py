@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from holdfast.compiler.analysis import Reading, read
-from holdfast.compiler.chains import Chain, captured, is_dropped, rewrite_chains, waiting
+from holdfast.compiler.chains import Chain, captured, kept, rewrite_chains, waiting
 from holdfast.compiler.edit import Edits, Segment, length, position_map
 from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hoist, shortened
 from holdfast.compiler.holders import embedded_data
@@ -131,9 +131,10 @@ def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | No
         raise _error_at(waits, text, name, "an operation cannot wait in .then() or .catch()")
     if chains:
         uses.module.names.add(HELPER)
-    uses.uses[:] = [use for use in uses.uses if not is_dropped(chains, use.node.start)]
+    uses.uses = kept(chains, uses.uses)
     lost = captured(chains, uses.uses)
-    uses.uses[:] = [use for use in uses.uses if use.node not in lost]
+    if lost:
+        uses.uses = [use for use in uses.uses if use.node not in lost]
     lines = sorted({text.position(node.start)[0] for node in lost})
     return [
         f"The name p on line {line} means the promise of the chain it stands in, "

@@ -64,12 +64,12 @@ def read_soundly(
                 sound = False
                 break
             tree, copy = repaired
-        root, misread = convert(tree, place, embedded)
+        root, misread = convert(tree, copy, place, embedded)
         again = _join(_separate(copy, misread.overrun), misread.words)
         if again == copy:
             return root, True
         copy, tree = again, parse(again)
-    root, misread = convert(tree, place, embedded)
+    root, misread = convert(tree, copy, place, embedded)
     return root, sound and not is_broken(tree) and not misread.overrun
 
 
