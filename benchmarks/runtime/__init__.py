@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from benchmarks.runtime.agent import agent_mb  # noqa: E402 it needs those helpers too
 from fixtures.adaptors import COMMON, OVERRIDES  # noqa: E402 the tests' helpers are not installed
 from holdfast.adaptors import Store  # noqa: E402
 from holdfast.engine.client import (  # noqa: E402
@@ -158,6 +159,7 @@ async def large(bench: Bench) -> None:
     at_most(f"  heap it needs, MB ({copy:.1f} a copy)",
             peak_heap_mb(folder) - peak_heap_mb(without), copy * 3)  # fmt: skip
     at_most("  what the shim needs for it, MB (no copy)", busy - idle, size / 2)
+    at_most("  what the agent needs for it, MB (no copy)", await agent_mb(STATE_MB), size / 2)
 
 
 async def shim_peak_mb(bench: Bench, run: Coroutine[Any, Any, T]) -> tuple[float, T]:
