@@ -65,7 +65,7 @@ class Edits:
                 _add_range(out, start, edit.start)
                 if edit.end < end:
                     work.append(((edit.end, end), owner))
-                work.extend((inner, edit) for inner in reversed(edit.parts))
+                work += [(inner, edit) for inner in reversed(edit.parts)]
             else:
                 _add_range(out, start, end)
         return out
@@ -131,7 +131,7 @@ def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
         return entries
     position, text = source.position, source.text
     line = column = 1
-    author = (1, 1)
+    author, done = (1, 1), 0  # where the last range ended, and its offset
     for segment in segments:
         if isinstance(segment, str):
             entries.append([line, column, *author, 1])
@@ -142,8 +142,10 @@ def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
             else:
                 column += utf16_units(segment)
             continue
-        begin, author = position(segment[0]), position(segment[1])
-        if not _goes_on(entries, line, column, begin, text[segment[0]]):
+        start, end = segment
+        begin = author if start == done else position(start)
+        author, done = position(end), end
+        if not _goes_on(entries, line, column, begin, text[start]):
             entries.append([line, column, *begin])
         column = author[1] if author[0] > begin[0] else column + author[1] - begin[1]
         line += author[0] - begin[0]
