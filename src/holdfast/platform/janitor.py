@@ -52,7 +52,7 @@ async def sweep(platform: Platform) -> None:
 
 
 def _unfinished(connection: Connection) -> list[Row[Any]]:
-    return list(connection.execute(select(t.runs).where(t.UNDER_WAY)))
+    return list(connection.execute(select(*t.LISTED_RUN).where(t.UNDER_WAY)))
 
 
 async def _look_at(platform: Platform, run: Row[Any], at: int) -> None:

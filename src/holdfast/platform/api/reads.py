@@ -25,7 +25,7 @@ _UNFINISHED = ("available", "claimed", "started")
 
 
 async def runs(request: Request) -> Response:
-    query = select(t.runs).order_by(t.runs.c.inserted_at.desc(), t.runs.c.id)
+    query = select(*t.LISTED_RUN).order_by(t.runs.c.inserted_at.desc(), t.runs.c.id)
     for name in ("state", "workflow_id", "work_order_id"):
         if (value := request.query_params.get(name)) is not None:
             query = query.where(t.runs.c[name] == value)

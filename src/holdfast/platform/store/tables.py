@@ -346,6 +346,9 @@ workers = Table(
     _time("last_heartbeat_at", required=True),
 )
 
+#: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
+LISTED_RUN = [column for column in runs.c if column.name != "postmortem"]
+
 #: Conditions written out, not bound, so that the partial indexes above serve them.
 WAITING = runs.c.state == literal("available", literal_execute=True)
 UNDER_WAY = runs.c.state.in_(

@@ -26,7 +26,7 @@ def run_rows(
     """Runs with the names of workflow and project, newest first."""
     r, w, p = t.runs.c, t.workflows.c, t.projects.c
     query = (
-        select(t.runs, w.name.label("workflow_name"), p.name.label("project_name"))
+        select(*t.LISTED_RUN, w.name.label("workflow_name"), p.name.label("project_name"))
         .join(t.workflows, w.id == r.workflow_id)
         .join(t.projects, p.id == r.project_id)
         .order_by(r.inserted_at.desc(), r.id)
