@@ -191,5 +191,5 @@ def test_an_expired_token_of_a_live_claim_still_joins(served: Served) -> None:
         again = worker.push(f"run:{talk.id}", "phx_join", {"token": old})
         assert again["status"] == "ok"
         assert again["response"]["holdfast"] == {
-            "window": 64, "batch_logs": True, "idempotent": True,
+            "window": 64, "batch_logs": True, "idempotent": True, "postmortem": True,
         }  # fmt: skip
