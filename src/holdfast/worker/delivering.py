@@ -17,7 +17,7 @@ from holdfast.protocol.frames import Raw, Reply
 from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
 from holdfast.testing import faults
 from holdfast.worker import events, log
-from holdfast.worker.casebook import keep_notes
+from holdfast.worker.casebook import keep_notes, kept_notes
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.delivery import Delivery, Shipment
@@ -62,6 +62,7 @@ class Deliverer:
             if position.delivery is not Ending.OPEN:
                 return position.delivery
             delivery = Delivery(position)
+            delivery.know(kept_notes(self.folder))
             with JournalReader(
                 self.folder.journal, after=position.sequence, offset=position.offset
             ) as reader:

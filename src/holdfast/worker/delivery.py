@@ -15,12 +15,15 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 | connection lost | sent again after the rejoin (W9) |
 | channel crashed | sent again; the first unanswered event, after `CRASHES` of them, is noted |
 | channel closed | sent again after the rejoin |
+
+Only log lines are sent ahead of answers: what comes behind any other event waits for its fate, for
+that may change it (lines of a step that was refused go without the step).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from holdfast.journal import Delivery as Mark
@@ -30,10 +33,18 @@ from holdfast.model.record import Kind
 from holdfast.protocol.backoff import Backoff
 from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Reply
-from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension, means_known
+from holdfast.protocol.messages import (
+    RUN_BATCH_LOGS,
+    STEP_START,
+    Extension,
+    LogLine,
+    StepStart,
+    means_known,
+)
 from holdfast.worker import events
 from holdfast.worker.events import Event
 
+NO_ANSWER = "no answer"
 TIMEOUTS = 5
 CRASHES = 5
 FINAL_REFUSALS = 5
@@ -108,6 +119,7 @@ class Delivery:
     given_up: str | None = None  # why the platform will not take the outcome
     notes: list[JsonObject] = field(default_factory=list)  # for the journal; the shell takes them
     not_before: float = 0.0
+    unknown_steps: set[str] = field(default_factory=set)  # whose start the platform refused
     _queue: deque[Item] = field(default_factory=deque)
     _flying: list[Shipment] = field(default_factory=list)
     _sources: deque[_Source] = field(default_factory=deque)
@@ -126,6 +138,13 @@ class Delivery:
         self.batch_limit = limit if batch or offer.batch_logs else 1
         self.batch_seconds = batch_seconds
         self.identities = offer.idempotent
+
+    def know(self, notes: Iterable[JsonObject]) -> None:
+        """Take over what an earlier process noted of this run."""
+        for note in notes:
+            refused = note.get("what") == "refused" and note.get("why") != NO_ANSWER
+            if refused and note.get("event") == STEP_START:
+                self.unknown_steps.add(str(note.get("step_id")))
 
     # From the journal
 
@@ -155,7 +174,7 @@ class Delivery:
             if self._skip:
                 self._skip -= 1
             else:
-                self._queue.append(Item(event, now))
+                self._queue.append(Item(self._as_known(event), now))
         self._advance()
 
     # To the platform
@@ -167,7 +186,7 @@ class Delivery:
         if self._resend and self._flying:
             return None  # first the fate of all that is out, then again from the front
         self._resend = False
-        if len(self._flying) >= self.window:
+        if len(self._flying) >= self.window or self._awaits_fate():
             return None
         shipment = self._shipment(now)
         if shipment is None:
@@ -179,6 +198,10 @@ class Delivery:
             item.flying = True
         self._flying.append(shipment)
         return shipment
+
+    def _awaits_fate(self) -> bool:
+        """Whether something is out on which depends what comes behind it."""
+        return bool(self._flying) and not self._flying[-1].items[0].event.is_log
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""
@@ -234,7 +257,7 @@ class Delivery:
             if loss is None:
                 item.timeouts += 1
                 if item.timeouts >= TIMEOUTS and not item.event.is_final:
-                    self._give_up_on(item, "no answer")
+                    self._give_up_on(item, NO_ANSWER)
             elif loss is Loss.CONNECTION:
                 item.losses += 1
                 if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
@@ -304,6 +327,15 @@ class Delivery:
             return
         self._note("refused", item.event, why)
         item.accepted = True
+        if isinstance(item.event.body, StepStart) and why != NO_ANSWER:
+            self.unknown_steps.add(item.event.body.step_id)
+            for other in self._queue:
+                other.event = self._as_known(other.event)
+
+    def _as_known(self, event: Event) -> Event:
+        """The event without a step that the platform does not know."""
+        unknown = isinstance(event.body, LogLine) and event.body.step_id in self.unknown_steps
+        return event.leaving_out("step_id") if unknown else event
 
     def _note(self, what: str, event: Event, why: str) -> None:
         note: JsonObject = {"what": what, "event": event.name, "why": why}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -68,14 +69,60 @@ def test_one_after_the_other_where_nothing_else_was_offered() -> None:
 
 def test_a_window_and_batches_where_they_were_offered() -> None:
     delivery = begin(whole_run(logs=120), offer=FAST)
-    names = []
-    while (shipment := delivery.next(0.0)) is not None:
-        names.append((shipment.name, len(shipment.items)))
-    assert names == [
-        ("run:start", 1), ("run:log", 1), ("step:start", 1), ("run:batch_logs", 50),
-        ("run:batch_logs", 50), ("run:batch_logs", 20), ("step:complete", 1),
-        ("run:batch_logs", 2), ("run:complete", 1),
+    rounds = []
+    while flying := list(iter(partial(delivery.next, 0.0), None)):
+        rounds.append([(shipment.name, len(shipment.items)) for shipment in flying])
+        for shipment in flying:
+            delivery.answered(shipment, OK, 0.0)
+    assert rounds == [
+        [("run:start", 1)],
+        [("run:log", 1), ("step:start", 1)],
+        [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20),
+         ("step:complete", 1)],
+        [("run:batch_logs", 2), ("run:complete", 1)],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_lines_of_a_refused_step_go_without_it_in_their_order(restarted: bool) -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    for number in range(3):
+        tape.log(f"{number}", step="s")
+    tape.add(Kind.OUTCOME, reason="success")
+    delivery = begin(tape, offer=FAST)
+    start = delivery.next(0.0)
+    assert start is not None
+    assert delivery.next(0.0) is None, "its fate decides what is sent of the lines"
+    delivery.answered(start, refusal(), 0.0)
+    if restarted:
+        notes, position = delivery.notes, delivery.position
+        delivery = Delivery(position)
+        delivery.know(notes)
+        delivery.adapt(FAST, batch=False, limit=50, batch_seconds=0)
+        for record in tape.records:
+            if record.sequence > position.sequence:
+                delivery.feed(record, 0.0)
+    sent = [shipment.events for shipment in iter(partial(delivery.next, 0.0), None)]
+    lines = [event for event, *_ in sent[:3]]
+    assert [event.body.message for event in lines] == [["0"], ["1"], ["2"]]  # type: ignore[union-attr]
+    assert all("step_id" in event.without for event in lines)
+    assert delivery.unknown_steps == {"s"}
+
+
+def test_a_step_whose_start_was_not_answered_may_be_known() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.log("0", step="s")
+    delivery = begin(tape, offer=FAST)
+    for now in range(module.TIMEOUTS):
+        start = delivery.next(now * 100.0)
+        assert start is not None
+        delivery.unanswered(start, None, now * 100.0)
+    line = delivery.next(1e6)
+    assert line is not None
+    assert line.name == "run:log"
+    assert line.events[0].without == frozenset()
 
 
 def test_the_mark_stays_before_the_result_until_the_outcome_is_accepted() -> None:
