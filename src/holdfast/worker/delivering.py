@@ -70,8 +70,12 @@ class Deliverer:
                     self._changed.clear()
                     now = self.channel.connection.now()
                     await self._feed(delivery, reader, now)
-                    self._send(delivery, now)
+                    # Before anything is sent that follows from it, what was refused is kept: a
+                    # successor that did not know would send again what others already passed.
                     self._keep_mark(delivery, mark)
+                    self._send(delivery, now)
+                    if delivery.notes:  # of what was too large to be sent
+                        self._keep_mark(delivery, mark)
                     if delivery.finished:
                         return Ending.COMPLETE
                     if self.given_up is not None or delivery.given_up is not None:
