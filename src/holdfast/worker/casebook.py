@@ -187,7 +187,10 @@ class Casebook:
     def put_away(self, folder: RunFolder, *, keep: bool) -> None:
         """Move a run whose delivery is over out of the way; may be done again after a kill."""
         if notes := kept_notes(folder):
-            self.append(folder, *((Kind.NOTE, note) for note in notes))
+            # Killed behind this once, it has them: all, or a beginning of them.
+            with JournalReader(folder.journal) as reader:
+                there = sum(record.kind == Kind.NOTE for record in reader.read())
+            self.append(folder, *((Kind.NOTE, note) for note in notes[there:]))
         folder.notes.unlink(missing_ok=True)
         self._vault.forget(folder.path)
         for path in folder.path.iterdir():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.journal import Delivery, JournalReader, Mark
+from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.worker.casebook import Case, Casebook, Unread, keep_notes
 from holdfast.worker.vault import Vault, VaultError
@@ -70,6 +71,22 @@ def test_notes_kept_before_a_kill_reach_the_journal_once(book: Casebook) -> None
     with JournalReader(kept / "journal") as reader:
         notes = [record.json() for record in reader.read() if record.kind == Kind.NOTE]
     assert notes == [{"what": "refused", "event": "run:log"}]
+
+
+@pytest.mark.parametrize("there", [0, 1, 2])
+def test_notes_that_reached_the_journal_before_a_kill_are_not_added_again(
+    book: Casebook, there: int
+) -> None:
+    """The agent dies while it moves them (chaos, seed 20261127)."""
+    case = opened(book)
+    notes: list[JsonObject] = [{"what": "refused", "event": name} for name in ("a", "b")]
+    book.append(case.folder, (Kind.OUTCOME, {"reason": "success"}))
+    keep_notes(case.folder, notes)
+    book.append(case.folder, *((Kind.NOTE, note) for note in notes[:there]))
+    book.put_away(case.folder, keep=True)
+    with JournalReader(book.archive / "r1" / "journal") as reader:
+        found = [record.json() for record in reader.read() if record.kind == Kind.NOTE]
+    assert found == notes
 
 
 def test_a_token_of_a_later_claim_counts(book: Casebook) -> None:
