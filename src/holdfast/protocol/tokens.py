@@ -131,7 +131,7 @@ def expiry_of(token: str) -> float | None:
     try:
         _, body, _ = token.split(".")
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return _number(claims.get("exp")) if isinstance(claims, dict) else None
 

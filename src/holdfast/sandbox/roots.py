@@ -1,4 +1,8 @@
-"""A file tree of its own for a run: only what it needs, read-only, and a small scratch."""
+"""A file tree of its own for a run: only what it needs, read-only, and a small scratch.
+
+Few path objects: this runs in a process just forked, where each object touched is a page copied.
+"""
+# ruff: noqa: PTH103, PTH114, PTH115, PTH116, PTH120, PTH211 - see above
 
 from __future__ import annotations
 
@@ -53,21 +57,21 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 
 def _show(new: str, path: str, made: set[str]) -> None:
-    """`made`: folders of the new tree that are there already. No path objects: they cost more."""
+    """`made`: folders of the new tree that are there already."""
     target = new + path
-    parent = os.path.dirname(path)  # noqa: PTH120
+    parent = os.path.dirname(path)
     if parent not in made:
-        os.makedirs(new + parent, exist_ok=True)  # noqa: PTH103
+        os.makedirs(new + parent, exist_ok=True)
         made.add(parent)
-    if parent == "/" and os.path.islink(path):  # noqa: PTH114
-        os.symlink(os.readlink(path), target)  # noqa: PTH115, PTH211 - /lib -> usr/lib: shown itself
+    if parent == "/" and os.path.islink(path):
+        os.symlink(os.readlink(path), target)  # /lib -> usr/lib: shown itself
         return
     try:
-        folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
+        folder = stat.S_ISDIR(os.stat(path).st_mode)
     except OSError:
         return  # it leads nowhere
     if folder:
-        os.makedirs(target, exist_ok=True)  # noqa: PTH103
+        os.makedirs(target, exist_ok=True)
     else:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC))
     kernel.mount(path, target, None, _BIND | _RECURSIVE)

@@ -7,7 +7,7 @@ import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 
 const MEBIBYTE = 1024 * 1024;
 /** Of documents from this size on (characters) no two generations are kept at a time. */
-const LARGE = 8 * MEBIBYTE;
+const COLLECTED_FROM = 8 * MEBIBYTE;
 
 /**
  * One JSON document that several readers may take. Kept as text, so that a large state exists
@@ -38,7 +38,7 @@ export class Document {
   take() {
     this.readers -= 1;
     if (this.readers > 0) return parse(this.text);
-    const large = this.text.length >= LARGE;
+    const large = this.text.length >= COLLECTED_FROM;
     if (large && this.value === undefined) collectGarbage(); // what the step before worked with
     const value = this.value ?? parse(this.text);
     // large states exist often enough: not once more as text while the step runs
