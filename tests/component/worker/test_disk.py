@@ -111,14 +111,17 @@ def test_a_disk_that_fails_for_a_while_loses_nothing_of_the_run(
 
     async def story() -> None:
         plan = tmp_path / "faults.json"
-        # Per process: an agent with one run comes to 2, its shim to more.
-        faults = [{"action": "error", "errno": "EIO", "on": number} for number in range(4, 8)]
+        armed = [tmp_path / f"armed{number}" for number in range(4)]
+        faults = [{"action": "error", "errno": "EIO", "once": str(path)} for path in armed]
         struck = tmp_path / "struck"
         plan.write_text(json.dumps({"log": str(struck), "points": {point: faults}}))
         data = tmp_path / "d"
         options = {"HOLDFAST_FAULTS": plan}
         async with TwinPlatform() as platform, Worker(platform, data, **options) as worker:
             run = platform.enqueue(one_job_plan(slow(3)), input={})
+            await platform.until(lambda: "tick 1" in run.logs)  # only its shim writes now
+            for path in armed:
+                path.touch()
             await platform.until(lambda: run.final)
             whole(run)
             assert run.outcome is not None
