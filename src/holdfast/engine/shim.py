@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -85,12 +84,17 @@ def _serve(
 ) -> None:
     config, host, notify = own
     kernel.adopt_orphans()
+    run = ready
     try:
         request = receive_launch(connection)
-        shim = Shim(config, host, request, loop, ready)
+        policy = Policy.from_option(
+            request.options.get("egress"), own=host.own, nameservers=host.nameservers
+        )
+        run = _fitting((config, host), request, _network(policy), loop, ready)
+        shim = Shim(request, policy, loop, run)
     except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
-        if ready is not None:
-            ready.discard()
+        if run is not None:
+            run.discard()
         text = json.dumps({"message": str(error)}).encode()
         with suppress(OSError):
             connection.sendall(encode(Control.REFUSED, text))
@@ -116,6 +120,23 @@ def receive_launch(connection: socket.socket) -> RunRequest:
             return RunRequest.decode(body)
 
 
+def _fitting(
+    own: tuple[EngineConfig, Host],
+    request: RunRequest,
+    network: Network,
+    loop: Loop,
+    ready: RunProcess | None,
+) -> RunProcess:
+    """The run process that waits, if it fits, else a new one."""
+    roots = readable_roots(request.options)
+    if ready is not None and ready.fits(request.limits, network, roots):
+        return ready
+    if ready is not None:
+        ready.discard()
+    label = request.directory.name
+    return RunProcess(*own, loop, request.limits, network=network, roots=roots, label=label)
+
+
 def _never_twice(folder: RunFolder) -> None:
     """Refuse a run that had a process before: a launch may be heard late, by a second shim."""
     with JournalReader(folder.journal) as reader:
@@ -127,51 +148,31 @@ def _never_twice(folder: RunFolder) -> None:
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
-    def __init__(
-        self,
-        config: EngineConfig,
-        host: Host,
-        request: RunRequest,
-        loop: Loop,
-        ready: RunProcess | None,
-    ) -> None:
+    def __init__(self, request: RunRequest, policy: Policy, loop: Loop, run: RunProcess) -> None:
         self._request = request
         self._limits = request.limits
-        self._policy = Policy.from_option(
-            request.options.get("egress"), own=host.own, nameservers=host.nameservers
-        )
         self._folder = RunFolder(request.directory)
+        self._loop = loop
+        self._run = run
+        self._group = run.group
+        self._compiler, self._engine = run.compiler, run.engine
+        self._compiled = False
+        self._over = False
+        self.stop: Stop | None = None
+        self.stop_detail: str | None = None
+        self._started = time.monotonic()
         self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
         _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)
         self._recorder.on_said_end = self._said_end
-        self._loop = loop
+        if self._compiler.pid:
+            self._guard(self._feed_compiler)  # it works while all else is made ready
         self._clients = Clients(loop, self._cancel)
-        self._run = self._take(config, host, ready)
-        self._group = self._run.group
-        self._compiler, self._engine = self._run.compiler, self._run.engine
-        self._run.on_frame, self._run.on_end = self._frame, self._ended
-        self._egress = Egress(loop, self._policy, self._log)
+        run.on_frame, run.on_end = self._frame, self._ended
+        self._egress = Egress(loop, policy, self._log)
         self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
-        self._started = time.monotonic()
-        self._compiled = False
-        self._over = False
-        self.stop: Stop | None = None
-        self.stop_detail: str | None = None
-
-    def _take(self, config: EngineConfig, host: Host, ready: RunProcess | None) -> RunProcess:
-        """The run process that waits, if it fits, else a new one."""
-        network, roots = _network(self._policy), readable_roots(self._request.options)
-        if ready is not None and ready.fits(self._limits, network, roots):
-            return ready
-        if ready is not None:
-            ready.discard()
-        name = self._folder.path.name
-        return RunProcess(
-            config, host, self._loop, self._limits, network=network, roots=roots, label=name
-        )
 
     def run(self, connection: socket.socket) -> None:
         """From here to the outcome, whatever happens."""
@@ -193,6 +194,8 @@ class Shim:
                 self._run.start()
             except OSError as error:
                 self._stop(Stop.SETUP, str(error))
+            else:
+                self._feed_compiler()
         faults.point("shim.forked")
         if self._engine.broker is not None:
             self._egress.start(self._engine.broker, self._engine.pidfd)
@@ -200,7 +203,7 @@ class Shim:
             self._watch.scratch = self._run.scratch
         self._announce()
         if self.stop is None:
-            self._feed_compiler()
+            self._watch.start()
         self._journal.flush()  # before any code of the author runs, and while it is compiled
 
     def _announce(self) -> None:
@@ -240,7 +243,6 @@ class Shim:
         self._loop.after(
             "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
         )
-        self._watch.start()
         self._compiler.outlet.send(ToRun.OPTIONS, self._options())
         self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
         self._compiler.outlet.send(ToRun.GO)
@@ -273,10 +275,12 @@ class Shim:
 
     def _said_end(self) -> None:
         self._loop.at("deadline", None)
-        if self._compiled:
-            self._loop.after("linger", _LINGER_SECONDS, lambda: self._stop(Stop.LINGERED))
-        else:
+        if not self._compiled:
             self._group.kill()
+        elif self._recorder.result is not None:
+            self._over = True  # nothing that the engine still does counts
+        else:
+            self._loop.after("linger", _LINGER_SECONDS, lambda: self._stop(Stop.LINGERED))
 
     def _ended(self, process: Process) -> None:
         """A process is gone: take its last words, and see whether that ends the run."""
@@ -328,8 +332,10 @@ class Shim:
 
     def _finish(self) -> None:
         """Write the outcome. Nothing may interrupt this, so it is tried until it is done."""
-        for process in (self._engine, self._compiler):
-            self._reap(process)
+        self._engine.kill()
+        self._compiler.kill()
+        if self._recorder.result is None:
+            self._reap()  # how it ended is evidence; else it may end beside what is to do now
         for name in ("deadline", "linger", "sync"):
             self._loop.at(name, None)
         self._watch.stop()
@@ -354,6 +360,7 @@ class Shim:
             time.sleep(_RETRY_SECONDS)
         faults.point("shim.ended")
         self._clients.ended(self._journal.synced)
+        self._reap()
         self._journal.close()
         self._run.clear()
         self._lock.release()
@@ -370,13 +377,13 @@ class Shim:
             return False
         return True
 
-    def _reap(self, process: Process) -> None:
-        if not process.pid or process.end is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        process.reap()
-        self._guard(process.drain)
+    def _reap(self) -> None:
+        """Wait until nothing runs any more, and take its last words."""
+        self._group.kill()
+        for process in (self._engine, self._compiler):
+            if process.pid and process.end is None:
+                process.reap()
+                self._guard(process.drain)
 
 
 def _network(policy: Policy) -> Network:

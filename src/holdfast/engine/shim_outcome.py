@@ -70,7 +70,7 @@ def gather(
         place=recorder.place,
         timeout_ms=round(limits.timeout_seconds * 1000),
         duration_ms=round((time.monotonic() - started) * 1000),
-        cpu_ms=sum(item.end.cpu_ms for item in run if item.end),
+        cpu_ms=sum(item.cpu_ms() for item in run),
         said_result=recorder.result,
         said_error=recorder.error,
         stderr_tail=tail,

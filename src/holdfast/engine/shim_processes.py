@@ -65,6 +65,18 @@ class Process:
         self.plain.drain()
         self.error.drain()
 
+    def kill(self) -> None:
+        """Send SIGKILL, if it may still run, and do not wait for the end."""
+        if self.pid and self.end is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def cpu_ms(self) -> int:
+        """Processor time of the process, up to now or in all."""
+        if self.end is not None:
+            return self.end.cpu_ms
+        return processes.cpu_ms(self.pid) if self.pid else 0
+
     def _frame(self, kind: int, body: bytes) -> None:
         self._on_frame(self.name, kind, body)
 
