@@ -203,7 +203,7 @@ class Shim:
             self._watch.scratch = self._run.scratch
         self._announce()
         if self.stop is None:
-            self._watch.start()
+            self._watch.start(self._engine.pid)
         self._journal.flush()  # before any code of the author runs, and while it is compiled
 
     def _announce(self) -> None:

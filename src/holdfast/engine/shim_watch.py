@@ -15,6 +15,7 @@ from holdfast.model.evidence import Stop
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox.groups import Group
+from holdfast.sandbox.processors import Confinement
 
 #: Between two looks where the kernel enforces the limit: only for the timeline.
 _CALM_SECONDS = 0.5
@@ -29,6 +30,7 @@ _QUIET_SECONDS = 10.0
 #: which slows its neighbours down: it is over its limit in all but name.
 _FULL, _FULL_LOOKS = 0.97, 4
 _SCRATCH_SECONDS = 0.5
+_PROCESSOR_SECONDS = 0.5
 
 
 class Watch:
@@ -53,8 +55,10 @@ class Watch:
         #: A folder on a disk that has no limit of its own; None when scratch is a tmpfs.
         self.scratch: Path | None = None
 
-    def start(self) -> None:
-        """Begin with a first look."""
+    def start(self, engine: int) -> None:
+        """Begin with a first look. `engine`: the process that computes."""
+        self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
+        self._confinement = Confinement(engine)
         self._event = self._group.watch()
         if self._event is not None:
             self._loop.read(self._event, self._kernel_event)
@@ -64,8 +68,8 @@ class Watch:
 
     def stop(self) -> None:
         """No further looks."""
-        self._loop.at("memory", None)
-        self._loop.at("scratch", None)
+        for timer in ("memory", "scratch", "processors"):
+            self._loop.at(timer, None)
         if self._event is not None:
             self._loop.forget(self._event)
             self._event = None
@@ -103,6 +107,10 @@ class Watch:
             os.read(self._event, 8)
         if self._group.oom_kills():
             self._stop(Stop.MEMORY, "the kernel ended it")
+
+    def _confine(self) -> None:
+        self._confinement.look()
+        self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
 
     def _measure_scratch(self) -> None:
         assert self.scratch is not None

@@ -1,0 +1,132 @@
+"""Keeping a run that computes for long to its part of the processors.
+
+Left alone it spreads: V8's helpers run wherever its neighbours' short work would have found room
+(`docs/decisions.md`, "Sandbox"). So it is held to a few processors, moved when it has to wait
+there while others are idle, and let go when all are taken: then the kernel shares more fairly.
+Nobody coordinates this: each shim looks for itself, and of two that see the same idle processor a
+coin keeps one back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.sandbox import processes
+
+#: A run may hold one of so many processors, and always one.
+_PART = 4
+#: Seconds of processor time that every run may use wherever it likes.
+_FREE_SECONDS = 1.0
+#: Of a look: above this a run computes; waiting this much it is in somebody's way, or he in its.
+_BUSY, _CROWDED = 0.6, 0.25
+#: A processor that was idle for this part of a look has room for a run.
+_ROOM = 0.5
+#: With less than this idle on all processors together there is nothing to keep free.
+_SPARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What happened since the look before, as parts of the time in between."""
+
+    used: float  # processor time of the run; above 1 when it uses several
+    waited: float  # its main thread was ready and had no processor
+    last: int  # the processor on which its main thread ran last
+    idle: Mapping[int, float] = field(default_factory=dict)  # of each processor it may have
+
+
+def place(look: Look, held: frozenset[int], *, coin: bool) -> frozenset[int]:
+    """The processors that the run is to be held to; `held` is where it is held, empty: nowhere."""
+    count = max(1, len(look.idle) // _PART)
+    spare = sum(look.idle.values()) >= _SPARE
+    if not held:
+        if look.used < _BUSY or not spare or count >= len(look.idle):
+            return held
+        return _idlest(look, count, {look.last})
+    if look.waited < _CROWDED:
+        return held
+    if not spare:
+        return frozenset()
+    room = any(look.idle[number] >= _ROOM for number in look.idle if number not in held)
+    return _idlest(look, count, set()) if room and coin else held
+
+
+def _idlest(look: Look, count: int, kept: set[int]) -> frozenset[int]:
+    others = sorted(set(look.idle) - kept, key=lambda number: -look.idle[number])
+    return frozenset([*kept, *others][:count])
+
+
+class Confinement:
+    """Looks at one process and holds it to what `place` says. Never raises."""
+
+    def __init__(self, pid: int, rule: Callable[..., frozenset[int]] = place) -> None:
+        self._pid = pid
+        self._rule = rule
+        self._allowed = os.sched_getaffinity(0)
+        self.held: frozenset[int] = frozenset()
+        self._before: _Counters | None = None
+
+    def look(self) -> None:
+        """To be called twice a second or so, for as long as the run lasts."""
+        if len(self._allowed) <= 1 or processes.cpu_ms(self._pid) < _FREE_SECONDS * 1000:
+            return
+        with suppress(OSError, ValueError, IndexError):
+            now = _Counters.read(self._pid, self._allowed)
+            before, self._before = self._before, now
+            if before is None or now.at - before.at <= 0:
+                return
+            held = self._rule(now.since(before), self.held, coin=os.urandom(1)[0] < 128)
+            if held != self.held:
+                self.held = held
+                _hold(self._pid, held or self._allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    """Sums since boot or since the process began, in seconds."""
+
+    at: float
+    used: float
+    waited: float
+    last: int
+    idle: dict[int, float]
+
+    @classmethod
+    def read(cls, pid: int, allowed: set[int]) -> _Counters:
+        waited = int(_text(f"/proc/{pid}/schedstat").split()[1]) / 1e9
+        last = int(_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[36])
+        tick = os.sysconf("SC_CLK_TCK")
+        idle = {}
+        for row in _text("/proc/stat").splitlines():
+            name, *numbers = row.split()
+            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in allowed:
+                idle[int(name[3:])] = (int(numbers[3]) + int(numbers[4])) / tick
+        return cls(time.monotonic(), processes.cpu_ms(pid) / 1000, waited, last, idle)
+
+    def since(self, before: _Counters) -> Look:
+        passed = self.at - before.at
+        idle = {
+            number: (sum_ - before.idle[number]) / passed for number, sum_ in self.idle.items()
+        }
+        return Look(
+            (self.used - before.used) / passed,
+            (self.waited - before.waited) / passed,
+            self.last,
+            idle,
+        )
+
+
+def _hold(pid: int, processors: frozenset[int] | set[int]) -> None:
+    """All threads there are; those to come take after the one that makes them."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task.name), processors)
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="ascii", errors="replace")
