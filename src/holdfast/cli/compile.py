@@ -81,8 +81,7 @@ def compile_command(
             hoist_from=HOIST_FROM if hoist or as_report else None,
             advice_bytes=advice_bytes,
         )
-        compiled.report.seconds = round(time.process_time() - started, 4)
-        compiled.report.peak_mb = peak_mb()
+        compiled = compiled.measured(round(time.process_time() - started, 4), peak_mb())
         (error,) = judge([compiled])
         if error is not None:
             raise error
@@ -157,7 +156,7 @@ def report_lines(report: CompileReport) -> list[str]:
         lines += ["", f"{'Embedded data':<32} {'size':>10} {'literals':>9}  lines"]
     for item in report.largest(20):
         place = f"{item.first_line}–{item.last_line}"
-        lines.append(f"{item.name:<32} {size(item.bytes):>10} {item.count:>9}  {place}")
+        lines.append(f"{item.name:<32} {size(item.bytes):>10} {item.literals:>9}  {place}")
     for line in (*report.warnings, *report.advice()):
         lines += ["", line]
     return lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from holdfast.compiler import embedded
 from holdfast.compiler.embedded import Literal
@@ -35,14 +36,13 @@ UNREADABLE = "the structure of this text cannot be read"
 SECOND_LOOK = 4 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What is known of a text. `root` is None when no sound tree could be had."""
 
     root: Node | None
-    literals: list[Literal] = field(default_factory=list)
+    literals: Sequence[Literal] = ()
     #: The nodes that stand for the literals, in their order.
-    nodes: list[Node] = field(default_factory=list)
+    nodes: Sequence[Node] = ()
     trouble: str | None = None
 
 

@@ -6,7 +6,7 @@ Rules: `spec/compiler.md` section 5; what is no call is left as written (section
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.compiler.edit import Edits, Segment
 from holdfast.compiler.scope import Use
@@ -25,8 +25,7 @@ from holdfast.compiler.tree import (
 _BARRIERS = FUNCTIONS | {"statement_block", "class_body"}
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """A chain that was rewritten: its outermost call and the operation at its base."""
 
     call: Node

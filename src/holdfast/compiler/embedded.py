@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import json.scanner
 import re
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Literals smaller than this are left to the parser.
 SMALLEST = 128
@@ -55,8 +54,7 @@ _MARGIN = 512
 TOO_DEEP = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A stretch of data between two byte offsets."""
 
     start: int
@@ -112,8 +110,7 @@ def _string(text: str, start: int, smallest: int, found: list[Literal]) -> int:
     return match.end()
 
 
-@dataclass(slots=True)
-class _Box:
+class _Box(NamedTuple):
     """A bracket that is closed, and the large ones in it. `value`: it stands where a value does,
     not as a computed key."""
 

@@ -9,7 +9,7 @@ the job's own realm, taken before any of the job's code ran, so no job can chang
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from holdfast.compiler.analysis import Reading
 from holdfast.compiler.edit import Edits, Segment
@@ -70,7 +70,7 @@ def _once(node: Node, later: Collection[Node]) -> bool:
     return True
 
 
-def shortened(source: Source, literals: list[Literal], smallest: int) -> list[Segment]:
+def shortened(source: Source, literals: Iterable[Literal], smallest: int) -> list[Segment]:
     """The author's text for V8's check, with proven literals of at least this size made short."""
     parts: list[Segment] = []
     done = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from holdfast.compiler.edit import Entry, Segment, author_position, length, pieces
 from holdfast.compiler.report import CompileReport
@@ -53,8 +53,7 @@ class CompileError(HoldfastError):
         return f"{self.description}\n{self.fix}" if self.fix else self.description
 
 
-@dataclass(frozen=True, slots=True)
-class AdaptorExports:
+class AdaptorExports(NamedTuple):
     """An adaptor of the step and the names it exports (`spec/compiler.md` section 8).
 
     An empty `exports` means that they are unknown: free names are then guessed to be its.
@@ -65,8 +64,7 @@ class AdaptorExports:
     export_all: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One call that became an element of the default export.
 
     `order` counts from 1; `line` and `column` (from 1) are the author's; `name` is the callee
@@ -89,8 +87,7 @@ class Operation:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class HoistedData:
+class HoistedData(NamedTuple):
     """A pure JSON literal that the module takes from `holdfast:data` instead of holding it.
 
     `start` and `end` are byte offsets in the author's text. `once`: it is evaluated at most
@@ -102,8 +99,7 @@ class HoistedData:
     once: bool
 
 
-@dataclass(slots=True)
-class CompiledJob:
+class CompiledJob(NamedTuple):
     """A compiled step. Texts are given in pieces so that large data is never copied whole."""
 
     name: str | None
@@ -112,12 +108,16 @@ class CompiledJob:
     edits: list[Entry]
     check_edits: list[Entry]
     report: CompileReport
-    data: list[HoistedData] = field(default_factory=list)
+    data: list[HoistedData]
     #: Why the structure could not be read. V8 is asked all the same, for it alone judges; when
     #: it accepts the text, this is the error to report.
-    doubt: CompileError | None = None
-    segments: list[Segment] = field(default_factory=list, repr=False)
-    check_segments: list[Segment] = field(default_factory=list, repr=False)
+    doubt: CompileError | None
+    segments: list[Segment]
+    check_segments: list[Segment]
+
+    def measured(self, seconds: float, peak_mb: float | None) -> CompiledJob:
+        """The same, with what its compilation cost in its report."""
+        return self._replace(report=self.report._replace(seconds=seconds, peak_mb=peak_mb))
 
     @property
     def code(self) -> str:

@@ -6,8 +6,6 @@ Rules: `spec/compiler.md` section 4. Where the reference produces code that cann
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from holdfast.compiler.edit import Edits
 from holdfast.compiler.scope import Use
 from holdfast.compiler.tree import FUNCTIONS, Node, bare, is_call, is_wait, outer
@@ -19,12 +17,13 @@ _STOPS = frozenset(
 DETAILS = "Parts of state, such as $.data, can be used directly only as arguments of an operation."
 
 
-@dataclass(frozen=True, slots=True)
 class LazyStateError(Exception):
     """A `$` that cannot become a function of state; `node` says where."""
 
-    text: str
-    node: Node
+    def __init__(self, text: str, node: Node) -> None:
+        super().__init__(text)
+        self.text = text
+        self.node = node
 
 
 def rewrite_lazy_state(root: Node, uses: list[Use], text: str, edits: Edits) -> set[Node]:

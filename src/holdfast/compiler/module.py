@@ -8,7 +8,7 @@ it, together with its line ends, so that all that comes later keeps its line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdfast.compiler.chains import Chain
 from holdfast.compiler.edit import Segment
@@ -19,8 +19,7 @@ _COMMENTS = re.compile(r"//[^\n\r]*|/\*.*?\*/", re.DOTALL)
 BYTE_ORDER_MARK = "\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """What the top level of a job holds."""
 
     statements: list[Node]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from holdfast.model.json import JsonObject
 
@@ -21,12 +23,11 @@ INSTEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedData:
+class EmbeddedData(NamedTuple):
     """Data that stands in the code under one name."""
 
     name: str
-    count: int
+    literals: int
     bytes: int
     first_line: int
     last_line: int
@@ -35,7 +36,7 @@ class EmbeddedData:
     def to_json(self) -> JsonObject:
         return {
             "name": self.name,
-            "count": self.count,
+            "count": self.literals,
             "bytes": self.bytes,
             "first_line": self.first_line,
             "last_line": self.last_line,
@@ -50,18 +51,17 @@ class EmbeddedData:
         return f"lines {self.first_line}–{self.last_line}"
 
 
-@dataclass(slots=True)
-class CompileReport:
+class CompileReport(NamedTuple):
     """The report of one step. The process that compiles fills in time and memory."""
 
     name: str | None
     source_bytes: int
     operations: int
-    imports: dict[str, list[str]] = field(default_factory=dict)
-    data: list[EmbeddedData] = field(default_factory=list)
+    imports: Mapping[str, list[str]] = MappingProxyType({})
+    data: Sequence[EmbeddedData] = ()
     advice_bytes: int = ADVICE_BYTES
     module_bytes: int = 0
-    warnings: list[str] = field(default_factory=list)
+    warnings: Sequence[str] = ()
     seconds: float | None = None
     peak_mb: float | None = None
 
@@ -90,7 +90,7 @@ class CompileReport:
         """At most two lines for the author, where data outgrows code; else none."""
         large = [item for item in self.data if item.bytes >= self.advice_bytes]
         if not large:
-            large = self.data if self.data_bytes >= self.advice_bytes else []
+            large = list(self.data) if self.data_bytes >= self.advice_bytes else []
         if not large:
             return []
         large = sorted(large, key=lambda item: -item.bytes)

@@ -125,8 +125,7 @@ def _compile_step(
         advice_bytes=advice_bytes if isinstance(advice_bytes, int) else ADVICE_BYTES,
         hoist_from=hoist_from if isinstance(hoist_from, int) else HOIST_FROM,
     )
-    job.report.seconds = round(time.process_time() - used, 4)
-    job.report.peak_mb = peak_mb()
+    job = job.measured(round(time.process_time() - used, 4), peak_mb())
     for body in module_frames(index, step, job):
         channel.send(ToRun.MODULE, body)
     channel.record(Kind.REPORT, step=_word(step, "id"), **job.report.to_json())
