@@ -28,6 +28,14 @@ def empty_node_ms(times: int = 9) -> float:
     return statistics.median(found)
 
 
+def pace() -> float:
+    """How many times slower this machine is now; 1 where it is as fast or faster.
+
+    To be taken right beside the figure that it is for: a shared machine changes within minutes.
+    """
+    return max(1.0, empty_node_ms(5) / THEN_MS)
+
+
 def say() -> None:
     """Print the yardstick."""
     now = empty_node_ms()

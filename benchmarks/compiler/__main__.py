@@ -15,10 +15,12 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from benchmarks.bars import against
 from benchmarks.compiler import limits
 from benchmarks.compiler.shapes import SHAPES, source
+from benchmarks.yardstick import pace
 from holdfast.engine.config import node_binary
 from holdfast.engine.frames import CHUNK, ToRun, encode
 
@@ -35,6 +37,8 @@ sys.stderr.write("%f %d" % (used.user + used.system, int(status.split("VmHWM:")[
 """
 #: The shapes of nested data, for which the bars of size and memory are.
 NESTED = ("tree", "tree-op", "wide")
+#: Of each shape and size: CPU s, peak MB, CPU ms per MB, and the pace they were measured at.
+Costs: TypeAlias = "dict[tuple[str, str], tuple[float, float, float, float]]"
 LOAD = Path(__file__).with_name("load.mjs")
 
 
@@ -42,47 +46,40 @@ def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
     flags = sys.argv[1:] if arguments is None else arguments
     sizes = dict(list(SIZES.items())[: 3 if "--quick" in flags else None])
-    print(barred("a 2 KB job in a warm process, median of 200", warm() * 1000, 3, "ms"))
+    text = "a 2 KB job in a warm process, median of 200"
+    against(text, warm() * 1000, 3, unit="ms", pace=pace())
     print("compiler process: CPU s / peak MB, and CPU ms per MB of source")
     print("| shape | " + " | ".join(sizes) + " |\n|---" + "|---" * len(sizes) + "|")
-    costs: dict[tuple[str, str], tuple[float, float, float]] = {}
+    costs: Costs = {}
     for shape in SHAPES:
         cells = []
         for label, size in sizes.items():
             text = source(shape, size)
             cpu, peak = process(text)
             per = cpu * 1000 / ((size if shape == "ext" else len(text.encode())) / 1e6)
-            costs[shape, label] = (cpu, peak, per)
+            costs[shape, label] = (cpu, peak, per, pace())
             cells.append(f"{cpu:.2f} / {peak:.0f} ({per:.0f})")
         print(f"| {shape} | " + " | ".join(cells) + " |", flush=True)
-    print("\n".join(bars(costs)), flush=True)
+    bars(costs)
     if "--quick" not in flags:
         limits.main()
     if "--v8" in flags:
         loading()
 
 
-def bars(costs: dict[tuple[str, str], tuple[float, float, float]]) -> list[str]:
+def bars(costs: Costs) -> None:
     """Each bar beside its figure, as far as it was measured."""
-    lines = []
     for label, most, size in (("1 MB", 0.1, 20), ("25 MB", 1.5, 60)):
         for shape in NESTED:
             if (shape, label) in costs:
-                cpu, peak, _ = costs[shape, label]
-                lines.append(barred(f"{label} of {shape}", cpu, most, "CPU s"))
-                lines.append(barred(f"{label} of {shape}", peak, size, "MB peak"))
+                cpu, peak, _, slower = costs[shape, label]
+                against(f"{label} of {shape}", cpu, most, unit="CPU s", pace=slower)
+                against(f"{label} of {shape}", peak, size, unit="MB peak")
     for shape in SHAPES:
         if (shape, "25 MB") in costs:
             ratio = costs[shape, "25 MB"][2] / costs[shape, "1 MB"][2]
             what = f"{shape}: cost per MB at 25 MB to that at 1 MB"
-            lines.append(barred(what, ratio, 1.5, "times"))
-    return lines
-
-
-def barred(what: str, figure: float, most: float, unit: str) -> str:
-    """A figure with its bar."""
-    word = "held" if figure <= most else "MISSED"
-    return f"{what}: {figure:.2f} {unit} (bar: at most {most:g}; {word})"
+            against(what, ratio, 1.5, unit="times")
 
 
 def process(text: str) -> tuple[float, float]:

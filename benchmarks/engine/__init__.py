@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.engine import figures, survival
-from benchmarks.engine.bench import say
 
 _ROOT = Path(__file__).parents[2]
 _NOBODY = "65534"
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         _again(given.user, arguments)
         return
     print(f"-- as {'root' if root else f'user {os.geteuid()}'}", flush=True)
-    say("seed (repeat with --seed)", given.seed)
+    print(f"seed {given.seed} (repeat with --seed={given.seed})", flush=True)
     parts = {
         "latency": lambda: figures.latency(max(5, given.runs // 4)),
         "throughput": lambda: figures.throughput(given.runs),

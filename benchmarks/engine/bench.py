@@ -25,28 +25,6 @@ NO_WALLS = frozenset(
 )
 
 
-def say(
-    name: str,
-    value: float,
-    unit: str = "",
-    *,
-    most: float | None = None,
-    least: float | None = None,
-) -> None:
-    """Print one figure; `most` and `least` are its bar."""
-    shown = f"{value:.1f}" if isinstance(value, float) else str(value)
-    verdict = ""
-    if most is not None:
-        verdict = f"(bar: at most {most:g} {unit}".rstrip() + _verdict(value <= most)
-    elif least is not None:
-        verdict = f"(bar: at least {least:g} {unit}".rstrip() + _verdict(value >= least)
-    print(f"{name:62} {shown} {unit:8}{verdict}".rstrip(), flush=True)
-
-
-def _verdict(holds: bool) -> str:
-    return ": holds)" if holds else ": MISSED)"
-
-
 class Bench:
     """One engine and runs through it."""
 

@@ -8,7 +8,9 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks.engine.bench import NO_WALLS, TRIVIAL, Bench, With, say
+from benchmarks.bars import against, plain
+from benchmarks.engine.bench import NO_WALLS, TRIVIAL, Bench, With
+from benchmarks.yardstick import pace
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox import processes
 
@@ -40,10 +42,10 @@ async def latency(runs: int) -> None:
                     await asyncio.sleep(_PAUSE_SECONDS * standby)
         for name, taken in times.items():
             median, fastest = statistics.median(taken), min(taken)
-            say(f"latency of a trivial run, {start}, {name}: median", median, "ms")
-            say(f"latency of a trivial run, {start}, {name}: fastest", fastest, "ms")
+            plain(f"latency of a trivial run, {start}, {name}: median", median, "ms")
+            plain(f"latency of a trivial run, {start}, {name}: fastest", fastest, "ms")
         cost = statistics.median(times["all walls"]) - statistics.median(times["no walls"])
-        say(f"isolation adds to a {start} start", cost, "ms", most=_ADDED[start])
+        against(f"isolation adds to a {start} start", cost, _ADDED[start], unit="ms")
 
 
 async def throughput(runs: int) -> None:
@@ -62,8 +64,9 @@ async def throughput(runs: int) -> None:
             rate = runs / (time.perf_counter() - begun)
             await asyncio.sleep(2)
             spent = _processor_seconds(bench.supervisor) / runs * 1000
-        say(f"processor time of a run, {standby} standby", spent, "ms")
-        say(f"throughput, four at a time, {standby} standby", rate, "runs/s", least=15)
+        plain(f"processor time of a run, {standby} standby", spent, "ms")
+        text = f"throughput, four at a time, {standby} standby"
+        against(text, rate, 15, unit="runs/s", least=True, pace=pace())
 
 
 def _processor_seconds(pid: int) -> float:
@@ -85,7 +88,7 @@ async def overrun() -> None:
                 over = int(str(memory["peak"])) / limits.memory_bytes * 100 - 100
                 by_kernel = memory["means"] != "sampling"
                 most = 5 if by_kernel else max(25, 64 / megabytes * 100)
-                say(f"over a limit of {megabytes} MB, {memory['means']}", over, "%", most=most)
+                against(f"over a limit of {megabytes} MB, {memory['means']}", over, most, unit="%")
 
 
 async def neighbours(runs: int) -> None:
@@ -107,9 +110,9 @@ async def neighbours(runs: int) -> None:
                 await handle.cancel()
                 await handle.outcome()
     alone, beside = statistics.median(times[False]), statistics.median(times[True])
-    say("latency of a neighbour, alone: median", alone, "ms")
-    say("latency of a neighbour of a run that thrashes: median", beside, "ms")
-    say("a neighbour's latency changes by", (beside / alone - 1) * 100, "%", most=20)
+    plain("latency of a neighbour, alone: median", alone, "ms")
+    plain("latency of a neighbour of a run that thrashes: median", beside, "ms")
+    against("a neighbour's latency changes by", (beside / alone - 1) * 100, 20, unit="%")
 
 
 async def idle_memory() -> None:
@@ -122,7 +125,7 @@ async def idle_memory() -> None:
         family = processes.family([bench.supervisor])
         total = sum(_proportional(pid) for pid in family)
         name = f"proportional memory of an engine with {waiting} standby"
-        say(name, total / MEBIBYTE, "MB", most=300)
+        against(name, total / MEBIBYTE, 300, unit="MB")
 
 
 def _proportional(pid: int) -> int:

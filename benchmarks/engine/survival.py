@@ -13,7 +13,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.engine.bench import TRIVIAL, Bench, With, say
+from benchmarks.bars import against, plain
+from benchmarks.engine.bench import TRIVIAL, Bench, With
 from holdfast.engine.client import RunHandle
 from holdfast.journal import JournalReader, RunFolder
 from holdfast.model.json import JsonObject
@@ -54,12 +55,12 @@ async def kills(count: int, seed: int) -> None:
             await handle.close()
             shutil.rmtree(handle.folder.path, ignore_errors=True)
     for name, number in sorted(outcomes.items()):
-        say(f"kills at random instants, killed {name}", number)
-    say(f"outcomes that are not true, of {count}", wrong, most=0)
+        plain(f"kills at random instants, killed {name}", number)
+    against(f"outcomes that are not true, of {count}", wrong, 0, unit="")
     median, slowest = statistics.median(after_kill), max(after_kill)
-    say("from a kill to the written outcome: median", median, "ms", most=50)
-    say("from a kill to the written outcome: 99 of 100", _percentile(after_kill, 0.99), "ms")
-    say("from a kill to the written outcome: slowest", slowest, "ms")
+    against("from a kill to the written outcome: median", median, 50, unit="ms")
+    plain("from a kill to the written outcome: 99 of 100", _percentile(after_kill, 0.99), "ms")
+    plain("from a kill to the written outcome: slowest", slowest, "ms")
 
 
 async def _ends(handle: RunHandle) -> bool:
@@ -113,19 +114,19 @@ async def leaks(runs: int) -> None:
         begun = time.monotonic()
         untrue = await _many(bench, runs)
         rate = runs / (time.monotonic() - begun)
-        say(f"{runs} runs, each in a fresh process", rate, "runs/s")
-        say("of them without a true outcome", untrue, most=0)
+        plain(f"{runs} runs, each in a fresh process", rate, "runs/s")
+        against("of them without a true outcome", untrue, 0, unit="")
         after = await _settled(bench)
         for name in standing:
             more = after[name] - standing[name]
-            say(f"left after {runs} runs: {name}", more, most=0)
+            against(f"left after {runs} runs: {name}", more, 0, unit="")
         mebibytes = _resident(bench.supervisor) / 1024
-        say(f"memory of the supervisor after {runs} runs", mebibytes, "MB")
+        plain(f"memory of the supervisor after {runs} runs", mebibytes, "MB")
     end = time.monotonic() + _SETTLE_SECONDS
     while (left := _machine()) != before and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     for name, number in left.items():
-        say(f"left when the engine has ended: {name}", number - before[name], most=0)
+        against(f"left when the engine has ended: {name}", number - before[name], 0, unit="")
 
 
 async def _many(bench: Bench, runs: int) -> int:

@@ -23,7 +23,9 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from benchmarks.bars import against, plain  # noqa: E402
 from benchmarks.runtime.agent import agent_mb  # noqa: E402 it needs those helpers too
+from benchmarks.yardstick import pace  # noqa: E402
 from fixtures.adaptors import COMMON, OVERRIDES  # noqa: E402 the tests' helpers are not installed
 from holdfast.adaptors import Store  # noqa: E402
 from holdfast.engine.client import (  # noqa: E402
@@ -81,22 +83,6 @@ def steps_of(folder: Path) -> list[dict[str, Any]]:
         return [item.json() for item in reader.read() if item.kind == Kind.STEP_COMPLETE]
 
 
-def at_most(name: str, figure: float, bar: float, digits: int = 1) -> None:
-    _verdict(name, figure, f"≤ {bar:,.{digits}f}", digits, holds=figure <= bar)
-
-
-def at_least(name: str, figure: float, bar: float) -> None:
-    _verdict(name, figure, f"≥ {bar:,.0f}", 0, holds=figure >= bar)
-
-
-def _verdict(name: str, figure: float, bar: str, digits: int, *, holds: bool) -> None:
-    print(f"{name:<54} {figure:>12,.{digits}f}  bar {bar:<10} {'ok' if holds else 'MISSED'}")
-
-
-def note(name: str, figure: float) -> None:
-    print(f"{name:<54} {figure:>12,.0f}")
-
-
 async def latency(bench: Bench) -> None:
     one, ten = [], []
     for _ in range(RUNS):
@@ -105,11 +91,12 @@ async def latency(bench: Bench) -> None:
     for _ in range(RUNS // 3):
         await asyncio.sleep(0.6)
         ten.append((await bench.run(["fn(state => ({ ...state, done: 1 }))"] * 11))[0])
+    slower = pace()
     median, p95 = statistics.median(one), statistics.quantiles(one, n=20)[-1]
     each = (statistics.median(ten) - median) / 10
-    at_most("one step, warm: median ms", median, WARM_MS)
-    at_most("one step, warm: p95 ms", p95, WARM_P95_MS)
-    at_most("each further step, ms", each, STEP_MS, 2)
+    against("one step, warm, median", median, WARM_MS, unit="ms", pace=slower)
+    against("one step, warm, p95", p95, WARM_P95_MS, unit="ms", pace=slower)
+    against("each further step", each, STEP_MS, unit="ms", pace=slower)
 
 
 async def lines(bench: Bench) -> None:
@@ -117,8 +104,15 @@ async def lines(bench: Bench) -> None:
     passed, folder = await bench.run([code])
     (step,) = steps_of(folder)
     rate = LINES / step["duration"] * 1000
-    at_least("log lines per second into the journal", rate, LINES_PER_SECOND)
-    note("  the whole run, ms", passed)
+    against(
+        "log lines into the journal",
+        rate,
+        LINES_PER_SECOND,
+        unit="lines/s",
+        least=True,
+        pace=pace(),
+    )
+    plain("  the whole run", passed, "ms")
 
 
 def large_state() -> str:
@@ -152,14 +146,16 @@ async def large(bench: Bench) -> None:
     size, copy = len(state) / 1e6, copy_mb(state)
     seconds = sum(step["duration"] for step in steps_of(folder)) / 1000
     rate = size * len(steps) / seconds
-    at_least(f"state of {size:.0f} MB through 3 steps, MB/s", rate, MB_PER_SECOND)
-    note("  the whole run, ms", passed)
+    text = f"state of {size:.0f} MB through 3 steps"
+    against(text, rate, MB_PER_SECOND, unit="MB/s", least=True, pace=pace())
+    plain("  the whole run", passed, "ms")
     idle, (_, without) = await shim_peak_mb(bench, bench.run(steps))
     busy, (_, folder) = await shim_peak_mb(bench, bench.run(steps, state, memory_mb=300))
-    at_most(f"  heap it needs, MB ({copy:.1f} a copy)",
-            peak_heap_mb(folder) - peak_heap_mb(without), copy * 3)  # fmt: skip
-    at_most("  what the shim needs for it, MB (no copy)", busy - idle, size / 2)
-    at_most("  what the agent needs for it, MB (no copy)", await agent_mb(STATE_MB), size / 2)
+    heap = peak_heap_mb(folder) - peak_heap_mb(without)
+    against(f"  heap it needs ({copy:.1f} a copy)", heap, copy * 3, unit="MB")
+    against("  what the shim needs for it (no copy)", busy - idle, size / 2, unit="MB")
+    agents = await agent_mb(STATE_MB)
+    against("  what the agent needs for it (no copy)", agents, size / 2, unit="MB")
 
 
 async def shim_peak_mb(bench: Bench, run: Coroutine[Any, Any, T]) -> tuple[float, T]:
@@ -248,9 +244,9 @@ async def measure() -> None:
             await lines(bench)
             await large(bench)
             alone = await memory(bench, 1)
-            at_most("proportional memory of a run, MB", alone, ALONE_MB)
+            against("proportional memory of a run", alone, ALONE_MB, unit="MB")
             each = await memory(bench, TOGETHER)
-            at_most(f"  each of {TOGETHER} at once, MB", each, TOGETHER_MB)
+            against(f"  each of {TOGETHER} at once", each, TOGETHER_MB, unit="MB")
 
 
 def main() -> None:

@@ -127,6 +127,7 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    click.echo("starting the platform", err=True)
     store = Store(default_store_root(os.environ, settings.data))
     await serve(settings, on_listening=listening, stop=stop_platform, resolve=store.resolve)
     for task in keeping:
