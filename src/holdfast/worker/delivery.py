@@ -16,8 +16,10 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 | channel crashed | sent again; the first unanswered event, after `CRASHES` of them, is noted |
 | channel closed | sent again after the rejoin |
 
-Only log lines are sent ahead of answers: what comes behind any other event waits for its fate, for
-that may change it (lines of a step that was refused go without the step).
+Only log lines are sent ahead of answers, and only behind log lines. What comes behind any other
+event waits for its fate, for that may change it (lines of a step that was refused go without the
+step); and any other event waits for that of the lines before it. So nothing can come late but a
+refused line among other lines, whose timestamps tell its place.
 """
 
 from __future__ import annotations
@@ -186,10 +188,10 @@ class Delivery:
         if self._resend and self._flying:
             return None  # first the fate of all that is out, then again from the front
         self._resend = False
-        if len(self._flying) >= self.window or self._awaits_fate():
+        if len(self._flying) >= self.window:
             return None
         shipment = self._shipment(now)
-        if shipment is None:
+        if shipment is None or (self._flying and not self._may_follow(shipment)):
             return None
         load = sum(other.bytes for other in self._flying)
         if self._flying and load + shipment.bytes > BYTES_IN_FLIGHT:
@@ -199,9 +201,9 @@ class Delivery:
         self._flying.append(shipment)
         return shipment
 
-    def _awaits_fate(self) -> bool:
-        """Whether something is out on which depends what comes behind it."""
-        return bool(self._flying) and not self._flying[-1].items[0].event.is_log
+    def _may_follow(self, shipment: Shipment) -> bool:
+        """Whether it may go while others are unanswered: lines behind lines."""
+        return all(other.items[0].event.is_log for other in (*self._flying, shipment))
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""

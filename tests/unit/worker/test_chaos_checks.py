@@ -34,6 +34,7 @@ class Scene:
     launched: bool = True
     notes: list[JsonObject] = field(default_factory=list)
     lost: tuple[str, ...] = ()  # events that never arrived
+    swap: tuple[int, int] | None = None  # events that arrived in each other's place
     run: TwinRun = field(default_factory=lambda: TwinRun(RUN, {}, b"", {}, claims=1))
     effects: Effects = field(default_factory=Effects)
     ledger: Ledger = field(default_factory=Ledger)
@@ -45,8 +46,9 @@ class Scene:
             "source": "JOB", "level": "info", "message": ["line"], "timestamp": "3",
             "step_id": "s1",
         }  # fmt: skip
+        more: JsonObject = {**log, "message": ["more"], "timestamp": "4"}
         end: JsonObject = {
-            "timestamp": "4", "reason": self.reason, "error_type": self.error_type,
+            "timestamp": "5", "reason": self.reason, "error_type": self.error_type,
             "error_message": None,
         }  # fmt: skip
         return [
@@ -55,6 +57,7 @@ class Scene:
             (Kind.RUN_START, {"timestamp": "1", "versions": {}}),
             (Kind.STEP_START, start),
             (Kind.LOG, log),
+            (Kind.LOG, more),
             (Kind.OUTCOME, end),
             *((Kind.NOTE, note) for note in self.notes),
         ]
@@ -71,6 +74,10 @@ class Scene:
         if not self.run.events:
             sent = _sent(archive / "journal")
             self.run.events = [item for item in sent if not self.is_lost(*item)]
+        if self.swap is not None:
+            one, other = self.swap
+            came = self.run.events
+            came[one], came[other] = came[other], came[one]
         if self.run.outcome is None and "run:complete" not in self.lost:
             self.run.outcome = dict(self.run.events)["run:complete"]
         if not self.effects.counts:
@@ -135,10 +142,18 @@ def step_refused(scene: Scene) -> None:
     scene.lost = ("step:start",)
 
 
-@pytest.mark.parametrize(
-    "ordered",
-    [shim_killed, child_killed, disk_error, plan_refused, log_refused, step_refused],
-)
+def line_late_after_refusal(scene: Scene) -> None:
+    scene.run.struck.append(("run:log", "refuse"))
+    scene.swap = (3, 4)
+
+
+ORDERED = [
+    shim_killed, child_killed, disk_error, plan_refused, log_refused, step_refused,
+    line_late_after_refusal,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ordered", ORDERED)
 def test_what_was_ordered_explains_what_came_of_it(
     ordered: Callable[[Scene], None], tmp_path: Path
 ) -> None:
@@ -226,6 +241,15 @@ def executed_twice(scene: Scene) -> None:
     scene.effects.counts.update({(RUN, "first"): 2, (RUN, "second"): 1})
 
 
+def line_late_for_no_reason(scene: Scene) -> None:
+    scene.swap = (3, 4)
+
+
+def step_overtaken(scene: Scene) -> None:
+    line_late_after_refusal(scene)
+    scene.swap = (2, 3)
+
+
 def reason_of_nobody(scene: Scene) -> None:
     scene.reason = "fail"
 
@@ -250,6 +274,8 @@ def reason_of_nobody(scene: Scene) -> None:
         (step_never_announced, "a step that was never announced"),
         (known_but_never_accepted, "refused as known, and never accepted"),
         (executed_twice, "touched the world 2 times"),
+        (line_late_for_no_reason, "another order"),
+        (step_overtaken, "another order"),
         (reason_of_nobody, "wrong outcome fail"),
     ],
 )

@@ -76,11 +76,25 @@ def test_a_window_and_batches_where_they_were_offered() -> None:
             delivery.answered(shipment, OK, 0.0)
     assert rounds == [
         [("run:start", 1)],
-        [("run:log", 1), ("step:start", 1)],
-        [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20),
-         ("step:complete", 1)],
-        [("run:batch_logs", 2), ("run:complete", 1)],
-    ]  # fmt: skip
+        [("run:log", 1)],
+        [("step:start", 1)],
+        [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20)],
+        [("step:complete", 1)],
+        [("run:batch_logs", 2)],
+        [("run:complete", 1)],
+    ]
+
+
+def test_a_step_never_overtakes_a_line_that_has_to_be_sent_again() -> None:
+    tape = Tape()
+    tape.log("before")
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    delivery = begin(tape, offer=FAST)
+    line = delivery.next(0.0)
+    assert line is not None
+    assert delivery.next(0.0) is None, "a successor may not hear that the line was refused"
+    delivery.unanswered(line, Loss.CONNECTION, 0.0)
+    assert drain(delivery) == ["run:log", "step:start"]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
