@@ -62,8 +62,8 @@ export function messageOf(thrown) {
   return '';
 }
 
-/** The message as `state.errors` shows it: as it was thrown, where JSON can carry it. */
-function recorded(thrown) {
+/** The message as it was thrown, where JSON can carry it. */
+function carried(thrown) {
   const message = read(thrown, 'message');
   if (typeof thrown === 'string' || message === undefined || typeof message === 'string') {
     return messageOf(thrown);
@@ -74,6 +74,9 @@ function recorded(thrown) {
     return messageOf(thrown);
   }
 }
+
+/** The message as `state.errors` shows it: one that says nothing, such as null, is none. */
+const recorded = (thrown) => carried(thrown) || '';
 
 /** The thrown value in words, never empty. Never throws. */
 export function describe(thrown) {
@@ -108,7 +111,7 @@ function detailsOf(thrown) {
   } catch {
     // a getter of the error threw: its message is all there is
   }
-  return { message: recorded(thrown), ...own };
+  return { message: carried(thrown), ...own };
 }
 
 /** The error's own properties, with references back to itself marked. */
@@ -189,38 +192,41 @@ const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
 
 /** Give a fault of job code its position; only some classes show it in `state.errors`. */
 function place(fault, trace, job) {
-  const found = trace && stacks.jobPosition(trace);
-  // code of the workflow's globals has a text of its own: its positions stand as they are
-  const at = found ? job.shown(job.map(found.line, found.column))
-    : trace && stacks.globalsPosition(trace);
-  if (at) {
-    if (found) fault.hide('at', at);
-    if (POSITIONED.has(fault.name)) {
-      fault.pos = at;
-      if (found && job.step !== undefined) fault.step = job.step;
-    }
-  }
-  if (trace) fault.hide('stack', stacks.cut(trace, job));
-  return fault;
+  if (trace === undefined) return fault;
+  locate(fault, trace, job);
+  if (POSITIONED.has(fault.name)) showPosition(fault, trace, job);
+  return fault.hide('stack', stacks.cut(trace, job));
+}
+
+/** `at`: where the author's step was. */
+function locate(fault, trace, job) {
+  const found = stacks.jobPosition(trace);
+  if (found) fault.hide('at', job.shown(job.map(found.line, found.column)));
+}
+
+/**
+ * `pos`: what threw. It is not `at` in code of the workflow's globals, whose text is none of the
+ * step's: its positions stand as they are.
+ */
+function showPosition(fault, trace, job) {
+  const pos = stacks.globalsPosition(trace) ?? fault.at;
+  if (pos === undefined) return;
+  fault.pos = pos;
+  if (pos === fault.at && job.step !== undefined) fault.step = job.step;
 }
 
 function adaptorFault(thrown, trace, job, operation) {
   const fault = new Fault('AdaptorError', 'fail', recorded(thrown), {
     details: detailsOf(thrown),
   });
-  const found = stacks.jobPosition(trace);
+  locate(fault, trace, job);
   const known = job.operation(operation);
-  if (found) {
-    fault.pos = job.shown(job.map(found.line, found.column));
-    fault.hide('at', fault.pos);
-    if (job.step !== undefined) fault.step = job.step;
-  }
   if (known && !stacks.hasAnonymousJobFrame(trace)) {
     fault.line = known.line;
     fault.operationName = known.name;
-    delete fault.pos;
-    delete fault.step;
-    if (!found) fault.hide('at', job.begin(known));
+    if (fault.at === undefined) fault.hide('at', job.begin(known));
+  } else {
+    showPosition(fault, trace, job);
   }
   return fault.hide('stack', stacks.cut(trace, job));
 }

@@ -9,6 +9,8 @@ const OWN_PATH = decodeURIComponent(new URL('.', import.meta.url).pathname);
 const ADAPTOR = '@openfn/language-';
 const FOREIGN = /@openfn\/language-|packages\/.*\/dist|vm:module|node_modules/;
 const POSITION = /:(\d+):(\d+)\)?$/;
+/** A frame of a function without a name, in the step's module or in the workflow's globals. */
+const ANONYMOUS = /at vm:module\(/;
 
 /** `{head, frames}` of a thrown value with a stack, else undefined. Never throws. */
 export function read(thrown) {
@@ -33,20 +35,23 @@ export function read(thrown) {
 export function fromAdaptor({ frames }) {
   for (const frame of frames) {
     if (frame.includes(OWN) || frame.includes(OWN_PATH)) return false;
-    if (FOREIGN.test(frame)) return !frame.includes(`at ${JOB_MODULE}`);
+    if (FOREIGN.test(frame)) return !ANONYMOUS.test(frame);
   }
   return false;
 }
 
 export function hasAnonymousJobFrame({ frames }) {
-  return frames.some((frame) => frame.includes(`at ${JOB_MODULE}`));
+  return frames.some((frame) => ANONYMOUS.test(frame));
 }
 
 /** Line and column (from 1) of the first frame in the job's module, or undefined. */
 export const jobPosition = (trace) => positionIn(JOB_MODULE, trace);
 
-/** The same in the workflow's globals. */
-export const globalsPosition = (trace) => positionIn(GLOBALS_MODULE, trace);
+/** The same in the workflow's globals; undefined unless they come before the step's own code. */
+export function globalsPosition(trace) {
+  const first = trace.frames.find((frame) => frame.includes('vm:module('));
+  return first?.includes(GLOBALS_MODULE) ? positionIn(GLOBALS_MODULE, trace) : undefined;
+}
 
 function positionIn(module, { frames }) {
   const frame = frames.find((line) => line.includes(module) && POSITION.test(line));
