@@ -14,7 +14,7 @@ export function validate({ workflow, options }) {
   if (!Array.isArray(workflow?.steps) || workflow.steps.length === 0) {
     throw validation('The workflow has no steps');
   }
-  const known = new Set(workflow.steps.map((step) => String(step.id)));
+  const known = new Set(workflow.steps.filter((step) => step.id).map((step) => String(step.id)));
   if (typeof options.start === 'string' && !known.has(options.start)) {
     throw validation(`Could not find start job: ${options.start}`);
   }
@@ -23,15 +23,20 @@ export function validate({ workflow, options }) {
       if (!known.has(id)) throw validation(`Cannot find job: ${id}`);
     }
   }
-  const edges = new Map();
-  for (const step of workflow.steps) {
-    // Cycles of string edges alone are let through when `end` may stop them: such plans run
-    // on the reference. Without it they could only run until the timeout.
-    const followed = typeof step.next === 'string' && options.end ? [] : targets(step);
-    edges.set(String(step.id), followed);
-  }
-  refuseCycles(edges);
+  refuseCycles(graph(workflow.steps, (step) => typeof step.next !== 'string'));
+  // A cycle that a string edge is part of runs on the reference: a condition or `end` may leave it.
+  // Without either it could only run until the timeout.
+  if (!options.end) refuseCycles(graph(workflow.steps, isAlwaysFollowed));
 }
+
+/** Ids → the ids that follow, over the edges for which `counts(step, id)`. */
+function graph(steps, counts) {
+  return new Map(steps.map(
+    (step) => [String(step.id), targets(step).filter((id) => counts(step, id))],
+  ));
+}
+
+const isAlwaysFollowed = ({ next }, id) => typeof next === 'string' || next[id] === true;
 
 /**
  * Depth first, every step once: the reference follows every path and takes minutes for a plan
@@ -85,17 +90,20 @@ export class Plan {
       const edges = [];
       const next = typeof step.next === 'string' ? { [step.next]: true } : step.next ?? {};
       for (const [to, edge] of Object.entries(next)) {
-        const text = typeof edge === 'string' ? edge : edge?.condition;
+        const rule = typeof edge === 'object' ? edge?.condition : edge;
         let condition;
-        if (text && edge !== true) {
+        if (rule && typeof rule === 'string') {
           try {
-            condition = this.conditions.compile(String(text));
+            condition = this.conditions.compile(rule);
           } catch (error) {
             problems.push(`Failed to compile edge condition ${step.id}->${to} (${error.message})`);
           }
         }
         const disabled = typeof edge === 'object' && Boolean(edge?.disabled);
-        edges.push({ to, always: edge === true, condition: disabled ? undefined : condition });
+        // a condition that is no text, such as `true` or a list, says only whether it is there
+        const always = edge === true
+          || (typeof edge === 'object' && Boolean(rule) && typeof rule !== 'string' && !disabled);
+        edges.push({ to, always, condition: disabled ? undefined : condition });
       }
       this.edges.set(step, edges);
     }
@@ -139,5 +147,5 @@ export class Plan {
 /** The steps with an id each: `job-1`, `job-2`… over those that have none. */
 function numbered(steps) {
   let number = 0;
-  return steps.map((step) => ({ ...step, id: step.id ?? `job-${++number}` }));
+  return steps.map((step) => ({ ...step, id: step.id || `job-${++number}` }));
 }

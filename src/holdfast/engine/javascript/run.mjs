@@ -238,13 +238,14 @@ export class Run {
     return { document: step.document, next: step.next, fault: step.fault };
   }
 
-  /** A step without an expression: its input goes on as it is. */
+  /** A step without an expression: its input goes on as it is, an empty object where it has none. */
   #pass(planned, input) {
     if (input) input.readers -= 1;
-    const state = this.plan.looksAtState(planned) ? input?.peek() : undefined;
+    const document = input ?? new Document('{}');
+    const state = this.plan.looksAtState(planned) ? document.peek() : undefined;
     const next = this.plan.next(planned, state, (to, taken) => this.edgeTaken(to, taken));
-    if (this.plan.mayChangeState(planned)) input?.refresh();
-    return { document: input, next };
+    if (this.plan.mayChangeState(planned)) document.refresh();
+    return { document, next };
   }
 
   edgeTaken(to, taken) {
