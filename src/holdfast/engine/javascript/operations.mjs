@@ -1,8 +1,19 @@
 // A step's operations, one after the other (spec/runtime.md section 3).
 
+import { types } from 'node:util';
+
 import { duration, milliseconds } from './clock.mjs';
 import { invalid, timedOut } from './faults.mjs';
 import { copy } from './serialise.mjs';
+
+/**
+ * Marks the empty object that stands for what an operation did not return. A property, not an
+ * identity: where an adaptor's `execute` copies that object there is still no state.
+ */
+const MISSING = Symbol('no state');
+
+const isMissing = (value) => typeof value === 'object' && value !== null
+  && !types.isProxy(value) && Object.hasOwn(value, MISSING);
 
 /** Raise a crash when the module's exports are not what the compiler makes. */
 function check(operations) {
@@ -26,7 +37,6 @@ export class Operations {
     this.log = log;
     this.immutable = immutable;
     this.onOperation = onOperation;
-    this.missing = new Set();
     this.failed = undefined;
     check(namespace.default);
     const wrapped = namespace.default.map((operation, index) => this.#wrap(operation, index + 1));
@@ -59,14 +69,15 @@ export class Operations {
   }
 
   #result(value) {
-    return this.missing.has(value) ? undefined : value;
+    return isMissing(value) ? undefined : value;
   }
 
   #wrap(operation, number) {
     return async (given) => {
       this.log.debug(`Starting operation ${number}`);
       this.onOperation(number);
-      if (this.missing.delete(given)) {
+      if (isMissing(given)) {
+        Reflect.deleteProperty(given, MISSING);
         this.log.warn(`WARNING: No state was passed into operation ${number}. `
           + 'Did the previous operation return state?');
       }
@@ -91,9 +102,7 @@ export class Operations {
       this.log.warn(`WARNING: operation ${number} returned ${result === '' ? "''" : result}, `
         + 'which counts as no state');
     }
-    const placeholder = {};
-    this.missing.add(placeholder);
-    return placeholder;
+    return { [MISSING]: true };
   }
 }
 

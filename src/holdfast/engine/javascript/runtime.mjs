@@ -2,24 +2,22 @@
 // (The reference hands out its package installer with it.)
 
 /**
- * An operation that runs `op` and then the author's chain on its promise. An error that `op`
- * throws at once goes to `onError` and its answer is returned without the chain
- * (spec/runtime.md 3.7).
+ * An operation that runs `fn` and then the author's chain on its promise. What `fn` or the chain
+ * throws at once goes to `error` and its answer is returned without the chain
+ * (spec/runtime.md 3.7). Named as in the reference: authors read the names in errors.
  */
 export function defer(
-  op,
-  chain = (promise) => promise,
-  onError = (error) => {
-    throw error;
+  fn,
+  complete = (promise) => promise,
+  error = (thrown) => {
+    throw thrown;
   },
 ) {
   return (state) => {
-    let promise;
     try {
-      promise = Promise.resolve(op(state));
-    } catch (error) {
-      return onError(error, state);
+      return complete(Promise.resolve(fn(state)).catch((thrown) => error(thrown, state)));
+    } catch (thrown) {
+      return error(thrown, state);
     }
-    return chain(promise.catch((error) => onError(error, state)));
   };
 }
