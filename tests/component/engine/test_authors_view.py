@@ -93,10 +93,11 @@ def state_errors(recording: Recording) -> dict[str, Any]:
 
 
 def frame(recording: Recording) -> list[str]:
-    """The lines of the code frame in the log."""
+    """The lines of the code frame in the log, without the blanks that fill the caret's line."""
     rows = [line["message"] for line in recording.logs("R/T") if line["level"] == "error"]
     at = rows.index(["Error occurred at:", "My job"])
-    return [str(row[0]) for row in rows[at + 1 :] if re.match(r" *(\d+: |\^ $)", str(row[0]))]
+    texts = [str(row[0]).rstrip() for row in rows[at + 1 :]]
+    return [text for text in texts if re.match(r" *(\d+: |\^$)", text)]
 
 
 def test_position_and_three_lines_around_it(recordings: dict[str, Recording]) -> None:
@@ -110,7 +111,7 @@ def test_position_and_three_lines_around_it(recordings: dict[str, Recording]) ->
     assert frame(recording) == [
         "4:   const patient = state.data.patient;",
         "5:   return { ...state, name: patient.name.first };",
-        " " * 38 + "^ ",
+        " " * 38 + "^",
         "6: });",
     ]
 
@@ -155,7 +156,7 @@ def test_an_adaptors_error_names_the_operation_and_its_line(
     assert (error["name"], error["operationName"], error["line"]) == ("AdaptorError", "assert", 3)
     lines = [line["message"] for line in recordings["adaptor"].logs("R/T")]
     assert ['Error reported by "assert()" operation line 3:'] in lines
-    assert frame(recordings["adaptor"])[:2] == ["3: assert(false, 'must be true');", "   ^ "]
+    assert frame(recordings["adaptor"])[:2] == ["3: assert(false, 'must be true');", "   ^"]
     assert closed(recordings["adaptor"])["position"]["line"] == 3
 
 
@@ -171,7 +172,7 @@ def test_an_error_without_a_frame_is_put_down_to_its_operation(
     position = closed(recording)["position"]
     assert (position["line"], position["column"]) == (3, 3)
     shown = frame(recording)
-    assert [row[:8] for row in shown] == ["3:   fn(", "     ^ ", "4: fn(s "]
+    assert [row[:8] for row in shown] == ["3:   fn(", "     ^", "4: fn(s "]
 
 
 def test_a_crash_ends_the_run_with_its_position(recordings: dict[str, Recording]) -> None:
@@ -191,7 +192,7 @@ def test_v8_refuses_with_the_authors_line_and_a_caret(recordings: dict[str, Reco
     assert error["error_message"] == "My job: Unexpected token '=' (4:9)"
     assert error["position"] == {"line": 4, "column": 9, "src": "  const = 5;"}
     said = [line["message"][0] for line in recording.logs("RTE")]
-    assert said[-4:-1] == ["3: fn(state => {", "4:   const = 5;", "           ^ "]
+    assert said[-4:-1] == ["3: fn(state => {", "4:   const = 5;", "           ^   "]
     assert not recording.bodies(Kind.STEP_START)
 
 

@@ -63,7 +63,8 @@ export class JobText {
       const part = excerpt(text, caret);
       shown.push(`${String(number).padStart(width)}: ${part.text}`);
       if (number === line && caret <= text.length + 1) {
-        shown.push(`${' '.repeat(width + 2 + part.caret - 1)}^ `);
+        // as long as the line above it, as the reference has it
+        shown.push(' '.repeat(width + 2) + '^'.padStart(part.caret).padEnd(part.text.length));
       }
     }
     return shown;

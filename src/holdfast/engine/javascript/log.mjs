@@ -70,7 +70,7 @@ export class Logger {
       timer: (name) => this.timer(name),
       // there is nobody to ask: what was asked for with force is granted
       confirm: async (_question, force = false) => Boolean(force),
-      proxy: (line) => this.proxy(line),
+      proxy: (...args) => this.proxy(args.length === 3 ? { level: args[1], message: args[2] } : args[0]),
     };
     for (const [name, call] of Object.entries(named)) {
       Object.defineProperty(call, 'name', { value: name });

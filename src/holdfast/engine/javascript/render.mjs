@@ -158,7 +158,7 @@ export class Renderer {
     above.add(value);
     const shown = {
       name: this.text(String(value.name ?? 'Error')),
-      message: this.text(safeMessage(value)),
+      message: this.text(safeMessage(value) || String(value)),
     };
     if (value.cause !== undefined) shown.cause = this.walk(value.cause, above);
     if (Array.isArray(value.errors)) shown.errors = this.list(value.errors, above);
