@@ -69,25 +69,25 @@ class Confinement:
         self._rule = rule
         self._allowed = os.sched_getaffinity(0)
         self.held: frozenset[int] = frozenset()
-        self._before: _Counters | None = None
+        self._before: Counters | None = None
 
     def look(self) -> None:
         """To be called twice a second or so, for as long as the run lasts."""
         if len(self._allowed) <= 1 or processes.cpu_ms(self._pid) < _FREE_SECONDS * 1000:
             return
         with suppress(OSError, ValueError, IndexError):
-            now = _Counters.read(self._pid, self._allowed)
+            now = Counters.read(self._pid, self._allowed)
             before, self._before = self._before, now
             if before is None or now.at - before.at <= 0:
                 return
             held = self._rule(now.since(before), self.held, coin=os.urandom(1)[0] < 128)
             if held != self.held:
-                self.held = held
                 _hold(self._pid, held or self._allowed)
+                self.held = held
 
 
 @dataclass(frozen=True, slots=True)
-class _Counters:
+class Counters:
     """Sums since boot or since the process began, in seconds."""
 
     at: float
@@ -97,7 +97,7 @@ class _Counters:
     idle: dict[int, float]
 
     @classmethod
-    def read(cls, pid: int, allowed: set[int]) -> _Counters:
+    def read(cls, pid: int, allowed: set[int]) -> Counters:
         waited = int(_text(f"/proc/{pid}/schedstat").split()[1]) / 1e9
         last = int(_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[36])
         tick = os.sysconf("SC_CLK_TCK")
@@ -108,10 +108,12 @@ class _Counters:
                 idle[int(name[3:])] = (int(numbers[3]) + int(numbers[4])) / tick
         return cls(time.monotonic(), processes.cpu_ms(pid) / 1000, waited, last, idle)
 
-    def since(self, before: _Counters) -> Look:
+    def since(self, before: Counters) -> Look:
         passed = self.at - before.at
         idle = {
-            number: (sum_ - before.idle[number]) / passed for number, sum_ in self.idle.items()
+            number: (sum_ - before.idle[number]) / passed
+            for number, sum_ in self.idle.items()
+            if number in before.idle  # else it was switched on just now
         }
         return Look(
             (self.used - before.used) / passed,

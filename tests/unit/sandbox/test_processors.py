@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.sandbox.processors import Look, place
+from holdfast.sandbox.processors import Counters, Look, place
 
 FREE: frozenset[int] = frozenset()
 
@@ -44,6 +44,12 @@ def test_larger_machines_give_it_a_quarter() -> None:
     idle = [0.0, 0.2, 0.9, 0.4, 0.1, 0.8, 0.3, 0.5]
     assert place(look(*idle, last=4), FREE, coin=True) == {4, 2}
     assert place(look(*idle, waited=0.3), frozenset({0, 4}), coin=True) == {2, 5}
+
+
+def test_a_processor_may_come_and_go_between_two_looks() -> None:
+    before = Counters(1.0, 0.0, 0.0, 0, {0: 5.0, 1: 3.0})
+    now = Counters(3.0, 1.0, 0.5, 2, {0: 6.0, 2: 100.0})
+    assert now.since(before) == Look(0.5, 0.25, 2, {0: 0.5})
 
 
 def test_one_processor_is_nothing_to_choose_from() -> None:
