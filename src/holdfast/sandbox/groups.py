@@ -78,7 +78,7 @@ class Sampling(Group):
     means = "sampling"
 
     def __init__(self) -> None:
-        self._roots: list[int] = []
+        self._joined: dict[int, int | None] = {}  # process id -> when it started
         self._peak = 0
         self._samples = 0
         self._shared = 0
@@ -87,10 +87,10 @@ class Sampling(Group):
         pass
 
     def add(self, pid: int) -> None:
-        self._roots.append(pid)
+        self._joined[pid] = processes.start_time(pid)
 
     def usage(self) -> int:
-        pids = processes.family(self._roots)
+        pids = processes.family(self._roots())
         total = sum(processes.resident_bytes(pid) for pid in pids)
         if self._samples % 8 == 0:  # the exact count costs a walk through the page tables
             exact = [processes.proportional_bytes(pid) or 0 for pid in pids]
@@ -109,7 +109,11 @@ class Sampling(Group):
         pass
 
     def kill(self) -> None:
-        processes.kill_family(self._roots)
+        processes.kill_family(self._roots())
 
     def remove(self) -> None:
         pass
+
+    def _roots(self) -> list[int]:
+        """Who joined and is still there: the number of one that is gone may be a stranger's."""
+        return [pid for pid, began in self._joined.items() if processes.is_alive(pid, began)]
