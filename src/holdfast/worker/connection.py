@@ -185,9 +185,10 @@ class Connection:
 
     async def _once(self) -> None:
         """One connection, from the handshake to its end."""
+        token = self._make_token()
         try:
             async with connect(
-                endpoint(self._url, self._make_token()),
+                endpoint(self._url, token),
                 max_size=MAX_INCOMING_BYTES,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
@@ -197,10 +198,9 @@ class Connection:
                 await self._serve(socket)
         except InvalidStatus as error:
             self._report(_refusal(error.response.status_code))
-        except (OSError, WebSocketException, TimeoutError) as error:
-            self._report(
-                f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            )
+        except Exception as error:  # of any kind: after this attempt comes the next
+            text = str(error).replace(token, "…")  # a bad redirect is told with its address
+            self._report(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
     async def _serve(self, socket: ClientConnection) -> None:
         self._socket = socket
