@@ -17,6 +17,8 @@ from holdfast.model.limits import Limits
 COLLECTIONS = "@openfn/language-collections"
 #: Comments count too: the reference looks at the text only.
 _USES_COLLECTIONS = re.compile(r"collections\.")
+#: No limit means so much, in any unit; what JSON calls 1e999 is infinite.
+_ENDLESS = 1e12
 
 
 class BadPlan(HoldfastError):  # noqa: N818 - named for what came
@@ -96,7 +98,9 @@ def limits_of(options: JsonObject, default: Limits) -> Limits:
         ("log_payload_limit_mb", "log_payload_mb", 1),
     ):
         value = options.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        if 0 < value < _ENDLESS:
             given[name] = value * scale if scale != 1 else value
     if "memory_mb" in given:
         given["memory_mb"] = int(given["memory_mb"])

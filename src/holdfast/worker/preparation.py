@@ -147,7 +147,10 @@ class Preparation:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                fetched[name] = answer if not isinstance(answer, bytes) else json.loads(answer)
+                try:
+                    fetched[name] = json.loads(answer) if isinstance(answer, bytes) else answer
+                except (ValueError, RecursionError):  # whose text may quote what is secret
+                    problems.append(f"Failed to load credential {name}: it is not JSON")
         if problems:
             raise PreparationFailed(CREDENTIAL, "\n".join(problems))
         shared: JsonObject = {}
@@ -231,7 +234,8 @@ def _document(answer: Json | bytes) -> bytes:
     if data.strip() in (b"null", b""):
         return b"{}"
     if len(data) <= _CHECKED_BYTES:
-        json.loads(data)
+        with suppress(RecursionError):  # nested deeper than we can look: the engine's to judge
+            json.loads(data)
     return data
 
 

@@ -38,20 +38,34 @@ def test_plans_and_states_that_break_the_reference(tmp_path: Path) -> None:
             plan = one_job_plan(QUICK)
             plan["jobs"][0]["credential_id"] = "c-1"  # type: ignore[index, call-overload]
             no_credential = platform.enqueue(plan, input={})
+            secret = platform.enqueue(plan, input={}, credentials={"c-1": b"{s3cr3t"})
             no_input = platform.enqueue(one_job_plan(QUICK), input=b"{not json")
+            deep = platform.enqueue(one_job_plan(QUICK), input=b"[" * 5000 + b"]" * 5000)
             no_adaptor = platform.enqueue(
                 one_job_plan(QUICK, adaptor="@openfn/language-no-such-thing@1.0.0"), input={}
             )
-            runs = [empty, alone, number, no_plan, no_credential, no_input, no_adaptor]
+            runs = [
+                empty,
+                alone,
+                number,
+                no_plan,
+                no_credential,
+                secret,
+                no_input,
+                deep,
+                no_adaptor,
+            ]
             await platform.until(lambda: all(run.final for run in runs))
 
-            assert (empty.state, alone.state) == ("success", "success")
+            assert (empty.state, alone.state, deep.state) == ("success", "success", "success")
+            assert "s3cr3t" not in worker.text()
             assert number.state == "success"
             assert number.outcome is not None
             assert number.outcome["final_state"] == {"data": 42}  # W36: an object, always
             for run, error_type, words in (
                 (no_plan, "PlanLoadError", "jobs"),
                 (no_credential, "CredentialLoadError", "Failed to load credential c-1: "),
+                (secret, "CredentialLoadError", "c-1: it is not JSON"),
                 (no_input, "DataClipError", "Failed to load dataclip input-of-"),
                 (no_adaptor, "AutoinstallError", "Error installing @openfn/language-no-such"),
             ):

@@ -108,3 +108,10 @@ def test_w5_plans_with_next_to_nothing_are_plans() -> None:
 def test_what_is_no_plan_is_refused(broken: Any) -> None:
     with pytest.raises(BadPlan):
         convert(broken, collections_version=None)
+
+
+def test_a_limit_beyond_all_bounds_is_none() -> None:
+    for size in (1e999, 10**400, -1, True, "7"):
+        assert (
+            limits_of({"run_memory_limit_mb": size, "run_timeout_ms": size}, Limits()) == Limits()
+        )
