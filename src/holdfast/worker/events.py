@@ -6,7 +6,6 @@ whenever it is read, so that a repeat can be recognised as one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
@@ -106,9 +105,11 @@ def render(
             line = replace(line, message=[REDACTED_LOG])
         return Raw(dumps_any(line.to_payload(run_id)))
     if isinstance(body, StepComplete):
-        if event.response is not None:
-            body = replace(body, webhook_response=json.loads(read(event.response)))
-        return Raw(dumps_any(_with_output(event, body, read).to_payload()))
+        text = dumps_any(_with_output(event, body, read).to_payload())
+        if event.response is not None and "response" not in event.without:
+            # Never parsed: it may be nested deeper than we can look.
+            text = f'{text[:-1]},"webhook_response":{read(event.response)}}}'
+        return Raw(text)
     if isinstance(body, RunComplete):
         if "postmortem" not in event.without:
             body = replace(body, postmortem=postmortem)
@@ -149,7 +150,7 @@ def smaller(event: Event) -> Event | None:
     if event.is_log:
         parts = ["message"]
     elif isinstance(event.body, StepComplete):
-        parts = ["output"]
+        parts = ["output", "response"] if event.response else ["output"]
     else:
         parts = ["postmortem", "final_state"] if event.is_final else []
     left = (part for part in parts if part not in event.without)

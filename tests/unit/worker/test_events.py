@@ -104,6 +104,28 @@ def test_a_large_answer_to_a_webhook_is_sent_like_a_small_one() -> None:
         assert payload(event)["webhook_response"] == answer
 
 
+def test_an_answer_to_a_webhook_may_be_nested_deeper_than_we_can_look() -> None:
+    answer = "[" * 5000 + "]" * 5000
+    tape = Tape()
+    document: JsonObject = {"inline": answer}
+    tape.add(
+        Kind.STEP_COMPLETE, step_id="s1", job_id="j1", reason="success", output=document,
+        webhook_response_document=document,
+    )  # fmt: skip
+    (event,) = made(tape)
+
+    def text(event: Event) -> str:
+        return events.render("r", event, lambda _: answer, identities=False).text
+
+    assert text(event).endswith(f',"webhook_response":{answer}}}')
+    for _ in ("output", "response"):  # what makes the frame too large goes, one by one
+        less = events.smaller(event)
+        assert less is not None
+        event = less
+    assert answer not in text(event)
+    assert events.smaller(event) is None
+
+
 def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
     step = step_complete(output={"inline": '{"data":1}'})
     less = events.smaller(step)

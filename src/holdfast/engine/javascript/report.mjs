@@ -8,11 +8,9 @@ import { randomUUID } from './internals.mjs';
 import { byteLength } from './serialise.mjs';
 import { withholding } from './state.mjs';
 
-const { stringify, parse } = JSON;
+const { stringify } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
-/** Bytes: a longer answer to a webhook becomes a document of its own. */
-const RESPONSE_LIMIT = 160 * 1024;
 /** Characters of what else a record may hold: the shim parses records up to 256 KiB. */
 const MESSAGE_LIMIT = 16 * 1024;
 const DETAILS_LIMIT = 32 * 1024;
@@ -100,8 +98,8 @@ export class Report {
   #response(step) {
     const text = step.document?.response;
     if (text === undefined) return {};
-    return byteLength(text) <= RESPONSE_LIMIT ? { webhook_response: parse(text) }
-      : { webhook_response_document: stream(text) };
+    const small = byteLength(text) <= INLINE;
+    return { webhook_response_document: small ? { inline: text } : stream(text) };
   }
 
   /** The workflow ended. `final`: from `compose`; `fault`: of the first leaf that failed. */
