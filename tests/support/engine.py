@@ -69,7 +69,12 @@ class Ended:
 
 
 @contextmanager
-def engine(data: Path, user: int | None = None, **changes: object) -> Iterator[Running]:
+def engine(
+    data: Path,
+    user: int | None = None,
+    program: tuple[str, ...] = ("-m", "holdfast.engine.supervisor"),
+    **changes: object,
+) -> Iterator[Running]:
     """A supervisor; `changes` are fields of its config, `user` whom root starts it as."""
     with tempfile.TemporaryDirectory(prefix="hf-") as sockets:
         config = replace(EngineConfig(data, Path(sockets) / "engine.sock"), **changes)  # type: ignore[arg-type]
@@ -79,7 +84,7 @@ def engine(data: Path, user: int | None = None, **changes: object) -> Iterator[R
             for folder in (Path(sockets), data):
                 folder.mkdir(exist_ok=True)
                 os.chown(folder, user, user)
-        command = [*prefix, sys.executable, "-m", "holdfast.engine.supervisor"]
+        command = [*prefix, sys.executable, *program]
         process = subprocess.Popen([*command, "--config", config.to_json()])
         try:
             asyncio.run(_answers(config.socket))

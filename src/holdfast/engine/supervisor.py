@@ -45,6 +45,8 @@ _STANDBY_SECONDS = 0.05
 _CACHE_SECONDS = 5.0
 #: After this long without a run, one standby shim fewer is kept.
 _CALM_SECONDS = 30.0
+#: A process that could not be started is tried again after this long.
+_AGAIN_SECONDS = 1.0
 #: Share of the machine's memory that must be free for a further standby process.
 _SPARE_MEMORY = 0.1
 
@@ -64,6 +66,7 @@ class Supervisor:
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
         self._helpers: set[int] = set()
+        self._delayed = 0  # helpers that could not be started at once
         self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
         self._waiting: dict[int, socket.socket] = {}  # standby shims, oldest first
         self._wanted = min(1, config.standby)
@@ -103,7 +106,10 @@ class Supervisor:
         with connection:
             if not self._give_to_waiting(connection):
                 connection.setblocking(True)
-                self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
+                try:
+                    self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
+                except OSError as error:  # who asks for the run asks again
+                    _report("shim", error)
         self._plan_standby()
 
     def _tidy(self) -> None:
@@ -116,8 +122,14 @@ class Supervisor:
         return self._config, self._host
 
     def _fork_shim(self, work: Callable[[int], None]) -> int:
+        """Raises OSError when the system allows no further process."""
         tell, told = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(tell)
+            os.close(told)
+            raise
         if pid == 0:
             os.close(tell)
             self._become_shim(lambda: work(told))
@@ -154,7 +166,13 @@ class Supervisor:
                     ours.close()
                     shim.serve_standby(*self._own, theirs, told)
 
-                self._waiting[self._fork_shim(work)] = ours
+                try:
+                    self._waiting[self._fork_shim(work)] = ours
+                except OSError as error:
+                    ours.close()
+                    _report("standby", error)
+                    self._loop.after("standby", _CALM_SECONDS, self._make_standby)
+                    return
         if len(self._waiting) < self._wanted:
             self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
 
@@ -203,8 +221,14 @@ class Supervisor:
             channel.close()
 
     def _help(self, work: Callable[[], object]) -> int:
-        """Do something slow in a child; returns its process id."""
-        pid = os.fork()
+        """Do something slow in a child; returns its process id, 0 if there can be none yet."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _report("helper", error)
+            self._delayed += 1
+            self._loop.after(f"helper {self._delayed}", _AGAIN_SECONDS, lambda: self._help(work))
+            return 0
         if pid:
             self._helpers.add(pid)
             return pid
@@ -268,11 +292,15 @@ class Supervisor:
             return
         self._agent_since = time.monotonic()
         environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
-        self._agent = subprocess.Popen(
-            self._config.agent,
-            env=environment,
-            preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - this process has one thread
-        )
+        try:
+            self._agent = subprocess.Popen(
+                self._config.agent,
+                env=environment,
+                preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - this process has one thread
+            )
+        except OSError as error:
+            _report("agent", error)
+            self._loop.after("agent", _AGAIN_SECONDS, self._start_agent)
 
     def _agent_ended(self, code: int) -> None:
         if self._agent is not None:
@@ -297,6 +325,12 @@ class Supervisor:
             self._agent.kill()
         else:
             self._agent.terminate()
+
+
+def _report(what: str, error: OSError) -> None:
+    """The system is full, which passes: to end now would take the agent, and all runs, along."""
+    with suppress(OSError):
+        sys.stderr.write(f"process.not_started what={what} why={error.strerror!r}\n")
 
 
 def _available_share() -> float:

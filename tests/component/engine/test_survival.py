@@ -9,7 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from holdfast.engine.client import Engine, RunHandle, RunRequest, read_outcome
+import pytest
+
+from holdfast.engine.client import Engine, EngineError, RunHandle, RunRequest, read_outcome
 from holdfast.engine.coroner import bury
 from holdfast.journal import Journal, RunFolder
 from holdfast.model.outcome import Reason
@@ -23,6 +25,25 @@ SLOW = (
     "export default [async state => {"
     " await new Promise(done => setTimeout(done, 1500)); return state; }];"
 )
+
+
+#: A supervisor that may start no process while there is a file `full`.
+CROWDED = """
+import os, sys
+from holdfast.engine import supervisor
+from holdfast.engine.config import EngineConfig
+
+config, real = EngineConfig.from_json(sys.argv[2]), os.fork
+
+def fork():
+    if (config.data / "full").exists():
+        (config.data / "refused").touch()
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return real()
+
+os.fork = fork
+sys.exit(supervisor.main(config))
+"""
 
 
 def pids_of(launched: dict[str, object]) -> list[int]:
@@ -49,6 +70,27 @@ def test_a_dead_shim_takes_its_run_along_and_is_reported(tmp_path: Path) -> None
         eventually(lambda: not [p for p in alive if Path(f"/proc/{p}").exists()], "no orphan")
         launched = ended.bodies(Kind.LAUNCHED)[0]
         assert not Path(str(launched["scratch"])).exists()
+
+
+def test_a_machine_that_is_full_for_a_while_ends_no_supervisor(tmp_path: Path) -> None:
+    full, refused = tmp_path / "full", tmp_path / "refused"
+
+    async def kill_shim(handle: RunHandle) -> None:
+        launched = await until(handle, Kind.LAUNCHED)
+        await until(handle, Kind.STEP_START)
+        full.touch()
+        os.kill(int(str(launched["shim"])), signal.SIGKILL)
+        eventually(refused.exists, "nobody can bury it now")
+        full.unlink()
+
+    with engine(tmp_path, program=("-c", CROWDED)) as running:
+        full.touch()
+        with pytest.raises(EngineError):
+            execute(running, prepare(running, BUSY))
+        full.unlink()
+        refused.unlink()
+        assert execute(running, prepare(running, BUSY), kill_shim).outcome.error_type == "ShimLost"
+        assert running.process.poll() is None
 
 
 def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
