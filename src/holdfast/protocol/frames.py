@@ -7,6 +7,7 @@ A text frame is `[join_ref, ref, topic, event, payload]`. A binary frame begins 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -25,6 +26,8 @@ PHOENIX_TOPIC = "phoenix"
 _MOCK_REPLY = "chan_reply_"
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
+#: A text frame up to its payload.
+_HEAD = re.compile(r'\s*\[(?:\s*(?:null|"(?:[^"\\]|\\.)*")\s*,){4}')
 
 
 class BadFrame(HoldfastError):  # noqa: N818 - named for what came
@@ -100,10 +103,16 @@ def encode_text(message: Message) -> str:
 
 
 def decode_text(text: str) -> Message:
-    """The frame a text carries. BadFrame if it is none."""
+    """The frame a text carries. BadFrame if it is none.
+
+    A payload that is nested deeper than we can look comes as None: a frame it is all the same,
+    and its sender has to learn that this one is not taken.
+    """
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        value = _head(text)
+    except ValueError as error:
         message = f"not JSON: {error}"
         raise BadFrame(message) from error
     if not isinstance(value, list) or len(value) != 5:
@@ -174,6 +183,12 @@ def reply_of(message: Message) -> Reply | None:
     if not isinstance(payload, dict):
         return Reply(message.ref, "error", None)
     return Reply(message.ref, str(payload.get("status", "error")), payload.get("response"))
+
+
+def _head(text: str) -> Json:
+    """What stands in front of a payload that cannot be read, and None in its place."""
+    found = _HEAD.match(text)
+    return None if found is None else cast("Json", json.loads(f"{found[0]}null]"))
 
 
 def _ref(value: object) -> str | None:

@@ -129,14 +129,18 @@ def alternatives(event: Event, response: Json | bytes) -> Event | None:
     """The event with less in it, after it was refused; None if there is nothing to leave out.
 
     A log line of a step the platform does not know goes without the step; an outcome goes
-    without the dataclip, then without the state, that the platform will not take.
+    without the dataclip, then without the state, that the platform will not take; the end of a
+    step goes without its answer to a webhook.
     """
     text = str(response)
     if event.is_log and "step_id" in text and "step_id" not in event.without:
         return event.leaving_out("step_id")
-    if isinstance(event.body, StepComplete) and event.document is not None:
-        if "dataclip" in text and "output" not in event.without:
+    if isinstance(event.body, StepComplete):
+        output = event.document is not None and "output" not in event.without
+        if output and "dataclip" in text:
             return event.leaving_out("output")
+        if event.response is not None and "response" not in event.without:
+            return event.leaving_out("response")
     elif isinstance(event.body, RunComplete):
         if event.body.final_dataclip_id and "final_dataclip_id" not in event.without:
             return event.leaving_out("final_dataclip_id")

@@ -52,6 +52,30 @@ def test_a_worker_that_died_is_noticed_and_its_late_true_outcome_is_taken(
         asyncio.run(story(served))
 
 
+def test_a_state_nested_too_deeply_costs_the_state_and_nothing_else(
+    tmp_path: Path, adaptor_store: Store
+) -> None:
+    """The platform refuses what it cannot read, and does not take the connection for broken."""
+    deep = (
+        "fn(() => { let x = []; for (let i = 0; i < 2000; i++) x = [x];"
+        " return { data: 1, x, webhookResponse: { body: x } }; });"
+    )
+
+    async def story(served: Served) -> None:
+        options = {"WORKER_REPO_DIR": adaptor_store.root}
+        async with Worker(Address.of(served), tmp_path / "w", **options) as worker:
+            run_id = served.post({}, TRIGGER)
+            await state(served, run_id, "success")
+            (step,) = served.steps(run_id)
+            assert step["exit_reason"] == "success"
+            assert "connection.down" not in worker.text()
+            assert await worker.end() == 0
+
+    with Served(tmp_path / "platform") as served:
+        served.deploy(project(deep))
+        asyncio.run(story(served))
+
+
 def test_a_claim_that_is_never_joined_goes_to_another_worker(
     tmp_path: Path, adaptor_store: Store
 ) -> None:

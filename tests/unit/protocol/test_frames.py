@@ -74,6 +74,12 @@ def test_what_is_no_frame_is_refused(text: str) -> None:
         decode_text(text)
 
 
+def test_a_payload_nested_too_deeply_is_none_and_the_frame_still_one() -> None:
+    payload = Raw('{"a":' + "[" * 5000 + "]" * 5000 + "}")
+    text = encode_text(Message("1", None, 't"[,', "event", payload))
+    assert decode_text(text) == Message("1", None, 't"[,', "event", None)
+
+
 def test_the_binary_reply_of_the_specification() -> None:
     message = Message("10", "12", "run:r1", "fetch:dataclip", None)
     data = encode_binary_reply(message, "ok", b"{}")
