@@ -138,10 +138,13 @@ def _fitting(
 
 
 def _never_twice(folder: RunFolder) -> None:
-    """Refuse a run that had a process before: a launch may be heard late, by a second shim."""
+    """Refuse a run that had a process before, or that was ended without one.
+
+    A launch may be heard late: by a second shim, or when who asked for it has given it up.
+    """
     with JournalReader(folder.journal) as reader:
-        if any(record.kind == Kind.LAUNCHED for record in reader.read()):
-            message = "This run has been launched before; no run is executed twice."
+        if any(record.kind in (Kind.LAUNCHED, Kind.OUTCOME) for record in reader.read()):
+            message = "This run has been launched or ended before; no run is executed twice."
             raise EngineError(message)
 
 

@@ -223,6 +223,19 @@ def test_an_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
         eventually(gone, "the agent is gone")
 
 
+def test_a_launch_that_is_heard_after_the_run_was_given_up_starts_nothing(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        request = prepare(running, SLOW)
+        outcome = {"timestamp": "1", "reason": "exception", "evidence": {"launched": False}}
+        with Journal.open(RunFolder(request.directory).journal) as journal:
+            journal.append(Kind.OUTCOME, json.dumps(outcome).encode())
+            journal.flush()
+        before = read(request.directory)
+        with pytest.raises(EngineError, match="no run is executed twice"):
+            execute(running, request)
+        assert read(request.directory) == before
+
+
 def test_a_run_is_not_taken_twice(tmp_path: Path) -> None:
     from holdfast.engine.client import EngineError
 
