@@ -100,7 +100,7 @@ def remember(config: EngineConfig, options: JsonObject) -> None:
     text = json.dumps({"preload": list(adaptors), "adaptors": adaptors}, sort_keys=True)
     path = config.data / _RECENT
     with suppress(OSError):
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             temporary = Path(f"{path}.{os.getpid()}")
             temporary.write_text(text)
             temporary.rename(path)

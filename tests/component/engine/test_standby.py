@@ -53,6 +53,17 @@ def test_a_run_takes_a_process_that_waited_and_another_one_is_made(running: Runn
     eventually(lambda: not first.exists(), "the old one is gone")
 
 
+def test_a_note_of_what_was_loaded_that_is_no_text_fails_no_run(
+    running: Running, tmp_path: Path
+) -> None:
+    note = running.config.data / "standby.json"
+    note.write_bytes(b"\xff")
+    options: JsonObject = {"adaptors": {"@a/b@1": {"path": str(tmp_path)}}}
+    ended = run(running, "export default [s => s]", limits=ROOM, options=options)
+    assert ended.outcome.error_type is None
+    assert b"@a/b@1" in note.read_bytes()
+
+
 def test_nothing_of_one_run_is_there_for_the_next(running: Running) -> None:
     for _ in range(2):
         eventually(lambda: waiting(running), "a standby process")
