@@ -387,6 +387,8 @@ class Shim:
             if process.pid and process.end is None:
                 process.reap()
                 self._guard(process.drain)
+        # What lost its parent before the group could be told of it has become a child of ours.
+        processes.kill_family(processes.children(os.getpid()))
 
 
 def _network(policy: Policy) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from support.engine import LIMITS, NOBODY, Running, engine, is_root, public_folder, run
+from holdfast.sandbox import processes
+from support.engine import ESCAPE, LIMITS, NOBODY, Running, engine, is_root, public_folder, run
+from support.waiting import eventually
 
 __all__ = ["public_folder"]
 FILL = "export default [s => { const k = []; for (;;) k.push(Buffer.alloc(1 << 20, 1)); }]"
@@ -84,3 +87,25 @@ def test_a_level_that_is_not_there_keeps_the_engine_from_starting(tmp_path: Path
     assert ended.returncode == 2
     assert "does not offer the isolation level full: namespaces" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_what_a_run_started_ends_with_it_where_nothing_kept_it_from_starting(
+    public_folder: Path,
+) -> None:
+    """Its parent is killed first; then it is nobody's, as /proc tells it."""
+    start = (
+        "export default [state => {"
+        + ESCAPE
+        + "const { spawn } = process.getBuiltinModule('child_process');"
+        "const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 1e6)'],"
+        " { detached: true, stdio: 'ignore' });"
+        "return { data: child.pid }; }];"
+    )
+    walls = frozenset({"namespaces", "seccomp", "landlock", "node-permissions"})
+    with engine(public_folder / "open", limits="sampling", without=walls) as running:
+        ended = run(running, start)
+        final = ended.bodies(Kind.RESULT)[0]["final_state"]
+        assert isinstance(final, dict)
+        pid = json.loads(str(final["inline"]))["data"]
+        assert isinstance(pid, int)
+        eventually(lambda: not processes.is_alive(pid, None), "it has ended too")
