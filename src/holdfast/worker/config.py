@@ -281,6 +281,14 @@ class WorkerConfig:
         return self.data / "archive"
 
 
+def _is_socket_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        return address.scheme in {"ws", "wss"} and bool(address.hostname) and address.port != 0
+    except ValueError:  # brackets without an address in them, a port beyond 65535
+        return False
+
+
 def _check(values: dict[str, Any], environment: Mapping[str, str]) -> None:
     if not values["secret"]:
         message = "No worker secret was given."
@@ -291,8 +299,7 @@ def _check(values: dict[str, Any], environment: Mapping[str, str]) -> None:
             message = "Capacity and workloops were both given."
             raise UsageError(message, fix="Give one of WORKER_CAPACITY and WORKER_WORKLOOPS.")
         parse_workloops(environment["WORKER_WORKLOOPS"])
-    address = urlsplit(values["lightning_url"])
-    if address.scheme not in {"ws", "wss"} or not address.hostname:
+    if not _is_socket_address(values["lightning_url"]):
         message = f"{values['lightning_url']!r} is not the address of a platform's worker socket."
         raise UsageError(message, fix="It looks like ws://localhost:4000/worker or wss://….")
     try:

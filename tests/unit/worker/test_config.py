@@ -62,6 +62,8 @@ def test_every_option_of_the_environment_is_read() -> None:
         ({"WORKER_PORT": "http"}, "WORKER_PORT"),
         ({"WORKER_BACKOFF": "5/1"}, "WORKER_BACKOFF"),
         ({"WORKER_LIGHTNING_SERVICE_URL": "http://x"}, "not the address"),
+        ({"WORKER_LIGHTNING_SERVICE_URL": "ws://x:99999/worker"}, "not the address"),
+        ({"WORKER_LIGHTNING_SERVICE_URL": "ws://[x/worker"}, "not the address"),
         ({"WORKER_CAPACITY": "1", "WORKER_WORKLOOPS": "a:1"}, "both given"),
         ({"WORKER_WORKLOOPS": "a"}, "number of slots"),
         ({"WORKER_WORKLOOPS": "a:0"}, "number of slots"),
