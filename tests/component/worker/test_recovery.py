@@ -201,10 +201,10 @@ def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
             request = RunRequest(folder.path, "r1", options={"run_id": "r1"})
             first = await engine.launch(request)
             assert (await first.outcome()).reason == "success"
-            with pytest.raises(EngineError, match=r"launched before|held by another"):
+            with pytest.raises(EngineError, match=r"launched or ended before|held by another"):
                 await engine.launch(request)
             await until(lambda: not is_locked(folder.lock))  # the first shim has gone
-            with pytest.raises(EngineError, match="launched before"):
+            with pytest.raises(EngineError, match="launched or ended before"):
                 await engine.launch(request)
 
     asyncio.run(story())
