@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from benchmarks.bars import against, plain
 from benchmarks.engine.bench import NO_WALLS, TRIVIAL, Bench, With
 from benchmarks.yardstick import pace
+from holdfast.journal import JournalReader, RunFolder
 from holdfast.model.limits import MEBIBYTE, Limits
+from holdfast.model.record import Kind
 from holdfast.sandbox import processes
 
 FILL = "export default [state => { const k = []; for (;;) k.push(Buffer.alloc(1 << 20, 1)); }]"
@@ -92,20 +96,25 @@ async def overrun() -> None:
 
 
 async def neighbours(runs: int) -> None:
-    """Runs in standby processes, without and with one beside them that thrashes, in turn."""
+    """Runs in standby processes, without and with one beside them that thrashes, in turn; and,
+    in the same seconds, what the machine does to work that has a processor of its own."""
     times: dict[bool, list[float]] = {False: [], True: []}
+    starts: dict[bool, list[float]] = {False: [], True: []}
     async with With(standby=1) as bench:
         await asyncio.sleep(1.0)
-        for turn in range(4):
+        for turn in range(6):
             thrashes = turn % 2 == 1
-            handle = None
+            handle, free = None, os.sched_getaffinity(0)
             if thrashes:
                 limits = Limits(memory_mb=200, timeout_seconds=600)
                 handle = await bench.launch(THRASH, limits)
-                await asyncio.sleep(2.0)
-            for _ in range(max(3, runs // 2)):
+                await asyncio.sleep(2.5)  # it is held to its part of the processors
+                free -= os.sched_getaffinity(engine_of(handle.folder))
+                assert free, "the machine is too busy to measure this"
+            for _ in range(max(3, runs // 3)):
                 times[thrashes].append((await bench.run(TRIVIAL))[0])
                 await asyncio.sleep(_PAUSE_SECONDS)
+                starts[thrashes].append(await asyncio.to_thread(process_start, min(free)))
             if handle is not None:
                 await handle.cancel()
                 await handle.outcome()
@@ -113,6 +122,31 @@ async def neighbours(runs: int) -> None:
     plain("latency of a neighbour, alone: median", alone, "ms")
     plain("latency of a neighbour of a run that thrashes: median", beside, "ms")
     against("a neighbour's latency changes by", (beside / alone - 1) * 100, 20, unit="%")
+    floor = statistics.median(starts[True]) / statistics.median(starts[False])
+    plain("  that of a process start with a processor of its own by", (floor - 1) * 100, "%")
+    ours = beside / alone / floor
+    against("  which leaves for what runs share", (ours - 1) * 100, 20, unit="%")
+
+
+def process_start(processor: int) -> float:
+    """Seconds that a process takes to start on this processor. Nothing of ours is in it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {processor})
+    try:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-S", "-c", "import json"], check=True)
+        return time.perf_counter() - begun
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def engine_of(folder: RunFolder) -> int:
+    """The process id of a run's engine."""
+    with JournalReader(folder.journal) as reader:
+        (launched,) = (item.json() for item in reader.read() if item.kind == Kind.LAUNCHED)
+    pids = launched["pids"]
+    assert isinstance(pids, dict)
+    return int(str(pids["engine"]))
 
 
 async def idle_memory() -> None:
