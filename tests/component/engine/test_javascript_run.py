@@ -31,6 +31,11 @@ def test_a_run_is_opened_closed_and_ended() -> None:
     assert not ended.errors
 
 
+def test_holes_in_the_list_of_operations_are_passed_over() -> None:
+    ended = run(job("export default [s => ({ n: 1 }), , s => ({ n: s.n + 1 })]"))
+    assert ended.document(one(ended, Kind.STEP_COMPLETE)["output"]) == {"n": 2}
+
+
 def test_timestamps_rise_strictly() -> None:
     ended = run(job("for (let i = 0; i < 500; i++) console.log(i); export default []"))
     stamps = [
