@@ -59,6 +59,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
             monkey = Monkey(chance, platform, worker, struck, pause=1.0)
             monkeying = asyncio.create_task(monkey.run())
             everything: list[Expected] = []
+            stood_still: list[str] = []
             last_news, known = time.monotonic(), 0
             while len(everything) < runs or not all(item.run.final for item in everything):
                 open_runs = sum(not item.run.final for item in everything)
@@ -73,6 +74,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
                 silence = time.monotonic() - last_news
                 monkey.lull = silence > LULL
                 if silence > patience:
+                    stood_still.append(f"no run ended for {patience:g} s, after {final} runs")
                     break
                 if monkeying.done() and not monkeying.cancelled():
                     monkeying.result()
@@ -99,7 +101,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
         ]
 
     # In a thread: the other lanes' platforms must go on answering meanwhile.
-    found = await asyncio.to_thread(check) + left
+    found = stood_still + await asyncio.to_thread(check) + left
     return len(found), _report(seed, everything, found, monkey, began, offer is not None)
 
 
@@ -195,7 +197,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--lanes", type=int, default=2, help="workers side by side")
     parser.add_argument("--data", type=Path, help="keep everything here")
-    parser.add_argument("--patience", type=float, default=60, help="seconds without news")
+    parser.add_argument("--patience", type=float, default=180, help="seconds without news")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed == "random" else int(given.seed)
     data = given.data or Path(tempfile.mkdtemp(prefix="holdfast-chaos-"))

@@ -14,7 +14,7 @@ SEEDS = (2, 3)
 def test_nothing_is_lost_in_two_small_storms(tmp_path: Path) -> None:
     async def storms() -> list[tuple[int, str]]:
         return await asyncio.gather(
-            *(chaos(seed, 16, tmp_path / str(seed), patience=60) for seed in SEEDS)
+            *(chaos(seed, 16, tmp_path / str(seed), patience=120) for seed in SEEDS)
         )
 
     for violations, report in asyncio.run(storms()):
