@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.powercut import INTERPOSED, PowerCut
-from fixtures.worker import QUICK, Worker, alive, descendants, slow, until
+from fixtures.worker import QUICK, Worker, alive, slow, until
 from holdfast.journal import JournalReader, Record, RunFolder
 from holdfast.model.record import Kind
 from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
@@ -88,8 +88,7 @@ def test_a_power_cut_keeps_every_promise(point: str | None, tmp_path: Path) -> N
 
 
 async def everything_dies(worker: Worker) -> None:
-    family = [worker.pid, *descendants(worker.pid)]
-    worker.kill_everything()
+    family = worker.kill_everything()
     await until(lambda: not any(alive(pid) for pid in family))
 
 
