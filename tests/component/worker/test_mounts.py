@@ -138,6 +138,8 @@ def test_a_disk_that_turns_read_only_stops_claims_until_it_returns(tmp_path: Pat
                 await worker.until(lambda: not list((worker.inside / "journals").iterdir()))
                 worker.run("mount", "--bind", journals, journals)
                 worker.run("mount", "-o", "remount,bind,ro", journals)
+                for _ in range(2):  # a claim that was under way before is answered meanwhile
+                    assert await reasons(url) == ["the data folder cannot be written to"]
                 waiting = platform.enqueue(one_job_plan(QUICK), input={})
                 platform.push("worker:queue", "work-available", {})
                 assert await reasons(url) == ["the data folder cannot be written to"]
