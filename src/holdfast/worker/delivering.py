@@ -145,7 +145,7 @@ class Deliverer:
     def _payload(
         self, delivery: Delivery, shipment: Shipment, examined: JsonObject | None
     ) -> Raw | None:
-        """What is sent; None if it was too large and has been made smaller."""
+        """What is sent; None if the event cannot be sent so and has been made smaller."""
         identities = delivery.identities
         if shipment.name == RUN_BATCH_LOGS:
             payload = events.render_batch(self.run_id, shipment.events, identities=identities)
@@ -155,9 +155,8 @@ class Deliverer:
                 payload = events.render(
                     self.run_id, event, self._read, identities=identities, postmortem=examined
                 )
-            except (OSError, ValueError) as error:
-                log.error("document.unreadable", run=self.run_id, why=error)
-                delivery.too_large(shipment.items[0])
+            except events.Unreadable as error:
+                delivery.unreadable(shipment.items[0], error.part, str(error))
                 return None
         text = payload.text
         limit = self.config.frame_bytes - _FRAME_OVERHEAD

@@ -294,6 +294,11 @@ class Delivery:
         self._note("shrunk", item.event, "its frame was too large for the platform")
         item.event, item.losses = less, 0
 
+    def unreadable(self, item: Item, part: str, why: str) -> None:
+        """A document of the event cannot be sent: it goes without this part."""
+        self._note("unreadable", item.event, why)
+        item.event = item.event.leaving_out(part)
+
     def _crashed(self, item: Item) -> None:
         item.crashes = 0
         less = events.alternatives(item.event, "step_id dataclip")

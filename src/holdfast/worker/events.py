@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
 from holdfast.journal import Record
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, check_json
 from holdfast.model.record import Kind
 from holdfast.protocol import messages
 from holdfast.protocol.frames import Raw, dumps
@@ -22,6 +22,14 @@ REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
 
 #: Gives the JSON text of a document that the journal names.
 ReadDocument: TypeAlias = Callable[[JsonObject], str]
+
+
+class Unreadable(Exception):  # noqa: N818 - said of the document
+    """A document of an event cannot be sent; `part` is what to leave out (`Event.leaving_out`)."""
+
+    def __init__(self, part: str, why: str) -> None:
+        super().__init__(f"{part}: {why}")
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ def render(
     identities: bool,
     postmortem: JsonObject | None = None,
 ) -> Raw:
-    """The payload of an event as it is sent; `identities`: log lines carry theirs.
+    """The payload of an event as it is sent; `identities`: log lines carry theirs. Unreadable.
 
     `postmortem` goes with the outcome, unless that is left out.
     """
@@ -107,8 +115,8 @@ def render(
     if isinstance(body, StepComplete):
         text = dumps_any(_with_output(event, body, read).to_payload())
         if event.response is not None and "response" not in event.without:
-            # Never parsed: it may be nested deeper than we can look.
-            text = f'{text[:-1]},"webhook_response":{read(event.response)}}}'
+            answer = _document("response", event.response, read)
+            text = f'{text[:-1]},"webhook_response":{answer}}}'
         return Raw(text)
     if isinstance(body, RunComplete):
         if "postmortem" not in event.without:
@@ -275,7 +283,7 @@ def _with_output(event: Event, body: StepComplete, read: ReadDocument) -> StepCo
         return replace(body, output_dataclip_id=None, output_dataclip_error=messages.TOO_LARGE)
     if document.get("omitted"):
         return body
-    return replace(body, output_dataclip=read(document))
+    return replace(body, output_dataclip=_document("output", document, read, checked=False))
 
 
 def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunComplete:
@@ -286,7 +294,19 @@ def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunCompl
         return body
     if "withheld" in document or "final_state" in event.without:
         return replace(body, final_dataclip_id=None, final_state={"data": REDACTED})
-    return replace(body, final_state=Raw(read(document)))
+    return replace(body, final_state=Raw(_document("final_state", document, read)))
+
+
+def _document(part: str, document: JsonObject, read: ReadDocument, *, checked: bool = True) -> str:
+    """The text of a document. It comes from the run as it is: what goes into the frame as part of
+    its JSON must be JSON, or the platform would end the connection. Raises Unreadable."""
+    try:
+        text = read(document)
+        if checked:
+            check_json(text)
+    except (OSError, ValueError) as error:
+        raise Unreadable(part, f"{type(error).__name__}: {error}") from error
+    return text
 
 
 def _text(body: JsonObject, name: str) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from fixtures.tape import TIME, Tape, whole_run
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
@@ -104,25 +106,37 @@ def test_a_large_answer_to_a_webhook_is_sent_like_a_small_one() -> None:
         assert payload(event)["webhook_response"] == answer
 
 
-def test_an_answer_to_a_webhook_may_be_nested_deeper_than_we_can_look() -> None:
-    answer = "[" * 5000 + "]" * 5000
-    tape = Tape()
-    document: JsonObject = {"inline": answer}
-    tape.add(
-        Kind.STEP_COMPLETE, step_id="s1", job_id="j1", reason="success", output=document,
-        webhook_response_document=document,
-    )  # fmt: skip
-    (event,) = made(tape)
+#: What a run process can write into a document: none of it may become a part of a frame.
+NO_JSON = (
+    '1}] ,"x":1', "", "{", "NaN", '"\x01"', '"\ud800"', "[" * 5000 + "]" * 5000, "1 2", "\ufeff1",
+)  # fmt: skip
 
-    def text(event: Event) -> str:
-        return events.render("r", event, lambda _: answer, identities=False).text
 
-    assert text(event).endswith(f',"webhook_response":{answer}}}')
-    for _ in ("output", "response"):  # what makes the frame too large goes, one by one
+@pytest.mark.parametrize("document", NO_JSON)
+def test_what_is_no_json_never_becomes_part_of_a_frame(document: str) -> None:
+    tape, inline = Tape(), {"inline": document}
+    answer: JsonObject = {"webhook_response_document": {**inline}}
+    tape.add(Kind.STEP_COMPLETE, step_id="s1", job_id="j1", reason="success", **answer)
+    tape.add(Kind.OUTCOME, reason="success")
+    step, *_, outcome = made(tape, {"final_state": {**inline}})
+    for event, part in ((step, "response"), (outcome, "final_state")):
+        with pytest.raises(events.Unreadable) as caught:
+            payload(event)
+        assert caught.value.part == part
+    assert "webhook_response" not in payload(step.leaving_out("response"))
+    assert payload(outcome.leaving_out("final_state"))["final_state"] == {"data": "[REDACTED]"}
+
+
+def test_both_documents_of_a_step_can_be_left_out() -> None:
+    event = step_complete(
+        output={"inline": "1"}, webhook_response_document={"inline": '{"body":1}'}
+    )
+    assert payload(event)["webhook_response"] == {"body": 1}
+    for part in ("output", "response"):  # what makes the frame too large goes, one by one
         less = events.smaller(event)
         assert less is not None
+        assert less.without - event.without == {part}
         event = less
-    assert answer not in text(event)
     assert events.smaller(event) is None
 
 
