@@ -20,24 +20,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.bars import against, plain
+from benchmarks.yardstick import pace
+from holdfast.adaptors import Store
+from holdfast.engine.client import Engine, RunRequest, prepare_run, start_supervisor
+from holdfast.engine.config import node_binary
+from holdfast.journal import JournalReader
+from holdfast.model.limits import Limits
+from holdfast.model.record import Kind
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from benchmarks.bars import against, plain  # noqa: E402
 from benchmarks.runtime.agent import agent_mb  # noqa: E402 it needs those helpers too
-from benchmarks.yardstick import pace  # noqa: E402
 from fixtures.adaptors import COMMON, OVERRIDES  # noqa: E402 the tests' helpers are not installed
-from holdfast.adaptors import Store  # noqa: E402
-from holdfast.engine.client import (  # noqa: E402
-    Engine,
-    RunRequest,
-    prepare_run,
-    start_supervisor,
-)
-from holdfast.engine.config import node_binary  # noqa: E402
-from holdfast.journal import JournalReader  # noqa: E402
-from holdfast.model.limits import Limits  # noqa: E402
-from holdfast.model.record import Kind  # noqa: E402
 
 T = TypeVar("T")
 RUNS = 25
