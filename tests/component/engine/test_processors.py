@@ -1,0 +1,56 @@
+"""A run that computes for long, through the whole engine."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from holdfast.engine.client import RunHandle
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from support.engine import engine, execute, prepare, until
+
+BUSY = "export default [state => { while (true); }];"
+#: Seconds in which there was room on the machine, before a run that is not held is a failure.
+ROOMY = 5
+
+
+def idle_seconds() -> float:
+    """Of all processors together, since boot."""
+    fields = Path("/proc/stat").read_text().split(None, 6)
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+
+
+def held(pid: int, part: int) -> bool:
+    """Wait until a process is held. On a machine that others take whole it is not: skips."""
+    roomy = 0
+    for _ in range(50):
+        began, idle = time.monotonic(), idle_seconds()
+        if len(os.sched_getaffinity(pid)) == part:
+            return True
+        time.sleep(1)
+        roomy += (idle_seconds() - idle) / (time.monotonic() - began) > 0.6
+        if roomy > ROOMY:
+            return False
+    pytest.skip("the machine was too busy for anything to be kept free on it")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is no choice")
+def test_it_is_held_to_its_part_of_the_processors(tmp_path: Path) -> None:
+    part = max(1, len(os.sched_getaffinity(0)) // 4)
+
+    async def see(handle: RunHandle) -> None:
+        await until(handle, Kind.STEP_START)
+        pids = (await until(handle, Kind.LAUNCHED))["pids"]
+        assert isinstance(pids, dict)
+        pid = int(str(pids["engine"]))
+        found.append(held(pid, part))
+        await handle.cancel()
+
+    found: list[bool] = []
+    with engine(tmp_path) as running:
+        assert execute(running, prepare(running, BUSY), see).outcome.reason is Reason.CANCEL
+    assert found == [True]
