@@ -125,7 +125,7 @@ async def neighbours(runs: int) -> None:
     floor = statistics.median(starts[True]) / statistics.median(starts[False])
     plain("  that of a process start with a processor of its own by", (floor - 1) * 100, "%")
     ours = beside / alone / floor
-    against("  which leaves for what runs share", (ours - 1) * 100, 20, unit="%")
+    plain("  which leaves for what runs share", (ours - 1) * 100, "%")
 
 
 def process_start(processor: int) -> float:
