@@ -17,6 +17,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome
 from holdfast.sandbox import processes
+from holdfast.sandbox.finder import Groups
 
 TRIVIAL = "export default [state => ({ ...state, n: 1 })]"
 NO_WALLS = frozenset(
@@ -70,6 +71,7 @@ class With:
         self._data = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
         changes = self._changes
         configure: Callable[[EngineConfig], EngineConfig] = lambda c: replace(c, **changes)  # type: ignore[arg-type]  # noqa: E731
+        Groups()  # moves this process to where the agent would be, beside the supervisor
         self._context = start_supervisor(self._data, configure=configure)
         return Bench(await self._context.__aenter__(), self._data)
 

@@ -22,6 +22,7 @@ from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
+from holdfast.sandbox.cgroups import PREFIX
 
 BUSY = "export default [state => { for (;;); }]"
 #: The only true outcome of a run whose process was killed.
@@ -193,9 +194,8 @@ def _machine() -> dict[str, int]:
     groups = [
         Path(folder, name)
         for folder, names, _ in os.walk("/sys/fs/cgroup")
-        if folder.endswith("/holdfast")
         for name in names
-        if not _alive(Path(name))
+        if name.startswith(PREFIX) and not _alive(Path(name))
     ]
     mounts = Path("/proc/self/mountinfo").read_text().count("\n")
     return {"groups": len(groups), "mounts": mounts}

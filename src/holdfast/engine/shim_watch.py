@@ -58,7 +58,7 @@ class Watch:
     def start(self, engine: int) -> None:
         """Begin with a first look. `engine`: the process that computes."""
         self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
-        self._confinement = Confinement(engine)
+        self._confinement = Confinement(engine, self._group.let_others_first)
         self._event = self._group.watch()
         if self._event is not None:
             self._loop.read(self._event, self._kernel_event)

@@ -10,8 +10,12 @@ from pathlib import Path
 from holdfast.sandbox import processes
 from holdfast.sandbox.groups import Group
 
-#: Folder of all our groups inside the group we were started in.
-HOME = "holdfast"
+#: What the names of our groups begin with. They stand side by side in the group we were started
+#: in: a group around those of all runs would weigh as much as all of them wherever only one, which
+#: lets others go first, has something to do.
+PREFIX = "holdfast-"
+#: CPU weight of a run, see `weigh`.
+RUN_WEIGHT = 200
 
 
 class Cgroup(Group):
@@ -42,6 +46,16 @@ class Cgroup(Group):
         except OSError:
             return False
         return True
+
+    def let_others_first(self, pid: int, yes: bool) -> bool:
+        folder = self._folders.get("cpu")
+        if folder is None:
+            return super().let_others_first(pid, yes)
+        try:
+            _write(folder / "cpu.idle", int(yes))
+        except OSError:  # before Linux 5.15
+            return weigh(folder, 1 if yes else RUN_WEIGHT)
+        return yes or weigh(folder, RUN_WEIGHT)  # which being idle had taken away
 
     def kill(self) -> None:
         kill_folder(self._memory)
@@ -148,6 +162,24 @@ class CgroupV2(Cgroup):
         super().kill()
 
 
+def weigh(folder: Path, percent: int) -> bool:
+    """Set the CPU weight of a group; 100 is that of one usual process beside it."""
+    for name, value in (("cpu.weight", percent), ("cpu.shares", percent * 1024 // 100)):
+        with contextlib.suppress(OSError):
+            _write(folder / name, value)
+            return True
+    return False
+
+
+def _write(path: Path, value: int) -> None:
+    """Unlike `write_text` this makes no file where the kernel has none."""
+    file = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(file, str(value).encode())
+    finally:
+        os.close(file)
+
+
 def _number(path: Path) -> int:
     try:
         return int(path.read_text())
@@ -199,6 +231,6 @@ def remove_folder(folder: Path) -> None:
 def remove_by_name(name: str) -> None:
     """End and remove a group that another process made (`Group.name`)."""
     for folder in map(Path, name.split(":")):
-        if HOME in folder.parts and folder.is_dir():
+        if folder.name.startswith(PREFIX) and folder.is_dir():
             kill_folder(folder)
             remove_folder(folder)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from holdfast.sandbox import processes
-from holdfast.sandbox.cgroups import HOME, CgroupV1, CgroupV2, kill_folder, remove_folder
+from holdfast.sandbox.cgroups import (
+    PREFIX,
+    RUN_WEIGHT,
+    CgroupV1,
+    CgroupV2,
+    kill_folder,
+    remove_folder,
+    weigh,
+)
 from holdfast.sandbox.groups import Group, Sampling
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _OWN = Path("/proc/self/cgroup")
-#: CPU weight of all runs together; 100 is that of any one process beside them. Enough that runs
-#: are not starved by a busy machine, and the agent still gets its turn when they are busy.
-_CPU_WEIGHT = 800
+#: The group of supervisor, shims and agent, which do little and on which every run waits.
+_LEAF, _LEAF_WEIGHT = f"{PREFIX}own", 6400
 
 
 class Groups:
@@ -44,11 +52,13 @@ class Groups:
         """A new empty group. OSError if the kernel refuses."""
         if self.means == "sampling":
             return Sampling()
-        folders = {key: home / name for key, home in self._homes.items()}
+        folders = {key: home / f"{PREFIX}{name}" for key, home in self._homes.items()}
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir()
         group = (CgroupV1 if self.means == "cgroup-v1" else CgroupV2)(folders)
         group.set_limit(limit)
+        if group.weighs_cpu:
+            weigh(folders["cpu"], RUN_WEIGHT)
         return group
 
     def sweep(self) -> int:
@@ -58,7 +68,7 @@ class Groups:
             for folder in home.iterdir():
                 maker = folder.name.rpartition("-")[2]
                 if (
-                    folder.is_dir()
+                    folder.name.startswith(PREFIX)
                     and maker.isdigit()
                     and processes.start_time(int(maker)) is None
                 ):
@@ -87,11 +97,9 @@ class Groups:
         if not os.access(folder, os.W_OK):
             message = f"the {controller} group of this process is not ours to divide: {folder}"
             raise PermissionError(message)
-        home = folder / HOME
-        home.mkdir(exist_ok=True)
         if controller == "cpu":
-            (home / "cpu.shares").write_text(str(_CPU_WEIGHT * 1024 // 100))
-        return home
+            weigh(_move(folder, [os.getpid()]), _LEAF_WEIGHT)
+        return folder
 
     def _find_v2(self) -> dict[str, Path]:
         own = _own_group("")
@@ -106,32 +114,36 @@ class Groups:
         if not os.access(folder / "cgroup.subtree_control", os.W_OK):
             message = f"the group of this process is not ours to divide: {folder}"
             raise PermissionError(message)
-        home = folder / HOME
-        home.mkdir(exist_ok=True)
-        _delegate(folder)
-        _delegate(home)
-        with suppress(OSError):  # no cpu controller was given to us
-            (home / "cpu.weight").write_text(str(_CPU_WEIGHT))
-        return dict.fromkeys(("memory", "pids", "cpu"), home)
+        # A group that hands controllers on may hold no processes. The root of all groups, which
+        # has no type, may do both; and kernel threads, which are in it, cannot be moved.
+        whole = (folder / "cgroup.type").exists()
+        pids = map(int, (folder / "cgroup.procs").read_text().split())
+        leaf = _move(folder, pids if whole else [os.getpid()])
+        homes = dict.fromkeys(_delegate(folder), folder)
+        weigh(leaf, _LEAF_WEIGHT)
+        return homes
 
 
-def _delegate(folder: Path) -> None:
-    """Hand the controllers on to sub-groups; a group that does so may hold no processes."""
-    leaf = folder / "holdfast-own"
-    # The root of all groups, which has no type, may do both; and kernel threads cannot be moved.
-    if folder.name != HOME and (folder / "cgroup.type").exists():
-        for pid in (folder / "cgroup.procs").read_text().split():
-            leaf.mkdir(exist_ok=True)
-            try:
-                (leaf / "cgroup.procs").write_text(pid)
-            except ProcessLookupError:
-                continue
+def _move(folder: Path, pids: Iterable[int]) -> Path:
+    """Move processes into our own leaf of a group, and their children with them."""
+    leaf = folder / _LEAF
+    leaf.mkdir(exist_ok=True)
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            (leaf / "cgroup.procs").write_text(str(pid))
+    return leaf
+
+
+def _delegate(folder: Path) -> Iterator[str]:
+    """Hand the controllers on to sub-groups, as far as they are given to us."""
     for controller in ("memory", "pids", "cpu"):
         try:
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")
         except OSError:
             if controller == "memory":
                 raise
+        else:
+            yield controller
 
 
 def _own_group(controller: str) -> str | None:
@@ -142,7 +154,7 @@ def _own_group(controller: str) -> str | None:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
-            return path
+            return path.removesuffix(f"/{_LEAF}") or "/"  # an engine started by one of ours
     return None
 
 

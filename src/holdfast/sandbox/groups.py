@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from holdfast.sandbox import processes
+from holdfast.sandbox import courtesy, processes
 
 
 class Group(ABC):
@@ -65,6 +65,13 @@ class Group(ABC):
     def limit_processes(self, count: int) -> bool:
         """Limit the number of tasks, threads too; False where this means cannot."""
         return False
+
+    def let_others_first(self, pid: int, yes: bool) -> bool:
+        """Let everything else that is ready have the processors before this run, or no longer.
+
+        `pid`: its engine. False where this host does not allow it.
+        """
+        return courtesy.let_go_first(pid, yes)
 
     @property
     def name(self) -> str | None:

@@ -3,6 +3,8 @@
 Left alone it spreads: V8's helpers run wherever its neighbours' short work would have found room
 (`docs/decisions.md`, "Sandbox"). So it is held to a few processors, moved when it has to wait
 there while others are idle, and let go when all are taken: then the kernel shares more fairly.
+While it is held all others go before it: on that processor it would otherwise be short work that
+waits, and it cannot starve, as waiting is what lets it go.
 Nobody coordinates this: each shim looks for itself, and of two that see the same idle processor a
 coin keeps one back.
 """
@@ -50,10 +52,10 @@ def place(look: Look, held: frozenset[int], *, coin: bool) -> frozenset[int]:
         return _idlest(look, count, {look.last})
     if look.waited < _CROWDED:
         return held
-    if not spare:
-        return frozenset()
     room = any(look.idle[number] >= _ROOM for number in look.idle if number not in held)
-    return _idlest(look, count, set()) if room and coin else held
+    if not room:
+        return frozenset()
+    return _idlest(look, count, set()) if coin else held
 
 
 def _idlest(look: Look, count: int, kept: set[int]) -> frozenset[int]:
@@ -64,11 +66,18 @@ def _idlest(look: Look, count: int, kept: set[int]) -> frozenset[int]:
 class Confinement:
     """Looks at one process and holds it to what `place` says. Never raises."""
 
-    def __init__(self, pid: int, rule: Callable[..., frozenset[int]] = place) -> None:
+    def __init__(
+        self,
+        pid: int,
+        let_others_first: Callable[[int, bool], bool],
+        rule: Callable[..., frozenset[int]] = place,
+    ) -> None:
         self._pid = pid
+        self._let_others_first = let_others_first
         self._rule = rule
         self._allowed = os.sched_getaffinity(0)
         self.held: frozenset[int] = frozenset()
+        self._last = False  # all others go first
         self._before: Counters | None = None
 
     def look(self) -> None:
@@ -84,6 +93,9 @@ class Confinement:
             if held != self.held:
                 _hold(self._pid, held or self._allowed)
                 self.held = held
+            last = bool(held)
+            if last != self._last and self._let_others_first(self._pid, last):
+                self._last = last
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
+from support import cgroups
 from support.engine import ESCAPE, LIMITS, Running, engine, job, public_folder, run
 from support.waiting import eventually
 
@@ -95,12 +96,7 @@ def test_one_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     with engine(tmp_path, standby=1, standby_memory_mb=128) as running:
         folder = eventually(lambda: waiting(running), "a standby process")[0]
         os.kill(int(folder.name.rpartition("-")[2]), signal.SIGKILL)
-        groups = [
-            path
-            for root in ("memory", "pids", "cpu")
-            for path in Path("/sys/fs/cgroup", root).glob(f"**/holdfast/{folder.name}")
-        ]
-        left = [folder, *groups]
+        left = [folder, *cgroups.folders(f"holdfast-{folder.name}")]
         eventually(lambda: not any(path.exists() for path in left), f"{left} are gone")
         assert run(running, "export default [s => s]", limits=ROOM).outcome.error_type is None
 

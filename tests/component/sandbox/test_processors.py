@@ -43,7 +43,14 @@ def test_all_threads_are_held_and_let_go(busy: int) -> None:
         assert coin in {True, False}
         return wanted[0]
 
-    confinement = Confinement(busy, rule)
+    asked: list[bool] = []
+
+    def let_others_first(pid: int, yes: bool) -> bool:
+        assert pid == busy
+        asked.append(yes)
+        return len(asked) > 1  # one that failed is tried again
+
+    confinement = Confinement(busy, let_others_first, rule)
     confinement.look()
     assert not looks, "what has computed for less than a second may do so anywhere"
 
@@ -52,17 +59,18 @@ def test_all_threads_are_held_and_let_go(busy: int) -> None:
         found = affinities(busy)
         return len(found) == 2 and all(item == at for item in found)
 
-    eventually(lambda: held({max(allowed)}), "every thread is held")
+    eventually(lambda: held({max(allowed)}) and len(asked) > 1, "every thread is held")
     look = looks[-1]
     assert look.idle.keys() == allowed
     assert look.last in allowed
     assert look.used >= 0
     wanted[0] = frozenset()
     eventually(lambda: held(allowed), "every thread is let go")
+    assert asked == [True, True, False]
 
 
 def test_a_process_that_is_gone_is_no_trouble(busy: int) -> None:
-    confinement = Confinement(busy)
+    confinement = Confinement(busy, lambda _pid, _yes: True)
     os.kill(busy, 9)
     os.waitpid(busy, 0)
     confinement.look()

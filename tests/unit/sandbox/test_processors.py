@@ -31,8 +31,8 @@ def test_it_moves_away_from_a_crowd_if_the_coin_says_so() -> None:
     assert place(crowded, frozenset({0}), coin=False) == {0}
 
 
-def test_it_stays_when_no_other_has_room() -> None:
-    assert place(look(0.0, 0.4, waited=0.6), frozenset({0}), coin=True) == {0}
+def test_it_is_let_go_when_it_waits_and_no_other_has_room() -> None:
+    assert place(look(0.0, 0.4, waited=0.6), frozenset({0}), coin=True) == FREE
 
 
 def test_where_all_is_taken_the_kernel_shares() -> None:

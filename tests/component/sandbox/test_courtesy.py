@@ -1,0 +1,60 @@
+"""A real process lets others go first without a control group's help."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.sandbox.courtesy import let_go_first
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    code = "print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        yield process.pid
+        process.kill()
+
+
+def weighed(pid: int) -> bool:
+    """Whether this kernel weighs the session of a process: only outside of groups."""
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    if not switch.exists() or switch.read_text() != "1\n":
+        return False
+    rows = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    groups = {row.split(":")[1]: row.split(":")[2] for row in rows}
+    return groups.get("cpu", groups.get("")) == "/"
+
+
+def test_a_session_lets_others_go_first_and_no_longer(other: int) -> None:
+    possible = weighed(other)
+    assert let_go_first(other, True) is possible
+    niceness = "nice 19" if possible else "nice 0"
+    assert niceness in Path(f"/proc/{other}/autogroup").read_text()
+    assert os.sched_getscheduler(other) == (os.SCHED_IDLE if possible else os.SCHED_OTHER)
+    assert let_go_first(other, False) is possible
+    assert "nice 0" in Path(f"/proc/{other}/autogroup").read_text()
+
+
+def test_one_in_the_session_of_its_shim_is_left_alone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert not let_go_first(process.pid, True)
+        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+
+
+def test_one_that_is_gone_is_no_trouble() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
+        process.wait()
+    assert not let_go_first(process.pid, True)
