@@ -22,7 +22,13 @@ from holdfast.engine.shim_egress import Egress
 from holdfast.engine.shim_loop import Loop
 from holdfast.engine.shim_outcome import gather
 from holdfast.engine.shim_processes import Process
-from holdfast.engine.shim_recorder import DocumentsTooLarge, ProtocolViolation, Recorder, now_text
+from holdfast.engine.shim_recorder import (
+    DocumentsTooLarge,
+    ProtocolViolation,
+    Recorder,
+    log_line,
+    now_text,
+)
 from holdfast.engine.shim_run import RunProcess
 from holdfast.engine.shim_standby import Unusable, remember, wait
 from holdfast.engine.shim_walls import readable_roots
@@ -235,10 +241,7 @@ class Shim:
         self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
 
     def _log(self, level: str, text: str) -> None:
-        line: JsonObject = {
-            "source": "RTE", "level": level, "message": [text], "timestamp": now_text(),
-        }  # fmt: skip
-        self._recorder.append(Kind.LOG, line)
+        self._recorder.append(Kind.LOG, log_line(level, text))
 
     def _feed_compiler(self) -> None:
         """The clock begins: compiling counts."""
@@ -359,7 +362,8 @@ class Shim:
         last = self._recorder.closing_records(outcome, evidence.memory.peak)
         last.append((Kind.OUTCOME, {"timestamp": now_text(), **outcome.to_json()}))
         faults.point("shim.outcome")
-        while not self._write_last(last):
+        while not self._recorder.write_end(last):
+            self._reap()  # this may take long, and nothing of the run is to live as long
             time.sleep(_RETRY_SECONDS)
         faults.point("shim.ended")
         self._clients.ended(self._journal.synced)
@@ -367,18 +371,6 @@ class Shim:
         self._journal.close()
         self._run.clear()
         self._lock.release()
-
-    def _write_last(self, records: list[tuple[Kind, JsonObject]]) -> bool:
-        with suppress(JournalFull, OSError):
-            self._journal.flush(sync=False)
-        try:
-            for kind, body in records:
-                self._recorder.append(kind, body, essential=True)
-            self._journal.flush()
-        except (JournalFull, OSError):
-            self._journal.discard_pending()
-            return False
-        return True
 
     def _reap(self) -> None:
         """Wait until nothing runs any more, and take its last words."""

@@ -11,12 +11,13 @@ import json
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from holdfast.engine.frames import FromRun
-from holdfast.journal import BlobWriter, Journal
+from holdfast.journal import BlobWriter, Journal, JournalFull
 from holdfast.model.evidence import Place
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
@@ -41,6 +42,10 @@ _COMPILERS = frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR})
 _WORDS = ("error_type", "error_message")
 _FLAT = (*_WORDS, "reason", "severity", "step", "subtype", "name")
 
+#: What must be in the journal even if there is no room for all else.
+_OMITTED: JsonObject = {"omitted": True}
+_MARKS = frozenset({Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
+
 
 class ProtocolViolation(Exception):  # noqa: N818 - states a fact, as the outcome of this name does
     """The run process sent what no honest one sends."""
@@ -60,6 +65,11 @@ def now_text() -> str:
     return str(time.time_ns() // 1000)
 
 
+def log_line(level: str, text: str) -> JsonObject:
+    """Body of a LOG record of the worker's own, for the run's author."""
+    return {"source": "RTE", "level": level, "message": [text], "timestamp": now_text()}
+
+
 def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> JsonObject:
     """STEP_COMPLETE of a step that could not end itself. Milliseconds and bytes."""
     return {
@@ -73,7 +83,7 @@ def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> JsonO
         "error_type": outcome.error_type,
         "error_message": outcome.error_message,
         "next": [],
-        "output": {"omitted": True},
+        "output": _OMITTED,
         "measures": {},
     }
 
@@ -95,6 +105,8 @@ class Recorder:
         self._left = document_bytes
         self._streams: dict[int, BlobWriter] = {}
         self._blobs: dict[int, JsonObject] = {}
+        self._marks: list[tuple[int, Kind, JsonObject]] = []  # that may not be in the file yet
+        self._refused: list[tuple[Kind, JsonObject]] = []
 
     @property
     def said_end(self) -> bool:
@@ -122,6 +134,39 @@ class Recorder:
     def append(self, kind: Kind, body: JsonObject, *, essential: bool = False) -> None:
         """Append a record of the shim's own."""
         self.journal.append(kind, _text(body), essential=essential)
+
+    def write_end(self, last: list[tuple[Kind, JsonObject]]) -> bool:
+        """Write what waits and the end of the run; False if the disk refused: to be tried again.
+
+        Where there is no room for what waits, only what steers the run is written, into the
+        journal's reserve: its steps and its result, without the documents of the steps.
+        """
+        with suppress(JournalFull, OSError):
+            self.journal.flush(sync=False)
+        try:
+            for kind, body in (*self._refused, *last):
+                self.append(kind, body, essential=True)
+            self.journal.flush()
+        except (JournalFull, OSError):
+            appended = len(self._refused) + len(last)
+            self._refused += self._discard(appended)
+            return False
+        return True
+
+    def _discard(self, own: int) -> list[tuple[Kind, JsonObject]]:
+        """What must be kept of the records that are forgotten now; the last `own` are known."""
+        before = self.journal.sequence - own
+        self.journal.discard_pending()
+        marks = [mark for mark in self._marks if mark[0] > self.journal.sequence]
+        self._marks = []
+        lost = before - self.journal.sequence - len(marks)
+        text = f"There was no room on the disk for {lost} records of this run, log lines mostly."
+        note = (Kind.LOG, log_line("warn", text))
+        kept = [
+            (kind, {**body, "output": _OMITTED} if kind is Kind.STEP_COMPLETE else body)
+            for _, kind, body in marks
+        ]
+        return [note, *kept] if lost > 0 else kept
 
     def closing_records(self, outcome: Outcome, peak: int) -> list[tuple[Kind, JsonObject]]:
         """Ends for the steps that are still open, with the outcome's reason. `peak` in bytes."""
@@ -179,7 +224,11 @@ class Recorder:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
-        self.journal.append(kind, _text(changed))
+        sequence = self.journal.append(kind, _text(changed))
+        if kind in _MARKS:
+            written = self.journal.written
+            self._marks = [mark for mark in self._marks if mark[0] > written]
+            self._marks.append((sequence, kind, changed))
         if kind in (Kind.RESULT, Kind.RUN_ERROR):
             self._said(kind, body)
 

@@ -10,6 +10,7 @@ a child.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import importlib
 import os
@@ -47,6 +48,7 @@ _CACHE_SECONDS = 5.0
 _CALM_SECONDS = 30.0
 #: A process that could not be started is tried again after this long.
 _AGAIN_SECONDS = 1.0
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 #: Share of the machine's memory that must be free for a further standby process.
 _SPARE_MEMORY = 0.1
 
@@ -80,7 +82,7 @@ class Supervisor:
         """Serve until a signal, or until the agent ends of itself after one."""
         signals = _signal_pipe()
         self._loop.read(signals, lambda: self._signalled(signals))
-        self._loop.read(self._listener.fileno(), self._accept)
+        self._listen()
         self._help(self._tidy)
         self._start_agent()
         if self._config.standby:
@@ -100,7 +102,11 @@ class Supervisor:
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in _NO_ROOM:  # it stays readable: look again when there may be room
+                _report("accept", error)
+                self._loop.read(self._listener.fileno(), None)
+                self._loop.after("accept", _AGAIN_SECONDS, self._listen)
             return
         faults.point("supervisor.fork")
         with connection:
@@ -111,6 +117,9 @@ class Supervisor:
                 except OSError as error:  # who asks for the run asks again
                     _report("shim", error)
         self._plan_standby()
+
+    def _listen(self) -> None:
+        self._loop.read(self._listener.fileno(), self._accept)
 
     def _tidy(self) -> None:
         """What earlier engines have left; only now, when the socket says that none is alive."""

@@ -103,7 +103,7 @@ def limits_of(options: JsonObject, default: Limits) -> Limits:
         if 0 < value < _ENDLESS:
             given[name] = value * scale if scale != 1 else value
     if "memory_mb" in given:
-        given["memory_mb"] = int(given["memory_mb"])
+        given["memory_mb"] = max(1, int(given["memory_mb"]))
     return replace(default, **given)  # type: ignore[arg-type] # memory_mb is an int
 
 

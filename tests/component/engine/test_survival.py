@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from holdfast.journal import Journal, RunFolder
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
-from support.engine import LIMITS, Ended, Running, engine, execute, prepare, read, until
+from support.engine import LIMITS, Ended, Running, engine, execute, prepare, read, run, until
 from support.waiting import eventually
 
 BUSY = "export default [state => { while (true); }];"
@@ -70,6 +73,19 @@ def test_a_dead_shim_takes_its_run_along_and_is_reported(tmp_path: Path) -> None
         eventually(lambda: not [p for p in alive if Path(f"/proc/{p}").exists()], "no orphan")
         launched = ended.bodies(Kind.LAUNCHED)[0]
         assert not Path(str(launched["scratch"])).exists()
+
+
+def test_a_supervisor_without_descriptors_waits_for_some(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        usual = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
+        with socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(str(running.config.socket))
+            before = processes.cpu_ms(running.pid)
+            time.sleep(1.5)  # a rate: one that looked again and again would use all of it
+            assert processes.cpu_ms(running.pid) - before < 500
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, usual)
+        assert run(running, "export default [s => s]").outcome.error_type is None
 
 
 def test_a_machine_that_is_full_for_a_while_ends_no_supervisor(tmp_path: Path) -> None:

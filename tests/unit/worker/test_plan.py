@@ -84,6 +84,7 @@ def test_a_missing_credential_is_no_configuration() -> None:
 def test_options_become_limits() -> None:
     limits = limits_of({"run_timeout_ms": 1500, "run_memory_limit_mb": 128}, Limits())
     assert (limits.timeout_seconds, limits.memory_mb, limits.payload_mb) == (1.5, 128, 10)
+    assert limits_of({"run_memory_limit_mb": 0.5}, Limits()).memory_mb == 1
     assert limits_of({"run_timeout_ms": None, "run_memory_limit_mb": True}, Limits()) == Limits()
 
 
