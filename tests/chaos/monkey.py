@@ -111,9 +111,6 @@ class Monkey:
         if do is Do.LOSE and self._platform.extension is not None:
             # One of several messages under way cannot vanish from the middle of a connection.
             do = Do.CUT_BEFORE
-        if do is Do.REFUSE and event == "run:batch_logs":
-            # Its lines follow one by one, behind what was under way: no order to hold.
-            do = Do.DELAY
         self.ledger.add(f"tamper: {do.value}")
         answer: JsonObject = {"reason": REFUSAL}
         self._platform.order(event, do, seconds=self.random.uniform(0.1, 2), response=answer)
