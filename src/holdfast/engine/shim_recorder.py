@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from holdfast.engine.frames import FromRun
-from holdfast.journal import BlobWriter, Journal, JournalFull
+from holdfast.journal import RESERVE, BlobWriter, Journal, JournalFull
 from holdfast.model.evidence import Place
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
@@ -166,6 +166,8 @@ class Recorder:
             (kind, {**body, "output": _OMITTED} if kind is Kind.STEP_COMPLETE else body)
             for _, kind, body in marks
         ]
+        if sum(len(_text(body)) for _, body in kept) > RESERVE // 2:
+            kept = []  # the outcome would not fit
         return [note, *kept] if lost > 0 else kept
 
     def closing_records(self, outcome: Outcome, peak: int) -> list[tuple[Kind, JsonObject]]:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.engine.shim_recorder import Recorder
-from holdfast.journal import Journal, JournalReader
+from holdfast.journal import RESERVE, Journal, JournalReader
 from holdfast.journal import writer as writer_module
-from holdfast.journal.writer import RESERVE
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
