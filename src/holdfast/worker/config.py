@@ -7,6 +7,7 @@ in the reference are refused or named in a warning here, never silently swallowe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -284,7 +285,9 @@ class WorkerConfig:
 def _is_socket_address(text: str) -> bool:
     try:
         address = urlsplit(text)
-        return address.scheme in {"ws", "wss"} and bool(address.hostname) and address.port != 0
+        whole = bool(address.hostname) and address.port != 0
+        rest = address.query or address.fragment  # which would swallow what is appended
+        return address.scheme in {"ws", "wss"} and whole and not rest
     except ValueError:  # brackets without an address in them, a port beyond 65535
         return False
 
@@ -300,7 +303,9 @@ def _check(values: dict[str, Any], environment: Mapping[str, str]) -> None:
             raise UsageError(message, fix="Give one of WORKER_CAPACITY and WORKER_WORKLOOPS.")
         parse_workloops(environment["WORKER_WORKLOOPS"])
     if not _is_socket_address(values["lightning_url"]):
-        message = f"{values['lightning_url']!r} is not the address of a platform's worker socket."
+        # A password may stand before the "@", a token behind the "?".
+        shown = re.sub(r"//[^/@]*@", "//…@", re.sub(r"[?#].*", "?…", values["lightning_url"]))
+        message = f"{shown!r} is not the address of a platform's worker socket."
         raise UsageError(message, fix="It looks like ws://localhost:4000/worker or wss://….")
     try:
         option_of(values["egress"] or "public")

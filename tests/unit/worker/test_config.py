@@ -80,8 +80,16 @@ def test_mistakes_are_named(environment: dict[str, str], words: str) -> None:
 
 
 def test_the_address_is_shown_without_what_may_be_secret() -> None:
-    made = config(WORKER_LIGHTNING_SERVICE_URL="wss://me:secret@host:4001/worker?key=1")
+    made = config(WORKER_LIGHTNING_SERVICE_URL="wss://me:secret@host:4001/worker")
     assert made.platform == "wss://host:4001/worker"
+
+
+@pytest.mark.parametrize("rest", ["?key=secret", "#secret"])
+def test_an_address_with_more_behind_it_is_refused_without_showing_it(rest: str) -> None:
+    with pytest.raises(UsageError, match="not the address") as caught:
+        config(WORKER_LIGHTNING_SERVICE_URL=f"wss://me:secret@host:4001/worker{rest}")
+    assert "secret" not in str(caught.value)
+    assert "//…@host:4001/worker?…" in str(caught.value)
 
 
 def test_w39_options_without_effect_are_said() -> None:
