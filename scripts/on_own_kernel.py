@@ -4,7 +4,7 @@ Hosts of today have version 2, machines that run tests often still version 1, an
 cannot bring its own. So this starts Debian's kernel in an emulator (qemu, no /dev/kvm needed),
 with this machine's files beneath and its own memory above them: nothing that runs there changes
 anything here. It is some ten times slower than here; the tests that measure control groups and
-endings take about ten minutes.
+endings take about five minutes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PACKAGES = ["qemu-system-x86", "linux-image-amd64", "busybox-static", "cpio", "k
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 TESTS = [
     "tests/component/sandbox",
+    "tests/component/engine/test_processors.py",
     "tests/component/engine/test_outcomes.py",
     "tests/component/engine/test_memory_phases.py",
     "tests/component/engine/test_standby.py",
