@@ -51,7 +51,9 @@ class Groups:
     def create(self, name: str, limit: int) -> Group:
         """A new empty group. OSError if the kernel refuses."""
         if self.means == "sampling":
-            return Sampling()
+            sampling = Sampling()
+            sampling.set_limit(limit)
+            return sampling
         folders = {key: home / f"{PREFIX}{name}" for key, home in self._homes.items()}
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir()

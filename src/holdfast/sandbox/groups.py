@@ -7,9 +7,13 @@ item 2).
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 
 from holdfast.sandbox import courtesy, processes
+
+#: How long a process that was born may go unnoticed: all that a look costs is spent on this.
+_WALK_SECONDS = 0.04
 
 
 class Group(ABC):
@@ -86,25 +90,29 @@ class Sampling(Group):
 
     def __init__(self) -> None:
         self._joined: dict[int, int | None] = {}  # process id -> when it started
+        self._family: list[int] = []
+        self._walked = 0.0  # monotonic seconds
+        self._limit = 0
         self._peak = 0
-        self._samples = 0
-        self._shared = 0
 
     def join(self) -> None:
         pass
 
     def add(self, pid: int) -> None:
         self._joined[pid] = processes.start_time(pid)
+        self._walked = 0.0
 
     def usage(self) -> int:
-        pids = processes.family(self._roots())
-        total = sum(processes.resident_bytes(pid) for pid in pids)
-        if self._samples % 8 == 0:  # the exact count costs a walk through the page tables
-            exact = [processes.proportional_bytes(pid) or 0 for pid in pids]
-            self._shared = max(0, sum(exact) - total)
-        self._samples += 1
-        self._peak = max(self._peak, total + self._shared)
-        return total + self._shared
+        if time.monotonic() - self._walked > _WALK_SECONDS:
+            self._walk()
+        used = sum(map(processes.resident_bytes, self._family))
+        if used > self._limit:
+            # What several of them share was counted for each, and one may be a stranger by now.
+            # Being exact costs walks through page tables, so only where it decides.
+            self._walk()
+            used = sum(map(_exact, self._family))
+        self._peak = max(self._peak, used)
+        return used
 
     def peak(self) -> int:
         return self._peak
@@ -113,7 +121,7 @@ class Sampling(Group):
         return 0
 
     def set_limit(self, limit: int) -> None:
-        pass
+        self._limit = limit
 
     def kill(self) -> None:
         processes.kill_family(self._roots())
@@ -121,6 +129,14 @@ class Sampling(Group):
     def remove(self) -> None:
         pass
 
+    def _walk(self) -> None:
+        self._family = processes.family(self._roots())
+        self._walked = time.monotonic()
+
     def _roots(self) -> list[int]:
         """Who joined and is still there: the number of one that is gone may be a stranger's."""
         return [pid for pid, began in self._joined.items() if processes.is_alive(pid, began)]
+
+
+def _exact(pid: int) -> int:
+    return processes.proportional_bytes(pid) or processes.resident_bytes(pid)

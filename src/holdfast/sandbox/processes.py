@@ -7,19 +7,24 @@ import signal
 import time
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
 
 def children(pid: int) -> list[int]:
     """Children of a process, all threads of it included; [] when it is gone."""
     found: list[int] = []
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            text = (task / "children").read_text()
-            found += [int(item) for item in text.split()]
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - often, and thrice as fast
+            found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
     except (OSError, ValueError):
         pass
     return found
+
+
+def _read(path: str) -> bytes:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, 65536)
+    finally:
+        os.close(file)
 
 
 def family(roots: list[int]) -> list[int]:
@@ -60,15 +65,18 @@ def is_alive(pid: int, started: int | None) -> bool:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that is not backed by files, 0 when the process is gone.
+    """Anonymous and shared memory, whoever else has it too; 0 when the process is gone.
 
-    Cheap (no page table walk); shared anonymous memory is left out: see `proportional_bytes`.
+    Cheap (no page table walk), and never less than `proportional_bytes`.
     """
+    total = 0
     try:
-        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+        for line in _read(f"/proc/{pid}/status").splitlines():
+            if line.startswith((b"RssAnon:", b"RssShmem:")):
+                total += int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return 0
-    return (int(resident) - int(shared)) * _PAGE
+    return total
 
 
 def proportional_bytes(pid: int) -> int | None:
@@ -83,7 +91,7 @@ def proportional_bytes(pid: int) -> int | None:
                 total += int(line.split()[1]) * 1024
     except (OSError, ValueError):
         return None
-    return total
+    return total or None
 
 
 def kill_family(roots: list[int], deadline_seconds: float = 2.0) -> None:

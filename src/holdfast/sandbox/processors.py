@@ -25,7 +25,7 @@ _PART = 4
 #: Seconds of processor time that every run may use wherever it likes.
 _FREE_SECONDS = 1.0
 #: Of a look: above this a run computes; waiting this much it is in somebody's way, or he in its.
-_BUSY, _CROWDED = 0.6, 0.25
+_BUSY, _CROWDED = 0.6, 0.4
 #: A processor that was idle for this part of a look has room for a run.
 _ROOM = 0.5
 #: With less than this idle on all processors together there is nothing to keep free.

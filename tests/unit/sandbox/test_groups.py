@@ -33,3 +33,33 @@ def test_who_joined_is_counted_and_ended() -> None:
         assert group.usage() > 0
         group.kill()
     assert process.returncode < 0
+
+
+SHARED = """
+import mmap, os, sys
+memory = mmap.mmap(-1, 40 << 20)
+for at in range(0, len(memory), 4096):
+    memory[at] = 1
+if os.fork() == 0:
+    for at in range(0, len(memory), 4096):
+        memory[at] = 2
+    print(flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize(("limit", "counted"), [(200, 80), (60, 40)])
+def test_shared_memory_is_counted_for_each_and_exactly_where_it_decides(
+    limit: int, counted: int
+) -> None:
+    group = Sampling()
+    group.set_limit(limit << 20)
+    command = [sys.executable, "-c", SHARED]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        group.add(process.pid)
+        process.stdout.readline()
+        used = group.usage() / (1 << 20)
+        group.kill()
+    assert counted <= used < counted + 20
+    assert group.peak() / (1 << 20) == used

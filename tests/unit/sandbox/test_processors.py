@@ -43,7 +43,7 @@ def test_where_all_is_taken_the_kernel_shares() -> None:
 def test_larger_machines_give_it_a_quarter() -> None:
     idle = [0.0, 0.2, 0.9, 0.4, 0.1, 0.8, 0.3, 0.5]
     assert place(look(*idle, last=4), FREE, coin=True) == {4, 2}
-    assert place(look(*idle, waited=0.3), frozenset({0, 4}), coin=True) == {2, 5}
+    assert place(look(*idle, waited=0.5), frozenset({0, 4}), coin=True) == {2, 5}
 
 
 def test_a_processor_may_come_and_go_between_two_looks() -> None:
