@@ -3,7 +3,7 @@
     python -m benchmarks engine [--only=PART] [--runs=60] [--kills=60] [--leak-runs=100]
 
 Prints one figure a line, with its bar where it has one. Started by root it does everything twice:
-as root, and as an ordinary user (`--user=none` leaves that out, `--user=65534` does only that).
+as an ordinary user (`--user=none` leaves that out, `--user=65534` does only that), and as root.
 The whole tests of survival: `--only=kills --kills=1000`, `--only=leaks --leak-runs=10000`.
 """
 
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     if root and given.user not in (None, "none"):
         _again(given.user, arguments)
         return
+    if root and given.user is None:
+        _again(_NOBODY, arguments)  # first: later this process has moved to root's control groups
     print(f"-- as {'root' if root else f'user {os.geteuid()}'}", flush=True)
     print(f"seed {given.seed} (repeat with --seed={given.seed})", flush=True)
     parts = {
@@ -45,8 +47,6 @@ def main(arguments: Sequence[str] = ()) -> None:
     for name, part in parts.items():
         if given.only in (None, name):
             asyncio.run(part())
-    if root and given.user is None:
-        _again(_NOBODY, arguments)
 
 
 def _again(user: str, arguments: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ THRASH = (
 )
 #: Long enough for a standby process to be made between two runs.
 _PAUSE_SECONDS = 0.4
+#: As many as there is patience for: what the machine does meanwhile comes and goes in seconds.
+_TURNS = 16
 _ADDED = {"cold": 30, "standby": 5}
 
 
@@ -102,7 +104,7 @@ async def neighbours(runs: int) -> None:
     starts: dict[bool, list[float]] = {False: [], True: []}
     async with With(standby=1) as bench:
         await asyncio.sleep(1.0)
-        for turn in range(6):
+        for turn in range(_TURNS):
             thrashes = turn % 2 == 1
             handle, free = None, os.sched_getaffinity(0)
             if thrashes:
@@ -111,7 +113,7 @@ async def neighbours(runs: int) -> None:
                 await asyncio.sleep(2.5)  # it is held to its part of the processors
                 free -= os.sched_getaffinity(engine_of(handle.folder))
                 assert free, "the machine is too busy to measure this"
-            for _ in range(max(3, runs // 3)):
+            for _ in range(max(3, runs // _TURNS * 2)):
                 times[thrashes].append((await bench.run(TRIVIAL))[0])
                 await asyncio.sleep(_PAUSE_SECONDS)
                 starts[thrashes].append(await asyncio.to_thread(process_start, min(free)))
