@@ -42,8 +42,8 @@ _COMPILERS = frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR})
 _WORDS = ("error_type", "error_message")
 _FLAT = (*_WORDS, "reason", "severity", "step", "subtype", "name")
 
-#: What must be in the journal even if there is no room for all else.
 _OMITTED: JsonObject = {"omitted": True}
+#: What must be in the journal even if there is no room for all else.
 _MARKS = frozenset({Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
 
 

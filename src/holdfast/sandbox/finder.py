@@ -28,8 +28,8 @@ _LEAF, _LEAF_WEIGHT = f"{PREFIX}own", 6400
 class Groups:
     """Makes groups with the best means this host grants to this user.
 
-    Look once per process tree (in the supervisor, before the first fork): moving our own
-    process, which cgroup v2 needs, must not happen twice.
+    Look once per process tree, in the supervisor and before its first fork: this process moves
+    into a group of our own, and only what it forks later is there too.
     """
 
     def __init__(self, forced: str | None = None) -> None:
@@ -127,7 +127,7 @@ class Groups:
 
 
 def _move(folder: Path, pids: Iterable[int]) -> Path:
-    """Move processes into our own leaf of a group, and their children with them."""
+    """Move processes into our own leaf of a group; what they fork later is born there."""
     leaf = folder / _LEAF
     leaf.mkdir(exist_ok=True)
     for pid in pids:

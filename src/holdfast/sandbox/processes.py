@@ -20,11 +20,14 @@ def children(pid: int) -> list[int]:
 
 
 def _read(path: str) -> bytes:
+    text = b""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(file, 65536)
+        while piece := os.read(file, 65536):  # a long list comes in pages
+            text += piece
     finally:
         os.close(file)
+    return text
 
 
 def family(roots: list[int]) -> list[int]:

@@ -47,10 +47,9 @@ def others_first(pid: int) -> bool:
         for file in (folder / "cpu.idle" for folder in cgroups.folders(name)):
             if file.exists():
                 return file.read_text() == "1\n"
-    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
-    if not switch.exists() or switch.read_text() != "1\n":
-        return True
-    return "nice 19" in Path(f"/proc/{pid}/autogroup").read_text()
+    return (
+        not cgroups.session_counts(pid) or "nice 19" in Path(f"/proc/{pid}/autogroup").read_text()
+    )
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is no choice")

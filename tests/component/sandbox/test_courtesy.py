@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.sandbox.courtesy import let_go_first
+from support.cgroups import session_counts
 
 
 @pytest.fixture
@@ -28,24 +29,13 @@ def other() -> Iterator[int]:
         process.kill()
 
 
-def weighed(pid: int) -> bool:
-    """Whether this kernel weighs the session of a process: only outside of groups."""
-    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
-    if not switch.exists() or switch.read_text() != "1\n":
-        return False
-    rows = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    groups = {row.split(":")[1]: row.split(":")[2] for row in rows}
-    return groups.get("cpu", groups.get("")) == "/"
-
-
 def test_a_session_lets_others_go_first_and_no_longer(other: int) -> None:
-    possible = weighed(other)
-    assert let_go_first(other, True) is possible
-    niceness = "nice 19" if possible else "nice 0"
-    assert niceness in Path(f"/proc/{other}/autogroup").read_text()
-    assert os.sched_getscheduler(other) == (os.SCHED_IDLE if possible else os.SCHED_OTHER)
-    assert let_go_first(other, False) is possible
-    assert "nice 0" in Path(f"/proc/{other}/autogroup").read_text()
+    possible = session_counts(other)
+    for yes, niceness in ((True, "nice 19"), (False, "nice 0")):
+        assert let_go_first(other, yes) is possible
+        if possible:
+            assert niceness in Path(f"/proc/{other}/autogroup").read_text()
+        assert os.sched_getscheduler(other) == (os.SCHED_IDLE if possible else os.SCHED_OTHER)
 
 
 def test_one_in_the_session_of_its_shim_is_left_alone() -> None:

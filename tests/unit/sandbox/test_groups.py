@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from holdfast.sandbox import groups
+from holdfast.sandbox import groups, processes
 from holdfast.sandbox.groups import Sampling
 
 
@@ -54,12 +54,40 @@ def test_shared_memory_is_counted_for_each_and_exactly_where_it_decides(
 ) -> None:
     group = Sampling()
     group.set_limit(limit << 20)
-    command = [sys.executable, "-c", SHARED]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(
+        [sys.executable, "-c", SHARED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
         group.add(process.pid)
         process.stdout.readline()
         used = group.usage() / (1 << 20)
         group.kill()
     assert counted <= used < counted + 20
     assert group.peak() / (1 << 20) == used
+
+
+CROWD = """
+import os, signal
+born = []
+for _ in range(900):
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+    born.append(pid)
+print(flush=True)
+input()
+for pid in born:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_a_family_that_fills_more_than_a_page_is_seen_whole() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CROWD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        found = len(processes.children(process.pid))
+        process.communicate(b"\n")
+    assert found == 900
