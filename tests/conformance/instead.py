@@ -1,4 +1,4 @@
-"""What holds instead where a recorded result rests on a defect of the reference (design 5).
+"""What holds instead where a recorded result rests on a defect of the reference.
 
 Rules, not cases: `deviations.json` says exactly what the known cases must give; these say what
 any other case that shows the same defect must at least give.
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.matching import ANY, same_event
+from conformance.recorded import Case
 from conformance.recording import Recording
 from conformance.rules import WEB_NAMES
 
-Case = dict[str, Any]
 #: What the reference makes of a whole state that holds a BigInt, and of data it withholds.
 UNSERIALISABLE = "[unable to serialize, circular reference is too complex to analyze]"
 WITHHELD = "[REDACTED]"
@@ -94,7 +94,7 @@ def _without_markers(value: Any) -> Any:
 
 
 def _with_web_names(expect: dict[str, Any], recording: Recording) -> dict[str, Any]:
-    """Where job code asks what there is, the names of design 5.5 are there."""
+    """Where job code asks what there is, the names of docs/compatibility.md 5 are there."""
     state = (recording.end or {}).get("state")
     found = _seen(expect.get("state"), state) if "state" in expect else None
     if found is None:
@@ -117,7 +117,10 @@ def _seen(expected: Any, actual: Any) -> Any:
 
 
 def versions_by_text(case: Case) -> bool:
-    """Whether a repository holds versions whose order as text is not their order (design 5.9)."""
+    """Whether a repository holds versions whose order as text is not their order.
+
+    Reason: `docs/compatibility.md` 9.
+    """
     by_name: dict[str, list[str]] = {}
     for name, version in _aliases(case):
         by_name.setdefault(name, []).append(version)

@@ -1,5 +1,5 @@
 /**
- * A second opinion: the rules of spec/compiler.md, written down again on acorn's tree and without
+ * A second opinion: the rules of docs/spec/compiler.md, written down again on acorn's tree and without
  * any regard to text. Reads a list of {source, code, adaptors, ignore, disable} and prints, for
  * each, null, or how the module differs from what the rules demand.
  *

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from conformance.compiler import NODE, SPEC, acorn
+from conformance.compiler import NODE, acorn
+from conformance.recorded import COMPARATOR
 
 SCRIPT = Path(__file__).with_name("oracle.mjs")
 
@@ -19,7 +20,7 @@ def opinions(items: list[dict[str, Any]]) -> list[str | None]:
     `code` is None where the compiler refused. Texts that acorn refuses get None.
     """
     done = subprocess.run(
-        [NODE, "--stack-size=4000", SCRIPT, SPEC / "compare-asts.mjs"],
+        [NODE, "--stack-size=4000", SCRIPT, COMPARATOR],
         input=json.dumps(items).encode(),
         stdout=subprocess.PIPE,
         check=True,

@@ -1,7 +1,7 @@
 """Where we differ from the reference by rule, in every case, and what must hold instead.
 
 Single cases with a reason of their own stand in `deviations.json`. The rules are those of
-`docs/runtime.md` ("Conformance") and of section 5 of the design.
+`docs/runtime.md` ("Conformance") and of `docs/compatibility.md`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from conformance.matching import ANY, includes, same
 FURTHER_WORDS = {"TimeoutError", "OOMError"}
 #: Endings that quote what npm or the platform said, in words of our own.
 QUOTING = {"AutoinstallError", "CredentialLoadError"}
-#: Names of the web that job code sees here and not there (design 5.5).
+#: Names of the web that job code sees here and not there (docs/compatibility.md 5).
 WEB_NAMES = {
     "URL", "URLSearchParams", "TextEncoder", "TextDecoder", "atob", "btoa", "structuredClone",
     "AbortController", "Blob", "Event", "fetch",
 }  # fmt: skip
 #: Keys of what stands for an error, and for a Map or Set.
 _ERROR, _COLLECTION = {"name", "message", "cause", "errors"}, {"[Map]", "[Set]"}
-#: Notes to the author that the reference does not write (design 5.7, 5.10).
+#: Notes to the author that the reference does not write (docs/compatibility.md 7, 10).
 _OUR_NOTES = re.compile(
     r"WARNING: (step .* returned something that is no object|state contains BigInt"
     r"|operation \d+ returned .*, which counts as no state|the step returned a value that JSON)"
@@ -68,7 +68,10 @@ def same_engine_event(expected: dict[str, Any], actual: dict[str, Any]) -> bool:
 
 
 def same_lines(expected: Any, actual: Any) -> bool:
-    """Log lines, exactly; what the reference shows as nothing may say something (design 5.4)."""
+    """Log lines, exactly; what the reference shows as nothing may say something.
+
+    Reason: `docs/compatibility.md` 4.
+    """
     if same(expected, actual):
         return True
     return (

@@ -1,4 +1,4 @@
-"""The cases of `runtime-cases.json`, run by the real engine (issue 4, item 9)."""
+"""The cases of `runtime-cases.json`, run by the real engine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from conformance import instead
 from conformance.launching import Launch, common_folder, engine_launch, record
 from conformance.matching import includes, masked, same, same_event
+from conformance.recorded import Case
 from conformance.recording import Recording, engine_error, engine_events
 from conformance.rules import (
     same_ending,
@@ -24,7 +25,6 @@ from conformance.rules import (
 from holdfast.engine.client import Engine, start_supervisor
 
 DEVIATIONS: dict[str, Any] = json.loads(Path(__file__).with_name("deviations.json").read_text())
-Case = dict[str, Any]
 Judge = Callable[[dict[str, Any], Recording], list[str]]
 
 
@@ -153,7 +153,7 @@ def judge_engine(expect: dict[str, Any], recording: Recording) -> list[str]:
 
 
 def judged(judge: Judge, case: Case, expect: Any, recording: Recording) -> list[str]:
-    """What differs from the recorded result, unless what we do instead holds (design 5)."""
+    """What differs from the recorded result, unless what we do instead holds."""
     problems = judge(expect, recording)
     if not problems or case["id"] in DEVIATIONS:
         return problems

@@ -218,7 +218,7 @@ class Served:
 
 
 class FrameWorker:
-    """A worker's end of the socket, written from `spec/worker-protocol.md` 1: raw frames."""
+    """A worker's end of the socket, written from `docs/spec/worker-protocol.md` 1: raw frames."""
 
     def __init__(self, url: str, parameters: dict[str, str]) -> None:
         query = httpx.QueryParams({"vsn": "2.0.0", "api_version": "1.2", **parameters})

@@ -1,7 +1,7 @@
 """Errors of adaptor installation.
 
 HoldfastError
-└── AutoinstallError        an adaptor a run needs cannot be had (issue 4, runtime.md 5.2)
+└── AutoinstallError        an adaptor a run needs cannot be had (docs/spec/runtime.md 5.2)
     └── StoreError          the store itself is at fault: unreadable, damaged, not writable
 """
 

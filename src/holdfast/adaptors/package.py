@@ -30,7 +30,7 @@ def read_manifest(folder: Path) -> JsonObject:
 
 
 def entry_file(folder: Path, manifest: JsonObject) -> str:
-    """The file to load, relative to the package's folder (runtime.md 4.4).
+    """The file to load, relative to the package's folder (docs/spec/runtime.md 4.4).
 
     Nested conditions and entries without a file extension, at which the reference fails, are
     followed as Node does. Raises StoreError when there is no such file inside the folder.

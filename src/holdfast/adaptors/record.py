@@ -28,7 +28,7 @@ class InstalledAdaptor:
     path: Path
     #: The file to load, relative to `path`.
     entry: str
-    #: Names a job may use without importing them; empty: unknown (compiler.md 11).
+    #: Names a job may use without importing them; empty: unknown (docs/spec/compiler.md 11).
     exports: tuple[str, ...]
     #: Digest of all files of the adaptor; empty for adaptors from a monorepo.
     integrity: str

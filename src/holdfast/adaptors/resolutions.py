@@ -1,7 +1,7 @@
 """Which version a tag or range was resolved to. Once resolved it stays, until asked anew.
 
 So a workflow that says `latest` runs the same code today and tomorrow, also offline
-(design.md 5.6, issue 4).
+(`docs/compatibility.md` 6).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a workflow writes to name an adaptor: `name`, `name@1.2.3`, `name@latest`, `name@local`.
 
-Text that is no plain npm name and version is refused before anything sees it (runtime.md 5.1):
-no white space, no shell characters, no URLs, paths, aliases or options.
+Text that is no plain npm name and version is refused before anything sees it: no white space, no
+shell characters, no URLs, paths, aliases or options (`docs/spec/runtime.md` 5.1).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _unsafe(text: str) -> AutoinstallError:
 
 
 def version_order(version: str) -> tuple[object, ...]:
-    """Sorting key of a version by the rules of semantic versioning (design.md 5.9).
+    """Sorting key of a version by the rules of semantic versioning (docs/compatibility.md 9).
 
     Text that is no version sorts before every version.
     """

@@ -1,7 +1,7 @@
 """Reads what `holdfast run` is given, a job or a workflow file, into an execution plan.
 
-The accepted forms are those of `spec/runtime.md` section 12. Pure but for reading the files that
-the workflow names.
+The accepted forms are those of `docs/spec/runtime.md` section 12. Pure but for reading the files
+that the workflow names.
 """
 
 from __future__ import annotations

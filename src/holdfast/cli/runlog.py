@@ -10,7 +10,7 @@ from holdfast.model.json import Json, JsonObject
 
 _ICONS = {"debug": "❯", "info": "ℹ", "success": "✔", "always": "♦", "warn": "⚠", "error": "✘"}
 _COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red", "success": "green"}
-#: Names of `--log`, and the priority from which each shows lines (`spec/runtime.md` 6.1).
+#: Names of `--log`, and the priority from which each shows lines (`docs/spec/runtime.md` 6.1).
 PRIORITY = {"debug": 0, "info": 1, "success": 2, "always": 2, "warn": 2, "error": 100}
 FILTERS = {"debug": 0, "info": 1, "default": 2, "none": 9}
 

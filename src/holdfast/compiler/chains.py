@@ -1,6 +1,6 @@
 """Promise chains: `op(…).then(…)` at operation level becomes one operation.
 
-Rules: `spec/compiler.md` section 5; what is no call is left as written (section 14).
+Rules: `docs/spec/compiler.md` section 5; what is no call is left as written (section 14).
 """
 
 from __future__ import annotations

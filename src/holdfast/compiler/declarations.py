@@ -1,4 +1,4 @@
-"""What an adaptor exports, from its type declarations (`spec/compiler.md` section 11).
+"""What an adaptor exports, from its type declarations (`docs/spec/compiler.md` section 11).
 
 Pure: the caller reads the files. Importing this loads the TypeScript grammar, which the
 compilation of jobs does not need.

@@ -54,7 +54,7 @@ class CompileError(HoldfastError):
 
 
 class AdaptorExports(NamedTuple):
-    """An adaptor of the step and the names it exports (`spec/compiler.md` section 8).
+    """An adaptor of the step and the names it exports (`docs/spec/compiler.md` section 8).
 
     An empty `exports` means that they are unknown: free names are then guessed to be its.
     """

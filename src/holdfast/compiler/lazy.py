@@ -1,7 +1,7 @@
 """Lazy state: `$.a` in an argument of an operation becomes a function of state.
 
-Rules: `spec/compiler.md` section 4. Where the reference produces code that cannot run (section
-14), the whole argument is wrapped once, or the name is only changed.
+Rules: `docs/spec/compiler.md` section 4. Where the reference produces code that cannot run
+(section 14), the whole argument is wrapped once, or the name is only changed.
 """
 
 from __future__ import annotations

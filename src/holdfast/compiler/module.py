@@ -1,4 +1,4 @@
-"""The shape of the module: default export, operations, imports (`spec/compiler.md` 6, 7, 8).
+"""The shape of the module: default export, operations, imports (`docs/spec/compiler.md` 6, 7, 8).
 
 Text stays where it is as far as the order of evaluation allows: operations behind the last other
 statement become elements where they stand; one that another statement follows is moved behind

@@ -1,4 +1,4 @@
-"""Free names of a module, and which of them an adaptor is asked for (`spec/compiler.md` 8)."""
+"""Free names of a module, and which an adaptor is asked for (`docs/spec/compiler.md` 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a compilation found out: sizes, embedded data, forecast, advice (issue 3, point 6)."""
+"""What a compilation found out: sizes, embedded data, forecast, advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who declares which name, by the reference's rules (`spec/compiler.md` section 8).
+"""Who declares which name, by the reference's rules (`docs/spec/compiler.md` section 8).
 
 Scopes are the module, each function and each catch clause. Blocks, loops and classes are none:
 what they declare belongs to the function around them, wherever it stands.

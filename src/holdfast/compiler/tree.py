@@ -294,7 +294,7 @@ def in_chain(node: Node, ends: Collection[Node] = ()) -> bool:
 
 def is_top_level_object(node: Node) -> bool:
     """An object literal that directly initialises a variable declared directly at the top of the
-    module: nothing in it is rewritten or counted (`spec/compiler.md` section 2)."""
+    module: nothing in it is rewritten or counted (`docs/spec/compiler.md` section 2)."""
     if node.type != "object":
         return False
     node = outer(node)

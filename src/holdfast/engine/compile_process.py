@@ -135,7 +135,7 @@ def _compile_step(
 
 
 def _adaptors(step: JsonObject, options: JsonObject) -> list[AdaptorExports]:
-    """The step's adaptors with what is known of their exports (`spec/compiler.md` section 11)."""
+    """The step's adaptors with their known exports (`docs/spec/compiler.md` section 11)."""
     known = options.get("adaptors")
     wanted = step.get("adaptors")
     out = []

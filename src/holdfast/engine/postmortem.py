@@ -1,4 +1,4 @@
-"""Why a run did not succeed, as one document, made from its journal alone (issue 5, item 6). Pure.
+"""Why a run did not succeed, as one document, made from its journal alone. Pure.
 
 Timeline of phases and steps, memory over time with the limit, evidence, the last log lines, and
 what the author can do.

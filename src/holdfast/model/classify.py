@@ -2,8 +2,8 @@
 
 What the run process says is believed for what only it can know (which error a job raised) and
 never against the kernel. The order of `_RULES` is the order of belief. Reasons, error types and
-the beginnings of messages are those of `spec/worker-protocol.md` section 6; endings that the
-reference lumps together as `ExitError` have types of their own here (issue 5, item 5).
+the beginnings of messages are those of `docs/spec/worker-protocol.md` section 6; endings that the
+reference lumps together as `ExitError` have types of their own here.
 """
 
 from __future__ import annotations

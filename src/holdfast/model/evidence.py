@@ -1,4 +1,4 @@
-"""What is known about how a run ended: facts only, gathered by the shim (issue 5, item 5)."""
+"""What is known about how a run ended: facts only, gathered by the shim."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Limits:
 
     @property
     def state_mb(self) -> float:
-        """Largest state a step may end with: a quarter of the memory (`spec/runtime.md` 9.3)."""
+        """Largest state a step may end with: a quarter of memory (`docs/spec/runtime.md` 9.3)."""
         return self.memory_mb * 0.25
 
     def to_json(self) -> JsonObject:

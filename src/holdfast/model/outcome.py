@@ -10,7 +10,7 @@ from holdfast.model.json import JsonObject
 
 
 class Reason(StrEnum):
-    """Exit reasons of runs and steps (`spec/worker-protocol.md` section 6)."""
+    """Exit reasons of runs and steps (`docs/spec/worker-protocol.md` section 6)."""
 
     SUCCESS = "success"
     FAIL = "fail"  # the job raised an error; the run went on to its end
@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
 
 class RunState(StrEnum):
-    """Life of a run as the platform stores it (`spec/platform.md` 1.2)."""
+    """Life of a run as the platform stores it (`docs/spec/platform.md` 1.2)."""
 
     AVAILABLE = "available"
     CLAIMED = "claimed"

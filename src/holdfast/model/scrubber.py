@@ -1,4 +1,4 @@
-"""Secrets of credentials never reach the log (`spec/platform.md` 4.7).
+"""Secrets of credentials never reach the log (`docs/spec/platform.md` 4.7).
 
 Every value of a credential is a sample, except under keys that hold no secrets; so are the
 forms in which it travels: base64, with its neighbours as `a:b` in base64, URL-encoded, escaped

@@ -1,4 +1,4 @@
-"""What a person may do with runs: start, retry, cancel (`spec/platform.md` 5.5, 5.6)."""
+"""What a person may do with runs: start, retry, cancel (`docs/spec/platform.md` 5.5, 5.6)."""
 
 from __future__ import annotations
 

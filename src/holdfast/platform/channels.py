@@ -1,4 +1,4 @@
-"""The two channels of a worker: `worker:queue` and `run:<id>` (`spec/platform.md` 4.3, 4.4)."""
+"""A worker's two channels: `worker:queue` and `run:<id>` (`docs/spec/platform.md` 4.3, 4.4)."""
 
 from __future__ import annotations
 

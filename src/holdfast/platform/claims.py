@@ -1,4 +1,6 @@
-"""What becomes of claims: joined, returned to the queue, or given up (`spec/platform.md` 2.7, 3).
+"""What becomes of claims: joined, returned to the queue, or given up.
+
+Rules: `docs/spec/platform.md` 2.7 and 3.
 
 A claim that was never joined goes back to the queue, as often as needed: nothing of the run has
 been executed, so nothing can be done twice, and no run is lost for it. The claim's id changes,

@@ -1,4 +1,4 @@
-"""Time as the platform stores it: whole microseconds since 1970, UTC (`spec/platform.md` 1.1)."""
+"""Time as the platform stores it: microseconds since 1970, UTC (`docs/spec/platform.md` 1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections: named key-value stores that jobs share (`spec/platform.md` 6.1).
+"""Collections: named key-value stores that jobs share (`docs/spec/platform.md` 6.1).
 
 Values are text. A list is read in order of insertion, page by page; the cursor is the number of
 the last item. Beyond Lightning: deleting many honours the date filters, `updatedAfter` and

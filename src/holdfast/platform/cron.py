@@ -1,4 +1,4 @@
-"""Cron triggers (`spec/platform.md` 5.4): every minute, UTC, one work order per trigger.
+"""Cron triggers (`docs/spec/platform.md` 5.4): every minute, UTC, one work order per trigger.
 
 Missed minutes are not caught up. The minute is written to the trigger before anything else, so
 that several platform processes, or a clock that jumps back, start nothing twice.

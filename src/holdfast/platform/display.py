@@ -1,4 +1,4 @@
-"""Dataclips as people may see them: cleaned of secrets (`spec/platform.md` 4.7)."""
+"""Dataclips as people may see them: cleaned of secrets (`docs/spec/platform.md` 4.7)."""
 
 from __future__ import annotations
 

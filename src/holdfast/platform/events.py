@@ -1,4 +1,4 @@
-"""What a worker's events do to a run (`spec/platform.md` 4.4, 4.5).
+"""What a worker's events do to a run (`docs/spec/platform.md` 4.4, 4.5).
 
 Each function works inside one write transaction and may be repeated: the same event again, with
 the same identities, is answered as the first time and changes nothing. What must be refused

@@ -1,4 +1,4 @@
-"""The plan of a run, from its snapshot (`spec/platform.md` 4.4 `fetch:plan`)."""
+"""The plan of a run, from its snapshot (`docs/spec/platform.md` 4.4 `fetch:plan`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which run goes to a worker that asks (`spec/platform.md` 2.4).
+"""Which run goes to a worker that asks (`docs/spec/platform.md` 2.4).
 
 Eligible is an available run whose workflow and project are below their concurrency. Order: the
 worker's preference of queues, priority, the project that has waited longest for a claim, age.

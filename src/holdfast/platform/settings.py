@@ -1,6 +1,6 @@
 """What the platform was told: one object, built once, then read only.
 
-Environment names follow Lightning where it has them (`spec/platform.md` 10.3), so that an
+Environment names follow Lightning where it has them (`docs/spec/platform.md` 10.3), so that an
 installation can move.
 """
 

@@ -1,4 +1,4 @@
-"""The worker's websocket: `/worker/websocket` (`spec/platform.md` 4.1).
+"""The worker's websocket: `/worker/websocket` (`docs/spec/platform.md` 4.1).
 
 One task reads; each channel has a task of its own, so that a slow run never holds up another.
 What waits in a channel's inbox is handled together: the database commits it as one group, and

@@ -1,4 +1,4 @@
-"""Webhooks: `POST /i/<path>` makes a work order and a run (`spec/platform.md` 5.1 to 5.3).
+"""Webhooks: `POST /i/<path>` makes a work order and a run (`docs/spec/platform.md` 5.1 to 5.3).
 
 The request is answered after the commit: whoever got 200 can rely on the run. A trigger with
 `after_completion` is answered when its run has ended, whatever the end.

@@ -1,4 +1,4 @@
-"""Which workers are connected, and what they have open (`spec/platform.md` 2.6).
+"""Which workers are connected, and what they have open (`docs/spec/platform.md` 2.6).
 
 The list of connections is this process's memory; the table `workers` mirrors it for people and
 for the time after a restart.

@@ -3,7 +3,7 @@
 Feed it what happens (`connected`, `received`, `disconnected`, `tick`), send what `outgoing`
 returns, act on what `happenings` returns. Times are seconds of any steady clock.
 
-Rules beyond `worker-protocol.md` section 1, each because of a weakness listed there:
+Rules beyond `docs/spec/worker-protocol.md` section 1, each because of a weakness listed there:
 
 - A push is sent at once or refused (`NotJoined`); nothing waits in a hidden queue with a timer
   running (W24). What was sent and not answered when a channel or connection is lost is reported

@@ -1,4 +1,6 @@
-"""Phoenix V2 frames: text arrays and binary messages, both directions (`worker-protocol.md` 1).
+"""Phoenix V2 frames: text arrays and binary messages, in both directions.
+
+Rules: `docs/spec/worker-protocol.md` section 1.
 
 A text frame is `[join_ref, ref, topic, event, payload]`. A binary frame begins with its kind
 (0 push, 1 reply, 2 broadcast) and the one-byte lengths of its strings.

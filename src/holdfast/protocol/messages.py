@@ -1,8 +1,8 @@
 """What the events between worker and platform carry, typed, in both directions.
 
 `to_payload` builds what the worker sends; `from_payload` checks what the platform received and
-raises InvalidPayload, whose `response` is the error reply (`worker-protocol.md` 3 and 4,
-`platform.md` 4.4). Unknown keys are ignored in both directions.
+raises InvalidPayload, whose `response` is the error reply (`docs/spec/worker-protocol.md` 3 and 4,
+`docs/spec/platform.md` 4.4). Unknown keys are ignored in both directions.
 """
 
 from __future__ import annotations

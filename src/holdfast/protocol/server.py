@@ -2,9 +2,9 @@
 
 `Connection.receive` takes a frame and says what it means; the application answers with
 `accept`, `refuse`, `reply` and `push`, which give the frames to send. The rules are those of a
-Phoenix server (`worker-protocol.md` 1.2, `platform.md` 4.1): every reply echoes topic, `ref` and
-`join_ref`; a leave is answered and closed; a second join displaces the first; a topic that was
-never joined is `unmatched`.
+Phoenix server (`docs/spec/worker-protocol.md` 1.2, `docs/spec/platform.md` 4.1): every reply
+echoes topic, `ref` and `join_ref`; a leave is answered and closed; a second join displaces the
+first; a topic that was never joined is `unmatched`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Worker tokens (HS256) and run tokens (RS256): made and checked, with the time as parameter.
 
-Rules: `worker-protocol.md` section 2, `platform.md` 4.2.
+Rules: `docs/spec/worker-protocol.md` section 2, `docs/spec/platform.md` 4.2.
 
 PyJWT and the RSA part of cryptography are imported where they are used: they take a third of an
 agent's start, and an agent without a public key needs neither.

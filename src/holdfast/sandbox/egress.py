@@ -1,7 +1,7 @@
 """Where a run may connect to: policies, and the decision for one address. No I/O.
 
 `open`, `public` (default: everything but loopback, link-local, cloud metadata, private and
-carrier ranges, and the worker's own addresses), a list, `none` (issue 5, item 4).
+carrier ranges, and the worker's own addresses), a list, `none`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Resource groups: what holds one run's processes together, limits and counts them.
 
 `Cgroup` variants are the kernel's; `Sampling` is the measured fallback without either, for
-which the shim reads the memory of the run's processes and kills above the limit (issue 5,
-item 2).
+which the shim reads the memory of the run's processes and kills above the limit.
 """
 
 from __future__ import annotations

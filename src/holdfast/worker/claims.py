@@ -1,9 +1,9 @@
 """Claiming: one loop per workloop, with slots that no drop and no late answer can leak.
 
-Timing: `worker-protocol.md` 3.4, but that an answer with runs is followed by the next claim at
-once. After an answer without runs the pause grows by 15 % up to the
-longest; a run that ends, a push of `work-available` and a reconnect start afresh. There is exactly
-one loop per workloop, whatever restarts it (W29).
+Timing: `docs/spec/worker-protocol.md` 3.4, but that an answer with runs is followed by the next
+claim at once. After an answer without runs the pause grows by 15 % up to the longest; a run that
+ends, a push of `work-available` and a reconnect start afresh. There is exactly one loop per
+workloop, whatever restarts it (W29).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a worker was told: one object, built once from the environment, then read only.
 
-Names and defaults are those of the reference (`worker-protocol.md` 7.1); a flag of
+Names and defaults are those of the reference (`docs/spec/worker-protocol.md` 7.1); a flag of
 `holdfast worker` becomes the environment variable of the same option. Options that do nothing
 in the reference are refused or named in a warning here, never silently swallowed (W39).
 """

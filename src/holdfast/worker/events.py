@@ -1,7 +1,7 @@
 """Journal records made into the events a platform receives. Pure, and the same every time.
 
-Formats: `worker-protocol.md` 4.5 to 4.9. A record gives the same events with the same identities
-whenever it is read, so that a repeat can be recognised as one.
+Formats: `docs/spec/worker-protocol.md` 4.5 to 4.9. A record gives the same events with the same
+identities whenever it is read, so that a repeat can be recognised as one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run's plan as Lightning sends it, made into a plan the engine executes. Pure.
 
-Rules: `worker-protocol.md` sections 4.2 and 5.
+Rules: `docs/spec/worker-protocol.md` sections 4.2 and 5.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ ATTEMPTS = 3
 _CHECKED_BYTES = 4 * 1024 * 1024
 _OPENFN = "@openfn/"
 
-#: Error types of runs that could not be prepared (`worker-protocol.md` section 6).
+#: Error types of runs that could not be prepared (`docs/spec/worker-protocol.md` section 6).
 PLAN = "PlanLoadError"
 DATACLIP = "DataClipError"
 AUTOINSTALL = "AutoinstallError"

@@ -1,6 +1,6 @@
 """Workloops: which queues are claimed from with how many slots, and who holds a slot. Pure.
 
-Grammar and accounting: `worker-protocol.md` section 3.4.
+Grammar and accounting: `docs/spec/worker-protocol.md` section 3.4.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("common_jobs.yam
 START: dict[str, Any] = CASES["start"]
 #: Name of the operation -> `job`, and the `data` it leaves.
 JOBS: dict[str, dict[str, Any]] = CASES["jobs"]
-#: Declared, but either not there at run time (compiler.md 11) or a matter of the network.
+#: Declared, but not there at run time (docs/spec/compiler.md 11), or a matter of the network.
 ELSEWHERE = {"metadata", "http"}
 
 

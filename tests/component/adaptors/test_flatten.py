@@ -59,7 +59,7 @@ def test_every_real_adaptor_is_one_file_that_works_alone(
         assert read_record(adaptor_store.folder_of(adaptor)).not_flat == ""
         lonely = tmp_path / f"{adaptor.name.rpartition('/')[2]}{SUFFIX}"
         shutil.copyfile(adaptor.path / adaptor.entry, lonely)
-        # `metadata` is declared by common and not there at run time (compiler.md 11).
+        # `metadata` is declared by common and not there at run time (docs/spec/compiler.md 11).
         names = set(evaluate(lonely, "Object.keys(it).join()").split(","))
         assert names >= set(adaptor.exports) - {"metadata"}
 

@@ -1,4 +1,4 @@
-"""Attacks from inside job code after escaping the vm: each must fail (issue 5).
+"""Attacks from inside job code after escaping the vm: each must fail.
 
 The same suite runs at each level of isolation; `STOPPED_BY` says which layers stop an attack, and
 without any of them it is expected to get through: that too is checked, so that no attack passes

@@ -1,4 +1,4 @@
-"""`holdfast platform` and `holdfast deploy`, as commands (issue 2, "Bad input")."""
+"""`holdfast platform` and `holdfast deploy`, as commands."""
 
 from __future__ import annotations
 

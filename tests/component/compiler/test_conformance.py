@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,41 +11,33 @@ from conformance.generate import Generator
 from conformance.hostile import hostile
 from conformance.invariants import compiled, examine
 from conformance.line_ends import line_ends
+from conformance.recorded import recorded
 from holdfast.compiler import CompiledJob
-
-pytestmark = pytest.mark.skipif(
-    not compiler.SPEC.is_dir(), reason="the recorded cases (../shared/spec) are not here"
-)
-
-
-def cases(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((compiler.SPEC / name).read_text())
-    return found
 
 
 def test_recorded_cases() -> None:
-    assert compiler.run(cases("compiler-cases.json"), "--operations") == []
+    assert compiler.run(recorded("compiler-cases.json"), "--operations") == []
 
 
 def test_recorded_cases_with_data_taken_out() -> None:
-    recorded = cases("compiler-cases.json")
-    results = compiler.results_of(recorded, smallest_literal=8, hoist_from=None)
-    assert compiler.compare(recorded, results, "--operations")[0] == []
+    cases = recorded("compiler-cases.json")
+    results = compiler.results_of(cases, smallest_literal=8, hoist_from=None)
+    assert compiler.compare(cases, results, "--operations")[0] == []
 
 
 def test_a_wrong_module_fails() -> None:
-    first = cases("compiler-cases.json")[0]
+    first = recorded("compiler-cases.json")[0]
     results = compiler.results_of([first])
     results[first["id"]]["code"] += "\nfn(1);"
     assert len(compiler.compare([first], results)[0]) == 1
 
 
 def test_recorded_declarations() -> None:
-    assert compiler.run_declarations(cases("compiler-dts-cases.json")) == []
+    assert compiler.run_declarations(recorded("compiler-dts-cases.json")) == []
 
 
 def test_errors_are_on_the_recorded_line() -> None:
-    failures = compiler.run(cases("compiler-cases.json"), "--lines")
+    failures = compiler.run(recorded("compiler-cases.json"), "--lines")
     # V8 reports an unterminated template at the end of the text.
     assert [line.split()[0] for line in failures] == ["C320"]
 

@@ -1,4 +1,4 @@
-"""The egress policy binds whatever the code does (issue 5, item 4)."""
+"""The egress policy binds whatever the code does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits without the kernel's groups, and without root (issue 5, items 2 and 3)."""
+"""Limits without the kernel's groups, and without root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lives on when something dies, and who tells the end (issue 5, item 7)."""
+"""What lives on when something dies, and who tells the end."""
 
 from __future__ import annotations
 

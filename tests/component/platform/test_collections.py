@@ -1,4 +1,4 @@
-"""Collections as the real adaptor calls them (`spec/platform.md` 6.1, 6.2)."""
+"""Collections as the real adaptor calls them (`docs/spec/platform.md` 6.1, 6.2)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_versions_and_projects(codes: Served) -> None:
 
 
 def test_a_run_token_opens_its_own_project_while_the_run_lives(served: Served) -> None:
-    """The worker hands its run token to the adaptor (`spec/platform.md` 4.2)."""
+    """The worker hands its run token to the adaptor (`docs/spec/platform.md` 4.2)."""
     project = served.client.get("/api/provision/demo").json()["data"]
     served.deploy({**project, "collections": [{"name": "codes"}]})
     served.deploy({"name": "other", "workflows": [], "collections": [{"name": "secret"}]})

@@ -1,4 +1,4 @@
-"""Events repeated, refused, repaired and late (`spec/platform.md` 4.4, 4.5, 3.6)."""
+"""Events repeated, refused, repaired and late (`docs/spec/platform.md` 4.4, 4.5, 3.6)."""
 
 from __future__ import annotations
 

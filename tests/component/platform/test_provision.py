@@ -1,4 +1,4 @@
-"""Projects come in, change, and go (`spec/platform.md` 7.2)."""
+"""Projects come in, change, and go (`docs/spec/platform.md` 7.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets which run (`spec/platform.md` 2.3, 2.4)."""
+"""Who gets which run (`docs/spec/platform.md` 2.3, 2.4)."""
 
 from __future__ import annotations
 

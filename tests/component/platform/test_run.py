@@ -1,4 +1,7 @@
-"""One run all the way: webhook, claim, channel, steps, logs, end (`worker-protocol.md` 9.1)."""
+"""One run all the way: webhook, claim, channel, steps, logs, end.
+
+The order is that of `docs/spec/worker-protocol.md` 9.1.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_a_frame_that_is_none_closes_but_never_with_1000(shared: Served, text: s
 
 
 def test_a_burst_of_join_leave_join_ends_joined(served: Served) -> None:
-    """What the stock worker does on every reconnect (`worker-protocol.md` 1.4)."""
+    """What the stock worker does on every reconnect (`docs/spec/worker-protocol.md` 1.4)."""
     served.post()
     with served.worker() as worker:
         refs = [
@@ -143,7 +143,7 @@ def test_a_frame_above_the_limit_closes_but_never_with_1000(shared: Served) -> N
 
 
 def test_a_worker_that_is_frozen_is_noticed(data: Path) -> None:
-    """Its socket stays open and says nothing: pings find out (issue 6, item 7)."""
+    """Its socket stays open and says nothing: pings find out."""
     with Served(data, ping_seconds=0.1, pong_seconds=0.3) as served:
         token = sign_worker_token(served.platform.keys.worker_secret, "frozen", 1)
         port = int(served.url.rpartition(":")[2])

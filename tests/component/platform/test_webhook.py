@@ -1,4 +1,4 @@
-"""Webhooks over HTTP (`spec/platform.md` 5.1 to 5.3)."""
+"""Webhooks over HTTP (`docs/spec/platform.md` 5.1 to 5.3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Every way a message or its answer can be lost: the run reaches the platform all the same.
 
 The platform is as unforgiving as Lightning: a repeated step, dataclip or outcome is refused.
-Each case is a weakness of the reference (`worker-protocol.md` section 10), named by its number.
+Each case is a weakness of the reference, named by its number in section 10 of
+`docs/spec/worker-protocol.md`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Ways in which the reference loses runs or data (`worker-protocol.md` section 10), provoked.
+"""Ways in which the reference loses runs or data, provoked.
 
+The list is section 10 of `docs/spec/worker-protocol.md`.
 Each test is named after the weaknesses it holds; further ones are in test_weaknesses.py,
 test_recovery.py, test_faults.py and test_drain.py.
 """

@@ -1,5 +1,6 @@
-"""Weaknesses of the reference (`worker-protocol.md` section 10) that need a whole worker to show.
+"""Weaknesses of the reference that need a whole worker to show.
 
+The list is section 10 of `docs/spec/worker-protocol.md`.
 Those about single messages are in test_faults.py, those about kills in test_recovery.py, those
 about stopping in test_drain.py; pure rules are tested in tests/unit.
 """

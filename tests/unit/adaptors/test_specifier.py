@@ -53,7 +53,8 @@ def test_local_adaptors_are_known_by_their_short_name() -> None:
 
 
 def test_versions_are_ordered_by_the_rules_of_semantic_versioning() -> None:
-    # The example of semver.org, section 11, and what text order gets wrong (runtime.md 4.3).
+    # The example of semver.org, section 11, and what the order as text gets wrong
+    # (docs/spec/runtime.md 4.3).
     rising = [
         "latest", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
         "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "2.0.0", "9.0.0", "10.0.0",

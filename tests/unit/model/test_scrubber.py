@@ -1,4 +1,4 @@
-"""Secrets in every form they travel in (`spec/platform.md` 4.7)."""
+"""Secrets in every form they travel in (`docs/spec/platform.md` 4.7)."""
 
 from __future__ import annotations
 

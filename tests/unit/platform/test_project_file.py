@@ -1,4 +1,4 @@
-"""Project files of both forms, and every mistake with its line (issue 2, "Bad input")."""
+"""Project files of both forms, and every mistake with its line."""
 
 from __future__ import annotations
 

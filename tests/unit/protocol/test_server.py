@@ -1,4 +1,4 @@
-"""The platform's end of a socket: rules of a Phoenix server (`worker-protocol.md` 1.2)."""
+"""The platform's end of a socket is a Phoenix server (`docs/spec/worker-protocol.md` 1.2)."""
 
 from __future__ import annotations
 

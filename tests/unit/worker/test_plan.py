@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a plan reads best with a line per node
-"""Plan conversion: `worker-protocol.md` sections 4.2 and 5."""
+"""Plan conversion: `docs/spec/worker-protocol.md` sections 4.2 and 5."""
 
 from __future__ import annotations
 

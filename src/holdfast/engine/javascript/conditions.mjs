@@ -1,4 +1,4 @@
-// Edge conditions: JavaScript expressions in one context of their own (spec/runtime.md 1.7).
+// Edge conditions: JavaScript expressions in one context of their own (docs/spec/runtime.md 1.7).
 
 import vm from 'node:vm';
 

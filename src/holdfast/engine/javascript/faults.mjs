@@ -1,5 +1,5 @@
 // What can go wrong in a run: one shape for all of it, and from a thrown value to that shape
-// (spec/runtime.md section 8).
+// (docs/spec/runtime.md section 8).
 //
 // A fault's own enumerable properties are what stands in `state.errors`; what is only for the
 // log and the journal (`stack`, `at`) is not enumerable.

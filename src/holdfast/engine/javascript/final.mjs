@@ -1,4 +1,4 @@
-// The final state of a run (spec/runtime.md 1.5, spec/worker-protocol.md 4.9).
+// The final state of a run (docs/spec/runtime.md 1.5, docs/spec/worker-protocol.md 4.9).
 
 import { parse } from './serialise.mjs';
 import { Document } from './state.mjs';

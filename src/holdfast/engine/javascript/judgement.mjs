@@ -1,4 +1,4 @@
-// V8 judges the syntax of every step before the first one starts (issue 3, item 4).
+// V8 judges the syntax of every step before the first one starts.
 
 import { Fault } from './faults.mjs';
 import { JobText } from './jobtext.mjs';

@@ -1,5 +1,5 @@
 // What a step's imports resolve to, and how an adaptor looks from job code
-// (spec/runtime.md 4.2 to 4.5).
+// (docs/spec/runtime.md 4.2 to 4.5).
 
 import fs from 'node:fs';
 import nodeModule from 'node:module';
@@ -193,7 +193,7 @@ function versionsOf(step) {
   return Object.fromEntries(pairs);
 }
 
-/** The names a job sees of a module, each value as it is now (spec/runtime.md 4.5). */
+/** The names a job sees of a module, each value as it is now (docs/spec/runtime.md 4.5). */
 function visible(namespace) {
   const names = Object.keys(namespace);
   const { default: inner } = namespace;

@@ -1,4 +1,4 @@
-// Log lines: sources, levels, order (spec/runtime.md section 6), one LOG frame each.
+// Log lines: sources, levels, order (docs/spec/runtime.md section 6), one LOG frame each.
 
 import { Kind, MAX_BODY, holdText, sendText } from './channel.mjs';
 import { duration, milliseconds, stamp } from './clock.mjs';

@@ -1,4 +1,4 @@
-// A step's operations, one after the other (spec/runtime.md section 3).
+// A step's operations, one after the other (docs/spec/runtime.md section 3).
 
 import { types } from 'node:util';
 

@@ -1,4 +1,4 @@
-// An execution plan: validation, defaults, compiled edges (spec/runtime.md 1.2, 1.3, 1.6, 1.7).
+// An execution plan: validation, defaults, compiled edges (docs/spec/runtime.md 1.2, 1.3, 1.6, 1.7).
 
 import { Fault, describe, edgeFailed, validation } from './faults.mjs';
 import { Conditions } from './conditions.mjs';
@@ -40,7 +40,7 @@ const isAlwaysFollowed = ({ next }, id) => typeof next === 'string' || next[id] 
 
 /**
  * Depth first, every step once: the reference follows every path and takes minutes for a plan
- * of 30 layers (spec/runtime.md 13.4). Names the edge that closes the cycle.
+ * of 30 layers (docs/spec/runtime.md 13.4). Names the edge that closes the cycle.
  */
 function refuseCycles(edges) {
   const done = new Set();

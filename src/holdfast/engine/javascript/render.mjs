@@ -1,5 +1,5 @@
-// A logged value as JSON that says something useful, whatever it is (spec/runtime.md 6.5,
-// design 5.4). Never throws, never hangs, never keeps the value.
+// A logged value as JSON that says something useful, whatever it is (docs/spec/runtime.md 6.5,
+// docs/compatibility.md 4). Never throws, never hangs, never keeps the value.
 
 import { types } from 'node:util';
 
@@ -15,7 +15,7 @@ const { toString: functionText } = Function.prototype;
 
 export class Renderer {
   /** `limit`: bytes of one line; `secrets`: replaced in every text; `policy`: `none` or one of
-   * `remove`, `obfuscate`, `summarize` (spec/runtime.md 6.5). */
+   * `remove`, `obfuscate`, `summarize` (docs/spec/runtime.md 6.5). */
   constructor(secrets, limit, policy = 'none') {
     this.secrets = secrets;
     this.limit = limit;

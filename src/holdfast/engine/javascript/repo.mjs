@@ -1,7 +1,7 @@
-// The folder layout of the reference's adaptor repository (spec/runtime.md 4.3): `name_version`
+// The folder layout of the reference's adaptor repository (docs/spec/runtime.md 4.3): `name_version`
 // folders beside each other. Plans that bring their own `linker` may name one.
 
-/** The alias of `name` with the highest version, by semantic-version order (design 5.9). */
+/** The alias of `name` with the highest version, by semantic-version order (docs/compatibility.md 9). */
 export function newestAlias(aliases, name) {
   const versions = aliases
     .filter((alias) => alias.startsWith(`${name}_`))

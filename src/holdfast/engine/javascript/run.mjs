@@ -1,4 +1,4 @@
-// One run: the plan's steps in order, and what all of them share (spec/runtime.md 1.5).
+// One run: the plan's steps in order, and what all of them share (docs/spec/runtime.md 1.5).
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
@@ -276,7 +276,7 @@ export class Run {
     return fault;
   }
 
-  /** The lines that tell an author what went wrong (spec/runtime.md 6.6). */
+  /** The lines that tell an author what went wrong (docs/spec/runtime.md 6.6). */
   explain(step, fault) {
     const { log } = this;
     if (step.job.mapProblem) {

@@ -4,7 +4,7 @@
 /**
  * An operation that runs `fn` and then the author's chain on its promise. What `fn` or the chain
  * throws at once goes to `error` and its answer is returned without the chain
- * (spec/runtime.md 3.7). Named as in the reference: authors read the names in errors.
+ * (docs/spec/runtime.md 3.7). Named as in the reference: authors read the names in errors.
  */
 export function defer(
   fn,

@@ -1,5 +1,5 @@
 // The world a step's code lives in: one fresh context per step, with the names of
-// spec/runtime.md 4.6 and design 5.5. Convenience, not a wall: the sandbox is the wall.
+// docs/spec/runtime.md 4.6 and docs/compatibility.md 5. Convenience, not a wall: the sandbox is the wall.
 
 import vm from 'node:vm';
 
@@ -33,7 +33,7 @@ function bufferFactory() {
   return freeze(LentBuffer);
 }
 
-/** Names beside the language's own: those of the reference, then those of design 5.5. */
+/** Names beside the language's own: those of the reference, then those of docs/compatibility.md 5. */
 function names() {
   return {
     setTimeout: lend('setTimeout', setTimeout),
@@ -47,7 +47,7 @@ function names() {
   };
 }
 
-/** Names of design 5.5. */
+/** Names of docs/compatibility.md 5. */
 const WEB = new Set(['fetch', 'atob', 'btoa', 'structuredClone', 'URL', 'URLSearchParams',
   'TextEncoder', 'TextDecoder', 'AbortController', 'Blob', 'Event']);
 

@@ -1,7 +1,7 @@
 // Secrets of a run's credentials, replaced in everything for people that leaves this process:
 // log lines, error messages and details. State is not touched: it must carry what it carries.
 //
-// Which values count follows spec/platform.md 4.7; beside each value its base64 (alone, inside a
+// Which values count follows docs/spec/platform.md 4.7; beside each value its base64 (alone, inside a
 // longer text, and of `user:password` pairs), hexadecimal, URL-encoded, JSON-escaped and HTML form.
 
 export const MASK = '***';

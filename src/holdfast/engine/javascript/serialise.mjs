@@ -1,4 +1,4 @@
-// State as JSON text: any value, circular ones included (spec/runtime.md 2.4).
+// State as JSON text: any value, circular ones included (docs/spec/runtime.md 2.4).
 
 const { stringify: nativeStringify, parse: nativeParse } = JSON;
 
@@ -9,8 +9,9 @@ export const CIRCULAR = '[Circular]';
  * JSON text of `value`, or undefined when it has none (a function, a symbol).
  *
  * A circular reference becomes `[Circular]` where the cycle closes. A BigInt becomes its decimal
- * digits: the reference loses the whole state over one (design 5, "what nobody can depend on is
- * done right"); `onBigInt` is told once. Throws what a getter or toJSON of the value throws.
+ * digits: the reference loses the whole state over one, and no job can depend on that
+ * (docs/compatibility.md). `onBigInt` is told once. Throws what a getter or toJSON of the value
+ * throws.
  */
 export function stringify(value, onBigInt) {
   try {

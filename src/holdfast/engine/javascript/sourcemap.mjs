@@ -49,7 +49,7 @@ export function readMap(map) {
   return {
     find(line, column) {
       // columns go in and come out as V8 gives them, from 1: the map has every token
-      // (spec/runtime.md 8.4)
+      // (docs/spec/runtime.md 8.4)
       const before = (lines[line - 1] ?? []).filter(([start]) => start <= column);
       const found = before.at(-1);
       if (found === undefined) return undefined;

@@ -1,4 +1,4 @@
-// Stack traces as V8 writes them: whose code threw, and where (spec/runtime.md 8.3, 8.4).
+// Stack traces as V8 writes them: whose code threw, and where (docs/spec/runtime.md 8.3, 8.4).
 
 /** What the module of a step is called in stack traces. */
 export const JOB_MODULE = 'vm:module(0)';
@@ -30,7 +30,7 @@ export function read(thrown) {
 /**
  * Whether the reference would call this an adaptor's error: the first frame of anybody's code is
  * not an anonymous one of the job's. Errors in *named* helpers of a job are counted as adaptor
- * errors too (design 5.1: same severity and flow).
+ * errors too (docs/compatibility.md 1: same severity and flow).
  */
 export function fromAdaptor({ frames }) {
   for (const frame of frames) {

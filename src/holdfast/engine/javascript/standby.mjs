@@ -1,4 +1,4 @@
-// Making a process ready before there is a run for it (engine-study section 3): what is made here
+// Making a process ready before there is a run for it (docs/research/engine-study.md section 3): what is made here
 // costs the run nothing. The code of a run needs no rehearsal: it comes compiled (`load.cjs`).
 
 import { Linker } from './linker.mjs';

@@ -1,5 +1,5 @@
 // State between steps: text, and a value only while somebody needs one
-// (spec/runtime.md 2.2, 2.3, 2.5).
+// (docs/spec/runtime.md 2.2, 2.3, 2.5).
 
 import { Fault, describe, invalid, messageOf, stateTooLarge } from './faults.mjs';
 import { collectGarbage } from './internals.mjs';

@@ -1,4 +1,4 @@
-// One execution of one job: from its input to its closing event (spec/runtime.md 3.2).
+// One execution of one job: from its input to its closing event (docs/spec/runtime.md 3.2).
 
 import { duration, milliseconds } from './clock.mjs';
 import { classify } from './faults.mjs';

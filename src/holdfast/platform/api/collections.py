@@ -1,4 +1,4 @@
-"""The Collections API, version 1 and 2 (`spec/platform.md` 6.1, 6.2).
+"""The Collections API, version 1 and 2 (`docs/spec/platform.md` 6.1, 6.2).
 
 The bearer is a run's token, good for the collections of the run's project while the run is under
 way, or the admin token.

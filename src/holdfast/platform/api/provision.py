@@ -1,4 +1,4 @@
-"""Provisioning: `openfn deploy` and `holdfast deploy` (`spec/platform.md` 7.2)."""
+"""Provisioning: `openfn deploy` and `holdfast deploy` (`docs/spec/platform.md` 7.2)."""
 
 from __future__ import annotations
 

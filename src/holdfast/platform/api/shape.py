@@ -1,4 +1,4 @@
-"""The shape of the read API (`spec/platform.md` 7.1): JSON:API-like, paged, filtered by time."""
+"""The shape of the read API: JSON:API-like, paged, by time (`docs/spec/platform.md` 7.1)."""
 
 from __future__ import annotations
 

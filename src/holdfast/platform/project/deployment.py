@@ -1,7 +1,7 @@
 """What `holdfast deploy` posts: the project of the file, merged with what the platform has.
 
 Names keep their ids, and what the file no longer has is marked `delete`, as the `openfn` command
-does it (`spec/platform.md` 7.2, 7.3).
+does it (`docs/spec/platform.md` 7.2, 7.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A project as its author writes it: one model for both file forms (`spec/platform.md` 7.3)."""
+"""A project as its author writes it: one model for two forms (`docs/spec/platform.md` 7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provisioning document as the platform takes it (`spec/platform.md` 7.2).
+"""The provisioning document as the platform takes it (`docs/spec/platform.md` 7.2).
 
 Lists as well as maps keyed by name are taken: the two generations of the `openfn` command differ.
 """

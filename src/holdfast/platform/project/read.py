@@ -1,4 +1,4 @@
-"""Read a project file of either form and judge it (`spec/platform.md` 7.3)."""
+"""Read a project file of either form and judge it (`docs/spec/platform.md` 7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project must keep to before it may be deployed (`spec/platform.md` 1.1)."""
+"""What a project must keep to before it may be deployed (`docs/spec/platform.md` 1.1)."""
 
 from __future__ import annotations
 

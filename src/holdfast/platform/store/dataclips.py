@@ -1,4 +1,4 @@
-"""Dataclips: stored JSON documents, the input and output of runs (`spec/platform.md` 1.4, 4.8)."""
+"""Dataclips: the stored input and output of runs, as JSON (`docs/spec/platform.md` 1.4, 4.8)."""
 
 from __future__ import annotations
 

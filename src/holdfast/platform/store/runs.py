@@ -1,4 +1,4 @@
-"""Runs and their work orders: creation and the state machine (`spec/platform.md` 1.2, 1.3).
+"""Runs and their work orders: creation and the state machine (`docs/spec/platform.md` 1.2, 1.3).
 
 Every transition is one conditional update in the database, never a decision about a copy.
 """

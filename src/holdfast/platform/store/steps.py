@@ -1,4 +1,4 @@
-"""Steps of runs, and the log (`spec/platform.md` 4.4, 4.5)."""
+"""Steps of runs, and the log (`docs/spec/platform.md` 4.4, 4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables (`spec/platform.md` 1.1). Ids are UUID text, times are whole microseconds (UTC).
+"""The tables (`docs/spec/platform.md` 1.1). Ids are UUID text, times are whole microseconds (UTC).
 
 One schema serves SQLite and PostgreSQL. Bodies of dataclips have a table of their own so that
 lists never touch them (1.6). Columns of runs repeat workflow and project, so that a claim needs
