@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from holdfast.engine.doctor import Check, Report, examine
+from holdfast.engine.doctor import reach as judge
+from holdfast.sandbox.egress import option_of
+from holdfast.worker.config import DEFAULT_EGRESS
 
 _DEFAULT = Path("~/.holdfast")
 
 
 @click.command(
     "doctor",
-    epilog="Exit codes: 0 runs can be executed, 2 they cannot. What is only weaker is no error.",
+    epilog="Exit codes: 0 runs can be executed, 2 they cannot. What is only weaker is no error."
+    " With --reach: 0 allowed, 2 refused.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     help="Data folder.  [HOLDFAST_DATA, ~/.holdfast]",
 )
+@click.option("--reach", metavar="HOST:PORT", help="Whether a run may connect there, and why.")
+@click.option(
+    "--egress",
+    envvar="WORKER_EGRESS",
+    default=DEFAULT_EGRESS,
+    help=f"The policy to judge by.  [WORKER_EGRESS, {DEFAULT_EGRESS}]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
-def doctor_command(context: click.Context, data: Path | None, as_json: bool) -> None:
+def doctor_command(
+    context: click.Context, data: Path | None, reach: str | None, egress: str, as_json: bool
+) -> None:
     """Try every limit and isolation layer on this machine, as this user.
 
     \b
     holdfast doctor
     holdfast doctor --json | jq .level
     sudo -u worker holdfast doctor --data /var/lib/holdfast
+    holdfast doctor --reach db.internal:5432 --egress lan
     """
+    if reach is not None:
+        _reach(context, reach, egress)
     folder = data or Path(os.environ.get("HOLDFAST_DATA") or _DEFAULT)
     report = examine(folder.expanduser().absolute())
     if as_json:
@@ -39,6 +58,19 @@ def doctor_command(context: click.Context, data: Path | None, as_json: bool) -> 
     else:
         _print(report)
     context.exit(0 if report.works else 2)
+
+
+def _reach(context: click.Context, target: str, egress: str) -> NoReturn:
+    checks = judge(target, option_of(egress), _addresses)
+    for check in checks:
+        _line(check)
+    context.exit(0 if all(check.good for check in checks) else 2)
+
+
+def _addresses(host: str) -> set[str]:
+    with suppress(socket.gaierror, UnicodeError):
+        return {str(item[4][0]).partition("%")[0] for item in socket.getaddrinfo(host, None)}
+    return set()
 
 
 def _print(report: Report) -> None:

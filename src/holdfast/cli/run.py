@@ -207,10 +207,11 @@ def _pretty(document: str) -> str:
 @click.option("--memory", type=int, default=500, show_default=True, help="Mebibytes per run.")
 @click.option(
     "--egress",
-    type=click.Choice(["open", "public", "none"]),
+    type=click.Choice(["open", "lan", "public", "none"]),
     default="open",
     show_default=True,
-    help="What the run may reach: everything, the public internet, nothing.",
+    help="What the run may reach: everything, public and private networks, the public internet,"
+    " nothing.",
 )
 @click.option(
     "--log",

@@ -99,6 +99,7 @@ def worker_environment(listening: Listening, given: dict[str, str | None]) -> di
         "WORKER_NAME": "bundled",
         "WORKER_PORT": "0",
         "WORKER_HOST": "127.0.0.1",
+        "WORKER_EGRESS": "public",
         "WORKER_REPO_DIR": str(default_store_root(os.environ, settings.data)),
     }
     named = {key: value for key, value in given.items() if value is not None}
@@ -184,8 +185,8 @@ Examples:
 @click.option("--run-memory", type=click.IntRange(64), help="Mebibytes per run.  [500]")
 @click.option(
     "--egress",
-    help="What runs may reach: open, public (default), none, or a list with commas:"
-    " hosts, host:port, 10.0.0.0/8; `public` may be on it.",
+    help="What runs may reach: open, lan (public and private networks), public (default), none,"
+    " or a list with commas: hosts, host:port, 10.0.0.0/8; `lan` or `public` may be on it.",
 )
 @click.option(
     "--require-isolation",

@@ -40,7 +40,8 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
         store=store,
         standby=config.standby,
         standby_memory_mb=config.run_memory_mb,
-        standby_network="open" if config.egress == "open" else "broker",
+        standby_overhead_mb=config.overhead_mb,
+        standby_network="open" if config.egress_policy == "open" else "broker",
         require=config.isolation,
     )
     argv = [sys.executable, "-m", "holdfast.engine.supervisor", "--config", engine.to_json()]

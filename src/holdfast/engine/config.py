@@ -37,7 +37,8 @@ class EngineConfig:
     folder of installed adaptors. `limits` forces one of the means of `sandbox.finder`, and
     `without` leaves out isolation layers by name: both for tests. `require` is the isolation
     level (`holdfast.sandbox.levels`) below which the engine refuses to start. `standby` is how
-    many run processes wait ready-made, `standby_memory_mb` the memory limit they are made for.
+    many run processes wait ready-made, `standby_memory_mb` and `standby_overhead_mb` the memory
+    limits they are made for.
     """
 
     data: Path
@@ -50,6 +51,7 @@ class EngineConfig:
     without: frozenset[str] = frozenset()
     standby: int = 0
     standby_memory_mb: int = 500
+    standby_overhead_mb: int = 0
     standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
 
@@ -71,6 +73,7 @@ class EngineConfig:
                 "without": sorted(self.without),
                 "standby": self.standby,
                 "standby_memory_mb": self.standby_memory_mb,
+                "standby_overhead_mb": self.standby_overhead_mb,
                 "standby_network": self.standby_network,
                 "require": self.require,
             }
@@ -92,6 +95,7 @@ class EngineConfig:
             without=frozenset(value["without"]),
             standby=int(value["standby"]),
             standby_memory_mb=int(value["standby_memory_mb"]),
+            standby_overhead_mb=int(value["standby_overhead_mb"]),
             standby_network=str(value["standby_network"]),
             require=value["require"],
         )

@@ -6,12 +6,16 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
+from holdfast.sandbox.egress import Entry, Policy
+from holdfast.sandbox.hosts import nameservers, own_addresses
 from holdfast.sandbox.levels import Level, level_of
 from holdfast.sandbox.spec import Layer
 
@@ -35,7 +39,7 @@ _HOW = {
     Layer.LANDLOCK: "Use Linux 5.13 or newer with `landlock` in the boot option lsm=.",
     Layer.SECCOMP: "Use x86-64; in a container allow the seccomp system call.",
     Layer.EGRESS: "Allow seccomp and pidfd_getfd in the container's profile. Until then the "
-    "egress policies `public` and lists are only advice.",
+    "egress policies `lan`, `public` and lists are only advice.",
 }
 _MEANS_HOW = (
     "Start as root, or with a delegated control group: systemd-run --user -p Delegate=yes "
@@ -97,6 +101,30 @@ def examine(data: Path) -> Report:
     means = host.groups.means
     checks = [_system(), node, _data(data), _memory(host)]
     return Report(level_of(host.grants, means), means, layers, checks)
+
+
+def reach(target: str, policy: Json, resolve: Callable[[str], Iterable[str]]) -> list[Check]:
+    """Whether a run may connect to `host:port`: one check per address, each with its rule.
+
+    `policy` is an engine option. Raises EgressError when it, or the target, is not understood.
+    """
+    rule = Policy.from_option(policy, own=own_addresses(), nameservers=nameservers())
+    wanted = Entry.parse(target)
+    port = wanted.port or 443
+    if wanted.block is not None:
+        found = [str(wanted.block.network_address)]
+    else:
+        found = sorted(set(resolve(str(wanted.host))))
+    if not found:
+        return [Check("reach", False, f"{wanted.host} has no address here", "Check the name.")]
+    known = {host: frozenset(map(ip_address, resolve(host))) for host in rule.hosts}
+    checks = []
+    for text in found:
+        refused = rule.refusal(ip_address(text), port, known)
+        words = f"{target} ({text}): " + ("allowed" if refused is None else f"refused, {refused}")
+        fix = f"Add it to the policy: WORKER_EGRESS={rule.base},{target}"
+        checks.append(Check("reach", refused is None, words, fix))
+    return checks
 
 
 def _system() -> Check:

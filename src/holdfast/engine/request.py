@@ -52,7 +52,7 @@ class RunRequest:
         except (ValueError, KeyError, TypeError) as error:
             message = f"The request to run is not understood: {type(error).__name__}: {error}"
             raise EngineError(message) from error
-        if limits.memory_mb < MIN_MEMORY_MB:
+        if limits.memory_mb + limits.overhead_mb < MIN_MEMORY_MB:
             message = f"A memory limit of {limits.memory_mb} MB is too small for any run."
             raise EngineError(message, fix=f"Give the run at least {MIN_MEMORY_MB} MB.")
         if limits.timeout_seconds <= 0:

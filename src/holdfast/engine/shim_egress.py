@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from holdfast.engine.shim_loop import Loop
 from holdfast.sandbox.broker import Broker
@@ -67,9 +68,11 @@ class Egress:
             self._broker.names_known()
 
     def _refused(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        rule = self._policy.refusal(ip_address(host), int(port), self._resolver.known)
         self._tell(
-            f"Connection to {target} refused: the egress policy of this run"
-            f" ({self._policy.base}) does not allow it",
+            f"Connection to {target} refused: the egress policy of this run does not allow it"
+            f" (rule {rule or self._policy.base})",
         )
 
     def _forbidden(self, name: str) -> None:

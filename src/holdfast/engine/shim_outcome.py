@@ -64,7 +64,7 @@ def gather(
             peak=group.peak(),
             means=group.means,
             oom_kills=group.oom_kills(),
-            heap_limit=heap_limit(limits.memory_mb) * MEBIBYTE,
+            heap_limit=heap_limit(limits) * MEBIBYTE,
             heap=round(heaps[-1] * MEBIBYTE) if heaps else 0,
         ),
         place=recorder.place,

@@ -101,7 +101,8 @@ class RunProcess:
 
     @staticmethod
     def _limits_of(limits: Limits) -> tuple[int, ...]:
-        return (limits.memory_mb, limits.scratch_mb, limits.processes, limits.open_files)
+        memory = (limits.memory_mb, limits.overhead_mb)
+        return (*memory, limits.scratch_mb, limits.processes, limits.open_files)
 
     def _frame(self, sender: str, kind: int, body: bytes) -> None:
         self.on_frame(sender, kind, body)

@@ -39,7 +39,7 @@ def wait(
         config,
         host,
         loop,
-        Limits(memory_mb=config.standby_memory_mb),
+        Limits(memory_mb=config.standby_memory_mb, overhead_mb=config.standby_overhead_mb),
         network=Network(config.standby_network),
     )
     try:

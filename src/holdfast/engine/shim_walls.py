@@ -50,9 +50,11 @@ _RESERVE_SHARE, _RESERVE_MB = 0.15, 40
 _UNTOUCHED = 640 * MEBIBYTE
 
 
-def heap_limit(memory_mb: int) -> int:
-    """V8's heap limit in MB for a memory limit, so that most overruns end in V8's own report."""
-    return memory_mb - max(_RESERVE_MB, round(memory_mb * _RESERVE_SHARE))
+def heap_limit(limits: Limits) -> int:
+    """V8's heap limit in MB, such that most overruns end in V8's own report."""
+    if limits.overhead_mb:
+        return limits.memory_mb
+    return limits.memory_mb - max(_RESERVE_MB, round(limits.memory_mb * _RESERVE_SHARE))
 
 
 def readable_roots(options: JsonObject) -> tuple[Path, ...]:
@@ -117,7 +119,7 @@ class Walls:
         seen = [program, *self._adaptors()]
         spec = self._spec(group, self.layers, self.effective_network)
         scratch = spec.inner_scratch or SCRATCH
-        flags = [f"--max-old-space-size={heap_limit(self.limits.memory_mb)}", *NODE_FLAGS]
+        flags = [f"--max-old-space-size={heap_limit(self.limits)}", *NODE_FLAGS]
         if Layer.NODE in self.layers:
             flags.append("--permission")
             flags += [f"--allow-fs-read={path}/*" for path in (*seen, scratch)]

@@ -98,8 +98,10 @@ def _out_of_memory(evidence: Evidence) -> Outcome | None:
     if not (_is_oom(evidence) or _v8_gave_up(evidence)):
         return None
     memory = evidence.memory
-    limit, peak = memory.limit // MEBIBYTE, round(memory.peak / MEBIBYTE)
-    kind = "JavaScript objects" if _v8_gave_up(evidence) else "all memory of the run"
+    in_heap = _v8_gave_up(evidence)
+    limit = (memory.heap_limit if in_heap else memory.limit) // MEBIBYTE
+    peak = round(memory.peak / MEBIBYTE)
+    kind = "JavaScript objects" if in_heap else "all memory of the run"
     largest = evidence.notes.get("largest")
     text = _sentence(
         "Run exceeded maximum memory usage",

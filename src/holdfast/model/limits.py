@@ -8,13 +8,21 @@ from typing import Self
 from holdfast.model.json import JsonObject
 
 MEBIBYTE = 1024 * 1024
+_LEAST_STATE_MB = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits of one run; megabytes are mebibytes, as the reference counts them."""
+    """Hard limits of one run; megabytes are mebibytes, as the reference counts them.
+
+    Without `overhead_mb`, `memory_mb` is all that the run's processes may use together, and part
+    of it is kept back for what is no JavaScript heap. With it, `memory_mb` is the heap, as in the
+    reference, and the overhead comes on top.
+    """
 
     memory_mb: int = 500
+    overhead_mb: int = 0
+    state_limit_mb: float | None = None
     timeout_seconds: float = 300.0
     payload_mb: float = 10.0
     log_payload_mb: float = 1.0
@@ -25,12 +33,13 @@ class Limits:
 
     @property
     def memory_bytes(self) -> int:
-        return self.memory_mb * MEBIBYTE
+        """All that the run's processes may use."""
+        return (self.memory_mb + self.overhead_mb) * MEBIBYTE
 
     @property
     def state_mb(self) -> float:
-        """Largest state a step may end with: a quarter of memory (`docs/spec/runtime.md` 9.3)."""
-        return self.memory_mb * 0.25
+        """Largest state a step may end with. The rule of engine-multi 1.13: the memory limit."""
+        return self.state_limit_mb or max(_LEAST_STATE_MB, self.memory_mb)
 
     def to_json(self) -> JsonObject:
         return asdict(self)

@@ -1,7 +1,8 @@
 """Where a run may connect to: policies, and the decision for one address. No I/O.
 
 `open`, `public` (default: everything but loopback, link-local, cloud metadata, private and
-carrier ranges, and the worker's own addresses), a list, `none`.
+carrier ranges, and the worker's own addresses), `lan` (`public` with the private and carrier
+ranges), a list, `none`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,28 @@ _CLOSED = tuple(
         "ff00::/8",
     ]
 )
+#: Networks of an organisation: what `lan` adds to `public`.
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+)
+#: Where clouds hand out credentials, beside the link-local 169.254.169.254: never by `lan` or
+#: `public`. Alibaba, Azure, AWS, Google.
+_METADATA = tuple(
+    ipaddress.ip_network(text)
+    for text in ["100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"]
+)
+#: The name of the rule for a closed block; every other one is `reserved range`.
+_NAMES = {
+    "127.0.0.0/8": "loopback",
+    "::1/128": "loopback",
+    "169.254.0.0/16": "link-local and cloud metadata",
+    "fe80::/10": "link-local",
+    **{str(block): "private range" for block in _PRIVATE},
+}
+#: Policies that are one word; `WIDE` may also be on a list.
+WORDS = ("open", "lan", "public", "none")
+WIDE = ("lan", "public")
 _MAX_ENTRIES = 1000
 
 
@@ -96,25 +119,26 @@ def _split_port(text: str) -> tuple[str, int | None]:
 def option_of(text: str) -> Json:
     """`options.egress` for what a person wrote: a word, or a list with commas. EgressError.
 
-    `open`, `public`, `none`, or hosts and blocks (`api.example.org:443, 10.1.0.0/16`); with
-    `public` among them they are added to it.
+    `open`, `lan`, `public`, `none`, or hosts and blocks (`api.example.org:443, 10.1.0.0/16`);
+    with `lan` or `public` among them they are added to it.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
-    if len(words) == 1 and words[0] in ("open", "public", "none"):
+    if len(words) == 1 and words[0] in WORDS:
         return words[0]
-    listed: list[Json] = [word for word in words if word != "public"]
+    listed: list[Json] = [word for word in words if word not in WIDE]
     if not listed or not {"open", "none"}.isdisjoint(words):
         message = f"The egress policy {text!r:.200} is not understood."
-        fix = "Use open, public, none, or a list such as public,10.1.0.0/16,db.internal:5432."
+        fix = "Use open, lan, public, none, or a list such as public,10.1.0.0/16,db.internal:5432."
         raise EgressError(message, fix=fix)
-    option: Json = {"base": "public" if "public" in words else "none", "allow": listed}
+    base = next((word for word in WIDE if word in words), "none")
+    option: Json = {"base": base, "allow": listed}
     Policy.from_option(option)
     return option
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one run may reach. `base` is `open`, `public` or `none`; `allowed` adds to it."""
+    """What one run may reach. `base` is one of WORDS; `allowed` adds to it."""
 
     base: str = "public"
     allowed: tuple[Entry, ...] = ()
@@ -142,9 +166,10 @@ class Policy:
             base, listed = value.get("base", "none"), value.get("allow", [])
             if "within" in value:
                 within = cls.from_option(value["within"], own=own, nameservers=nameservers)
-        if base not in ("open", "public", "none") or not isinstance(listed, list):
+        if base not in WORDS or not isinstance(listed, list):
             message = f"The egress policy {value!r:.200} is not understood."
-            raise EgressError(message, fix='Use "open", "public", "none" or {"allow": [...]}.')
+            fix = 'Use "open", "lan", "public", "none" or {"allow": [...]}.'
+            raise EgressError(message, fix=fix)
         entries = tuple(Entry.parse(str(item)) for item in listed[:_MAX_ENTRIES])
         return cls(str(base), entries, own, nameservers, within)
 
@@ -170,24 +195,51 @@ class Policy:
         resolved: dict[str, frozenset[Address]] | None = None,
     ) -> bool:
         """Whether a run may connect there. `resolved` holds the addresses of `hosts`."""
-        address = _plain(address)
-        if self.within is not None and not self.within.allows(address, port, resolved):
-            return False
-        if self.base == "open":
-            return True
-        if port == 53 and address in self.nameservers:
-            return not self.nothing
-        for entry in self.allowed:
-            if entry.port not in (None, port):
-                continue
-            if entry.block is not None and address in entry.block:
-                return True
-            if entry.host is not None and address in (resolved or {}).get(entry.host, ()):
-                return True
-        return self.base == "public" and not self._closed(address)
+        return self.refusal(address, port, resolved) is None
 
-    def _closed(self, address: Address) -> bool:
-        return address in self.own or any(address in block for block in _CLOSED)
+    def refusal(
+        self,
+        address: Address,
+        port: int,
+        resolved: dict[str, frozenset[Address]] | None = None,
+    ) -> str | None:
+        """The rule by which a run may not connect there; None if it may."""
+        address = _plain(address)
+        if self.within is not None:
+            outer = self.within.refusal(address, port, resolved)
+            if outer is not None:
+                return outer
+        if self.base == "open":
+            return None
+        if port == 53 and address in self.nameservers and not self.nothing:
+            return None
+        if any(self._names(entry, address, port, resolved or {}) for entry in self.allowed):
+            return None
+        closed = self._closed(address) if self.base in WIDE else "not listed"
+        return None if closed is None else f"{self.base}: {closed}"
+
+    @staticmethod
+    def _names(
+        entry: Entry, address: Address, port: int, resolved: dict[str, frozenset[Address]]
+    ) -> bool:
+        """Whether this entry of the list means that destination."""
+        if entry.port not in (None, port):
+            return False
+        if entry.block is not None:
+            return address in entry.block
+        return entry.host is not None and address in resolved.get(entry.host, ())
+
+    def _closed(self, address: Address) -> str | None:
+        """By which rule an address is closed to `public` or `lan`; None if it is not."""
+        if any(address in block for block in _METADATA):
+            return "cloud metadata"
+        found = next((block for block in _CLOSED if address in block), None)
+        name = None if found is None else _NAMES.get(str(found), "reserved range")
+        if address in self.own and name != "loopback":
+            return "an address of the worker itself"
+        if self.base == "lan" and found in _PRIVATE:
+            return None
+        return name if name is None or name == "loopback" else f"{name} ({found})"
 
 
 def _plain(address: Address) -> Address:

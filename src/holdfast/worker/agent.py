@@ -428,6 +428,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     try:
         config = WorkerConfig.from_environment(environment)
         log.set_up(config.log_level)
+        if config.egress is None:
+            log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")
         for name in config.ignored:
             log.warn("option.without_effect", name=name)
         return asyncio.run(serve(config, environment))

@@ -102,7 +102,11 @@ OPTIONS = (
     Option("log_level", "--log", "WORKER_LOG_LEVEL", "info", str,
            "debug, info, warn, error or none."),
     Option("run_memory_mb", "--run-memory", "WORKER_MAX_RUN_MEMORY_MB", "500", _positive,
-           "Memory of a run, mebibytes."),
+           "JavaScript memory of a run, mebibytes."),
+    Option("overhead_mb", None, "CGROUP_MEMORY_OVERHEAD_MB", "128", _integer,
+           "What a run's processes may use on top of that, mebibytes."),
+    Option("state_mb", "--state-memory", "WORKER_MAX_STATE_MEMORY_MB", None, _positive,
+           "Largest state of a step, mebibytes. Default: as much as --run-memory."),
     Option("payload_mb", "--payload-memory", "WORKER_MAX_PAYLOAD_MB", "10", _positive,
            "Largest dataclip, mebibytes."),
     Option("log_payload_mb", "--log-payload-memory", "WORKER_MAX_LOG_PAYLOAD_MB", "1", _positive,
@@ -129,7 +133,8 @@ OPTIONS = (
            "latest", str, "Version of the collections adaptor."),
     Option("name", "--name", "WORKER_NAME", None, str, "Name of this worker in claims."),
     Option("egress", "--egress", "WORKER_EGRESS", None, str,
-           "What runs may reach: open, public, none, or a list (host:port, 10.0.0.0/8)."),
+           "What runs may reach: open, lan (default: public and private networks), public, none,"
+           " or a list (host:port, 10.0.0.0/8)."),
     Option("standby", "--standby", "WORKER_STANDBY", "2", _integer,
            "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
     Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
@@ -151,6 +156,8 @@ WITHOUT_EFFECT = {
     "WORKER_TIMEOUT_RETRY_DELAY_MS", "WORKER_SENTRY_DSN", "WORKER_SENTRY_ENV",
 }  # fmt: skip
 
+#: Jobs written for the reference reach services of their own network.
+DEFAULT_EGRESS = "lan"
 #: Where the supervisor says that it listens.
 SOCKET_VARIABLE = "HOLDFAST_SOCKET"
 
@@ -173,6 +180,8 @@ class WorkerConfig:
     host: str
     log_level: str
     run_memory_mb: int
+    overhead_mb: int
+    state_mb: int | None
     payload_mb: int
     log_payload_mb: int
     run_seconds: float
@@ -238,10 +247,17 @@ class WorkerConfig:
         """Limits of a run for which the platform names none."""
         return Limits(
             memory_mb=self.run_memory_mb,
+            overhead_mb=self.overhead_mb,
+            state_limit_mb=self.state_mb,
             timeout_seconds=self.run_seconds,
             payload_mb=self.payload_mb,
             log_payload_mb=self.log_payload_mb,
         )
+
+    @property
+    def egress_policy(self) -> str:
+        """The policy in force, as a person writes it."""
+        return self.egress or DEFAULT_EGRESS
 
     @property
     def journals(self) -> Path:
@@ -251,7 +267,7 @@ class WorkerConfig:
     @property
     def egress_option(self) -> Json:
         """The engine's option: the policy, and the collections service whatever the policy."""
-        return self._with_collections(option_of(self.egress or "public"))
+        return self._with_collections(option_of(self.egress_policy))
 
     def egress_within(self, wanted: Json) -> Json:
         """The option for a workflow that has a policy of its own: never more than the worker's.
@@ -308,6 +324,6 @@ def _check(values: dict[str, Any], environment: Mapping[str, str]) -> None:
         message = f"{shown!r} is not the address of a platform's worker socket."
         raise UsageError(message, fix="It looks like ws://localhost:4000/worker or wss://….")
     try:
-        option_of(values["egress"] or "public")
+        option_of(values["egress"] or DEFAULT_EGRESS)
     except EgressError as error:
         raise UsageError(error.message, fix=error.fix) from error

@@ -96,6 +96,7 @@ def limits_of(options: JsonObject, default: Limits) -> Limits:
         ("run_memory_limit_mb", "memory_mb", 1),
         ("payload_limit_mb", "payload_mb", 1),
         ("log_payload_limit_mb", "log_payload_mb", 1),
+        ("state_limit_mb", "state_limit_mb", 1),
     ):
         value = options.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):

@@ -69,6 +69,13 @@ def test_public_refuses_loopback_and_says_so(running: Running, port: int) -> Non
     assert f"Connection to 127.0.0.1:{port} refused" in ended.log
 
 
+def test_lan_refuses_loopback_and_names_its_rule(running: Running, port: int) -> None:
+    ended = fetch(running, f"http://127.0.0.1:{port}/", "lan")
+    assert "EACCES" in answer(ended)
+    assert f"Connection to 127.0.0.1:{port} refused" in ended.log
+    assert "(rule lan: loopback)" in ended.log
+
+
 def test_public_is_the_default(running: Running, port: int) -> None:
     assert "EACCES" in answer(fetch(running, f"http://127.0.0.1:{port}/", None))
 

@@ -12,7 +12,14 @@ from holdfast.model.limits import Limits
 
 @pytest.mark.parametrize("megabytes", [64, 100, 500, 1000, 8000])
 def test_the_heap_leaves_room_below_the_limit(megabytes: int) -> None:
-    assert 16 <= heap_limit(megabytes) <= megabytes - 40
+    assert 16 <= heap_limit(Limits(memory_mb=megabytes)) <= megabytes - 40
+
+
+@pytest.mark.parametrize("megabytes", [32, 500, 8000])
+def test_with_an_overhead_the_whole_limit_is_heap(megabytes: int) -> None:
+    limits = Limits(memory_mb=megabytes, overhead_mb=128)
+    assert heap_limit(limits) == megabytes
+    assert limits.memory_bytes == (megabytes + 128) * 1024 * 1024
 
 
 def test_an_installed_adaptor_shows_its_tree_only() -> None:

@@ -4,6 +4,7 @@ import ipaddress
 
 import pytest
 
+from holdfast.model.json import Json
 from holdfast.sandbox.egress import EgressError, Entry, Policy, option_of
 
 OWN = frozenset({ipaddress.ip_address("93.184.216.5")})
@@ -104,3 +105,61 @@ def test_a_workflows_policy_stays_within_its_workers() -> None:
     assert not wide.unlimited
     assert not allows(wide, "8.8.8.8")
     assert Policy.from_option({"base": "open", "within": "open"}).unlimited
+
+
+METADATA = [
+    "169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254",
+    "::ffff:100.100.100.200",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "8.8.8.8"]
+)
+def test_lan_is_open_to_public_and_private_networks(address: str) -> None:
+    assert allows(Policy.from_option("lan", own=OWN), address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::", "169.254.1.1", "fe80::1", "224.0.0.1",
+        "255.255.255.255", "93.184.216.5", "10.0.0.7", "fd00::7", "::ffff:10.0.0.7",
+        "64:ff9b::a00:7", "2002:a00:7::", *METADATA,
+    ],
+)  # fmt: skip
+def test_lan_is_closed_to_the_worker_itself_and_what_clouds_hide(address: str) -> None:
+    own = OWN | {ipaddress.ip_address("10.0.0.7"), ipaddress.ip_address("fd00::7")}
+    assert not allows(Policy.from_option("lan", own=own), address)
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_public_never_reaches_what_hands_out_credentials(address: str) -> None:
+    assert not allows(Policy.from_option("public"), address)
+
+
+@pytest.mark.parametrize(
+    ("option", "address", "rule"),
+    [
+        ("lan", "127.0.0.1", "lan: loopback"),
+        ("lan", "93.184.216.5", "lan: an address of the worker itself"),
+        ("lan", "169.254.169.254", "lan: link-local and cloud metadata (169.254.0.0/16)"),
+        ("public", "10.1.1.1", "public: private range (10.0.0.0/8)"),
+        ("public", "224.0.0.1", "public: reserved range (224.0.0.0/4)"),
+        ("public", "100.100.100.200", "public: cloud metadata"),
+        ("none", "8.8.8.8", "none: not listed"),
+        ({"base": "open", "within": "public"}, "10.1.1.1", "public: private range (10.0.0.0/8)"),
+        ("lan", "10.1.1.1", None),
+        ("open", "127.0.0.1", None),
+    ],
+)
+def test_a_refusal_names_its_rule(option: Json, address: str, rule: str | None) -> None:
+    policy = Policy.from_option(option, own=OWN)
+    assert policy.refusal(ipaddress.ip_address(address), 443) == rule
+
+
+def test_lan_may_be_on_a_list() -> None:
+    policy = Policy.from_option(option_of("lan,127.0.0.1:4000"))
+    assert allows(policy, "127.0.0.1", 4000)
+    assert allows(policy, "10.1.1.1")
+    assert not allows(policy, "127.0.0.1", 4001)

@@ -33,6 +33,8 @@ def test_defaults_are_those_of_the_reference() -> None:
     assert made.state_props_to_remove == ("configuration", "response")
     assert (made.batch_logs, made.batch_ms, made.batch_limit) == (False, 10, 50)
     assert made.name is None
+    assert made.egress_option == "lan"
+    assert (made.limits.overhead_mb, made.limits.state_mb) == (128, 500)
 
 
 def test_every_option_of_the_environment_is_read() -> None:
@@ -125,7 +127,7 @@ def test_w2_w7_slots_are_counted_and_never_negative() -> None:
 
 def test_a_workflows_egress_is_narrowed_and_reaches_collections() -> None:
     made = config(WORKER_COLLECTIONS_URL="http://127.0.0.1:4000/collections")
-    own = {"base": "public", "allow": ["127.0.0.1:4000"]}
+    own = {"base": "lan", "allow": ["127.0.0.1:4000"]}
     assert made.egress_within(None) == own
     assert made.egress_within("none") == {
         "base": "none", "allow": ["127.0.0.1:4000"], "within": own,
