@@ -30,8 +30,8 @@ IMPURE = {
     "signal", "socket", "sqlalchemy", "sqlite3", "starlette", "subprocess", "tempfile",
     "threading", "time", "uvicorn", "websockets",
 }  # fmt: skip
-#: Everybody may hit a fault point; it imports nothing.
-EVERYWHERE = {"holdfast.testing.faults"}
+#: For everybody; they import nothing of ours.
+EVERYWHERE = {"holdfast.testing.faults", "holdfast.paths"}
 #: Loaded into the supervisor and every shim, so standard library only.
 STDLIB_ONLY = [
     "journal", "sandbox", "engine/supervisor.py", "engine/shim.py", "engine/frames.py",

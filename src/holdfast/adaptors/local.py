@@ -24,7 +24,7 @@ def find_local(wanted: Specifier, monorepo: Path | None) -> InstalledAdaptor:
             specifier=str(wanted),
             fix="Set OPENFN_ADAPTORS_REPO to the folder of the adaptors monorepo.",
         )
-    folder = monorepo.absolute() / "packages" / wanted.short
+    folder = monorepo / "packages" / wanted.short
     try:
         manifest = read_manifest(folder)
         entry = entry_file(folder, manifest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from holdfast.paths import absolute, data_folder
+
 
 def default_store_root(env: Mapping[str, str], data: Path | None = None) -> Path:
     """`WORKER_REPO_DIR`, else `adaptors` in the data folder.
@@ -13,7 +15,5 @@ def default_store_root(env: Mapping[str, str], data: Path | None = None) -> Path
     """
     named = env.get("WORKER_REPO_DIR")
     if named:
-        return Path(named).expanduser()
-    if data is None:
-        data = Path(env.get("HOLDFAST_DATA") or "~/.holdfast")
-    return data.expanduser() / "adaptors"
+        return absolute(named)
+    return data_folder(env, data) / "adaptors"

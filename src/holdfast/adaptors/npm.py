@@ -18,6 +18,7 @@ from pathlib import Path
 
 from holdfast.adaptors.node import node_binary, npm_script
 from holdfast.model.json import Json, JsonObject
+from holdfast.paths import absolute
 
 #: Longest time npm may take for one command, seconds.
 TIME_LIMIT_SECONDS = 600.0
@@ -30,6 +31,13 @@ _KEPT = {
 _KEPT_NPM = {
     "registry", "userconfig", "globalconfig", "cafile", "ca", "cert", "key", "proxy",
     "https_proxy", "noproxy", "strict_ssl", "maxsockets", "fetch_timeout",
+}  # fmt: skip
+
+
+#: Those that name files: npm works in another folder than we do.
+_FILES = {
+    "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "NPM_CONFIG_USERCONFIG",
+    "NPM_CONFIG_GLOBALCONFIG", "NPM_CONFIG_CAFILE",
 }  # fmt: skip
 
 
@@ -215,11 +223,14 @@ def cause_of(code: str) -> Cause:
 
 def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
     """The environment npm gets: how to reach the registry, and a PATH with only our Node."""
-    kept = {name: value for name, value in given.items() if name.upper() in _KEPT}
+    kept = {name: value for name, value in given.items() if name.upper() in _KEPT and value}
     for name, value in given.items():
         if name.lower().startswith("npm_config_"):
             key = name[len("npm_config_") :]
             # `@scope:registry` and `//host/:_authToken` name the registry they are for.
-            if key.lower() in _KEPT_NPM or key.startswith(("@", "//")):
+            if (key.lower() in _KEPT_NPM or key.startswith(("@", "//"))) and value:
                 kept[name] = value
+    for name, value in kept.items():
+        if name.upper() in _FILES:
+            kept[name] = os.pathsep.join(str(absolute(path)) for path in value.split(os.pathsep))
     return kept | {"PATH": str(node_binary().parent)}

@@ -33,6 +33,7 @@ from holdfast.adaptors.npm import Cause, Npm, NpmError
 from holdfast.adaptors.record import METADATA, InstalledAdaptor, Record, read_record
 from holdfast.adaptors.resolutions import Resolutions
 from holdfast.adaptors.specifier import Specifier, version_order
+from holdfast.paths import absolute
 
 #: Pauses before a failed request is made again, seconds.
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -62,8 +63,8 @@ class Store:
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
         flatten: bool = True,
     ) -> None:
-        self.root = root.absolute()
-        self._monorepo = monorepo
+        self.root = absolute(root)
+        self._monorepo = None if monorepo is None else absolute(monorepo)
         self._retry_seconds = retry_seconds
         self._npm = Npm(self.root / ".npm", environment)
         self._flatten = flatten

@@ -12,6 +12,7 @@ import click
 from holdfast.adaptors import Event, InstallEvent, Specifier, Store, default_store_root
 from holdfast.adaptors.bundle import this_platform
 from holdfast.adaptors.transfer import load_bundle, save_bundle
+from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import expand_adaptor, read_document
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.json import Json, JsonObject
@@ -35,7 +36,7 @@ class DamagedError(HoldfastError):
 @click.group("adaptors")
 @click.option(
     "--store",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     help="The adaptor store. Default: WORKER_REPO_DIR, else adaptors in the data folder.",
 )
 @click.pass_context
@@ -136,12 +137,12 @@ def verify_command(store: Store, as_json: bool) -> None:
 
 
 @adaptors_group.command("bundle")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=Place(exists=True, dir_okay=False))
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(dir_okay=False),
     help="The bundle to write.",
 )
 @as_json
@@ -168,7 +169,7 @@ def bundle_command(store: Store, file: Path, output: Path, as_json: bool) -> Non
 
 
 @adaptors_group.command("load")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=Place(exists=True, dir_okay=False))
 @as_json
 @click.pass_obj
 def load_command(store: Store, file: Path, as_json: bool) -> None:

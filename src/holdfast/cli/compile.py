@@ -13,6 +13,7 @@ import click
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
+from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import expand_adaptor, read_text
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
 from holdfast.compiler.hoisting import HOIST_FROM
@@ -23,7 +24,7 @@ from holdfast.model.errors import UsageError
 
 
 @click.command("compile")
-@click.argument("job", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("job", type=Place(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "-a",
     "--adaptor",
@@ -39,7 +40,7 @@ from holdfast.model.errors import UsageError
     metavar="NAME=A,B,C",
     help="What an adaptor exports, where it is not installed.",
 )
-@click.option("--store", type=click.Path(path_type=Path), help="Where adaptors are installed.")
+@click.option("--store", type=Place(), help="Where adaptors are installed.")
 @click.option("--report", "as_report", is_flag=True, help="Show sizes, embedded data and advice.")
 @click.option("--json", "as_json", is_flag=True, help="Show module and report as JSON.")
 @click.option("--hoist", is_flag=True, help="Show the module as a run gets it, large data out.")
@@ -52,7 +53,7 @@ from holdfast.model.errors import UsageError
 )
 def compile_command(
     *,
-    job: str,
+    job: Path,
     adaptors: tuple[str, ...],
     exports: tuple[str, ...],
     store: Path | None,
@@ -70,14 +71,14 @@ def compile_command(
     holdfast compile job.js --report       sizes, embedded data, what belongs in a Collection
     holdfast compile - --json < job.js
     """
-    text = Source.of(sys.stdin.read() if job == "-" else read_text(Path(job)))
+    text = Source.of(sys.stdin.read() if job == Path("-") else read_text(job))
     known = _exports(adaptors, exports, store or default_store_root(os.environ))
     started = time.process_time()
     try:
         compiled = compile_job(
             text,
             known,
-            name=Path(job).name if job != "-" else "job",
+            name=job.name if job != Path("-") else "job",
             hoist_from=HOIST_FROM if hoist or as_report else None,
             advice_bytes=advice_bytes,
         )

@@ -11,10 +11,12 @@ import click
 import httpx
 import yaml
 
+from holdfast.cli.kinds import Place
 from holdfast.model.errors import HoldfastError
+from holdfast.paths import data_folder
 from holdfast.platform.project.deployment import to_payload
 from holdfast.platform.project.read import read_project
-from holdfast.platform.settings import ADDRESS_FILE, DEFAULT_PORT, default_data
+from holdfast.platform.settings import ADDRESS_FILE, DEFAULT_PORT
 
 #: Adaptor versions are looked up while the request waits.
 _TIMEOUT_SECONDS = 120.0
@@ -33,15 +35,15 @@ Examples:
   holdfast deploy project.yaml --url https://flows.example.org --token "$TOKEN" --json
 """,
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Place())
 @click.option(
     "--url", envvar="HOLDFAST_URL", help="The platform.  [default: the one running here]"
 )
 @click.option("--token", envvar="HOLDFAST_TOKEN", help="Admin token.  [default: found in --data]")
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder of the platform here.")
+@click.option("--data", type=Place(), help="Data folder of the platform here.")
 @click.option(
     "--credentials",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="YAML file: for each credential key of the project, a map with its secret values.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
@@ -60,7 +62,7 @@ def deploy_command(
     """
     project = read_project(file)
     secrets = _secrets(credentials, {c.key for c in project.credentials})
-    folder = data or default_data()
+    folder = data_folder(os.environ, data)
     base = (url or _address(folder)).rstrip("/")
     key = token or _token(folder)
     with _client(base, key) as client:

@@ -11,12 +11,12 @@ from typing import NoReturn
 
 import click
 
+from holdfast.cli.kinds import Place
 from holdfast.engine.doctor import Check, Report, examine
 from holdfast.engine.doctor import reach as judge
+from holdfast.paths import data_folder
 from holdfast.sandbox.egress import option_of
 from holdfast.worker.config import DEFAULT_EGRESS
-
-_DEFAULT = Path("~/.holdfast")
 
 
 @click.command(
@@ -26,7 +26,7 @@ _DEFAULT = Path("~/.holdfast")
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="Data folder.  [HOLDFAST_DATA, ~/.holdfast]",
 )
 @click.option("--reach", metavar="HOST:PORT", help="Whether a run may connect there, and why.")
@@ -51,8 +51,7 @@ def doctor_command(
     """
     if reach is not None:
         _reach(context, reach, egress)
-    folder = data or Path(os.environ.get("HOLDFAST_DATA") or _DEFAULT)
-    report = examine(folder.expanduser().absolute())
+    report = examine(data_folder(os.environ, data))
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

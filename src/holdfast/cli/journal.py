@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from holdfast.cli.kinds import Place
 from holdfast.journal import (
     Delivery,
     JournalError,
@@ -25,6 +26,7 @@ from holdfast.journal import (
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
+from holdfast.paths import DATA_VARIABLE, DEFAULT_DATA
 
 _SHOWN = 160  # characters of a body in `show`
 _BLOB = re.compile(r"[0-9a-f]{64}")
@@ -167,9 +169,9 @@ def _as_json(record: Record) -> JsonObject:
 
 _data = click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    envvar="HOLDFAST_DATA",
-    default=Path("~/.holdfast"),
+    type=Place(),
+    envvar=DATA_VARIABLE,
+    default=DEFAULT_DATA,
     show_default=True,
     help="The worker's data folder.",
 )
@@ -192,7 +194,7 @@ def journal_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def ls_command(data: Path, as_json: bool) -> None:
     """List the runs whose journals are here, the newest last."""
-    for place, path in places(data.expanduser()):
+    for place, path in places(data):
         row = summary(place, path)
         if as_json:
             click.echo(json.dumps({name: getattr(row, name) for name in row.__slots__}))
@@ -209,7 +211,7 @@ def ls_command(data: Path, as_json: bool) -> None:
 @click.option("--full", is_flag=True, help="Whole bodies, not their beginnings.")
 def show_command(run: str, data: Path, full: bool) -> None:
     """Show the records of a run. `>` marks what the platform has not accepted yet."""
-    folder = find(data.expanduser(), run)
+    folder = find(data, run)
     accepted = _position(folder.path).sequence
     with JournalReader(folder.journal) as reader:
         for record in reader.read():
@@ -229,7 +231,6 @@ def show_command(run: str, data: Path, full: bool) -> None:
 @_data
 def verify_command(run: str | None, data: Path) -> int:
     """Check every checksum, number and document; exit code 1 if anything is wrong."""
-    data = data.expanduser()
     folders = [find(data, run).path] if run else [path for _, path in places(data)]
     bad = 0
     for path in folders:
@@ -245,6 +246,6 @@ def verify_command(run: str | None, data: Path) -> int:
 @_data
 def export_command(run: str, data: Path) -> None:
     """Write every record of a run as a JSON line (no secrets) to standard output."""
-    with JournalReader(find(data.expanduser(), run).journal) as reader:
+    with JournalReader(find(data, run).journal) as reader:
         for record in reader.read():
             click.echo(json.dumps(_as_json(record), ensure_ascii=False))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
+
+from holdfast.paths import absolute
 
 
 class Seconds(click.FloatRange):
@@ -23,3 +26,21 @@ class Seconds(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a time.", param, ctx)
         return float(number)
+
+
+class Place(click.Path):
+    """A file or folder, as an absolute path (`holdfast.paths`). Every option for a path has it.
+
+    The arguments are those of `click.Path`; with `allow_dash`, `-` stays `Path("-")`.
+    """
+
+    def __init__(self, **wanted: bool) -> None:
+        super().__init__(path_type=Path, **wanted)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value) != "-" or not self.allow_dash:
+            try:
+                value = absolute(value)
+            except ValueError as error:
+                self.fail(f"{error}.", param, ctx)
+        return super().convert(value, param, ctx)

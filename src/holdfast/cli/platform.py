@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from holdfast.cli.kinds import Seconds
+from holdfast.cli.kinds import Place, Seconds
 from holdfast.platform.access import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
@@ -25,7 +25,7 @@ Examples:
   DATABASE_URL=postgresql+psycopg://user@host/holdfast holdfast platform --host 0.0.0.0
 """,
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder: database and keys.")
+@click.option("--data", type=Place(), help="Data folder: database and keys.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help=f"Port; 0: any.  [default: {DEFAULT_PORT}]"

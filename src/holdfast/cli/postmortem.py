@@ -9,15 +9,17 @@ from pathlib import Path
 import click
 
 from holdfast.cli.journal import find
+from holdfast.cli.kinds import Place
 from holdfast.engine import postmortem
 from holdfast.journal import JournalReader
+from holdfast.paths import data_folder
 
 
 @click.command("postmortem")
 @click.argument("run")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document.")
@@ -28,7 +30,6 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
     holdfast postmortem 4f1c
     holdfast postmortem 4f1c --json | jq .evidence
     """
-    folder = data or Path(os.environ.get("HOLDFAST_DATA") or "~/.holdfast")
-    with JournalReader(find(folder.expanduser(), run).journal) as reader:
+    with JournalReader(find(data_folder(os.environ, data), run).journal) as reader:
         document = postmortem.build(reader.read())
     click.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))

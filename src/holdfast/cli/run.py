@@ -22,7 +22,7 @@ from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli import runlog
-from holdfast.cli.kinds import Seconds
+from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.planfile import (
     check_step,
     pin_adaptors,
@@ -40,6 +40,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
+from holdfast.paths import absolute
 from holdfast.platform import strict
 
 #: Exit code of each reason; bad usage is 2.
@@ -121,7 +122,7 @@ def parse_input(text: str) -> JsonObject:
     if text == "-":
         place, text = "standard input", _standard_input()
     elif text.startswith("@"):
-        place, text = text[1:], read_text(Path(text[1:]))
+        place, text = text[1:], read_text(absolute(text[1:]))
     try:
         state = strict.loads(text)
     except json.JSONDecodeError as error:
@@ -197,10 +198,10 @@ def _pretty(document: str) -> str:
     "run",
     epilog="Exit codes: 0 success, 1 the job failed, 2 bad usage, 3 killed or crashed.",
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Place())
 @click.option("-a", "--adaptor", multiple=True, help="Adaptor of a job, such as common@3.3.4.")
 @click.option("-i", "--input", "state", default="{}", help="State: JSON, @FILE, or - for stdin.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the state to FILE.")
+@click.option("-o", "--output", type=Place(), help="Write the state to FILE.")
 @click.option("--start", help="Id of the first step (default: the workflow's).")
 @click.option("--end", help="Id of the last step.")
 @click.option("--timeout", type=Seconds(), default=300, show_default=True, help="Per run.")

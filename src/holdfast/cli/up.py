@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
-from holdfast.cli.kinds import Seconds
+from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
 from holdfast.platform.access import is_open
 from holdfast.platform.serve import Listening, serve
@@ -173,7 +173,7 @@ Examples:
   holdfast up --no-worker        (then attach workers of any make)
 """,
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder.  [~/.holdfast]")
+@click.option("--data", type=Place(), help="Data folder.  [~/.holdfast]")
 @click.option("--host", help="Address to listen on.  [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help=f"0 takes any.  [{DEFAULT_PORT}]")
 @click.option("--public-url", help="How people reach the page, where a proxy is in front.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import holdfast
 from holdfast.model.errors import HoldfastError
+from holdfast.paths import absolute
 
 JAVASCRIPT = Path(holdfast.__file__).parent / "engine" / "javascript"
 
@@ -39,6 +40,7 @@ class EngineConfig:
     level (`holdfast.sandbox.levels`) below which the engine refuses to start. `standby` is how
     many run processes wait ready-made, `standby_memory_mb` and `standby_overhead_mb` the memory
     limits they are made for.
+    Paths become absolute: a run process works in a folder of its own.
     """
 
     data: Path
@@ -54,6 +56,11 @@ class EngineConfig:
     standby_overhead_mb: int = 0
     standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("data", "socket", "store", "node", "program"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, absolute(path))
 
     @property
     def journals(self) -> Path:

@@ -33,6 +33,9 @@ ADVICE = {
     "step calls resolve or reject.",
     "ExitError": "Something in the step's code, or in its adaptor, called process.exit. Throw an "
     "error instead.",
+    "EngineFailure": "The fault is not in the workflow: the worker's Node.js could not start. "
+    "The operator finds its last words in the evidence, and `holdfast doctor` tries it.",
+    "CompilerFailure": "The fault is not in the workflow: report it together with this document.",
     "EngineCrash": "Node.js itself crashed, which no job should be able to do: report it together "
     "with this document. Running the step on smaller data may avoid it.",
     "ExternalKill": "Somebody, or the machine, ended the process. Run it again; when it recurs, "

@@ -10,6 +10,7 @@ from typing import cast
 from holdfast.engine.config import EngineError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
+from holdfast.paths import absolute
 
 #: Below this Node itself has no room.
 MIN_MEMORY_MB = 64
@@ -17,13 +18,19 @@ MIN_MEMORY_MB = 64
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run. `credentials` (step id to configuration) never touch a disk."""
+    """One run. `credentials` (step id to configuration) never touch a disk.
+
+    `directory` becomes absolute: the shim has another current folder.
+    """
 
     directory: Path
     run_id: str
     limits: Limits = field(default_factory=Limits)
     credentials: JsonObject = field(default_factory=dict, repr=False)
     options: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", absolute(self.directory))
 
     def encode(self) -> bytes:
         """The body of a LAUNCH frame."""

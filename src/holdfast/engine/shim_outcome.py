@@ -59,6 +59,7 @@ def gather(
         process=process.name if process.pid else None,
         exit_code=end.code if end else None,
         signal=end.signal if end else None,
+        ready=engine.ready if engine.pid else None,
         memory=Memory(
             limit=limits.memory_bytes,
             peak=group.peak(),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from holdfast.engine.frames import FromRun
 from holdfast.engine.shim_loop import Loop
 from holdfast.engine.shim_pipes import Inlet, Outlet, Tail, pipe
 from holdfast.sandbox import processes
@@ -32,6 +33,7 @@ class Process:
         self.end: End | None = None
         self.pid = 0  # until it is started
         self.started: int | None = None
+        self.ready = False  # whether it has said that it waits for its run
         self.broker: int | None = None  # descriptor of its connect() calls, if there is one
         self._loop = loop
         self._on_frame = on_frame
@@ -78,6 +80,7 @@ class Process:
         return processes.cpu_ms(self.pid) if self.pid else 0
 
     def _frame(self, kind: int, body: bytes) -> None:
+        self.ready |= kind == FromRun.READY
         self._on_frame(self.name, kind, body)
 
     def _exited(self, on_end: Callable[[Process], None]) -> None:

@@ -21,10 +21,14 @@ _V8_MEMORY = re.compile(
 )
 #: What V8 says before it gives up, for whatever reason.
 _LAST_WORDS = re.compile(r"^(?:# )?(F(?:atal|ATAL) .*)$", re.MULTILINE)
+#: The line of a report of Node.js that names the error: its last line is only the version.
+_NODE_ERROR = re.compile(r"^(?:Uncaught )?(\w*Error\b.*)$", re.MULTILINE)
 #: V8's report is only proof when the run had used this share of its heap limit.
 _PROOF_SHARE = 0.5
 #: Node's exit codes (Node.js documentation, "Process exit codes").
 _UNSETTLED_AWAIT = 13
+#: Whoever sends these is no part of the run.
+_FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"}
 _CRASH_SIGNALS = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGABRT"}
 
 _WHERE = {
@@ -210,6 +214,21 @@ def _lost(evidence: Evidence) -> Outcome | None:
     return _outcome(evidence, Reason.EXCEPTION, kind, _sentence(text, place_of(evidence)))
 
 
+def _never_began(evidence: Evidence) -> Outcome | None:
+    """The engine ended before any code of the author was run, so that the author has no part."""
+    code, name = evidence.exit_code, evidence.signal
+    if evidence.process == "compiler" or name in _FROM_OUTSIDE or (code, name) == (None, None):
+        return None
+    if evidence.ready is not False and (code is None or evidence.place.phase is not None):
+        return None
+    how = f"with code: {code}" if code is not None else f"by {name}"
+    said = evidence.stderr_tail.strip()
+    words = _NODE_ERROR.search(said) or _LAST_WORDS.search(said)
+    last = [words[1]] if words else said.splitlines()[-1:]
+    text = _sentence(f"Node.js ended before the run began, {how}.", *(f"{x:.300}" for x in last))
+    return _outcome(evidence, Reason.EXCEPTION, "EngineFailure", text)
+
+
 def _signalled(evidence: Evidence) -> Outcome | None:
     name = evidence.signal
     if name is None:
@@ -243,10 +262,6 @@ def _exited(evidence: Evidence) -> Outcome | None:
     if evidence.process == "compiler":
         text = _sentence(f"The compiler ended without a result, with code: {code}", where)
         return _outcome(evidence, Reason.EXCEPTION, "CompilerFailure", text)
-    if evidence.place.phase is None:
-        last = evidence.stderr_tail.strip().splitlines()[-1:]
-        text = _sentence(f"Node.js ended before the run began, with code: {code}.", *last)
-        return _outcome(evidence, Reason.EXCEPTION, "EngineFailure", text)
     if code == _UNSETTLED_AWAIT:
         text = "The job waits for a promise that nothing can settle any more"
         return _outcome(evidence, Reason.CRASH, "DeadlockError", _sentence(text, where))
@@ -265,6 +280,7 @@ _RULES: tuple[Callable[[Evidence], Outcome | None], ...] = (
     _run_error,
     _stopped,
     _lost,
+    _never_began,
     _signalled,
     _exited,
 )

@@ -65,6 +65,8 @@ class Evidence:
     process: str | None = None
     exit_code: int | None = None
     signal: str | None = None
+    #: Whether the engine had said that it waits for its run; None where nobody listened.
+    ready: bool | None = None
     memory: Memory = field(default_factory=Memory)
     place: Place = field(default_factory=Place)
     timeout_ms: int | None = None

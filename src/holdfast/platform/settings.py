@@ -15,16 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from holdfast.model.errors import UsageError
+from holdfast.paths import absolute, data_folder
 
 DEFAULT_PORT = 4000
 #: In the data folder: where the platform listens.
 ADDRESS_FILE = "address.json"
 MEGABYTE = 1024 * 1024
-
-
-def default_data(environment: Mapping[str, str] = os.environ) -> Path:
-    """`HOLDFAST_DATA`, else `~/.holdfast`: the same folder for every command."""
-    return Path(environment.get("HOLDFAST_DATA") or "~/.holdfast").expanduser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,9 @@ class Settings:
     pong_seconds: float = 15.0
     #: What a worker that knows Holdfast may do beyond the common protocol.
     window: int = 64
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", absolute(self.data))
 
     @property
     def database(self) -> str:
@@ -89,7 +88,7 @@ class Settings:
                     message = f"{variable}={text!r} is not {_WANTED[read]}"
                     raise UsageError(message, fix=f"Give {variable} {_WANTED[read]}.") from error
         values |= {name: value for name, value in given.items() if value is not None}
-        values.setdefault("data", default_data(environment))
+        values.setdefault("data", data_folder(environment))
         return cls(**values)
 
 

@@ -26,6 +26,7 @@ from holdfast.engine.client import Engine
 from holdfast.journal import Delivery as Ending
 from holdfast.journal import JournalLocked, RunLock, sync_folder
 from holdfast.model.errors import HoldfastError
+from holdfast.paths import absolute
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
@@ -417,8 +418,8 @@ async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
         sync_folder(config.data.parent)
     with RunLock(config.data / "worker.lock"):
         casebook = Casebook(config.journals, config.archive, Vault(config.data))
-        socket = environment.get(SOCKET_VARIABLE) or str(config.data / "engine.sock")
-        engine = await Engine.connect(Path(socket))
+        socket = environment.get(SOCKET_VARIABLE) or config.data / "engine.sock"
+        engine = await Engine.connect(absolute(socket))
         return await Agent(config, engine, casebook).run()
 
 

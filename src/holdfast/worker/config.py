@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json
 from holdfast.model.limits import Limits
+from holdfast.paths import DATA_VARIABLE, DEFAULT_DATA, absolute
 from holdfast.sandbox.egress import EgressError, option_of
 from holdfast.worker.workloops import DEFAULT_QUEUES, Workloop, parse_workloops
 
@@ -70,10 +71,6 @@ def _backoff(text: str) -> tuple[float, float]:
     return first, last
 
 
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 OPTIONS = (
     Option("lightning_url", "--lightning -l", "WORKER_LIGHTNING_SERVICE_URL",
            "ws://localhost:4000/worker", str, "Address of the platform's worker socket."),
@@ -81,11 +78,11 @@ OPTIONS = (
            "The secret shared with the platform."),
     Option("public_key", "--lightning-public-key", "WORKER_LIGHTNING_PUBLIC_KEY", None, str,
            "Base64 of the platform's public key: run tokens are then verified."),
-    Option("data", "--data", "HOLDFAST_DATA", "~/.holdfast", _path,
+    Option("data", "--data", DATA_VARIABLE, DEFAULT_DATA, absolute,
            "Folder of journals and keys; one per worker."),
-    Option("repo_dir", "--repo-dir -d", "WORKER_REPO_DIR", None, _path,
+    Option("repo_dir", "--repo-dir -d", "WORKER_REPO_DIR", None, absolute,
            "Where adaptors are installed. Default: adaptors in the data folder."),
-    Option("monorepo_dir", "--monorepo-dir -m", "OPENFN_ADAPTORS_REPO", None, _path,
+    Option("monorepo_dir", "--monorepo-dir -m", "OPENFN_ADAPTORS_REPO", None, absolute,
            "Folder of the adaptors repository, for version `local`."),
     Option("capacity", "--capacity", "WORKER_CAPACITY", "5", _positive,
            "Runs at a time (instead of workloops)."),

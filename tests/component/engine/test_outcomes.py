@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from holdfast.engine.client import RunHandle
+from holdfast.engine.client import Engine, RunHandle
+from holdfast.engine.config import EngineConfig
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import ESCAPE, LIMITS, Running, engine, execute, job, prepare, run, until
@@ -44,6 +47,35 @@ def test_success_keeps_the_final_state(running: Running) -> None:
     assert kinds[-1] is Kind.OUTCOME
     assert "Memory limit: 128mb" in ended.log
     assert "Timeout: 60s" in ended.log
+
+
+def test_engine_that_cannot_start_is_no_fault_of_the_author(tmp_path: Path) -> None:
+    """Its program is gone: Node.js says so, while the job is compiled."""
+    with engine(tmp_path) as started:
+        for file in tmp_path.glob("program/*/load.cjs"):
+            file.unlink()
+        ended = run(started, operation("return state"))
+    assert ended.outcome.reason is Reason.EXCEPTION
+    assert ended.outcome.error_type == "EngineFailure"
+    assert "Cannot find module" in str(ended.outcome.error_message)
+    assert ended.evidence["ready"] is False
+
+
+def test_relative_folders_of_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor alone, as a service file may start it: every argument is a relative path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    Path("ça va").symlink_to("real")
+    arguments = ("-m", "holdfast.engine.supervisor", "--data", "ça va", "--socket", "./e.sock")
+    config = EngineConfig(Path("ça va"), Path("e.sock"))
+    process = subprocess.Popen([sys.executable, *arguments])
+    try:
+        asyncio.run(Engine.connect(config.socket))
+        ended = run(Running(config, process), operation("return {}"), options={"compile": False})
+        assert ended.outcome.reason is Reason.SUCCESS
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_a_failed_job(running: Running) -> None:

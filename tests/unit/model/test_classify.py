@@ -16,6 +16,21 @@ FULL = Memory(100 * MEBIBYTE, 100 * MEBIBYTE, "cgroup-v1", 1, 60 * MEBIBYTE)
 HALF = Memory(100 * MEBIBYTE, 50 * MEBIBYTE, "cgroup-v1", 1, 60 * MEBIBYTE)
 IDLE = Memory(100 * MEBIBYTE, 20 * MEBIBYTE, "cgroup-v1", 0, 60 * MEBIBYTE)
 HEAP = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
+COMPILING = Place("compile", "a", None, "Only")
+#: What Node.js says when a file is missing.
+NOT_FOUND = """node:internal/modules/cjs/loader:1478
+  throw err;
+  ^
+
+Error: Cannot find module '/data/program/load.cjs'
+    at node:internal/main/run_main_module:36:49 {
+  code: 'MODULE_NOT_FOUND',
+  requireStack: []
+}
+
+Node.js v24.11.1
+"""
+STARTLESS = ("exception", "EngineFailure", "with code: 1. Error: Cannot find module '/data")
 RESULT = {"reason": "success", "error_type": None, "error_message": None}
 ERROR = {"error_type": "ExitError", "error_message": "left", "severity": "crash"}
 
@@ -39,6 +54,25 @@ ERROR = {"error_type": "ExitError", "error_message": "left", "severity": "crash"
         (Evidence(exit_code=13, place=STEP), "crash", "DeadlockError", "promise"),
         (Evidence(exit_code=3, place=STEP), "crash", "ExitError", "Process exited with code: 3"),
         (Evidence(exit_code=9, stderr_tail="bad option"), "exception", "EngineFailure", "bad"),
+        (Evidence(exit_code=1, ready=False, place=COMPILING, stderr_tail=NOT_FOUND), *STARTLESS),
+        (Evidence(signal="SIGSEGV", ready=False, place=COMPILING), *STARTLESS[:2], "by SIGSEGV"),
+        (Evidence(signal="SIGSYS", ready=False), "exception", "EngineFailure", "by SIGSYS"),
+        (Evidence(signal="SIGTERM", ready=False), "exception", "ExternalKill", "SIGTERM"),
+        (Evidence(signal="SIGKILL", ready=False, memory=HALF), "exception", "HostOutOfMemory", ""),
+        (
+            Evidence(signal="SIGABRT", ready=False, memory=HALF, stderr_tail=HEAP),
+            "kill",
+            "OOMError",
+            "",
+        ),
+        (Evidence(stop=Stop.TIMEOUT, signal="SIGKILL", ready=False), "kill", "TimeoutError", ""),
+        (
+            Evidence(exit_code=1, process="compiler", ready=False),
+            "exception",
+            "CompilerFailure",
+            "",
+        ),
+        (Evidence(exit_code=3, ready=True, place=STEP), "crash", "ExitError", "code: 3"),
         (Evidence(exit_code=1, process="compiler"), "exception", "CompilerFailure", "code: 1"),
         (Evidence(stop=Stop.TIMEOUT, timeout_ms=50), "kill", "TimeoutError", "within 50ms"),
         (Evidence(stop=Stop.CANCEL), "cancel", "Cancelled", ""),
@@ -73,6 +107,7 @@ evidences = st.builds(
     loss=st.none() | st.sampled_from(Loss),
     process=st.sampled_from([None, "compiler", "engine"]),
     exit_code=st.none() | st.integers(0, 255),
+    ready=st.none() | st.booleans(),
     signal=st.none() | st.sampled_from(["SIGKILL", "SIGSEGV", "SIGABRT", "SIGTERM", "SIG40"]),
     memory=st.sampled_from([FULL, HALF, IDLE, Memory()]),
     place=st.sampled_from([STEP, Place(), Place("odd")]),
