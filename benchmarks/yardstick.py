@@ -1,7 +1,7 @@
 """How fast the machine is at the moment: what a figure is to be read against.
 
-The bars of the issues were set on a machine where an empty Node.js took 22 ms of processor time
-(`docs/runtime.md`). The same machine may be slower on another day, since others share it.
+The bars were set on a machine where an empty Node.js took 22 ms of processor time
+(`docs/figures.md`). The same machine may be slower on another day, since others share it.
 """
 
 from __future__ import annotations

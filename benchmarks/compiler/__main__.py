@@ -1,4 +1,4 @@
-"""`python -m benchmarks compiler [--quick] [--v8]`: tables for `docs/compiler.md`.
+"""`python -m benchmarks compiler [--quick] [--v8]`: tables for `docs/figures.md`.
 
 Every figure is of a fresh process that reads a plan from a pipe, compiles it, and sends frames on,
 as in a run: CPU seconds with its start, and the most memory it ever held.

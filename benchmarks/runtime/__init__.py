@@ -1,6 +1,6 @@
 """The JavaScript runtime through the whole engine: latency, log lines, large states, memory.
 
-Bars: `docs/runtime.md`, "Figures". Start it with `python -m benchmarks runtime`.
+Bars: `docs/figures.md`. Start it with `python -m benchmarks runtime`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ mode of their text, strict or not; ES modules become part of a function that is 
 assignments that would have thrown are ignored. The file is used only where nothing else can
 differ: no part of it looks for its own place on disk, loads by computed names or awaits at its top
 level, and loading both gives the same names, kinds and globals. Everything else keeps the files as
-npm laid them out. Figures: `docs/adaptors.md`, "Loading".
+npm laid them out. Figures: `docs/figures.md`, "Adaptors".
 """
 
 from __future__ import annotations

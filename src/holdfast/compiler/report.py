@@ -10,7 +10,7 @@ from holdfast.model.json import JsonObject
 
 #: Data of a step from this size on belongs elsewhere (bytes).
 ADVICE_BYTES = 256 * 1024
-#: Memory of V8 per byte of source, measured with Node 24 (`docs/compiler.md`): of code and
+#: Memory of V8 per byte of source, measured with Node 24 (`docs/figures.md`): of code and
 #: literals that are evaluated, and of data that JSON.parse reads.
 BYTES_PER_SOURCE_BYTE = 11.0
 BYTES_PER_DATA_BYTE = 5.0

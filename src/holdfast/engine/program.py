@@ -1,7 +1,7 @@
 """The run process's program as one file, with V8's code cache for it.
 
 `engine/javascript` is some thirty modules. Loaded one by one they cost a starting Node.js as
-much again as Node.js itself; joined and cached, a third of that (figures: docs/runtime.md).
+much again as Node.js itself; joined and cached, a third of that (figures: docs/figures.md).
 They obey a small part of the language's module syntax so that joining them needs no parser:
 `join` refuses the rest. Standard library only.
 """

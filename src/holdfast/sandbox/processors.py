@@ -1,12 +1,11 @@
 """Keeping a run that computes for long to its part of the processors.
 
-Left alone it spreads: V8's helpers run wherever its neighbours' short work would have found room
-(`docs/decisions.md`, "Sandbox"). So it is held to a few processors, moved when it has to wait
-there while others are idle, and let go when all are taken: then the kernel shares more fairly.
-While it is held all others go before it: on that processor it would otherwise be short work that
-waits, and it cannot starve, as waiting is what lets it go.
-Nobody coordinates this: each shim looks for itself, and of two that see the same idle processor a
-coin keeps one back.
+Without this a run spreads: V8's helper threads use the processors that its neighbours need for
+short work. So the run is held to a few processors. It is moved when it has to wait there while
+other processors are idle. It is let go when all are taken: then the kernel shares more fairly.
+While it is held, all others go before it on its processors. It cannot starve, because waiting lets
+it go. Nobody coordinates this. Each shim looks for itself; when two see the same idle processor, a
+coin keeps one back. Reasons: `docs/decisions/0053-a-long-computation-is-held.md`.
 """
 
 from __future__ import annotations
