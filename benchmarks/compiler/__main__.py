@@ -29,7 +29,7 @@ SIZES = {"10 KB": 10_000, "100 KB": 100_000, "1 MB": 1_000_000, "5 MB": 5_000_00
 CHILD = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
-from holdfast.engine.compile_process import main
+from holdfast.engine.run.compile_process import main
 main()
 status = open("/proc/self/status").read()
 used = os.times()
@@ -153,8 +153,8 @@ def loading() -> None:
 
 def loaded(job: Any) -> float:
     """Peak MB of a Node process that judges and evaluates a step."""
-    from holdfast.engine.compile_process import module_frames
-    from holdfast.engine.syntax import FLAGS
+    from holdfast.engine.run.compile_process import module_frames
+    from holdfast.engine.run.syntax import FLAGS
 
     with tempfile.TemporaryFile() as file:
         for body in module_frames(0, {"id": "a"}, job):

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.bars import against
 from holdfast.journal import Journal, JournalReader, RunFolder
 from holdfast.model.record import Kind
-from holdfast.worker.casebook import Casebook
+from holdfast.worker.run_folders import RunFolders
 from holdfast.worker.vault import Vault
 
 LINE = (
@@ -64,7 +64,7 @@ def reading(folder: Path) -> None:
 
 def recovering(folder: Path) -> None:
     """Adopting 1,000 open journals of 1 MB with torn tails."""
-    book = Casebook(folder / "journals", folder / "archive", Vault(folder))
+    book = RunFolders(folder / "journals", folder / "archive", Vault(folder))
     sample = folder / "sample"
     with Journal.create(sample) as journal:
         journal.append(Kind.CLAIMED, json.dumps({"run_id": "r", "token": ""}).encode())

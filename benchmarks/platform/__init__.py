@@ -15,7 +15,7 @@ from sqlalchemy import insert
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from holdfast.platform.keys import load_keys  # noqa: E402
+from holdfast.platform.access.keys import load_keys  # noqa: E402
 from holdfast.platform.store import tables as t  # noqa: E402
 from holdfast.platform.store.database import Transaction  # noqa: E402
 from support.platform import TRIGGER, RunTalk, Served, Store  # noqa: E402 - not installed

@@ -12,7 +12,7 @@ from typing import Any
 from holdfast.journal import JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from holdfast.worker import events
+from holdfast.worker.outbox import events
 
 Key = tuple[object, ...]
 

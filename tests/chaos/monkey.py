@@ -12,8 +12,8 @@ from random import Random
 
 from chaos.ledger import Ledger
 from fixtures.worker import Worker, descendants
+from holdfast.faults import DISK, POINTS
 from holdfast.model.json import JsonObject
-from holdfast.testing.faults import DISK, POINTS
 from holdfast.testing.platform import Do, TwinPlatform
 
 #: Events whose answers are tampered with, and how.

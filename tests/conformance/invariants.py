@@ -9,7 +9,7 @@ from typing import Any
 from conformance.oracle import opinions
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, compile_job
 from holdfast.compiler.source import utf8
-from holdfast.engine.syntax import judge, verdicts
+from holdfast.engine.run.syntax import judge, verdicts
 
 LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 ADAPTORS = [AdaptorExports("@openfn/language-common", ()), AdaptorExports("b", ("fn", "get"))]

@@ -19,7 +19,7 @@ from holdfast.journal import JournalReader
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.worker.connection import Refused
-from holdfast.worker.preparation import Preparation, PreparationFailed
+from holdfast.worker.run.preparation import Preparation, PreparationFailed
 
 ROOT = Path(__file__).parents[2]
 COMMON = "@openfn/language-common@3.3.4"

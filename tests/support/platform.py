@@ -19,7 +19,6 @@ from sqlalchemy import Connection, Row, select, update
 from websockets.sync.client import ClientConnection, connect
 
 from holdfast.platform.project.provision import from_payload
-from holdfast.platform.queue import Claimed, claim
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
@@ -28,6 +27,7 @@ from holdfast.platform.store.database import Database, Notice, Transaction
 from holdfast.platform.store.dataclips import insert_clip
 from holdfast.platform.store.projects import import_project
 from holdfast.platform.store.runs import Start, create_work_order, find_run
+from holdfast.platform.workers.queue import Claimed, claim
 from holdfast.protocol.messages import Claim
 from holdfast.protocol.tokens import sign_worker_token
 from support.waiting import eventually

@@ -18,8 +18,8 @@ from holdfast.cli.planfile import expand_adaptor, read_text
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
 from holdfast.compiler.hoisting import HOIST_FROM
 from holdfast.compiler.report import ADVICE_BYTES, CompileReport, size
-from holdfast.engine.compile_process import peak_mb
-from holdfast.engine.syntax import judge
+from holdfast.engine.run.compile_process import peak_mb
+from holdfast.engine.run.syntax import judge
 from holdfast.model.errors import UsageError
 
 

@@ -13,7 +13,7 @@ import click
 
 from holdfast.cli.kinds import Place
 from holdfast.journal import (
-    Delivery,
+    DeliveryState,
     JournalError,
     JournalReader,
     Mark,
@@ -145,7 +145,7 @@ def _digests(value: Json) -> Iterator[str]:
 def _position(path: Path) -> Position:
     mark = RunFolder(path).mark
     if not mark.exists():
-        return Position(delivery=Delivery.OPEN)
+        return Position(delivery=DeliveryState.OPEN)
     with Mark(mark) as opened:
         return opened.position
 

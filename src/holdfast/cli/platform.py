@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from holdfast.cli.kinds import Place, Seconds
-from holdfast.platform.access import is_open
+from holdfast.platform.access.guard import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 

@@ -22,7 +22,7 @@ from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
-from holdfast.platform.access import is_open
+from holdfast.platform.access.guard import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 from holdfast.sandbox.egress import option_of

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from holdfast.engine.config import EngineConfig
-from holdfast.engine.supervisor import prepare_folders
+from holdfast.engine.supervisor.supervisor import prepare_folders
 from holdfast.journal import RunLock
 from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token

@@ -108,7 +108,7 @@ def reach(target: str, policy: Json, resolve: Callable[[str], Iterable[str]]) ->
 
     `policy` is an engine option. Raises EgressError when it, or the target, is not understood.
     """
-    rule = Policy.from_option(policy, own=own_addresses(), nameservers=nameservers())
+    rule = Policy.from_option(policy, own_addresses=own_addresses(), nameservers=nameservers())
     wanted = Entry.parse(target)
     port = wanted.port or 443
     if wanted.block is not None:

@@ -18,7 +18,7 @@ class Host:
 
     groups: Groups
     grants: Grants
-    own: frozenset[Address]
+    own_addresses: frozenset[Address]
     nameservers: frozenset[Address]
 
     @classmethod

@@ -9,8 +9,8 @@ import secrets
 from pathlib import Path
 from typing import Self
 
+from holdfast import faults
 from holdfast.journal.writer import sync_folder
-from holdfast.testing import faults
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

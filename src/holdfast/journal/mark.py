@@ -10,15 +10,15 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
+from holdfast import faults
 from holdfast.journal.record import MAGIC
-from holdfast.testing import faults
 
 _SLOT = struct.Struct("<QQQIB")
 _CRC = struct.Struct("<I")
 _SLOT_BYTES = 64
 
 
-class Delivery(IntEnum):
+class DeliveryState(IntEnum):
     """Where a run's delivery stands."""
 
     OPEN = 0  # there are, or will be, events to deliver
@@ -37,7 +37,7 @@ class Position:
     sequence: int = 0
     offset: int = len(MAGIC)
     part: int = 0
-    delivery: Delivery = Delivery.OPEN
+    delivery: DeliveryState = DeliveryState.OPEN
 
 
 class Mark:
@@ -79,7 +79,7 @@ class Mark:
             os.fdatasync(self._file)
         self.position = position
 
-    def close_delivery(self, delivery: Delivery) -> None:
+    def close_delivery(self, delivery: DeliveryState) -> None:
         """The run's delivery has come to its end; synced."""
         self.move(replace(self.position, delivery=delivery), sync=True)
 
@@ -97,4 +97,4 @@ def _unpack(data: bytes) -> tuple[int, Position] | None:
     if _CRC.unpack_from(data, _SLOT.size)[0] != zlib.crc32(body):
         return None
     turn, sequence, offset, part, delivery = _SLOT.unpack(body)
-    return turn, Position(sequence, offset, part, Delivery(delivery))
+    return turn, Position(sequence, offset, part, DeliveryState(delivery))

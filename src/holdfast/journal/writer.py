@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Self
 
+from holdfast import faults
 from holdfast.journal.errors import JournalFull
 from holdfast.journal.reader import JournalReader, check_magic
 from holdfast.journal.record import HEADER, MAGIC, encode
-from holdfast.testing import faults
 
 #: Room that ordinary records leave free for the outcome and the ends of open steps.
 RESERVE = 128 * 1024

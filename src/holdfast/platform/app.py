@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from holdfast.platform.access import Access
-from holdfast.platform.api.collections import collection_routes
+from holdfast.platform.access.guard import Access
 from holdfast.platform.api.routes import api_routes
-from holdfast.platform.cron import cron
-from holdfast.platform.janitor import janitor
+from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import Settings
-from holdfast.platform.socket import worker_socket
+from holdfast.platform.start.cron import cron
+from holdfast.platform.start.webhook import webhook
 from holdfast.platform.web.pages import page_routes
-from holdfast.platform.webhook import webhook
+from holdfast.platform.workers.janitor import janitor
+from holdfast.platform.workers.socket import worker_socket
 
 logger = logging.getLogger("holdfast.platform")
 

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.model.scrubber import Scrubber
+from holdfast.platform.access.keys import Keys, load_keys
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
-from holdfast.platform.keys import Keys, load_keys
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
-from holdfast.platform.workers import Workers
+from holdfast.platform.workers.registry import Workers
 
 logger = logging.getLogger("holdfast.platform")
 

@@ -142,7 +142,7 @@ class Policy:
 
     base: str = "public"
     allowed: tuple[Entry, ...] = ()
-    own: frozenset[Address] = field(default_factory=frozenset)
+    own_addresses: frozenset[Address] = field(default_factory=frozenset)
     nameservers: frozenset[Address] = field(default_factory=frozenset)
     #: A workflow's own policy stays within its worker's.
     within: Policy | None = None
@@ -152,7 +152,7 @@ class Policy:
         cls,
         value: Json,
         *,
-        own: frozenset[Address] = frozenset(),
+        own_addresses: frozenset[Address] = frozenset(),
         nameservers: frozenset[Address] = frozenset(),
     ) -> Policy:
         """From `options.egress`: a word, or `{"allow": [...], "base": "none"}`. EgressError.
@@ -165,13 +165,15 @@ class Policy:
         if isinstance(value, dict):
             base, listed = value.get("base", "none"), value.get("allow", [])
             if "within" in value:
-                within = cls.from_option(value["within"], own=own, nameservers=nameservers)
+                within = cls.from_option(
+                    value["within"], own_addresses=own_addresses, nameservers=nameservers
+                )
         if base not in WORDS or not isinstance(listed, list):
             message = f"The egress policy {value!r:.200} is not understood."
             fix = 'Use "open", "lan", "public", "none" or {"allow": [...]}.'
             raise EgressError(message, fix=fix)
         entries = tuple(Entry.parse(str(item)) for item in listed[:_MAX_ENTRIES])
-        return cls(str(base), entries, own, nameservers, within)
+        return cls(str(base), entries, own_addresses, nameservers, within)
 
     @property
     def unlimited(self) -> bool:
@@ -235,7 +237,7 @@ class Policy:
             return "cloud metadata"
         found = next((block for block in _CLOSED if address in block), None)
         name = None if found is None else _NAMES.get(str(found), "reserved range")
-        if address in self.own and name != "loopback":
+        if address in self.own_addresses and name != "loopback":
             return "an address of the worker itself"
         if self.base == "lan" and found in _PRIVATE:
             return None

@@ -14,13 +14,13 @@ import pytest
 
 from holdfast.compiler import author_position
 from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
-from holdfast.engine.plan_text import LONG, PlanError, PlanReader
+from holdfast.engine.run.plan_text import LONG, PlanError, PlanReader
 from holdfast.model.record import Kind
 
 PROGRAM = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
-from holdfast.engine.compile_process import main
+from holdfast.engine.run.compile_process import main
 main()
 """
 COMMON = "@openfn/language-common@3.0.0"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import holdfast.engine
 from holdfast.compiler import CompiledJob, compile_job
-from holdfast.engine.compile_process import module_frames
 from holdfast.engine.config import node_binary
-from holdfast.engine.syntax import FLAGS
+from holdfast.engine.run.compile_process import module_frames
+from holdfast.engine.run.syntax import FLAGS
 
 JAVASCRIPT = Path(holdfast.engine.__file__).parent / "javascript"
 SCRIPT = Path(__file__).with_name("evaluate.mjs")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.engine import program
 from holdfast.engine.config import JAVASCRIPT, EngineConfig, EngineError
-from holdfast.engine.shim_walls import NODE_FLAGS
+from holdfast.engine.run import program
+from holdfast.engine.shim.walls import NODE_FLAGS
 from support.engine import engine, run
 from support.waiting import eventually
 

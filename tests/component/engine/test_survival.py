@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.engine.client import Engine, EngineError, RunHandle, RunRequest, read_outcome
-from holdfast.engine.coroner import bury
+from holdfast.engine.supervisor.coroner import bury
 from holdfast.journal import Journal, RunFolder
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
@@ -33,7 +33,7 @@ SLOW = (
 #: A supervisor that may start no process while there is a file `full`.
 CROWDED = """
 import os, sys
-from holdfast.engine import supervisor
+from holdfast.engine.supervisor import supervisor
 from holdfast.engine.config import EngineConfig
 
 config, real = EngineConfig.from_json(sys.argv[2]), os.fork

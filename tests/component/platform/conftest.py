@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.platform.keys import load_keys
+from holdfast.platform.access.keys import load_keys
 from support.platform import Served, Store
 
 

@@ -1,4 +1,4 @@
-"""Who may see and change what (`holdfast.platform.access`)."""
+"""Who may see and change what (`holdfast.platform.access.guard`)."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.platform import cron
 from holdfast.platform.clock import SECOND, from_iso, now
+from holdfast.platform.start import cron
 from support.platform import FETCH, STORE, RunTalk, Served, Store
 
 WORKFLOW = "/api/workflows/{}/runs"

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.janitor import sweep
 from holdfast.platform.store import tables as t
+from holdfast.platform.workers.janitor import sweep
 from holdfast.protocol.tokens import sign_run_token
 from support.platform import Served
 from support.waiting import eventually

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.platform import claims
 from holdfast.platform.store.runs import find_run
+from holdfast.platform.workers import claims
 from support.platform import FETCH, STORE, RunTalk, Served
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from fixtures.worker import QUICK, Worker, alive, descendants, slow, until
 from holdfast.engine.client import EngineError, RunRequest, prepare_run, start_supervisor
+from holdfast.faults import POINTS
 from holdfast.journal import JournalReader, RunFolder, is_locked
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from holdfast.testing.faults import POINTS
 from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
 
 WHOLE = ["run:start", "step:start", "step:complete", "run:complete"]

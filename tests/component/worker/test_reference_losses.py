@@ -20,8 +20,8 @@ from holdfast.journal import JournalReader, RunFolder
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.janitor import sweep
 from holdfast.platform.store import tables as t
+from holdfast.platform.workers.janitor import sweep
 from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
 from support.platform import RunTalk, Served
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.engine.config import JAVASCRIPT, EngineError
-from holdfast.engine.program import join
+from holdfast.engine.run.program import join
 
 
 def test_the_engines_modules_can_be_joined() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.engine.shim_recorder import Recorder
+from holdfast.engine.shim.recorder import Recorder
 from holdfast.journal import RESERVE, Journal, JournalReader
 from holdfast.journal import writer as writer_module
 from holdfast.model.json import JsonObject

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.engine.config import EngineError
 from holdfast.engine.request import RunRequest
-from holdfast.engine.shim_walls import heap_limit, readable_roots
+from holdfast.engine.shim.walls import heap_limit, readable_roots
 from holdfast.model.limits import Limits
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.engine.coroner import bury
+from holdfast.engine.supervisor.coroner import bury
 from holdfast.journal import Journal, JournalLocked, RunFolder, RunLock, is_locked
 from holdfast.model.record import Kind
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast import faults
 from holdfast.journal import (
     RESERVE,
     BlobWriter,
-    Delivery,
+    DeliveryState,
     Journal,
     JournalDamaged,
     JournalFull,
@@ -30,7 +31,6 @@ from holdfast.journal import (
     is_locked,
 )
 from holdfast.journal import writer as writer_module
-from holdfast.testing import faults
 
 
 def write(path: Path, bodies: list[bytes]) -> None:
@@ -393,7 +393,7 @@ def test_the_mark_survives_any_torn_write(tmp_path: Path) -> None:
             mark.move(Position(4, 150, 0))
     with Mark(path) as mark:
         assert mark.position == Position(4, 150, 1)
-        mark.close_delivery(Delivery.COMPLETE)
+        mark.close_delivery(DeliveryState.COMPLETE)
     whole = path.read_bytes()
     for seed in range(64):
         data = bytearray(whole)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.model.errors import HoldfastError
-from holdfast.platform import clock, cron
-from holdfast.platform.keys import load_keys
+from holdfast.platform import clock
+from holdfast.platform.access.keys import load_keys
 from holdfast.platform.settings import Settings
+from holdfast.platform.start import cron
 from holdfast.platform.store.steps import message_text
 from holdfast.platform.web import render
 from holdfast.platform.web.explain import explain

@@ -25,12 +25,12 @@ def allows(policy: Policy, address: str, port: int = 443) -> bool:
     ],
 )  # fmt: skip
 def test_public_is_closed_to(address: str) -> None:
-    assert not allows(Policy.from_option("public", own=OWN), address)
+    assert not allows(Policy.from_option("public", own_addresses=OWN), address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "172.32.0.1"])
 def test_public_is_open_to(address: str) -> None:
-    assert allows(Policy.from_option(None, own=OWN), address)
+    assert allows(Policy.from_option(None, own_addresses=OWN), address)
 
 
 def test_name_servers_answer_names_only() -> None:

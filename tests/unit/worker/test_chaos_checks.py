@@ -17,7 +17,7 @@ from holdfast.journal import Journal, JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.testing.twin_run import TwinRun
-from holdfast.worker import events
+from holdfast.worker.outbox import events
 
 RUN = "00000000-0000-4000-8000-000000000001"
 SHIM, CHILD, STRANGER = 4001, 4002, 4999

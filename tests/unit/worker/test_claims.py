@@ -9,7 +9,7 @@ from holdfast.model.json import Json
 from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import ClaimedRun
-from holdfast.worker.claims import Claimer
+from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.connection import AnswerLost
 from holdfast.worker.workloops import Workloop, parse_workloops
 

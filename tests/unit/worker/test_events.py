@@ -11,8 +11,8 @@ from fixtures.tape import TIME, Tape, whole_run
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import LOG_LEVELS
-from holdfast.worker import events
-from holdfast.worker.events import Event
+from holdfast.worker.outbox import events
+from holdfast.worker.outbox.events import Event
 
 
 def payload(event: Event, *, identities: bool = False) -> Any:

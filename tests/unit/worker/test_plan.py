@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
-from holdfast.worker.plan import BadPlan, convert, credentials_of, limits_of, pin
+from holdfast.worker.run.plan import BadPlan, convert, credentials_of, limits_of, pin
 
 HTTP, COMMON = "@openfn/language-http@7.2.0", "@openfn/language-common@latest"
 

@@ -13,7 +13,7 @@ import { warm } from './standby.mjs';
 const { parse } = JSON;
 
 /** Everything a run brings, put together from frames as they come. */
-class Delivery {
+class Incoming {
   options = {};
   credentials = {};
   plan = [];
@@ -72,19 +72,19 @@ function joined(pieces) {
 async function main(protection) {
   const ready = () => send(Kind.READY, { pid: process.pid, node: process.versions.node });
   ready();
-  const delivery = new Delivery();
+  const incoming = new Incoming();
   for (;;) {
     const frame = receive();
     if (frame === undefined) return protection.leave(0);
     if (frame.kind === Kind.GO) break;
-    delivery.take(frame.kind, frame.body);
-    if (frame.kind === Kind.OPTIONS && delivery.options.preload) {
-      await warm(delivery.options.preload, delivery.options.adaptors);
+    incoming.take(frame.kind, frame.body);
+    if (frame.kind === Kind.OPTIONS && incoming.options.preload) {
+      await warm(incoming.options.preload, incoming.options.adaptors);
       ready();
     }
   }
   setClock();
-  const run = new Run(delivery.finish());
+  const run = new Run(incoming.finish());
   protection.watch(run);
   try {
     await run.execute();

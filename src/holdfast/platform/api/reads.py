@@ -14,11 +14,11 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.api import views
 from holdfast.platform.api.shape import BadFilter, Page, between, paged
 from holdfast.platform.clock import SECOND, iso, now
-from holdfast.platform.display import clip_text
 from holdfast.platform.service import Platform
 from holdfast.platform.store import steps
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.runs import find_run
+from holdfast.platform.web.display import clip_text
 
 NOT_FOUND = {"error": "Not Found"}
 _UNFINISHED = ("available", "claimed", "started")

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.platform import strict
-from holdfast.platform.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.service import Platform
+from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.store import projects
 from holdfast.platform.store.credentials import put_credential
 from holdfast.platform.store.runs import Created

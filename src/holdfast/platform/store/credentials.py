@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
-from holdfast.platform.keys import Keys
+from holdfast.platform.access.keys import Keys
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from holdfast.platform.api.reads import queue_view, snapshot_parts
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.cron import next_time
+from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import steps
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.runs import find_run, newest_snapshot

@@ -11,12 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from holdfast.platform import access, strict
-from holdfast.platform.actions import ActionError, cancel, retry, start_run
+from holdfast.platform import strict
+from holdfast.platform.access import guard as access
 from holdfast.platform.api.reads import worker_list
-from holdfast.platform.display import clip_text
 from holdfast.platform.service import Platform
+from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.web import data, live
+from holdfast.platform.web.display import clip_text
 from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout

@@ -1,0 +1,1 @@
+"""The shim: one process per run, its limits, its clock, its sandbox, its journal."""

@@ -1,0 +1,127 @@
+"""The run process as one thing: compiler and engine in one group, behind one set of walls.
+
+It can be started before there is a run (standby) and then fits any run that wants the same
+limits and may see the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.host import Host
+from holdfast.engine.loop import Loop
+from holdfast.engine.shim.processes import Process
+from holdfast.engine.shim.walls import Walls
+from holdfast.model.limits import Limits
+from holdfast.sandbox.spec import Layer, Network
+
+
+class RunProcess:
+    """Made for some limits, network and adaptors; used for one run at most.
+
+    `on_frame` and `on_end` may be set again before the run begins. OSError when the kernel
+    refuses the group or the processes.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        host: Host,
+        loop: Loop,
+        limits: Limits,
+        *,
+        network: Network = Network.BROKER,
+        roots: tuple[Path, ...] = (),
+        label: str = "standby",
+    ) -> None:
+        self.limits = limits
+        self.network = network
+        self.name = f"{label[:100]}-{os.getpid()}"
+        self.scratch = config.data / "scratch" / self.name
+        self.group = host.groups.create(self.name, limits.memory_bytes)
+        self.group.limit_processes(limits.processes)
+        self.walls = Walls(config, host, limits, self.scratch, os.getpid(), network, roots)
+        self.on_frame: Callable[[str, int, bytes], None] = lambda *_: None
+        self.on_end: Callable[[Process], None] = lambda _: None
+        self.compiler = Process("compiler", loop, self._frame)
+        self.engine = Process("engine", loop, self._frame)
+        self._store = config.store.resolve() if config.store is not None else None
+        self._seen = _opened(self._store)
+
+    @property
+    def own_files(self) -> bool:
+        """Whether scratch is a file system of its own, with a limit of its own."""
+        return Layer.NAMESPACES in self.walls.layers
+
+    def start(self) -> None:
+        """Start both processes. OSError (with the step in its text) when one cannot be."""
+        self.scratch.mkdir(mode=0o700, parents=True)
+        self.engine.start(self.walls.engine(self.group), self._end)
+        self.compiler.start(self.walls.compiler(self.group), self._end)
+
+    def fits(self, limits: Limits, network: Network, roots: tuple[Path, ...]) -> bool:
+        """Whether a run with these wishes may use this process."""
+        # A broker can refuse everything; it cannot be taken away.
+        stricter = self.network is Network.BROKER and network is Network.NONE
+        if network is not self.network and not stricter:
+            return False
+        if self._limits_of(limits) != self._limits_of(self.limits):
+            return False
+        if not roots:
+            return True
+        # The walls let through the folder that was there when they were built, if any was.
+        store, seen = self._store, self._seen
+        if store is None or seen is None or not _is_still(seen, store):
+            return False
+        return all(root.is_relative_to(store) for root in roots)
+
+    def discard(self) -> None:
+        """End the processes and give back what they held."""
+        self.group.kill()
+        for process in (self.engine, self.compiler):
+            if process.pid and process.end is None:
+                process.reap()
+            if process.pid:
+                with suppress(OSError):
+                    process.drain()
+        self.clear()
+
+    def clear(self) -> None:
+        """Give back group and scratch of processes that are gone."""
+        if self._seen is not None:
+            os.close(self._seen)
+            self._seen = None
+        self.group.remove()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @staticmethod
+    def _limits_of(limits: Limits) -> tuple[int, ...]:
+        memory = (limits.memory_mb, limits.overhead_mb)
+        return (*memory, limits.scratch_mb, limits.processes, limits.open_files)
+
+    def _frame(self, sender: str, kind: int, body: bytes) -> None:
+        self.on_frame(sender, kind, body)
+
+    def _end(self, process: Process) -> None:
+        self.on_end(process)
+
+
+def _opened(folder: Path | None) -> int | None:
+    """A handle on this very folder, whatever its name comes to mean; None when there is none."""
+    try:
+        return None if folder is None else os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return None
+
+
+def _is_still(handle: int, folder: Path) -> bool:
+    """Whether the name of the folder still means the one of the handle."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except OSError:
+        return False

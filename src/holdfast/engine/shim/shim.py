@@ -1,0 +1,391 @@
+"""The shim: owns one run from LAUNCH to OUTCOME. Forked from the supervisor, in its own session.
+
+It never waits for an agent and believes nothing the run process says against the kernel. See
+`docs/engine-protocol.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from holdfast import faults
+from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.frames import Control, Decoder, FrameError, FromRun, ToRun, encode
+from holdfast.engine.host import Host
+from holdfast.engine.loop import Loop
+from holdfast.engine.request import RunRequest
+from holdfast.engine.shim.clients import Clients
+from holdfast.engine.shim.egress import Egress
+from holdfast.engine.shim.launch import RunProcess
+from holdfast.engine.shim.outcome import gather
+from holdfast.engine.shim.processes import Process
+from holdfast.engine.shim.recorder import (
+    DocumentsTooLarge,
+    ProtocolViolation,
+    Recorder,
+    log_line,
+    now_text,
+)
+from holdfast.engine.shim.standby import Unusable, remember, wait
+from holdfast.engine.shim.walls import readable_roots
+from holdfast.engine.shim.watch import Watch
+from holdfast.journal import (
+    Journal,
+    JournalError,
+    JournalFull,
+    JournalReader,
+    RunFolder,
+    RunLock,
+)
+from holdfast.model.classify import classify
+from holdfast.model.evidence import Stop
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import MEBIBYTE
+from holdfast.model.record import Kind
+from holdfast.model.scrubber import Scrubber
+from holdfast.sandbox import kernel, processes
+from holdfast.sandbox.egress import EgressError, Policy
+from holdfast.sandbox.spec import Network
+
+#: Credentials and options together; the largest thing an agent sends in one piece.
+_MAX_LAUNCH = 32 * MEBIBYTE
+_LAUNCH_PATIENCE_SECONDS = 30.0
+#: How long a run process may stay after it said how the run ended.
+_LINGER_SECONDS = 2.0
+#: Records wait at most this long for their sync.
+_SYNC_SECONDS = 0.1
+_RETRY_SECONDS = 1.0
+#: Longer than anybody looks at a lock.
+_LOCK_SECONDS = 1.0
+
+
+def serve(config: EngineConfig, host: Host, connection: socket.socket, notify: int) -> None:
+    """Take one launch from `connection` and see the run through. Returns when all is written.
+
+    `notify` is a pipe to the supervisor: it gets the run's folder once the run is ours.
+    """
+    _serve((config, host, notify), connection, Loop(), None)
+
+
+def serve_standby(config: EngineConfig, host: Host, channel: socket.socket, notify: int) -> None:
+    """Wait with a run process ready-made for the connection of a run, then do as `serve`."""
+    kernel.adopt_orphans()
+    try:
+        connection, loop, ready = wait(config, host, channel)
+    except Unusable:
+        return
+    _serve((config, host, notify), connection, loop, ready)
+
+
+def _serve(
+    own: tuple[EngineConfig, Host, int],
+    connection: socket.socket,
+    loop: Loop,
+    ready: RunProcess | None,
+) -> None:
+    config, host, notify = own
+    kernel.adopt_orphans()
+    run = ready
+    try:
+        request = receive_launch(connection)
+        policy = Policy.from_option(
+            request.options.get("egress"),
+            own_addresses=host.own_addresses,
+            nameservers=host.nameservers,
+        )
+        run = _fitting((config, host), request, _network(policy), loop, ready)
+        shim = Shim(request, policy, loop, run)
+    except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
+        if run is not None:
+            run.discard()
+        text = json.dumps({"message": str(error)}).encode()
+        with suppress(OSError):
+            connection.sendall(encode(Control.REFUSED, text))
+        return
+    os.write(notify, f"{request.directory}\n".encode())
+    remember(config, request.options)
+    shim.run(connection)
+
+
+def receive_launch(connection: socket.socket) -> RunRequest:
+    """Read the LAUNCH frame. Raises EngineError, FrameError, OSError."""
+    connection.settimeout(_LAUNCH_PATIENCE_SECONDS)
+    decoder = Decoder(max_body=_MAX_LAUNCH)
+    while True:
+        data = connection.recv(256 * 1024)
+        if not data:
+            message = "the connection was closed before a run was asked for"
+            raise ConnectionResetError(message)
+        for kind, body in decoder.feed(data):
+            if kind != Control.LAUNCH:
+                message = f"A frame of type {kind} came where LAUNCH was expected."
+                raise EngineError(message)
+            return RunRequest.decode(body)
+
+
+def _fitting(
+    own: tuple[EngineConfig, Host],
+    request: RunRequest,
+    network: Network,
+    loop: Loop,
+    ready: RunProcess | None,
+) -> RunProcess:
+    """The run process that waits, if it fits, else a new one."""
+    roots = readable_roots(request.options)
+    if ready is not None and ready.fits(request.limits, network, roots):
+        return ready
+    if ready is not None:
+        ready.discard()
+    label = request.directory.name
+    return RunProcess(*own, loop, request.limits, network=network, roots=roots, label=label)
+
+
+def _never_twice(folder: RunFolder) -> None:
+    """Refuse a run that had a process before, or that was ended without one.
+
+    A launch may be heard late: by a second shim, or when who asked for it has given it up.
+    """
+    with JournalReader(folder.journal) as reader:
+        if any(record.kind in (Kind.LAUNCHED, Kind.OUTCOME) for record in reader.read()):
+            message = "This run has been launched or ended before; no run is executed twice."
+            raise EngineError(message)
+
+
+class Shim:
+    """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
+
+    def __init__(self, request: RunRequest, policy: Policy, loop: Loop, run: RunProcess) -> None:
+        self._request = request
+        self._limits = request.limits
+        self._folder = RunFolder(request.directory)
+        self._loop = loop
+        self._run = run
+        self._group = run.group
+        self._compiler, self._engine = run.compiler, run.engine
+        self._compiled = False
+        self._over = False
+        self.stop: Stop | None = None
+        self.stop_detail: str | None = None
+        self._started = time.monotonic()
+        self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
+        _never_twice(self._folder)
+        budget = self._limits.journal_mb * MEBIBYTE
+        self._journal = Journal.open(self._folder.journal, max_bytes=budget)
+        self._recorder = Recorder(self._journal, request.directory, budget)
+        self._recorder.on_said_end = self._said_end
+        if self._compiler.pid:
+            self._guard(self._feed_compiler)  # it works while all else is made ready
+        self._clients = Clients(loop, self._cancel)
+        run.on_frame, run.on_end = self._frame, self._ended
+        self._egress = Egress(loop, policy, self._log)
+        self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
+
+    def run(self, connection: socket.socket) -> None:
+        """From here to the outcome, whatever happens."""
+        faults.point("shim.launched")
+        self._guard(self._start)
+        self._clients.add(connection)
+        self._clients.tell(Control.ACCEPTED, b"{}")
+        if self.stop is None:
+            self._guard(self._feed_engine)
+        while not self._over:
+            self._guard(self._loop.turn)
+            self._guard(self._keep)
+        self._finish()
+
+    def _start(self) -> None:
+        self._clients.listen(self._folder.control_socket)
+        if not self._engine.pid:
+            try:
+                self._run.start()
+            except OSError as error:
+                self._stop(Stop.SETUP, str(error))
+            else:
+                self._feed_compiler()
+        faults.point("shim.forked")
+        if self._engine.broker is not None:
+            self._egress.start(self._engine.broker, self._engine.pidfd)
+        if not self._run.own_files:
+            self._watch.scratch = self._run.scratch
+        self._announce()
+        if self.stop is None:
+            self._watch.start(self._engine.pid)
+        self._journal.flush()  # before any code of the author runs, and while it is compiled
+
+    def _announce(self) -> None:
+        limits = self._limits
+        running = [item for item in (self._engine, self._compiler) if item.pid]
+        launched: JsonObject = {
+            "shim": os.getpid(),
+            "shim_started": processes.start_time(os.getpid()),
+            "boot": processes.boot_id(),
+            "pids": {process.name: process.pid for process in running},
+            "started": {process.name: process.started for process in running},
+            "layers": [layer.value for layer in sorted(self._run.walls.layers)],
+            "memory_limit_mb": limits.memory_mb,
+            "memory_means": self._group.means,
+            "group": self._group.name,
+            "scratch": str(self._run.scratch),
+            "timeout_ms": round(limits.timeout_seconds * 1000),
+        }
+        self._recorder.append(Kind.LAUNCHED, launched)
+        for text in (
+            f"Memory limit: {limits.memory_mb}mb",
+            f"Timeout: {limits.timeout_seconds:g}s",
+        ):
+            self._log("info", text)
+        versions = self._request.options.get("versions") or {}
+        self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
+
+    def _log(self, level: str, text: str) -> None:
+        self._recorder.append(Kind.LOG, log_line(level, text))
+
+    def _feed_compiler(self) -> None:
+        """The clock begins: compiling counts."""
+        self._started = time.monotonic()
+        self._loop.after(
+            "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
+        )
+        self._compiler.outlet.send(ToRun.OPTIONS, self._options())
+        self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
+        self._compiler.outlet.send(ToRun.GO)
+        self._compiler.outlet.flush()
+
+    def _options(self) -> bytes:
+        options = {**self._request.options, "run_id": self._request.run_id}
+        options.setdefault("state_limit_mb", self._limits.state_mb)
+        options.setdefault("payload_limit_mb", self._limits.payload_mb)
+        options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
+        return json.dumps(options).encode()
+
+    def _feed_engine(self) -> None:
+        self._engine.outlet.on_low = self._compiler.inlet.resume
+        self._engine.outlet.send(ToRun.OPTIONS, self._options())
+        secrets = json.dumps(self._request.credentials).encode()
+        self._engine.outlet.send(ToRun.CREDENTIALS, secrets)
+
+    def _frame(self, sender: str, kind: int, body: bytes) -> None:
+        if sender == "compiler" and kind in (ToRun.PLAN, ToRun.MODULE) and not self._compiled:
+            self._engine.outlet.send(kind, body)
+            if self._engine.outlet.full:
+                self._compiler.inlet.pause()
+        elif sender == "compiler" and kind == FromRun.COMPILED and not self._compiled:
+            self._compiled = True
+            self._engine.outlet.send_file(ToRun.INPUT, self._folder.input)
+            self._engine.outlet.send(ToRun.GO)
+        elif not (sender == "engine" and kind == FromRun.READY):
+            self._recorder.frame(sender, kind, body)
+
+    def _said_end(self) -> None:
+        self._loop.at("deadline", None)
+        if not self._compiled:
+            self._group.kill()
+        elif self._recorder.result is not None:
+            self._over = True  # nothing that the engine still does counts
+        else:
+            self._loop.after("linger", _LINGER_SECONDS, lambda: self._stop(Stop.LINGERED))
+
+    def _ended(self, process: Process) -> None:
+        """A process is gone: take its last words, and see whether that ends the run."""
+        self._guard(process.drain)
+        if process.name == "compiler" and self._compiled and process.end and process.end.code == 0:
+            return
+        self._group.kill()
+        self._over = True
+
+    def _cancel(self, body: bytes) -> None:
+        reason = ""
+        with suppress(ValueError, AttributeError):
+            reason = str(json.loads(body).get("reason") or "")
+        self._stop(Stop.CANCEL, reason[:1000])
+
+    def _stop(self, cause: Stop, detail: str | None = None) -> None:
+        if self.stop is None and (cause is Stop.LINGERED or not self._recorder.said_end):
+            self.stop, self.stop_detail = cause, detail
+        self._group.kill()
+        if not self._engine.pid:
+            self._over = True
+
+    def _keep(self) -> None:
+        """Write what has come, and sync it in groups."""
+        journal = self._journal
+        if journal.synced == journal.sequence:
+            return
+        journal.flush(sync=False)
+        if not self._loop.has("sync"):
+            self._loop.after("sync", _SYNC_SECONDS, self._sync)
+
+    def _sync(self) -> None:
+        self._journal.flush()
+        self._clients.progress(self._journal.synced)
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        """Do something that the run process, or the disk, may make fail."""
+        try:
+            action()
+        except (ProtocolViolation, FrameError) as error:
+            self._stop(Stop.PROTOCOL, str(error))
+        except DocumentsTooLarge:
+            self._stop(Stop.JOURNAL, f"{self._limits.journal_mb} MB")
+        except JournalFull as error:
+            cause = Stop.STORAGE if error.fix else Stop.JOURNAL
+            self._stop(cause, error.message)
+        except OSError as error:
+            self._stop(Stop.STORAGE, str(error))
+
+    def _finish(self) -> None:
+        """Write the outcome. Nothing may interrupt this, so it is tried until it is done."""
+        self._engine.kill()
+        self._compiler.kill()
+        if self._recorder.result is None:
+            self._reap()  # how it ended is evidence; else it may end beside what is to do now
+        for name in ("deadline", "linger", "sync"):
+            self._loop.at(name, None)
+        self._watch.stop()
+        self._egress.stop()
+        evidence = gather(
+            self._recorder,
+            self._group,
+            self._limits,
+            (self._compiler, self._engine),
+            compiled=self._compiled,
+            stop=(self.stop, self.stop_detail),
+            started=self._started,
+            layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
+            clean=lambda text: Scrubber(self._request.credentials.values()).clean(text),
+        )
+        outcome = classify(evidence)
+        self._recorder.abandon_streams()
+        last = self._recorder.closing_records(outcome, evidence.memory.peak)
+        last.append((Kind.OUTCOME, {"timestamp": now_text(), **outcome.to_json()}))
+        faults.point("shim.outcome")
+        while not self._recorder.write_end(last):
+            self._reap()  # this may take long, and nothing of the run is to live as long
+            time.sleep(_RETRY_SECONDS)
+        faults.point("shim.ended")
+        self._clients.ended(self._journal.synced)
+        self._reap()
+        self._journal.close()
+        self._run.clear()
+        self._lock.release()
+
+    def _reap(self) -> None:
+        """Wait until nothing runs any more, and take its last words."""
+        self._group.kill()
+        for process in (self._engine, self._compiler):
+            if process.pid and process.end is None:
+                process.reap()
+                self._guard(process.drain)
+        # What lost its parent before the group could be told of it has become a child of ours.
+        processes.kill_family(processes.children(os.getpid()))
+
+
+def _network(policy: Policy) -> Network:
+    if policy.unlimited:
+        return Network.OPEN
+    return Network.NONE if policy.nothing else Network.BROKER

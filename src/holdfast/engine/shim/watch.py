@@ -1,0 +1,129 @@
+"""Watching what a run uses: memory (enforced here where the kernel does not), scratch space."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.engine.loop import Loop
+from holdfast.engine.shim.recorder import Recorder
+from holdfast.journal import JournalFull
+from holdfast.model.evidence import Stop
+from holdfast.model.limits import MEBIBYTE, Limits
+from holdfast.model.record import Kind
+from holdfast.sandbox.groups import Group
+from holdfast.sandbox.processors import Confinement
+
+#: Between two looks where the kernel enforces the limit: only for the timeline.
+_CALM_SECONDS = 0.5
+#: Bounds of the same where we do: never faster than this ...
+_FASTEST_SECONDS = 0.005
+#: ... and as much slower as memory can be filled before the limit. Bytes a second.
+_FILL_RATE = 2 * 1024 * MEBIBYTE
+#: A sample is written when memory changed by this share of the limit, or after this long.
+_CHANGE = 0.05
+_QUIET_SECONDS = 10.0
+#: A run this full for so many looks only makes the kernel drop and read its code again and again,
+#: which slows its neighbours down: it is over its limit in all but name.
+_FULL, _FULL_LOOKS = 0.97, 4
+_SCRATCH_SECONDS = 0.5
+_PROCESSOR_SECONDS = 0.5
+
+
+class Watch:
+    """Samples one run until it is stopped."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        group: Group,
+        recorder: Recorder,
+        limits: Limits,
+        stop: Callable[[Stop, str | None], None],
+    ) -> None:
+        self._loop = loop
+        self._group = group
+        self._recorder = recorder
+        self._limits = limits
+        self._stop = stop
+        self._written = (0, 0.0)  # bytes, monotonic seconds
+        self._event: int | None = None
+        self._full = 0  # looks in a row at which memory was full
+        #: A folder on a disk that has no limit of its own; None when scratch is a tmpfs.
+        self.scratch: Path | None = None
+
+    def start(self, engine: int) -> None:
+        """Begin with a first look. `engine`: the process that computes."""
+        self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
+        self._confinement = Confinement(engine, self._group.let_others_first)
+        self._event = self._group.watch()
+        if self._event is not None:
+            self._loop.read(self._event, self._kernel_event)
+        self._look()
+        if self.scratch is not None:
+            self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)
+
+    def stop(self) -> None:
+        """No further looks."""
+        for timer in ("memory", "scratch", "processors"):
+            self._loop.at(timer, None)
+        if self._event is not None:
+            self._loop.forget(self._event)
+            self._event = None
+
+    def _look(self) -> None:
+        used, limit = self._group.usage(), self._limits.memory_bytes
+        self._write(used, limit)
+        wait = _CALM_SECONDS
+        if self._group.means != "sampling":
+            full = self._group.unreclaimable() > limit * _FULL
+            self._full = self._full + 1 if full else 0
+            if self._full >= _FULL_LOOKS:
+                self._stop(Stop.MEMORY, "there was no room left to work in")
+                return
+        else:
+            if used > limit:
+                self._stop(Stop.MEMORY, None)
+                return
+            wait = min(wait, max(_FASTEST_SECONDS, (limit - used) / _FILL_RATE))
+        self._loop.after("memory", wait, self._look)
+
+    def _write(self, used: int, limit: int) -> None:
+        last, when = self._written
+        now = time.monotonic()
+        if abs(used - last) < limit * _CHANGE and now - when < _QUIET_SECONDS:
+            return
+        self._written = (used, now)
+        sample = {"memory_mb": round(used / MEBIBYTE, 1), "at": time.time_ns() // 1000}
+        with suppress(JournalFull):  # samples are the first thing to do without
+            self._recorder.append(Kind.SAMPLE, {**sample})
+
+    def _kernel_event(self) -> None:
+        assert self._event is not None
+        with suppress(OSError):
+            os.read(self._event, 8)
+        if self._group.oom_kills():
+            self._stop(Stop.MEMORY, "the kernel ended it")
+
+    def _confine(self) -> None:
+        self._confinement.look()
+        self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
+
+    def _measure_scratch(self) -> None:
+        assert self.scratch is not None
+        used = sum(_disk_bytes(entry) for entry in self.scratch.rglob("*"))
+        if used > self._limits.scratch_mb * MEBIBYTE:
+            self._stop(Stop.SCRATCH, f"limit {self._limits.scratch_mb} MB")
+            return
+        self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)
+
+
+def _disk_bytes(path: Path) -> int:
+    try:
+        # Every entry costs an inode too, so that many empty files count as well.
+        return path.lstat().st_blocks * 512 + 1024
+    except OSError:
+        return 0

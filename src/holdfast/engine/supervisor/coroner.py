@@ -1,0 +1,229 @@
+"""Writing the true outcome of runs whose shim died, and clearing away what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.shim.recorder import OpenStep, closing, now_text
+from holdfast.journal import (
+    Journal,
+    JournalError,
+    JournalReader,
+    RunFolder,
+    RunLock,
+    is_locked,
+)
+from holdfast.model.classify import classify
+from holdfast.model.evidence import Evidence, Loss, Memory, Place
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import MEBIBYTE
+from holdfast.model.record import USER_CODE_KINDS, Kind
+from holdfast.sandbox import cgroups, kernel, processes
+from holdfast.sandbox.finder import Groups
+
+_KILL_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Remains:
+    """What a run's journal tells about it."""
+
+    launched: JsonObject | None = None
+    ended: bool = False
+    user_code: bool = False
+    peak: float = 0.0
+    place: Place = field(default_factory=Place)
+    result: JsonObject | None = None
+    error: JsonObject | None = None
+    steps: dict[str, tuple[OpenStep, int]] = field(default_factory=dict)
+
+
+def read_remains(journal: Path) -> Remains:
+    """Read a journal for what an outcome needs. JournalDamaged, OSError as the reader."""
+    remains = Remains()
+    with JournalReader(journal) as reader:
+        for record in reader.read():
+            kind = record.kind
+            remains.user_code = remains.user_code or kind in USER_CODE_KINDS
+            if kind == Kind.OUTCOME:
+                remains.ended = True
+            elif kind in _TAKEN:
+                _take(remains, kind, record.json(), record.time_us)
+    return remains
+
+
+_TAKEN = frozenset(
+    {Kind.LAUNCHED, Kind.PHASE, Kind.SAMPLE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT}
+    | {Kind.RUN_ERROR}
+)
+
+
+def _take(remains: Remains, kind: int, body: JsonObject, time_us: int) -> None:
+    step_id = str(body.get("step_id"))
+    if kind == Kind.LAUNCHED:
+        remains.launched = body
+    elif kind == Kind.PHASE:
+        step, operation, name = body.get("step"), body.get("operation"), body.get("name")
+        remains.place = Place(
+            str(body.get("phase")),
+            None if step is None else str(step),
+            operation if isinstance(operation, int) else None,
+            None if name is None else str(name),
+        )
+    elif kind == Kind.SAMPLE:
+        used = body.get("memory_mb")
+        remains.peak = max(remains.peak, used if isinstance(used, (int, float)) else 0.0)
+    elif kind == Kind.STEP_START:
+        remains.steps[step_id] = (OpenStep(step_id, str(body.get("job_id")), 0.0), time_us)
+    elif kind == Kind.STEP_COMPLETE:
+        remains.steps.pop(step_id, None)
+    elif kind == Kind.RESULT:
+        remains.result = {key: body.get(key) for key in ("reason", "error_type", "error_message")}
+    else:
+        remains.error = {key: body.get(key) for key in ("severity", "error_type", "error_message")}
+
+
+def bury(folder: Path) -> bool:
+    """Write the outcome of a run whose shim is gone; False when there is nothing to write.
+
+    Does nothing while a shim holds the run, so it may be called for any folder at any time.
+    """
+    run = RunFolder(folder)
+    if not run.journal.exists():
+        return False
+    try:
+        if not _lost(read_remains(run.journal)):
+            return False  # not even a look at the lock: a shim may be about to take it
+        with RunLock(run.lock):
+            remains = read_remains(run.journal)
+            if remains.launched is None or not _lost(remains):
+                return False
+            _clear(remains.launched)
+            _write(run, remains, remains.launched)
+            run.control_socket.unlink(missing_ok=True)
+            return True
+    except (JournalError, OSError):
+        return False  # a shim lives, or the folder went away; the next sweep looks again
+
+
+def _lost(remains: Remains) -> bool:
+    """Whether a shim had this run and wrote no outcome: lost, if the shim is gone."""
+    return remains.launched is not None and not remains.ended
+
+
+def _clear(launched: JsonObject) -> None:
+    """Make sure that the run's processes are dead, and take away what they used."""
+    same_boot = launched.get("boot") == processes.boot_id()
+    group = launched.get("group")
+    if same_boot:
+        if isinstance(group, str):
+            cgroups.remove_by_name(group)
+        alive = [pid for pid, started in _processes(launched) if processes.is_alive(pid, started)]
+        processes.kill_family(alive, _KILL_SECONDS)
+    scratch = launched.get("scratch")
+    if isinstance(scratch, str) and Path(scratch).parent.name == "scratch":
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _processes(launched: JsonObject) -> list[tuple[int, int | None]]:
+    pids, started = launched.get("pids"), launched.get("started")
+    if not isinstance(pids, dict) or not isinstance(started, dict):
+        return []
+    return [
+        (pid, _int(started.get(name)) or None)
+        for name, pid in pids.items()
+        if isinstance(pid, int)
+    ]
+
+
+def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
+    same_boot = launched.get("boot") == processes.boot_id()
+    peak = round(remains.peak * MEBIBYTE)
+    evidence = Evidence(
+        loss=Loss.SHIM if same_boot else Loss.HOST,
+        memory=Memory(
+            limit=_int(launched.get("memory_limit_mb")) * MEBIBYTE,
+            peak=peak,
+            means=str(launched.get("memory_means")),
+        ),
+        place=remains.place,
+        timeout_ms=_int(launched.get("timeout_ms")),
+        said_result=remains.result,
+        said_error=remains.error,
+        notes={"user_code": remains.user_code},
+    )
+    outcome = classify(evidence)
+    now = time.time_ns() // 1000
+    with Journal.open(run.journal) as journal:
+        for step, began in remains.steps.values():
+            body = closing(step, outcome, max(0, now - began) // 1000, peak)
+            journal.append(Kind.STEP_COMPLETE, _text(body), essential=True)
+        whole: JsonObject = {"timestamp": now_text(), **outcome.to_json()}
+        journal.append(Kind.OUTCOME, _text(whole), essential=True)
+        journal.flush()
+
+
+def clear(config: EngineConfig, groups: Groups) -> None:
+    """Take away groups and scratch folders whose makers are gone."""
+    groups.sweep()
+    for folder in (config.data / "scratch").glob("*"):
+        maker = folder.name.rpartition("-")[2]
+        if maker.isdigit() and processes.start_time(int(maker)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(config: EngineConfig, groups: Groups) -> None:
+    """After a start: bury every run that nobody owns any more.
+
+    Shims that outlived an earlier supervisor are nobody's children: this waits for each of them
+    and buries its run if it ends without an outcome. To be called in a process of its own.
+    """
+    kernel.die_with_parent(signal.SIGKILL)
+    clear(config, groups)
+    survivors: dict[int, Path] = {}
+    for folder in config.journals.iterdir() if config.journals.is_dir() else ():
+        if not bury(folder):
+            handle = _survivor(RunFolder(folder))
+            if handle is not None:
+                survivors[handle] = folder
+    _wait_for(survivors)
+
+
+def _survivor(run: RunFolder) -> int | None:
+    """A handle of the live shim that holds this run; None when there is none."""
+    if not run.lock.exists() or not is_locked(run.lock):
+        return None
+    with suppress(JournalError, OSError):
+        launched = read_remains(run.journal).launched or {}
+        pid, started = _int(launched.get("shim")), _int(launched.get("shim_started"))
+        if pid and processes.is_alive(pid, started):
+            return os.pidfd_open(pid)
+    return None
+
+
+def _wait_for(survivors: dict[int, Path]) -> None:
+    waiting = select.poll()
+    for handle in survivors:
+        waiting.register(handle, select.POLLIN)
+    while survivors:
+        for handle, _ in waiting.poll():
+            waiting.unregister(handle)
+            os.close(handle)
+            bury(survivors.pop(handle))
+
+
+def _int(value: Json) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _text(body: JsonObject) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,0 +1,448 @@
+"""The supervisor: forks a shim per run, keeps the agent alive, buries what died.
+
+    python -m holdfast.engine.supervisor --data DIR --socket PATH [--agent ARGV...]
+
+One thread, standard library only, no network, reads nothing that comes from outside: a
+connection goes to a shim unread. What takes time (writing the outcome of a lost run) is done in
+a child.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import gc
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from holdfast import faults
+from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.host import Host
+from holdfast.engine.loop import Loop
+from holdfast.engine.run import program
+from holdfast.engine.shim import shim
+from holdfast.engine.shim.walls import NODE_FLAGS, look_around
+from holdfast.engine.supervisor import coroner
+from holdfast.sandbox import kernel
+from holdfast.sandbox.levels import Level, missing
+
+#: Seconds before a dead agent is started again: the first, the factor, the most.
+_BACKOFF = (0.2, 2.0, 30.0)
+#: An agent that lived this long is started again without delay.
+_STEADY_SECONDS = 60.0
+_BACKLOG = 256
+#: A standby shim is made this long after a run came, so that the run has the processor first.
+_STANDBY_SECONDS = 0.05
+#: Without standby shims: from the end of the first run until the cache is made. The engine
+#: of a lone run has ended by then.
+_CACHE_SECONDS = 5.0
+#: After this long without a run, one standby shim fewer is kept.
+_CALM_SECONDS = 30.0
+#: A process that could not be started is tried again after this long.
+_AGAIN_SECONDS = 1.0
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: Share of the machine's memory that must be free for a further standby process.
+_SPARE_MEMORY = 0.1
+
+
+class Supervisor:
+    """See the module. `run` returns the exit code."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._loop = Loop()
+        self._host = Host.look(config)
+        # Held ready for the compiler of every run, which is a fork of a fork of this process.
+        importlib.import_module("holdfast.engine.run.compile_process")
+        look_around()
+        require(self._host, config.require)
+        self._listener = listen(config.socket)
+        self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
+        self._folders: dict[int, bytes] = {}
+        self._helpers: set[int] = set()
+        self._delayed = 0  # helpers that could not be started at once
+        self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
+        self._waiting: dict[int, socket.socket] = {}  # standby shims, oldest first
+        self._wanted = min(1, config.standby)
+        self._agent: subprocess.Popen[bytes] | None = None
+        self._agent_since = 0.0
+        self._delay = _BACKOFF[0]
+        self._stopping = 0
+        self._code: int | None = None
+
+    def run(self) -> int:
+        """Serve until a signal, or until the agent ends of itself after one."""
+        signals = _signal_pipe()
+        self._loop.read(signals, lambda: self._signalled(signals))
+        self._listen()
+        self._help(self._tidy)
+        self._start_agent()
+        if self._config.standby:
+            self._make_cache()
+        self._plan_standby()
+        # What is here now is shared with every shim; the collector would touch and so copy it.
+        gc.collect()
+        gc.freeze()
+        while self._code is None:
+            self._loop.turn()
+        for channel in self._waiting.values():
+            channel.close()  # which ends them
+        self._listener.close()
+        self._config.socket.unlink(missing_ok=True)
+        return self._code
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in _NO_ROOM:  # it stays readable: look again when there may be room
+                _report("accept", error)
+                self._loop.read(self._listener.fileno(), None)
+                self._loop.after("accept", _AGAIN_SECONDS, self._listen)
+            return
+        faults.point("supervisor.fork")
+        with connection:
+            if not self._give_to_waiting(connection):
+                connection.setblocking(True)
+                try:
+                    self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
+                except OSError as error:  # who asks for the run asks again
+                    _report("shim", error)
+        self._plan_standby()
+
+    def _listen(self) -> None:
+        self._loop.read(self._listener.fileno(), self._accept)
+
+    def _tidy(self) -> None:
+        """What earlier engines have left; only now, when the socket says that none is alive."""
+        program.forget_others(self._config.program)
+        coroner.sweep(self._config, self._host.groups)
+
+    @property
+    def _own(self) -> tuple[EngineConfig, Host]:
+        return self._config, self._host
+
+    def _fork_shim(self, work: Callable[[int], None]) -> int:
+        """Raises OSError when the system allows no further process."""
+        tell, told = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(tell)
+            os.close(told)
+            raise
+        if pid == 0:
+            os.close(tell)
+            self._become_shim(lambda: work(told))
+        os.close(told)
+        self._shims[pid] = tell
+        return pid
+
+    def _give_to_waiting(self, connection: socket.socket) -> bool:
+        """Hand a connection to a standby shim; False when none waits."""
+        while self._waiting:
+            pid = next(iter(self._waiting))
+            with self._waiting.pop(pid) as channel, suppress(OSError):
+                socket.send_fds(channel, [b"run"], [connection.fileno()])
+                return True
+        if self._config.standby:
+            # Runs come faster than they are prepared for: keep more of them ready.
+            self._wanted = min(self._wanted + 1, self._config.standby)
+        return False
+
+    def _plan_standby(self) -> None:
+        """See to the number of standby shims soon: the run that has come goes first."""
+        if self._config.standby and not self._stopping:
+            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
+            self._loop.after("calm", _CALM_SECONDS, self._calm)
+
+    def _make_standby(self) -> None:
+        if len(self._waiting) >= self._wanted or self._stopping or self._cache_maker:
+            return
+        if _available_share() > _SPARE_MEMORY:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+
+                def work(told: int) -> None:
+                    ours.close()
+                    shim.serve_standby(*self._own, theirs, told)
+
+                try:
+                    self._waiting[self._fork_shim(work)] = ours
+                except OSError as error:
+                    ours.close()
+                    _report("standby", error)
+                    self._loop.after("standby", _CALM_SECONDS, self._make_standby)
+                    return
+        if len(self._waiting) < self._wanted:
+            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
+
+    def _make_cache(self) -> None:
+        """Once, where there is none; standby shims wait for it."""
+        if self._cache_maker is None:
+            self._cache_maker = 0
+            if not program.cached(self._config.program):
+                self._cache_maker = self._help(
+                    lambda: program.make_cache(self._config, NODE_FLAGS)
+                )
+
+    def _calm(self) -> None:
+        """Nothing came for a while: fewer need to wait."""
+        self._wanted = max(min(1, self._config.standby), self._wanted - 1)
+        while len(self._waiting) > self._wanted:
+            self._waiting.pop(next(iter(self._waiting))).close()
+        self._loop.after("calm", _CALM_SECONDS, self._calm)
+
+    def _become_shim(self, work: Callable[[], None]) -> NoReturn:
+        code = 70
+        try:
+            self._forget_parent()
+            os.setsid()
+            work()
+            code = 0
+        except BaseException as error:
+            with suppress(Exception):
+                sys.stderr.write(f"shim failed: {type(error).__name__}: {error}\n")
+                sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def _forget_parent(self) -> None:
+        """In a child: let go of what is the supervisor's."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A signal to the whole group must not take the runs along.
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        self._listener.close()
+        for tell in self._shims.values():
+            os.close(tell)
+        for channel in self._waiting.values():
+            channel.close()
+
+    def _help(self, work: Callable[[], object]) -> int:
+        """Do something slow in a child; returns its process id, 0 if there can be none yet."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _report("helper", error)
+            self._delayed += 1
+            self._loop.after(f"helper {self._delayed}", _AGAIN_SECONDS, lambda: self._help(work))
+            return 0
+        if pid:
+            self._helpers.add(pid)
+            return pid
+        code = 70
+        try:
+            self._forget_parent()
+            work()
+            code = 0
+        except BaseException as error:
+            with suppress(Exception):
+                sys.stderr.write(f"helper failed: {type(error).__name__}: {error}\n")
+        finally:
+            os._exit(code)
+
+    def _signalled(self, pipe: int) -> None:
+        for number in os.read(pipe, 512):
+            if number == signal.SIGCHLD:
+                self._reap()
+            elif number in (signal.SIGTERM, signal.SIGINT):
+                self._stop()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            faults.point("supervisor.reap")
+            if self._agent is not None and pid == self._agent.pid:
+                self._agent_ended(os.waitstatus_to_exitcode(status))
+            elif pid in self._shims:
+                self._shim_ended(pid, clean=status == 0)
+            else:
+                self._helpers.discard(pid)
+                if pid == self._cache_maker:
+                    self._cache_maker = 0
+                    self._plan_standby()
+
+    def _shim_ended(self, pid: int, *, clean: bool) -> None:
+        tell = self._shims.pop(pid)
+        waiting = self._waiting.pop(pid, None)
+        if waiting is not None:  # it died before there was a run for it
+            waiting.close()
+            self._loop.after("standby", _CALM_SECONDS, self._make_standby)
+        folder = os.read(tell, 4096).decode().strip()
+        os.close(tell)
+        if self._cache_maker is None and not self._loop.has("cache"):
+            self._loop.after("cache", _CACHE_SECONDS, self._make_cache)
+        if not clean:
+            self._help(lambda: self._bury(folder))
+
+    def _bury(self, folder: str) -> None:
+        if folder:
+            coroner.bury(Path(folder))
+        coroner.clear(self._config, self._host.groups)
+
+    def _start_agent(self) -> None:
+        if not self._config.agent:
+            return
+        self._agent_since = time.monotonic()
+        environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
+        try:
+            self._agent = subprocess.Popen(
+                self._config.agent,
+                env=environment,
+                preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - this process has one thread
+            )
+        except OSError as error:
+            _report("agent", error)
+            self._loop.after("agent", _AGAIN_SECONDS, self._start_agent)
+
+    def _agent_ended(self, code: int) -> None:
+        if self._agent is not None:
+            self._agent.returncode = code  # it was reaped here, not by the module
+            self._agent = None
+        if self._stopping:
+            self._code = code if code >= 0 else 128 - code
+            return
+        if time.monotonic() - self._agent_since > _STEADY_SECONDS:
+            self._delay = _BACKOFF[0]
+        sys.stderr.write(f"agent.ended code={code} restart_in={self._delay:g}s\n")
+        self._loop.after("agent", self._delay, self._start_agent)
+        self._delay = min(self._delay * _BACKOFF[1], _BACKOFF[2])
+
+    def _stop(self) -> None:
+        """First signal: the agent drains. Second: it is told to hurry. Third: it is killed."""
+        self._stopping += 1
+        self._loop.at("agent", None)
+        if self._agent is None:
+            self._code = 0
+        elif self._stopping > 2:
+            self._agent.kill()
+        else:
+            self._agent.terminate()
+
+
+def _report(what: str, error: OSError) -> None:
+    """The system is full, which passes: to end now would take the agent, and all runs, along."""
+    with suppress(OSError):
+        sys.stderr.write(f"process.not_started what={what} why={error.strerror!r}\n")
+
+
+def _available_share() -> float:
+    """Share of the machine's memory that could be had now; 1 where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        return fields["MemAvailable"] / fields["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return 1.0
+
+
+def require(host: Host, name: str | None) -> None:
+    """Raises EngineError when this host's isolation is below the level of this name."""
+    if name is None:
+        return
+    if name.upper() not in Level.__members__:
+        message = f"There is no isolation level {name!r}."
+        raise EngineError(message, fix="Use none, basic, strong or full.")
+    lacking = missing(host.grants, host.groups.means, Level[name.upper()])
+    if lacking:
+        message = f"This machine does not offer the isolation level {name}: {', '.join(lacking)}."
+        raise EngineError(message, fix="`holdfast doctor` says how to get what is missing.")
+
+
+def _die_with_supervisor() -> None:
+    """The next supervisor starts an agent of its own; two would fight over the journals."""
+    kernel.die_with_parent(signal.SIGKILL)
+
+
+def listen(path: Path) -> socket.socket:
+    """The supervisor's socket, for this user only. Raises EngineError."""
+    if len(os.fsencode(path)) > 100:
+        message = f"The path of the engine's socket is too long for the kernel: {path}"
+        raise EngineError(message, fix="Choose a data folder with a shorter path.")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.connect(str(path))
+            message = f"Another engine serves {path}."
+            raise EngineError(message, fix="End it, or choose another data folder.")
+        path.unlink(missing_ok=True)
+        with _private_files():
+            listener.bind(str(path))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        message = f"The engine's socket {path} cannot be made: {error.strerror}"
+        raise EngineError(message, fix="Choose a data folder that can be written to.") from error
+    listener.setblocking(False)
+    return listener
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    old = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
+def _signal_pipe() -> int:
+    """A descriptor on which every signal of interest arrives as one byte."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def prepare_folders(config: EngineConfig) -> None:
+    """Make the folders of a data folder, for this user only. Raises EngineError."""
+    try:
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (config.journals, config.data / "scratch"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        message = f"The data folder {config.data} cannot be used: {error.strerror}"
+        fix = "Choose one that this user may write to."
+        raise EngineError(message, fix=fix) from error
+
+
+def main(config: EngineConfig) -> int:
+    """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
+    prepare_folders(config)
+    config = replace(config, program=program.install(config))
+    return Supervisor(config).run()
+
+
+def arguments() -> EngineConfig:
+    """The configuration of the command line. Exits with 2 where it is wrong."""
+    parser = argparse.ArgumentParser(prog="holdfast-supervisor", description=__doc__)
+    parser.add_argument("--config", help="everything below as one JSON text")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--socket", type=Path)
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--agent", nargs=argparse.REMAINDER, default=[])
+    given = parser.parse_args()
+    if given.config:
+        return EngineConfig.from_json(given.config)
+    if given.data is None:
+        parser.error("--data is needed")
+    path = given.socket or given.data / "engine.sock"
+    return EngineConfig(given.data, path, agent=tuple(given.agent), store=given.store)

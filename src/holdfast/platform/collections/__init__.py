@@ -1,0 +1,1 @@
+"""Collections: items, patterns, and their routes."""

@@ -1,0 +1,242 @@
+"""The Collections API, version 1 and 2 (`docs/spec/platform.md` 6.1, 6.2).
+
+The bearer is a run's token, good for the collections of the run's project while the run is under
+way, or the admin token.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from holdfast.model.outcome import RunState
+from holdfast.platform import strict
+from holdfast.platform.access.guard import has_token
+from holdfast.platform.api.shape import BadFilter
+from holdfast.platform.clock import iso
+from holdfast.platform.collections import items as store
+from holdfast.platform.service import Platform
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.runs import find_run
+from holdfast.protocol.tokens import TokenError, verify_run_token
+
+#: Items read from the database at a time.
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request that may go on: which collection, and the key if one is named."""
+
+    platform: Platform
+    collection_id: str
+    key: str | None
+
+
+class _Denied(Exception):  # noqa: N818 - said of the request
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.response = JSONResponse({"error": text}, status)
+
+
+_Endpoint = Callable[[Request, _Call], Awaitable[Response]]
+
+
+def collection_routes() -> list[BaseRoute]:
+    """Routes under `/collections`."""
+    return [Route("/collections/{path:path}", _dispatch, methods=["GET", "PUT", "POST", "DELETE"])]
+
+
+async def _dispatch(request: Request) -> Response:
+    try:
+        call = await _call(request)
+        endpoint = _endpoint(request.method, call)
+        return await endpoint(request, call)
+    except _Denied as denied:
+        return denied.response
+    except store.AmbiguousError as error:
+        return JSONResponse({"error": error.message}, 409)
+    except BadFilter as error:
+        return JSONResponse({"error": error.message}, 400)
+
+
+def _endpoint(method: str, call: _Call) -> _Endpoint:
+    one = call.key is not None
+    if method == "GET":
+        return _get if one else _list
+    if method == "DELETE":
+        return _delete_one if one else _delete_many
+    if method == "PUT" and one:
+        return _put_one
+    if method == "POST" and not one:
+        return _put_many
+    raise _Denied(405, "Method not allowed")
+
+
+async def _call(request: Request) -> _Call:
+    """Who asks, for what. Raises _Denied."""
+    platform: Platform = request.app.state.platform
+    project_id = await _project(request, platform)
+    version = request.headers.get("x-api-version", "1")
+    parts = request.path_params["path"].split("/")
+    if version == "2":
+        asked, parts = parts[0], parts[1:]
+    elif version == "1":
+        asked = request.query_params.get("project_id")
+    else:
+        raise _Denied(400, f"Unknown API version {version!r}")
+    if not parts or not parts[0]:
+        raise _Denied(404, "Not Found")
+    if project_id is not None and asked not in {None, project_id}:
+        raise _Denied(403, "Forbidden")
+    wanted = project_id or asked
+    found = await platform.database.read(lambda c: store.find_collection(c, parts[0], wanted))
+    if found is None:
+        raise _Denied(404, "Not Found")
+    return _Call(platform, found, "/".join(parts[1:]) or None)
+
+
+async def _project(request: Request, platform: Platform) -> str | None:
+    """The project that the bearer may use; None: all of them. Raises _Denied."""
+    if has_token(request, platform.keys):
+        return None
+    token = request.headers.get("authorization", "").partition(" ")[2].strip()
+    try:
+        verified = verify_run_token(token, platform.keys.run_public, time.time())
+    except TokenError as error:
+        raise _Denied(401, "Unauthorized") from error
+    run = await platform.database.read(lambda c: find_run(c, verified.run_id))
+    if run is None or run.claim_id != verified.claims.get("claim_id"):
+        raise _Denied(401, "Unauthorized")
+    if RunState(run.state).final and run.state != RunState.LOST.value:
+        raise _Denied(401, "Unauthorized: the run has ended")
+    return str(run.project_id)
+
+
+def _item(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "value": row.value,
+        "created": iso(row.inserted_at),
+        "updated": iso(row.updated_at),
+    }
+
+
+async def _get(_request: Request, call: _Call) -> Response:
+    key = call.key or ""
+    row = await call.platform.database.read(lambda c: store.get_item(c, call.collection_id, key))
+    return Response(status_code=204) if row is None else JSONResponse(_item(row))
+
+
+async def _list(request: Request, call: _Call) -> Response:
+    """A page, sent as it is read: `{"items": […], "cursor": text or null}`."""
+    chosen = store.selection(request.query_params)
+    return StreamingResponse(_stream(call, chosen), media_type="application/json")
+
+
+async def _stream(call: _Call, chosen: store.Selection) -> AsyncIterator[str]:
+    yield '{"items":['
+    left, cursor, first = chosen.limit, None, True
+    while left > 0:
+        count = min(left, _CHUNK)
+        # one more than wanted tells whether there is more
+        read = partial(_page, call=call, chosen=chosen, count=count + 1)
+        rows = await call.platform.database.read(read)
+        more, rows = len(rows) > count, rows[:count]
+        text = ",".join(json.dumps(_item(row), ensure_ascii=False) for row in rows)
+        if text:
+            yield text if first else f",{text}"
+            first = False
+        left -= len(rows)
+        if not more:
+            cursor = None
+            break
+        cursor = store.cursor_of(rows[-1])
+        chosen = replace(chosen, after=rows[-1].id)
+    yield f'],"cursor":{json.dumps(cursor)}}}'
+
+
+def _page(
+    connection: Connection, call: _Call, chosen: store.Selection, count: int
+) -> list[Row[Any]]:
+    return store.page(connection, call.collection_id, chosen, count)
+
+
+async def _put_one(request: Request, call: _Call) -> Response:
+    body = await _body(request, call)
+    value = body.get("value")
+    if value is None:
+        return JSONResponse({"upserted": 0, "error": "value is missing"}, 422)
+    if not isinstance(value, str):
+        return JSONResponse({"upserted": 0, "error": "Format error"}, 422)
+    return await _put(call, [(call.key or "", value)])
+
+
+async def _put_many(request: Request, call: _Call) -> Response:
+    items = (await _body(request, call)).get("items")
+    if not isinstance(items, list):
+        return JSONResponse({"upserted": 0, "error": "items are missing"}, 422)
+    pairs = []
+    for item in items:
+        key, value = (
+            (item.get("key"), item.get("value")) if isinstance(item, dict) else (None, None)
+        )
+        if not isinstance(key, str) or not key or not isinstance(value, str):
+            return JSONResponse({"upserted": 0, "error": "Format error"}, 422)
+        pairs.append((key, value))
+    return await _put(call, pairs)
+
+
+async def _put(call: _Call, pairs: list[tuple[str, str]]) -> Response:
+    try:
+        count = await call.platform.database.write(
+            lambda tx: store.put_items(tx, call.collection_id, pairs)
+        )
+    except store.CollectionError as error:
+        return JSONResponse({"upserted": 0, "error": error.message}, 422)
+    return JSONResponse({"upserted": count, "error": None})
+
+
+async def _delete_one(_request: Request, call: _Call) -> Response:
+    condition = t.collection_items.c.key == call.key
+    count = await call.platform.database.write(
+        lambda tx: store.delete_items(tx, call.collection_id, [condition])
+    )
+    error = None if count else "Item Not Found"
+    return JSONResponse({"key": call.key, "deleted": count, "error": error})
+
+
+async def _delete_many(request: Request, call: _Call) -> Response:
+    """What the filters choose; all of the collection without any."""
+    chosen = store.selection(request.query_params)
+    count = await call.platform.database.write(
+        lambda tx: store.delete_items(tx, call.collection_id, chosen.conditions)
+    )
+    key = request.query_params.get("key")
+    return JSONResponse({"key": key, "deleted": count, "error": None})
+
+
+async def _body(request: Request, call: _Call) -> dict[str, Any]:
+    """The JSON object of a request, of a bounded size. Raises _Denied."""
+    limit, parts, size = call.platform.settings.payload_bytes, [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise _Denied(413, f"The body is larger than {call.platform.settings.payload_mb:g} MB")
+        parts.append(part)
+    try:
+        value = strict.loads(b"".join(parts))
+    except ValueError as error:
+        raise _Denied(400, "The body is not JSON") from error
+    if not isinstance(value, dict):
+        raise _Denied(422, "The body must be an object")
+    return value

@@ -1,0 +1,1 @@
+"""What starts runs: webhook, cron, and people's actions."""

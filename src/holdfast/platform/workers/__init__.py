@@ -1,0 +1,1 @@
+"""The workers' side: socket, channels, queue, claims, janitor."""

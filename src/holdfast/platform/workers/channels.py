@@ -1,0 +1,241 @@
+"""A worker's two channels: `worker:queue` and `run:<id>` (`docs/spec/platform.md` 4.3, 4.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.scrubber import Scrubber
+from holdfast.platform.service import Platform
+from holdfast.platform.store import credentials, dataclips
+from holdfast.platform.store.database import Transaction, Write
+from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.steps import message_text, plain
+from holdfast.platform.workers import claims, events
+from holdfast.platform.workers.events import Refused, Sender
+from holdfast.platform.workers.plan import plan_of
+from holdfast.platform.workers.queue import Claimed, claim
+from holdfast.platform.workers.registry import WorkerConnection, record_connected
+from holdfast.protocol import messages as m
+from holdfast.protocol.frames import Payload
+from holdfast.protocol.messages import InvalidPayload
+from holdfast.protocol.tokens import TokenError, expiry_of, sign_run_token, verify_run_token
+
+logger = logging.getLogger("holdfast.platform")
+
+UNAUTHORIZED, NOT_FOUND = "unauthorized", "not_found"
+
+
+#: How to read an event, and what it does.
+_WRITES: dict[str, tuple[Callable[[Payload], Any], Callable[[Transaction, Sender, Any], Json]]] = {
+    m.RUN_START: (m.RunStart.from_payload, events.run_start),
+    m.STEP_START: (m.StepStart.from_payload, events.step_start),
+    m.STEP_COMPLETE: (m.StepComplete.from_payload, events.step_complete),
+    m.RUN_COMPLETE: (m.RunComplete.from_payload, events.run_complete),
+}
+
+
+class JoinRefused(Exception):  # noqa: N818 - states a fact
+    """The channel may not be joined; the argument is the reason for the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to an event. `document`: it goes out as a binary frame instead."""
+
+    status: str
+    response: Json = None
+    document: bytes | None = None
+
+
+@dataclass(slots=True)
+class QueueChannel:
+    """`worker:queue`: claims."""
+
+    platform: Platform
+    worker: WorkerConnection
+
+    async def join(self, payload: Payload) -> JsonObject:
+        try:
+            asked = m.QueueJoin.from_payload(payload)
+        except InvalidPayload as error:
+            raise JoinRefused(UNAUTHORIZED) from error
+        self.worker.capacity, self.worker.queues = asked.capacity, asked.queues
+        self.worker.joined = True
+        await self.platform.database.write(lambda tx: record_connected(tx, self.worker))
+        return {}
+
+    async def handle(self, event: str, payload: Payload) -> Answer:
+        if event != m.CLAIM:
+            return Answer("error", {"reason": "unknown event"})
+        try:
+            asked = m.Claim.from_payload(payload)
+        except InvalidPayload as error:
+            return Answer("error", error.response)
+        if asked.worker_name:
+            self.worker.name = plain(asked.worker_name)[:255]
+            asked = replace(asked, worker_name=self.worker.name)
+        settings = self.platform.settings
+        taken = await self.platform.database.write(
+            lambda tx: claim(tx, asked, self.worker.worker_id, settings)
+        )
+        self.worker.unjoined |= {one.run_id: one.claim_id for one in taken}
+        runs: list[Json] = [
+            m.ClaimedRun(one.run_id, self._token(one)).to_payload() for one in taken
+        ]
+        return Answer("ok", {"runs": runs})
+
+    def _token(self, claimed: Claimed) -> str:
+        return sign_run_token(
+            self.platform.keys.run_private,
+            claimed.run_id,
+            not_before=claimed.not_before,
+            expires_at=claimed.expires_at,
+            extra={"claim_id": claimed.claim_id},
+        )
+
+    def leave(self) -> None:
+        self.worker.joined = False
+
+
+@dataclass(slots=True)
+class RunChannel:
+    """`run:<id>`: everything about one run. Knows nothing that a rejoin would not find again."""
+
+    platform: Platform
+    worker: WorkerConnection
+    run_id: str
+    claim_id: str = ""
+    scrubber: Scrubber = field(default_factory=Scrubber)
+
+    async def join(self, payload: Payload) -> JsonObject:
+        """Check token and claim. Raises JoinRefused."""
+        token = payload.get("token") if isinstance(payload, dict) else None
+        try:
+            self.claim_id = self._claim_id(token if isinstance(token, str) else "")
+        except TokenError as error:
+            logger.warning("join.refused run=%s reason=%s", self.run_id, error.message)
+            raise JoinRefused(UNAUTHORIZED) from error
+        database = self.platform.database
+        if await database.read(lambda c: find_run(c, self.run_id)) is None:
+            raise JoinRefused(NOT_FOUND)
+        joined = await database.write(lambda tx: claims.join_claim(tx, self.run_id, self.claim_id))
+        if not joined:
+            logger.warning("join.refused run=%s reason=claim is void", self.run_id)
+            raise JoinRefused(UNAUTHORIZED)
+        self.scrubber = await self._scrubber()
+        self.worker.unjoined.pop(self.run_id, None)
+        self.worker.runs.add(self.run_id)
+        window = self.platform.settings.window
+        return m.Extension(window, batch_logs=True, idempotent=True, postmortem=True).to_payload()
+
+    def _claim_id(self, token: str) -> str:
+        """Authority is the claim, not the clock: an old token of a live claim is good (4.2)."""
+        at = min(time.time(), expiry_of(token) or time.time())
+        verified = verify_run_token(token, self.platform.keys.run_public, at, run_id=self.run_id)
+        return str(verified.claims.get("claim_id"))
+
+    async def _scrubber(self) -> Scrubber:
+        """Of the run, not of the socket: rebuilt from what the run has fetched before."""
+        known = self.platform.scrubbers.get(self.run_id)
+        if known is None:
+            keys = self.platform.keys
+            seen = await self.platform.database.read(
+                lambda c: credentials.bodies_seen(c, keys, self.run_id)
+            )
+            known = self.platform.scrubbers.setdefault(self.run_id, Scrubber(seen))
+        return known
+
+    def leave(self) -> None:
+        self.worker.runs.discard(self.run_id)
+        if not self.platform.workers.has_channel(self.run_id):
+            self.platform.scrubbers.pop(self.run_id, None)
+
+    async def handle(self, event: str, payload: Payload) -> Answer:
+        """The reply to one event. Writes are queued before this first waits, so order holds."""
+        try:
+            if (work := self._write(event, payload)) is not None:
+                return Answer("ok", await _done(self.platform.database.submit(work)))
+            return await self._fetch(event, payload)
+        except InvalidPayload as error:
+            return await self._refused(event, error.response, str(error))
+        except Refused as error:
+            return await self._refused(event, error.response, error.message)
+
+    async def _refused(self, event: str, response: JsonObject, text: str) -> Answer:
+        logger.warning("event.refused run=%s event=%s error=%s", self.run_id, event, text)
+        if event in events.KEY_EVENTS:
+            sender = self._sender()
+            await self.platform.database.write(lambda tx: events.refuse(tx, sender, event, text))
+        return Answer("error", response)
+
+    def _sender(self) -> Sender:
+        return Sender(self.run_id, self.claim_id, self.scrubber.clean)
+
+    def _write(self, event: str, payload: Payload) -> Write[Json] | None:
+        """The write an event asks for. Raises InvalidPayload."""
+        sender = self._sender()
+        if event in {m.RUN_LOG, m.RUN_BATCH_LOGS}:
+            alone = event == m.RUN_LOG
+            lines = [m.LogLine.from_line(payload)] if alone else m.batch_lines(payload)
+            cleaned = [(one, self.scrubber.clean(message_text(one.message))) for one in lines]
+            return lambda tx: events.log(tx, sender, cleaned)
+        if (pair := _WRITES.get(event)) is None:
+            return None
+        read, apply = pair
+        value = read(payload)
+        return lambda tx: apply(tx, sender, value)
+
+    async def _fetch(self, event: str, payload: Payload) -> Answer:
+        database = self.platform.database
+        match event:
+            case m.FETCH_PLAN:
+                return Answer("ok", await database.read(lambda c: plan_of(c, self.run_id)))
+            case m.FETCH_DATACLIP:
+                return Answer("ok", document=await database.read(self._dataclip))
+            case m.FETCH_CREDENTIAL:
+                return await self._credential(payload)
+        return Answer("error", {"reason": "unknown event"})
+
+    def _dataclip(self, connection: Any) -> bytes:
+        """Always the run's own input, whatever id was asked for (4.4)."""
+        run = find_run(connection, self.run_id)
+        text = dataclips.state_text(connection, run.dataclip_id if run else None)
+        return text.encode("utf-8", "replace")
+
+    async def _credential(self, payload: Payload) -> Answer:
+        asked = payload.get("id") if isinstance(payload, dict) else None
+        if not isinstance(asked, str) or not asked:
+            return Answer("error", {"errors": {"id": [m.BLANK]}})
+        keys, database = self.platform.keys, self.platform.database
+        try:
+            body = await database.read(
+                lambda c: credentials.credential_for_run(c, keys, self.run_id, asked)
+            )
+        except credentials.CredentialError as error:
+            return Answer("error", {"errors": {"id": [error.message]}})
+        self.scrubber.add(body)
+        await database.write(lambda tx: events.remember_credential(tx, self.run_id, asked))
+        return Answer("ok", body)
+
+
+Channel = QueueChannel | RunChannel
+
+
+def channel_for(platform: Platform, worker: WorkerConnection, topic: str) -> Channel | None:
+    """The channel of a topic, or None if there is no such topic."""
+    if topic == m.WORKER_QUEUE:
+        return QueueChannel(platform, worker)
+    if topic.startswith(m.RUN_TOPIC):
+        return RunChannel(platform, worker, topic.removeprefix(m.RUN_TOPIC))
+    return None
+
+
+async def _done(future: Future[Any]) -> Any:
+    return await asyncio.shield(asyncio.wrap_future(future))

@@ -1,0 +1,119 @@
+"""Three detectors for runs that nobody tells about, and closing of left-over steps (3.3, 3.6).
+
+1. *not joined*: the claim's deadline has passed: back to the queue.
+2. *no news*: the worker is not connected, the run's channel neither, and nothing has come for
+   the silence limit: given up.
+3. *over time*: timeout and grace have passed since the start. While the run's channel is joined
+   its worker is believed for as long again: it has its own clock and delivers late after an
+   outage; without a channel there is nothing to wait for.
+
+After a start of the platform every active run gets a fresh silence window, so that workers have
+time to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from holdfast.model.outcome import RunState
+from holdfast.platform.clock import SECOND, now
+from holdfast.platform.service import Platform
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.runs import find_run
+from holdfast.platform.workers.claims import give_up, return_claim
+
+logger = logging.getLogger("holdfast.platform")
+
+
+async def janitor(platform: Platform) -> None:
+    """Look every few seconds, for ever."""
+    while True:
+        await asyncio.sleep(platform.settings.janitor_seconds)
+        await sweep(platform)
+
+
+async def sweep(platform: Platform) -> None:
+    """One look. An error with one run does not keep the others waiting."""
+    at = now()
+    for run in await platform.database.read(_unfinished):
+        try:
+            await _look_at(platform, run, at)
+        except Exception:
+            logger.exception("janitor.failed run=%s", run.id)
+    grace = int(platform.settings.grace_seconds * SECOND)
+    await platform.database.write(lambda tx: close_left_over_steps(tx, grace))
+
+
+def _unfinished(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(*t.LISTED_RUN).where(t.UNDER_WAY)))
+
+
+async def _look_at(platform: Platform, run: Row[Any], at: int) -> None:
+    if run.joined_at is None and (run.claim_expires_at or 0) < at:
+        back = partial(
+            return_claim, run_id=run.id, claim_id=run.claim_id, why="its channel was not joined"
+        )
+        if await platform.database.write(back):
+            logger.warning("claim.returned run=%s worker=%s", run.id, run.worker_id)
+        return
+    if (detector := verdict(platform, run, at)) is None:
+        return
+    connected = platform.workers.is_connected(run.worker_id)
+
+    def end(tx: Transaction) -> bool:
+        fresh = find_run(tx.connection, run.id)
+        if fresh is None or (fresh.state, fresh.last_event_at) != (run.state, run.last_event_at):
+            return False  # news came in between
+        return give_up(tx, fresh, detector, worker_connected=connected)
+
+    if await platform.database.write(end):
+        logger.warning(
+            "run.given_up run=%s detector=%s worker=%s", run.id, detector, run.worker_id
+        )
+
+
+def verdict(platform: Platform, run: Row[Any], at: int) -> str | None:
+    """Which detector gives a joined run up, if one does."""
+    settings, workers = platform.settings, platform.workers
+    channel = workers.has_channel(run.id)
+    heard = max(run.last_event_at or 0, platform.started_at)
+    silent = at - heard > settings.silence_seconds * SECOND
+    if silent and not channel and not workers.is_connected(run.worker_id):
+        return "no news"
+    limit = json.loads(run.options)["run_timeout_ms"] * 1000
+    allowed = limit * (2 if channel else 1) + int(settings.grace_seconds * SECOND)
+    began = run.started_at or run.claimed_at or at
+    if at - began > allowed and (
+        channel or at - platform.started_at > settings.grace_seconds * SECOND
+    ):
+        return "over time"
+    return None
+
+
+def close_left_over_steps(tx: Transaction, grace: int) -> int:
+    """Steps that never ended although their run did (lightning#2416)."""
+    r, s, rs = t.runs.c, t.steps.c, t.run_steps.c
+    open_steps = list(
+        tx.connection.execute(
+            select(s.id, rs.run_id)
+            .join(t.run_steps, rs.step_id == s.id)
+            .join(t.runs, r.id == rs.run_id)
+            .where(s.exit_reason.is_(None), r.finished_at < tx.now - grace)
+            .limit(500)
+        )
+    )
+    for row in open_steps:
+        tx.connection.execute(
+            update(t.steps)
+            .where(s.id == row.id, s.exit_reason.is_(None))
+            .values(exit_reason=RunState.LOST.value, finished_at=tx.now)
+        )
+        tx.notify(f"run:{row.run_id}", "step", step_id=row.id)
+    return len(open_steps)

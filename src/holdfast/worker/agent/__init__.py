@@ -1,0 +1,1 @@
+"""The agent: claims, adoption after a start, drain, health."""

@@ -1,0 +1,464 @@
+"""The agent: the only process of a worker with network. Holds no truth; the journals do.
+
+    python -m holdfast.worker.agent     (the supervisor starts it; all else: the environment)
+
+Killed at any instant, its successor goes on from the journals. Exit codes after SIGTERM: 0 all
+runs ended and delivered; 3 runs were ended at the deadline; 4 something is still undelivered and
+will be delivered by the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast import faults
+from holdfast.adaptors.location import default_store_root
+from holdfast.adaptors.store import Store
+from holdfast.engine.client import Engine
+from holdfast.journal import DeliveryState, JournalLocked, RunLock, sync_folder
+from holdfast.model.errors import HoldfastError
+from holdfast.paths import absolute
+from holdfast.protocol.frames import Payload, Reply
+from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
+from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
+from holdfast.sandbox import kernel
+from holdfast.worker import log
+from holdfast.worker.agent.claims import Claimer
+from holdfast.worker.agent.health import Health, Status
+from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
+from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.run.run import Run, RunServices, Stage
+from holdfast.worker.run_folders import FoundRun, RunFolders, Unread, remove
+from holdfast.worker.vault import Vault
+from holdfast.worker.workloops import Workloop
+
+#: Below this much free disk no run is claimed.
+MIN_FREE_BYTES = 256 * 1024 * 1024
+#: After a claim that could not be journaled there are none for so long.
+DISK_PAUSE_SECONDS = 30.0
+#: Pauses between attempts to journal a claim; a disk that fails for longer loses it.
+_DISK_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+#: Runs that have ended and are not delivered, per slot, before claiming stops.
+BACKLOG_PER_SLOT = 4
+#: After the deadline of a drain: least and most time to deliver what was ended, seconds.
+LAST_DELIVERY_SECONDS = (10.0, 30.0)
+_PRUNE_SECONDS = 600.0
+_AGAIN_SECONDS = (1.0, 60.0)
+
+DRAINED, ENDED_AT_DEADLINE, UNDELIVERED = 0, 3, 4
+
+
+class Agent:
+    """See the module."""
+
+    def __init__(self, config: WorkerConfig, engine: Engine, run_folders: RunFolders) -> None:
+        self.config = config
+        self.run_folders = run_folders
+        self.worker_id = f"holdfast-{secrets.token_hex(4)}"
+        self.connection = Connection(
+            config.lightning_url, self._worker_token, name=config.platform
+        )
+        store_root = config.repo_dir or default_store_root({}, config.data)
+        self.services = RunServices(
+            config, self.connection, engine, Store(store_root, monorepo=config.monorepo_dir),
+            run_folders, asyncio.Semaphore(config.slots), lambda: time.time_ns() // 1000,
+            self._changed,
+        )  # fmt: skip
+        self.loops = config.workloops
+        self.runs: dict[str, Run] = {}
+        self.done: dict[DeliveryState, int] = dict.fromkeys(DeliveryState, 0)
+        self.draining = False
+        self._disk_bad_until = float("-inf")
+        self._opening: dict[str, str] = {}  # run -> token: claimed, not yet on disk
+        self.port = 0
+        self._key = public_key(config.public_key) if config.public_key else None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._claimers: list[Claimer] = []
+        self._hurry = asyncio.Event()
+        self._background: list[asyncio.Task[None]] = []
+        self._health = Health(self.status, self.claim_now)
+
+    async def run(self) -> int:
+        """Work until a signal, then drain. Returns the exit code."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, stop)
+        self.port = await self._health.start(self.config.host, self.config.port)
+        log.info("worker.started", id=self.worker_id, slots=self.config.slots, port=self.port)
+        queue = self._join_queue()
+        await self._adopt()
+        self._background = [
+            asyncio.create_task(self.connection.run()),
+            asyncio.create_task(self._prune()),
+        ]
+        if self.config.loop:
+            self._background += [asyncio.create_task(c.run()) for c in self._claimers]
+        await stop.wait()
+        code = await self._drain(queue)
+        log.info("worker.ended", code=code)
+        return code
+
+    # Claims
+
+    def _join_queue(self) -> Channel:
+        queues = {loop.key: loop.slots for loop in self.loops}
+        payload = QueueJoin(self.config.slots, queues).to_payload()
+        queue = self.connection.join(WORKER_QUEUE, payload, timeout=self.config.message_seconds)
+        # A slot does not wait for an answer longer than any event does; a late one counts too.
+        patience = min(self.config.claim_seconds, self.config.message_seconds)
+        self._claimers = [
+            Claimer(
+                loop, queue, self.config.name, self.config.backoff, patience,
+                self.take, self.blocked,
+            )
+            for loop in self.loops
+        ]  # fmt: skip
+        queue.on_change = self._queue_changed
+        queue.on_push = self._pushed
+        queue.on_late = self._late
+        return queue
+
+    def _pushed(self, event: str, _payload: Payload) -> None:
+        if event == WORK_AVAILABLE and self.config.loop:
+            for claimer in self._claimers:
+                if claimer.loop.free and self.blocked() is None:
+                    self._start(self._claim(claimer))
+
+    async def _claim(self, claimer: Claimer) -> None:
+        await claimer.claim()
+
+    def _late(self, reply: Reply) -> None:
+        """A claim was answered after its time: what it brings is ours all the same."""
+        self._claimers[0].accept(reply)
+
+    async def claim_now(self) -> bool:
+        """POST /claim: one claim on every workloop with room; whether any run came."""
+        if self.blocked() is not None:
+            return False
+        found = await asyncio.gather(*(claimer.claim() for claimer in self._claimers))
+        return any(found)
+
+    def blocked(self) -> str | None:
+        """Why nothing may be claimed now; None if it may."""
+        if self.draining:
+            return "draining"
+        undelivered = sum(run.stage is Stage.DELIVERING for run in self.runs.values())
+        if undelivered >= BACKLOG_PER_SLOT * self.config.slots:
+            return "too many runs wait for their delivery"
+        if self.connection.now() < self._disk_bad_until:
+            return "the disk could not be written to"
+        return disk_problem(self.run_folders.journals)
+
+    def take(self, claimed: ClaimedRun, loop: Workloop) -> None:
+        """A run was given to us."""
+        faults.point("agent.claimed")
+        log.info("run.claimed", run=claimed.id, loop=loop.key)
+        known = self.runs.get(claimed.id)
+        if known is not None:
+            known.renew(claimed.token)
+            return
+        if claimed.id in self._opening:
+            self._opening[claimed.id] = claimed.token
+            return
+        if self._key is not None and not self._verified(claimed):
+            loop.runs.discard(claimed.id)  # W6: this run only, never the whole worker
+            return
+        self._opening[claimed.id] = claimed.token
+        self._start(self._open(claimed.id, loop))
+
+    def _verified(self, claimed: ClaimedRun) -> bool:
+        assert self._key is not None
+        try:
+            verify_run_token(
+                claimed.token, self._key, time.time(), run_id=claimed.id, strict=False
+            )
+        except TokenError as error:
+            log.error("run.bad_token", run=claimed.id, why=error.message)
+            return False
+        return True
+
+    async def _open(self, run_id: str, loop: Workloop) -> None:
+        try:
+            case = await self._journaled(run_id)
+        finally:
+            token = self._opening.pop(run_id)
+        if case is None:
+            # Not joined, so a platform that watches its claims gives it to somebody else.
+            self._release(run_id, loop)
+            return
+        faults.point("agent.journaled")
+        if token != case.token:
+            self.run_folders.renew(case, token)
+        await self._live(case, loop)
+
+    async def _journaled(self, run_id: str) -> FoundRun | None:
+        """Bring a claim to disk; None if the disk will not have it for longer than a while."""
+        for delay in _DISK_AGAIN_SECONDS:
+            try:
+                case = await asyncio.to_thread(
+                    self.run_folders.open, run_id, self._opening[run_id], self.config.platform,
+                    self.worker_id,
+                )  # fmt: skip
+            except OSError as error:
+                log.error("run.not_journaled", run=run_id, why=error)
+                self._disk_bad_until = self.connection.now() + DISK_PAUSE_SECONDS
+                await asyncio.sleep(delay)
+            else:
+                self._disk_bad_until = float("-inf")
+                return case
+        return None
+
+    # Runs
+
+    async def _adopt(self) -> None:
+        """Every journal that is not put away: continue, deliver, or report what is true."""
+        for found in await asyncio.to_thread(lambda: list(self.run_folders.found())):
+            try:
+                await self._adopt_one(found)
+            except (OSError, JournalLocked) as error:
+                self._start(self._adopt_later(_path_of(found), error))
+
+    async def _adopt_one(self, case: FoundRun | Path | Unread) -> None:
+        """Raises OSError where the disk will not let us look or tidy up now."""
+        if isinstance(case, Unread):
+            raise case.error
+        if isinstance(case, Path):
+            if await asyncio.to_thread(self.run_folders.is_bare, case):
+                await asyncio.to_thread(remove, case)
+            else:
+                kept = await asyncio.to_thread(self.run_folders.set_aside, case)
+                log.error("journal.unreadable", folder=kept)
+        elif case.delivery is not DeliveryState.OPEN:
+            await asyncio.to_thread(self.run_folders.put_away, case.folder, keep=case.keep)
+        else:
+            log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
+            loop = min(self.loops, key=lambda loop: len(loop.runs) / loop.slots)
+            if not case.ended:
+                loop.runs.add(case.run_id)
+            self._start(self._live(case, loop))
+
+    async def _adopt_later(self, path: Path, error: Exception) -> None:
+        """One folder that cannot be had now keeps neither the worker nor the others waiting."""
+        delay = _AGAIN_SECONDS[0]
+        while True:
+            log.error("journal.not_adopted", folder=path, why=error)
+            await asyncio.sleep(delay)
+            delay = min(_AGAIN_SECONDS[1], delay * 2)
+            try:
+                await self._adopt_one(await asyncio.to_thread(self.run_folders.look, path))
+            except (OSError, JournalLocked) as again:
+                error = again
+            else:
+                return
+
+    async def _live(self, case: FoundRun, loop: Workloop) -> None:
+        """Look after one run until its delivery is over, whatever goes wrong on the way."""
+        delay = _AGAIN_SECONDS[0]
+        while True:
+            run = self.runs[case.run_id] = Run(self.services, case)
+            try:
+                ending = await run.work()
+            except Exception as error:
+                log.error("run.trouble", run=case.run_id, why=f"{type(error).__name__}: {error}")
+                log.debug("run.trouble", trace=_trace(error))
+            else:
+                self.done[ending] += 1
+                break
+            await asyncio.sleep(delay)
+            delay = min(_AGAIN_SECONDS[1], delay * 2)
+            reread = await asyncio.to_thread(self.run_folders.look, case.folder.path)
+            case = reread if isinstance(reread, FoundRun) else case
+        del self.runs[case.run_id]
+        self._release(case.run_id, loop)
+
+    def _release(self, run_id: str, loop: Workloop) -> None:
+        """A slot is free again."""
+        loop.runs.discard(run_id)
+        for claimer in self._claimers:
+            if claimer.loop is loop:
+                claimer.refresh()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("agent.trouble", why=f"{type(error).__name__}: {error}")
+
+    def _changed(self) -> None:
+        """A run moved on, or the connection changed: slots may be free."""
+        for claimer in self._claimers:
+            held = claimer.loop.runs
+            ended = {key for key in held if key in self.runs and self.runs[key].ended}
+            held -= ended
+            if ended:
+                claimer.refresh()
+
+    def _queue_changed(self) -> None:
+        """worker:queue was joined or lost: loops that can claim again do so at once."""
+        for claimer in self._claimers:
+            claimer.refresh()
+
+    async def _prune(self) -> None:
+        while True:
+            removed = await asyncio.to_thread(
+                self.run_folders.prune,
+                keep_seconds=self.config.keep_hours * 3600,
+                keep_bytes=self.config.keep_mb * 1024 * 1024,
+            )
+            if removed:
+                log.info("archive.pruned", runs=removed)
+            await asyncio.sleep(_PRUNE_SECONDS)
+
+    # The end
+
+    def _signalled(self, stop: asyncio.Event) -> None:
+        if stop.is_set():
+            log.warn("worker.hurry")
+            self._hurry.set()
+        stop.set()
+
+    async def _drain(self, queue: Channel) -> int:
+        """No more claims; finish and deliver; at the deadline end what still runs."""
+        self.draining = True
+        log.info("worker.draining", runs=len(self.runs), seconds=self.config.drain_seconds)
+        ended = 0
+        if not await self._settled(self.config.drain_seconds, self._hurry):
+            running = [run for run in self.runs.values() if not run.ended]
+            ended = len(running)
+            log.warn("worker.deadline", runs=ended)
+            for run in running:
+                await run.cancel("The worker was stopped before the run had ended.")
+            least, most = LAST_DELIVERY_SECONDS
+            self._hurry.clear()  # another signal gives this up too
+            seconds = min(most, max(least, self.config.drain_seconds))
+            await self._settled(seconds, self._hurry)
+        queue.leave()
+        left = len(self.runs)
+        connecting, *others = self._background
+        await self._stop([*others, *self._tasks])
+        await self.connection.close()
+        await self._stop([connecting])
+        await self._health.close()
+        if left:
+            log.error("worker.undelivered", runs=left)
+            return UNDELIVERED
+        return ENDED_AT_DEADLINE if ended else DRAINED
+
+    async def _settled(self, seconds: float, hurry: asyncio.Event) -> bool:
+        """Wait until nothing is left to do; False when the time is up."""
+        deadline = self.connection.now() + seconds
+        while self._tasks or any(loop.claims for loop in self.loops):
+            left = deadline - self.connection.now()
+            if left <= 0 or hurry.is_set():
+                return False
+            await asyncio.sleep(min(left, 0.02))
+        return True
+
+    @staticmethod
+    async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # About itself
+
+    def status(self) -> Status:
+        """For /readyz and /metrics."""
+        reasons = []
+        if not self.connection.up:
+            reasons.append("not connected to the platform")
+        elif not self.connection.client.joined(WORKER_QUEUE):
+            reasons.append("worker:queue is not joined")
+        if (why := self.blocked()) is not None:
+            reasons.append(why)
+        stages = [run.stage for run in self.runs.values()]
+        figures = {
+            "connected": float(self.connection.up),
+            "connects_total": float(self.connection.connects),
+            "drops_total": float(self.connection.drops),
+            "slots": float(self.config.slots),
+            "slots_free": float(sum(loop.free for loop in self.loops)),
+            "ready": float(not reasons),
+        }
+        figures |= {
+            f'runs{{stage="{stage.value}"}}': float(stages.count(stage))
+            for stage in Stage
+            if stage is not Stage.DONE
+        }
+        figures |= {
+            f'runs_total{{ending="{ending.name.lower()}"}}': float(number)
+            for ending, number in self.done.items()
+            if ending is not DeliveryState.OPEN
+        }
+        return Status(reasons, figures)
+
+    def _worker_token(self) -> str:
+        return sign_worker_token(self.config.secret, self.worker_id, int(time.time()))
+
+
+async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
+    """Run an agent with this configuration; returns its exit code. HoldfastError."""
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(PermissionError):  # its parent may be closed to us, and then was made by others
+        sync_folder(config.data.parent)
+    with RunLock(config.data / "worker.lock"):
+        run_folders = RunFolders(config.journals, config.archive, Vault(config.data))
+        socket = environment.get(SOCKET_VARIABLE) or config.data / "engine.sock"
+        engine = await Engine.connect(absolute(socket))
+        return await Agent(config, engine, run_folders).run()
+
+
+def main(environment: Mapping[str, str] = os.environ) -> int:
+    """The entry point. Errors a person can mend are one message and exit code 2."""
+    kernel.set_dumpable(False)  # its environment holds the secret: not for others of this user
+    try:
+        config = WorkerConfig.from_environment(environment)
+        log.set_up(config.log_level)
+        if config.egress is None:
+            log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")
+        for name in config.ignored:
+            log.warn("option.without_effect", name=name)
+        return asyncio.run(serve(config, environment))
+    except HoldfastError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"error: the worker cannot start: {error}\n")
+        return 2
+
+
+def disk_problem(folder: Path) -> str | None:
+    """Why nothing should be begun that must be written here; None if it may."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"the data folder cannot be used: {error.strerror}"
+    if free < MIN_FREE_BYTES:
+        return "the disk is nearly full"
+    return None if os.access(folder, os.W_OK) else "the data folder cannot be written to"
+
+
+def _path_of(found: FoundRun | Path | Unread) -> Path:
+    if isinstance(found, Path):
+        return found
+    return found.folder.path if isinstance(found, FoundRun) else found.path
+
+
+def _trace(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415 - only when something went wrong
+
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,1 @@
+"""The life of one run in the agent: plan, input, credentials, launch."""

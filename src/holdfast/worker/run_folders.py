@@ -1,0 +1,291 @@
+"""The folders of runs: opened at a claim, found again after a start, put away when delivered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast import faults
+from holdfast.journal import (
+    DeliveryState,
+    Journal,
+    JournalDamaged,
+    JournalReader,
+    Mark,
+    RunFolder,
+    RunLock,
+    folder_name,
+    sync_folder,
+)
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.record import Kind
+from holdfast.worker import log
+from holdfast.worker.vault import Vault, write_private
+
+_TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
+_RENEWED = "token"  # the sealed token of a later claim, where there was one
+#: More than any CLAIMED record; a larger unreadable journal held more than a claim.
+_CLAIM_BYTES = 64 * 1024
+_KEPT = {"journal", "mark", "plan.json"}
+
+
+@dataclass(slots=True)
+class FoundRun:
+    """What the folder of one run tells."""
+
+    folder: RunFolder
+    run_id: str
+    token: str | None
+    prepared: bool = False
+    launched: bool = False
+    ended: bool = False
+    keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
+    delivery: DeliveryState = DeliveryState.OPEN
+
+    @property
+    def unstarted(self) -> bool:
+        """No process of this run has ever existed: it may be prepared (again)."""
+        return not (self.launched or self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A run's folder that the disk will not let us read now. Says nothing about the run."""
+
+    path: Path
+    error: OSError
+
+
+class RunFolders:
+    """All run folders of one worker. The methods block; call them in a thread."""
+
+    def __init__(self, journals: Path, archive: Path, vault: Vault) -> None:
+        self.journals = journals
+        self.archive = archive
+        self._vault = vault
+        for path in (journals, archive):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(path.parent)  # also if a start before this one died before it could
+
+    def open(self, run_id: str, token: str, platform: str, worker: str) -> FoundRun:
+        """A new run: its claim is on disk when this returns. FileExistsError, OSError."""
+        left = self.journals / folder_name(run_id)
+        if left.exists() and self.is_bare(left):  # by an attempt that the disk did not allow
+            remove(left)
+        folder = RunFolder.create(self.journals, run_id)
+        try:
+            body: JsonObject = {
+                "run_id": run_id,
+                "platform": platform,
+                "token": self._vault.seal(folder.path, token),
+                "worker": worker,
+            }
+            with Journal.create(folder.journal) as journal:
+                journal.append(Kind.CLAIMED, encode(body))
+                journal.flush()
+        except OSError:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        return FoundRun(folder, run_id, token)
+
+    def found(self) -> Iterator[FoundRun | Path | Unread]:
+        """Every run that is not put away, as `look` finds it."""
+        for path in sorted(self.journals.iterdir()):
+            if path.is_dir():
+                yield self.look(path)
+
+    def look(self, path: Path) -> FoundRun | Path | Unread:
+        """One run's folder; its bare path if it tells nothing."""
+        try:
+            return self.read(path) or path
+        except OSError as error:
+            return Unread(path, error)
+
+    def read(self, path: Path) -> FoundRun | None:
+        """What a run's folder tells; None if not even the claim can be read. OSError."""
+        folder = RunFolder(path)
+        case: FoundRun | None = None
+        try:
+            with JournalReader(folder.journal) as reader:
+                for record in reader.find(_TELLING):
+                    if record.kind == Kind.CLAIMED:
+                        body = record.json()
+                        token = self._vault.open(path, self._sealed(folder, body))
+                        case = FoundRun(folder, str(body["run_id"]), token)
+                    elif case is not None:
+                        if record.kind == Kind.PREPARED:
+                            case.prepared = True
+                            case.keep = record.json().get("output_dataclips") is not False
+                        case.launched = case.launched or record.kind == Kind.LAUNCHED
+                        case.ended = case.ended or record.kind == Kind.OUTCOME
+        except (FileNotFoundError, JournalDamaged, ValueError, KeyError):
+            return None
+        if case is not None:
+            with Mark(folder.mark) as mark:
+                case.delivery = mark.position.delivery
+        return case
+
+    def renew(self, case: FoundRun, token: str) -> None:
+        """Use, and if the disk allows keep, a new token of a run that was given to us again."""
+        case.token = token
+        path = case.folder.path
+        try:
+            write_private(path / _RENEWED, self._vault.seal(path, token).encode())
+        except OSError as error:
+            log.error("run.token_not_kept", run=case.run_id, why=error)
+
+    def append(self, folder: RunFolder, *records: tuple[Kind, JsonObject]) -> int:
+        """Write records into a journal that no shim owns. JournalLocked if one does."""
+        with Mark(folder.mark) as mark:
+            position = mark.position
+        with (
+            RunLock(folder.lock),
+            Journal.open(
+                folder.journal, after=position.sequence, offset=position.offset
+            ) as journal,
+        ):
+            for kind, body in records:
+                journal.append(kind, encode(body), essential=True)
+            return journal.flush()
+
+    @staticmethod
+    def make_durable(folder: RunFolder) -> None:
+        """What a dead shim wrote, and may not have synced, is delivered only after this."""
+        file = os.open(folder.journal, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+
+    @staticmethod
+    def _sealed(folder: RunFolder, claimed: JsonObject) -> str:
+        try:
+            return (folder.path / _RENEWED).read_text()
+        except FileNotFoundError:
+            return str(claimed.get("token") or "")
+
+    def close(
+        self, folder: RunFolder, delivery: DeliveryState, notes: list[JsonObject], *, keep: bool
+    ) -> None:
+        """Put a run away: its end is marked, its token forgotten, its folder moved.
+
+        `keep`: the journal stays for a look back, without input, outputs and secrets.
+        """
+        keep_notes(folder, notes)
+        with Mark(folder.mark) as mark:
+            if mark.position.delivery is not delivery:
+                mark.close_delivery(delivery)
+        faults.point("agent.complete")
+        self.put_away(folder, keep=keep)
+
+    def put_away(self, folder: RunFolder, *, keep: bool) -> None:
+        """Move a run whose delivery is over out of the way; may be done again after a kill."""
+        if notes := kept_notes(folder):
+            # Killed behind this once, it has them: all, or a beginning of them.
+            with JournalReader(folder.journal) as reader:
+                there = sum(record.kind == Kind.NOTE for record in reader.read())
+            self.append(folder, *((Kind.NOTE, note) for note in notes[there:]))
+        folder.notes.unlink(missing_ok=True)
+        self._vault.forget(folder.path)
+        for path in folder.path.iterdir():
+            if path.name not in _KEPT and not path.name.startswith("journal.cut-"):
+                remove(path)
+        faults.point("agent.archive")
+        if not keep:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            return
+        target = self.archive / folder.path.name
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.archive / f"{folder.path.name}~{number}"
+        folder.path.rename(target)
+        sync_folder(self.archive)
+        os.utime(target)
+
+    def is_bare(self, path: Path) -> bool:
+        """Whether a folder was only being made: no claim in it was ever acknowledged."""
+        try:
+            with JournalReader(RunFolder(path).journal) as reader:
+                return next(reader.read(), None) is None and reader.tail_bytes < _CLAIM_BYTES
+        except FileNotFoundError:
+            return True
+        except JournalDamaged:
+            return False
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a folder that tells nothing out of the way, for a person to look at."""
+        target = self.archive / f"damaged-{path.name}-{time.time_ns() // 1_000_000}"
+        path.rename(target)
+        return target
+
+    def prune(self, *, keep_seconds: float, keep_bytes: int) -> int:
+        """Remove archived runs that are too old, or the oldest where they take too much room."""
+        entries = []
+        for path in self.archive.iterdir():
+            size = sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+            entries.append((path.stat().st_mtime, size, path))
+        entries.sort(reverse=True)
+        removed, total = 0, 0
+        oldest = time.time() - keep_seconds
+        for modified, size, path in entries:
+            total += size
+            if modified < oldest or total > keep_bytes:
+                remove(path)
+                removed += 1
+        return removed
+
+
+def keep_notes(folder: RunFolder, notes: list[JsonObject]) -> None:
+    """Remember notes for the journal, which the shim may still be writing. OSError."""
+    if notes:
+        with folder.notes.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(note) + "\n" for note in notes)
+
+
+def kept_notes(folder: RunFolder) -> list[JsonObject]:
+    """What `keep_notes` remembered. A line that a power cut left torn is no note."""
+    found: list[JsonObject] = []
+    if folder.notes.exists():
+        for line in folder.notes.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+    return found
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder; missing is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def encode(body: JsonObject) -> bytes:
+    """A record's body."""
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def write_document(path: Path, text: str | bytes) -> int:
+    """Write plan or input durably; returns its bytes."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        os.fdatasync(file)
+    finally:
+        os.close(file)
+    return len(data)
+
+
+def plain(value: Json) -> str:
+    """A JSON value as text for a message to a person."""
+    return value if isinstance(value, str) else json.dumps(value)

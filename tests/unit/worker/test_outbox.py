@@ -1,0 +1,366 @@
+"""Delivery of one run: nothing lost, nothing skipped, order kept, whatever is answered."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.tape import Tape, whole_run
+from holdfast.journal import DeliveryState, Position, Record
+from holdfast.model.json import Json
+from holdfast.model.record import Kind
+from holdfast.protocol.client import Loss
+from holdfast.protocol.frames import Reply
+from holdfast.protocol.messages import Extension
+from holdfast.worker.outbox import outbox as module
+from holdfast.worker.outbox.outbox import Outbox, Shipment
+
+OK = Reply("1", "ok", None)
+FAST = Extension(64, batch_logs=True, idempotent=True)
+
+
+def refusal(response: Json = "no") -> Reply:
+    return Reply("1", "error", response)
+
+
+def begin(tape: Tape, position: Position | None = None, offer: Extension | None = None) -> Outbox:
+    outbox = Outbox(position or Position())
+    outbox.adapt(offer or Extension(), batch=False, limit=50, batch_seconds=0)
+    for record in tape.records:
+        if record.sequence > outbox.position.sequence:
+            outbox.feed(record, 0.0)
+    return outbox
+
+
+def identity(item: module.Item) -> object:
+    return (item.event.name, item.event.body)
+
+
+def drain(outbox: Outbox) -> list[str]:
+    names = []
+    while (shipment := outbox.next(1e9)) is not None:
+        names.append(shipment.name)
+        outbox.answered(shipment, OK, 0.0)
+    return names
+
+
+def test_one_after_the_other_where_nothing_else_was_offered() -> None:
+    outbox = begin(whole_run(logs=2))
+    first = outbox.next(0.0)
+    assert first is not None
+    assert first.name == "run:start"
+    assert outbox.next(0.0) is None
+    outbox.answered(first, OK, 0.0)
+    assert drain(outbox) == [
+        "run:log", "step:start", "run:log", "run:log", "step:complete", "run:log", "run:log",
+        "run:complete",
+    ]  # fmt: skip
+    assert outbox.finished
+    assert outbox.position.delivery is DeliveryState.COMPLETE
+    assert outbox.position.sequence == 13
+
+
+def test_a_window_and_batches_where_they_were_offered() -> None:
+    outbox = begin(whole_run(logs=120), offer=FAST)
+    rounds = []
+    while flying := list(iter(partial(outbox.next, 0.0), None)):
+        rounds.append([(shipment.name, len(shipment.items)) for shipment in flying])
+        for shipment in flying:
+            outbox.answered(shipment, OK, 0.0)
+    assert rounds == [
+        [("run:start", 1)],
+        [("run:log", 1)],
+        [("step:start", 1)],
+        [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20)],
+        [("step:complete", 1)],
+        [("run:batch_logs", 2)],
+        [("run:complete", 1)],
+    ]
+
+
+def test_a_step_never_overtakes_a_line_that_has_to_be_sent_again() -> None:
+    tape = Tape()
+    tape.log("before")
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    outbox = begin(tape, offer=FAST)
+    line = outbox.next(0.0)
+    assert line is not None
+    assert outbox.next(0.0) is None, "a successor may not hear that the line was refused"
+    outbox.unanswered(line, Loss.CONNECTION, 0.0)
+    assert drain(outbox) == ["run:log", "step:start"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_lines_of_a_refused_step_go_without_it_in_their_order(restarted: bool) -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    for number in range(3):
+        tape.log(f"{number}", step="s")
+    tape.add(Kind.OUTCOME, reason="success")
+    outbox = begin(tape, offer=FAST)
+    start = outbox.next(0.0)
+    assert start is not None
+    assert outbox.next(0.0) is None, "its fate decides what is sent of the lines"
+    outbox.answered(start, refusal(), 0.0)
+    if restarted:
+        notes, position = outbox.notes, outbox.position
+        outbox = Outbox(position)
+        outbox.know(notes)
+        outbox.adapt(FAST, batch=False, limit=50, batch_seconds=0)
+        for record in tape.records:
+            if record.sequence > position.sequence:
+                outbox.feed(record, 0.0)
+    sent = [shipment.events for shipment in iter(partial(outbox.next, 0.0), None)]
+    lines = [event for event, *_ in sent[:3]]
+    assert [event.body.message for event in lines] == [["0"], ["1"], ["2"]]  # type: ignore[union-attr]
+    assert all("step_id" in event.without for event in lines)
+    assert outbox.unknown_steps == {"s"}
+
+
+def test_a_step_whose_start_was_not_answered_may_be_known() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.log("0", step="s")
+    outbox = begin(tape, offer=FAST)
+    for now in range(module.TIMEOUTS):
+        start = outbox.next(now * 100.0)
+        assert start is not None
+        outbox.unanswered(start, None, now * 100.0)
+    line = outbox.next(1e6)
+    assert line is not None
+    assert line.name == "run:log"
+    assert line.events[0].without == frozenset()
+
+
+def test_the_mark_stays_before_the_result_until_the_outcome_is_accepted() -> None:
+    tape = whole_run(logs=1)
+    result = next(record for record in tape.records if record.kind == Kind.RESULT)
+    outbox = begin(tape)
+    while (shipment := outbox.next(0.0)) is not None and not shipment.items[0].event.is_final:
+        outbox.answered(shipment, OK, 0.0)
+        assert outbox.position.sequence < result.sequence
+    # the worker dies here; its successor makes the same outcome, with the state
+    successor = begin(tape, outbox.position)
+    final = successor.next(0.0)
+    assert final is not None
+    (event,) = final.events
+    assert event.is_final
+    assert event.document == {"inline": '{"data":{"n":1}}'}
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32), logs=st.integers(0, 8), fast=st.booleans())
+def test_whatever_happens_every_event_arrives_in_order(seed: int, logs: int, fast: bool) -> None:
+    """Losses, time-outs, restarts: the platform that counts identities once has each, in order."""
+    chance = random.Random(seed)
+    tape = whole_run(logs)
+    platform: list[object] = []
+    position, now = Position(), 0.0
+    outbox = begin(tape, position, FAST if fast else None)
+    flying: list[Shipment] = []
+    for _ in range(4000):
+        if outbox.finished:
+            break
+        now += 40
+        while (shipment := outbox.next(now)) is not None:
+            flying.append(shipment)
+        assert len(flying) <= outbox.window
+        dice = chance.random()
+        if dice < 0.03:  # the agent dies; what was in flight may have arrived
+            for shipment in flying[: chance.randint(0, len(flying))]:
+                platform += [identity(i) for i in shipment.items if identity(i) not in platform]
+            flying.clear()
+            outbox = begin(tape, outbox.position, FAST if fast else None)
+        elif dice < 0.2 and flying:  # the connection is lost
+            arrived = chance.randint(0, len(flying))
+            for number, shipment in enumerate(flying):
+                if number < arrived:
+                    platform += [
+                        identity(i) for i in shipment.items if identity(i) not in platform
+                    ]
+                outbox.unanswered(shipment, Loss.CONNECTION, now)
+            flying.clear()
+        elif flying:
+            shipment = flying.pop(0)
+            platform += [identity(i) for i in shipment.items if identity(i) not in platform]
+            outbox.answered(shipment, OK, now)
+    assert outbox.finished
+    expected = [identity(item) for item in begin(tape)._queue]
+    assert platform == expected
+    assert outbox.position.sequence == tape.records[-1].sequence
+
+
+def test_known_already_counts_as_accepted() -> None:
+    outbox = begin(whole_run())
+    while (shipment := outbox.next(0.0)) is not None:
+        outbox.answered(shipment, refusal({"state": ["already in completed state"]}), 0.0)
+    assert outbox.finished
+    assert outbox.notes == []
+
+
+def test_w12_w13_refused_events_never_block_the_outcome() -> None:
+    outbox = begin(whole_run(logs=2))
+    while (shipment := outbox.next(0.0)) is not None:
+        final = shipment.items[0].event.is_final
+        outbox.answered(shipment, OK if final else refusal(), 0.0)
+    assert outbox.finished
+    assert [note["event"] for note in outbox.notes] == [
+        "run:start", "run:log", "step:start", "run:log", "run:log", "step:complete", "run:log",
+        "run:log",
+    ]  # fmt: skip
+
+
+def test_w14_a_refused_outcome_is_tried_again_and_then_given_up_with_the_reason() -> None:
+    tape = Tape()
+    tape.add(Kind.OUTCOME, reason="crash", error_type="X", error_message="y")
+    outbox = begin(tape)
+    drained: list[float] = []
+    now = 0.0
+    while outbox.given_up is None:
+        now += 100
+        shipment = outbox.next(now)
+        assert shipment is not None
+        if shipment.items[0].event.is_final:
+            drained.append(now)
+            outbox.answered(shipment, refusal({"errors": {"reason": ["is unknown"]}}), now)
+        else:
+            outbox.answered(shipment, OK, now)
+    assert len(drained) == module.FINAL_REFUSALS
+    assert "is unknown" in outbox.given_up
+    assert outbox.next(now + 1e6) is None
+    assert outbox.position.delivery is DeliveryState.OPEN
+
+
+def test_an_outcome_whose_dataclip_is_unknown_is_sent_without_it() -> None:
+    tape = whole_run(0)
+    outbox = begin(tape)
+    refused = 0
+    while (shipment := outbox.next(1e9)) is not None:
+        event = shipment.items[0].event
+        if event.is_final and "final_dataclip_id" not in event.without:
+            refused += 1
+            error: Json = {"errors": {"final_dataclip_id": ["does not exist"]}}
+            outbox.answered(shipment, refusal(error), 0.0)
+        else:
+            outbox.answered(shipment, OK, 0.0)
+    assert refused == 1
+    assert outbox.finished
+
+
+def test_w23_a_refused_batch_is_sent_line_by_line() -> None:
+    tape = Tape()
+    for number in range(5):
+        tape.log(f"{number}")
+    outbox = begin(tape, offer=FAST)
+    batch = outbox.next(0.0)
+    assert batch is not None
+    assert len(batch.items) == 5
+    outbox.answered(batch, refusal({"errors": {"level": ["is invalid"]}}), 0.0)
+    sent = []
+    while (shipment := outbox.next(0.0)) is not None:
+        sent.append(shipment)
+    assert [len(shipment.items) for shipment in sent] == [1] * 5
+    outbox.answered(sent[2], refusal(), 0.0)  # one line is bad; the others are kept
+    for shipment in [*sent[:2], *sent[3:]]:
+        outbox.answered(shipment, OK, 0.0)
+    assert outbox.idle
+    assert len(outbox.notes) == 1
+
+
+def test_w24_an_outage_uses_up_no_attempts() -> None:
+    outbox = begin(whole_run())
+    for now in range(1000):
+        shipment = outbox.next(float(now))
+        assert shipment is not None
+        outbox.unanswered(shipment, Loss.CONNECTION, float(now))
+    assert drain(outbox)[0] == "run:start"
+    assert outbox.notes == []
+
+
+def test_w9_no_answer_in_time_means_again_and_in_the_end_a_note() -> None:
+    outbox = begin(whole_run())
+    now = 0.0
+    for _ in range(module.TIMEOUTS):
+        now += 100
+        shipment = outbox.next(now)
+        assert shipment is not None
+        assert shipment.name == "run:start"
+        outbox.unanswered(shipment, None, now)
+        assert outbox.next(now) is None
+        assert outbox.wake_at(now) is not None
+    shipment = outbox.next(now + 100)
+    assert shipment is not None
+    assert shipment.name == "run:log"
+    assert outbox.notes == [{"what": "refused", "event": "run:start", "why": "no answer"}]
+
+
+def test_an_event_that_crashes_the_channel_is_left_out_at_last() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.add(Kind.OUTCOME, reason="success")
+    outbox = begin(tape)
+    for _ in range(module.CRASHES):
+        shipment = outbox.next(0.0)
+        assert shipment is not None
+        assert shipment.name == "step:start"
+        outbox.unanswered(shipment, Loss.ERROR, 0.0)
+    assert drain(outbox) == ["run:log", "run:complete"]
+
+
+def test_w16_a_channel_that_is_closed_or_crashes_is_not_the_fault_of_what_follows() -> None:
+    outbox = begin(whole_run(logs=3), offer=FAST)
+    for loss in (Loss.CLOSE, Loss.ERROR) * (module.CRASHES - 1):
+        flying = []
+        while (shipment := outbox.next(0.0)) is not None:
+            flying.append(shipment)
+        for shipment in flying:
+            outbox.unanswered(shipment, loss, 0.0)
+    names = drain(outbox)
+    assert names[0] == "run:start"
+    assert names[-1] == "run:complete"
+    assert outbox.notes == []
+
+
+def test_w20_a_large_event_in_flight_at_every_loss_is_shrunk() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success",
+             output_dataclip_id="d", output={"blob": "0" * 64, "bytes": 9_000_000})  # fmt: skip
+    outbox = begin(tape)
+    for _ in range(module.LOSSES):
+        shipment = outbox.next(0.0)
+        assert shipment is not None
+        assert "output" not in shipment.items[0].event.without
+        outbox.unanswered(shipment, Loss.CONNECTION, 0.0)
+    shipment = outbox.next(0.0)
+    assert shipment is not None
+    assert "output" in shipment.items[0].event.without
+
+
+def test_a_record_that_cannot_be_read_is_noted_and_passed() -> None:
+    tape = Tape()
+    outbox = begin(tape)
+    outbox.feed(Record(1, 0, Kind.LOG, b"{broken", 8, 40), 0.0)
+    outbox.feed(Record(2, 0, Kind.STEP_START, b"{}", 40, 67), 0.0)
+    assert outbox.position.sequence == 2
+    assert [note["what"] for note in outbox.notes] == ["unreadable"] * 2
+
+
+def test_batches_wait_a_moment_for_more_but_not_when_something_else_follows() -> None:
+    tape = Tape()
+    outbox = Outbox(Position())
+    outbox.adapt(Extension(), batch=True, limit=3, batch_seconds=0.01)
+    outbox.feed(tape.log("a"), 5.0)
+    assert outbox.next(5.0) is None
+    assert outbox.wake_at(5.0) == pytest.approx(5.01)
+    shipment = outbox.next(5.02)
+    assert shipment is not None
+    outbox.not_sent(shipment)
+    outbox.feed(tape.log("b"), 5.0)
+    outbox.feed(tape.add(Kind.STEP_START, step_id="s", job_id="j"), 5.0)
+    shipment = outbox.next(5.001)
+    assert shipment is not None
+    assert shipment.name == "run:batch_logs"
