@@ -117,7 +117,7 @@ METADATA = [
     "address", ["10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "8.8.8.8"]
 )
 def test_lan_is_open_to_public_and_private_networks(address: str) -> None:
-    assert allows(Policy.from_option("lan", own=OWN), address)
+    assert allows(Policy.from_option("lan", own_addresses=OWN), address)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_lan_is_open_to_public_and_private_networks(address: str) -> None:
 )  # fmt: skip
 def test_lan_is_closed_to_the_worker_itself_and_what_clouds_hide(address: str) -> None:
     own = OWN | {ipaddress.ip_address("10.0.0.7"), ipaddress.ip_address("fd00::7")}
-    assert not allows(Policy.from_option("lan", own=own), address)
+    assert not allows(Policy.from_option("lan", own_addresses=own), address)
 
 
 @pytest.mark.parametrize("address", METADATA)
@@ -154,7 +154,7 @@ def test_public_never_reaches_what_hands_out_credentials(address: str) -> None:
     ],
 )
 def test_a_refusal_names_its_rule(option: Json, address: str, rule: str | None) -> None:
-    policy = Policy.from_option(option, own=OWN)
+    policy = Policy.from_option(option, own_addresses=OWN)
     assert policy.refusal(ipaddress.ip_address(address), 443) == rule
 
 
