@@ -36,8 +36,8 @@ MAY_IMPORT: dict[str, str] = {
     "worker/outbox": "model protocol journal engine worker",
     "worker/run": f"{ENGINE} protocol adaptors engine/supervisor worker worker/outbox",
     "worker/agent": f"{ENGINE} protocol adaptors worker worker/run",
-    "platform": f"{PLATFORM} adaptors platform/access platform/api platform/collections"
-    " platform/start platform/web platform/workers",
+    "platform": f"{PLATFORM} journal sandbox adaptors platform/access platform/api"
+    " platform/collections platform/start platform/web platform/workers",
     "platform/project": "model sandbox",
     "platform/store": "model protocol platform platform/access platform/project",
     "platform/store/migrations": "platform/store",

@@ -29,6 +29,7 @@ from holdfast.worker.config import DEFAULT_EGRESS
     type=Place(),
     help="Data folder.  [HOLDFAST_DATA, ~/.holdfast]",
 )
+@click.option("--require", metavar="LEVEL", help="Fail below basic, strong or full isolation.")
 @click.option("--reach", metavar="HOST:PORT", help="Whether a run may connect there, and why.")
 @click.option(
     "--egress",
@@ -39,7 +40,13 @@ from holdfast.worker.config import DEFAULT_EGRESS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def doctor_command(
-    context: click.Context, data: Path | None, reach: str | None, egress: str, as_json: bool
+    context: click.Context,
+    *,
+    data: Path | None,
+    require: str | None,
+    reach: str | None,
+    egress: str,
+    as_json: bool,
 ) -> None:
     """Try every limit and isolation layer on this machine, as this user.
 
@@ -47,11 +54,12 @@ def doctor_command(
     holdfast doctor
     holdfast doctor --json | jq .level
     sudo -u worker holdfast doctor --data /var/lib/holdfast
+    holdfast doctor --require strong
     holdfast doctor --reach db.internal:5432 --egress lan
     """
     if reach is not None:
         _reach(context, reach, egress)
-    report = examine(data_folder(os.environ, data))
+    report = examine(data_folder(os.environ, data), require)
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:

@@ -74,7 +74,8 @@ async def _serve(settings: Settings) -> None:
 
 def _announce(listening: Listening) -> None:
     settings = listening.platform.settings
-    click.echo(f"platform   {listening.url}")
+    for url in (listening.url, *listening.other_urls):
+        click.echo(f"platform   {url}")
     click.echo(f"worker     WORKER_LIGHTNING_SERVICE_URL={listening.worker_url}")
     click.echo(f"           WORKER_SECRET is in {settings.data / 'keys' / 'worker-secret'}")
     if not is_open(settings):

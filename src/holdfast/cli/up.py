@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import ctypes
-import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,11 +22,11 @@ from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
+from holdfast.paths import data_folder
 from holdfast.platform.access.guard import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 from holdfast.sandbox.egress import option_of
-from holdfast.sandbox.levels import Level
 
 #: Pauses before a worker that ended by itself is started again, seconds: first and longest.
 _BACKOFF = (0.5, 30.0)
@@ -144,22 +144,32 @@ def require(level: str | None, data: Path) -> None:
     """
     if not level:
         return
-    if level.upper() not in Level.__members__:
-        message = f"There is no isolation level {level!r}."
-        raise EngineError(message, fix="Use none, basic, strong or full.")
-    command = (sys.executable, "-m", "holdfast.cli.main", "doctor", "--json", "--data", str(data))
-    report = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
-    if Level[report["level"].upper()] < Level[level.upper()]:
-        message = f"This machine offers the isolation level {report['level']}, not {level}."
-        raise EngineError(message, fix="`holdfast doctor` says how to get what is missing.")
+    command = ("doctor", "--require", level, "--data", str(data))
+    asked = subprocess.run(
+        (sys.executable, "-m", "holdfast.cli.main", *command),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        error, _, fix = asked.stderr.strip().partition("\n")
+        if not error.startswith("error: "):
+            said = asked.stderr.strip().splitlines()[-1:]
+            error = f"`holdfast doctor` ended with code {asked.returncode}. {' '.join(said)}"
+            fix = "Run it: it says what is missing on this machine."
+        raise EngineError(error.removeprefix("error: ").strip(), fix=fix.strip() or None)
 
 
 def announce(listening: Listening) -> None:
     """Say where everything is, once it answers."""
     settings = listening.platform.settings
     click.echo(f"Holdfast is ready: {listening.url}")
+    for url in listening.other_urls:
+        click.echo(f"  also    {url}")
     click.echo(f"  data    {settings.data}")
-    click.echo("  deploy  holdfast deploy project.yaml")
+    ours = settings.data == data_folder(os.environ)
+    named = "" if ours else f" --data {shlex.quote(str(settings.data))}"
+    click.echo(f"  deploy  holdfast deploy project.yaml{named}")
     if not is_open(settings):
         click.echo(f"  login   with the token in {settings.data / 'admin-token'}")
 

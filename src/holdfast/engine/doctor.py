@@ -83,8 +83,11 @@ class Report:
         }
 
 
-def examine(data: Path) -> Report:
-    """Look at this machine, as this user, with this data folder."""
+def examine(data: Path, require: str | None = None) -> Report:
+    """Look at this machine, as this user, with this data folder.
+
+    Raises EngineError when its isolation is below the level `require`.
+    """
     try:
         config = EngineConfig(data, data / "engine.sock")
         node = _node(config.node)
@@ -92,6 +95,7 @@ def examine(data: Path) -> Report:
         node = Check("node", False, error.message, error.fix)
         config = EngineConfig(data, data / "engine.sock", node=Path("/nonexistent"))
     host = Host.look(config)
+    host.require(require)
     layers = [
         Check(layer.value, True, _WHAT[layer])
         if layer in host.grants.layers

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.engine.config import EngineConfig
+from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.sandbox import seccomp
 from holdfast.sandbox.egress import Address
 from holdfast.sandbox.finder import Groups
 from holdfast.sandbox.hosts import nameservers, own_addresses
+from holdfast.sandbox.levels import Level, missing
 from holdfast.sandbox.probe import Grants, probe
 
 
@@ -27,3 +28,16 @@ class Host:
         seccomp.prepare()  # once for all shims
         grants = probe().without(config.without)
         return cls(Groups(config.limits), grants, own_addresses(), nameservers())
+
+    def require(self, level: str | None) -> None:
+        """Raises EngineError when this host's isolation is below the level of this name."""
+        if not level:
+            return
+        if level.upper() not in Level.__members__:
+            message = f"There is no isolation level {level!r}."
+            raise EngineError(message, fix="Use none, basic, strong or full.")
+        lacking = missing(self.grants, self.groups.means, Level[level.upper()])
+        if lacking:
+            message = f"This machine does not offer the isolation level {level}: "
+            fix = "`holdfast doctor` says how to get what is missing."
+            raise EngineError(message + ", ".join(lacking) + ".", fix=fix)

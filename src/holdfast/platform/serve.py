@@ -10,20 +10,32 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 
+from holdfast.journal import JournalLocked, RunLock
 from holdfast.model.errors import HoldfastError
+from holdfast.platform.access.keys import DataFolderError
 from holdfast.platform.app import create_app
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
+from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
 
 
+#: Addresses to listen on that stand for every address of this machine.
+_EVERY = ("0.0.0.0", "::")  # noqa: S104 - compared only
+
+
 class ListenError(HoldfastError):
     """The platform cannot listen where it was told to."""
+
+
+class FolderInUseError(HoldfastError):
+    """Another platform uses the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,21 @@ class Listening:
     @property
     def url(self) -> str:
         """The address for people."""
-        return self.platform.settings.public_url or f"http://{_name(self.host)}:{self.port}"
+        return self.platform.settings.public_url or self.local_url
+
+    @property
+    def other_urls(self) -> list[str]:
+        """Addresses for other machines, when it listens on every address of this one."""
+        if self.host not in _EVERY or self.platform.settings.public_url:
+            return []
+        wanted = [item for item in own_addresses() if self.host == "::" or item.version == 4]
+        far = [item for item in wanted if not (item.is_loopback or item.is_link_local)]
+        return [f"http://{_name(str(item))}:{self.port}" for item in sorted(far, key=str)]
 
     @property
     def local_url(self) -> str:
         """The address for programs on this machine."""
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared
+        host = "127.0.0.1" if self.host in _EVERY else self.host
         return f"http://{_name(host)}:{self.port}"
 
     @property
@@ -61,13 +82,22 @@ async def serve(
     """Serve until `stop` is set or the task is cancelled; then end in order.
 
     Signals are the caller's. `on_listening` is called once, when requests are answered. Raises
-    ListenError, DataFolderError, BadKeyError, DatabaseError.
+    ListenError, FolderInUseError, DataFolderError, BadKeyError, DatabaseError.
     """
+    with _hold(settings.data):
+        await _serve(settings, on_listening, stop or asyncio.Event(), resolve)
+
+
+async def _serve(
+    settings: Settings,
+    on_listening: Callable[[Listening], None] | None,
+    stop: asyncio.Event,
+    resolve: Resolve | None,
+) -> None:
     app = create_app(settings, resolve=resolve)
     platform: Platform = app.state.platform
     listener = _listen(settings)
     server = _Server(_configuration(app, settings))
-    stopped = stop or asyncio.Event()
     with listener:
         async with app.router.lifespan_context(app):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -78,7 +108,7 @@ async def serve(
                 _leave_address(listening)
                 if on_listening is not None:
                     on_listening(listening)
-                waiting = asyncio.create_task(stopped.wait())
+                waiting = asyncio.create_task(stop.wait())
                 await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
             finally:
@@ -131,6 +161,31 @@ def _listen(settings: Settings) -> socket.socket:
         raise _cannot_listen(settings, error) from error
     listener.set_inheritable(False)
     return listener
+
+
+def _hold(data: Path) -> RunLock:
+    """Keep a data folder to ourselves: two platforms would take each other's runs and address.
+
+    Raises FolderInUseError, DataFolderError.
+    """
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return RunLock(data / "platform.lock")
+    except JournalLocked as error:
+        message = f"Another platform uses the data folder {data}{_whereabouts(data)}."
+        fix = "End it, or give this one a folder of its own with --data."
+        raise FolderInUseError(message, fix=fix) from error
+    except OSError as error:
+        raise DataFolderError.of(data, error) from error
+
+
+def _whereabouts(data: Path) -> str:
+    """Where the platform of a data folder listens, in words; empty while that is not known."""
+    try:
+        address = json.loads((data / ADDRESS_FILE).read_text())
+        return f": process {address['pid']}, {address['url']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _leave_address(listening: Listening) -> None:

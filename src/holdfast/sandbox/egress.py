@@ -8,6 +8,8 @@ ranges), a list, `none`.
 from __future__ import annotations
 
 import ipaddress
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
@@ -76,6 +78,9 @@ WIDE = ("lan", "public")
 _MAX_ENTRIES = 1000
 
 
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
 class EgressError(HoldfastError):
     """An egress policy is not understood."""
 
@@ -92,15 +97,25 @@ class Entry:
     def parse(cls, text: str) -> Entry:
         """`10.0.0.0/8`, `10.1.2.3:443`, `[::1]:8080`, `api.example.org`, `api.example.org:443`."""
         host, port = _split_port(text.strip())
-        try:
-            return cls(ipaddress.ip_network(host, strict=False), None, port)
-        except ValueError:
-            pass
-        if not host or any(character in host for character in " /*[]@"):
-            message = f"{text!r} is no host, address or block of addresses."
-            fix = "Write it as host, host:port, address, address:port or address/bits."
-            raise EgressError(message, fix=fix)
-        return cls(None, host.lower(), port)
+        if port is None or 0 < port < 65536:
+            with suppress(ValueError):
+                return cls(ipaddress.ip_network(host, strict=False), None, port)
+            if _is_host(host):
+                return cls(None, host.lower(), port)
+        message = f"{text!r:.200} is no host, address or block of addresses."
+        fix = "Write it as host, host:port, address, address:port or address/bits."
+        raise EgressError(message, fix=fix)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a name can be looked up: of letters (of any alphabet), digits, `-` and `_`."""
+    try:
+        name = text.rstrip(".").encode("idna").decode().lower()
+    except UnicodeError:
+        return False
+    labels = name.split(".")
+    # An address with a mistake in it is no host: the system would guess what it means.
+    return all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
@@ -113,7 +128,7 @@ def _split_port(text: str) -> tuple[str, int | None]:
         host, _, port = text.partition(":")
     else:
         return text, None
-    return (host, int(port)) if port.isdigit() else (text, None)
+    return (host, int(port)) if re.fullmatch("[0-9]{1,9}", port) else (text, None)
 
 
 def option_of(text: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,32 @@ def test_the_platform_serves_and_deploys_and_stops(platform: Command, project: P
     assert "stopped" in platform.output
 
 
+def test_second_platform_on_a_data_folder_is_refused(platform: Command, tmp_path: Path) -> None:
+    """Its address stays, and no worker of the second one is started."""
+    data = tmp_path / "data"
+    (tmp_path / "link").symlink_to(data)
+    before = url_of(data)
+    for command in ("platform", "up"):
+        done = run(command, "--data", str(tmp_path / "link"), "--port", "0")
+        assert done.returncode == 2, done.stdout
+        assert "Another platform uses the data folder" in done.stderr
+        assert f"process {platform.process.pid}, {before}" in done.stderr
+    assert url_of(data) == before
+    assert httpx.get(f"{before}/ready").json()["ready"] is True
+
+
+def test_addresses_of_a_platform_that_listens_everywhere_can_be_opened(tmp_path: Path) -> None:
+    platform = Command("platform", "--data", str(tmp_path), "--port", "0", "--host", "0.0.0.0")
+    try:
+        platform.wait_for_line("^worker")
+        urls = re.findall(r"^platform +(\S+)", platform.output, re.MULTILINE)
+        assert urls[0].startswith("http://127.0.0.1:")
+        for url in urls:
+            assert httpx.get(f"{url}/ready").json()["ready"] is True
+    finally:
+        platform.kill()
+
+
 Explained = Callable[..., str]
 
 
@@ -104,6 +131,14 @@ def test_a_data_folder_that_cannot_be_written_is_explained(
     said = explained("platform", "--data", str(tmp_path / "file" / "data"), "--port", "0")
     assert "cannot write to the data folder" in said
     assert "--data" in said
+
+
+@pytest.mark.parametrize("policy", ["bogus!", "public,http://x", "10.0.0.0/40"])
+def test_egress_policy_that_is_none_is_explained(
+    tmp_path: Path, explained: Explained, policy: str
+) -> None:
+    said = explained("up", "--data", str(tmp_path), "--port", "0", "--egress", policy)
+    assert "is no host, address or block of addresses" in said
 
 
 def test_an_address_that_is_not_ours_is_explained(tmp_path: Path, explained: Explained) -> None:

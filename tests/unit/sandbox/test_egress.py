@@ -67,10 +67,45 @@ def test_nonsense_is_an_error(option: object) -> None:
         Policy.from_option(option)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["", "http://x/", "a b", "*.example.org"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "http://x/",
+        "a b",
+        "*.example.org",
+        "bogus!",
+        "a..b",
+        "-a.b",
+        "a_-",
+        "a,b",
+        "x" * 64,
+        "300.1.2.3",
+        "1.2.3",
+        "a:b",
+        "a:0",
+        "a:65536",
+        "10.0.0.1:99999",
+        "a:\u00b2",
+        "a?",
+        "#",
+        "[::1",
+        "10.0.0.0/33",
+        "über host",
+    ],
+)
 def test_entries_that_are_none(text: str) -> None:
     with pytest.raises(EgressError):
         Entry.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["db", "api.example.org", "api.example.org.:443", "bücher.example", "xn--bcher-kva.example",
+     "my_db.internal:5432", "a-b.c-d", "3com.example:1", "10.0.0.1:65535"],
+)  # fmt: skip
+def test_entries_that_are_hosts_or_addresses(text: str) -> None:
+    assert Entry.parse(text)
 
 
 def test_a_policy_as_a_person_writes_it() -> None:

@@ -34,7 +34,6 @@ from holdfast.engine.shim import shim
 from holdfast.engine.shim.walls import NODE_FLAGS, look_around
 from holdfast.engine.supervisor import coroner
 from holdfast.sandbox import kernel
-from holdfast.sandbox.levels import Level, missing
 
 #: Seconds before a dead agent is started again: the first, the factor, the most.
 _BACKOFF = (0.2, 2.0, 30.0)
@@ -65,7 +64,7 @@ class Supervisor:
         # Held ready for the compiler of every run, which is a fork of a fork of this process.
         importlib.import_module("holdfast.engine.run.compile_process")
         look_around()
-        require(self._host, config.require)
+        self._host.require(config.require)
         self._listener = listen(config.socket)
         self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
         self._folders: dict[int, bytes] = {}
@@ -352,19 +351,6 @@ def _available_share() -> float:
         return fields["MemAvailable"] / fields["MemTotal"]
     except (OSError, KeyError, ValueError, IndexError):
         return 1.0
-
-
-def require(host: Host, name: str | None) -> None:
-    """Raises EngineError when this host's isolation is below the level of this name."""
-    if name is None:
-        return
-    if name.upper() not in Level.__members__:
-        message = f"There is no isolation level {name!r}."
-        raise EngineError(message, fix="Use none, basic, strong or full.")
-    lacking = missing(host.grants, host.groups.means, Level[name.upper()])
-    if lacking:
-        message = f"This machine does not offer the isolation level {name}: {', '.join(lacking)}."
-        raise EngineError(message, fix="`holdfast doctor` says how to get what is missing.")
 
 
 def _die_with_supervisor() -> None:

@@ -44,6 +44,13 @@ class BadKeyError(HoldfastError):
 class DataFolderError(HoldfastError):
     """The data folder cannot be written."""
 
+    @classmethod
+    def of(cls, data: Path, error: OSError) -> DataFolderError:
+        """For what the system said about the folder."""
+        message = f"cannot write to the data folder {data}: {error.strerror or error}"
+        fix = "Choose another folder with --data, or change its owner or rights."
+        return cls(message, fix=fix)
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -100,10 +107,7 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
             admin_token=_kept(data / "admin-token", lambda: secrets.token_urlsafe(_KEY_BYTES)),
         )
     except OSError as error:
-        message = f"cannot write to the data folder {data}: {error.strerror or error}"
-        raise DataFolderError(
-            message, fix="Choose another folder with --data, or change its owner or rights."
-        ) from error
+        raise DataFolderError.of(data, error) from error
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
