@@ -19,7 +19,9 @@ from holdfast.engine.request import RunRequest
 from holdfast.model.errors import UsageError
 from holdfast.paths import absolute, data_folder
 from holdfast.platform.settings import Settings
-from holdfast.worker.config import OPTIONS, WorkerConfig
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.options import OPTIONS
+from holdfast.worker.options import paths as paths_between
 
 
 @pytest.fixture(autouse=True)
@@ -86,12 +88,13 @@ def test_engine_arguments_are_absolute(home: Path) -> None:
 
 
 def test_every_variable_of_the_worker_that_takes_a_path_is_absolute(home: Path) -> None:
-    paths = {option.field: option.variable for option in OPTIONS if option.read is absolute}
-    assert paths.keys() == {"data", "repo_dir", "monorepo_dir"}
+    readers = (absolute, paths_between)
+    paths = {option.field: option.variable for option in OPTIONS if option.read in readers}
+    assert paths.keys() == {"data", "repo_dir", "monorepo_dirs", "ca_certs"}
     given = {variable: f"./{field}" for field, variable in paths.items()}
     config = WorkerConfig.from_environment({"WORKER_SECRET": "s", **given})
     for field in paths:
-        assert getattr(config, field) == home / field
+        assert getattr(config, field) in (home / field, (home / field,))
 
 
 def test_worker_variable_that_names_no_path_is_told(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.adaptors.errors import AutoinstallError, StoreError
@@ -11,20 +12,21 @@ from holdfast.adaptors.record import InstalledAdaptor
 from holdfast.adaptors.specifier import Specifier
 
 
-def find_local(wanted: Specifier, monorepo: Path | None) -> InstalledAdaptor:
-    """The adaptor in `<monorepo>/packages/<short name>`, as it lies there now.
+def find_local(wanted: Specifier, monorepos: Sequence[Path]) -> InstalledAdaptor:
+    """The adaptor in `<monorepo>/packages/<short name>` of the first that has it, as it is now.
 
     Nothing about it is recorded or verified: its files are expected to change.
     Raises AutoinstallError.
     """
-    if monorepo is None:
+    if not monorepos:
         message = "no folder for local adaptors is set"
         raise AutoinstallError(
             message,
             specifier=str(wanted),
             fix="Set OPENFN_ADAPTORS_REPO to the folder of the adaptors monorepo.",
         )
-    folder = monorepo / "packages" / wanted.short
+    folders = [root / "packages" / wanted.short for root in monorepos]
+    folder = next((found for found in folders if found.is_dir()), folders[0])
     try:
         manifest = read_manifest(folder)
         entry = entry_file(folder, manifest)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +46,7 @@ T = TypeVar("T")
 class Store:
     """Resolves, installs and finds adaptors. One per process; for one event loop at a time.
 
-    `monorepo` is where `name@local` adaptors are (`OPENFN_ADAPTORS_REPO`); `environment` is what
+    `monorepos` are where `name@local` adaptors are (`OPENFN_ADAPTORS_REPO`); `environment` is what
     npm's settings are taken from, by default this process's. `overrides` are exact versions for
     packages that adaptors need, instead of those they ask for (a mirror that lacks one, a fix).
     `flatten` joins each adaptor into one file where that changes nothing but speed; without it,
@@ -57,14 +57,14 @@ class Store:
         self,
         root: Path,
         *,
-        monorepo: Path | None = None,
+        monorepos: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         overrides: Mapping[str, str] | None = None,
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
         flatten: bool = True,
     ) -> None:
         self.root = absolute(root)
-        self._monorepo = None if monorepo is None else absolute(monorepo)
+        self._monorepos = tuple(absolute(path) for path in monorepos)
         self._retry_seconds = retry_seconds
         self._npm = Npm(self.root / ".npm", environment)
         self._flatten = flatten
@@ -180,7 +180,7 @@ class Store:
         try:
             wanted = Specifier.parse(await self.resolve(text, refresh=refresh, on_event=listener))
             if wanted.local:
-                return await asyncio.to_thread(find_local, wanted, self._monorepo)
+                return await asyncio.to_thread(find_local, wanted, self._monorepos)
             found = await self.find(wanted)
             if found is not None:
                 listener(InstallEvent(Event.PRESENT, text, found.version))

@@ -16,6 +16,7 @@ from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import expand_adaptor, read_document
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.json import Json, JsonObject
+from holdfast.worker.options import paths
 
 _WORDS = {
     Event.RESOLVED: "{specifier} is version {version}",
@@ -53,8 +54,9 @@ def adaptors_group(context: click.Context, store: Path | None) -> None:
 
 
 def _store(root: Path, *, flatten: bool = True) -> Store:
-    monorepo = os.environ.get("OPENFN_ADAPTORS_REPO")
-    return Store(root, monorepo=Path(monorepo) if monorepo else None, flatten=flatten)
+    return Store(
+        root, monorepos=paths(os.environ.get("OPENFN_ADAPTORS_REPO", "")), flatten=flatten
+    )
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")

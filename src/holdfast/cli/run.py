@@ -42,6 +42,7 @@ from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
 from holdfast.paths import absolute
 from holdfast.platform import strict
+from holdfast.worker.options import paths
 
 #: Exit code of each reason; bad usage is 2.
 EXIT_CODES = {Reason.SUCCESS: 0, Reason.FAIL: 1}
@@ -157,8 +158,9 @@ async def install(plan: JsonObject, store: Store) -> JsonObject:
 
 async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower:
     """Run the plan in a process of its own, and show what happens as it happens."""
-    monorepo = os.environ.get("OPENFN_ADAPTORS_REPO")
-    store = Store(default_store_root(os.environ), monorepo=Path(monorepo) if monorepo else None)
+    store = Store(
+        default_store_root(os.environ), monorepos=paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
+    )
     adaptors = await install(plan, store)
     with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:
         data = Path(temporary)

@@ -7,8 +7,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import click
 
@@ -17,10 +16,14 @@ from holdfast.engine.supervisor.supervisor import prepare_folders
 from holdfast.journal import RunLock
 from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token
-from holdfast.worker.config import OPTIONS, SOCKET_VARIABLE, Option, WorkerConfig
+from holdfast.worker.arguments import Arguments, parse
+from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import check_secret
 from holdfast.worker.log import LEVELS
+from holdfast.worker.options import OPTIONS, Option
 
+#: Words that the reference's start scripts pass.
+_TOLERATED = {"start", "server"}
 AGENT = (sys.executable, "-m", "holdfast.worker.agent")
 
 
@@ -48,38 +51,39 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
     return argv, {**environment, SOCKET_VARIABLE: str(path)}
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of the worker as a flag; the environment variable is named in the help."""
-    for option in reversed(OPTIONS):
-        if option.flag is None:
-            continue
-        command = _flag(option)(command)
-    return command
+class WorkerCommand(click.Command):
+    """Reads its arguments as the reference does; click shows the help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if {"--help", "-h"} & set(args):
+            return super().parse_args(ctx, ["--help"])
+        ctx.params["arguments"] = parse(args)
+        return []
 
 
-def _flag(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    assert option.flag is not None
-    help_text = f"{option.help} [{option.variable}]"
-    if option.default is not None and "/--" not in option.flag and option.read is not _TRUTH:
-        help_text += f" (default: {option.default})"
-    names = option.flag.split(" ")
-    if option.read is _TRUTH:
-        return click.option(*names, option.field, is_flag=True, default=None, help=help_text)
-    return click.option(*names, option.field, default=None, help=help_text, metavar="VALUE")
-
-
-_TRUTH = next(option.read for option in OPTIONS if option.field == "batch_logs")
+def _option(option: Option) -> click.Option:
+    """An option as the help shows it, with its environment variable."""
+    text = f"{option.help} [{option.variable}]"
+    if option.default and not option.is_switch:
+        text += f" (default: {option.default})"
+    if option.inert:
+        text = f"Accepted, without effect: {option.inert} [{option.variable}]"
+    names = [*option.names, option.field]
+    if option.is_switch:
+        return click.Option(names, is_flag=True, help=text)
+    return click.Option(names, help=text, metavar="VALUE")
 
 
 @click.command(
     "worker",
+    cls=WorkerCommand,
+    params=[_option(option) for option in OPTIONS if option.flags],
     epilog=(
         "Exit codes: 0 drained; 2 wrong usage or secret; 3 runs were ended at the drain's "
         "deadline; 4 something is undelivered (the next start delivers it)."
     ),
 )
-@_options
-def worker_command(**given: object) -> None:
+def worker_command(arguments: Arguments) -> None:
     """Claim and execute runs. Every flag can be given as environment variable.
 
     Ctrl-C or SIGTERM drains: nothing more is claimed, runs end and are delivered, within
@@ -90,7 +94,10 @@ def worker_command(**given: object) -> None:
     holdfast worker --workloops "fast_lane:1 manual>*:4" --data /var/lib/holdfast
     WORKER_SECRET=… holdfast worker --capacity 10 --log debug
     """
-    environment = with_flags(os.environ, given)
+    environment = arguments.over(os.environ)
+    for word in arguments.words:
+        if word not in _TOLERATED:
+            click.echo(f"warning: {word!r} is no option and means nothing here", err=True)
     config = WorkerConfig.from_environment(environment)
     if config.log_level not in LEVELS:
         raise click.BadParameter(", ".join(LEVELS), param_hint="--log")
@@ -125,17 +132,3 @@ def check_port(config: WorkerConfig) -> None:
             raise UsageError(
                 message + str(error.strerror), fix="Give another with --port (0: any free one)."
             ) from None
-
-
-def with_flags(environment: Mapping[str, str], given: Mapping[str, object]) -> dict[str, str]:
-    """The environment with the flags that were given; they win."""
-    merged = dict(environment)
-    for option in OPTIONS:
-        value = given.get(option.field)
-        if value is not None:
-            merged[option.variable] = str(value).lower() if isinstance(value, bool) else str(value)
-    if given.get("workloops_text") is not None and given.get("capacity") is None:
-        merged.pop("WORKER_CAPACITY", None)
-    if given.get("capacity") is not None and given.get("workloops_text") is None:
-        merged.pop("WORKER_WORKLOOPS", None)
-    return merged

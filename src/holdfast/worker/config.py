@@ -8,8 +8,8 @@ in the reference are refused or named in a warning here, never silently swallowe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,144 +17,14 @@ from urllib.parse import urlsplit
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json
 from holdfast.model.limits import Limits
-from holdfast.paths import DATA_VARIABLE, DEFAULT_DATA, absolute
 from holdfast.sandbox.egress import EgressError, option_of
+from holdfast.worker.options import read_all, without_effect
 from holdfast.worker.workloops import DEFAULT_QUEUES, Workloop, parse_workloops
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: its field in WorkerConfig, flag, environment variable, and default as text."""
-
-    field: str
-    flag: str | None
-    variable: str
-    default: str | None
-    read: Callable[[str], Any]
-    help: str
-
-
-def _integer(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e9:
-        raise ValueError
-    return value
-
-
-def _truth(text: str) -> bool:
-    return text.strip().lower() in {"true", "1"}
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _backoff(text: str) -> tuple[float, float]:
-    low, _, high = text.partition("/")
-    first, last = _seconds(low), _seconds(high or low)
-    if not 0 < first <= last:
-        raise ValueError
-    return first, last
-
-
-OPTIONS = (
-    Option("lightning_url", "--lightning -l", "WORKER_LIGHTNING_SERVICE_URL",
-           "ws://localhost:4000/worker", str, "Address of the platform's worker socket."),
-    Option("secret", "--secret -s", "WORKER_SECRET", None, str,
-           "The secret shared with the platform."),
-    Option("public_key", "--lightning-public-key", "WORKER_LIGHTNING_PUBLIC_KEY", None, str,
-           "Base64 of the platform's public key: run tokens are then verified."),
-    Option("data", "--data", DATA_VARIABLE, DEFAULT_DATA, absolute,
-           "Folder of journals and keys; one per worker."),
-    Option("repo_dir", "--repo-dir -d", "WORKER_REPO_DIR", None, absolute,
-           "Where adaptors are installed. Default: adaptors in the data folder."),
-    Option("monorepo_dir", "--monorepo-dir -m", "OPENFN_ADAPTORS_REPO", None, absolute,
-           "Folder of the adaptors repository, for version `local`."),
-    Option("capacity", "--capacity", "WORKER_CAPACITY", "5", _positive,
-           "Runs at a time (instead of workloops)."),
-    Option("workloops_text", "--workloops", "WORKER_WORKLOOPS", None, str,
-           "Queues and slots, such as 'fast_lane:1 manual>*:4'."),
-    Option("backoff", "--backoff", "WORKER_BACKOFF", "1/10", _backoff,
-           "Shortest and longest pause between claims, seconds."),
-    Option("loop", "--loop/--no-loop", "WORKER_LOOP", "true", _truth,
-           "Claim by itself; without: only on POST /claim."),
-    Option("port", "--port -p", "WORKER_PORT", "2222", _integer,
-           "Port of /livez, /readyz and /metrics; 0 takes a free one."),
-    Option("host", "--host", "WORKER_HOST", "0.0.0.0", str,  # noqa: S104 - probes come from outside
-           "Address the health port listens on."),
-    Option("log_level", "--log", "WORKER_LOG_LEVEL", "info", str,
-           "debug, info, warn, error or none."),
-    Option("run_memory_mb", "--run-memory", "WORKER_MAX_RUN_MEMORY_MB", "500", _positive,
-           "JavaScript memory of a run, mebibytes."),
-    Option("overhead_mb", None, "CGROUP_MEMORY_OVERHEAD_MB", "128", _integer,
-           "What a run's processes may use on top of that, mebibytes."),
-    Option("state_mb", "--state-memory", "WORKER_MAX_STATE_MEMORY_MB", None, _positive,
-           "Largest state of a step, mebibytes. Default: as much as --run-memory."),
-    Option("payload_mb", "--payload-memory", "WORKER_MAX_PAYLOAD_MB", "10", _positive,
-           "Largest dataclip, mebibytes."),
-    Option("log_payload_mb", "--log-payload-memory", "WORKER_MAX_LOG_PAYLOAD_MB", "1", _positive,
-           "Largest log line, mebibytes."),
-    Option("run_seconds", "--max-run-duration-seconds -t", "WORKER_MAX_RUN_DURATION_SECONDS",
-           "300", _seconds, "Longest run, seconds, unless the platform says otherwise."),
-    Option("state_props_to_remove", "--state-props-to-remove", "WORKER_STATE_PROPS_TO_REMOVE",
-           "configuration,response", _names, "Keys removed from a step's state."),
-    Option("socket_seconds", "--socket-timeout-seconds --socket-timeout",
-           "WORKER_SOCKET_TIMEOUT_SECONDS", None, _seconds, "Deprecated: the two below."),
-    Option("message_seconds", "--message-timeout-seconds --message-timeout",
-           "WORKER_MESSAGE_TIMEOUT_SECONDS", "30", _seconds, "Wait for the answer to an event."),
-    Option("claim_seconds", "--claim-timeout-seconds --claim-timeout",
-           "WORKER_CLAIM_TIMEOUT_SECONDS", "3600", _seconds, "Wait for the answer to a claim."),
-    Option("batch_logs", "--batch-logs", "WORKER_BATCH_LOGS", "false", _truth,
-           "Send log lines in batches."),
-    Option("batch_ms", "--batch-interval", "WORKER_BATCH_INTERVAL", "10", _integer,
-           "Longest wait for a batch to fill, ms."),
-    Option("batch_limit", "--batch-limit", "WORKER_BATCH_LIMIT", "50", _positive,
-           "Most lines in a batch."),
-    Option("collections_url", "--collections-url -c", "WORKER_COLLECTIONS_URL", None, str,
-           "Address of the collections service."),
-    Option("collections_version", "--collections-version", "WORKER_COLLECTIONS_VERSION",
-           "latest", str, "Version of the collections adaptor."),
-    Option("name", "--name", "WORKER_NAME", None, str, "Name of this worker in claims."),
-    Option("egress", "--egress", "WORKER_EGRESS", None, str,
-           "What runs may reach: open, lan (default: public and private networks), public, none,"
-           " or a list (host:port, 10.0.0.0/8)."),
-    Option("standby", "--standby", "WORKER_STANDBY", "2", _integer,
-           "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
-    Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
-           "Refuse to start below this level: basic, strong or full (see holdfast doctor)."),
-    Option("drain_seconds", "--drain-timeout", "WORKER_DRAIN_TIMEOUT_SECONDS", "600", _seconds,
-           "After SIGTERM: time for runs to end before they are stopped, seconds."),
-    Option("frame_bytes", "--max-frame-bytes", "WORKER_MAX_FRAME_BYTES", "10900000", _positive,
-           "Largest message the platform takes (Lightning: 11000000)."),
-    Option("keep_hours", "--keep-hours", "WORKER_KEEP_HOURS", "72", _seconds,
-           "How long journals of delivered runs are kept."),
-    Option("keep_mb", "--keep-megabytes", "WORKER_KEEP_MB", "1024", _integer,
-           "How much disk journals of delivered runs may take."),
-)  # fmt: skip
-
-#: Options of the reference that have no effect there and none here.
-WITHOUT_EFFECT = {
-    "WORKER_VALIDATION_TIMEOUT_MS", "WORKER_VALIDATION_RETRIES", "WORKER_PROFILE",
-    "WORKER_PROFILE_POLL_INTERVAL_MS", "WORKER_TIMEOUT_RETRY_COUNT",
-    "WORKER_TIMEOUT_RETRY_DELAY_MS", "WORKER_SENTRY_DSN", "WORKER_SENTRY_ENV",
-}  # fmt: skip
 
 #: Jobs written for the reference reach services of their own network.
 DEFAULT_EGRESS = "lan"
+#: The address `mock`: where the reference expects a mock of the platform, and with which secret.
+MOCK, MOCK_URL, MOCK_SECRET = "mock", "ws://localhost:8888/worker", "abdefg"
 #: Where the supervisor says that it listens.
 SOCKET_VARIABLE = "HOLDFAST_SOCKET"
 
@@ -168,7 +38,7 @@ class WorkerConfig:
     public_key: str | None
     data: Path
     repo_dir: Path | None
-    monorepo_dir: Path | None
+    monorepo_dirs: tuple[Path, ...]
     capacity: int
     workloops_text: str | None
     backoff: tuple[float, float]
@@ -192,6 +62,12 @@ class WorkerConfig:
     collections_url: str | None
     collections_version: str
     name: str | None
+    text_outputs: bool
+    debug: bool
+    sentry_dsn: str | None
+    sentry_env: str
+    ca_certs: Path | None
+    use_proxy: bool
     egress: str | None
     standby: int
     isolation: str | None
@@ -199,19 +75,17 @@ class WorkerConfig:
     frame_bytes: int
     keep_hours: float
     keep_mb: int
-    ignored: tuple[str, ...]  # variables that were set and have no effect
+    ignored: tuple[tuple[str, str], ...]  # variables that were set without effect, and why
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> WorkerConfig:
         """The configuration. UsageError says which variable is wrong, and how."""
-        values: dict[str, Any] = {}
-        for option in OPTIONS:
-            text = environment.get(option.variable) or option.default
-            try:
-                values[option.field] = None if text is None else option.read(text)
-            except ValueError:
-                message = f"{option.variable}={text!r} is not a value for: {option.help}"
-                raise UsageError(message, fix=f"The default is {option.default}.") from None
+        values = read_all(environment)
+        if values["lightning_url"] == MOCK:
+            values["lightning_url"] = MOCK_URL
+            values["secret"] = values["secret"] or MOCK_SECRET
+        elif values["debug"]:
+            values["secret"] = values["secret"] or MOCK_SECRET
         _check(values, environment)
         if values["socket_seconds"] is not None:
             for name, variable in (("message_seconds", "WORKER_MESSAGE_TIMEOUT_SECONDS"),
@@ -219,8 +93,10 @@ class WorkerConfig:
                 if not environment.get(variable):
                     values[name] = values["socket_seconds"]
         values["name"] = values["name"] or environment.get("DEPLOYED_POD_NAME") or None
-        values["ignored"] = tuple(sorted(WITHOUT_EFFECT & set(environment)))
-        return cls(**values)
+        values["log_level"] = "debug" if values["debug"] else _level(values["log_level"])
+        values["ignored"] = tuple(without_effect(environment))
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
     @property
     def platform(self) -> str:
@@ -293,6 +169,11 @@ class WorkerConfig:
     def archive(self) -> Path:
         """Folder of the runs that were delivered."""
         return self.data / "archive"
+
+
+def _level(text: str) -> str:
+    """Our name of a log level of the reference."""
+    return {"default": "info", "success": "info", "none-really": "none"}.get(text, text)
 
 
 def _is_socket_address(text: str) -> bool:

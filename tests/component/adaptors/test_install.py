@@ -421,7 +421,7 @@ def test_a_local_adaptor_comes_from_the_monorepo_as_it_is_now(tmp_path: Path) ->
     exports = {".": {"import": {"types": "./x.d.ts", "default": "./dist/index.js"}}}
     manifest = {"name": NAME, "version": "0.0.1", "exports": exports}
     (folder / "package.json").write_text(json.dumps(manifest))
-    store = Store(tmp_path / "store", monorepo=tmp_path)
+    store = Store(tmp_path / "store", monorepos=[tmp_path / "none", tmp_path])
     with pytest.raises(AutoinstallError, match=r"entry file './dist/index\.js' does not exist"):
         asyncio.run(store.ensure([f"{NAME}@local"]))
     (folder / "dist" / "index.js").write_text("")

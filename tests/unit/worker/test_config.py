@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.worker import with_flags, worker_command_line
+from holdfast.cli.worker import worker_command_line
 from holdfast.model.errors import UsageError
-from holdfast.worker.config import OPTIONS, WorkerConfig
+from holdfast.worker.arguments import parse
+from holdfast.worker.config import MOCK_URL, WorkerConfig
+from holdfast.worker.options import OPTIONS, megabytes
 from holdfast.worker.workloops import parse_workloops
 
 SECRET = {"WORKER_SECRET": "s"}
@@ -95,12 +97,17 @@ def test_an_address_with_more_behind_it_is_refused_without_showing_it(rest: str)
 
 
 def test_w39_options_without_effect_are_said() -> None:
-    assert config(WORKER_PROFILE="true").ignored == ("WORKER_PROFILE",)
+    assert [name for name, _ in config(WORKER_PROFILE="true").ignored] == ["WORKER_PROFILE"]
+    given = config(WORKER_NO_REPO_LOCK="1", WORKER_ENABLE_CGROUP_ENFORCEMENT="true").ignored
+    assert [name for name, _ in given] == [
+        "WORKER_ENABLE_CGROUP_ENFORCEMENT", "WORKER_NO_REPO_LOCK",
+    ]  # fmt: skip
+    assert all(why for _, why in given)
 
 
 def test_flags_win_over_the_environment_and_reach_the_agent() -> None:
-    environment = {**SECRET, "WORKER_CAPACITY": "3", "WORKER_LOG_LEVEL": "warn"}
-    merged = with_flags(environment, {"workloops_text": "a:2", "batch_logs": True, "loop": None})
+    environment = {**SECRET, "WORKER_WORKLOOPS": "a:3", "WORKER_LOG_LEVEL": "warn"}
+    merged = parse(["--workloops", "a:2", "--batch-logs"]).over(environment)
     made = WorkerConfig.from_environment(merged)
     assert (made.slots, made.batch_logs, made.loop, made.log_level) == (2, True, True, "warn")
     argv, passed = worker_command_line(merged)
@@ -132,3 +139,48 @@ def test_a_workflows_egress_is_narrowed_and_reaches_collections() -> None:
     assert made.egress_within("none") == {
         "base": "none", "allow": ["127.0.0.1:4000"], "within": own,
     }  # fmt: skip
+
+
+def test_mock_is_the_address_of_a_mock_and_needs_no_secret() -> None:
+    made = WorkerConfig.from_environment({"WORKER_LIGHTNING_SERVICE_URL": "mock"})
+    assert made.lightning_url == MOCK_URL
+    assert made.secret
+
+
+def test_debug_needs_no_secret_and_logs_everything() -> None:
+    made = WorkerConfig.from_environment(parse(["--debug", "--log", "warn"]).over({}))
+    assert made.secret
+    assert made.log_level == "debug"
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "text"),
+    [
+        ([], {}, True),
+        (["--no-stringify-state"], {}, False),
+        ([], {"WORKER_NO_STRINGIFY_STATE": "true"}, False),
+        (["--stringify-state"], {"WORKER_NO_STRINGIFY_STATE": "true"}, True),
+    ],
+)
+def test_outputs_may_be_json(argv: list[str], environment: dict[str, str], text: bool) -> None:
+    merged = parse(argv).over({**SECRET, **environment})
+    assert WorkerConfig.from_environment(merged).text_outputs is text
+
+
+def test_adaptors_may_come_from_several_repositories() -> None:
+    assert config(OPENFN_ADAPTORS_REPO="/a:/b").monorepo_dirs == (Path("/a"), Path("/b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("6gb", 6144), ("512mb", 512), ("2048", 2048), ("1.5 GiB", 1536), ("1t", 1 << 20)],
+)
+def test_sizes_as_people_write_them(text: str, size: int) -> None:
+    assert megabytes(text) == size
+
+
+@pytest.mark.parametrize("argv", [["--capcity", "5"], ["--repo-dir"], ["-x"], ["--no-capacity"]])
+def test_flags_that_are_none_are_refused(argv: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(argv)
+    assert argv[0] in str(caught.value)

@@ -69,7 +69,7 @@ class Agent:
         )
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
-            config, self.connection, engine, Store(store_root, monorepo=config.monorepo_dir),
+            config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
             run_folders, asyncio.Semaphore(config.slots), lambda: time.time_ns() // 1000,
             self._changed,
         )  # fmt: skip
@@ -430,8 +430,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         log.set_up(config.log_level)
         if config.egress is None:
             log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")
-        for name in config.ignored:
-            log.warn("option.without_effect", name=name)
+        for name, why in config.ignored:
+            log.warn("option.without_effect", name=name, why=why)
         return asyncio.run(serve(config, environment))
     except HoldfastError as error:
         sys.stderr.write(f"error: {error}\n")
