@@ -17,7 +17,7 @@ from holdfast.model.record import Kind
 LINE = {"source": "JOB", "level": "info", "message": ["x" * 1000], "timestamp": "1"}
 START = {"step_id": "s", "job_id": "a", "timestamp": "2"}
 COMPLETE = {**START, "reason": "success", "output": {"inline": "{}"}}
-RESULT = {"reason": "success", "state": {"inline": "{}"}}
+RESULT = {"timestamp": "3", "reason": "success", "final_state": {"inline": "{}"}}
 OUTCOME = [(Kind.OUTCOME, {"reason": "success"})]
 
 

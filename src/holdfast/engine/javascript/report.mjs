@@ -11,9 +11,12 @@ import { withholding } from './state.mjs';
 const { stringify } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
-/** Characters of what else a record may hold: the shim parses records up to 256 KiB. */
+/** Characters of what else a record may hold (`holdfast.model.bodies`). */
 const MESSAGE_LIMIT = 16 * 1024;
+const WORD_LIMIT = 1000;
 const DETAILS_LIMIT = 32 * 1024;
+/** Levels of lists and objects in details. */
+const DETAILS_DEEPEST = 100;
 /** The run process has one thread of execution; the protocol wants a number. */
 const THREAD = 1;
 
@@ -27,8 +30,7 @@ export class Report {
 
   /** Say where the run is; `step` is `{id, name}`. */
   phase(phase, step, operation) {
-    const id = step && String(step.id);
-    send(Kind.PHASE, { phase, step: id, name: step?.name, operation });
+    send(Kind.PHASE, { phase, step: word(step?.id), name: word(step?.name), operation });
   }
 
   /** Open a step; gives it its id. */
@@ -37,7 +39,7 @@ export class Report {
     // its code runs after the next phase has been told
     holdText(Kind.STEP_START, stringify({
       step_id: step.id,
-      job_id: String(step.plan.id),
+      job_id: word(step.plan.id),
       input_dataclip_id: step.input?.clip,
       timestamp: stamp(),
     }));
@@ -52,16 +54,16 @@ export class Report {
     const output = stopped ? { output: { omitted: true } } : this.#output(step, document);
     send(Kind.STEP_COMPLETE, {
       step_id: step.id,
-      job_id: String(step.plan.id),
+      job_id: word(step.plan.id),
       timestamp: stamp(),
       duration: step.measure.elapsed,
       thread_id: THREAD,
       mem: { job, system },
       reason: fault ? reasonOf(fault, stopped) : 'success',
-      error_type: fault ? shortened(stepErrorType(fault)) : null,
+      error_type: fault ? shortened(stepErrorType(fault), WORD_LIMIT) : null,
       error_message: fault ? shortened(fault.message) : null,
       position: fault?.at,
-      next: step.next,
+      next: step.next.map(word),
       ...output,
       ...(stopped ? {} : this.#response(step)),
       measures: step.measure.report(),
@@ -110,7 +112,7 @@ export class Report {
     send(Kind.RESULT, {
       timestamp: stamp(),
       reason: fault ? reasonOf(fault, false) : 'success',
-      error_type: fault ? shortened(fault.name) : null,
+      error_type: fault ? shortened(fault.name, WORD_LIMIT) : null,
       error_message: fault ? shortened(fault.message) : null,
       final_dataclip_id: clip,
       ...state,
@@ -121,11 +123,11 @@ export class Report {
   runError(fault, step) {
     send(Kind.RUN_ERROR, {
       timestamp: stamp(),
-      error_type: shortened(fault.name),
+      error_type: shortened(fault.name, WORD_LIMIT),
       error_message: shortened(fault.message),
       severity: reasonOf(fault, true),
-      step,
-      subtype: fault.subtype && shortened(fault.subtype),
+      step: word(step),
+      subtype: fault.subtype && shortened(fault.subtype, WORD_LIMIT),
       position: fault.at,
       details: fitting(fault.details ?? fault.edge),
     });
@@ -147,16 +149,29 @@ function reasonOf({ severity }, stopped) {
   return stopped ? 'crash' : 'fail';
 }
 
-function shortened(message) {
+function shortened(message, limit = MESSAGE_LIMIT) {
   const text = typeof message === 'string' ? message : String(stringify(message));
-  return text.length <= MESSAGE_LIMIT ? text
-    : `${text.slice(0, MESSAGE_LIMIT)}… [cut: ${text.length} characters in all]`;
+  if (text.length <= limit) return text;
+  const note = `… [cut: ${text.length} characters in all]`;
+  return text.slice(0, limit - note.length) + note;
+}
+
+/** A name or an id as a text; undefined where there is none. */
+function word(value) {
+  return value === undefined || value === null ? undefined : String(value).slice(0, WORD_LIMIT);
 }
 
 /** Details as they are, or only what kind of thing they were. */
 function fitting(details) {
+  if (isDeep(details, DETAILS_DEEPEST)) return { cut: 'details that are nested too deeply' };
   const length = details === undefined ? 0 : stringify(details).length;
   return length <= DETAILS_LIMIT ? details : { cut: `${length} characters of details` };
+}
+
+/** Whether lists and objects stand in each other more than `most` times. */
+function isDeep(value, most) {
+  if (typeof value !== 'object' || value === null) return false;
+  return most === 0 || Object.values(value).some((item) => isDeep(item, most - 1));
 }
 
 const isObjectText = (text) => text.startsWith('{');

@@ -8,6 +8,8 @@ import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 const MEBIBYTE = 1024 * 1024;
 /** Of documents from this size on (characters) no two generations are kept at a time. */
 const COLLECTED_FROM = 8 * MEBIBYTE;
+/** Characters of a key that are told. */
+const KEY_SHOWN = 200;
 
 /**
  * One JSON document that several readers may take. Kept as text, so that a large state exists
@@ -205,7 +207,7 @@ export function withholding(document, limitMb) {
   return {
     withheld: 'DATACLIP_TOO_LARGE',
     bytes: document.bytes,
-    largest_key: largestKey(parse(document.text)) ?? null,
+    largest_key: largestKey(parse(document.text))?.slice(0, KEY_SHOWN) ?? null,
   };
 }
 

@@ -17,6 +17,7 @@ from holdfast.compiler.hoisting import HOIST_FROM
 from holdfast.compiler.report import ADVICE_BYTES
 from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
 from holdfast.engine.run.plan_text import PlanError, PlanReader
+from holdfast.model.bodies import WORD
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 
@@ -233,12 +234,12 @@ def _grouped(head: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _label(step: JsonObject) -> str:
-    return str(step.get("name") or step.get("id") or "step")
+    return str(step.get("name") or step.get("id") or "step")[:WORD]
 
 
 def _word(step: JsonObject, key: str) -> str | None:
     value = step.get(key)
-    return value if isinstance(value, str) else None
+    return value[:WORD] if isinstance(value, str) else None
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,8 @@
 """From the frames of a run process to the records of its journal.
 
-LOG, TRACE and REPORT bodies are appended as they came, once they are known to be JSON objects, so
-that no reader of the journal can be tripped; what steers the outcome is looked into. Anything an
-honest run process would not send is a ProtocolViolation (`docs/engine-protocol.md`).
+A body is taken when it is finite, shallow JSON of the shape that `holdfast.model.bodies` gives for
+its kind, so that no reader of the journal can be tripped. Anything an honest run process would not
+send is a ProtocolViolation (`docs/engine-protocol.md`). What is kept in memory is bounded.
 """
 
 from __future__ import annotations
@@ -10,37 +10,52 @@ from __future__ import annotations
 import json
 import struct
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from holdfast import faults
 from holdfast.engine.frames import FromRun
 from holdfast.journal import RESERVE, BlobWriter, Journal, JournalFull
+from holdfast.model.bodies import SHAPES
 from holdfast.model.evidence import Place
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import JsonObject, Unfit, parse_fit
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 
 _STREAM = struct.Struct("<I")
-#: Bodies that are parsed: an inline document of 16 KiB, escaped twice over, and its frame.
+#: Bodies with words and documents: an inline one of 16 KiB, escaped twice over, and its frame.
 _MAX_PARSED = 256 * 1024
 _MAX_LOG = 4 * 1024 * 1024
+#: Documents that have begun, or wait for the record that names them.
 _MAX_STREAMS = 8
+#: A document takes at least so much of the run's budget: a file has a price of its own.
+_FILE_BYTES = 4096
+#: Steps that are open at a time (an honest engine has one), and steps of one run in all.
+MAX_OPEN_STEPS = 16
+MAX_STEPS = 20_000
 #: Below this no part of a run is worth naming as the largest.
 _LARGE = MEBIBYTE
 
+#: What each process may send. A TRACE is taken from a run that conformance tests have asked for.
+_ALLOWED = {
+    "compiler": frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR}),
+    "engine": frozenset(
+        {Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR}
+    ),
+}
+#: Bodies that are appended as they came; the others are looked into.
 _KEPT = frozenset({Kind.LOG, Kind.TRACE, Kind.REPORT})
-_READ = frozenset({Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
-#: What the compiler may send; the engine may send everything but these last two.
-_COMPILERS = frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR})
+#: Where documents may stand, and how they may lie there.
+_DOCUMENTS = ("output", "webhook_response_document", "final_state")
+_FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 
 #: How an end is told, and what of a record else goes into evidence.
 _WORDS = ("error_type", "error_message")
-_FLAT = (*_WORDS, "reason", "severity", "step", "subtype", "name")
 
 _OMITTED: JsonObject = {"omitted": True}
 #: What must be in the journal even if there is no room for all else.
@@ -91,7 +106,9 @@ def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> JsonO
 class Recorder:
     """Appends to one run's journal and remembers what the outcome will need."""
 
-    def __init__(self, journal: Journal, folder: Path, document_bytes: int) -> None:
+    def __init__(
+        self, journal: Journal, folder: Path, document_bytes: int, *, tracing: bool = False
+    ) -> None:
         self.journal = journal
         self.place = Place()
         self.open_steps: dict[str, OpenStep] = {}
@@ -101,11 +118,14 @@ class Recorder:
         self.user_code = False
         self.data = (0, "")  # most embedded data of a step, and the step's name
         self.on_said_end: Callable[[], None] = lambda: None
+        self._tracing = tracing
+        self._started = 0  # steps
         self._folder = folder
         self._left = document_bytes
         self._streams: dict[int, BlobWriter] = {}
         self._blobs: dict[int, JsonObject] = {}
-        self._marks: list[tuple[int, Kind, JsonObject]] = []  # that may not be in the file yet
+        # those that may not be in the file yet
+        self._marks: deque[tuple[int, Kind, JsonObject]] = deque()
         self._refused: list[tuple[Kind, JsonObject]] = []
 
     @property
@@ -119,10 +139,8 @@ class Recorder:
             self.late_frames += 1
             return
         faults.point("shim.record")
-        if kind in _KEPT and (sender == "engine" or kind in _COMPILERS):
-            self._keep(kind, body)
-        elif kind in _READ and (sender == "engine" or kind in _COMPILERS):
-            self._read(Kind(kind), _parsed(kind, body, _MAX_PARSED))
+        if kind in _ALLOWED[sender] or (kind == Kind.TRACE and self._tracing):
+            self._record(Kind(kind), body)
         elif kind == FromRun.BLOB and sender == "engine":
             self._blob(body)
         elif kind == FromRun.BLOB_END and sender == "engine":
@@ -131,7 +149,7 @@ class Recorder:
             message = f"the {sender} sent a frame of type {kind}"
             raise ProtocolViolation(message)
 
-    def append(self, kind: Kind, body: JsonObject, *, essential: bool = False) -> None:
+    def append(self, kind: Kind, body: Mapping[str, object], *, essential: bool = False) -> None:
         """Append a record of the shim's own."""
         self.journal.append(kind, _text(body), essential=essential)
 
@@ -158,7 +176,7 @@ class Recorder:
         before = self.journal.sequence - own
         self.journal.discard_pending()
         marks = [mark for mark in self._marks if mark[0] > self.journal.sequence]
-        self._marks = []
+        self._marks.clear()
         lost = before - self.journal.sequence - len(marks)
         text = f"There was no room on the disk for {lost} records of this run, log lines mostly."
         note = (Kind.LOG, log_line("warn", text))
@@ -184,13 +202,14 @@ class Recorder:
             writer.abandon()
         self._streams.clear()
 
-    def _keep(self, kind: int, body: bytes) -> None:
-        value = _parsed(kind, body, _MAX_LOG)
-        if kind == Kind.REPORT:
-            size, name = value.get("data_bytes"), value.get("name")
-            if isinstance(size, int) and isinstance(name, str):
-                self.data = max(self.data, (size, name[:200]))
-        self.journal.append(kind, body)
+    def _record(self, kind: Kind, body: bytes) -> None:
+        value = _parsed(kind, body)
+        if kind is Kind.REPORT:
+            self.data = max(self.data, (value["data_bytes"], str(value["name"])[:200]))
+        if kind in _KEPT:
+            self.journal.append(kind, body)
+        else:
+            self._read(kind, value)
 
     def largest(self) -> str | None:
         """The largest part of the run that is known, in words; None when nothing is large."""
@@ -202,37 +221,37 @@ class Recorder:
         size, name = max(parts)
         return f"{name} ({size / MEBIBYTE:.1f} MB)" if size >= _LARGE else None
 
-    def _read(self, kind: Kind, body: JsonObject) -> None:
-        _check_words(kind, body)
+    def _read(self, kind: Kind, body: dict[str, Any]) -> None:
         if kind is Kind.PHASE:
-            operation = body.get("operation")
-            self.place = Place(
-                _word(body, "phase"),
-                _optional(body, "step"),
-                operation if isinstance(operation, int) else None,
-                _optional(body, "name"),
-            )
+            self.place = Place(*map(body.get, ("phase", "step", "operation", "name")))
         elif kind is Kind.STEP_START:
-            self.user_code = True
-            step = OpenStep(_word(body, "step_id"), _word(body, "job_id"), time.monotonic())
-            if step.step_id in self.open_steps:
-                message = f"step {step.step_id} was started twice"
-                raise ProtocolViolation(message)
-            self.open_steps[step.step_id] = step
-        elif (
-            kind is Kind.STEP_COMPLETE
-            and self.open_steps.pop(_word(body, "step_id"), None) is None
-        ):
+            self._open(OpenStep(body["step_id"], body["job_id"], time.monotonic()))
+        elif kind is Kind.STEP_COMPLETE and self.open_steps.pop(body["step_id"], None) is None:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
         sequence = self.journal.append(kind, _text(changed))
         if kind in _MARKS:
             written = self.journal.written
-            self._marks = [mark for mark in self._marks if mark[0] > written]
+            while self._marks and self._marks[0][0] <= written:
+                self._marks.popleft()
             self._marks.append((sequence, kind, changed))
         if kind in (Kind.RESULT, Kind.RUN_ERROR):
             self._said(kind, body)
+
+    def _open(self, step: OpenStep) -> None:
+        self.user_code = True
+        self._started += 1
+        if step.step_id in self.open_steps:
+            message = f"step {step.step_id:.80} was started twice"
+        elif len(self.open_steps) >= MAX_OPEN_STEPS:
+            message = f"more than {MAX_OPEN_STEPS} steps were open at once"
+        elif self._started > MAX_STEPS:
+            message = f"more than {MAX_STEPS} steps were started"
+        else:
+            self.open_steps[step.step_id] = step
+            return
+        raise ProtocolViolation(message)
 
     def _said(self, kind: Kind, body: JsonObject) -> None:
         if kind is Kind.RESULT:
@@ -244,42 +263,47 @@ class Recorder:
 
     def _with_documents(self, body: JsonObject) -> JsonObject:
         """The body with every streamed document replaced by the blob's name."""
-        changed: dict[str, Json] = {}
-        for key, value in body.items():
-            if isinstance(value, dict) and "stream" in value:
-                number = value["stream"]
-                blob = self._blobs.pop(number, None) if isinstance(number, int) else None
-                if blob is None or blob["bytes"] != value.get("bytes"):
-                    message = f"{key} names a document that has not come whole"
-                    raise ProtocolViolation(message)
-                rest = {k: v for k, v in value.items() if k not in ("stream", "bytes")}
-                changed[key] = {**rest, **blob}
-            elif isinstance(value, dict) and "blob" in value:
-                message = f"{key} names a file of the journal"
-                raise ProtocolViolation(message)
-            else:
-                changed[key] = value
-        return changed
+        found = {name: body[name] for name in _DOCUMENTS if name in body}
+        return {**body, **{name: self._document(name, value) for name, value in found.items()}}
+
+    def _document(self, name: str, value: Any) -> JsonObject:
+        if len(value.keys() & _FORMS) != 1 or "blob" in value:
+            message = f"{name} is no document"
+            raise ProtocolViolation(message)
+        if "stream" not in value:
+            return cast("JsonObject", value)
+        blob = self._blobs.pop(value["stream"], None)
+        if blob is None or blob["bytes"] != value.get("bytes"):
+            message = f"{name} names a document that has not come whole"
+            raise ProtocolViolation(message)
+        return blob
 
     def _blob(self, body: bytes) -> None:
         number = _stream_number(body)
-        writer = self._streams.get(number)
-        if writer is None:
-            if len(self._streams) + len(self._blobs) >= _MAX_STREAMS:
-                message = "too many documents at once"
-                raise ProtocolViolation(message)
-            writer = self._streams[number] = BlobWriter(self._folder)
+        writer = self._streams.get(number) or self._begin(number)
         data = body[_STREAM.size :]
-        self._left -= len(data)
-        if self._left < 0:
-            raise DocumentsTooLarge
+        self._charge(len(data))
         writer.write(data)
 
     def _blob_end(self, body: bytes) -> None:
         number = _stream_number(body)
-        writer = self._streams.pop(number, None) or BlobWriter(self._folder)
+        writer = self._streams.get(number) or self._begin(number)
+        del self._streams[number]
         size = writer.bytes
         self._blobs[number] = {"blob": writer.finish(), "bytes": size}
+
+    def _begin(self, number: int) -> BlobWriter:
+        if number in self._blobs or len(self._streams) + len(self._blobs) >= _MAX_STREAMS:
+            message = "too many documents at once"
+            raise ProtocolViolation(message)
+        self._charge(_FILE_BYTES)
+        writer = self._streams[number] = BlobWriter(self._folder)
+        return writer
+
+    def _charge(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise DocumentsTooLarge
 
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
@@ -300,45 +324,25 @@ def _stream_number(body: bytes) -> int:
     return int(_STREAM.unpack_from(body)[0])
 
 
-def _parsed(kind: int, body: bytes, limit: int) -> JsonObject:
-    if len(body) > limit:
-        message = f"a record of type {Kind(kind).name} with {len(body)} bytes"
+def _parsed(kind: Kind, body: bytes) -> dict[str, Any]:
+    """The body of a record as the definition of its kind has it. Raises ProtocolViolation."""
+    if len(body) > (_MAX_LOG if kind in _KEPT else _MAX_PARSED):
+        message = f"a record of type {kind.name} with {len(body)} bytes"
         raise ProtocolViolation(message)
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        message = f"a record of type {Kind(kind).name} that is not JSON"
+        value = parse_fit(body)
+    except Unfit as error:
+        message = f"a record of type {kind.name}: {error}"
         raise ProtocolViolation(message) from error
-    if not isinstance(value, dict):
-        message = f"a record of type {Kind(kind).name} that is no JSON object"
+    shape = SHAPES.get(kind)
+    problem = shape.problem(value) if shape else None if type(value) is dict else "is no object"
+    if problem is not None:
+        message = f"a record of type {kind.name} {problem}"
         raise ProtocolViolation(message)
-    return cast("JsonObject", value)
+    return cast("dict[str, Any]", value)
 
 
-def _check_words(kind: Kind, body: JsonObject) -> None:
-    """What goes into evidence must be flat: others stand deeper than we when they look into it."""
-    values = [body.get(name) for name in _FLAT]
-    position = body.get("position")
-    values += position.values() if isinstance(position, dict) else [position]
-    if any(isinstance(value, dict | list) for value in values):
-        message = f"a record of type {kind.name} with more than words"
-        raise ProtocolViolation(message)
-
-
-def _word(body: JsonObject, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        message = f"a record without {name}"
-        raise ProtocolViolation(message)
-    return value[:1000]
-
-
-def _optional(body: JsonObject, name: str) -> str | None:
-    value = body.get(name)
-    return value[:1000] if isinstance(value, str) else None
-
-
-def _text(body: JsonObject) -> bytes:
+def _text(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )

@@ -176,7 +176,8 @@ class Shim:
         _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
-        self._recorder = Recorder(self._journal, request.directory, budget)
+        tracing = request.options.get("trace") is not None
+        self._recorder = Recorder(self._journal, request.directory, budget, tracing=tracing)
         self._recorder.on_said_end = self._said_end
         if self._compiler.pid:
             self._guard(self._feed_compiler)  # it works while all else is made ready
