@@ -6,12 +6,11 @@ A file begins with `MAGIC`, whose last two bytes are the version.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from dataclasses import dataclass
 
-from holdfast.model.json import JsonObject
+from holdfast.model.json import JsonObject, parse_mended
 
 #: First bytes of every journal: name and version of the layout.
 MAGIC = b"HFJRNL\x00\x01"
@@ -36,8 +35,8 @@ class Record:
     end: int  # where the next one begins
 
     def json(self) -> JsonObject:
-        """The body as JSON object; {} when it is empty."""
-        value = json.loads(self.body) if self.body else {}
+        """The body as JSON object, {} when it is none. Unfit when it cannot be read."""
+        value = parse_mended(self.body) if self.body else {}
         return value if isinstance(value, dict) else {}
 
 

@@ -32,6 +32,7 @@ from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun,
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
 from holdfast.sandbox import kernel
 from holdfast.worker import log
+from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.agent.health import Health, Status
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
@@ -47,7 +48,7 @@ MIN_FREE_BYTES = 256 * 1024 * 1024
 DISK_PAUSE_SECONDS = 30.0
 #: Pauses between attempts to journal a claim; a disk that fails for longer loses it.
 _DISK_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-#: Runs that have ended and are not delivered, per slot, before claiming stops.
+#: Runs that have ended and are not delivered, per slot, before claiming stops (`backlog.py`).
 BACKLOG_PER_SLOT = 4
 #: After the deadline of a drain: least and most time to deliver what was ended, seconds.
 LAST_DELIVERY_SECONDS = (10.0, 30.0)
@@ -75,6 +76,7 @@ class Agent:
         )  # fmt: skip
         self.loops = config.workloops
         self.runs: dict[str, Run] = {}
+        self.backlog = Backlog(BACKLOG_PER_SLOT * config.slots)
         self.done: dict[DeliveryState, int] = dict.fromkeys(DeliveryState, 0)
         self.draining = False
         self._disk_bad_until = float("-inf")
@@ -152,8 +154,7 @@ class Agent:
         """Why nothing may be claimed now; None if it may."""
         if self.draining:
             return "draining"
-        undelivered = sum(run.stage is Stage.DELIVERING for run in self.runs.values())
-        if undelivered >= BACKLOG_PER_SLOT * self.config.slots:
+        if self.backlog.full(self.connection.now()):
             return "too many runs wait for their delivery"
         if self.connection.now() < self._disk_bad_until:
             return "the disk could not be written to"
@@ -163,6 +164,7 @@ class Agent:
         """A run was given to us."""
         faults.point("agent.claimed")
         log.info("run.claimed", run=claimed.id, loop=loop.key)
+        self.backlog.claimed(self.connection.now())
         known = self.runs.get(claimed.id)
         if known is not None:
             known.renew(claimed.token)
@@ -243,7 +245,9 @@ class Agent:
         else:
             log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
             loop = min(self.loops, key=lambda loop: len(loop.runs) / loop.slots)
-            if not case.ended:
+            if case.ended:
+                self.backlog.ended(case.run_id, found=True)
+            else:
                 loop.runs.add(case.run_id)
             self._start(self._live(case, loop))
 
@@ -279,6 +283,7 @@ class Agent:
             reread = await asyncio.to_thread(self.run_folders.look, case.folder.path)
             case = reread if isinstance(reread, FoundRun) else case
         del self.runs[case.run_id]
+        self.backlog.gone(case.run_id, delivered=ending is DeliveryState.COMPLETE)
         self._release(case.run_id, loop)
 
     def _release(self, run_id: str, loop: Workloop) -> None:
@@ -300,6 +305,9 @@ class Agent:
 
     def _changed(self) -> None:
         """A run moved on, or the connection changed: slots may be free."""
+        for key, run in self.runs.items():
+            if run.stage is Stage.DELIVERING:
+                self.backlog.ended(key)
         for claimer in self._claimers:
             held = claimer.loop.runs
             ended = {key for key in held if key in self.runs and self.runs[key].ended}
@@ -390,6 +398,7 @@ class Agent:
             "connected": float(self.connection.up),
             "connects_total": float(self.connection.connects),
             "drops_total": float(self.connection.drops),
+            "runs_waiting": float(self.backlog.waiting),
             "slots": float(self.config.slots),
             "slots_free": float(sum(loop.free for loop in self.loops)),
             "ready": float(not reasons),

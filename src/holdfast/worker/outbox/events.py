@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
 from holdfast.journal import Record
+from holdfast.model.bodies import SHAPES
 from holdfast.model.json import Json, JsonObject, check_json
+from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol import messages
 from holdfast.protocol.frames import Raw, dumps
@@ -41,6 +43,7 @@ class Event:
     document: JsonObject | None = None
     response: JsonObject | None = None  # the answer to a webhook, where it is a document
     without: frozenset[str] = field(default_factory=frozenset)
+    size: int = 0  # bytes of the record it is from, where they are what is sent: a log line
 
     @property
     def is_log(self) -> bool:
@@ -57,32 +60,58 @@ class Event:
         size = document.get("bytes")
         inline = document.get("inline")
         known = len(inline) if isinstance(inline, str) else 0
-        return 500 + (size if isinstance(size, int) else known)
+        return 500 + self.size + (size if isinstance(size, int) else known)
 
     def leaving_out(self, name: str) -> Event:
         """The event without one of its parts (see `alternatives`)."""
         return replace(self, without=self.without | {name})
 
 
-def events_of(record: Record, result: JsonObject | None) -> list[Event]:
+def events_of(
+    record: Record, result: JsonObject | None, tell: Callable[[str], None] = lambda _: None
+) -> list[Event]:
     """The events of one record; `result` is the body of the RESULT before an OUTCOME.
 
-    ValueError, KeyError or TypeError if the record is not what its kind says.
+    What is wrong in it is left out and told. ValueError or KeyError if the record is not what its
+    kind says, except for an OUTCOME: every run that has one gets its end.
     """
     make = _MAKERS.get(record.kind)
     if make is None:
         return []
+    try:
+        made = make(_body(record, tell), result or {})
+    except (ValueError, KeyError) as error:
+        if record.kind != Kind.OUTCOME:
+            raise
+        tell(f"it cannot be read: {type(error).__name__}: {error}")
+        made = _outcome({"timestamp": messages.timestamp_text(record.time_us), **_NO_OUTCOME}, {})
+    return [_identified(event, record, n) for n, event in enumerate(made)]
+
+
+def body_of(record: Record, tell: Callable[[str], None]) -> JsonObject:
+    """The body without the fields that are not of their type, which are told. ValueError."""
     body = record.json()
+    shape = SHAPES.get(record.kind)
+    # The fields of a log line have rules of their own, which take anything.
+    if shape is not None and record.kind != Kind.LOG:
+        body, problems = shape.mended(body)
+        for problem in problems:
+            tell(problem)
+    return body
+
+
+def _body(record: Record, tell: Callable[[str], None]) -> JsonObject:
+    body = body_of(record, tell)
     body["timestamp"] = _timestamp(body, record)
-    made = _outcome(body, result or {}) if record.kind == Kind.OUTCOME else make(body)
-    return [_identified(event, f"{record.sequence}.{n}") for n, event in enumerate(made)]
+    return body
 
 
-def _identified(event: Event, identity: str) -> Event:
+def _identified(event: Event, record: Record, number: int) -> Event:
     """Log lines are known by their place in the journal."""
     if not isinstance(event.body, LogLine):
         return event
-    return replace(event, body=replace(event.body, id=identity))
+    body = replace(event.body, id=f"{record.sequence}.{number}")
+    return replace(event, body=body, size=len(record.body))
 
 
 def _timestamp(body: JsonObject, record: Record) -> str:
@@ -188,7 +217,7 @@ def _finite(value: object) -> object:
     return value
 
 
-def _run_start(body: JsonObject) -> list[Event]:
+def _run_start(body: JsonObject, _result: JsonObject) -> list[Event]:
     versions = body.get("versions")
     versions = versions if isinstance(versions, dict) else {}
     timestamp = str(body["timestamp"])
@@ -203,7 +232,7 @@ def _run_start(body: JsonObject) -> list[Event]:
     ]
 
 
-def _log(body: JsonObject) -> list[Event]:
+def _log(body: JsonObject, _result: JsonObject) -> list[Event]:
     level = body.get("level")
     message = body.get("message")
     line = LogLine(
@@ -216,7 +245,7 @@ def _log(body: JsonObject) -> list[Event]:
     return [Event(messages.RUN_LOG, line)]
 
 
-def _step_start(body: JsonObject) -> list[Event]:
+def _step_start(body: JsonObject, _result: JsonObject) -> list[Event]:
     start = StepStart(
         str(body["step_id"]), str(body["job_id"]), str(body["timestamp"]),
         _text(body, "input_dataclip_id"),
@@ -224,7 +253,7 @@ def _step_start(body: JsonObject) -> list[Event]:
     return [Event(messages.STEP_START, start)]
 
 
-def _step_complete(body: JsonObject) -> list[Event]:
+def _step_complete(body: JsonObject, _result: JsonObject) -> list[Event]:
     duration, mem, output = body.get("duration"), body.get("mem"), body.get("output")
     complete = StepComplete(
         _text(body, "step_id"), _text(body, "job_id"), str(body["reason"]),
@@ -265,12 +294,17 @@ def _outcome(body: JsonObject, result: JsonObject) -> list[Event]:
     return events
 
 
-_MAKERS: dict[int, Callable[[JsonObject], list[Event]]] = {
+_NO_OUTCOME: JsonObject = {
+    "reason": Reason.EXCEPTION.value,
+    "error_type": "JournalDamaged",
+    "error_message": "The record of how this run ended cannot be read.",
+}
+_MAKERS: dict[int, Callable[[JsonObject, JsonObject], list[Event]]] = {
     Kind.RUN_START: _run_start,
     Kind.LOG: _log,
     Kind.STEP_START: _step_start,
     Kind.STEP_COMPLETE: _step_complete,
-    Kind.OUTCOME: lambda body: _outcome(body, {}),
+    Kind.OUTCOME: _outcome,
 }
 
 

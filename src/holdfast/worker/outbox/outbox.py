@@ -56,6 +56,8 @@ SUSPECT_BYTES = 1_000_000
 BYTES_IN_FLIGHT = 2_000_000
 #: Events read ahead of their outbox.
 READ_AHEAD = 512
+#: Bytes of log lines read ahead: every run of a worker may have so many in memory.
+READ_AHEAD_BYTES = 4_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +124,7 @@ class Outbox:
     not_before: float = 0.0
     unknown_steps: set[str] = field(default_factory=set)  # whose start the platform refused
     _queue: deque[Item] = field(default_factory=deque)
+    _queued: int = 0  # bytes of the log lines in it
     _flying: list[Shipment] = field(default_factory=list)
     _sources: deque[_Source] = field(default_factory=deque)
     _skip: int = 0  # events behind the mark that were accepted before this process
@@ -151,7 +154,8 @@ class Outbox:
 
     def hungry(self) -> bool:
         """Whether further records may be fed."""
-        return len(self._queue) < READ_AHEAD and not self.finished
+        room = len(self._queue) < READ_AHEAD and self._queued < READ_AHEAD_BYTES
+        return room and not self.finished
 
     @property
     def idle(self) -> bool:
@@ -161,14 +165,17 @@ class Outbox:
     def feed(self, record: Record, now: float) -> None:
         """The next record of the journal."""
         made: list[Event] = []
+
+        def tell(why: str) -> None:
+            self.notes.append({"what": "unreadable", "why": f"record {record.sequence}: {why}"})
+
         try:
             if record.kind == Kind.RESULT:
-                self._result = record.json()
+                self._result = events.body_of(record, tell)
             else:
-                made = events.events_of(record, self._result)
-        except (ValueError, KeyError, TypeError) as error:
-            why = f"record {record.sequence} cannot be read: {type(error).__name__}"
-            self.notes.append({"what": "unreadable", "why": why})
+                made = events.events_of(record, self._result, tell)
+        except (ValueError, KeyError) as error:
+            tell(f"it cannot be read: {type(error).__name__}: {error}")
         barrier = record.kind == Kind.RESULT
         self._sources.append(_Source(record.sequence, record.end, len(made), barrier))
         for event in made:
@@ -176,6 +183,7 @@ class Outbox:
                 self._skip -= 1
             else:
                 self._queue.append(Item(self._as_known(event), now))
+                self._queued += event.size
         self._advance()
 
     # To the platform
@@ -361,6 +369,7 @@ class Outbox:
         """Take accepted events off the front and move the position behind them."""
         while self._queue and self._queue[0].accepted:
             item = self._queue.popleft()
+            self._queued -= item.event.size
             self._held += 1
             self.finished = self.finished or item.event.is_final
         self._advance()
