@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.engine.shim.recorder import Recorder
+from holdfast.engine.frames import FromRun
+from holdfast.engine.shim.recorder import (
+    MAX_OPEN_STEPS,
+    DocumentsTooLarge,
+    ProtocolViolation,
+    Recorder,
+)
 from holdfast.journal import RESERVE, Journal, JournalReader
 from holdfast.journal import writer as writer_module
 from holdfast.model.json import JsonObject
@@ -92,3 +98,94 @@ def test_a_disk_that_fails_for_a_moment_costs_nothing(
     wanted = [Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.OUTCOME]
     assert [kind for kind, _ in records(tmp_path)] == wanted
     assert records(tmp_path)[2] == (Kind.STEP_COMPLETE, COMPLETE)
+
+
+def deep(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (Kind.LOG, f'{{"source":"JOB","level":"info","message":{deep(500)},"timestamp":"1"}}'),
+        (Kind.LOG, '{"source":"JOB","level":"info","message":[NaN],"timestamp":"1"}'),
+        (Kind.LOG, '{"source":"JOB","level":"loud","message":[],"timestamp":"1"}'),
+        (Kind.LOG, '{"source":"JOB","level":"info","message":"x","timestamp":1}'),
+        (Kind.LOG, '{"level":"info","message":[]}'),
+        (Kind.PHASE, '{"phase":"step","operation":1e999}'),
+        (Kind.PHASE, '{"phase":"step","step":["a"]}'),
+        (Kind.STEP_START, '{"step_id":"s","job_id":null,"timestamp":"1"}'),
+        (Kind.RESULT, '{"timestamp":"1","reason":"fine"}'),
+        (Kind.RESULT, '{"timestamp":"1","reason":"success","final_state":{"blob":"0"}}'),
+        (Kind.RESULT, '{"timestamp":"1","reason":"success","final_state":{}}'),
+        (Kind.RESULT, '{"timestamp":"1","reason":"success","final_state":{"stream":1}}'),
+        (
+            Kind.RESULT,
+            '{"timestamp":"1","reason":"success","final_state":{"omitted":true,"inline":""}}',
+        ),
+        (Kind.RUN_ERROR, '{"timestamp":"1","error_type":"E","error_message":1,"severity":"fail"}'),
+        (Kind.RUN_ERROR, f'{{"details":{deep(300)}}}'),
+        (Kind.REPORT, "{}"),
+        (Kind.TRACE, "{}"),
+        (Kind.SAMPLE, '{"memory_mb":1,"at":1}'),
+        (Kind.OUTCOME, "{}"),
+        (Kind.NOTE, '{"what":"x"}'),
+    ],
+)
+def test_a_record_that_no_honest_engine_writes_ends_the_run(
+    recorder: Recorder, kind: Kind, body: str
+) -> None:
+    before = recorder.journal.sequence
+    with pytest.raises(ProtocolViolation, match=f"{kind.name}|type {kind.value}|final_state"):
+        recorder.frame("engine", kind, body.encode())
+    assert recorder.journal.sequence == before
+
+
+def test_an_infinite_duration_ends_the_run(recorder: Recorder) -> None:
+    frame(recorder, Kind.STEP_START, START)
+    body = json.dumps({**COMPLETE, "duration": 1}).replace('"duration": 1', '"duration": 1e999')
+    with pytest.raises(ProtocolViolation, match="infinite"):
+        recorder.frame("engine", Kind.STEP_COMPLETE, body.encode())
+
+
+def test_steps_that_are_open_are_few(recorder: Recorder) -> None:
+    for number in range(MAX_OPEN_STEPS):
+        frame(recorder, Kind.STEP_START, {**START, "step_id": f"{number}"})
+    with pytest.raises(ProtocolViolation, match="open at once"):
+        frame(recorder, Kind.STEP_START, START)
+    assert len(recorder.open_steps) == MAX_OPEN_STEPS
+
+
+def test_steps_of_a_run_are_counted(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.engine.shim.recorder.MAX_STEPS", 5)
+    for _ in range(5):
+        frame(recorder, Kind.STEP_START, START)
+        frame(recorder, Kind.STEP_COMPLETE, COMPLETE)
+    with pytest.raises(ProtocolViolation, match="more than 5 steps"):
+        frame(recorder, Kind.STEP_START, START)
+
+
+def test_documents_that_nobody_names_are_few_and_cost_a_file_each(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    for number in range(8):
+        recorder.frame("engine", FromRun.BLOB_END, number.to_bytes(4, "little"))
+    for number in (3, 8):
+        with pytest.raises(ProtocolViolation, match="too many documents"):
+            recorder.frame("engine", FromRun.BLOB_END, number.to_bytes(4, "little"))
+    assert len(list((tmp_path / "blobs").iterdir())) == 1  # all of them are the same: empty
+    budget = Recorder(recorder.journal, tmp_path, 20_000)
+    for number in range(4):
+        budget.frame("engine", FromRun.BLOB, number.to_bytes(4, "little") + b"x")
+    with pytest.raises(DocumentsTooLarge):
+        budget.frame("engine", FromRun.BLOB, b"4444x")
+    budget.abandon_streams()
+
+
+def test_many_short_steps_leave_nothing_in_memory(recorder: Recorder) -> None:
+    for _ in range(200):
+        frame(recorder, Kind.STEP_START, START)
+        frame(recorder, Kind.STEP_COMPLETE, COMPLETE)
+        recorder.journal.flush(sync=False)
+    assert not recorder.open_steps
+    assert len(recorder._marks) <= 2, "those since the last flush"

@@ -226,11 +226,13 @@ class Recorder:
             self.place = Place(*map(body.get, ("phase", "step", "operation", "name")))
         elif kind is Kind.STEP_START:
             self._open(OpenStep(body["step_id"], body["job_id"], time.monotonic()))
-        elif kind is Kind.STEP_COMPLETE and self.open_steps.pop(body["step_id"], None) is None:
+        elif kind is Kind.STEP_COMPLETE and body["step_id"] not in self.open_steps:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
         sequence = self.journal.append(kind, _text(changed))
+        if kind is Kind.STEP_COMPLETE:  # only now: without room for it, it is closed at the end
+            del self.open_steps[body["step_id"]]
         if kind in _MARKS:
             written = self.journal.written
             while self._marks and self._marks[0][0] <= written:
