@@ -26,8 +26,8 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Notice, Transaction
 from holdfast.platform.store.dataclips import insert_clip
 from holdfast.platform.store.projects import import_project
+from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import Start, create_work_order, find_run
-from holdfast.platform.workers.queue import Claimed, claim
 from holdfast.protocol.messages import Claim
 from holdfast.protocol.tokens import sign_worker_token
 from support.waiting import eventually

@@ -46,8 +46,8 @@ MAY_IMPORT: dict[str, str] = {
     "platform/workers": f"{PLATFORM} protocol",
     "platform/start": f"{PLATFORM} platform/project",
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api",
-    "platform/api": f"{PLATFORM} platform/project platform/start platform/web",
-    "platform/web": f"{PLATFORM} platform/access platform/api platform/start",
+    "platform/api": f"{PLATFORM} platform/project platform/start",
+    "platform/web": f"{PLATFORM} platform/access platform/start",
     "testing": "model protocol",
     "cli": f"{ENGINE} protocol compiler adaptors engine/run engine/supervisor worker"
     " platform platform/access platform/project",

@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -68,8 +67,7 @@ async def _ready(request: Request) -> Response:
     """Whether the database answers, for reading and writing."""
     platform: Platform = request.app.state.platform
     try:
-        await platform.database.read(lambda c: c.execute(text("SELECT 1")).scalar())
-        await platform.database.write(lambda tx: tx.connection.execute(text("SELECT 1")).scalar())
+        await platform.database.check()
     except Exception as error:
         return JSONResponse({"ready": False, "database": type(error).__name__}, 503)
     body = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,7 +13,8 @@ from holdfast.platform import strict
 from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
 from holdfast.platform.service import Platform
 from holdfast.platform.store import projects
-from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection
+from holdfast.platform.store.triggers import webhooks_of
 
 _NOT_FOUND = {"errors": {"detail": "Not Found"}}
 
@@ -34,7 +34,7 @@ async def post(request: Request) -> Response:
         return JSONResponse({"errors": {"base": [error.message, *filter(None, [error.fix])]}}, 422)
     key = done.project_id
     data = await platform.database.read(lambda c: projects.document(c, key))
-    webhooks = await platform.database.read(lambda c: webhook_list(c, key))
+    webhooks = await platform.database.read(lambda c: webhooks_of(c, key))
     body = {
         "data": data,
         "holdfast": {"created": done.created, "changes": done.changes, "webhooks": webhooks},
@@ -67,23 +67,3 @@ async def _resolve(platform: Platform, provision: Provision) -> dict[str, str]:
     names = sorted({job.adaptor for w in provision.project.workflows for job in w.jobs})
     versions = await asyncio.gather(*(platform.resolve(name) for name in names))
     return dict(zip(names, versions, strict=True))
-
-
-def webhook_list(connection: Connection, project_id: str) -> list[JsonObject]:
-    """Workflow, path and state of each webhook of a project."""
-    tr, w = t.triggers.c, t.workflows.c
-    rows = connection.execute(
-        select(tr.id, tr.enabled, tr.webhook_reply, w.name)
-        .join(t.workflows, w.id == tr.workflow_id)
-        .where(tr.type == "webhook", w.project_id == project_id, w.deleted_at.is_(None))
-        .order_by(w.name)
-    )
-    return [
-        {
-            "workflow": row.name,
-            "path": f"/i/{row.id}",
-            "enabled": row.enabled,
-            "reply": row.webhook_reply,
-        }
-        for row in rows
-    ]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
 from starlette.requests import Request
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.clock import from_iso
+from holdfast.platform.store.lists import Chosen
 
 LARGEST_PAGE = 100
 
@@ -49,14 +48,25 @@ def moment(text: str, name: str) -> int:
         raise BadFilter(message) from error
 
 
-def between(query: Select[Any], request: Request, columns: Mapping[str, Any]) -> Select[Any]:
-    """Apply `<name>_after` and `<name>_before` for each column."""
-    for name, column in columns.items():
-        if (text := request.query_params.get(f"{name}_after")) is not None:
-            query = query.where(column >= moment(text, f"{name}_after"))
-        if (text := request.query_params.get(f"{name}_before")) is not None:
-            query = query.where(column <= moment(text, f"{name}_before"))
-    return query
+def chosen(request: Request, page: Page, names: Iterable[str], times: Iterable[str]) -> Chosen:
+    """The rows that query parameters choose: values by name, `<time>_after`, `<time>_before`.
+
+    Raises BadFilter.
+    """
+    given = request.query_params
+    return Chosen(
+        equal={name: given[name] for name in names if name in given},
+        since=_times(request, times, "after"),
+        until=_times(request, times, "before"),
+        limit=page.size,
+        offset=(page.number - 1) * page.size,
+    )
+
+
+def _times(request: Request, times: Iterable[str], side: str) -> dict[str, int]:
+    given = request.query_params
+    asked = {name: f"{name}_{side}" for name in times}
+    return {name: moment(given[key], key) for name, key in asked.items() if key in given}
 
 
 def item(kind: str, key: str, attributes: JsonObject, related: JsonObject) -> JsonObject:
@@ -72,13 +82,9 @@ def item(kind: str, key: str, attributes: JsonObject, related: JsonObject) -> Js
     }
 
 
-def paged(
-    connection: Connection, query: Select[Any], page: Page, request: Request
-) -> tuple[list[Any], JsonObject]:
-    """The rows of one page, and the members `included`, `meta` and `links` that go with them."""
-    total = connection.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
-    rows = list(connection.execute(query.limit(page.size).offset((page.number - 1) * page.size)))
-    pages = max(1, -(-(total or 0) // page.size))
+def around(request: Request, page: Page, total: int) -> JsonObject:
+    """The members that go with one page of `total` entries: `included`, `meta` and `links`."""
+    pages = max(1, -(-total // page.size))
 
     def link(number: int) -> str | None:
         if not 1 <= number <= pages:
@@ -98,4 +104,4 @@ def paged(
         "page_number": page.number,
         "page_size": page.size,
     }
-    return rows, {"included": [], "meta": meta, "links": links}
+    return {"included": [], "meta": meta, "links": links}

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-from sqlalchemy import Row, insert, select
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
-from holdfast.platform.store import dataclips, steps
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store import dataclips, steps, workflows
+from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
     IMMEDIATE,
     Created,
@@ -21,9 +17,9 @@ from holdfast.platform.store.runs import (
     create_run,
     create_work_order,
     find_run,
-    newest_snapshot,
     transition,
 )
+from holdfast.platform.store.snapshots import newest_snapshot, parts_of
 
 
 class ActionError(HoldfastError):
@@ -44,19 +40,15 @@ def start_run(
     job_id: str | None = None,
 ) -> Created:
     """A manual run of a whole workflow, or from one job. Raises ActionError."""
-    project_id = tx.connection.scalar(
-        select(t.workflows.c.project_id).where(
-            t.workflows.c.id == workflow_id, t.workflows.c.deleted_at.is_(None)
-        )
-    )
-    if project_id is None:
+    workflow = workflows.find_workflow(tx.connection, workflow_id)
+    if workflow is None:
         message = "There is no such workflow."
         raise ActionError(message, 404)
     trigger_id, job_id = _beginning(tx, workflow_id, job_id)
     if dataclip_id is None:
-        dataclip_id = _saved_input(tx, settings, project_id, body)
+        dataclip_id = _saved_input(tx, settings, workflow.project_id, body)
     else:
-        _usable(tx, dataclip_id, project_id)
+        _usable(tx, dataclip_id, workflow.project_id)
     start = _by_hand(workflow_id, dataclip_id, trigger_id, job_id)
     return create_work_order(tx, start, settings)
 
@@ -92,40 +84,24 @@ def _beginning(
 ) -> tuple[str | None, str | None]:
     """The trigger or the job to begin with."""
     if job_id is not None:
-        known = select(t.jobs.c.id).where(t.jobs.c.id == job_id)
-        if tx.connection.scalar(known.where(t.jobs.c.workflow_id == workflow_id)) is None:
+        if not workflows.has_job(tx.connection, workflow_id, job_id):
             message = "The workflow has no such job."
             raise ActionError(message)
         return None, job_id
-    found = tx.connection.scalar(
-        select(t.triggers.c.id)
-        .where(t.triggers.c.workflow_id == workflow_id)
-        .order_by(t.triggers.c.enabled.desc())
-    )
-    if found is not None:
-        return found, None
-    targets = select(t.edges.c.target_job_id).where(t.edges.c.workflow_id == workflow_id)
-    first = tx.connection.scalar(
-        select(t.jobs.c.id)
-        .where(t.jobs.c.workflow_id == workflow_id, t.jobs.c.id.not_in(targets))
-        .order_by(t.jobs.c.position)
-    )
-    if first is None:
+    if (trigger := workflows.first_trigger(tx.connection, workflow_id)) is not None:
+        return trigger, None
+    if (first := workflows.first_job(tx.connection, workflow_id)) is None:
         message = "The workflow has nothing to begin with."
         raise ActionError(message)
     return None, first
 
 
 def _usable(tx: Transaction, dataclip_id: str | None, project_id: str) -> None:
-    row = tx.connection.execute(
-        select(t.dataclips).where(
-            t.dataclips.c.id == dataclip_id, t.dataclips.c.project_id == project_id
-        )
-    ).one_or_none()
-    if row is None:
+    clip = None if dataclip_id is None else dataclips.find_clip(tx.connection, dataclip_id)
+    if clip is None or clip.project_id != project_id:
         message = "There is no such dataclip in this project."
         raise ActionError(message, 404)
-    if row.wiped_at is not None:
+    if clip.wiped_at is not None:
         message = "The data was erased; a run needs it."
         raise ActionError(message)
 
@@ -146,7 +122,9 @@ def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None 
             raise ActionError(message, 404)
         trigger_id, job_id, clip = None, step.job_id, step.input_dataclip_id
     _usable(tx, clip, run.project_id)
-    _still_there(tx, run.workflow_id, trigger_id or job_id)
+    if not _still_there(tx, run.workflow_id, trigger_id, job_id):
+        message = "The workflow no longer has what this run began with."
+        raise ActionError(message)
     snapshot = newest_snapshot(tx.connection, run.workflow_id)
     start = _by_hand(run.workflow_id, clip, trigger_id, job_id)
     new_run = create_run(tx, run.work_order_id, snapshot, start, settings)
@@ -155,7 +133,7 @@ def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None 
     return Created(run.work_order_id, new_run)
 
 
-def _ended_run(tx: Transaction, run_id: str) -> Row[Any]:
+def _ended_run(tx: Transaction, run_id: str) -> Row:
     run = find_run(tx.connection, run_id)
     if run is None:
         message = "There is no such run."
@@ -166,21 +144,17 @@ def _ended_run(tx: Transaction, run_id: str) -> Row[Any]:
     return run
 
 
-def _still_there(tx: Transaction, workflow_id: str, node_id: str) -> None:
-    for table in (t.jobs, t.triggers):
-        query = select(table.c.id).where(table.c.id == node_id, table.c.workflow_id == workflow_id)
-        if tx.connection.scalar(query) is not None:
-            return
-    message = "The workflow no longer has what this run began with."
-    raise ActionError(message)
+def _still_there(
+    tx: Transaction, workflow_id: str, trigger_id: str | None, job_id: str | None
+) -> bool:
+    if trigger_id is not None:
+        return workflows.has_trigger(tx.connection, workflow_id, trigger_id)
+    return job_id is not None and workflows.has_job(tx.connection, workflow_id, job_id)
 
 
-def _carry_over(tx: Transaction, run: Row[Any], chosen: Row[Any], new_run: str) -> None:
+def _carry_over(tx: Transaction, run: Row, chosen: Row, new_run: str) -> None:
     """Link the steps that will not run again: all but the chosen job and what comes after it."""
-    body = tx.connection.scalar(
-        select(t.snapshots.c.body).where(t.snapshots.c.id == run.snapshot_id)
-    )
-    edges = json.loads(body or "{}").get("edges", [])
+    edges = parts_of(tx.connection, run.snapshot_id)["edges"]
     again, frontier = {chosen.job_id}, [chosen.job_id]
     while frontier:
         origin = frontier.pop()
@@ -189,9 +163,8 @@ def _carry_over(tx: Transaction, run: Row[Any], chosen: Row[Any], new_run: str) 
             if edge["source_job_id"] == origin and target not in again:
                 again.add(target)
                 frontier.append(target)
-    for step in steps.steps_of(tx.connection, run.id):
-        if step.job_id not in again:
-            tx.connection.execute(insert(t.run_steps).values(run_id=new_run, step_id=step.id))
+    kept = [s.id for s in steps.steps_of(tx.connection, run.id) if s.job_id not in again]
+    steps.carry_over(tx, kept, new_run)
 
 
 def cancel(tx: Transaction, run_id: str) -> None:

@@ -12,14 +12,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from cronsim import CronSim, CronSimError
-from sqlalchemy import Connection, or_, select, update
 
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
-from holdfast.platform.store import dataclips
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store import dataclips, triggers, workflows
+from holdfast.platform.store.database import Connection, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order
 
 logger = logging.getLogger("holdfast.platform")
@@ -55,12 +53,8 @@ async def fire_due(platform: Platform, minute: int) -> list[Created]:
 
 def due(connection: Connection, minute: int) -> list[str]:
     """Enabled cron triggers whose expression matches this minute."""
-    rows = connection.execute(
-        select(t.triggers.c.id, t.triggers.c.cron_expression).where(
-            t.triggers.c.type == "cron", t.triggers.c.enabled
-        )
-    )
-    return [row.id for row in rows if matches(row.cron_expression or "", minute)]
+    found = triggers.cron_triggers(connection)
+    return [row.id for row in found if matches(row.cron_expression or "", minute)]
 
 
 def matches(expression: str, minute: int) -> bool:
@@ -81,43 +75,13 @@ def next_time(expression: str) -> int | None:
 
 def fire(tx: Transaction, trigger_id: str, minute: int, settings: Settings) -> Created | None:
     """One work order, unless this minute was served already."""
-    c = t.triggers.c
-    mine = tx.connection.execute(
-        update(t.triggers)
-        .where(
-            c.id == trigger_id, c.enabled, or_(c.last_fired_at.is_(None), c.last_fired_at < minute)
-        )
-        .values(last_fired_at=minute)
-    )
-    if mine.rowcount != 1:
+    trigger = triggers.take_minute(tx, trigger_id, minute)
+    if trigger is None:
         return None
-    trigger = tx.connection.execute(select(t.triggers).where(c.id == trigger_id)).one()
-    clip_id = cursor(tx.connection, trigger.workflow_id, trigger.cron_cursor_job_id)
+    workflow_id = trigger.workflow_id
+    clip_id = dataclips.latest_output(tx.connection, workflow_id, trigger.cron_cursor_job_id)
     if clip_id is None:
-        project_id = tx.connection.scalar(
-            select(t.workflows.c.project_id).where(t.workflows.c.id == trigger.workflow_id)
-        )
-        clip_id = dataclips.insert_clip(tx, project_id=str(project_id), kind="global", body="{}")
-    start = Start(trigger.workflow_id, clip_id, trigger_id=trigger_id)
+        project_id = workflows.project_of(tx.connection, workflow_id)
+        clip_id = dataclips.insert_clip(tx, project_id=project_id, kind="global", body="{}")
+    start = Start(workflow_id, clip_id, trigger_id=trigger_id)
     return create_work_order(tx, start, settings)
-
-
-def cursor(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:
-    """The dataclip to go on from: of the cursor job's latest success, else of the workflow's."""
-    kept = t.dataclips.c.wiped_at.is_(None)
-    if job_id is not None:
-        query = (
-            select(t.dataclips.c.id)
-            .join(t.steps, t.steps.c.output_dataclip_id == t.dataclips.c.id)
-            .where(t.steps.c.job_id == job_id, t.steps.c.exit_reason == "success", kept)
-            .order_by(t.steps.c.finished_at.desc())
-        )
-    else:
-        query = (
-            select(t.dataclips.c.id)
-            .join(t.runs, t.runs.c.final_dataclip_id == t.dataclips.c.id)
-            .where(t.runs.c.workflow_id == workflow_id, t.runs.c.state == "success", kept)
-            .order_by(t.runs.c.finished_at.desc())
-        )
-    found: str | None = connection.scalar(query.limit(1))
-    return found

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -20,12 +19,11 @@ from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
 from holdfast.platform import strict
 from holdfast.platform.clock import iso
-from holdfast.platform.project.rules import UUID
 from holdfast.platform.service import Platform
 from holdfast.platform.store import dataclips
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
+from holdfast.platform.store.triggers import find_webhook
 
 #: Headers that carry secrets are not stored with the request.
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
@@ -44,7 +42,7 @@ async def webhook(request: Request) -> Response:
     """GET tells that the trigger exists; POST starts a run."""
     platform: Platform = request.app.state.platform
     path = [part for part in request.path_params["path"].split("/") if part]
-    trigger = await platform.database.read(lambda c: find_trigger(c, path))
+    trigger = await platform.database.read(lambda c: find_webhook(c, path))
     if trigger is None:
         return JSONResponse(_NOT_FOUND, 404)
     if request.method == "GET":
@@ -61,7 +59,7 @@ async def webhook(request: Request) -> Response:
     return await _start(platform, trigger, body, _request_record(request, path))
 
 
-async def _start(platform: Platform, trigger: Row[Any], body: str, record: str) -> Response:
+async def _start(platform: Platform, trigger: Row, body: str, record: str) -> Response:
     sync = trigger.webhook_reply == "after_completion"
     queue = "fast_lane" if sync else "default"
 
@@ -118,7 +116,7 @@ def _timed_out(created: Created, limit: float) -> Response:
     return JSONResponse(body, 504, headers=_headers(created))
 
 
-def _completed(connection: Connection, trigger: Row[Any], created: Created) -> Response:
+def _completed(connection: Connection, trigger: Row, created: Created) -> Response:
     """The envelope of a run that has ended; the job may set status and body."""
     run = find_run(connection, created.run_id)
     assert run is not None
@@ -162,31 +160,6 @@ def _asked(asked: Mapping[str, Any], status: int, data: Json) -> tuple[int, Json
 
 def _headers(created: Created) -> dict[str, str]:
     return {"x-meta-work-order-id": created.work_order_id, "x-meta-run-id": created.run_id}
-
-
-def find_trigger(connection: Connection, path: list[str]) -> Row[Any] | None:
-    """The webhook trigger a path means (5.1): project and custom path, id, or custom path."""
-    if not path:
-        return None
-    w, tr = t.workflows.c, t.triggers.c
-    query = (
-        select(t.triggers, w.project_id)
-        .join(t.workflows, w.id == tr.workflow_id)
-        .where(tr.type == "webhook", w.deleted_at.is_(None))
-    )
-    first = path[0].lower()
-    tries = []
-    if UUID.fullmatch(first):
-        if len(path) > 1:
-            tries.append(query.where(w.project_id == first, tr.custom_path == path[1]))
-        tries.append(query.where(tr.id == first))
-    else:
-        tries.append(query.where(tr.custom_path == path[0]))
-    for attempt in tries:
-        found = list(connection.execute(attempt.limit(2)))
-        if len(found) == 1:
-            return found[0]
-    return None
 
 
 async def _body(request: Request, limit: int) -> str:

@@ -6,13 +6,13 @@ import json
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Connection, Transaction
 
 
 class CredentialError(HoldfastError):
@@ -82,3 +82,13 @@ def bodies_seen(connection: Connection, keys: Keys, run_id: str) -> list[Json]:
         .where(t.run_credentials.c.run_id == run_id, t.credentials.c.body.is_not(None))
     )
     return [json.loads(keys.decrypt(sealed)) for sealed in rows]
+
+
+def remember_credential(tx: Transaction, run_id: str, credential_id: str) -> None:
+    """The run has seen this secret: its texts are cleaned of it from now on, always."""
+    c = t.run_credentials.c
+    known = select(c.run_id).where(c.run_id == run_id, c.credential_id == credential_id)
+    if tx.connection.scalar(known) is None:
+        tx.connection.execute(
+            insert(t.run_credentials).values(run_id=run_id, credential_id=credential_id)
+        )

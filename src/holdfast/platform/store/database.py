@@ -16,11 +16,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +29,9 @@ from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
 
 T = TypeVar("T")
+#: What other rooms name, so that only this one imports the library: what reads, and what it finds.
+Connection: TypeAlias = sqlalchemy.Connection
+Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 
 GROUP = 256  # pieces of work in one commit at most
 READERS = 4
@@ -139,6 +143,11 @@ class Database:
     async def read(self, work: Read[T]) -> T:
         """Do `work` on a connection that sees one consistent state."""
         return await asyncio.wrap_future(self._readers.submit(self._read, work))
+
+    async def check(self) -> None:
+        """Ask reader and writer for a sign of life. Raises what keeps them from answering."""
+        await self.read(lambda connection: connection.execute(text("SELECT 1")))
+        await self.write(lambda tx: tx.connection.execute(text("SELECT 1")))
 
     def _read(self, work: Read[T]) -> T:
         with self._reading.begin() as connection:

@@ -6,12 +6,15 @@ import hashlib
 import json
 import uuid
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from holdfast.model.errors import HoldfastError
+from holdfast.model.scrubber import Scrubber
 from holdfast.platform import strict
+from holdfast.platform.access.keys import Keys
+from holdfast.platform.store import credentials
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
 
 #: Types whose state is `{"data": body, "request": request}`.
 _WRAPPED = frozenset({"http_request", "kafka"})
@@ -66,6 +69,12 @@ def insert_clip(
     return clip_id
 
 
+def find_clip(connection: Connection, clip_id: str) -> Row | None:
+    """What is known of a clip; its content stands apart."""
+    query = select(t.dataclips).where(t.dataclips.c.id == clip_id)
+    return connection.execute(query).one_or_none()
+
+
 def state_text(connection: Connection, clip_id: str | None) -> str:
     """What a run starts with, as JSON text: `null` when the clip is wiped or missing."""
     row = connection.execute(
@@ -78,6 +87,55 @@ def state_text(connection: Connection, clip_id: str | None) -> str:
     if row.type in _WRAPPED:
         return f'{{"data":{row.body},"request":{row.request or "null"}}}'
     return str(row.body)
+
+
+def shown_text(connection: Connection, keys: Keys, clip_id: str) -> str | None:
+    """The content as people may see it, cleaned of secrets (4.7); None: unknown or wiped."""
+    row = connection.execute(
+        select(t.dataclip_bodies.c.body, t.dataclips.c.type)
+        .join(t.dataclips, t.dataclips.c.id == t.dataclip_bodies.c.dataclip_id)
+        .where(t.dataclip_bodies.c.dataclip_id == clip_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.type != "step_result":
+        return str(row.body)
+    scrubber = Scrubber()
+    for run_id in _runs_that_wrote(connection, clip_id):
+        for value in credentials.bodies_seen(connection, keys, run_id):
+            scrubber.add(value)
+    return scrubber.clean(str(row.body))
+
+
+def _runs_that_wrote(connection: Connection, clip_id: str) -> list[str]:
+    """The runs whose credentials may be in the clip."""
+    s, rs, r = t.steps.c, t.run_steps.c, t.runs.c
+    of_steps = (
+        select(rs.run_id).join(t.steps, s.id == rs.step_id).where(s.output_dataclip_id == clip_id)
+    )
+    query = select(r.id).where(or_(r.id.in_(of_steps), r.final_dataclip_id == clip_id)).limit(20)
+    return list(connection.scalars(query))
+
+
+def latest_output(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:
+    """The clip of a job's latest success; without a job, of the workflow's. No wiped ones."""
+    kept = t.dataclips.c.wiped_at.is_(None)
+    if job_id is not None:
+        query = (
+            select(t.dataclips.c.id)
+            .join(t.steps, t.steps.c.output_dataclip_id == t.dataclips.c.id)
+            .where(t.steps.c.job_id == job_id, t.steps.c.exit_reason == "success", kept)
+            .order_by(t.steps.c.finished_at.desc())
+        )
+    else:
+        query = (
+            select(t.dataclips.c.id)
+            .join(t.runs, t.runs.c.final_dataclip_id == t.dataclips.c.id)
+            .where(t.runs.c.workflow_id == workflow_id, t.runs.c.state == "success", kept)
+            .order_by(t.runs.c.finished_at.desc())
+        )
+    found: str | None = connection.scalar(query.limit(1))
+    return found
 
 
 def wipe(tx: Transaction, clip_id: str | None) -> None:

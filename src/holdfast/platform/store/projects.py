@@ -320,6 +320,12 @@ def find_project(connection: Connection, id_or_name: str) -> str | None:
     return found
 
 
+def retention_policy(connection: Connection, project_id: str) -> str | None:
+    c = t.projects.c
+    policy: str | None = connection.scalar(select(c.retention_policy).where(c.id == project_id))
+    return policy
+
+
 def document(connection: Connection, project_id: str) -> JsonObject:
     """The project in the shape of the provisioning API."""
     row = connection.execute(select(t.projects).where(t.projects.c.id == project_id)).one()

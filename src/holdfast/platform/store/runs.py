@@ -10,13 +10,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import insert, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.snapshots import newest_snapshot
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
 IMMEDIATE, NORMAL = 0, 1
@@ -127,20 +128,44 @@ def _options(row: Any, settings: Settings) -> JsonObject:
     return options
 
 
-def newest_snapshot(connection: Connection, workflow_id: str) -> str:
-    c = t.snapshots.c
-    found = connection.scalar(
-        select(c.id).where(c.workflow_id == workflow_id).order_by(c.lock_version.desc()).limit(1)
-    )
-    return str(found)
-
-
-def find_run(connection: Connection, run_id: str) -> Row[Any] | None:
+def find_run(connection: Connection, run_id: str) -> Row | None:
     return connection.execute(select(t.runs).where(t.runs.c.id == run_id)).one_or_none()
 
 
+def unfinished(connection: Connection) -> list[Row]:
+    """Runs that a worker has: claimed or started."""
+    return list(connection.execute(select(*t.LISTED_RUN).where(t.UNDER_WAY)))
+
+
+def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:
+    """Id, state and time of each run of a work order, oldest first."""
+    r = t.runs.c
+    return list(
+        connection.execute(
+            select(r.id, r.state, r.inserted_at)
+            .where(r.work_order_id == work_order_id)
+            .order_by(r.inserted_at)
+        )
+    )
+
+
+def find_work_order(connection: Connection, work_order_id: str) -> Row | None:
+    query = select(t.work_orders).where(t.work_orders.c.id == work_order_id)
+    return connection.execute(query).one_or_none()
+
+
+def set_values(tx: Transaction, run_id: str, **values: Any) -> None:
+    """Change what is known of a run; its state changes in `transition` only."""
+    tx.connection.execute(update(t.runs).where(t.runs.c.id == run_id).values(**values))
+
+
+def heard_of(tx: Transaction, run_id: str, event: str) -> None:
+    """Remember the run's last sign of life."""
+    set_values(tx, run_id, last_event=event, last_event_at=tx.now)
+
+
 def transition(
-    tx: Transaction, run: Row[Any], to: RunState, *from_states: RunState, **values: Any
+    tx: Transaction, run: Row, to: RunState, *from_states: RunState, **values: Any
 ) -> bool:
     """Move a run to a state if it is in one of `from_states`; says whether it was."""
     done = tx.connection.execute(
@@ -185,7 +210,7 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
     )
 
 
-def newer_run_exists(connection: Connection, run: Row[Any]) -> bool:
+def newer_run_exists(connection: Connection, run: Row) -> bool:
     """Whether somebody has retried the work order since."""
     return (
         connection.scalar(

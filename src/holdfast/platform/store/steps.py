@@ -6,18 +6,19 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from holdfast.model.json import Json
+from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction, insert_new
+from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 from holdfast.protocol.messages import LogLine
 
 #: What PostgreSQL text cannot hold, and terminals should not get.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def find_step(connection: Connection, run_id: str, step_id: str) -> Row[Any] | None:
+def find_step(connection: Connection, run_id: str, step_id: str) -> Row | None:
     """The step if it is one of this run's."""
     return connection.execute(
         select(t.steps)
@@ -46,7 +47,7 @@ def exists(connection: Connection, step_id: str) -> bool:
     return connection.scalar(select(t.steps.c.id).where(t.steps.c.id == step_id)) is not None
 
 
-def add_step(tx: Transaction, run: Row[Any], step_id: str, job_id: str, **values: Any) -> None:
+def add_step(tx: Transaction, run: Row, step_id: str, job_id: str, **values: Any) -> None:
     tx.connection.execute(
         insert(t.steps).values(id=step_id, job_id=job_id, snapshot_id=run.snapshot_id, **values)
     )
@@ -59,7 +60,7 @@ def close_step(tx: Transaction, run_id: str, step_id: str, **values: Any) -> Non
     tx.notify(f"run:{run_id}", "step", step_id=step_id)
 
 
-def steps_of(connection: Connection, run_id: str) -> list[Row[Any]]:
+def steps_of(connection: Connection, run_id: str) -> list[Row]:
     """Steps in the order in which they started."""
     return list(
         connection.execute(
@@ -69,6 +70,34 @@ def steps_of(connection: Connection, run_id: str) -> list[Row[Any]]:
             .order_by(t.steps.c.started_at, t.steps.c.id)
         )
     )
+
+
+def close_left_over_steps(tx: Transaction, grace: int) -> int:
+    """Steps that never ended although their run did (lightning#2416)."""
+    r, s, rs = t.runs.c, t.steps.c, t.run_steps.c
+    open_steps = list(
+        tx.connection.execute(
+            select(s.id, rs.run_id)
+            .join(t.run_steps, rs.step_id == s.id)
+            .join(t.runs, r.id == rs.run_id)
+            .where(s.exit_reason.is_(None), r.finished_at < tx.now - grace)
+            .limit(500)
+        )
+    )
+    for row in open_steps:
+        tx.connection.execute(
+            update(t.steps)
+            .where(s.id == row.id, s.exit_reason.is_(None))
+            .values(exit_reason=RunState.LOST.value, finished_at=tx.now)
+        )
+        tx.notify(f"run:{row.run_id}", "step", step_id=row.id)
+    return len(open_steps)
+
+
+def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:
+    """Let steps that have ended belong to a further run, which does not execute them again."""
+    for step_id in step_ids:
+        tx.connection.execute(insert(t.run_steps).values(run_id=run_id, step_id=step_id))
 
 
 def plain(text: str) -> str:
@@ -116,9 +145,7 @@ def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]
     return last
 
 
-def log_lines(
-    connection: Connection, run_id: str, after: int = 0, limit: int = 1000
-) -> list[Row[Any]]:
+def log_lines(connection: Connection, run_id: str, after: int = 0, limit: int = 1000) -> list[Row]:
     """Lines in the order in which they came, numbered."""
     return list(
         connection.execute(

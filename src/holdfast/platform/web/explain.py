@@ -29,9 +29,6 @@ STEP_STATES = {
     "exception": "exception",
     "lost": "lost",
 }
-FINAL = frozenset(
-    {"success", "failed", "crashed", "cancelled", "killed", "exception", "lost", "rejected"}
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from starlette.staticfiles import StaticFiles
 
 from holdfast.platform import strict
 from holdfast.platform.access import guard as access
-from holdfast.platform.api.reads import worker_list
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
+from holdfast.platform.store import lists
+from holdfast.platform.store.dataclips import shown_text
+from holdfast.platform.store.workers import recent_workers
 from holdfast.platform.web import data, live
-from holdfast.platform.web.display import clip_text
 from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
@@ -52,7 +53,8 @@ def page_routes() -> list[BaseRoute]:
 async def overview(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     found = await platform.database.read(data.overview)
-    connected = [w for w in await worker_list(platform) if w["connected"]]
+    known = platform.workers.listed(await platform.database.read(recent_workers))
+    connected = [worker for worker in known if worker["connected"]]
     return page("overview.html", **found, workers=connected, capacity=platform.workers.capacity)
 
 
@@ -60,7 +62,8 @@ async def workers(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     secret = platform.settings.data / "keys" / "worker-secret"
     url = f"ws{str(request.base_url).removeprefix('http')}worker"
-    return page("workers.html", workers=await worker_list(platform), url=url, secret=secret)
+    known = platform.workers.listed(await platform.database.read(recent_workers))
+    return page("workers.html", workers=known, url=url, secret=secret)
 
 
 async def runs(request: Request) -> Response:
@@ -70,7 +73,9 @@ async def runs(request: Request) -> Response:
     text = asked.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 10**6 else 1
     rows = await platform.database.read(
-        lambda c: data.run_rows(c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, **filters)
+        lambda c: lists.named_runs(
+            c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, **filters
+        )
     )
     known = await platform.database.read(data.workflow_rows)
     kept = urlencode({name: value for name, value in filters.items() if value})
@@ -120,7 +125,7 @@ async def run(request: Request) -> Response:
 async def _shown(platform: Platform, clip_id: str | None) -> str | None:
     if clip_id is None:
         return None
-    text = await clip_text(platform, clip_id)
+    text = await platform.database.read(lambda c: shown_text(c, platform.keys, clip_id))
     return None if text is None else pretty(text)
 
 

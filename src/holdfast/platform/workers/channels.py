@@ -14,13 +14,13 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.model.scrubber import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
-from holdfast.platform.store.database import Transaction, Write
+from holdfast.platform.store.database import Connection, Transaction, Write
+from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import find_run
 from holdfast.platform.store.steps import message_text, plain
 from holdfast.platform.workers import claims, events
 from holdfast.platform.workers.events import Refused, Sender
 from holdfast.platform.workers.plan import plan_of
-from holdfast.platform.workers.queue import Claimed, claim
 from holdfast.platform.workers.registry import WorkerConnection, record_connected
 from holdfast.protocol import messages as m
 from holdfast.protocol.frames import Payload
@@ -203,7 +203,7 @@ class RunChannel:
                 return await self._credential(payload)
         return Answer("error", {"reason": "unknown event"})
 
-    def _dataclip(self, connection: Any) -> bytes:
+    def _dataclip(self, connection: Connection) -> bytes:
         """Always the run's own input, whatever id was asked for (4.4)."""
         run = find_run(connection, self.run_id)
         text = dataclips.state_text(connection, run.dataclip_id if run else None)
@@ -221,7 +221,7 @@ class RunChannel:
         except credentials.CredentialError as error:
             return Answer("error", {"errors": {"id": [error.message]}})
         self.scrubber.add(body)
-        await database.write(lambda tx: events.remember_credential(tx, self.run_id, asked))
+        await database.write(lambda tx: credentials.remember_credential(tx, self.run_id, asked))
         return Answer("ok", body)
 
 

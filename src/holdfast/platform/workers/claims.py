@@ -12,12 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Row, update
-
 from holdfast.model.outcome import RunState
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
-from holdfast.platform.store.runs import find_run, note, transition
+from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.runs import find_run, note, set_values, transition
 
 #: Why the platform gave a run up -> `error_type`.
 LOST_TYPE = {
@@ -32,15 +29,13 @@ def join_claim(tx: Transaction, run_id: str, claim_id: str) -> bool:
     run = find_run(tx.connection, run_id)
     if run is None or run.claim_id != claim_id or run.state == RunState.AVAILABLE.value:
         return False
-    tx.connection.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run_id)
-        .values(
-            joined_at=run.joined_at or tx.now,
-            claim_expires_at=None,
-            last_event="join",
-            last_event_at=tx.now,
-        )
+    set_values(
+        tx,
+        run_id,
+        joined_at=run.joined_at or tx.now,
+        claim_expires_at=None,
+        last_event="join",
+        last_event_at=tx.now,
     )
     tx.notify(f"run:{run_id}", "joined")
     return True
@@ -69,7 +64,7 @@ def return_claim(tx: Transaction, run_id: str, claim_id: str, why: str) -> bool:
     return back
 
 
-def give_up(tx: Transaction, run: Row[Any], detector: str, **facts: Any) -> bool:
+def give_up(tx: Transaction, run: Row, detector: str, **facts: Any) -> bool:
     """End a run that nobody will tell about; what was last known stays with it (3.6).
 
     It is `lost`, or `exception` when the platform itself had refused an event that mattered.
@@ -111,7 +106,7 @@ def _refusal(notes: str | None) -> dict[str, str] | None:
     return refusals[-1] if refusals else None
 
 
-def _last_words(run: Row[Any], detector: str, at: int) -> str:
+def _last_words(run: Row, detector: str, at: int) -> str:
     who = run.worker_name or run.worker_id or "an unknown worker"
     ago = (at - (run.last_event_at or at)) // 1_000_000
     return (

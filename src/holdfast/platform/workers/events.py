@@ -14,15 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, insert, select, update
-
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.outcome import Reason, RunState, state_of
-from holdfast.platform.store import dataclips, steps
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
-from holdfast.platform.store.runs import find_run, newer_run_exists, note, transition
+from holdfast.platform.store import dataclips, projects, steps
+from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.runs import (
+    find_run,
+    heard_of,
+    newer_run_exists,
+    note,
+    set_values,
+    transition,
+)
+from holdfast.platform.store.snapshots import parts_of
 from holdfast.protocol import messages as m
 
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
@@ -54,14 +59,12 @@ class Sender:
         return None if value is None else self.clean(steps.plain(value))[:most]
 
 
-def run_of(tx: Transaction, sender: Sender, event: str) -> Row[Any]:
+def run_of(tx: Transaction, sender: Sender, event: str) -> Row:
     """The run, which must still belong to this claim. Notes the sign of life."""
     run = find_run(tx.connection, sender.run_id)
     if run is None or run.claim_id != sender.claim_id:
         raise Refused(run="no longer belongs to this claim")
-    tx.connection.execute(
-        update(t.runs).where(t.runs.c.id == run.id).values(last_event=event, last_event_at=tx.now)
-    )
+    heard_of(tx, run.id, event)
     return run
 
 
@@ -132,15 +135,11 @@ def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Jso
         mem=None if event.mem is None else json.dumps(event.mem),
     )
     if event.webhook_response is not None:
-        tx.connection.execute(
-            update(t.runs)
-            .where(t.runs.c.id == run.id)
-            .values(webhook_response=json.dumps(event.webhook_response))
-        )
+        set_values(tx, run.id, webhook_response=json.dumps(event.webhook_response))
     return {"step_id": step_id}
 
 
-def _repair(tx: Transaction, run: Row[Any], step_id: str, event: m.StepComplete) -> None:
+def _repair(tx: Transaction, run: Row, step_id: str, event: m.StepComplete) -> None:
     """A step whose start never came is made from its end, and marked."""
     if event.job_id is None or steps.exists(tx.connection, step_id):
         raise Refused(step_id="not found")
@@ -151,9 +150,7 @@ def _repair(tx: Transaction, run: Row[Any], step_id: str, event: m.StepComplete)
     steps.add_step(tx, run, step_id, event.job_id, started_at=started, repaired=True)
 
 
-def _output(
-    tx: Transaction, run: Row[Any], event: m.StepComplete
-) -> tuple[str | None, str | None]:
+def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | None, str | None]:
     """Store the output; returns its id and why there is none."""
     if event.output_dataclip_error is not None:
         return None, steps.plain(event.output_dataclip_error)[:64]
@@ -241,7 +238,7 @@ def _final_state(reason: str) -> RunState:
         raise Refused(reason="is not a final state") from error
 
 
-def _recover(tx: Transaction, run: Row[Any], state: RunState, values: dict[str, Any]) -> None:
+def _recover(tx: Transaction, run: Row, state: RunState, values: dict[str, Any]) -> None:
     """`lost` turned out wrong: the same claim reports its end (3.6). Done once, and visible."""
     if newer_run_exists(tx.connection, run):
         note(tx, run.id, "reported after it was lost and retried", state=state.value)
@@ -251,14 +248,11 @@ def _recover(tx: Transaction, run: Row[Any], state: RunState, values: dict[str, 
     transition(tx, run, state, RunState.LOST, **values)
 
 
-def _final_clip(tx: Transaction, run: Row[Any], event: m.RunComplete) -> str | None:
+def _final_clip(tx: Transaction, run: Row, event: m.RunComplete) -> str | None:
     """The dataclip with the final state; a workflow with several leaves gets a new one."""
     if event.final_dataclip_id is not None:
-        known = tx.connection.scalar(
-            select(t.dataclips.c.id).where(t.dataclips.c.id == event.final_dataclip_id)
-        )
-        if known is not None:
-            return str(known)
+        if dataclips.find_clip(tx.connection, event.final_dataclip_id) is not None:
+            return event.final_dataclip_id
         note(tx, run.id, "final dataclip is not known", dataclip_id=event.final_dataclip_id)
     if event.final_state is None:
         return None
@@ -270,26 +264,14 @@ def _final_clip(tx: Transaction, run: Row[Any], event: m.RunComplete) -> str | N
     )
 
 
-def _wipe_by_policy(tx: Transaction, run: Row[Any], state: RunState) -> None:
-    policy = tx.connection.scalar(
-        select(t.projects.c.retention_policy).where(t.projects.c.id == run.project_id)
-    )
+def _wipe_by_policy(tx: Transaction, run: Row, state: RunState) -> None:
+    policy = projects.retention_policy(tx.connection, run.project_id)
     if policy == "erase_all":
         dataclips.wipe(tx, run.dataclip_id)
     elif policy == "retain_with_errors" and state is RunState.SUCCESS:
         dataclips.wipe(tx, run.dataclip_id)
         for step in steps.steps_of(tx.connection, run.id):
             dataclips.wipe(tx, step.output_dataclip_id)
-
-
-def remember_credential(tx: Transaction, run_id: str, credential_id: str) -> None:
-    """The run has seen this secret: its texts are cleaned of it from now on, always."""
-    c = t.run_credentials.c
-    known = select(c.run_id).where(c.run_id == run_id, c.credential_id == credential_id)
-    if tx.connection.scalar(known) is None:
-        tx.connection.execute(
-            insert(t.run_credentials).values(run_id=run_id, credential_id=credential_id)
-        )
 
 
 def _check_ids(**ids: str | None) -> None:
@@ -299,14 +281,11 @@ def _check_ids(**ids: str | None) -> None:
             raise Refused(**{name: "is not an id"})
 
 
-def _live(run: Row[Any]) -> None:
+def _live(run: Row) -> None:
     """New steps only while the run is under way; a lost run may turn out to be."""
     if RunState(run.state).final and run.state != RunState.LOST.value:
         raise Refused(state=TOO_LATE)
 
 
-def _jobs(tx: Transaction, run: Row[Any]) -> set[str]:
-    body = tx.connection.scalar(
-        select(t.snapshots.c.body).where(t.snapshots.c.id == run.snapshot_id)
-    )
-    return {job["id"] for job in json.loads(body or "{}").get("jobs", ())}
+def _jobs(tx: Transaction, run: Row) -> set[str]:
+    return {job["id"] for job in parts_of(tx.connection, run.snapshot_id)["jobs"]}

@@ -17,16 +17,12 @@ import asyncio
 import json
 import logging
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
-
-from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
-from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.runs import find_run, unfinished
+from holdfast.platform.store.steps import close_left_over_steps
 from holdfast.platform.workers.claims import give_up, return_claim
 
 logger = logging.getLogger("holdfast.platform")
@@ -42,7 +38,7 @@ async def janitor(platform: Platform) -> None:
 async def sweep(platform: Platform) -> None:
     """One look. An error with one run does not keep the others waiting."""
     at = now()
-    for run in await platform.database.read(_unfinished):
+    for run in await platform.database.read(unfinished):
         try:
             await _look_at(platform, run, at)
         except Exception:
@@ -51,11 +47,7 @@ async def sweep(platform: Platform) -> None:
     await platform.database.write(lambda tx: close_left_over_steps(tx, grace))
 
 
-def _unfinished(connection: Connection) -> list[Row[Any]]:
-    return list(connection.execute(select(*t.LISTED_RUN).where(t.UNDER_WAY)))
-
-
-async def _look_at(platform: Platform, run: Row[Any], at: int) -> None:
+async def _look_at(platform: Platform, run: Row, at: int) -> None:
     if run.joined_at is None and (run.claim_expires_at or 0) < at:
         back = partial(
             return_claim, run_id=run.id, claim_id=run.claim_id, why="its channel was not joined"
@@ -79,7 +71,7 @@ async def _look_at(platform: Platform, run: Row[Any], at: int) -> None:
         )
 
 
-def verdict(platform: Platform, run: Row[Any], at: int) -> str | None:
+def verdict(platform: Platform, run: Row, at: int) -> str | None:
     """Which detector gives a joined run up, if one does."""
     settings, workers = platform.settings, platform.workers
     channel = workers.has_channel(run.id)
@@ -95,25 +87,3 @@ def verdict(platform: Platform, run: Row[Any], at: int) -> str | None:
     ):
         return "over time"
     return None
-
-
-def close_left_over_steps(tx: Transaction, grace: int) -> int:
-    """Steps that never ended although their run did (lightning#2416)."""
-    r, s, rs = t.runs.c, t.steps.c, t.run_steps.c
-    open_steps = list(
-        tx.connection.execute(
-            select(s.id, rs.run_id)
-            .join(t.run_steps, rs.step_id == s.id)
-            .join(t.runs, r.id == rs.run_id)
-            .where(s.exit_reason.is_(None), r.finished_at < tx.now - grace)
-            .limit(500)
-        )
-    )
-    for row in open_steps:
-        tx.connection.execute(
-            update(t.steps)
-            .where(s.id == row.id, s.exit_reason.is_(None))
-            .values(exit_reason=RunState.LOST.value, finished_at=tx.now)
-        )
-        tx.notify(f"run:{row.run_id}", "step", step_id=row.id)
-    return len(open_steps)

@@ -5,28 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from holdfast.model.json import Json, JsonObject
-from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection
+from holdfast.platform.store.snapshots import run_with_snapshot
 
 
 def plan_of(connection: Connection, run_id: str) -> JsonObject:
     """What the worker gets. The run must exist."""
-    row = connection.execute(
-        select(
-            t.runs.c.id,
-            t.runs.c.project_id,
-            t.runs.c.starting_trigger_id,
-            t.runs.c.starting_job_id,
-            t.runs.c.dataclip_id,
-            t.runs.c.options,
-            t.snapshots.c.name,
-            t.snapshots.c.body,
-        )
-        .join(t.snapshots, t.snapshots.c.id == t.runs.c.snapshot_id)
-        .where(t.runs.c.id == run_id)
-    ).one()
+    row = run_with_snapshot(connection, run_id)
     parts = json.loads(row.body)
     return {
         "id": row.id,

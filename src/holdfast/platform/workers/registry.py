@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, update
-
-from holdfast.platform.clock import now
-from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.model.json import JsonObject
+from holdfast.platform.clock import iso, now
+from holdfast.platform.store import workers
+from holdfast.platform.store.database import Row, Transaction
 
 
 @dataclass(eq=False, slots=True)
@@ -73,22 +72,41 @@ class Workers:
         for connection in free[: max(runs, 1)]:
             connection.wake()
 
+    def listed(self, rows: list[Row]) -> list[JsonObject]:
+        """Stored workers for people: connected ones first, with the runs they have open."""
+        open_runs = {c.worker_id: sorted(c.runs) for c in self if c.joined}
+        found: list[JsonObject] = [
+            {
+                "id": row.id,
+                "name": row.name,
+                "version": row.version,
+                "capacity": row.capacity,
+                "queues": json.loads(row.queues),
+                "connected": row.id in open_runs,
+                "active_runs": list(open_runs.get(row.id, [])),
+                "connected_at": iso(row.connected_at),
+                "disconnected_at": iso(row.disconnected_at),
+                "last_heartbeat_at": iso(row.last_heartbeat_at),
+            }
+            for row in rows
+        ]
+        return sorted(found, key=lambda worker: not worker["connected"])
+
 
 def record_connected(tx: Transaction, connection: WorkerConnection) -> None:
     """Mirror a joined worker."""
-    values = {
-        "name": connection.name,
-        "version": connection.version,
-        "api_version": connection.api_version,
-        "capacity": connection.capacity,
-        "queues": json.dumps(connection.queues),
-        "connected_at": connection.connected_at,
-        "disconnected_at": None,
-        "last_heartbeat_at": connection.heartbeat_at,
-    }
-    mine = t.workers.c.id == connection.worker_id
-    if tx.connection.execute(update(t.workers).where(mine).values(**values)).rowcount == 0:
-        tx.connection.execute(insert(t.workers).values(id=connection.worker_id, **values))
+    workers.put_worker(
+        tx,
+        connection.worker_id,
+        name=connection.name,
+        version=connection.version,
+        api_version=connection.api_version,
+        capacity=connection.capacity,
+        queues=json.dumps(connection.queues),
+        connected_at=connection.connected_at,
+        disconnected_at=None,
+        last_heartbeat_at=connection.heartbeat_at,
+    )
     tx.notify("workers", "connected", worker_id=connection.worker_id)
 
 
@@ -108,6 +126,4 @@ def record_seen(
         tx.notify("workers", "disconnected", worker_id=connection.worker_id)
         for run_id in runs:
             tx.notify(f"run:{run_id}", "worker gone")
-    tx.connection.execute(
-        update(t.workers).where(t.workers.c.id == connection.worker_id).values(**values)
-    )
+    workers.change_worker(tx, connection.worker_id, **values)

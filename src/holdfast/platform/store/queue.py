@@ -11,27 +11,20 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    case,
-    func,
-    literal,
-    nulls_first,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, case, func, literal, nulls_first, select, update
 
+from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
-from holdfast.platform.clock import SECOND
+from holdfast.platform.clock import SECOND, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction, lock_claims
+from holdfast.platform.store.database import Connection, Row, Transaction, lock_claims
 from holdfast.platform.store.runs import changed
 from holdfast.protocol.messages import Claim
 
 #: Runs of one claim at most, whatever a worker asks.
 MOST = 50
+UNFINISHED = (RunState.AVAILABLE, RunState.CLAIMED, RunState.STARTED)
 #: Time a run token stays good after the run's own limit, seconds: rejoins must not be refused.
 TOKEN_SLACK = 600
 
@@ -59,7 +52,7 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
     return taken
 
 
-def _next_run(connection: Connection, queues: tuple[str, ...]) -> Any:
+def _next_run(connection: Connection, queues: tuple[str, ...]) -> Row | None:
     """`id`, `project_id` and `work_order_id` of a run."""
     r, p = t.runs.c, t.projects.c
     kind = (r.queue, r.priority, r.project_id, r.workflow_id)
@@ -115,13 +108,7 @@ def _full(connection: Connection) -> tuple[list[str], list[str]]:
     return found[0], found[1]
 
 
-def _take(
-    tx: Transaction,
-    run: Any,
-    asked: Claim,
-    worker_id: str,
-    settings: Settings,
-) -> Claimed:
+def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Settings) -> Claimed:
     claim_id = str(uuid.uuid4())
     row = tx.connection.execute(
         update(t.runs)
@@ -153,3 +140,23 @@ def _remember_turn(tx: Transaction, project_id: str, place: int) -> None:
         .where(t.projects.c.id == project_id)
         .values(last_claim_at=tx.now + place)
     )
+
+
+def summary(connection: Connection) -> JsonObject:
+    """How many runs wait, by queue, since when (seconds), and how many workers have."""
+    r = t.runs.c
+    counts = select(
+        r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest")
+    ).group_by(r.state, r.queue)
+    rows = [
+        row
+        for condition in (t.WAITING, t.UNDER_WAY)
+        for row in connection.execute(counts.where(condition))
+    ]
+    waiting = [row for row in rows if row.state == RunState.AVAILABLE.value]
+    oldest = min((row.oldest for row in waiting), default=None)
+    return {
+        **{s.value: sum(row.n for row in rows if row.state == s.value) for s in UNFINISHED},
+        "by_queue": {row.queue: row.n for row in waiting},
+        "oldest_waiting_seconds": None if oldest is None else (now() - oldest) / SECOND,
+    }

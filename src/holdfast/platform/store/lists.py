@@ -1,0 +1,114 @@
+"""Lists for the API and the pages: chosen by values and times, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from holdfast.model.outcome import RunState
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection, Row
+
+#: What people ask for with `unsuccessful`.
+UNSUCCESSFUL = sorted(
+    state.value
+    for state in RunState
+    if state.final and state not in {RunState.SUCCESS, RunState.CANCELLED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which rows: values by name, first and last time by name (microseconds), and the page."""
+
+    equal: Mapping[str, str]
+    since: Mapping[str, int]
+    until: Mapping[str, int]
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The rows of one page, and how many there are on all pages."""
+
+    rows: list[Row]
+    total: int
+
+
+def list_runs(connection: Connection, chosen: Chosen) -> Listed:
+    """By `state`, `project_id`, `workflow_id`, `work_order_id`; times: `inserted`, `updated`."""
+    r = t.runs.c
+    query = select(*t.LISTED_RUN).order_by(r.inserted_at.desc(), r.id)
+    columns = {name: r[name] for name in ("state", "project_id", "workflow_id", "work_order_id")}
+    times = {"inserted": r.inserted_at, "updated": r.last_event_at}
+    return _listed(connection, query, chosen, columns, times)
+
+
+def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
+    """By `state`, `project_id`, `workflow_id`; times: `inserted`, `updated`."""
+    c = t.work_orders.c
+    query = select(t.work_orders).order_by(c.inserted_at.desc())
+    columns = {name: c[name] for name in ("state", "project_id", "workflow_id")}
+    times = {"inserted": c.inserted_at, "updated": c.last_activity}
+    return _listed(connection, query, chosen, columns, times)
+
+
+def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
+    """By `run_id`, `level`, `step_id`, by what their run belongs to, by `job_id`; `timestamp`."""
+    c, r = t.log_lines.c, t.runs.c
+    query = select(t.log_lines).order_by(c.id)
+    columns = {name: c[name] for name in ("run_id", "level", "step_id")}
+    of_run = {name: r[name] for name in ("project_id", "workflow_id", "work_order_id")}
+    if of_run.keys() & chosen.equal.keys():
+        query = query.join(t.runs, r.id == c.run_id)
+    if "job_id" in chosen.equal:
+        query = query.join(t.steps, t.steps.c.id == c.step_id)
+    columns = {**columns, **of_run, "job_id": t.steps.c.job_id}
+    return _listed(connection, query, chosen, columns, {"timestamp": c.timestamp})
+
+
+def _listed(
+    connection: Connection,
+    query: Select[Any],
+    chosen: Chosen,
+    columns: Mapping[str, ColumnElement[Any]],
+    times: Mapping[str, ColumnElement[Any]],
+) -> Listed:
+    query = query.where(*(columns[name] == value for name, value in chosen.equal.items()))
+    query = query.where(*(times[name] >= at for name, at in chosen.since.items()))
+    query = query.where(*(times[name] <= at for name, at in chosen.until.items()))
+    total = connection.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
+    rows = list(connection.execute(query.limit(chosen.limit).offset(chosen.offset)))
+    return Listed(rows, total or 0)
+
+
+def named_runs(
+    connection: Connection, *, limit: int, offset: int = 0, **filters: str | None
+) -> list[Row]:
+    """Runs with the names of workflow and project, newest first.
+
+    Filters: `state` (also `unsuccessful`), `workflow_id`, and `q`, the beginning of an id.
+    """
+    r, w, p = t.runs.c, t.workflows.c, t.projects.c
+    query = (
+        select(*t.LISTED_RUN, w.name.label("workflow_name"), p.name.label("project_name"))
+        .join(t.workflows, w.id == r.workflow_id)
+        .join(t.projects, p.id == r.project_id)
+        .order_by(r.inserted_at.desc(), r.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    for name, value in filters.items():
+        if not value:
+            continue
+        if name == "q":
+            query = query.where(r.id.startswith(value.strip().lower(), autoescape=True))
+        elif name == "state" and value == "unsuccessful":
+            query = query.where(r.state.in_(UNSUCCESSFUL))
+        else:
+            query = query.where(r[name] == value)
+    return list(connection.execute(query))
