@@ -41,6 +41,7 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
         path,
         agent=AGENT,
         store=store,
+        ca_certs=config.ca_certs,
         standby=config.standby,
         standby_memory_mb=config.run_memory_mb,
         standby_overhead_mb=config.overhead_mb,
@@ -108,7 +109,7 @@ def worker_command(arguments: Arguments) -> None:
     check_data(config)
     check_port(config)
     token = sign_worker_token(config.secret, "holdfast-check", int(time.time()))
-    asyncio.run(check_secret(config.lightning_url, token))
+    asyncio.run(check_secret(config.lightning_url, token, config.dial))
     os.execve(argv[0], argv, environment)  # noqa: S606 - the supervisor takes this process over
 
 

@@ -54,6 +54,7 @@ class EngineConfig:
     standby: int = 0
     standby_memory_mb: int = 500
     standby_overhead_mb: int = 0
+    ca_certs: Path | None = None  # authorities that runs trust beside Node's own
     standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
 
@@ -81,6 +82,7 @@ class EngineConfig:
                 "standby": self.standby,
                 "standby_memory_mb": self.standby_memory_mb,
                 "standby_overhead_mb": self.standby_overhead_mb,
+                "ca_certs": None if self.ca_certs is None else str(self.ca_certs),
                 "standby_network": self.standby_network,
                 "require": self.require,
             }
@@ -103,6 +105,7 @@ class EngineConfig:
             standby=int(value["standby"]),
             standby_memory_mb=int(value["standby_memory_mb"]),
             standby_overhead_mb=int(value["standby_overhead_mb"]),
+            ca_certs=None if value["ca_certs"] is None else Path(value["ca_certs"]),
             standby_network=str(value["standby_network"]),
             require=value["require"],
         )

@@ -9,6 +9,8 @@ from holdfast.model.json import JsonObject
 
 MEBIBYTE = 1024 * 1024
 _LEAST_STATE_MB = 50
+#: A run without a time limit: ten years.
+NO_TIMEOUT_SECONDS = 10.0 * 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Limits:
     def memory_bytes(self) -> int:
         """All that the run's processes may use."""
         return (self.memory_mb + self.overhead_mb) * MEBIBYTE
+
+    @property
+    def timed(self) -> bool:
+        """Whether there is a time limit at all."""
+        return self.timeout_seconds < NO_TIMEOUT_SECONDS
 
     @property
     def state_mb(self) -> float:

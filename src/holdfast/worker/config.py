@@ -8,7 +8,7 @@ in the reference are refused or named in a warning here, never silently swallowe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,16 @@ from holdfast.model.errors import UsageError
 from holdfast.model.json import Json
 from holdfast.model.limits import Limits
 from holdfast.sandbox.egress import EgressError, option_of
+from holdfast.worker.dial import Dial
 from holdfast.worker.options import read_all, without_effect
 from holdfast.worker.workloops import DEFAULT_QUEUES, Workloop, parse_workloops
 
 #: Jobs written for the reference reach services of their own network.
 DEFAULT_EGRESS = "lan"
+#: A run duration of 0 means the default of the reference's engine.
+_ENGINE_RUN_SECONDS = 600.0
+#: A run that is at its limit has so long to be ended and delivered, seconds.
+_SETTLING_SECONDS = 30.0
 #: The address `mock`: where the reference expects a mock of the platform, and with which secret.
 MOCK, MOCK_URL, MOCK_SECRET = "mock", "ws://localhost:8888/worker", "abdefg"
 #: Where the supervisor says that it listens.
@@ -71,7 +76,7 @@ class WorkerConfig:
     egress: str | None
     standby: int
     isolation: str | None
-    drain_seconds: float
+    drain_seconds: float | None
     frame_bytes: int
     keep_hours: float
     keep_mb: int
@@ -94,6 +99,7 @@ class WorkerConfig:
                     values[name] = values["socket_seconds"]
         values["name"] = values["name"] or environment.get("DEPLOYED_POD_NAME") or None
         values["log_level"] = "debug" if values["debug"] else _level(values["log_level"])
+        values["run_seconds"] = values["run_seconds"] or _ENGINE_RUN_SECONDS
         values["ignored"] = tuple(without_effect(environment))
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
@@ -104,6 +110,11 @@ class WorkerConfig:
         address = urlsplit(self.lightning_url)
         port = f":{address.port}" if address.port else ""
         return f"{address.scheme}://{address.hostname}{port}{address.path}"
+
+    @property
+    def dial(self) -> Dial:
+        """How the platform is reached."""
+        return Dial(self.ca_certs, self.use_proxy)
 
     @property
     def workloops(self) -> list[Workloop]:
@@ -131,6 +142,12 @@ class WorkerConfig:
     def egress_policy(self) -> str:
         """The policy in force, as a person writes it."""
         return self.egress or DEFAULT_EGRESS
+
+    def drain_within(self, run_seconds: Iterable[float]) -> float:
+        """How long a drain may take, with runs of these time limits under way; seconds."""
+        if self.drain_seconds is not None:
+            return self.drain_seconds
+        return max(self.run_seconds, *run_seconds, 0.0) + _SETTLING_SECONDS
 
     @property
     def journals(self) -> Path:

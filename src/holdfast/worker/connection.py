@@ -23,6 +23,7 @@ from holdfast.protocol.backoff import Backoff
 from holdfast.protocol.client import Client, Happening, Loss
 from holdfast.protocol.frames import BadFrame, Payload, Reply
 from holdfast.worker import log
+from holdfast.worker.dial import Dial
 
 API_VERSION = "1.2"
 #: First and longest pause before a reconnect; up to half of it is taken away by chance. Short,
@@ -113,8 +114,10 @@ class Connection:
         name: str = "",
         on_change: Callable[[], None] = lambda: None,
         chance: Callable[[], float] = random.random,
+        dial: Dial | None = None,
     ) -> None:
         self.client = Client()
+        self._dial = dial or Dial()
         self.connects = 0
         self.drops = 0
         self._url = url
@@ -189,6 +192,7 @@ class Connection:
         try:
             async with connect(
                 endpoint(self._url, token),
+                **self._dial.options(self._url),
                 max_size=MAX_INCOMING_BYTES,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
@@ -305,14 +309,18 @@ def _refusal(status: int) -> str:
     return f"the platform answered the handshake with HTTP {status}: is the address right?"
 
 
-async def check_secret(url: str, token: str) -> None:
+async def check_secret(url: str, token: str, dial: Dial) -> None:
     """Try the handshake once. Raises HoldfastError if the platform refuses the secret.
 
     Other failures are left to the worker, which keeps trying.
     """
     try:
         async with connect(
-            endpoint(url, token), open_timeout=5, close_timeout=1, ping_interval=None
+            endpoint(url, token),
+            **dial.options(url),
+            open_timeout=5,
+            close_timeout=1,
+            ping_interval=None,
         ):
             return
     except InvalidStatus as error:

@@ -224,8 +224,9 @@ OPTIONS = (
            "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
     Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
            "Refuse to start below this level: basic, strong or full (see holdfast doctor)."),
-    Option("drain_seconds", "--drain-timeout", "WORKER_DRAIN_TIMEOUT_SECONDS", "600", seconds,
-           "After SIGTERM: time for runs to end before they are stopped, seconds."),
+    Option("drain_seconds", "--drain-timeout", "WORKER_DRAIN_TIMEOUT_SECONDS", None, seconds,
+           "After SIGTERM: time for runs to end before they are stopped, seconds. Default: the"
+           " longest run's limit, and 30."),
     Option("frame_bytes", "--max-frame-bytes", "WORKER_MAX_FRAME_BYTES", "10900000", positive,
            "Largest message the platform takes (Lightning: 11000000)."),
     Option("keep_hours", "--keep-hours", "WORKER_KEEP_HOURS", "72", seconds,

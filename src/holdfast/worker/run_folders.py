@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from holdfast import faults
 from holdfast.journal import (
@@ -24,6 +25,7 @@ from holdfast.journal import (
     sync_folder,
 )
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.worker import log
 from holdfast.worker.vault import Vault, write_private
@@ -45,6 +47,7 @@ class FoundRun:
     prepared: bool = False
     launched: bool = False
     ended: bool = False
+    timeout_seconds: float = 0.0  # of a prepared run
     keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
     delivery: DeliveryState = DeliveryState.OPEN
 
@@ -120,8 +123,11 @@ class RunFolders:
                         case = FoundRun(folder, str(body["run_id"]), token)
                     elif case is not None:
                         if record.kind == Kind.PREPARED:
+                            body = record.json()
                             case.prepared = True
-                            case.keep = record.json().get("output_dataclips") is not False
+                            case.keep = body.get("output_dataclips") is not False
+                            limits = Limits.from_json(cast("JsonObject", body.get("limits") or {}))
+                            case.timeout_seconds = limits.timeout_seconds
                         case.launched = case.launched or record.kind == Kind.LAUNCHED
                         case.ended = case.ended or record.kind == Kind.OUTCOME
         except (FileNotFoundError, JournalDamaged, ValueError, KeyError):

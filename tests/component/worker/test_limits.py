@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from fixtures.worker import Worker
+from fixtures.worker import Worker, slow
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 
 
@@ -38,6 +38,22 @@ def test_the_limit_is_the_heap_of_a_job_and_the_plan_may_set_it(tmp_path: Path) 
             assert "limit 100 MB" in message
             assert "Memory limit: 100mb" in fits.logs
             assert await worker.end() == 0
+
+    asyncio.run(story())
+
+
+def test_a_timeout_of_nothing_in_a_plan_is_no_limit(tmp_path: Path) -> None:
+    async def story() -> None:
+        options = {"WORKER_MAX_RUN_DURATION_SECONDS": 1}
+        async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+            plan = one_job_plan(slow(2))
+            limited = platform.enqueue({**plan, "options": {}}, input={})
+            endless = platform.enqueue({**plan, "options": {"run_timeout_ms": 0}}, input={})
+            await platform.until(lambda: limited.final and endless.final)
+            assert (limited.state, endless.state) == ("kill", "success")
+            assert "Timeout: 1s" in limited.logs
+            assert not any(text.startswith("Timeout") for text in endless.logs)
+            assert "worker.grace_period seconds=61" in worker.text()
 
     asyncio.run(story())
 

@@ -184,3 +184,11 @@ def test_flags_that_are_none_are_refused(argv: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv)
     assert argv[0] in str(caught.value)
+
+
+def test_a_drain_lasts_as_long_as_the_longest_run() -> None:
+    assert config().drain_within([]) == 330
+    assert config().drain_within([60, 7200]) == 7230
+    assert config(WORKER_MAX_RUN_DURATION_SECONDS="60").drain_within([]) == 90
+    assert config(WORKER_DRAIN_TIMEOUT_SECONDS="5").drain_within([7200]) == 5
+    assert config(WORKER_MAX_RUN_DURATION_SECONDS="0").run_seconds == 600

@@ -235,11 +235,9 @@ class Shim:
             "timeout_ms": round(limits.timeout_seconds * 1000),
         }
         self._recorder.append(Kind.LAUNCHED, launched)
-        for text in (
-            f"Memory limit: {limits.memory_mb}mb",
-            f"Timeout: {limits.timeout_seconds:g}s",
-        ):
-            self._log("info", text)
+        self._log("info", f"Memory limit: {limits.memory_mb}mb")
+        if limits.timed:
+            self._log("info", f"Timeout: {limits.timeout_seconds:g}s")
         versions = self._request.options.get("versions") or {}
         self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
 
@@ -249,9 +247,10 @@ class Shim:
     def _feed_compiler(self) -> None:
         """The clock begins: compiling counts."""
         self._started = time.monotonic()
-        self._loop.after(
-            "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
-        )
+        if self._limits.timed:
+            self._loop.after(
+                "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
+            )
         self._compiler.outlet.send(ToRun.OPTIONS, self._options())
         self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
         self._compiler.outlet.send(ToRun.GO)

@@ -127,6 +127,9 @@ class Walls:
         node = self.config.node.resolve()
         spec.argv = (str(node), *flags, str(self.config.program))
         spec.readable = (*map(Path, _LIBRARIES), *map(Path, _SETTINGS), *seen)
+        if self.config.ca_certs is not None:
+            spec.environment["NODE_EXTRA_CA_CERTS"] = str(self.config.ca_certs)
+            spec.readable += (self.config.ca_certs,)
         spec.executable = (node, *_loaders())
         return spec
 

@@ -10,6 +10,7 @@ will be delivered by the next start.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import shutil
@@ -55,6 +56,11 @@ LAST_DELIVERY_SECONDS = (10.0, 30.0)
 _PRUNE_SECONDS = 600.0
 _AGAIN_SECONDS = (1.0, 60.0)
 
+_GRACE = (
+    "give the service manager at least this: TimeoutStopSec, terminationGracePeriodSeconds,"
+    " stop_grace_period; more, where the platform allows longer runs"
+)
+
 DRAINED, ENDED_AT_DEADLINE, UNDELIVERED = 0, 3, 4
 
 
@@ -66,7 +72,7 @@ class Agent:
         self.run_folders = run_folders
         self.worker_id = f"holdfast-{secrets.token_hex(4)}"
         self.connection = Connection(
-            config.lightning_url, self._worker_token, name=config.platform
+            config.lightning_url, self._worker_token, name=config.platform, dial=config.dial
         )
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
@@ -97,6 +103,8 @@ class Agent:
             loop.add_signal_handler(number, self._signalled, stop)
         self.port = await self._health.start(self.config.host, self.config.port)
         log.info("worker.started", id=self.worker_id, slots=self.config.slots, port=self.port)
+        grace = math.ceil(self.config.drain_within([]) + LAST_DELIVERY_SECONDS[1])
+        log.info("worker.grace_period", seconds=grace, why=_GRACE)
         queue = self._join_queue()
         await self._adopt()
         self._background = [
@@ -342,9 +350,10 @@ class Agent:
     async def _drain(self, queue: Channel) -> int:
         """No more claims; finish and deliver; at the deadline end what still runs."""
         self.draining = True
-        log.info("worker.draining", runs=len(self.runs), seconds=self.config.drain_seconds)
+        within = self.config.drain_within(run.case.timeout_seconds for run in self.runs.values())
+        log.info("worker.draining", runs=len(self.runs), seconds=within)
         ended = 0
-        if not await self._settled(self.config.drain_seconds, self._hurry):
+        if not await self._settled(within, self._hurry):
             running = [run for run in self.runs.values() if not run.ended]
             ended = len(running)
             log.warn("worker.deadline", runs=ended)
@@ -352,7 +361,7 @@ class Agent:
                 await run.cancel("The worker was stopped before the run had ended.")
             least, most = LAST_DELIVERY_SECONDS
             self._hurry.clear()  # another signal gives this up too
-            seconds = min(most, max(least, self.config.drain_seconds))
+            seconds = min(most, max(least, within))
             await self._settled(seconds, self._hurry)
         queue.leave()
         left = len(self.runs)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
-from holdfast.model.limits import Limits
+from holdfast.model.limits import NO_TIMEOUT_SECONDS, Limits
 
 COLLECTIONS = "@openfn/language-collections"
 #: Comments count too: the reference looks at the text only.
@@ -103,6 +103,8 @@ def limits_of(options: JsonObject, default: Limits) -> Limits:
             continue
         if 0 < value < _ENDLESS:
             given[name] = value * scale if scale != 1 else value
+        elif value == 0 and name == "timeout_seconds":
+            given[name] = NO_TIMEOUT_SECONDS
     if "memory_mb" in given:
         given["memory_mb"] = max(1, int(given["memory_mb"]))
     return replace(default, **given)  # type: ignore[arg-type] # memory_mb is an int

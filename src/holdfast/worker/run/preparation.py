@@ -72,6 +72,7 @@ class Preparation:
         limits = plans.limits_of(prepared.options, self.config.limits)
         options = self._options(prepared, adaptors)
         await asyncio.to_thread(self._record, prepared, state, limits, options)
+        self.case.timeout_seconds = limits.timeout_seconds
         self.case.prepared, self.case.keep = True, options["output_dataclips"] is True
         return RunRequest(
             self.case.folder.path,
