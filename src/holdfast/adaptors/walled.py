@@ -14,7 +14,7 @@ import sys
 
 from holdfast.adaptors.node import node_binary
 from holdfast.sandbox import kernel, landlock, seccomp
-from holdfast.sandbox.spec import Network
+from holdfast.sandbox.spec import Execution, Network
 
 _CPU_SECONDS = 60
 _MEMORY_MB = 512
@@ -47,7 +47,7 @@ def main(folder: str, script: str, loader: str, file: str) -> None:
     if landlock.version():
         landlock.restrict([folder, script, loader, *_SYSTEM, "/proc/self"], [node, *_SYSTEM], [])
     if seccomp.available():
-        seccomp.install(Network.NONE, may_execute=True)
+        seccomp.install(Network.NONE, Execution.FREE)
     os.execve(node, arguments, {"PATH": "/nonexistent", "HOME": "/nonexistent"})  # noqa: S606 no shell is the point
 
 

@@ -2,48 +2,45 @@
 
 The address is copied once out of the run, and the connection is made here, on a duplicate of
 the run's socket: code cannot swap the address after the check, whatever it does. Messages that
-carry an address of their own are sent here as well, without it. When this process dies, every
-further call fails: closed, not open.
+carry an address of their own are sent here as well, without it.
+
+All that comes from the run is hostile: numbers of descriptors, addresses, lengths, what lies in
+memory. So this runs in a process of its own (`broker_process`), which may die or be held up
+without harm to the shim. When it dies, every further call fails: closed, not open.
 
 Calls that no honest job makes come here too, only to be told and refused.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
-import fcntl
-import ipaddress
 import os
-import select
 import socket
 import struct
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from holdfast.sandbox import kernel, seccomp
+from holdfast.sandbox import kernel, notify, seccomp
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.hosts import Resolver
+from holdfast.sandbox.notify import Call
+from holdfast.sandbox.peer import Peer
 
-_RECEIVE, _ANSWER, _IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
-_NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _CONNECT, _SENDMSG, _SENDMMSG = 42, 46, 307
 _HEADER = struct.Struct("=QI4xQQQQi4x")  # struct msghdr on x86-64
 _HEADER_SIZE, _MULTI_SIZE = 56, 64
 _VECTOR = struct.Struct("=QQ")
+#: More than any question to a name server needs. Bytes of one message.
 _MAX_MESSAGES, _MAX_VECTORS, _MAX_BYTES = 16, 16, 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    ident: int
-    pid: int
-    number: int
-    arguments: tuple[int, ...]
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 class Broker:
-    """Answers the calls of one process. `handle` when `descriptor` is readable."""
+    """Answers the calls of one process. `handle` when `descriptor` is readable.
+
+    `on_refused` gets address and rule with a blank between them, `on_forbidden` a call's name.
+    """
 
     def __init__(
         self,
@@ -61,26 +58,16 @@ class Broker:
         self._resolver = resolver
         self._on_refused = on_refused
         self._on_forbidden = on_forbidden
-        self._waiting: list[_Call] = []
+        self._waiting: list[Call] = []
 
     def handle(self) -> bool:
         """Take one call and answer it; False when no further ones can come."""
-        buffer = bytearray(_NOTIFICATION.size)
         try:
-            fcntl.ioctl(self.descriptor, _RECEIVE, buffer)
-        except OSError as error:
-            # ENOENT: the caller died between the event and here. Others end it.
-            passing = error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN)
-            return passing and not self._deserted()
-        ident, pid, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
-        self._decide(_Call(ident, pid, number, tuple(arguments)))
+            call = notify.receive(self.descriptor)
+        except OSError as error:  # the caller died between the event and here
+            return notify.is_passing(error) and not notify.is_deserted(self.descriptor)
+        self._decide(call)
         return True
-
-    def _deserted(self) -> bool:
-        """Whether nobody is left who could call: the descriptor would be readable ever after."""
-        poll = select.poll()
-        poll.register(self.descriptor, 0)
-        return any(events & select.POLLHUP for _, events in poll.poll(0))
 
     def names_known(self) -> None:
         """Host names have been looked up: decide what had to wait for that."""
@@ -92,7 +79,7 @@ class Broker:
         """No further calls are answered."""
         os.close(self.descriptor)
 
-    def _decide(self, call: _Call, *, again: bool = False) -> None:
+    def _decide(self, call: Call, *, again: bool = False) -> None:
         try:
             if call.number == _CONNECT:
                 result = self._connect(call, again=again)
@@ -104,81 +91,101 @@ class Broker:
         except OSError as error:
             result = -(error.errno or errno.EPERM)
         if result is not None:
-            self._answer(call, result)
+            notify.answer(self.descriptor, call, result)
 
-    def _answer(self, call: _Call, result: int) -> None:
-        value, error = (result, 0) if result >= 0 else (0, result)
-        with suppress(OSError):  # the caller died meanwhile
-            fcntl.ioctl(
-                self.descriptor, _ANSWER, struct.pack("=QqiI", call.ident, value, error, 0)
-            )
-
-    def _read(self, call: _Call, address: int, length: int) -> bytes:
+    def _read(self, call: Call, address: int, length: int) -> bytes:
         """Memory of the caller, known to be the caller's: its pid may not be another's by now."""
+        if not length:
+            return b""
         data = kernel.read_memory(call.pid, address, length)
-        fcntl.ioctl(self.descriptor, _IS_VALID, struct.pack("=Q", call.ident))
+        if len(data) < length:  # the rest lies on a page that is not there
+            raise OSError(errno.EFAULT, "bad address")
+        notify.check_valid(self.descriptor, call)
         return data
 
-    def _socket(self, call: _Call) -> socket.socket:
-        handle = kernel.syscall("pidfd_getfd", self._pidfd, call.arguments[0], 0)
-        return socket.socket(fileno=handle)
+    @contextmanager
+    def _socket(self, call: Call) -> Iterator[socket.socket]:
+        """The caller's own internet socket, held for the time of the call. OSError for others."""
+        handle = kernel.syscall("pidfd_getfd", self._pidfd, call.integer(0), 0)
+        try:
+            theirs = socket.socket(fileno=handle)
+        except OSError:  # a pipe, a file: no socket at all
+            os.close(handle)
+            raise
+        with theirs:
+            if theirs.family not in _FAMILIES:
+                raise OSError(errno.EAFNOSUPPORT, "family")
+            yield theirs
 
-    def _connect(self, call: _Call, *, again: bool) -> int | None:
-        raw = self._read(call, call.arguments[1], min(call.arguments[2], 128))
-        family, target = _target(raw)
+    def _connect(self, call: Call, *, again: bool) -> int | None:
+        peer = Peer.parse(self._address(call))
         with self._socket(call) as theirs:
             datagram = theirs.type == socket.SOCK_DGRAM
-            if family == socket.AF_UNSPEC:
-                return 0 if datagram else -errno.EACCES  # libc lets go of a datagram socket so
-            address = ipaddress.ip_address(target[0])
-            if not self._policy.allows(address, target[1], self._resolver.known):
+            if peer is None:  # libc lets go of a datagram socket by naming no family
+                return 0 if datagram else -errno.EACCES
+            rule = self._policy.refusal(peer.address, peer.port, self._resolver.known)
+            if rule is not None:
                 if not again and self._resolver.refresh():
                     self._waiting.append(call)
                     return None
                 if not datagram:  # libc tries those only to sort the addresses of a name
-                    plain = getattr(address, "ipv4_mapped", None) or address
-                    self._on_refused(f"{plain}:{target[1]}")
+                    self._on_refused(f"{peer} {rule}")
                 return -errno.EACCES
             if not datagram and os.get_blocking(theirs.fileno()):
-                return -errno.EWOULDBLOCK  # it would block this process too; Node never does it
-            return -theirs.connect_ex(target)
+                return -errno.EWOULDBLOCK  # Node never does it, and it would hold up all others
+            return _connected(theirs.fileno(), peer)
 
-    def _send(self, call: _Call) -> int:
+    def _address(self, call: Call) -> bytes:
+        length = call.integer(2)
+        if length > Peer.LONGEST:
+            raise OSError(errno.EINVAL, "length of the address")
+        return self._read(call, call.arguments[1], length)
+
+    def _send(self, call: Call) -> int:
         with self._socket(call) as theirs:
             if call.number == _SENDMSG:
                 header = self._read(call, call.arguments[1], _HEADER_SIZE)
                 return theirs.send(self._payload(call, header), socket.MSG_DONTWAIT)
-            count = min(call.arguments[2], _MAX_MESSAGES)
-            headers = self._read(call, call.arguments[1], count * _MULTI_SIZE)
-            for index in range(count):
-                header = headers[index * _MULTI_SIZE :][:_HEADER_SIZE]
-                sent = theirs.send(self._payload(call, header), socket.MSG_DONTWAIT)
-                place = call.arguments[1] + index * _MULTI_SIZE + _HEADER_SIZE
-                kernel.write_memory(call.pid, place, struct.pack("=I", sent))
-            return count
+            sent = 0
+            for index in range(min(call.integer(2), _MAX_MESSAGES)):
+                try:
+                    self._send_one(call, theirs, call.arguments[1] + index * _MULTI_SIZE)
+                except OSError:
+                    if not sent:
+                        raise
+                    break  # as the kernel does: the next call finds the error again
+                sent += 1
+            return sent
 
-    def _payload(self, call: _Call, header: bytes) -> bytes:
+    def _send_one(self, call: Call, theirs: socket.socket, place: int) -> None:
+        """Send one message of several and note its length behind its header."""
+        header = self._read(call, place, _HEADER_SIZE)
+        count = theirs.send(self._payload(call, header), socket.MSG_DONTWAIT)
+        kernel.write_memory(call.pid, place + _HEADER_SIZE, struct.pack("=I", count))
+
+    def _payload(self, call: Call, header: bytes) -> bytes:
         _, _, vectors, count, _, control, _ = _HEADER.unpack(header)
         if control or count > _MAX_VECTORS:
             raise OSError(errno.EPERM, "ancillary data")
         parts = []
+        room = _MAX_BYTES
         table = self._read(call, vectors, count * _VECTOR.size)
         for base, length in _VECTOR.iter_unpack(table):
-            if length > _MAX_BYTES:
+            if length > room:
                 raise OSError(errno.EMSGSIZE, "too long")
-            parts.append(self._read(call, base, length) if length else b"")
+            room -= length
+            parts.append(self._read(call, base, length))
         return b"".join(parts)
 
 
-def _target(raw: bytes) -> tuple[int, tuple[str, int] | tuple[str, int, int, int]]:
-    """Family and address of a struct sockaddr. OSError for what is neither IPv4 nor IPv6."""
-    family = struct.unpack_from("=H", raw)[0] if len(raw) >= 2 else -1
-    if family == socket.AF_UNSPEC:
-        return family, ("", 0)
-    if family == socket.AF_INET and len(raw) >= 8:
-        return family, (socket.inet_ntop(family, raw[4:8]), struct.unpack_from("!H", raw, 2)[0])
-    if family == socket.AF_INET6 and len(raw) >= 24:
-        port = struct.unpack_from("!H", raw, 2)[0]
-        scope = struct.unpack_from("=I", raw, 24)[0] if len(raw) >= 28 else 0
-        return family, (socket.inet_ntop(family, raw[8:24]), port, 0, scope)
-    raise OSError(errno.EAFNOSUPPORT, "family")
+def _connected(handle: int, peer: Peer) -> int:
+    """Connect a socket to an address that was decided on; what the caller is to be told.
+
+    By the bare call: the standard library's would wait for the end of a connection that another
+    thread of the run has made a blocking one meanwhile.
+    """
+    raw = peer.raw
+    if kernel.libc.connect(handle, raw, len(raw)) == 0:
+        return 0
+    number = ctypes.get_errno()
+    return -(errno.EINPROGRESS if number == errno.EINTR else number)

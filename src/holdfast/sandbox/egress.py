@@ -221,7 +221,7 @@ class Policy:
         resolved: dict[str, frozenset[Address]] | None = None,
     ) -> str | None:
         """The rule by which a run may not connect there; None if it may."""
-        address = _plain(address)
+        address = plain(address)
         if self.within is not None:
             outer = self.within.refusal(address, port, resolved)
             if outer is not None:
@@ -259,7 +259,7 @@ class Policy:
         return name if name is None or name == "loopback" else f"{name} ({found})"
 
 
-def _plain(address: Address) -> Address:
+def plain(address: Address) -> Address:
     """IPv4 inside IPv6 is that IPv4 address: the kernel will connect there."""
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped if isinstance(mapped, IPv4Address) else address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -72,6 +73,8 @@ class Resolver:
             os.eventfd_read(self.descriptor)
 
     def _look_up(self) -> None:
+        # Signals that are to wake the main thread must not end up here.
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         known: dict[str, frozenset[Address]] = {}
         for host in self._hosts:
             with suppress(OSError, ValueError, UnicodeError):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
+from collections.abc import Sequence
 
 # PyDLL keeps the interpreter's lock across clone(), so that the child holds it too.
 libc = ctypes.PyDLL(None, use_errno=True)
@@ -58,7 +60,9 @@ NAMESPACES = (
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_PR_SET_PTRACER = 0x59616D61
 _CAPABILITIES = 64
+CAP_SYS_PTRACE = 19
 _MNT_DETACH = 2
 
 
@@ -104,6 +108,15 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def allow_tracer(pid: int) -> None:
+    """Let a process and its descendants look into this one where Yama asks for it.
+
+    OSError (EINVAL) where there is no Yama, or where the process is in another namespace: then
+    nothing is needed, or its rights are enough.
+    """
+    _prctl(_PR_SET_PTRACER, pid)
+
+
 def set_dumpable(yes: bool) -> None:
     """Whether others of the same user may read this process's memory."""
     _prctl(_PR_SET_DUMPABLE, int(yes))
@@ -127,6 +140,17 @@ def clear_capabilities() -> None:
     _checked(libc.capset(header, data), "capset")
 
 
+def keep_capability(number: int) -> None:
+    """Give up all capabilities but one, where this process holds it; nothing else is changed."""
+    low = 1 << number
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    _checked(libc.capget(header, data), "capget")
+    kept = data[0] & data[1] & low  # effective and permitted
+    data[:] = [kept, kept, 0, 0, 0, 0]
+    _checked(libc.capset(header, data), "capset")
+
+
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
     """mount(2)."""
     result = libc.mount(
@@ -145,6 +169,15 @@ def change_root(folder: str) -> None:
     syscall("pivot_root", b".\0", b".\0")
     _checked(libc.umount2(b".", _MNT_DETACH), "umount of the old root")
     os.chdir("/")
+
+
+def keep_descriptors(first: int, wanted: Sequence[int]) -> None:
+    """Move `wanted` to `first` and the numbers after it, and close all others from there up."""
+    high = max(*wanted, first + len(wanted))
+    moved = [fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, high + 1) for handle in wanted]
+    for place, handle in enumerate(moved, first):
+        os.dup2(handle, place, inheritable=False)
+    close_descriptors(first + len(wanted))
 
 
 def close_descriptors(first: int) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from holdfast.sandbox import kernel
-from holdfast.sandbox.spec import Network
+from holdfast.sandbox.spec import Execution, Network
 
 _TABLE = Path(__file__).with_name("syscalls.txt")
 _ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64
@@ -25,11 +25,36 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
 #: Bytes of one instruction.
 _INSTRUCTION = 8
-_CLONE_THREAD, _MSG_FASTOPEN = 0x10000, 0x20000000
+_MSG_FASTOPEN = 0x20000000
 #: FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ
 _IOCTLS = (0x5421, 0x5451, 0x5450, 0x541B, 0x5401, 0x5413)
 #: PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_SET_VMA
 _PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
+#: F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_GET_SEALS. Not those that
+#: name an owner or a signal: with them the kernel itself signals other processes. No locks: the
+#: files of adaptors are everybody's.
+_FCNTLS = (0, 1, 2, 3, 1030, 1032, 1034)
+_F_SETFL, _O_ASYNC = 4, 0x2000
+#: Protocols of sockets. SCTP and MPTCP connect to further addresses past connect().
+_PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP)
+#: Options of sockets by level. Not those that send packets elsewhere than to the address that was
+#: decided on (source routes, routing headers, devices), nor programs for the kernel.
+_OPTIONS = {
+    # SO_DEBUG to SO_DONTROUTE without the latter, SO_BROADCAST to SO_LINGER, SO_REUSEPORT,
+    # SO_PASSCRED's neighbours of time-outs and low-water marks
+    socket.SOL_SOCKET: (2, 6, 7, 8, 9, 10, 12, 13, 15, 18, 19, 20, 21),
+    # IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL
+    socket.IPPROTO_IP: (1, 2, 10, 11, 12),
+    # TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT,
+    # TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT
+    socket.IPPROTO_TCP: (1, 2, 3, 4, 5, 6, 7, 12, 18, 25),
+    # IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_V6ONLY, IPV6_TCLASS
+    socket.IPPROTO_IPV6: (16, 23, 25, 26, 67),
+}
+#: What libc makes threads with: CLONE_VM, _FS, _FILES, _SIGHAND and _THREAD must be there, the
+#: others may be.
+_THREAD_NEEDS = 0x00010F00
+_THREAD_MAY = _THREAD_NEEDS | 0x00040000 | 0x00080000 | 0x00100000 | 0x00200000 | 0x00400000
 
 
 def available() -> bool:
@@ -85,7 +110,7 @@ def _refuse(number: int) -> int:
     return _ERRNO | number
 
 
-def program(network: Network, *, own_pid: int, may_execute: bool) -> list[tuple[int, ...]]:
+def program(network: Network, *, own_pid: int, execution: Execution) -> list[tuple[int, ...]]:
     """The filter's instructions for one process."""
     whole = _Program()
     whole.put(_LOAD, 4)
@@ -102,9 +127,11 @@ def program(network: Network, *, own_pid: int, may_execute: bool) -> list[tuple[
         "ioctl": lambda body: _listed(body, 1, _IOCTLS, errno.ENOTTY),
         "prctl": lambda body: _listed(body, 0, _PRCTLS, errno.EPERM),
         "prlimit": lambda body: _first_argument(body, 0, told),
+        "fcntl": lambda body: _fcntl(body, told),
         "clone": lambda body: _clone(body, told),
-        "execve": lambda body: body.end(_ALLOW if may_execute else _refuse(errno.EPERM)),
+        "execve": lambda body: body.end(_EXECUTE[execution]),
         "socket": lambda body: _socket(body, network),
+        "setsockopt": _setsockopt,
         "connect": lambda body: body.end(_CONNECT[network]),
         "sendto": lambda body: _send(body, network, flags=3, address=4),
         "sendmsg": lambda body: _send(body, network, flags=2),
@@ -122,6 +149,11 @@ def program(network: Network, *, own_pid: int, may_execute: bool) -> list[tuple[
     return [tuple(item) for item in whole.code]
 
 
+_EXECUTE = {
+    Execution.FREE: _ALLOW,
+    Execution.ONCE: _NOTIFY,
+    Execution.NEVER: _refuse(errno.EPERM),
+}
 _CONNECT = {
     Network.OPEN: _ALLOW,
     Network.BROKER: _NOTIFY,
@@ -142,12 +174,37 @@ def _first_argument(body: _Program, wanted: int, otherwise: int) -> None:
     body.end(otherwise)
 
 
-def _clone(body: _Program, otherwise: int) -> None:
-    """Threads only, in no new namespace. (clone3 is not listed: libc falls back to clone.)"""
-    body.argument(0)
-    body.any_bit_end(kernel.NAMESPACES, otherwise)
-    body.any_bit_end(_CLONE_THREAD, _ALLOW)
+def _fcntl(body: _Program, otherwise: int) -> None:
+    """Copies and flags of descriptors; never whom to signal about them."""
+    body.argument(1)
+    for value in _FCNTLS:
+        body.equal_end(value, _ALLOW)
+    body.put(_EQUAL, _F_SETFL, 1, 0)
     body.end(otherwise)
+    body.argument(2)
+    body.any_bit_end(_O_ASYNC, otherwise)
+    body.end(_ALLOW)
+
+
+def _clone(body: _Program, otherwise: int) -> None:
+    """Threads as libc makes them. (clone3 is not listed: libc falls back to clone.)
+
+    All share one table of descriptors, which is what the broker looks into.
+    """
+    body.argument(0)
+    body.any_bit_end(~_THREAD_MAY & 0xFFFFFFFF, otherwise)
+    body.put(_AND, _THREAD_NEEDS)
+    body.equal_end(_THREAD_NEEDS, _ALLOW)
+    body.end(otherwise)
+
+
+def _setsockopt(body: _Program) -> None:
+    body.argument(1)
+    for level, options in _OPTIONS.items():
+        inner = _Program()
+        _listed(inner, 2, options, errno.EPERM)
+        body.splice(level, inner)
+    body.end(_refuse(errno.ENOPROTOOPT))
 
 
 def _socket(body: _Program, network: Network) -> None:
@@ -161,9 +218,10 @@ def _socket(body: _Program, network: Network) -> None:
     body.end(_refuse(errno.EAFNOSUPPORT))
     body.argument(1)
     body.put(_AND, 0xF)
-    body.equal_end(socket.SOCK_STREAM, _ALLOW)
-    body.equal_end(socket.SOCK_DGRAM, _ALLOW)
+    body.put(_EQUAL, socket.SOCK_STREAM, 2, 0)
+    body.put(_EQUAL, socket.SOCK_DGRAM, 1, 0)
     body.end(_refuse(errno.EPERM))
+    _listed(body, 2, _PROTOCOLS, errno.EPROTONOSUPPORT)
 
 
 def _send(body: _Program, network: Network, *, flags: int, address: int | None = None) -> None:
@@ -190,26 +248,28 @@ _FIRST = 1
 
 
 @cache
-def _binary(network: Network, own_pid: int, may_execute: bool) -> bytes:
-    code = program(network, own_pid=own_pid, may_execute=may_execute)
+def _binary(network: Network, own_pid: int, execution: Execution) -> bytes:
+    code = program(network, own_pid=own_pid, execution=execution)
     return b"".join(struct.pack("=HBBI", *item) for item in code)
 
 
 def prepare() -> None:
     """Make the filters of most runs, for the process that all others are forked from."""
-    _binary(Network.NONE, _FIRST, may_execute=False)  # the compiler's
+    _binary(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
     for network in Network:
-        _binary(network, _FIRST, may_execute=True)
+        for execution in (Execution.FREE, Execution.ONCE):
+            _binary(network, _FIRST, execution)
 
 
-def install(network: Network, *, may_execute: bool) -> int | None:
-    """Filter this process from now on; the listener's descriptor where there is a broker.
+def install(network: Network, execution: Execution) -> int | None:
+    """Filter this process from now on; the listener's descriptor where calls need an answer.
 
     Needs `no_new_privs` (or root). OSError when the kernel refuses.
     """
-    raw = _binary(network, os.getpid(), may_execute=may_execute)
+    raw = _binary(network, os.getpid(), execution)
     buffer = ctypes.create_string_buffer(raw, len(raw))
     header = struct.pack("=HxxxxxxQ", len(raw) // _INSTRUCTION, ctypes.addressof(buffer))
-    flags = _NEW_LISTENER if network is Network.BROKER else 0
+    asks = network is Network.BROKER or execution is Execution.ONCE
+    flags = _NEW_LISTENER if asks else 0
     result = kernel.syscall("seccomp", _SET_MODE_FILTER, flags, header)
     return result if flags else None

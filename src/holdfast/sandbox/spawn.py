@@ -6,9 +6,11 @@ while there are rights, then the user, then limits, Landlock, descriptors, and s
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -19,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from holdfast.sandbox import kernel, landlock, roots, seccomp
-from holdfast.sandbox.spec import Layer, Spec, Started
+from holdfast.sandbox import kernel, landlock, notify, roots, seccomp
+from holdfast.sandbox.spec import Execution, Layer, Network, Spec, Started
 
 _LISTENER = b"listener "
 #: Exit code of a process that could not build its walls.
@@ -65,7 +67,7 @@ def spawn(spec: Spec) -> Started:
     theirs.close()
     pidfd = os.pidfd_open(pid)
     with ours:
-        broker, problem = _listen_to_child(ours, pidfd)
+        broker, problem = _listen_to_child(ours, pidfd, spec)
     if problem:
         os.close(pidfd)
         if broker is not None:
@@ -78,21 +80,39 @@ def spawn(spec: Spec) -> Started:
     return Started(pid, pidfd, broker)
 
 
-def _listen_to_child(channel: socket.socket, pidfd: int) -> tuple[int | None, str]:
+def _listen_to_child(channel: socket.socket, pidfd: int, spec: Spec) -> tuple[int | None, str]:
     """Until the child closes its end: its broker's descriptor, and what went wrong."""
-    broker: int | None = None
+    listener: int | None = None
     while True:
         data = channel.recv(1024)
         if not data:
-            return broker, ""
+            break
         if not data.startswith(_LISTENER):
-            return broker, data.decode(errors="replace")
+            return listener, data.decode(errors="replace")
         try:
-            broker = kernel.syscall("pidfd_getfd", pidfd, int(data.removeprefix(_LISTENER)), 0)
+            listener = kernel.syscall("pidfd_getfd", pidfd, int(data.removeprefix(_LISTENER)), 0)
+            os.set_inheritable(listener, False)
+            channel.send(b"taken")
+            if spec.execution is Execution.ONCE and spec.call is None:
+                _let_execute(listener, channel)
         except OSError as error:
-            return None, f"broker: {error}"
-        os.set_inheritable(broker, False)
-        channel.send(b"taken")
+            return listener, f"broker: {error}"
+    if listener is not None and spec.network is not Network.BROKER:
+        os.close(listener)  # with it goes every further execution
+        listener = None
+    return listener, ""
+
+
+def _let_execute(listener: int, channel: socket.socket) -> None:
+    """Let the child turn into its program, which is still our own code that asks for it."""
+    waiting = select.poll()
+    for descriptor in (listener, channel.fileno()):
+        waiting.register(descriptor, select.POLLIN)
+    if any(found == listener for found, _ in waiting.poll()):
+        call = notify.receive(listener)
+        if seccomp.names().get(call.number) != "execve":
+            raise OSError(errno.EPERM, f"system call {call.number} before the program's start")
+        notify.let_through(listener, call)
 
 
 def _hand_over(listener: int, channel: socket.socket) -> None:
@@ -127,7 +147,9 @@ def _child(spec: Spec, channel: socket.socket, origin: _Origin) -> NoReturn:
         _place(spec.descriptors)
         step = "seccomp"
         if Layer.SECCOMP in spec.layers:
-            listener = seccomp.install(spec.network, may_execute=spec.call is None)
+            never = spec.call is not None
+            execution = Execution.NEVER if never else spec.execution
+            listener = seccomp.install(spec.network, execution)
             if listener is not None:
                 _hand_over(listener, channel)
         step = "execute"
@@ -159,6 +181,8 @@ def _steps(spec: Spec, origin: _Origin) -> Iterator[_Step]:
     if Layer.NO_NEW_PRIVILEGES in layers:
         yield "capabilities", _drop_rights
         yield "no new privileges", kernel.no_new_privileges
+    if spec.network is Network.BROKER:
+        yield "tracer", lambda: _let_broker_look(origin.pid)
     if Layer.LANDLOCK in layers:
         yield "landlock", lambda: _restrict_files(spec)
 
@@ -187,6 +211,12 @@ def _become(user: int) -> None:
 def _drop_rights() -> None:
     kernel.drop_capabilities()
     kernel.clear_capabilities()
+
+
+def _let_broker_look(parent: int) -> None:
+    """The broker is no ancestor of the run but a child of its parent."""
+    with suppress(OSError):  # no Yama
+        kernel.allow_tracer(parent)
 
 
 def _restrict_files(spec: Spec) -> None:

@@ -36,6 +36,14 @@ class Network(StrEnum):
     NONE = "none"
 
 
+class Execution(StrEnum):
+    """Whether a process may turn into a program."""
+
+    NEVER = "never"
+    ONCE = "once"  # the one it was started for; needs what the egress broker needs
+    FREE = "free"  # any that its files let it execute
+
+
 @dataclass(slots=True)
 class Spec:
     """A process to start: either a program (`argv`) or a function of this program (`call`).
@@ -57,6 +65,8 @@ class Spec:
     layers: frozenset[Layer] = frozenset()
     user: int | None = None
     network: Network = Network.OPEN
+    #: Of a program (`argv`) only: ONCE or FREE.
+    execution: Execution = Execution.FREE
     niceness: int = 0
 
     @property

@@ -7,7 +7,6 @@ for stopped because it never worked. `docs/isolation.md` has the table of which 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.native import addon
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import (
@@ -230,30 +228,6 @@ def test_what_the_kernel_refused_is_told_in_the_log(level: Level, name: str) -> 
     earlier = {"node-permissions"} & ATTACKS[name].stopped_by & level.layers
     expected = "egress-broker" in level.layers and not earlier
     assert (told in level.log) is expected, level.log
-
-
-def test_native_code_gets_no_further(public_folder: Path) -> None:
-    """Without Node's own wall an addon can be loaded: all others stand, and tell."""
-    library = addon(public_folder, os.getpid())
-    if library is None:
-        pytest.skip("no C compiler")
-    code = (
-        f"fs.writeFileSync('n.node', Buffer.from('{library}', 'base64'));"
-        " try { process.dlopen({ exports: {} }, './n.node'); } catch {}"
-        " return { data: fs.readFileSync('native.txt', 'utf8') };"
-    )
-    # In a mount namespace scratch holds no programs: nothing could be loaded from there.
-    without = LEVELS["no-namespaces"] | {"node-permissions"}
-    with engine(public_folder / "native", without=without) as running:
-        ended = execute(running, code)
-        state = ended.bodies(Kind.RESULT)[0]["final_state"]
-        assert isinstance(state, dict)
-        text = json.loads(str(state["inline"]))["data"]
-        results = dict(line.split() for line in text.splitlines())
-        assert results == dict.fromkeys(results, str(errno.EPERM))
-        assert len(results) == 6
-        for call in results:
-            assert f"({call})" in ended.log
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from holdfast.sandbox.hosts import Resolver, nameservers, own_addresses
 from holdfast.sandbox.levels import Level, level_of, missing
 from holdfast.sandbox.probe import Grants, probe
 from holdfast.sandbox.spawn import SpawnError, spawn
-from holdfast.sandbox.spec import Layer, Network, Spec
+from holdfast.sandbox.spec import Execution, Layer, Network, Spec
 
 BASE = frozenset({Layer.CLEAN, Layer.NO_NEW_PRIVILEGES})
 
@@ -135,7 +135,7 @@ def test_seccomp_refuses(tmp_path: Path) -> None:
 
 
 def test_every_rule_of_the_table_is_known() -> None:
-    code = seccomp.program(Network.BROKER, own_pid=1, may_execute=False)
+    code = seccomp.program(Network.BROKER, own_pid=1, execution=Execution.NEVER)
     assert len(code) < 4096  # the kernel's limit
     numbers = [number for number, _ in seccomp.rules()]
     assert len(numbers) == len(set(numbers)), "a call is listed twice"

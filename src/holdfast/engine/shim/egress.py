@@ -1,21 +1,30 @@
-"""Answers what the walls ask the shim about: connections, and calls that no run may make."""
+"""What the walls ask about a run: connections, and calls that no run may make.
+
+The answers come from a broker in a process of its own, made when the run first asks. Nothing
+here waits for it.
+"""
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+from collections import Counter
 from collections.abc import Callable
-from ipaddress import ip_address
+from contextlib import suppress
 
 from holdfast.engine.loop import Loop
-from holdfast.sandbox.broker import Broker
+from holdfast.sandbox import broker_process
+from holdfast.sandbox.broker_process import BrokerProcess
 from holdfast.sandbox.egress import Policy
-from holdfast.sandbox.hosts import Resolver
+from holdfast.sandbox.tally import CONNECTION, Notice
 
-#: Refusals told one by one; a port scan needs no more lines than these.
-_MAX_LINES = 20
+#: How long the last notices of a broker are waited for, and then its end. Milliseconds.
+_LAST_WORDS_MS, _END_MS = 300, 1000
 #: What code that makes a forbidden call is after.
 _ATTEMPTS = {
-    **dict.fromkeys(("fork", "vfork", "clone", "socketpair"), "to start a process"),
-    **dict.fromkeys(("kill", "tkill", "tgkill"), "to signal another process"),
+    **dict.fromkeys(("fork", "vfork", "clone", "socketpair", "execve"), "to start a process"),
+    **dict.fromkeys(("kill", "tkill", "tgkill", "fcntl"), "to signal another process"),
     **dict.fromkeys(("bind", "listen"), "to listen for connections"),
     **dict.fromkeys(
         ("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_open", "pidfd_getfd"),
@@ -32,54 +41,103 @@ class Egress:
         self._loop = loop
         self._policy = policy
         self._log = log
-        self._told: set[str] = set()
-        self._broker: Broker | None = None
-        self._resolver = Resolver(policy.hosts)
+        self._listener: int | None = None
+        self._pidfd = -1
+        self._broker: BrokerProcess | None = None
+        self._told: set[tuple[str, str]] = set()
+        self._counts: Counter[str] = Counter()
 
     def start(self, descriptor: int, pidfd: int) -> None:
-        """Answer the calls that come on this descriptor."""
-        self._broker = Broker(
-            descriptor,
-            pidfd,
-            self._policy,
-            self._resolver,
-            self._refused,
-            on_forbidden=self._forbidden,
-        )
-        self._loop.read(descriptor, self._call)
-        if self._resolver.refresh():
-            self._loop.read(self._resolver.descriptor, self._named)
+        """See that the calls that come on this descriptor, which is ours now, are answered."""
+        self._listener, self._pidfd = descriptor, pidfd
+        self._loop.read(descriptor, self._asked)
 
     def stop(self) -> None:
         """The run is over."""
-        if self._broker is not None:
-            self._loop.forget(self._broker.descriptor)
-            self._loop.forget(self._resolver.descriptor)
-            self._broker.close()
-            self._broker = None
+        self._let_go()
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            self._loop.forget(broker.channel.fileno())
+            self._end(broker)
+        for kind, count in sorted(self._counts.items()):
+            told = sum(1 for known, _ in self._told if known == kind)
+            if count > told:
+                what = "connections" if kind == CONNECTION else "forbidden calls"
+                self._log("warn", f"In all {count} {what} of this run were refused")
+        self._counts.clear()
 
-    def _call(self) -> None:
-        if self._broker is not None and not self._broker.handle():
-            self.stop()
+    def _asked(self) -> None:
+        """The first call of the run, or its end."""
+        if self._listener is None or not _readable(self._listener):
+            self._let_go()
+            return
+        try:
+            self._broker = broker_process.start(self._listener, self._pidfd, self._policy)
+        except OSError as error:
+            self._log("warn", f"Connections of this run are refused: {error.strerror}")
+        else:
+            self._loop.read(self._broker.channel.fileno(), self._hear)
+        self._let_go()
 
-    def _named(self) -> None:
-        self._resolver.take()
-        if self._broker is not None:
-            self._broker.names_known()
+    def _let_go(self) -> None:
+        """Close our end: once the broker's is closed too, the kernel refuses every call."""
+        if self._listener is not None:
+            self._loop.forget(self._listener)
+            os.close(self._listener)
+            self._listener = None
 
-    def _refused(self, target: str) -> None:
-        host, _, port = target.rpartition(":")
-        rule = self._policy.refusal(ip_address(host), int(port), self._resolver.known)
-        self._tell(
-            f"Connection to {target} refused: the egress policy of this run does not allow it"
-            f" (rule {rule or self._policy.base})",
-        )
+    def _hear(self) -> None:
+        assert self._broker is not None
+        notices = self._broker.notices()
+        if notices is None:
+            self._loop.forget(self._broker.channel.fileno())
+            self._log("warn", "The broker of this run ended: further connections are refused")
+        for notice in notices or ():
+            self._tell(notice)
 
-    def _forbidden(self, name: str) -> None:
-        attempt = _ATTEMPTS.get(name, "to change what the kernel gives it")
-        self._tell(f"The run's code tried {attempt} ({name}): refused, no run may do that")
+    def _end(self, broker: BrokerProcess) -> None:
+        """Take its last words and end it, without waiting long for either."""
+        with suppress(OSError):
+            broker.channel.shutdown(1)
+        hearing = select.poll()
+        hearing.register(broker.channel, select.POLLIN)
+        while hearing.poll(_LAST_WORDS_MS):
+            notices = broker.notices()
+            if notices is None:
+                break
+            for notice in notices:
+                self._tell(notice)
+        broker.channel.close()
+        with suppress(ProcessLookupError):
+            os.kill(broker.pid, signal.SIGKILL)
+        handle = os.pidfd_open(broker.pid)
+        ending = select.poll()
+        ending.register(handle, select.POLLIN)
+        if ending.poll(_END_MS):
+            os.waitpid(broker.pid, 0)
+        os.close(handle)
 
-    def _tell(self, text: str) -> None:
-        if text not in self._told and len(self._told) < _MAX_LINES:
-            self._told.add(text)
+    def _tell(self, notice: Notice) -> None:
+        """Each target and call once; how many there were in all, at the end."""
+        self._counts[notice.kind] += notice.count
+        if not notice.text or (notice.kind, notice.text) in self._told:
+            return
+        self._told.add((notice.kind, notice.text))
+        if notice.kind == CONNECTION:
+            target, _, rule = notice.text.partition(" ")
+            self._log(
+                "warn",
+                f"Connection to {target} refused: the egress policy of this run does not allow it"
+                f" (rule {rule})",
+            )
+        else:
+            attempt = _ATTEMPTS.get(notice.text, "to change what the kernel gives it")
+            text = f"The run's code tried {attempt} ({notice.text}): refused, no run may do that"
             self._log("warn", text)
+
+
+def _readable(descriptor: int) -> bool:
+    """Whether a call waits; the end of the run wakes the loop as well."""
+    asking = select.poll()
+    asking.register(descriptor, select.POLLIN)
+    return any(events & select.POLLIN for _, events in asking.poll(0))

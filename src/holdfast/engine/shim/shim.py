@@ -342,12 +342,12 @@ class Shim:
         """Write the outcome. Nothing may interrupt this, so it is tried until it is done."""
         self._engine.kill()
         self._compiler.kill()
+        self._guard(self._egress.stop)
         if self._recorder.result is None:
             self._reap()  # how it ended is evidence; else it may end beside what is to do now
         for name in ("deadline", "linger", "sync"):
             self._loop.at(name, None)
         self._watch.stop()
-        self._egress.stop()
         evidence = gather(
             self._recorder,
             self._group,

@@ -17,7 +17,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
-from holdfast.sandbox.spec import SCRATCH, Layer, Network, Spec
+from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
 
 #: Where no group shares the processors, runs step back behind the worker's own processes.
 _NICE = 5
@@ -131,6 +131,9 @@ class Walls:
             spec.environment["NODE_EXTRA_CA_CERTS"] = str(self.config.ca_certs)
             spec.readable += (self.config.ca_certs,)
         spec.executable = (node, *_loaders())
+        # A run without a broker (`none`, `open`) still starts no second program.
+        if {Layer.SECCOMP, Layer.EGRESS} <= self.host.grants.layers:
+            spec.execution = Execution.ONCE
         return spec
 
     def compiler(self, group: Group) -> Spec:

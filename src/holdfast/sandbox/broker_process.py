@@ -1,0 +1,148 @@
+"""The broker in a process of its own: whatever a run does to it, the shim is not held up.
+
+It is forked from the shim when the run makes its first call, dies with it, and tells it over a
+socket what was refused (`Notice`). Nothing comes back: the end of that socket ends the broker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from holdfast.sandbox import kernel
+from holdfast.sandbox.broker import Broker
+from holdfast.sandbox.egress import Policy
+from holdfast.sandbox.hosts import Resolver, own_addresses
+from holdfast.sandbox.tally import CONNECTION, FORBIDDEN, Notice, Tally
+
+#: A call of the kernel that waits this long is interrupted: another thread of the run may have
+#: made a socket a waiting one, or wants its end to linger. Seconds.
+_HELD_UP_SECONDS = 0.05
+#: What was refused is told at most this often, in milliseconds.
+_TELL_MS = 100
+_FIRST, _CHANNEL, _LISTENER, _PIDFD = 3, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerProcess:
+    """A broker that was started. `channel` gives its notices, and its end."""
+
+    pid: int
+    channel: socket.socket
+
+    def notices(self) -> list[Notice] | None:
+        """What has been told by now, without waiting; None when the broker is gone."""
+        found: list[Notice] = []
+        while True:
+            try:
+                data = self.channel.recv(65536)
+            except BlockingIOError:
+                return found
+            if not data:
+                return found or None
+            found += [Notice(*item) for item in json.loads(data)]
+
+
+def start(listener: int, pidfd: int, policy: Policy) -> BrokerProcess:
+    """Fork a broker for the calls that come on `listener`. OSError when there can be none.
+
+    The caller closes its own `listener` then: the broker's is to be the last one.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if pid == 0:
+        _become(parent, (theirs.detach(), listener, pidfd), policy)
+    theirs.close()
+    ours.setblocking(False)
+    return BrokerProcess(pid, ours)
+
+
+def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> NoReturn:
+    """In the child: let go of all that is the shim's, then serve."""
+    try:
+        kernel.die_with_parent(signal.SIGKILL)
+        if os.getppid() == parent:
+            kernel.keep_descriptors(_FIRST, descriptors)
+            kernel.keep_capability(kernel.CAP_SYS_PTRACE)
+            _serve(policy)
+    except BaseException:
+        # The run's calls are refused from now on; the shim sees the end of the channel.
+        with suppress(Exception):
+            traceback.print_exc()
+            sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def _serve(policy: Policy) -> None:
+    """Answer calls until the shim or the run is gone."""
+    channel = socket.socket(fileno=_CHANNEL)
+    resolver = Resolver(policy.hosts)
+    resolver.refresh()
+    tally = Tally()
+    broker = Broker(
+        _LISTENER,
+        _PIDFD,
+        _current(policy),
+        resolver,
+        lambda target: tally.count(CONNECTION, target),
+        on_forbidden=lambda name: tally.count(FORBIDDEN, name),
+    )
+    waiting = select.poll()
+    for descriptor in (_CHANNEL, _LISTENER, resolver.descriptor):
+        waiting.register(descriptor, select.POLLIN)
+    going = True
+    while going:
+        ready = {item for item, _ in waiting.poll(_TELL_MS if tally.waiting else None)}
+        if _LISTENER in ready:
+            with _never_held_up():
+                going = broker.handle()
+        if resolver.descriptor in ready:
+            resolver.take()
+            with _never_held_up():
+                broker.names_known()
+        going = going and _CHANNEL not in ready
+        if tally.waiting and (tally.due(_TELL_MS) or not going):
+            _tell(channel, tally)
+
+
+def _current(policy: Policy) -> Policy:
+    """The policy with the addresses that this machine has now, added to those it had."""
+    within = None if policy.within is None else _current(policy.within)
+    own = policy.own_addresses | own_addresses()
+    return replace(policy, own_addresses=own, within=within)
+
+
+def _tell(channel: socket.socket, tally: Tally) -> None:
+    """Send what has been counted; it stays counted while the shim has no room for it."""
+    with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+        text = json.dumps([[one.kind, one.text, one.count] for one in tally.waiting_notices()])
+        channel.send(text.encode(), socket.MSG_DONTWAIT)
+        tally.told()
+
+
+@contextmanager
+def _never_held_up() -> Iterator[None]:
+    """Interrupt whatever the kernel waits for inside, again and again."""
+    handler: Callable[[int, Any], None] = lambda *_: None  # noqa: E731
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, _HELD_UP_SECONDS, _HELD_UP_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
