@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +111,98 @@ def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
     eventually(lambda: not waiting(running), "their folders are gone")
 
 
+#: An adaptor that keeps a way into all that its process reads from the time it is loaded.
+SPY = "@openfn/language-spy@1.0.0"
+SPYING = """(function (exports) {
+  const { toString } = Buffer.prototype;
+  process.seen = '';
+  Buffer.prototype.toString = function (...how) {
+    const text = toString.apply(this, how);
+    process.seen += text;
+    return text;
+  };
+  process.title = 'spying';
+  exports.seen = () => process.seen;
+})"""
+USE_SPY = job(
+    "import { seen } from '@openfn/language-spy'; export default [() => ({ data: seen() })];",
+    adaptors=[SPY],
+)
+#: What a job finds that was not its own, past the vm.
+FIND_SPY = job("export default [state => {" + ESCAPE + "return { data: process.seen ?? '' }; }];")
+SECRET = "another-projects-password"
+
+
+def spying(store: Path) -> JsonObject:
+    """Options of a run of the spy's project."""
+    return {**installed(store, SPY, SPYING), "project_id": "spy"}
+
+
+def loaded_ahead(running: Running, used: list[str]) -> bool:
+    """Whether a process that waits, and is none of the used ones, has loaded the spy."""
+    for folder in waiting(running):
+        if str(folder) in used:
+            continue
+        for pid in processes.family([int(folder.name.rpartition("-")[2])]):
+            with suppress(OSError):
+                if b"spying" in Path(f"/proc/{pid}/comm").read_bytes():
+                    return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("change", "shared"),
+    [
+        ({}, True),
+        ({"project_id": "victim"}, False),
+        ({"project_id": None}, False),
+        ({"egress": "public"}, False),
+        ({"adaptors": {}}, False),
+    ],
+)
+def test_adaptors_that_are_loaded_ahead_meet_only_runs_of_their_own_project(
+    public_folder: Path, change: JsonObject, shared: bool
+) -> None:
+    home = public_folder / secrets.token_hex(4)
+    home.mkdir()
+    options, used = spying(home / "store"), list[str]()
+    with engine(home, store=home / "store", standby=1, standby_memory_mb=128) as running:
+        for _ in range(2):
+            eventually(lambda: waiting(running), "a standby process")
+            ended = run(running, USE_SPY, limits=ROOM, options=options)
+            assert ended.outcome.error_type is None, ended.outcome
+            used.append(str(ended.bodies(Kind.LAUNCHED)[0]["scratch"]))
+        eventually(lambda: loaded_ahead(running, used), "the spy waits")
+        ended = run(
+            running,
+            FIND_SPY,
+            limits=ROOM,
+            options={**options, **change},
+            credentials={"a": {"password": SECRET}},
+        )
+        assert ended.outcome.error_type is None, ended.outcome
+        (result,) = ended.bodies(Kind.RESULT)
+        found = "password" in str(result["final_state"])  # the secret itself is masked
+        assert found is shared
+
+
+def test_where_runs_differ_nothing_is_loaded_ahead(public_folder: Path) -> None:
+    store, used = public_folder / "store-differ", list[str]()
+    options = spying(store)
+    data = public_folder / "differ"
+    with engine(data, store=store, standby=1, standby_memory_mb=128) as running:
+        for project in ("a", "b", "a"):
+            before = eventually(
+                lambda: [path for path in waiting(running) if str(path) not in used], "one waits"
+            )[0]
+            changed: JsonObject = {**options, "project_id": project}
+            ended = run(running, USE_SPY, limits=ROOM, options=changed)
+            assert ended.bodies(Kind.LAUNCHED)[0]["scratch"] == str(before), "it serves any run"
+            used.append(str(before))
+        eventually(lambda: [path for path in waiting(running) if str(path) not in used], "another")
+        assert not loaded_ahead(running, used)
+
+
 COUNT = "@openfn/language-count@1.0.0"
 TIMES = job(
     "import { times } from '@openfn/language-count'; export default [() => ({ n: times() })];",
@@ -116,28 +210,33 @@ TIMES = job(
 )
 
 
-def counting(store: Path) -> JsonObject:
-    """Options for a run with an adaptor, just installed, that counts how often it was loaded."""
-    package = store / "count@1.0.0/node_modules/@openfn/language-count"
+def installed(store: Path, specifier: str, code: str) -> JsonObject:
+    """Options for a run with this adaptor, just installed."""
+    name, _, version = specifier.rpartition("@")
+    package = store / f"{name.rpartition('-')[2]}@{version}/node_modules/{name}"
     package.mkdir(parents=True)
-    (package / "index.holdfast.cjs").write_text(
-        "(function (exports, require, module) { globalThis.loaded = (globalThis.loaded ?? 0) + 1;"
-        " exports.times = () => globalThis.loaded; })"
-    )
+    (package / "index.holdfast.cjs").write_text(code)
     place: JsonObject = {
-        "name": "@openfn/language-count",
-        "version": "1.0.0",
-        "path": str(package),
-        "entry": "index.holdfast.cjs",
-    }
-    return {"adaptors": {COUNT: place}}
+        "name": name, "version": version, "path": str(package), "entry": "index.holdfast.cjs",
+    }  # fmt: skip
+    return {"adaptors": {specifier: place}}
+
+
+def counting(store: Path) -> JsonObject:
+    """Options for a run with an adaptor that counts how often it was loaded."""
+    return installed(
+        store,
+        COUNT,
+        "(function (exports, require, module) { globalThis.loaded = (globalThis.loaded ?? 0) + 1;"
+        " exports.times = () => globalThis.loaded; })",
+    )
 
 
 def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
     store = public_folder / "store"
-    options = counting(store)
+    options = {**counting(store), "project_id": "p"}
     with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
-        for _ in range(2):  # the first tells what the next one loads ahead
+        for _ in range(3):  # the first ones tell what the next one loads ahead
             eventually(lambda: waiting(running), "a standby process")
             ended = run(running, TIMES, limits=ROOM, options=options)
             assert ended.outcome.error_type is None, ended.outcome

@@ -116,3 +116,19 @@ def test_a_limit_beyond_all_bounds_is_none() -> None:
         assert (
             limits_of({"run_memory_limit_mb": size, "run_timeout_ms": size}, Limits()) == Limits()
         )
+
+
+@pytest.mark.parametrize(
+    ("sent", "project"),
+    [
+        ({"project_id": "p"}, "p"),
+        ({"meta": {"project_id": "m"}}, "m"),
+        ({"project_id": "p", "meta": {"project_id": "m"}}, "p"),
+        ({"project_id": 3, "meta": "m"}, None),
+        ({}, None),
+    ],
+)
+def test_the_project_of_a_run_is_known_where_the_plan_says_it(
+    sent: JsonObject, project: str | None
+) -> None:
+    assert convert(sent, collections_version=None).project_id == project

@@ -24,6 +24,9 @@ from holdfast.sandbox.spec import Layer, Network
 class RunProcess:
     """Made for some limits, network and adaptors; used for one run at most.
 
+    `audience` says which runs may use it (`standby.audience_of`); None while nothing but our own
+    code is loaded: any run that fits.
+
     `on_frame` and `on_end` may be set again before the run begins. OSError when the kernel
     refuses the group or the processes.
     """
@@ -39,6 +42,7 @@ class RunProcess:
         roots: tuple[Path, ...] = (),
         label: str = "standby",
     ) -> None:
+        self.audience: str | None = None
         self.limits = limits
         self.network = network
         self.name = f"{label[:100]}-{os.getpid()}"
@@ -64,8 +68,12 @@ class RunProcess:
         self.engine.start(self.walls.engine(self.group), self._end)
         self.compiler.start(self.walls.compiler(self.group), self._end)
 
-    def fits(self, limits: Limits, network: Network, roots: tuple[Path, ...]) -> bool:
+    def fits(
+        self, limits: Limits, network: Network, roots: tuple[Path, ...], audience: str | None
+    ) -> bool:
         """Whether a run with these wishes may use this process."""
+        if self.audience is not None and self.audience != audience:
+            return False
         # A broker can refuse everything; it cannot be taken away.
         stricter = self.network is Network.BROKER and network is Network.NONE
         if network is not self.network and not stricter:

@@ -31,7 +31,7 @@ from holdfast.engine.shim.recorder import (
     log_line,
     now_text,
 )
-from holdfast.engine.shim.standby import Unusable, remember, wait
+from holdfast.engine.shim.standby import Unusable, audience_of, remember, wait
 from holdfast.engine.shim.walls import readable_roots
 from holdfast.engine.shim.watch import Watch
 from holdfast.journal import (
@@ -108,7 +108,7 @@ def _serve(
             connection.sendall(encode(Control.REFUSED, text))
         return
     os.write(notify, f"{request.directory}\n".encode())
-    remember(config, request.options)
+    remember(config, request)
     shim.run(connection)
 
 
@@ -137,7 +137,7 @@ def _fitting(
 ) -> RunProcess:
     """The run process that waits, if it fits, else a new one."""
     roots = readable_roots(request.options)
-    if ready is not None and ready.fits(request.limits, network, roots):
+    if ready is not None and ready.fits(request.limits, network, roots, audience_of(request)):
         return ready
     if ready is not None:
         ready.discard()

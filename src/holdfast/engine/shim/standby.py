@@ -1,11 +1,15 @@
 """Waiting ready-made: a shim that has a run process before there is a run.
 
 It is given a connection by the supervisor and becomes the shim of the run that is asked for
-there. The adaptors of the latest run are loaded ahead; nothing of any run is.
+there. Nothing of any run is loaded ahead. Adaptors are, but they are foreign code that could keep
+what a run gives it, so a process that has loaded any serves only runs of the same project with the
+same adaptors, policy and limits. Where runs differ from one to the next, or their project is
+unknown, no adaptor is loaded ahead, and the process serves any run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -16,6 +20,7 @@ from holdfast.engine.config import EngineConfig
 from holdfast.engine.frames import FromRun, ToRun
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
+from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.launch import RunProcess
 from holdfast.engine.shim.processes import Process
 from holdfast.model.json import JsonObject
@@ -24,6 +29,8 @@ from holdfast.sandbox.spec import Network
 
 #: What the latest run loaded, for those that wait; no names of runs, no secrets.
 _RECENT = "standby.json"
+#: Adaptors are loaded ahead after so many runs of one audience in a row.
+_ROW = 2
 
 
 class Unusable(Exception):  # noqa: N818 - no error: the supervisor makes another one
@@ -85,22 +92,58 @@ def _wait(
 
 
 def _preload(config: EngineConfig, run: RunProcess) -> None:
-    """Have the adaptors of the latest run loaded, or none but the usual code paths gone."""
+    """Load the adaptors of the latest runs, if they were all alike; else our own code only."""
     options: JsonObject = {"preload": [], "adaptors": {}}
-    with suppress(OSError, ValueError):
-        options = json.loads((config.data / _RECENT).read_text())
+    note = _read(config)
+    if note.get("audience") is not None and _count(note) >= _ROW:
+        run.audience = str(note["audience"])
+        options = {name: note[name] for name in ("preload", "adaptors")}
     run.engine.outlet.send(ToRun.OPTIONS, json.dumps(options).encode())
 
 
-def remember(config: EngineConfig, options: JsonObject) -> None:
+def audience_of(request: RunRequest) -> str | None:
+    """Which runs may share what has been loaded for this one: a digest that is the same for them.
+
+    It covers the project, the adaptors with paths and integrity, the egress policy and the limits.
+    None where the project is not known: then no other run may.
+    """
+    options = request.options
+    if not options.get("project_id"):
+        return None
+    whole = {
+        **{name: options.get(name) for name in ("project_id", "adaptors", "egress")},
+        "limits": request.limits.to_json(),
+    }
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def remember(config: EngineConfig, request: RunRequest) -> None:
     """Note what a run loads, for standby processes made from now on."""
-    adaptors = options.get("adaptors")
+    adaptors = request.options.get("adaptors")
     if not config.standby or not isinstance(adaptors, dict) or not adaptors:
         return
-    text = json.dumps({"preload": list(adaptors), "adaptors": adaptors}, sort_keys=True)
+    before, audience = _read(config), audience_of(request)
+    known = {"audience": audience, "preload": list(adaptors), "adaptors": adaptors}
+    alike = all(before.get(name) == value for name, value in known.items())
+    count = _count(before) if alike else 0
+    if count >= _ROW:
+        return
     path = config.data / _RECENT
-    with suppress(OSError):
-        if not path.exists() or path.read_bytes() != text.encode():
-            temporary = Path(f"{path}.{os.getpid()}")
-            temporary.write_text(text)
-            temporary.rename(path)
+    temporary = Path(f"{path}.{os.getpid()}")
+    with suppress(OSError):  # the next process only loads less ahead
+        temporary.write_text(json.dumps({**known, "runs": count + 1}, sort_keys=True))
+        temporary.rename(path)
+
+
+def _read(config: EngineConfig) -> JsonObject:
+    """The note; {} where there is none, or none that can be read."""
+    with suppress(OSError, ValueError):
+        note = json.loads((config.data / _RECENT).read_text())
+        if isinstance(note, dict) and note.keys() >= {"preload", "adaptors", "runs"}:
+            return note
+    return {}
+
+
+def _count(note: JsonObject) -> int:
+    count = note.get("runs")
+    return count if isinstance(count, int) else 0

@@ -70,7 +70,7 @@ def convert(plan: Json | bytes, *, collections_version: str | None) -> Prepared:
             workflow[key] = plan[key]
     adaptors = [cast("list[str]", step.get("adaptors") or []) for step in steps]
     options = plan.get("options")
-    dataclip, project = plan.get("dataclip_id"), plan.get("project_id")
+    dataclip, project = plan.get("dataclip_id"), _project(plan)
     return Prepared(
         {
             "id": plan.get("id"),
@@ -81,11 +81,18 @@ def convert(plan: Json | bytes, *, collections_version: str | None) -> Prepared:
         credential_ids,
         inline,
         dataclip if isinstance(dataclip, str) and dataclip else None,
-        project if isinstance(project, str) else None,
+        project,
         options if isinstance(options, dict) else {},
         collections,
         tuple(str(step["id"]) for step in steps if "expression" in step),
     )
+
+
+def _project(plan: JsonObject) -> str | None:
+    """The project of a run; some platforms say it in `meta`."""
+    meta = plan.get("meta")
+    found = [plan.get("project_id"), meta.get("project_id") if isinstance(meta, dict) else None]
+    return next((item for item in found if isinstance(item, str) and item), None)
 
 
 def limits_of(options: JsonObject, default: Limits) -> Limits:

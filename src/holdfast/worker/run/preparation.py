@@ -169,6 +169,7 @@ class Preparation:
         options: JsonObject = {
             "run_id": self.case.run_id,
             "dataclip_id": prepared.dataclip_id,
+            "project_id": prepared.project_id,
             "versions": versions(adaptors),
             "state_props_to_remove": list(self.config.state_props_to_remove),
             "payload_limit_mb": limits.payload_mb,
