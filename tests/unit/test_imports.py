@@ -60,6 +60,8 @@ IMPURE = {
     "signal", "socket", "sqlalchemy", "sqlite3", "starlette", "subprocess", "tempfile",
     "threading", "time", "uvicorn", "websockets",
 }  # fmt: skip
+#: Names of tables and statements: known to platform/store alone.
+DATABASE = {"alembic", "sqlalchemy", "sqlite3"}
 #: Loaded into the supervisor and into every shim: standard library only.
 STDLIB_ONLY = ["", "model", "journal", "sandbox", "engine", "engine/shim", "engine/supervisor"]
 #: Reads the library's version, which is a name of our own package.
@@ -107,6 +109,17 @@ def test_room_imports_only_what_its_row_allows(room: str) -> None:
         for name in imported(path):
             if name.split(".")[0] == "holdfast":
                 assert room_of(name) in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_only_the_store_imports_the_database_library() -> None:
+    elsewhere = [room for room in rooms() if not room.startswith("platform/store")]
+    for path in (path for room in elsewhere for path in modules(room)):
+        used = {name.split(".")[0] for name in imported(path)} & {
+            "alembic",
+            "sqlalchemy",
+            "sqlite3",
+        }
+        assert not used, f"{path.relative_to(ROOT)} imports {used}: ask platform/store"
 
 
 @pytest.mark.parametrize("room", PURE)

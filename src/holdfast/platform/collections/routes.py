@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -23,9 +22,10 @@ from holdfast.platform import strict
 from holdfast.platform.access.guard import has_token
 from holdfast.platform.api.shape import BadFilter
 from holdfast.platform.clock import iso
-from holdfast.platform.collections import items as store
+from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
-from holdfast.platform.store import tables as t
+from holdfast.platform.store import collections as store
+from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import find_run
 from holdfast.protocol.tokens import TokenError, verify_run_token
 
@@ -122,7 +122,7 @@ async def _project(request: Request, platform: Platform) -> str | None:
     return str(run.project_id)
 
 
-def _item(row: Row[Any]) -> dict[str, Any]:
+def _item(row: Row) -> dict[str, Any]:
     return {
         "key": row.key,
         "value": row.value,
@@ -139,7 +139,7 @@ async def _get(_request: Request, call: _Call) -> Response:
 
 async def _list(request: Request, call: _Call) -> Response:
     """A page, sent as it is read: `{"items": […], "cursor": text or null}`."""
-    chosen = store.selection(request.query_params)
+    chosen = selection(request.query_params)
     return StreamingResponse(_stream(call, chosen), media_type="application/json")
 
 
@@ -160,14 +160,12 @@ async def _stream(call: _Call, chosen: store.Selection) -> AsyncIterator[str]:
         if not more:
             cursor = None
             break
-        cursor = store.cursor_of(rows[-1])
+        cursor = cursor_of(rows[-1])
         chosen = replace(chosen, after=rows[-1].id)
     yield f'],"cursor":{json.dumps(cursor)}}}'
 
 
-def _page(
-    connection: Connection, call: _Call, chosen: store.Selection, count: int
-) -> list[Row[Any]]:
+def _page(connection: Connection, call: _Call, chosen: store.Selection, count: int) -> list[Row]:
     return store.page(connection, call.collection_id, chosen, count)
 
 
@@ -207,9 +205,9 @@ async def _put(call: _Call, pairs: list[tuple[str, str]]) -> Response:
 
 
 async def _delete_one(_request: Request, call: _Call) -> Response:
-    condition = t.collection_items.c.key == call.key
+    key = call.key or ""
     count = await call.platform.database.write(
-        lambda tx: store.delete_items(tx, call.collection_id, [condition])
+        lambda tx: store.delete_item(tx, call.collection_id, key)
     )
     error = None if count else "Item Not Found"
     return JSONResponse({"key": call.key, "deleted": count, "error": error})
@@ -217,9 +215,9 @@ async def _delete_one(_request: Request, call: _Call) -> Response:
 
 async def _delete_many(request: Request, call: _Call) -> Response:
     """What the filters choose; all of the collection without any."""
-    chosen = store.selection(request.query_params)
+    chosen = selection(request.query_params)
     count = await call.platform.database.write(
-        lambda tx: store.delete_items(tx, call.collection_id, chosen.conditions)
+        lambda tx: store.delete_items(tx, call.collection_id, chosen)
     )
     key = request.query_params.get("key")
     return JSONResponse({"key": key, "deleted": count, "error": None})

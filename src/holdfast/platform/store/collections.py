@@ -1,36 +1,19 @@
 """Collections: named key-value stores that jobs share (`docs/spec/platform.md` 6.1).
 
-Values are text. A list is read in order of insertion, page by page; the cursor is the number of
-the last item. Beyond Lightning: deleting many honours the date filters, `updatedAfter` and
-`updatedBefore` are understood, and so are dates without a time.
+Values are text. A list is read in order of insertion, page by page.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from holdfast.model.errors import HoldfastError
-from holdfast.platform.api.shape import BadFilter, moment
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
 
 MOST_CHARACTERS = 1_000_000
-DEFAULT_LIMIT = 1000
-#: Parameter -> column and whether it is a lower bound.
-_TIMES = {
-    "created_after": ("inserted_at", True),
-    "created_before": ("inserted_at", False),
-    "updated_after": ("updated_at", True),
-    "updated_before": ("updated_at", False),
-    "updatedAfter": ("updated_at", True),
-    "updatedBefore": ("updated_at", False),
-}
 
 
 class CollectionError(HoldfastError):
@@ -42,34 +25,27 @@ class AmbiguousError(CollectionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which items are meant: conditions, a page's size and where it begins."""
+class Bound:
+    """A limit of a time: `column` is at or after it (`lower`), or before it. Microseconds."""
 
-    conditions: list[ColumnElement[bool]]
+    column: str
+    lower: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which items are meant: keys that match, times, a page's size and the item before it."""
+
+    pattern: str | None
+    bounds: tuple[Bound, ...]
     limit: int
     after: int
 
-
-def selection(parameters: Mapping[str, str]) -> Selection:
-    """From query parameters. Raises BadFilter for unknown or malformed ones."""
-    c = t.collection_items.c
-    conditions: list[ColumnElement[bool]] = []
-    limit, after = DEFAULT_LIMIT, 0
-    for name, text in parameters.items():
-        if name == "key":
-            conditions.append(_matches(text))
-        elif name in _TIMES:
-            column, lower = _TIMES[name]
-            at = moment(text, name)
-            conditions.append(c[column] >= at if lower else c[column] < at)
-        elif name == "limit":
-            limit = _limit(text)
-        elif name == "cursor":
-            after = _number(text)
-        elif name != "project_id":
-            message = f"unknown parameter {name!r}"
-            raise BadFilter(message)
-    return Selection(conditions, limit, after)
+    def conditions(self) -> list[ColumnElement[bool]]:
+        c = t.collection_items.c
+        times = [c[b.column] >= b.at if b.lower else c[b.column] < b.at for b in self.bounds]
+        return times if self.pattern is None else [_matches(self.pattern), *times]
 
 
 def _matches(pattern: str) -> ColumnElement[bool]:
@@ -78,25 +54,6 @@ def _matches(pattern: str) -> ColumnElement[bool]:
         return t.collection_items.c.key == pattern
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return t.collection_items.c.key.like(escaped.replace("*", "%"), escape="\\")
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        message = "limit must be a whole number from 1"
-        raise BadFilter(message)
-    return int(text)
-
-
-def cursor_of(item: Row[Any]) -> str:
-    return base64.b64encode(str(item.id).encode()).decode()
-
-
-def _number(cursor: str) -> int:
-    try:
-        return int(base64.b64decode(cursor, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
-        message = "cursor is not one of ours"
-        raise BadFilter(message) from error
 
 
 def find_collection(connection: Connection, name: str, project_id: str | None) -> str | None:
@@ -115,22 +72,20 @@ def find_collection(connection: Connection, name: str, project_id: str | None) -
     return found[0] if found else None
 
 
-def get_item(connection: Connection, collection_id: str, key: str) -> Row[Any] | None:
+def get_item(connection: Connection, collection_id: str, key: str) -> Row | None:
     c = t.collection_items.c
     return connection.execute(
         select(t.collection_items).where(c.collection_id == collection_id, c.key == key)
     ).one_or_none()
 
 
-def page(
-    connection: Connection, collection_id: str, chosen: Selection, count: int
-) -> list[Row[Any]]:
+def page(connection: Connection, collection_id: str, chosen: Selection, count: int) -> list[Row]:
     """Up to `count` items in order of insertion, after the selection's cursor."""
     c = t.collection_items.c
     return list(
         connection.execute(
             select(t.collection_items)
-            .where(c.collection_id == collection_id, c.id > chosen.after, *chosen.conditions)
+            .where(c.collection_id == collection_id, c.id > chosen.after, *chosen.conditions())
             .order_by(c.id)
             .limit(count)
         )
@@ -167,10 +122,17 @@ def _put(tx: Transaction, collection_id: str, key: str, value: str) -> int:
     return size + len(key.encode("utf-8", "replace"))
 
 
-def delete_items(
-    tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]
-) -> int:
-    """Delete what matches all conditions; how many there were."""
+def delete_item(tx: Transaction, collection_id: str, key: str) -> int:
+    """Delete the item of this key; how many there were."""
+    return _delete(tx, collection_id, [t.collection_items.c.key == key])
+
+
+def delete_items(tx: Transaction, collection_id: str, chosen: Selection) -> int:
+    """Delete what is chosen, on all pages; how many there were."""
+    return _delete(tx, collection_id, chosen.conditions())
+
+
+def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]) -> int:
     c = t.collection_items.c
     gone = tx.connection.execute(
         delete(t.collection_items)
