@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from holdfast import durable
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.record import Record, parse_record
@@ -92,7 +93,7 @@ def write_bundle(
             for sha256, source in sources.items():
                 with source.open("rb") as file:
                     _add(archive, f"blobs/{sha256}", source.stat().st_size, file)
-        draft.replace(target)
+        durable.place(draft, target)
     finally:
         draft.unlink(missing_ok=True)
     return contents

@@ -22,6 +22,7 @@ from holdfast.adaptors.package import entry_file, read_manifest
 from holdfast.adaptors.prune import prune
 from holdfast.adaptors.record import Record
 from holdfast.adaptors.specifier import Specifier
+from holdfast.durable import sync_folder
 from holdfast.model.json import JsonObject
 
 
@@ -128,6 +129,7 @@ def place(work: Path, root: Path, record: Record) -> Path:
     else:
         work.rename(target)
     target.chmod(0o555)
+    sync_folder(target.parent)
     return target
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from holdfast import durable
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.specifier import Specifier
 from holdfast.model.json import Json, JsonObject
@@ -92,11 +92,7 @@ class Record:
     def write(self, folder: Path) -> None:
         """Write the metadata file and force it to disk. Raises OSError."""
         text = json.dumps(self.to_json(), indent=1, sort_keys=True)
-        with (folder / METADATA).open("w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        (folder / METADATA).chmod(0o444)
+        durable.fill(folder / METADATA, f"{text}\n".encode(), mode=0o444)
 
 
 def read_record(folder: Path) -> Record:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from holdfast import durable
 from holdfast.adaptors.lock import exclusive
 from holdfast.model.json import Json
 
@@ -38,6 +39,5 @@ class Resolutions:
         """Add or replace records, whole file at a time. Raises OSError."""
         async with exclusive(self._lock):
             merged = self.all() | versions
-            draft = self._path.with_suffix(".draft")
-            draft.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n")
-            draft.replace(self._path)
+            text = json.dumps(merged, indent=1, sort_keys=True) + "\n"
+            durable.write(self._path, text.encode(), mode=0o644)

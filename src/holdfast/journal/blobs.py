@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from holdfast import faults
-from holdfast.journal.writer import sync_folder
+from holdfast.durable import sync_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

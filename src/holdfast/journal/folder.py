@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from holdfast.durable import sync_folder
 from holdfast.journal.errors import JournalLocked
-from holdfast.journal.writer import sync_folder
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LOOK_SECONDS = 0.01

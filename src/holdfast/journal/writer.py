@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from holdfast import faults
+from holdfast import durable, faults
 from holdfast.journal.errors import JournalFull
 from holdfast.journal.reader import JournalReader, check_magic
 from holdfast.journal.record import HEADER, MAGIC, encode
@@ -55,7 +55,7 @@ class Journal:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         journal = cls(path, file, 0, 0, max_bytes)
         journal._write_magic()
-        sync_folder(path.parent)
+        durable.sync_folder(path.parent)
         return journal
 
     @classmethod
@@ -245,18 +245,9 @@ class Journal:
         rest = os.pread(self._file, min(tail, 64 * 1024 * 1024), self._size)
         if len(rest.rstrip(b"\0")) > HEADER.size:
             keep = self.path.with_name(f"{self.path.name}.cut-{self._size}")
-            keep.write_bytes(rest)
+            durable.write(keep, rest)
         os.ftruncate(self._file, self._size)
         os.fsync(self._file)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _disk_full(path: Path) -> JournalFull:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from holdfast import faults
+from holdfast import durable, faults
 from holdfast.journal import (
     DeliveryState,
     Journal,
@@ -22,13 +22,12 @@ from holdfast.journal import (
     RunFolder,
     RunLock,
     folder_name,
-    sync_folder,
 )
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.worker import log
-from holdfast.worker.vault import Vault, write_private
+from holdfast.worker.vault import Vault
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
 _RENEWED = "token"  # the sealed token of a later claim, where there was one
@@ -73,8 +72,7 @@ class RunFolders:
         self.archive = archive
         self._vault = vault
         for path in (journals, archive):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(path.parent)  # also if a start before this one died before it could
+            durable.make_folder(path)
 
     def open(self, run_id: str, token: str, platform: str, worker: str) -> FoundRun:
         """A new run: its claim is on disk when this returns. FileExistsError, OSError."""
@@ -142,7 +140,7 @@ class RunFolders:
         case.token = token
         path = case.folder.path
         try:
-            write_private(path / _RENEWED, self._vault.seal(path, token).encode())
+            durable.write(path / _RENEWED, self._vault.seal(path, token).encode())
         except OSError as error:
             log.error("run.token_not_kept", run=case.run_id, why=error)
 
@@ -212,7 +210,7 @@ class RunFolders:
             number += 1
             target = self.archive / f"{folder.path.name}~{number}"
         folder.path.rename(target)
-        sync_folder(self.archive)
+        durable.sync_folder(self.archive)
         os.utime(target)
 
     def is_bare(self, path: Path) -> bool:
@@ -281,14 +279,7 @@ def encode(body: JsonObject) -> bytes:
 def write_document(path: Path, text: str | bytes) -> int:
     """Write plan or input durably; returns its bytes."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(file, view) :]
-        os.fdatasync(file)
-    finally:
-        os.close(file)
+    durable.fill(path, data)
     return len(data)
 
 

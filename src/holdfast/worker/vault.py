@@ -8,7 +8,6 @@ journal itself is append-only.
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from holdfast.journal import sync_folder
+from holdfast import durable
 from holdfast.model.errors import HoldfastError
 
 _KEY_BYTES = 32
@@ -35,11 +34,8 @@ class Vault:
     def __init__(self, data: Path) -> None:
         """Load the host's key, or make it. VaultError if the file is not a key."""
         path = data / "keys" / "host.key"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_folder(data)
-        if not path.exists():
-            write_private(path, secrets.token_bytes(_KEY_BYTES))
-        self._key = path.read_bytes()
+        durable.make_folder(path.parent)
+        self._key = durable.keep(path, _new_key)
         if len(self._key) != _KEY_BYTES:
             message = f"{path} is not the key of a worker."
             fix = "Move it away: a new one is made. Tokens of open runs are then lost."
@@ -47,11 +43,9 @@ class Vault:
 
     def seal(self, folder: Path, token: str) -> str:
         """The token as it may stand in the journal of the run in `folder`."""
-        salt = folder / _SALT
-        if not salt.exists():
-            write_private(salt, secrets.token_bytes(_KEY_BYTES))
+        salt = durable.keep(folder / _SALT, _new_key)
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher(salt.read_bytes()).encrypt(nonce, token.encode(), None)
+        sealed = nonce + self._cipher(salt).encrypt(nonce, token.encode(), None)
         return base64.b64encode(sealed).decode()
 
     def open(self, folder: Path, sealed: str) -> str | None:
@@ -74,14 +68,5 @@ class Vault:
         return AESGCM(key)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """A file for this user only, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, data)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    temporary.rename(path)
-    sync_folder(path.parent)
+def _new_key() -> bytes:
+    return secrets.token_bytes(_KEY_BYTES)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from holdfast import durable
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.frames import ToRun, encode
 from holdfast.model.json import JsonObject
@@ -183,8 +184,8 @@ def make_cache(config: EngineConfig, flags: Sequence[str]) -> None:
         _, status = os.waitpid(pid, 0)
         if status == 0:
             temporary.chmod(0o644)
-            _sync(temporary)  # V8 believes its words: torn by a power cut, no run would start
-            temporary.rename(folder / _CACHE)
+            # V8 believes what it reads here: torn by a power cut, no run would start
+            durable.place(temporary, folder / _CACHE)
     temporary.unlink(missing_ok=True)
 
 
@@ -195,14 +196,6 @@ def _ends(pid: int) -> bool:
         return bool(select.select([handle], [], [], _PATIENCE_SECONDS)[0])
     finally:
         os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 #: Goes through what most runs go through; the second step fails, as many do.

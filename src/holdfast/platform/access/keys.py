@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from holdfast import durable
 from holdfast.model.errors import HoldfastError
 from holdfast.protocol.tokens import TokenError, private_key
 
@@ -90,8 +91,8 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
     """Read the keys, making what is missing. Raises DataFolderError, BadKeyError."""
     folder = data / "keys"
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        for needed in (data, folder):
+            durable.make_folder(needed)
         text = environment.get("WORKER_RUNS_PRIVATE_KEY")
         private = _rsa_key(text or _kept(folder / "run-private.pem", _new_rsa))
         if not text:
@@ -112,15 +113,7 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
     """The content of `path`; if there is no such file, it is made, never half-written."""
-    if not path.exists():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    return path.read_text().strip()
+    return durable.keep(path, lambda: make().encode()).decode().strip()
 
 
 def _new_secret() -> str:

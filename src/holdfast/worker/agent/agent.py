@@ -18,14 +18,13 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from holdfast import faults
+from holdfast import durable, faults
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
-from holdfast.journal import DeliveryState, JournalLocked, RunLock, sync_folder
+from holdfast.journal import DeliveryState, JournalLocked, RunLock
 from holdfast.model.errors import HoldfastError
 from holdfast.paths import absolute
 from holdfast.protocol.frames import Payload, Reply
@@ -430,9 +429,7 @@ class Agent:
 
 async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
     """Run an agent with this configuration; returns its exit code. HoldfastError."""
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(PermissionError):  # its parent may be closed to us, and then was made by others
-        sync_folder(config.data.parent)
+    durable.make_folder(config.data)
     with RunLock(config.data / "worker.lock"):
         run_folders = RunFolders(config.journals, config.archive, Vault(config.data))
         socket = environment.get(SOCKET_VARIABLE) or config.data / "engine.sock"

@@ -13,8 +13,8 @@ from typing import cast
 from holdfast import __version__
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.store import Store
+from holdfast.durable import sync_folder
 from holdfast.engine.request import RunRequest
-from holdfast.journal import sync_folder
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits

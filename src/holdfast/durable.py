@@ -1,0 +1,91 @@
+"""Files that survive a power cut: whole or not at all, and private unless said otherwise.
+
+A file is safe when its bytes are synced, and its name is safe when its folder is synced, too.
+Whoever renames a file into place does both, here and nowhere else. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+PRIVATE = 0o600
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive. Raises OSError."""
+    _sync(folder, os.O_DIRECTORY)
+
+
+def fill(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a file in place and sync its bytes. Its name is the caller's: see `sync_folder`.
+
+    Raises OSError; then the file holds a part of the data.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
+    try:
+        os.fchmod(file, mode)  # whatever the umask
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def write(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Make or replace a file: after a power cut it is the old one or the new one, never a part.
+
+    Raises OSError; then the old one is unchanged and nothing else is left.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        fill(draft, data, mode=mode)
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def place(draft: Path, target: Path) -> None:
+    """Move a finished file of the same folder to its name, as `write` does. Raises OSError."""
+    _sync(draft)
+    draft.rename(target)
+    sync_folder(target.parent)
+
+
+def keep(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The content of a private file that is made once. Raises OSError.
+
+    The folder is synced also where the file is there already: whoever made it may have died
+    before the sync, and what we do with a key must not outlive the key.
+    """
+    if path.exists():
+        sync_folder(path.parent)
+    else:
+        write(path, make())
+    return path.read_bytes()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for this user only, with all folders above it, and sync their names.
+
+    Raises OSError.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in [path, *missing]:
+        with suppress(PermissionError):  # closed to us: then others made what is in it
+            sync_folder(folder.parent)
+
+
+def _sync(path: Path, flags: int = 0) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
