@@ -16,6 +16,8 @@ import re
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from holdfast.compiler.patterns import loop
+
 #: Literals smaller than this are left to the parser.
 SMALLEST = 128
 #: Below this size of the whole text nothing is gained by looking.
@@ -23,22 +25,31 @@ WORTHWHILE = 16 * 1024
 
 #: A place where an expression may begin, and the beginning of a literal.
 _START = re.compile(r"""(?:[=(,:\[?]|\breturn\b(?=[ \t]*+[\[{"'`]))\s*+(?=[\[{"'`])""")
-_COMMENT = r"//[^\n\r]*+|/\*(?:[^*]|\*(?!/))*+\*/"
-_DOUBLE = r'"(?:[^"\\\n\r]|\\(?:\r\n|[\s\S]))*+"'
-_SINGLE = r"'(?:[^'\\\n\r]|\\(?:\r\n|[\s\S]))*+'"
+_COMMENT = r"//[^\n\r]*+|/\*" + loop("[^*]", r"\*(?!/)") + r"\*/"
+_ESCAPED = r"\\(?:\r\n|[\s\S])"
+_DOUBLE = '"' + loop(r'[^"\\\n\r]', _ESCAPED) + '"'
+_SINGLE = "'" + loop(r"[^'\\\n\r]", _ESCAPED) + "'"
 #: The longest stretch of tokens of which literals are made. No name but keys.
 _RUN = re.compile(
-    rf"""(?:[\s\[\]{{}},:]++|{_DOUBLE}|{_SINGLE}|-?(?:\d[\w.]*+(?:(?<=[eE])[+-]\d++)?|\.\d\w*+)
-    |(?:true|false|null)\b(?!\$)|[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?=\s*+:)|{_COMMENT})*+""",
-    re.VERBOSE | re.ASCII,
+    loop(
+        r"[\s\[\]{},:]++",
+        _DOUBLE,
+        _SINGLE,
+        r"-?(?:\d[\w.]*+(?:(?<=[eE])[+-]\d++)?|\.\d\w*+)",
+        r"(?:true|false|null)\b(?!\$)",
+        r"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+(?=\s*+:)",
+        _COMMENT,
+    ),
+    re.ASCII,
 )
 _BRACKET = re.compile(rf"[\[\]{{}}]|{_DOUBLE}|{_SINGLE}|{_COMMENT}")
 _CLOSES = {"]": "[", "}": "{"}
 #: Strings whose escapes are beyond doubt, so that they may be shortened for V8's check.
+_NUMBERED = "u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}"
 _PLAIN_STRING = re.compile(
-    r"""(["'])(?:(?!\1)[^\\\n\r]|\\(?:[^ux0-9\n\r]|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}))*+\1"""
+    r"""(["'])""" + loop(r"(?!\1)[^\\\n\r]", rf"\\(?:[^ux0-9\n\r]|{_NUMBERED})") + r"\1"
 )
-_TEMPLATE = re.compile(r"`(?:[^`\\$]|\$(?!\{)|\\(?:[^ux0-9]|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}))*+`")
+_TEMPLATE = re.compile("`" + loop(r"[^`\\$]", r"\$(?!\{)", rf"\\(?:[^ux0-9]|{_NUMBERED})") + "`")
 _LONG_STRING = 1024
 #: A key that is `__proto__` is a prototype in a literal and a plain property in JSON. It may be
 #: spelt with escapes of any of its letters.
@@ -194,7 +205,7 @@ def _judged(text: str, start: int, end: int) -> Literal:
 
 
 #: A value that cannot stand in a pattern: after a colon, comma or bracket, and not a key.
-_HOLDS_VALUE = re.compile(r'[\[:,]\s*+(?:[\dtfn-]|"(?:[^"\\]|\\.)*+"(?!\s*+:))')
+_HOLDS_VALUE = re.compile(r'[\[:,]\s*+(?:[\dtfn-]|"' + loop(r'[^"\\]', r"\\.") + r'"(?!\s*+:))')
 
 
 def _json_scanner() -> Any:

@@ -11,13 +11,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from holdfast.compiler.patterns import loop
 from holdfast.compiler.tree import Node, convert, parse
 
 if TYPE_CHECKING:
     import tree_sitter
 
 _GAP = re.compile(
-    rb"(?:[\s\x0b\x0c]|\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf|//[^\n\r]*+|/\*(?s:.*?)\*/)*+"
+    loop(
+        r"[\s\x0b\x0c]",
+        r"\xe2\x80[\xa8\xa9]|\xc2\xa0|\xef\xbb\xbf",
+        r"//[^\n\r]*+",
+        r"/\*(?s:.*?)\*/",
+    ).encode()
 )
 #: White space of ECMAScript outside ASCII, line ends apart. (In a string it does not matter here.)
 _SPACE = re.compile(
@@ -29,7 +35,8 @@ _LONG_COMMENT = re.compile(rb"/\*(?s:.*?)\*/")
 _LINE_END = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]")
 #: An escape that only a tagged template may hold; tree-sitter refuses it even there.
 _BAD_ESCAPE = re.compile(
-    rb"(?<!\\)(?:\\\\)*+\\(?:u(?!\{[0-9a-fA-F]+\}|[0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|[1-9]|0(?=\d))"
+    rb"(?<!\\)" + loop(r"\\\\").encode() + rb"\\(?:u(?!\{[0-9a-fA-F]+\}|[0-9a-fA-F]{4})"
+    rb"|x(?![0-9a-fA-F]{2})|[1-9]|0(?=\d))"
 )
 _ROUNDS = 4
 _ERRORS = 1000

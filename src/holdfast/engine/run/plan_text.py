@@ -15,6 +15,7 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed hides it
 from typing import TypeAlias
 
+from holdfast.compiler.patterns import loop
 from holdfast.compiler.source import Source, utf8
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
@@ -24,9 +25,13 @@ LONG = 64 * 1024
 _ESCAPE = 12
 _OUTSIDE = re.compile(r'[^"]*+')
 _TOKENS = re.compile(
-    r'(?:[^"\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
-    r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])(?=[\s\S]{6})"
-    r"|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\[^u])*+"
+    loop(
+        r'[^"\\]++',
+        r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}",
+        r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])(?=[\s\S]{6})",
+        r"\\u(?![dD][89abAB])[0-9a-fA-F]{4}",
+        r"\\[^u]",
+    )
 )
 #: A text that was taken out, or any other value.
 Value: TypeAlias = "Source | Json"
