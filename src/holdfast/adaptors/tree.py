@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.adaptors.errors import StoreError
+from holdfast.sandbox import folders
 
 _BLOCK = 1 << 20
+#: Packages nest some twenty folders deep.
+_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +29,30 @@ class TreeDigest:
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Everything below a folder, each folder before its contents, in an order of its own.
 
-    Raises StoreError at anything that is neither file nor folder: a link could lead outside.
+    Raises StoreError at anything that is neither file nor folder (a link could lead outside), and
+    at folders that nest deeper than any package's.
     """
-    with os.scandir(folder) as found:
-        items = sorted(found, key=lambda item: item.name)
-    for item in items:
-        if item.is_dir(follow_symlinks=False):
+    waiting = [_sorted(folder)]
+    while waiting:
+        item = next(waiting[-1], None)
+        if item is None:
+            waiting.pop()
+        elif item.is_dir(follow_symlinks=False):
+            if len(waiting) > _DEEPEST:
+                message = f"{item.path} lies more than {_DEEPEST} folders deep"
+                raise StoreError(message, fix="No package needs that.")
             yield item
-            yield from entries(Path(item.path))
+            waiting.append(_sorted(Path(item.path)))
         elif item.is_file(follow_symlinks=False):
             yield item
         else:
             message = f"{item.path} is neither a file nor a folder"
             raise StoreError(message, fix="Packages must consist of plain files.")
+
+
+def _sorted(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return iter(sorted(found, key=lambda item: item.name))
 
 
 def digest(folder: Path) -> TreeDigest:
@@ -108,6 +121,4 @@ def remove(folder: Path) -> None:
     if not folder.is_dir():
         folder.unlink(missing_ok=True)
         return
-    for parent, _, _ in os.walk(folder):
-        os.chmod(parent, 0o755)  # noqa: PTH101, S103 on its way out; entries need it to go
-    shutil.rmtree(folder)
+    folders.remove(folder)

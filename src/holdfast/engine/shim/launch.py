@@ -7,7 +7,6 @@ limits and may see the same files.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from holdfast.engine.loop import Loop
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.walls import Walls
 from holdfast.model.limits import Limits
+from holdfast.sandbox import folders
 from holdfast.sandbox.spec import Layer, Network
 
 
@@ -105,7 +105,8 @@ class RunProcess:
             os.close(self._seen)
             self._seen = None
         self.group.remove()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):  # the supervisor's next look around tries it again
+            folders.remove(self.scratch)
 
     @staticmethod
     def _limits_of(limits: Limits) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from holdfast.journal import JournalFull
 from holdfast.model.evidence import Stop
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.model.record import Kind
+from holdfast.sandbox import folders
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.processors import Confinement
 
@@ -30,6 +31,10 @@ _QUIET_SECONDS = 10.0
 #: which slows its neighbours down: it is over its limit in all but name.
 _FULL, _FULL_LOOKS = 0.97, 4
 _SCRATCH_SECONDS = 0.5
+#: Looking through scratch goes on in pieces this long, with pauses, so that nothing else waits.
+_PIECE_SECONDS, _PAUSE_SECONDS = 0.005, 0.005
+#: So many looks in a row that could not be ended, because folders moved under them, end the run.
+_MOVED_LOOKS = 10
 _PROCESSOR_SECONDS = 0.5
 
 
@@ -54,9 +59,13 @@ class Watch:
         self._full = 0  # looks in a row at which memory was full
         #: A folder on a disk that has no limit of its own; None when scratch is a tmpfs.
         self.scratch: Path | None = None
+        self._walk: Iterator[int] = iter(())
+        self._moved = 0  # looks at scratch in a row that could not be ended
+        self._engine = 0
 
     def start(self, engine: int) -> None:
         """Begin with a first look. `engine`: the process that computes."""
+        self._engine = engine
         self._loop.after("processors", _PROCESSOR_SECONDS, self._confine)
         self._confinement = Confinement(engine, self._group.let_others_first)
         self._event = self._group.watch()
@@ -114,16 +123,30 @@ class Watch:
 
     def _measure_scratch(self) -> None:
         assert self.scratch is not None
-        used = sum(_disk_bytes(entry) for entry in self.scratch.rglob("*"))
-        if used > self._limits.scratch_mb * MEBIBYTE:
+        self._walk = folders.usage(self.scratch)
+        self._measure_on()
+
+    def _measure_on(self) -> None:
+        """Look through scratch for a while; the rest comes later."""
+        until = time.monotonic() + _PIECE_SECONDS
+        room = self._limits.scratch_mb * MEBIBYTE
+        try:
+            used = 0
+            for used in self._walk:
+                if used > room or time.monotonic() > until:
+                    break
+            else:
+                used += folders.nameless_usage(self._engine)
+                until = float("inf")
+                self._moved = 0
+        except folders.MovedError:
+            self._moved += 1
+            until = float("inf")
+        if used > room:
             self._stop(Stop.SCRATCH, f"limit {self._limits.scratch_mb} MB")
-            return
-        self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)
-
-
-def _disk_bytes(path: Path) -> int:
-    try:
-        # Every entry costs an inode too, so that many empty files count as well.
-        return path.lstat().st_blocks * 512 + 1024
-    except OSError:
-        return 0
+        elif self._moved >= _MOVED_LOOKS:
+            self._stop(Stop.SCRATCH, "its folders move faster than they can be measured")
+        elif time.monotonic() > until:
+            self._loop.after("scratch", _PAUSE_SECONDS, self._measure_on)
+        else:
+            self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)

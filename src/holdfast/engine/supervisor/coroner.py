@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import time
 from contextlib import suppress
@@ -27,7 +26,7 @@ from holdfast.model.evidence import Evidence, Loss, Memory, Place
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import USER_CODE_KINDS, Kind
-from holdfast.sandbox import cgroups, kernel, processes
+from holdfast.sandbox import cgroups, folders, kernel, processes
 from holdfast.sandbox.finder import Groups
 
 _KILL_SECONDS = 5.0
@@ -107,8 +106,9 @@ def bury(folder: Path) -> bool:
             remains = read_remains(run.journal)
             if remains.launched is None or not _lost(remains):
                 return False
-            _clear(remains.launched)
+            _end(remains.launched)
             _write(run, remains, remains.launched)
+            _clear(remains.launched)
             run.control_socket.unlink(missing_ok=True)
             return True
     except (JournalError, OSError):
@@ -120,18 +120,27 @@ def _lost(remains: Remains) -> bool:
     return remains.launched is not None and not remains.ended
 
 
-def _clear(launched: JsonObject) -> None:
-    """Make sure that the run's processes are dead, and take away what they used."""
-    same_boot = launched.get("boot") == processes.boot_id()
+def _end(launched: JsonObject) -> None:
+    """Make sure that the run's processes are dead."""
+    if launched.get("boot") != processes.boot_id():
+        return
     group = launched.get("group")
-    if same_boot:
-        if isinstance(group, str):
-            cgroups.remove_by_name(group)
-        alive = [pid for pid, started in _processes(launched) if processes.is_alive(pid, started)]
-        processes.kill_family(alive, _KILL_SECONDS)
+    if isinstance(group, str):
+        cgroups.remove_by_name(group)
+    alive = [pid for pid, started in _processes(launched) if processes.is_alive(pid, started)]
+    processes.kill_family(alive, _KILL_SECONDS)
+
+
+def _clear(launched: JsonObject) -> None:
+    """Take away what the run used. Its outcome is written: nothing here may prevent that."""
     scratch = launched.get("scratch")
     if isinstance(scratch, str) and Path(scratch).parent.name == "scratch":
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(Path(scratch))
+
+
+def _remove(scratch: Path) -> None:
+    with suppress(OSError):  # the next look around tries it again
+        folders.remove(scratch)
 
 
 def _processes(launched: JsonObject) -> list[tuple[int, int | None]]:
@@ -178,7 +187,7 @@ def clear(config: EngineConfig, groups: Groups) -> None:
     for folder in (config.data / "scratch").glob("*"):
         maker = folder.name.rpartition("-")[2]
         if maker.isdigit() and processes.start_time(int(maker)) is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def sweep(config: EngineConfig, groups: Groups) -> None:

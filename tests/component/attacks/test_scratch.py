@@ -1,0 +1,105 @@
+"""Folders that a run leaves behind never cost it its outcome, nor anybody the disk (issue 12)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fixtures.native import WITHOUT, job, library
+from holdfast.engine.client import RunHandle
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from support.engine import (
+    ESCAPE,
+    LIMITS,
+    NOBODY,
+    Ended,
+    Running,
+    engine,
+    execute,
+    is_root,
+    prepare,
+    public_folder,
+    run,
+    until,
+)
+from support.folders import in_memory
+from support.waiting import eventually
+
+__all__ = ["public_folder"]
+
+#: Scratch lies on a disk of this machine.
+ON_DISK = frozenset({"namespaces", "network-namespace", "own-uid"}) | WITHOUT
+#: More levels than a path may have, and than any of our processes may recurse.
+DEEP = 2500
+
+
+@pytest.fixture(scope="module")
+def attacker(public_folder: Path) -> Path:
+    return library(public_folder / "store")
+
+
+@pytest.fixture(scope="module", params=["own", "ordinary"])
+def running(request: pytest.FixtureRequest, attacker: Path) -> Iterator[Running]:
+    user = NOBODY if request.param == "ordinary" else None
+    if user is not None and not is_root():
+        pytest.skip("this is the ordinary user already")
+    with (
+        in_memory() as folder,
+        engine(folder / "data", user, without=ON_DISK, store=attacker.parent) as started,
+    ):
+        yield started
+
+
+def no_scratch(running: Running, ended: Ended) -> bool:
+    """Whether nothing is left of this run's scratch; standby processes have theirs."""
+    return not list((running.config.data / "scratch").glob(f"{ended.folder.path.name}-*"))
+
+
+def test_a_deep_folder_costs_no_outcome(running: Running, attacker: Path) -> None:
+    # The run stays until its scratch has been looked through at least once.
+    code = job(attacker, "deep-folder", DEEP).replace(
+        "return {", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700); return {"
+    )
+    ended = run(running, code)
+    assert ended.outcome.reason is Reason.SUCCESS, ended.outcome
+    eventually(lambda: no_scratch(running, ended), "scratch removed")
+
+
+def test_a_deep_folder_of_a_shim_that_died_costs_no_outcome(
+    running: Running, attacker: Path
+) -> None:
+    code = job(attacker, "deep-folder", DEEP).replace(
+        "return {", "console.log('deep'); for (;;); return {"
+    )
+
+    async def end_shim(handle: RunHandle) -> None:
+        launched = await until(handle, Kind.LAUNCHED)
+        for _ in range(3000):
+            if "deep" in handle.folder.journal.read_text(errors="replace"):
+                break
+            await asyncio.sleep(0.02)
+        shim = launched["shim"]
+        assert isinstance(shim, int)
+        os.kill(shim, signal.SIGKILL)
+
+    ended = execute(running, prepare(running, code), end_shim)
+    assert ended.outcome.reason is Reason.EXCEPTION, ended.outcome
+    eventually(lambda: no_scratch(running, ended), "scratch removed")
+
+
+def test_files_without_names_fill_no_disk(running: Running) -> None:
+    code = (
+        f"export default [state => {{ {ESCAPE} const fs = process.getBuiltinModule('fs');"
+        " for (let i = 0; i < 20; i++) { const f = fs.openSync('f', 'w');"
+        " fs.writeSync(f, Buffer.alloc(1 << 20, 1)); fs.unlinkSync('f'); } for (;;); }];"
+    )
+    ended = run(running, code, limits=replace(LIMITS, scratch_mb=8))
+    assert ended.outcome.reason is Reason.KILL, ended.outcome
+    assert "8 MB" in str(ended.outcome.error_message), ended.outcome
