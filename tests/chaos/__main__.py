@@ -48,6 +48,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
     plan = fault_plan(data / "faults.json", seed, struck, rate=0.002)
     options = {
         "WORKER_CAPACITY": CAPACITY, "WORKER_MESSAGE_TIMEOUT_SECONDS": 1,
+        "WORKER_CLAIM_TIMEOUT_SECONDS": 1,
         "WORKER_LOG_LEVEL": "info", "HOLDFAST_FAULTS": plan, "WORKER_KEEP_HOURS": 1000,
         "WORKER_KEEP_MB": 100_000,
     }  # fmt: skip

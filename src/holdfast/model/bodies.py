@@ -79,6 +79,7 @@ class Claimed(TypedDict):
     platform: NotRequired[str]
     token: NotRequired[str]
     worker: NotRequired[str]
+    loop: NotRequired[str]
 
 
 class Prepared(TypedDict):

@@ -91,6 +91,10 @@ class Channel:
         connection.pump()
         return future
 
+    def ref_of(self, answer: asyncio.Future[Reply]) -> str | None:
+        """The reference of a push whose answer is awaited: a late reply will name it."""
+        return next((ref for ref, future in self.waiting.items() if future is answer), None)
+
     async def request(self, event: str, payload: Payload, seconds: float) -> Json | bytes:
         """Send and wait; the response. Refused, AnswerLost, NotJoined."""
         reply = await self.push(event, payload, timeout=seconds)

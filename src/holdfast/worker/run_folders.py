@@ -43,6 +43,7 @@ class FoundRun:
     folder: RunFolder
     run_id: str
     token: str | None
+    loop: str = ""  # key of the workloop that claimed it
     prepared: bool = False
     launched: bool = False
     ended: bool = False
@@ -74,7 +75,9 @@ class RunFolders:
         for path in (journals, archive):
             durable.make_folder(path)
 
-    def open(self, run_id: str, token: str, platform: str, worker: str) -> FoundRun:
+    def open(
+        self, run_id: str, token: str, platform: str, worker: str, loop: str = ""
+    ) -> FoundRun:
         """A new run: its claim is on disk when this returns. FileExistsError, OSError."""
         left = self.journals / folder_name(run_id)
         if left.exists() and self.is_bare(left):  # by an attempt that the disk did not allow
@@ -86,6 +89,7 @@ class RunFolders:
                 "platform": platform,
                 "token": self._vault.seal(folder.path, token),
                 "worker": worker,
+                "loop": loop,
             }
             with Journal.create(folder.journal) as journal:
                 journal.append(Kind.CLAIMED, encode(body))
@@ -93,7 +97,7 @@ class RunFolders:
         except OSError:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise
-        return FoundRun(folder, run_id, token)
+        return FoundRun(folder, run_id, token, loop)
 
     def found(self) -> Iterator[FoundRun | Path | Unread]:
         """Every run that is not put away, as `look` finds it."""
@@ -118,7 +122,8 @@ class RunFolders:
                     if record.kind == Kind.CLAIMED:
                         body = record.json()
                         token = self._vault.open(path, self._sealed(folder, body))
-                        case = FoundRun(folder, str(body["run_id"]), token)
+                        loop = str(body.get("loop") or "")
+                        case = FoundRun(folder, str(body["run_id"]), token, loop)
                     elif case is not None:
                         if record.kind == Kind.PREPARED:
                             body = record.json()

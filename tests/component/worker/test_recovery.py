@@ -211,10 +211,10 @@ def test_a_launch_that_is_heard_twice_executes_once(tmp_path: Path) -> None:
 
 
 def test_w2_an_answer_that_comes_late_or_never_does_not_hold_the_slot(tmp_path: Path) -> None:
-    """The one slot claims on after the time of any event; what comes late is executed."""
+    """The one slot claims on after the time of a claim; what comes late is executed."""
 
     async def story() -> None:
-        options = {"WORKER_CAPACITY": 1, "WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5}
+        options = {"WORKER_CAPACITY": 1, "WORKER_CLAIM_TIMEOUT_SECONDS": 0.5}
         async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
             await worker.ready()
             platform.order("claim", Do.DELAY, seconds=1.5)

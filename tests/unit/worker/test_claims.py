@@ -28,9 +28,16 @@ class Queue:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
+    def ref_of(self, answer: asyncio.Future[Reply]) -> str:
+        return str(self.asked.index(answer))
+
     def answer(self, *runs: str) -> None:
-        given: list[Json] = [{"id": run, "token": "t"} for run in runs]
-        self.asked[-1].set_result(Reply("1", "ok", {"runs": given}))
+        self.asked[-1].set_result(bringing(*runs))
+
+
+def bringing(*runs: str, ref: str = "1") -> Reply:
+    given: list[Json] = [{"id": run, "token": "t"} for run in runs]
+    return Reply(ref, "ok", {"runs": given})
 
 
 @dataclass
@@ -42,15 +49,16 @@ class Scene:
     why: list[str | None]
 
 
-def scene(slots: int) -> Scene:
-    queue, taken, why = Queue(), [], [None]
-    (loop,) = parse_workloops(f"manual>*:{slots}")
+def scene(slots: int, beside: Scene | None = None) -> Scene:
+    queue, taken, why = (beside.queue if beside else Queue()), [], [None]
+    (loop,) = parse_workloops(f"fast_lane:{slots}" if beside else f"manual>*:{slots}")
+    turn = beside.claimer.turn if beside else asyncio.Lock()
 
     def take(run: ClaimedRun, _: Workloop) -> None:
         taken.append(run.id)
 
     claimer = Claimer(
-        loop, queue, "w", (0.01, 0.02), 30, take, lambda: why[0], chance=lambda: 0.5  # type: ignore[arg-type]
+        loop, queue, "w", (0.01, 0.02), 30, take, lambda: why[0], turn, chance=lambda: 0.5  # type: ignore[arg-type]
     )  # fmt: skip
     return Scene(queue, loop, claimer, taken, why)
 
@@ -95,6 +103,47 @@ def test_w2_a_lost_answer_gives_its_slot_back() -> None:
         stage.queue.asked[0].set_exception(AnswerLost(Loss.CONNECTION))
         assert await claim == 0
         assert stage.loop.free == 1
+        assert not stage.claimer.late(bringing("a", ref="0")), "it can not be answered any more"
+
+    asyncio.run(story())
+
+
+def test_one_claim_of_all_loops_is_under_way_at_a_time() -> None:
+    async def story() -> None:
+        manual = scene(3)
+        fast = scene(1, beside=manual)
+        running = [asyncio.create_task(part.claimer.run()) for part in (manual, fast)]
+        await turns()
+        assert len(manual.queue.asked) == 1
+        for part in (manual, fast):
+            part.claimer.refresh()
+        await turns()
+        assert len(manual.queue.asked) == 1, "the answer is awaited, however long it takes"
+        manual.queue.answer("a")
+        await turns()
+        assert len(manual.queue.asked) == 2
+        assert manual.queue.payloads[1] == {
+            "demand": 1, "worker_name": "w", "queues": ["fast_lane"],
+        }  # fmt: skip
+        for task in running:
+            task.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_late_answer_belongs_to_the_loop_that_asked() -> None:
+    async def story() -> None:
+        manual = scene(2)
+        fast = scene(1, beside=manual)
+        claim = asyncio.create_task(manual.claimer.claim())
+        await turns()
+        manual.queue.asked[0].set_exception(AnswerLost(None))
+        assert await claim == 0
+        late = bringing("late", ref="0")
+        assert not fast.claimer.late(late)
+        assert manual.claimer.late(late)
+        assert (manual.loop.runs, fast.loop.runs) == ({"late"}, set())
+        assert not manual.claimer.late(late), "once"
 
     asyncio.run(story())
 

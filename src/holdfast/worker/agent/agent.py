@@ -53,6 +53,7 @@ BACKLOG_PER_SLOT = 4
 #: After the deadline of a drain: least and most time to deliver what was ended, seconds.
 LAST_DELIVERY_SECONDS = (10.0, 30.0)
 _PRUNE_SECONDS = 600.0
+_SLOTS_SECONDS = 5.0
 _AGAIN_SECONDS = (1.0, 60.0)
 
 _GRACE = (
@@ -76,10 +77,11 @@ class Agent:
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
             config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
-            run_folders, asyncio.Semaphore(config.slots), lambda: time.time_ns() // 1000,
+            run_folders, lambda: time.time_ns() // 1000,
             self._changed,
         )  # fmt: skip
         self.loops = config.workloops
+        self._places = {loop.key: asyncio.Semaphore(loop.slots) for loop in self.loops}
         self.runs: dict[str, Run] = {}
         self.backlog = Backlog(BACKLOG_PER_SLOT * config.slots)
         self.done: dict[DeliveryState, int] = dict.fromkeys(DeliveryState, 0)
@@ -109,6 +111,7 @@ class Agent:
         self._background = [
             asyncio.create_task(self.connection.run()),
             asyncio.create_task(self._prune()),
+            asyncio.create_task(self._watch_slots()),
         ]
         if self.config.loop:
             self._background += [asyncio.create_task(c.run()) for c in self._claimers]
@@ -123,12 +126,11 @@ class Agent:
         queues = {loop.key: loop.slots for loop in self.loops}
         payload = QueueJoin(self.config.slots, queues).to_payload()
         queue = self.connection.join(WORKER_QUEUE, payload, timeout=self.config.message_seconds)
-        # A slot does not wait for an answer longer than any event does; a late one counts too.
-        patience = min(self.config.claim_seconds, self.config.message_seconds)
+        turn = asyncio.Lock()
         self._claimers = [
             Claimer(
-                loop, queue, self.config.name, self.config.backoff, patience,
-                self.take, self.blocked,
+                loop, queue, self.config.name, self.config.backoff, self.config.claim_seconds,
+                self.take, self.blocked, turn,
             )
             for loop in self.loops
         ]  # fmt: skip
@@ -140,15 +142,13 @@ class Agent:
     def _pushed(self, event: str, _payload: Payload) -> None:
         if event == WORK_AVAILABLE and self.config.loop:
             for claimer in self._claimers:
-                if claimer.loop.free and self.blocked() is None:
-                    self._start(self._claim(claimer))
-
-    async def _claim(self, claimer: Claimer) -> None:
-        await claimer.claim()
+                claimer.refresh()
 
     def _late(self, reply: Reply) -> None:
         """A claim was answered after its time: what it brings is ours all the same."""
-        self._claimers[0].accept(reply)
+        if not any(claimer.late(reply) for claimer in self._claimers):
+            log.warn("claim.unknown_answer", ref=reply.ref)
+            self._claimers[-1].accept(reply)
 
     async def claim_now(self) -> bool:
         """POST /claim: one claim on every workloop with room; whether any run came."""
@@ -198,7 +198,7 @@ class Agent:
 
     async def _open(self, run_id: str, loop: Workloop) -> None:
         try:
-            case = await self._journaled(run_id)
+            case = await self._journaled(run_id, loop)
         finally:
             token = self._opening.pop(run_id)
         if case is None:
@@ -210,13 +210,13 @@ class Agent:
             self.run_folders.renew(case, token)
         await self._live(case, loop)
 
-    async def _journaled(self, run_id: str) -> FoundRun | None:
+    async def _journaled(self, run_id: str, loop: Workloop) -> FoundRun | None:
         """Bring a claim to disk; None if the disk will not have it for longer than a while."""
         for delay in _DISK_AGAIN_SECONDS:
             try:
                 case = await asyncio.to_thread(
                     self.run_folders.open, run_id, self._opening[run_id], self.config.platform,
-                    self.worker_id,
+                    self.worker_id, loop.key,
                 )  # fmt: skip
             except OSError as error:
                 log.error("run.not_journaled", run=run_id, why=error)
@@ -251,12 +251,16 @@ class Agent:
             await asyncio.to_thread(self.run_folders.put_away, case.folder, keep=case.keep)
         else:
             log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
-            loop = min(self.loops, key=lambda loop: len(loop.runs) / loop.slots)
+            loop = self._loop_of(case)
             if case.ended:
                 self.backlog.ended(case.run_id, found=True)
-            else:
-                loop.runs.add(case.run_id)
+            loop.runs.add(case.run_id)
             self._start(self._live(case, loop))
+
+    def _loop_of(self, case: FoundRun) -> Workloop:
+        """The loop that claimed the run, if there is one of that name; else the emptiest."""
+        named = [loop for loop in self.loops if loop.key == case.loop]
+        return min(named or self.loops, key=lambda loop: len(loop.runs) / loop.slots)
 
     async def _adopt_later(self, path: Path, error: Exception) -> None:
         """One folder that cannot be had now keeps neither the worker nor the others waiting."""
@@ -276,7 +280,7 @@ class Agent:
         """Look after one run until its delivery is over, whatever goes wrong on the way."""
         delay = _AGAIN_SECONDS[0]
         while True:
-            run = self.runs[case.run_id] = Run(self.services, case)
+            run = self.runs[case.run_id] = Run(self.services, case, self._places[loop.key])
             try:
                 ending = await run.work()
             except Exception as error:
@@ -317,15 +321,21 @@ class Agent:
                 self.backlog.ended(key)
         for claimer in self._claimers:
             held = claimer.loop.runs
-            ended = {key for key in held if key in self.runs and self.runs[key].ended}
-            held -= ended
-            if ended:
+            settled = {key for key in held if key in self.runs and self.runs[key].settled}
+            held -= settled
+            if settled:
                 claimer.refresh()
 
     def _queue_changed(self) -> None:
         """worker:queue was joined or lost: loops that can claim again do so at once."""
         for claimer in self._claimers:
             claimer.refresh()
+
+    async def _watch_slots(self) -> None:
+        """Free the slots of ended runs whose end the platform does not take."""
+        while True:
+            await asyncio.sleep(_SLOTS_SECONDS)
+            self._changed()
 
     async def _prune(self) -> None:
         while True:

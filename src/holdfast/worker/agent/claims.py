@@ -1,5 +1,9 @@
 """Claiming: one loop per workloop, with slots that no drop and no late answer can leak.
 
+Never is more than one claim of the worker unanswered, and its slot stays taken until the answer
+comes, the connection is lost, or the claim's own time is up: so the platform never has more runs
+given out than there are slots, and a cut costs one run at most.
+
 Timing: `docs/spec/worker-protocol.md` 3.4, but that an answer with runs is followed by the next
 claim at once. After an answer without runs the pause grows by 15 % up to the longest; a run that
 ends, a push of `work-available` and a reconnect start afresh. There is exactly one loop per
@@ -35,9 +39,11 @@ class Claimer:
     claim_seconds: float
     take: Callable[[ClaimedRun, Workloop], None]
     blocked: Callable[[], str | None]
+    turn: asyncio.Lock  # of all loops of the worker: whose claim is under way
     chance: Callable[[], float] = random.random
     _fresh: asyncio.Event = field(default_factory=asyncio.Event)
     _pause: float = 0.0
+    _overdue: set[str] = field(default_factory=set)  # claims that may be answered yet
 
     def refresh(self) -> None:
         """Something changed: look for work at once, and begin with short pauses again."""
@@ -69,19 +75,37 @@ class Claimer:
 
     async def claim(self) -> int:
         """One claim, if there is room; the number of runs it brought."""
-        if not self.loop.free or not self.channel.joined:
-            return 0
-        self.loop.claims += 1
+        async with self.turn:
+            if not self.loop.free or not self.channel.joined or self.blocked() is not None:
+                return 0
+            self.loop.claims += 1
+            try:
+                reply = await self._asked()
+            finally:
+                self.loop.claims -= 1
+            return 0 if reply is None else self.accept(reply)
+
+    async def _asked(self) -> Reply | None:
+        """Send a claim and wait; None if the answer did not come in time, or will not come."""
+        ref = None
         try:
             payload = Claim(1, self.name, self.loop.queues).to_payload()
             answer = self.channel.push(CLAIM, payload, timeout=self.claim_seconds)
-            reply = await answer
+            ref = self.channel.ref_of(answer)
+            return await answer
         except (AnswerLost, NotJoined) as error:
             log.warn("claim.lost", loop=self.loop.key, why=error)
-            return 0
-        finally:
-            self.loop.claims -= 1
-        return self.accept(reply)
+            if ref is not None and isinstance(error, AnswerLost) and error.loss is None:
+                self._overdue.add(ref)
+            return None
+
+    def late(self, reply: Reply) -> bool:
+        """Take what a claim of this loop brings after its time; False if it was another's."""
+        if reply.ref not in self._overdue:
+            return False
+        self._overdue.discard(reply.ref)
+        self.accept(reply)
+        return True
 
     def accept(self, reply: Reply) -> int:
         """Take every run of an answer, also more than were asked for (W7), also late ones."""

@@ -29,6 +29,8 @@ from holdfast.worker.run_folders import FoundRun, RunFolders, plain
 FIRST_REFUSALS = 3
 #: A run that has ended, and whose channel is refused for so long, is given up.
 REFUSED_SECONDS = 900.0
+#: A run that has ended holds its slot so long at most, should the platform not take its end.
+HOLD_SECONDS = 60.0
 #: A run whose shim dies before it had a process is launched so often in all.
 LAUNCHES = 3
 #: A supervisor that is being replaced is waited for so long.
@@ -58,7 +60,6 @@ class RunServices:
     engine: Engine
     store: Store
     run_folders: RunFolders
-    places: asyncio.Semaphore
     clock_us: Callable[[], int]
     on_change: Callable[[], None] = lambda: None
 
@@ -69,11 +70,14 @@ class Run:
 
     services: RunServices
     case: FoundRun
+    places: asyncio.Semaphore  # of its workloop in the engine
     stage: Stage = Stage.PREPARING
     handle: RunHandle | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
     _request: RunRequest | None = None
+    _ended_at: float | None = None
+    _delivered: bool = False
     _told: bool = False  # by the shim that the outcome is synced
 
     def __post_init__(self) -> None:
@@ -87,6 +91,18 @@ class Run:
     def ended(self) -> bool:
         """Whether its outcome stands; the engine has nothing more to do for it."""
         return self.stage in {Stage.DELIVERING, Stage.DONE}
+
+    @property
+    def settled(self) -> bool:
+        """Whether it holds its slot no longer: the platform has its end, or will not hear of it.
+
+        Until then the platform counts it as one of this worker's runs.
+        """
+        if self._ended_at is None:
+            return False
+        waited = asyncio.get_running_loop().time() - self._ended_at
+        deaf = self.channel.refusals >= FIRST_REFUSALS or waited > HOLD_SECONDS
+        return self._delivered or deaf
 
     def renew(self, token: str) -> None:
         """The platform gave this run to us again: use the new token."""
@@ -111,6 +127,7 @@ class Run:
                 log.warn("run.not_ours", run=self.case.run_id, why=error.message)
                 delivering.cancel()
                 return await self._put_away(DeliveryState.RETURNED, error.message)
+            self._ended_at = asyncio.get_running_loop().time()
             self._enter(Stage.DELIVERING)
             if not self._told:
                 await asyncio.to_thread(self.services.run_folders.make_durable, self.case.folder)
@@ -122,6 +139,8 @@ class Run:
                 log.error("journal.damaged", run=self.case.run_id, why=error.message)
                 await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
                 ending = await self._deliver()
+            self._delivered = True
+            self.services.on_change()
             return await self._put_away(ending, self.deliverer.given_up)
         finally:
             delivering.cancel()
@@ -148,7 +167,7 @@ class Run:
             if case.unstarted and not is_locked(case.folder.lock):
                 await self._start()
             elif not case.ended:
-                async with self.services.places:
+                async with self.places:
                     await self._attach()
                     await self._follow()
             if case.ended:
@@ -168,7 +187,7 @@ class Run:
                 await self._end_here(error.reason, error.error_type, error.message)
                 return
         self._enter(Stage.WAITING)
-        async with self.services.places:
+        async with self.places:
             if self._cancelled is not None:
                 await self._end_here(Reason.CANCEL, "Cancelled", self._cancelled)
             elif await self._launch(self._request):
