@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 from reference_service import ReferenceService
@@ -64,6 +65,7 @@ class Product:
 
     def __init__(self, data: Path, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.data = data
         self.log = data / "demo.log"
         data.mkdir(parents=True, exist_ok=True)
         command = [*HOLDFAST, "up", "--data", str(data), "--port", str(port), "--egress", "open"]
@@ -87,6 +89,12 @@ class Product:
             time.sleep(0.05)
         message = f"holdfast up was not ready within {seconds:.0f} s; its log: {self.log}"
         raise DemoError(message)
+
+    def get(self, path: str) -> Any:
+        """What the API has at a path, asked with the token in the data folder."""
+        token = (self.data / "admin-token").read_text()
+        answer = httpx.get(self.url + path, headers={"authorization": f"Bearer {token}"})
+        return answer.raise_for_status().json()["data"]
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -116,23 +124,23 @@ def send(webhook: str) -> str:
     return answer.headers["x-meta-run-id"]
 
 
-def wait_for(url: str, run: str, seconds: float = 120) -> dict[str, object]:
+def wait_for(product: Product, run: str, seconds: float = 120) -> dict[str, object]:
     """The run's attributes once it is final."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        attributes = httpx.get(f"{url}/api/runs/{run}").json()["data"]["attributes"]
+        attributes: dict[str, object] = product.get(f"/api/runs/{run}")["attributes"]
         if attributes["state"] in FINAL:
             return attributes
         time.sleep(0.02)
-    message = f"the run did not end within {seconds:.0f} s: {url}/runs/{run}"
+    message = f"the run did not end within {seconds:.0f} s: {product.url}/runs/{run}"
     raise DemoError(message)
 
 
-def tell(url: str, run: str, attributes: dict[str, object], seconds: float) -> None:
+def tell(product: Product, run: str, attributes: dict[str, object], seconds: float) -> None:
     say(f"\n  run {run}: {attributes['state']} ({seconds * 1000:.0f} ms from webhook to the end)")
     if attributes.get("error_type"):
         say(f"  {attributes['error_type']}: {attributes.get('error_message')}")
-    for step in httpx.get(f"{url}/api/runs/{run}/steps").json()["data"]:
+    for step in product.get(f"/api/runs/{run}/steps"):
         detail = step["attributes"]
         say(f"    {detail['job_name']:<18} {detail['exit_reason'] or 'running'}")
 
@@ -157,10 +165,12 @@ def demo(arguments: argparse.Namespace) -> int:
             say(f"==> sending a bundle of 5 patients to {webhook}")
             started = time.monotonic()
             run = send(webhook)
-            attributes = wait_for(product.url, run)
-            tell(product.url, run, attributes, time.monotonic() - started)
+            attributes = wait_for(product, run)
+            tell(product, run, attributes, time.monotonic() - started)
             say(f"    the register now holds {len(reference.register)} patients")
-            say(f"\n  see it:  {product.url}/runs/{run}\n")
+            link = holdfast("open", "--print", "--data", str(product.data)).strip()
+            say(f"\n  see it:  {link}?next=/runs/{run}")
+            say("           (logs you in once, within ten minutes; `holdfast open` makes more)\n")
             succeeded = attributes["state"] == "success"
             if not arguments.once:
                 say("  Ctrl-C stops it. Send another one with:")

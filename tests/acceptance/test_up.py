@@ -15,6 +15,7 @@ import pytest
 
 from fixtures.web import Answer, serve_web
 from holdfast.adaptors import Store
+from support import command
 from support.product import Product, start
 from support.waiting import eventually
 
@@ -27,13 +28,28 @@ def test_a_webhook_becomes_a_finished_run(product: Product) -> None:
     [step] = product.steps(run_id)
     assert step["exit_reason"] == "success"
     assert product.output(step) == {"data": {"greeting": "hello Ada"}}
-    page = httpx.get(f"{product.url}/runs/{run_id}")
-    assert page.status_code == 200
-    assert "Only" in page.text
+
+
+def test_the_printed_link_opens_the_page_without_a_typed_login(
+    tmp_path: Path, adaptor_store: Store
+) -> None:
+    own = start(tmp_path / "data", tmp_path, adaptor_store, "--no-worker")
+    try:
+        link = own.up.wait_for_line(r"login +(http\S+)")[1]
+        with httpx.Client(follow_redirects=True) as browser:
+            assert "Last runs" in browser.get(link).text
+            assert "Last runs" in browser.get(own.url).text
+        with httpx.Client(follow_redirects=True) as late:
+            assert "Log in" in late.get(own.url).text
+            assert "used before" in late.get(link).text
+            another = command.run("open", "--print", "--data", str(own.data))
+            assert "Last runs" in late.get(another.stdout.strip()).text, another.stderr
+    finally:
+        assert own.up.stop() == 0, own.up.output[-3000:]
 
 
 def test_a_workflow_reaches_no_more_than_it_says(product: Product) -> None:
-    """Its worker may reach everything. (The platform itself can always be reached.)"""
+    """Its worker may reach everything. (The door of Collections can always be reached.)"""
     with serve_web(lambda _: Answer("hello")) as web:
         job = f"fn(async s => {{ await fetch('{web.address}/'); return s; }})"
         for name, egress, state in (

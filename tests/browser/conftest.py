@@ -42,6 +42,7 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=served.url)
     context.set_default_timeout(15_000)
     opened = context.new_page()
+    opened.goto(served.new_link())
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     opened.on(

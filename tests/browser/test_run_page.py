@@ -187,6 +187,7 @@ def test_without_scripts_everything_is_there(served: Served, browser: Browser) -
         talk.log("the last line")
     context = browser.new_context(java_script_enabled=False, base_url=served.url)
     page = context.new_page()
+    page.goto(served.new_link())
     page.goto(f"/runs/{run_id}")
     expect(page.locator(".head .chip")).to_have_text("Failed")
     expect(page.locator("#log .msg")).to_have_text(["the last line"])

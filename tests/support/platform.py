@@ -8,8 +8,9 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -127,7 +128,7 @@ class Served:
     """`serve()` on a free port, in a thread."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        self.settings = Settings(data=data, port=0, **{"janitor_seconds": 3600.0, **settings})
+        self.settings = Settings(data=data, **{"port": 0, "janitor_seconds": 3600.0, **settings})
         self._listening: Future[Listening] = Future()
         self._thread = threading.Thread(target=self._run, name="served")
 
@@ -149,6 +150,7 @@ class Served:
         listening = self._listening.result(30)
         self.platform: Platform = listening.platform
         self.url, self.worker_url = listening.local_url, listening.worker_url
+        self.collections_url, self.login_path = listening.collections_url, listening.login_path
         self.client = httpx.Client(
             base_url=self.url,
             headers={"authorization": f"Bearer {self.platform.keys.admin_token}"},
@@ -164,6 +166,19 @@ class Served:
     ) -> None:
         self.client.close()
         self.stop()
+
+    def new_link(self) -> str:
+        """A path that logs somebody in."""
+        answer = self.client.post("/api/session_links")
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["path"])
+
+    @contextmanager
+    def person(self) -> Iterator[httpx.Client]:
+        """Somebody who has logged in with a browser."""
+        with httpx.Client(base_url=self.url, timeout=30) as client:
+            assert client.get(self.new_link()).status_code == 303
+            yield client
 
     def stop(self) -> None:
         if self._thread.is_alive():

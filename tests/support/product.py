@@ -51,7 +51,8 @@ class Product:
         return answer.headers["x-meta-run-id"]
 
     def get(self, path: str) -> Any:
-        answer = httpx.get(self.url + path)
+        token = (self.data / "admin-token").read_text()
+        answer = httpx.get(self.url + path, headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 200, answer.text
         return answer.json()
 

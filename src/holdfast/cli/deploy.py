@@ -63,16 +63,16 @@ def deploy_command(
     project = read_project(file)
     secrets = _secrets(credentials, {c.key for c in project.credentials})
     folder = data_folder(os.environ, data)
-    base = (url or _address(folder)).rstrip("/")
-    key = token or _token(folder)
-    with _client(base, key) as client:
-        current = _call(client, "GET", f"/api/provision/{project.name}", missing=True)
+    base = (url or address_of(folder)).rstrip("/")
+    key = token or token_of(folder)
+    with client_for(base, key) as client:
+        current = call(client, "GET", f"/api/provision/{project.name}", missing=True)
         payload = to_payload(project, (current or {}).get("data"))
-        answer = _call(client, "POST", "/api/provision", payload)
+        answer = call(client, "POST", "/api/provision", payload)
         for credential in project.credentials:
             if (body := secrets.get(credential.key)) is not None:
                 named = {"name": credential.name, "owner": credential.owner, "body": body}
-                _call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+                call(client, "POST", f"/api/projects/{project.name}/credentials", named)
     done = answer["holdfast"]
     for webhook in done["webhooks"]:
         webhook["url"] = base + webhook["path"]
@@ -93,7 +93,8 @@ def _print(name: str, done: dict[str, Any]) -> None:
         click.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
 
 
-def _client(base: str, token: str) -> httpx.Client:
+def client_for(base: str, token: str) -> httpx.Client:
+    """For the calls of one command. Raises DeployError when `base` is no address."""
     headers = {"authorization": f"Bearer {token}"}
     try:
         return httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS)
@@ -102,7 +103,7 @@ def _client(base: str, token: str) -> httpx.Client:
         raise DeployError(message, fix="Write it like http://127.0.0.1:4000.") from error
 
 
-def _call(
+def call(
     client: httpx.Client, method: str, path: str, body: Any = None, *, missing: bool = False
 ) -> Any:
     """The JSON answer; None for 404 when that is allowed. Raises DeployError."""
@@ -139,14 +140,16 @@ def _texts(errors: Any) -> list[str]:
     return [text for item in errors or () for text in _texts(item)]
 
 
-def _address(folder: Path) -> str:
+def address_of(folder: Path) -> str:
+    """Where the platform of a data folder listens on this machine."""
     try:
         return str(json.loads((folder / ADDRESS_FILE).read_text())["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"http://127.0.0.1:{os.environ.get('PORT', DEFAULT_PORT)}"
 
 
-def _token(folder: Path) -> str:
+def token_of(folder: Path) -> str:
+    """The admin token of a data folder. Raises DeployError."""
     path = folder / "admin-token"
     try:
         return path.read_text().strip()

@@ -16,6 +16,7 @@ COMMANDS = {
     "up": ("up", "up_command", "Platform and worker together: the whole product."),
     "platform": ("platform", "platform_command", "The embedded platform alone."),
     "worker": ("worker", "worker_command", "A worker for any Lightning-compatible platform."),
+    "open": ("open", "open_command", "Open the web page of a running platform, logged in."),
     "deploy": ("deploy", "deploy_command", "Send a project file to a running platform."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
@@ -52,6 +53,7 @@ def cli() -> None:
 
     \b
     holdfast up                          the whole product on this machine
+    holdfast open                        its web page, logged in
     holdfast deploy project.yaml         bring a project to it
     holdfast run job.js -a common        try one job, no server needed
     holdfast worker                      run steps for an OpenFn Lightning

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from holdfast.cli.kinds import Place, Seconds
-from holdfast.platform.access.guard import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 
@@ -78,5 +77,5 @@ def _announce(listening: Listening) -> None:
         click.echo(f"platform   {url}")
     click.echo(f"worker     WORKER_LIGHTNING_SERVICE_URL={listening.worker_url}")
     click.echo(f"           WORKER_SECRET is in {settings.data / 'keys' / 'worker-secret'}")
-    if not is_open(settings):
-        click.echo(f"login      with the token in {settings.data / 'admin-token'}")
+    click.echo(f"           WORKER_COLLECTIONS_URL={listening.collections_url}")
+    click.echo(f"login      holdfast open --data {settings.data}")

@@ -23,7 +23,6 @@ from holdfast.adaptors.store import Store
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
 from holdfast.paths import data_folder
-from holdfast.platform.access.guard import is_open
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 from holdfast.sandbox.egress import option_of
@@ -92,7 +91,7 @@ def worker_environment(listening: Listening, given: dict[str, str | None]) -> di
         "WORKER_LIGHTNING_SERVICE_URL": listening.worker_url,
         "WORKER_SECRET": keys.worker_secret,
         "WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(pem).decode(),
-        "WORKER_COLLECTIONS_URL": f"{listening.local_url}/collections",
+        "WORKER_COLLECTIONS_URL": listening.collections_url,
         "HOLDFAST_DATA": str(settings.data / "worker"),
     }
     defaults = {
@@ -170,8 +169,8 @@ def announce(listening: Listening) -> None:
     ours = settings.data == data_folder(os.environ)
     named = "" if ours else f" --data {shlex.quote(str(settings.data))}"
     click.echo(f"  deploy  holdfast deploy project.yaml{named}")
-    if not is_open(settings):
-        click.echo(f"  login   with the token in {settings.data / 'admin-token'}")
+    click.echo(f"  login   {listening.login_url}")
+    click.echo(f"          good once and for one hour; `holdfast open{named}` makes another")
 
 
 @click.command(

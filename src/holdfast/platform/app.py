@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from holdfast.platform.access.guard import Access
+from holdfast.platform.access.guard import Guard
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Platform, Resolve
@@ -51,9 +51,21 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
             *api_routes(),
             *page_routes(),
         ],
-        middleware=[Middleware(Access)],
+        middleware=[Middleware(Guard)],
         lifespan=lifespan,
         exception_handlers={Exception: _failed},
+    )
+    app.state.platform = platform
+    return app
+
+
+def create_collections_door(platform: Platform) -> Starlette:
+    """What runs may reach whatever their egress policy: Collections, with a run's token only.
+
+    It belongs to a platform that `create_app` has made.
+    """
+    app = Starlette(
+        routes=collection_routes(runs_only=True), exception_handlers={Exception: _failed}
     )
     app.state.platform = platform
     return app
@@ -69,14 +81,9 @@ async def _ready(request: Request) -> Response:
     try:
         await platform.database.check()
     except Exception as error:
-        return JSONResponse({"ready": False, "database": type(error).__name__}, 503)
-    body = {
-        "ready": True,
-        "database": "ok",
-        "workers": sum(1 for worker in platform.workers if worker.joined),
-        "capacity": platform.workers.capacity,
-    }
-    return JSONResponse(body)
+        logger.error("ready.refused error=%s", type(error).__name__)
+        return JSONResponse({"ready": False}, 503)
+    return JSONResponse({"ready": True})
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -7,8 +7,8 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,19 @@ from starlette.applications import Starlette
 
 from holdfast.journal import JournalLocked, RunLock
 from holdfast.model.errors import HoldfastError
+from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.keys import DataFolderError
-from holdfast.platform.app import create_app
+from holdfast.platform.access.sessions import START_LINK_SECONDS
+from holdfast.platform.app import create_app, create_collections_door
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
+#: Connections that may wait to be accepted.
+_WAITING = 1024
+#: Runs are here or on other machines; those use the platform's public address.
+_DOOR_HOST = "127.0.0.1"
 
 
 #: Addresses to listen on that stand for every address of this machine.
@@ -40,10 +46,14 @@ class FolderInUseError(HoldfastError):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a started platform is to be found. `port` is the real one when 0 was asked for."""
+    """Where a started platform is to be found. Ports are the real ones when 0 was asked for."""
 
     host: str
     port: int
+    #: The door for runs on this machine: Collections, and nothing else.
+    collections_port: int
+    #: Opens a session for whoever follows it first.
+    login_path: str
     platform: Platform
 
     @property
@@ -71,6 +81,16 @@ class Listening:
         """What a worker on this machine gets as WORKER_LIGHTNING_SERVICE_URL."""
         return f"ws{self.local_url.removeprefix('http')}/worker"
 
+    @property
+    def collections_url(self) -> str:
+        """What a worker on this machine gets as WORKER_COLLECTIONS_URL."""
+        return f"http://{_DOOR_HOST}:{self.collections_port}/collections"
+
+    @property
+    def login_url(self) -> str:
+        """Opens the page without a typed login, once."""
+        return f"{self.url.rstrip('/')}{self.login_path}"
+
 
 async def serve(
     settings: Settings,
@@ -96,25 +116,45 @@ async def _serve(
 ) -> None:
     app = create_app(settings, resolve=resolve)
     platform: Platform = app.state.platform
-    listener = _listen(settings)
-    server = _Server(_configuration(app, settings))
-    with listener:
-        async with app.router.lifespan_context(app):
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+    with _listen(settings.host, settings.port) as main, _listen_for_runs(settings) as door:
+        async with (
+            app.router.lifespan_context(app),
+            _serving(create_collections_door(platform), settings, door) as runs,
+            _serving(app, settings, main) as people,
+        ):
             try:
-                await server.listening.wait()
-                host, port = listener.getsockname()[:2]
-                listening = Listening(host, port, platform)
+                listening = await _listening(platform, main, door)
                 _leave_address(listening)
                 if on_listening is not None:
                     on_listening(listening)
                 waiting = asyncio.create_task(stop.wait())
-                await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({people, runs, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
             finally:
                 platform.hub.close()
-                server.should_exit = True
-                await serving
+
+
+async def _listening(platform: Platform, main: socket.socket, door: socket.socket) -> Listening:
+    host, port = main.getsockname()[:2]
+    code = await platform.sessions.link(START_LINK_SECONDS)
+    return Listening(host, port, door.getsockname()[1], f"{SESSION}{code}", platform)
+
+
+@asynccontextmanager
+async def _serving(
+    app: Starlette, settings: Settings, listener: socket.socket
+) -> AsyncIterator[asyncio.Task[None]]:
+    """An application that answers on this socket for as long as the block lasts."""
+    server = _Server(_configuration(app, settings))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    listening = asyncio.create_task(server.listening.wait())
+    try:
+        await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
+        yield task
+    finally:
+        listening.cancel()
+        server.should_exit = True
+        await task
 
 
 def _configuration(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -148,17 +188,18 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """A bound socket. Raises ListenError."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol must be named: asyncio sets TCP_NODELAY only where it is
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
+        listener.listen(_WAITING)  # only now nobody else can have the port
     except OSError as error:
         listener.close()
-        raise _cannot_listen(settings, error) from error
+        raise _cannot_listen(host, port, error) from error
     listener.set_inheritable(False)
     return listener
 
@@ -188,16 +229,40 @@ def _whereabouts(data: Path) -> str:
         return ""
 
 
+def _listen_for_runs(settings: Settings) -> socket.socket:
+    """The door's socket: on the port of last time if nobody has it, as runs may know it."""
+    if settings.collections_port is not None:
+        return _listen(_DOOR_HOST, settings.collections_port)
+    try:
+        return _listen(_DOOR_HOST, _last_door(settings.data))
+    except ListenError:
+        return _listen(_DOOR_HOST, 0)
+
+
+def _last_door(data: Path) -> int:
+    """The door's port when this folder was served last; 0 if that is not known."""
+    try:
+        port = json.loads((data / ADDRESS_FILE).read_text())["collections_port"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return port if isinstance(port, int) and 0 <= port <= 65535 else 0
+
+
 def _leave_address(listening: Listening) -> None:
     """Tell commands on this machine where the platform of this data folder listens."""
     path = listening.platform.settings.data / ADDRESS_FILE
-    path.write_text(json.dumps({"url": listening.local_url, "pid": os.getpid()}))
+    told = {
+        "url": listening.local_url,
+        "pid": os.getpid(),
+        "collections_port": listening.collections_port,
+    }
+    path.write_text(json.dumps(told))
 
 
-def _cannot_listen(settings: Settings, error: OSError) -> ListenError:
-    where = f"{settings.host}:{settings.port}"
+def _cannot_listen(host: str, port: int, error: OSError) -> ListenError:
+    where = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        message = f"port {settings.port} is in use on {settings.host}"
+        message = f"port {port} is in use on {host}"
         return ListenError(message, fix="Stop what uses it, or choose another with --port.")
     if error.errno == errno.EACCES:
         message = f"not allowed to listen on {where}"

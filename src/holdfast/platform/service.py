@@ -11,6 +11,7 @@ from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.model.scrubber import Scrubber
 from holdfast.platform.access.keys import Keys, load_keys
+from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
 from holdfast.platform.settings import Settings
@@ -34,6 +35,9 @@ class Platform:
         self.hub = Hub()
         self.workers = Workers()
         self.database = Database(settings.database, self.hub.publish_from_thread)
+        self.sessions = Sessions(
+            self.database, self.keys.admin_token, settings.session_hours * 3600
+        )
         self.resolve = (
             resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
         )

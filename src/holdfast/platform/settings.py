@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from holdfast.model.errors import UsageError
 from holdfast.paths import absolute, data_folder
@@ -47,11 +48,19 @@ class Settings:
     #: Websocket pings: a dead peer is noticed within the sum of both.
     ping_seconds: float = 10.0
     pong_seconds: float = 15.0
+    #: How long a login lasts.
+    session_hours: float = 168.0
+    #: The door for runs that serves Collections only; None: the port of last time, or any.
+    collections_port: int | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
     window: int = 64
 
     def __post_init__(self) -> None:
+        """Raises UsageError when the public address is none."""
         object.__setattr__(self, "data", absolute(self.data))
+        if self.public_url is not None and not _is_web_address(self.public_url):
+            message = f"{self.public_url!r} is not the address of a web page"
+            raise UsageError(message, fix="Write it like https://flows.example.org.")
 
     @property
     def database(self) -> str:
@@ -68,13 +77,18 @@ class Settings:
 
     @property
     def loopback(self) -> bool:
-        """Only this machine can reach us, so the web page needs no login."""
+        """Only this machine can reach us directly."""
         if self.host == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def secure(self) -> bool:
+        """People reach us by https, so that cookies never travel in clear."""
+        return urlsplit(self.public_url or "").scheme == "https"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:
@@ -90,6 +104,17 @@ class Settings:
         values |= {name: value for name, value in given.items() if value is not None}
         values.setdefault("data", data_folder(environment))
         return cls(**values)
+
+
+def _is_web_address(text: str) -> bool:
+    """Scheme, host and nothing that would be lost: no user, path, query or fragment."""
+    try:
+        address = urlsplit(text)
+        whole = address.scheme in {"http", "https"} and bool(address.hostname)
+        rest = address.path.strip("/") or address.query or address.fragment
+        return whole and address.port != 0 and not rest and address.username is None
+    except ValueError:  # brackets without an address in them, a port beyond 65535
+        return False
 
 
 def _port(text: str) -> int:
@@ -133,5 +158,7 @@ _VARIABLES: dict[str, tuple[str, Any]] = {
     "payload_mb": ("MAX_DATACLIP_SIZE_MB", _above_zero),
     "webhook_timeout_seconds": ("HOLDFAST_WEBHOOK_TIMEOUT_SECONDS", _above_zero),
     "join_deadline_seconds": ("RUN_CHANNEL_JOIN_TIMEOUT_SECONDS", _above_zero),
+    "session_hours": ("HOLDFAST_SESSION_HOURS", _above_zero),
+    "collections_port": ("HOLDFAST_COLLECTIONS_PORT", _port),
     "silence_seconds": ("HOLDFAST_SILENCE_SECONDS", _above_zero),
 }

@@ -197,9 +197,9 @@ def test_a_platform_that_is_killed_forgets_nothing(project: Path) -> None:
         port = url.rpartition(":")[2]
         told = json.loads(run("deploy", str(project), "--data", str(data), "--json").stdout)
         sent = httpx.post(told["webhooks"][0]["url"], json={"n": 1})
-        job = json.loads(httpx.get(f"{url}/api/provision/commands").text)["data"]["workflows"][0][
-            "jobs"
-        ][0]["id"]
+        key = {"authorization": f"Bearer {(data / 'admin-token').read_text()}"}
+        found = httpx.get(f"{url}/api/provision/commands", headers=key).json()
+        job = found["data"]["workflows"][0]["jobs"][0]["id"]
         token = sign_worker_token((data / "keys" / "worker-secret").read_text(), "w", 1)
         with FrameWorker(f"ws://127.0.0.1:{port}/worker", {"token": token}) as worker:
             talk = worker.take()
@@ -215,9 +215,10 @@ def test_a_platform_that_is_killed_forgets_nothing(project: Path) -> None:
                 again = RunTalk(worker, talk.run)
                 again.ok("step:complete", again.step_end(step, job))
                 assert again.complete()["status"] == "ok"
-            found = httpx.get(f"{url}/api/runs/{sent.headers['x-meta-run-id']}").json()
+            run_id = sent.headers["x-meta-run-id"]
+            found = httpx.get(f"{url}/api/runs/{run_id}", headers=key).json()
             assert found["data"]["attributes"]["state"] == "success"
-            logs = httpx.get(f"{url}/api/runs/{talk.id}/logs").json()["data"]
+            logs = httpx.get(f"{url}/api/runs/{talk.id}/logs", headers=key).json()["data"]
             assert [line["message"] for line in logs] == ["before"]
         finally:
             second.kill()

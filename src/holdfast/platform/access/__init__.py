@@ -1,1 +1,1 @@
-"""Who may come in, and the keys."""
+"""Who may come in, and how much of it at a time."""

@@ -1,91 +1,160 @@
-"""Who may see and change what.
+"""Who may see and change what (`docs/platform.md`, "Who may come in").
 
-Worker socket, webhooks and collections have keys of their own. For the rest:
-
-| bound to | reading pages and API | changing through the API | through the page |
-|---|---|---|---|
-| this machine only | open | admin token | same origin |
-| anything else | admin token or login | admin token | login and same origin |
-
-Bound to this machine, a request must also name this machine (`Host`), so that a web site cannot
-reach it by a name of its own (DNS rebinding). A public address (`HOLDFAST_PUBLIC_URL`) counts as
-"anything else": there is a proxy in front.
+Nothing is open because of where a request comes from: jobs and other programs run on this
+machine, too. Webhooks, the worker socket and Collections have keys of their own. Everything else
+needs the admin token, or for pages and for reading the session of a person who has logged in. A
+route that is not named here needs them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import ipaddress
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdfast.platform.access import sessions
+from holdfast.platform.access.address import host_of, is_forwarded, is_loopback, same_site
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
 
-COOKIE = "holdfast"
 LOGIN = "/login"
-#: Paths with rules of their own, or none.
-_APART = ("/i/", "/worker/", "/collections/", "/static/", LOGIN, "/health_check", "/ready")
+SESSION = "/session/"
+#: Open to everybody who knows the way here; they show and change nothing of a project.
+_OPEN = ("/static/", "/health_check", "/ready")
+#: They ask for keys of their own.
+_KEYED = ("/i/", "/worker/", "/collections/")
+#: Where a person comes in.
+_ENTRANCES = (LOGIN, SESSION)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NO_HOST = "The request does not say in one plain Host header which address it was sent to."
+_LOCAL_ONLY = "This platform serves its own machine only. Set HOLDFAST_PUBLIC_URL to change that."
+_FORM = "application/x-www-form-urlencoded"
 
 
-def is_open(settings: Settings) -> bool:
-    """Whether only this machine can come here, so that reading needs no login."""
-    public = urlsplit(settings.public_url or "").hostname
-    return settings.loopback and (public is None or _is_loopback(public))
-
-
-def session(keys: Keys) -> str:
-    """The value of the login cookie; it tells nothing about the token."""
-    return hmac.new(keys.admin_token.encode(), b"session", hashlib.sha256).hexdigest()
-
-
-class Access:
-    """ASGI middleware: lets through, or answers 401, 403 or with the way to the login."""
+class Guard:
+    """ASGI middleware: lets through, or answers 400, 401, 403 or with the way to the login."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_APART):
-            request = Request(scope)
-            if (refusal := _judge(request)) is not None:
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        refusal, receive = await _judge(request, receive)
+        await (refusal or self._app)(scope, receive, send)
 
 
-def _judge(request: Request) -> Response | None:
+async def _judge(request: Request, receive: Receive) -> tuple[Response | None, Receive]:
+    """Why the request is refused, and where its body is to be read from."""
+    sessions.enter("")
+    if (refusal := _misdirected(request)) is not None or not _needs_session(request):
+        return refusal, receive
+    return await _judge_session(request, receive)
+
+
+def _misdirected(request: Request) -> Response | None:
+    """Refuses what was not sent to an address of ours, by a browser that was led here."""
     platform: Platform = request.app.state.platform
-    api = request.url.path.startswith("/api")
-    if has_token(request, platform.keys):
+    if (host := host_of(request.headers)) is None:
+        return PlainTextResponse(_NO_HOST, 400)
+    if _is_below(request.scope["path"], _OPEN + _KEYED) or has_token(request, platform.keys):
         return None
-    openly = is_open(platform.settings)
-    if openly and not _is_loopback(request.url.hostname or ""):
-        text = "This platform serves its own machine only. Set HOLDFAST_PUBLIC_URL to change that."
-        return PlainTextResponse(text, 403)
-    inside = openly or _has_cookie(request, platform.keys)
-    if request.method in _SAFE:
-        return None if inside else _unauthorized(request, api=api)
-    if api or not inside:
-        return _unauthorized(request, api=api)
-    if not _same_origin(request):
-        return PlainTextResponse("Refused: the request comes from another site.", 403)
+    if not _meant_for_us(host, request.headers, platform.settings):
+        return PlainTextResponse(_LOCAL_ONLY, 403)
     return None
 
 
+def _needs_session(request: Request) -> bool:
+    platform: Platform = request.app.state.platform
+    if _is_below(request.scope["path"], _OPEN + _KEYED + _ENTRANCES):
+        return False
+    return not has_token(request, platform.keys)
+
+
+async def _judge_session(request: Request, receive: Receive) -> tuple[Response | None, Receive]:
+    """Reading needs a session. Forms need its number, too; the API is changed with a token."""
+    platform: Platform = request.app.state.platform
+    api, reading = _is_below(request.scope["path"], ("/api/",)), request.method in _SAFE
+    session = request.cookies.get(cookie_name(request), "")
+    if not await platform.sessions.is_open(session) or (api and not reading):
+        return _unauthorized(request, api=api), receive
+    sessions.enter(session)
+    return (None, receive) if reading else await _judge_form(request, session)
+
+
+async def _judge_form(request: Request, session: str) -> tuple[Response | None, Receive]:
+    """A form must be one of ours: sent by this site, with the number that we put into it."""
+    platform: Platform = request.app.state.platform
+    refusal = PlainTextResponse("Refused: the form is not from a page of this session.", 403)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return refusal, request.receive
+    body = await request.body()
+    given = parse_qs(body.decode("utf-8", "replace")).get(sessions.FORM_FIELD, [""])[0]
+    good = hmac.compare_digest(given.encode(), sessions.form_token(session).encode())
+    if not good or not same_site(request.headers, platform.settings.public_url):
+        return refusal, request.receive
+    return None, _again(body, request.receive)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, to be read once more."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
 def has_token(request: HTTPConnection, keys: Keys) -> bool:
+    """Whether the request carries the admin token."""
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     return kind.lower() == "bearer" and keys.is_admin(token.strip())
 
 
-def _has_cookie(request: Request, keys: Keys) -> bool:
-    return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), session(keys).encode())
+def cookie_name(request: HTTPConnection) -> str:
+    """Cookies do not know ports: without a name of its own, each platform would lose its own."""
+    platform: Platform = request.app.state.platform
+    if platform.settings.public_url is None:
+        server = request.scope.get("server") or ("", 0)
+        return f"holdfast-{server[1]}"
+    return "__Host-holdfast" if platform.settings.secure else "holdfast"
+
+
+def set_cookie(request: Request, answer: Response, session: str) -> None:
+    """Let the browser keep the session."""
+    platform: Platform = request.app.state.platform
+    answer.set_cookie(
+        cookie_name(request),
+        session,
+        max_age=int(platform.sessions.seconds),
+        httponly=True,
+        secure=platform.settings.secure,
+        samesite="strict",
+    )
+
+
+def _is_below(path: str, places: tuple[str, ...]) -> bool:
+    """Whether a path is one of these, or below one that ends with a slash."""
+    return any(path == place or (place[-1] == "/" and path.startswith(place)) for place in places)
+
+
+def _meant_for_us(host: str, headers: Headers, settings: Settings) -> bool:
+    """Without a public address and bound to this machine, nothing else has business here.
+
+    A web site could otherwise reach us by a name of its own (DNS rebinding), and a forgotten
+    proxy would hand the login page to everybody.
+    """
+    if settings.public_url is not None or not settings.loopback:
+        return True
+    return is_loopback(host) and not is_forwarded(headers)
 
 
 def _unauthorized(request: Request, *, api: bool) -> Response:
@@ -94,21 +163,4 @@ def _unauthorized(request: Request, *, api: bool) -> Response:
         return JSONResponse(
             {"error": "Unauthorized", "message": text}, 401, {"www-authenticate": "Bearer"}
         )
-    return RedirectResponse(f"{LOGIN}?next={quote(request.url.path)}", 303)
-
-
-def _same_origin(request: Request) -> bool:
-    """Browsers say where a request comes from; what says nothing is no browser's form."""
-    if (site := request.headers.get("sec-fetch-site")) is not None:
-        return site in {"same-origin", "none"}
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return RedirectResponse(f"{LOGIN}?next={quote(request.scope['path'])}", 303)

@@ -12,6 +12,7 @@ def api_routes() -> list[BaseRoute]:
     return [
         Route("/api/provision", provision.post, methods=["POST"]),
         Route("/api/provision/{id}", provision.get, methods=["GET"]),
+        Route("/api/session_links", writes.session_link, methods=["POST"]),
         Route("/api/queue", reads.queue),
         Route("/api/workers", reads.workers),
         Route("/api/runs", reads.runs),

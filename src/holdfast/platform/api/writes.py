@@ -1,4 +1,4 @@
-"""What the API changes: start, retry and cancel runs; set credentials."""
+"""What the API changes: start, retry and cancel runs; set credentials; make login links."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.platform import strict
+from holdfast.platform.access.guard import SESSION
+from holdfast.platform.access.sessions import LINK_SECONDS
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.store import projects
@@ -77,6 +79,14 @@ async def set_credential(request: Request) -> Response:
         )
     )
     return JSONResponse({"data": {"id": key, "name": name, "owner": owner}}, 201)
+
+
+async def session_link(request: Request) -> Response:
+    """`POST /api/session_links`: a path that logs a browser in, once, within ten minutes."""
+    platform: Platform = request.app.state.platform
+    code = await platform.sessions.link()
+    body = {"path": f"{SESSION}{code}", "expires_in_seconds": LINK_SECONDS}
+    return JSONResponse(body, 201, {"cache-control": "no-store"})
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The Collections API, version 1 and 2 (`docs/spec/platform.md` 6.1, 6.2).
 
 The bearer is a run's token, good for the collections of the run's project while the run is under
-way, or the admin token.
+way, or the admin token. The door for runs takes a run's token only.
 """
 
 from __future__ import annotations
@@ -51,14 +51,15 @@ class _Denied(Exception):  # noqa: N818 - said of the request
 _Endpoint = Callable[[Request, _Call], Awaitable[Response]]
 
 
-def collection_routes() -> list[BaseRoute]:
-    """Routes under `/collections`."""
-    return [Route("/collections/{path:path}", _dispatch, methods=["GET", "PUT", "POST", "DELETE"])]
+def collection_routes(*, runs_only: bool = False) -> list[BaseRoute]:
+    """Routes under `/collections`. `runs_only`: no token but a run's is taken."""
+    dispatch = partial(_dispatch, runs_only=runs_only)
+    return [Route("/collections/{path:path}", dispatch, methods=["GET", "PUT", "POST", "DELETE"])]
 
 
-async def _dispatch(request: Request) -> Response:
+async def _dispatch(request: Request, *, runs_only: bool) -> Response:
     try:
-        call = await _call(request)
+        call = await _call(request, runs_only=runs_only)
         endpoint = _endpoint(request.method, call)
         return await endpoint(request, call)
     except _Denied as denied:
@@ -82,10 +83,11 @@ def _endpoint(method: str, call: _Call) -> _Endpoint:
     raise _Denied(405, "Method not allowed")
 
 
-async def _call(request: Request) -> _Call:
+async def _call(request: Request, *, runs_only: bool) -> _Call:
     """Who asks, for what. Raises _Denied."""
     platform: Platform = request.app.state.platform
-    project_id = await _project(request, platform)
+    admin = not runs_only and has_token(request, platform.keys)
+    project_id = None if admin else await _project(request, platform)
     version = request.headers.get("x-api-version", "1")
     parts = request.path_params["path"].split("/")
     if version == "2":
@@ -105,10 +107,8 @@ async def _call(request: Request) -> _Call:
     return _Call(platform, found, "/".join(parts[1:]) or None)
 
 
-async def _project(request: Request, platform: Platform) -> str | None:
-    """The project that the bearer may use; None: all of them. Raises _Denied."""
-    if has_token(request, platform.keys):
-        return None
+async def _project(request: Request, platform: Platform) -> str:
+    """The project of the run whose token the request carries. Raises _Denied."""
     token = request.headers.get("authorization", "").partition(" ")[2].strip()
     try:
         verified = verify_run_token(token, platform.keys.run_public, time.time())

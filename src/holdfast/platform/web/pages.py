@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from holdfast.platform import strict
-from holdfast.platform.access import guard as access
+from holdfast.platform.access import guard, sessions
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.store import lists
@@ -45,7 +45,9 @@ def page_routes() -> list[BaseRoute]:
         Route("/workflows/{id}", workflow),
         Route("/workflows/{id}/run", start, methods=["POST"]),
         Route("/workers", workers),
-        Route(access.LOGIN, login, methods=["GET", "POST"]),
+        Route(guard.LOGIN, login, methods=["GET", "POST"]),
+        Route(f"{guard.SESSION}{{code}}", follow_link, methods=["GET"]),
+        Route("/logout", logout, methods=["POST"]),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 
@@ -194,25 +196,44 @@ async def cancel_run(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """Where others than this machine can come, the admin token opens the page."""
+    """The admin token opens a session."""
     platform: Platform = request.app.state.platform
-    after = request.query_params.get("next", "/")
-    if request.method == "GET":
-        return page("login.html", wrong=False)
+    if request.method != "POST":
+        return page("login.html", wrong=False, used_link=False)
     async with request.form() as form:
         token = str(form.get("token") or "").strip()
     if not platform.keys.is_admin(token):
-        return page("login.html", status=401, wrong=True)
+        return page("login.html", status=401, wrong=True, used_link=False)
+    return _let_in(request, await platform.sessions.open())
+
+
+async def follow_link(request: Request) -> Response:
+    """A one-time link opens a session. Programs that only look (HEAD) do not use it up."""
+    platform: Platform = request.app.state.platform
+    if request.method != "GET":
+        return Response(status_code=204)
+    session = await platform.sessions.redeem(request.path_params["code"])
+    if session is None:
+        return page("login.html", status=401, wrong=False, used_link=True)
+    return _let_in(request, session)
+
+
+def _let_in(request: Request, session: str) -> Response:
+    """Go on to the page that was wanted, with the session's cookie."""
+    after = request.query_params.get("next", "/")
     answer = RedirectResponse(after if _OWN_PATH.fullmatch(after) else "/", 303)
-    secure = (platform.settings.public_url or "").startswith("https")
-    answer.set_cookie(
-        access.COOKIE,
-        access.session(platform.keys),
-        max_age=30 * 86400,
-        httponly=True,
-        secure=secure,
-        samesite="strict",
-    )
+    guard.set_cookie(request, answer, session)
+    return answer
+
+
+async def logout(request: Request) -> Response:
+    """End this session, or with `everywhere` all of them."""
+    platform: Platform = request.app.state.platform
+    async with request.form() as form:
+        everywhere = bool(form.get("everywhere"))
+    await platform.sessions.end(sessions.current(), everywhere=everywhere)
+    answer = RedirectResponse(guard.LOGIN, 303)
+    answer.delete_cookie(guard.cookie_name(request))
     return answer
 
 

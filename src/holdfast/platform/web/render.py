@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from holdfast import __version__
+from holdfast.platform.access import sessions
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.web.explain import LABELS, STEP_STATES
 
@@ -121,6 +122,8 @@ _environment.filters |= {
     "size": size,
 }
 _environment.globals |= {
+    "form_field": sessions.form_field,
+    "in_session": lambda: bool(sessions.current()),
     "LABELS": LABELS,
     "STEP_STATES": STEP_STATES,
     "assets": {name: _asset(name) for name in ("holdfast.css", "live.js", "htmx.min.js")},
