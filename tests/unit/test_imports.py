@@ -42,11 +42,11 @@ MAY_IMPORT: dict[str, str] = {
     "platform/store": "model protocol platform platform/access platform/project",
     "platform/store/migrations": "platform/store",
     "platform/store/migrations/versions": "",
-    "platform/access": "model protocol platform",
+    "platform/access": f"{PLATFORM} protocol",
     "platform/workers": f"{PLATFORM} protocol",
     "platform/start": f"{PLATFORM} platform/project",
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api",
-    "platform/api": f"{PLATFORM} platform/project platform/start",
+    "platform/api": f"{PLATFORM} platform/access platform/project platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/start",
     "testing": "model protocol",
     "cli": f"{ENGINE} protocol compiler adaptors engine/run engine/supervisor worker"
