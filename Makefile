@@ -21,10 +21,11 @@ $(STAMP): pyproject.toml uv.lock
 demo: $(STAMP)            ## the working product with a sample workflow that has really run
 	@$(BIN)/python examples/demo/demo.py $(ARGS)
 
-check: $(STAMP)           ## formatting, lint, types
+check: $(STAMP)           ## formatting, lint, types, of Python and JavaScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/check_javascript.py
 
 test: $(STAMP) check      ## everything CI runs; rerun one test with: make test ARGS="-k name"
 	$(BIN)/python scripts/ensure_system.py

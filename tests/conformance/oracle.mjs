@@ -271,7 +271,7 @@ function imports(program, { adaptors, ignore = [] }) {
       : free.filter((item) => !GLOBALS.some((global) => item.includes(global))))
       .filter((item) => !ignore.includes(item) && !taken.has(item) && !(item in Object.prototype));
     if (names.length === 0) continue;
-    names.forEach((item) => taken.add(item));
+    for (const item of names) taken.add(item);
     const source = { type: 'Literal', value: from };
     program.body.unshift({
       type: 'ImportDeclaration', source, attributes: [],

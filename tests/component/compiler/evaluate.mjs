@@ -50,7 +50,10 @@ async function compare({ plain, frames }) {
     if (wanted !== found) return `${wanted.slice(0, 300)} is not ${found.slice(0, 300)}`;
   }
   // identity: a function makes a new object each time, a variable keeps its own
-  const same = (probe) => probe() === probe();
+  const same = (probe) => {
+    const [first, second] = [probe(), probe()];
+    return first === second;
+  };
   if (typeof left.probe() === 'object' && same(left.probe) !== same(right.probe)) return 'identity differs';
   return step.code.includes('holdfast:data') ? null : 'nothing was taken out';
 }

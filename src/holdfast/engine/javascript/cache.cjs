@@ -7,10 +7,11 @@ const fs = require('node:fs');
 const exit = process.reallyExit.bind(process);
 const { createCachedData } = require('node:vm').Script.prototype;
 
+/** @param {number} [code] */
 process.reallyExit = (code) => {
-  const { cachedDataRejected } = require.cache[require.resolve('./load.cjs')].exports;
+  const { cachedDataRejected } = require.cache[require.resolve('./load.cjs')]?.exports ?? {};
   if (cachedDataRejected !== undefined) exit(1); // there was one already
   fs.writeFileSync(process.argv[2], createCachedData.call(require('./load.cjs')));
-  exit(code);
+  return exit(code);
 };
 require('./load.cjs');

@@ -33,21 +33,43 @@ const encode = encoder.encode.bind(encoder);
 const charCodeAt = Function.prototype.call.bind(String.prototype.charCodeAt);
 const substring = Function.prototype.call.bind(String.prototype.substring);
 const subarray = Function.prototype.call.bind(Uint8Array.prototype.subarray);
-const wait = Atomics.wait.bind(null, new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+const { wait: sleep } = Atomics;
+const never = new Int32Array(new SharedArrayBuffer(4));
 
-/** Write all of `bytes` to the shim, waiting while the pipe is full. */
+/** @param {number} ms */
+const wait = (ms) => sleep(never, 0, 0, ms);
+
+/**
+ * The code of an error of the operating system, such as `EAGAIN`.
+ * @param {unknown} error
+ */
+function codeOf(error) {
+  return /** @type {NodeJS.ErrnoException} */ (error).code;
+}
+
+/**
+ * Write all of `bytes` to the shim, waiting while the pipe is full.
+ * @param {Uint8Array} bytes
+ * @param {number} length
+ */
 function writeAll(bytes, length) {
   let done = 0;
   while (done < length) {
     try {
       done += writeSync(OUT, bytes, done, length - done);
     } catch (error) {
-      if (error.code !== 'EAGAIN') throw error;
+      if (codeOf(error) !== 'EAGAIN') throw error;
       wait(1); // a non-blocking pipe is full; the shim reads it in its own time
     }
   }
 }
 
+/**
+ * @param {Uint8Array} buffer
+ * @param {number} length
+ * @param {number} kind
+ * @param {number} [at]
+ */
 function putHeader(buffer, length, kind, at = 0) {
   buffer[at] = length & 255;
   buffer[at + 1] = (length >>> 8) & 255;
@@ -74,6 +96,8 @@ export function release() {
 /**
  * Let a short frame wait until another one is sent, the event loop turns, or `release` is called:
  * whoever reads is woken once for all of them, and waking it costs more than what it reads.
+ * @param {number} kind
+ * @param {string} text
  */
 export function holdText(kind, text) {
   if (HEADER + text.length * 3 > WAITING) {
@@ -90,7 +114,11 @@ function turned() {
   release();
 }
 
-/** Put a frame that is short enough behind those that wait. */
+/**
+ * Put a frame that is short enough behind those that wait.
+ * @param {number} kind
+ * @param {string} text
+ */
 function put(kind, text) {
   if (held + HEADER + text.length * 3 > WAITING) release();
   const { written } = encodeInto(text, subarray(waiting, held + HEADER));
@@ -98,7 +126,11 @@ function put(kind, text) {
   held += HEADER + written;
 }
 
-/** Send one frame whose body is `text`. Returns when the pipe has it and all before it. */
+/**
+ * Send one frame whose body is `text`. Returns when the pipe has it and all before it.
+ * @param {number} kind
+ * @param {string} text
+ */
 export function sendText(kind, text) {
   if (HEADER + text.length * 3 <= WAITING) {
     put(kind, text);
@@ -119,7 +151,11 @@ export function sendText(kind, text) {
   writeAll(body, body.length);
 }
 
-/** Send one frame whose body is the JSON text of `value`. */
+/**
+ * Send one frame whose body is the JSON text of `value`.
+ * @param {number} kind
+ * @param {unknown} value
+ */
 export function send(kind, value) {
   sendText(kind, stringify(value));
 }
@@ -127,6 +163,7 @@ export function send(kind, value) {
 /**
  * Send a large text as BLOB frames, piece by piece, without a second copy of it.
  * Returns `{stream, bytes}`, to stand for the text in the body that follows.
+ * @param {string} text
  */
 export function stream(text) {
   release();
@@ -151,6 +188,7 @@ export function stream(text) {
   return { stream: number, bytes };
 }
 
+/** @param {number} number */
 function putNumber(number) {
   for (let i = 0; i < 4; i++) outgoing[HEADER + i] = (number >>> (8 * i)) & 255;
 }
@@ -171,6 +209,10 @@ export function receive() {
   return { kind: header[4], body: incoming.body.subarray(0, length) };
 }
 
+/**
+ * @param {Buffer} buffer
+ * @param {number} length
+ */
 function readFull(buffer, length) {
   let done = 0;
   while (done < length) {
@@ -179,8 +221,8 @@ function readFull(buffer, length) {
       if (count === 0) return false;
       done += count;
     } catch (error) {
-      if (error.code === 'EOF') return false;
-      if (error.code !== 'EAGAIN') throw error;
+      if (codeOf(error) === 'EOF') return false;
+      if (codeOf(error) !== 'EAGAIN') throw error;
       wait(1);
     }
   }

@@ -25,7 +25,10 @@ export function stamp() {
   return String(last);
 }
 
-/** A duration for people: `5ms`, `1.5s`, `2m 3s`. */
+/**
+ * A duration for people: `5ms`, `1.5s`, `2m 3s`.
+ * @param {number} ms
+ */
 export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)}ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1).replace(/\.?0+$/, '')}s`;

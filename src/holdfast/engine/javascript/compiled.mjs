@@ -10,29 +10,40 @@ const LINE_END = /\r\n|[\n\r\u2028\u2029]/;
 
 /** Puts the MODULE frames of one step after another together. */
 export class ModuleReader {
+  /** @type {ModuleHeader | undefined} */
   #header;
+  /** @type {Buffer[]} */
   #parts = [];
   #missing = 0;
   #filling = 0;
   #filled = 0;
 
-  /** Take a frame's body. Returns the step's CompiledStep when it is complete, else undefined. */
+  /**
+   * Take a frame's body. Returns the step's CompiledStep when it is complete, else undefined.
+   * @param {Buffer} body
+   * @returns {CompiledStep | undefined}
+   */
   take(body) {
     let rest = body;
-    if (this.#header === undefined) {
+    let header = this.#header;
+    if (header === undefined) {
       const end = body.indexOf(10);
-      this.#begin(parse(body.toString('utf8', 0, end)));
+      header = this.#begin(parse(body.toString('utf8', 0, end)));
       rest = body.subarray(end + 1);
     }
     this.#missing -= rest.length;
     this.#fill(rest);
     if (this.#missing > 0) return undefined;
-    const step = new CompiledStep(this.#header, this.#parts);
-    this.#header = this.#parts = undefined;
+    const step = new CompiledStep(header, this.#parts);
+    this.#header = undefined;
+    this.#parts = [];
     return step;
   }
 
-  /** Memory for the parts, which are filled as they come: nothing is held twice. */
+  /**
+   * Memory for the parts, which are filled as they come: nothing is held twice.
+   * @param {ModuleHeader} header
+   */
   #begin(header) {
     // without parts the content is a module as it stands (option `compile: false`)
     const { bytes, parts = [0, 0, bytes] } = header;
@@ -40,8 +51,10 @@ export class ModuleReader {
     this.#missing = bytes;
     this.#parts = parts.map((length) => Buffer.allocUnsafeSlow(length));
     this.#filling = this.#filled = 0;
+    return header;
   }
 
+  /** @param {Buffer} bytes */
   #fill(bytes) {
     let from = 0;
     while (from < bytes.length && this.#filling < this.#parts.length) {
@@ -58,15 +71,31 @@ export class ModuleReader {
 
 /** One compiled step: `index`, `step` (id), `name`, `code`, `check`, `operations`, `doubt`. */
 export class CompiledStep {
+  /** @type {{ text: Buffer | undefined, once: boolean }[]} */
   #data;
+  /** @type {string[] | undefined} */
+  #lines;
 
+  /**
+   * @param {ModuleHeader} header
+   * @param {Buffer[]} parts
+   */
   constructor({ index, step, name }, [meta, check, code, ...data]) {
     const known = meta.length > 0 ? parse(meta.toString()) : {};
-    const { operations, edits, check_edits: checkEdits, doubt, once } = known;
-    Object.assign(this, { index, step, name, operations, edits, checkEdits, doubt });
+    this.index = index;
+    this.step = step;
+    this.name = name;
+    /** @type {Operation[] | undefined} */
+    this.operations = known.operations;
+    /** @type {Edit[] | undefined} */
+    this.edits = known.edits;
+    /** @type {Edit[]} */
+    this.checkEdits = known.check_edits ?? [];
+    /** @type {Verdict | null | undefined} */
+    this.doubt = known.doubt;
     this.check = check.toString();
     this.code = code.toString();
-    this.#data = data.map((text, number) => ({ text, once: once[number] }));
+    this.#data = data.map((text, number) => ({ text, once: known.once[number] }));
   }
 
   /** Whether our compiler made it: then positions are known, and V8 must judge it first. */
@@ -74,21 +103,31 @@ export class CompiledStep {
     return this.edits !== undefined;
   }
 
-  /** The author's line and column (from 1) of a position in `code`. */
+  /**
+   * The author's line and column (from 1) of a position in `code`.
+   * @param {number} line
+   * @param {number} column
+   */
   position(line, column) {
-    return authorPosition(this.edits, line, column);
+    return authorPosition(this.edits ?? [], line, column);
   }
 
-  /** A line of the author's text; embedded data in it may be shortened. */
+  /**
+   * A line of the author's text; embedded data in it may be shortened.
+   * @param {number} number
+   * @returns {string | undefined}
+   */
   line(number) {
-    this.lines ??= this.check.split(LINE_END);
+    this.#lines ??= this.check.split(LINE_END);
     const at = this.checkEdits.findLast((entry) => entry.length === 4 && entry[2] <= number);
-    return this.lines[(at ? at[0] + number - at[2] : number) - 1];
+    return this.#lines[(at ? at[0] + number - at[2] : number) - 1];
   }
 
   /**
    * The error that forbids loading the step, or null: `{message, line, column}` in the author's
    * positions (null where unknown). `checkSyntax` is that of `syntax.mjs`.
+   * @param {(text: string) => Verdict | null} checkSyntax
+   * @returns {Verdict | null}
    */
   judge(checkSyntax) {
     const verdict = checkSyntax(this.check);
@@ -101,14 +140,15 @@ export class CompiledStep {
   /**
    * The module `holdfast:data` of this step, for the linker. `context` is the step's vm context;
    * call this before any code of the job runs in it.
+   * @param {vm.Context} context
    */
   dataModule(context) {
     const parseThere = vm.runInContext('JSON.parse', context);
     const items = this.#data;
     const wrap = vm.runInContext('(take) => (number) => take(number)', context);
-    const data = wrap((number) => {
+    const data = wrap((/** @type {number} */ number) => {
       const item = items[number];
-      const text = item.text.toString();
+      const text = String(item.text);
       if (item.once) item.text = undefined;
       return parseThere(text);
     });
@@ -120,7 +160,13 @@ export class CompiledStep {
   }
 }
 
-/** The author's `{line, column}` of a position in an edited text; all count from 1. */
+/**
+ * The author's `{line, column}` of a position in an edited text; all count from 1.
+ * @param {Edit[]} edits
+ * @param {number} line
+ * @param {number} column
+ * @returns {Position}
+ */
 export function authorPosition(edits, line, column) {
   let low = 0;
   let high = edits.length;

@@ -4,6 +4,15 @@ import vm from 'node:vm';
 
 import { release } from './channel.mjs';
 
+/**
+ * A compiled condition. `test` raises what the author's text raises.
+ *
+ * @typedef {{
+ *   text: string, test: (state: any, upstream: string) => unknown, mayChange: boolean,
+ * }} Condition
+ */
+
+/** @type {Record<string, (state: any, upstream: string) => boolean>} */
 const WORDS = {
   always: () => true,
   on_job_success: (state, upstream) => !state?.errors?.[upstream],
@@ -19,14 +28,20 @@ const CHANGES = new RegExp(
 );
 
 export class Conditions {
+  /** @type {vm.Context | undefined} */
   #context;
   #console;
 
+  /** @param {object} console */
   constructor(console) {
     this.#console = console;
   }
 
-  /** `{text, test(state, upstreamStepId), mayChange}`. Raises SyntaxError. */
+  /**
+   * `{text, test(state, upstreamStepId), mayChange}`. Raises SyntaxError.
+   * @param {string} text
+   * @returns {Condition}
+   */
   compile(text) {
     if (Object.hasOwn(WORDS, text)) return { text, test: WORDS[text], mayChange: false };
     const params = ['state', 'upstreamStepId'];
@@ -34,6 +49,7 @@ export class Conditions {
       parsingContext: this.#scope(),
       filename: 'vm:condition',
     });
+    /** @type {Condition['test']} */
     const test = (...values) => {
       release();
       return own(...values);

@@ -7,19 +7,33 @@
 import { stringify, parse } from './serialise.mjs';
 import * as stacks from './stack.mjs';
 
+/** @import { JobText } from './jobtext.mjs' */
+
 const { hasOwn, defineProperty } = Object;
 
 /** A classified failure. `severity`: fail, crash, kill or exception; absent for raw errors. */
 export class Fault {
+  /**
+   * @param {string} name
+   * @param {any} severity
+   * @param {any} message
+   * @param {Bag} [more]
+   */
   constructor(name, severity, message, more = {}) {
+    /** @type {string | undefined} */
     this.source = 'runtime';
     this.name = name;
     if (severity !== undefined) this.severity = severity;
     this.message = message;
-    for (const key of Object.keys(more)) if (more[key] !== undefined) this[key] = more[key];
+    const said = Object.entries(more).filter(([, value]) => value !== undefined);
+    Object.assign(this, Object.fromEntries(said));
   }
 
-  /** Attach something that is not part of `state.errors`. */
+  /**
+   * Attach something that is not part of `state.errors`.
+   * @param {string} key
+   * @param {unknown} value
+   */
   hide(key, value) {
     defineProperty(this, key, { value, enumerable: false, writable: true, configurable: true });
     return this;
@@ -31,30 +45,47 @@ export class Fault {
   }
 }
 
+/** @param {string} message */
 export const validation = (message) => new Fault('ValidationError', 'crash', message);
+/** @param {string} message */
 export const importFailed = (message) => new Fault('ImportError', 'crash', message);
+/** @param {number} ms */
 export const timedOut = (ms) =>
   new Fault('TimeoutError', 'kill', `Job took longer than ${ms}ms to complete`);
+/**
+ * @param {string} message
+ * @param {{ from: string, to: string, text: string }} edge
+ */
 export const edgeFailed = (message, edge) =>
   new Fault('EdgeConditionError', 'crash', message).hide('edge', edge);
 
+/** @param {number} limit */
 export function stateTooLarge(limit) {
   const fault = new Fault('StateTooLargeError', 'kill', `State exceeds the limit of ${limit}mb`);
   delete fault.source;
   return fault;
 }
 
-/** A crash of a compiled job whose shape is wrong: `subtype` says what. */
+/**
+ * A crash of a compiled job whose shape is wrong: `subtype` says what.
+ * @param {string} subtype
+ * @param {string} message
+ * @param {string} fix
+ */
 export function invalid(subtype, message, fix) {
   return new Fault('RuntimeCrash', 'crash', `${subtype}: ${message}`, { subtype, fix });
 }
 
-/** The thrown value as text, whatever it is. Never throws. */
+/**
+ * The thrown value as text, whatever it is. Never throws.
+ * @param {unknown} thrown
+ */
 export function messageOf(thrown) {
   if (typeof thrown === 'string') return thrown;
   try {
-    if (thrown !== null && typeof thrown === 'object' && thrown.message !== undefined) {
-      return String(thrown.message);
+    if (thrown !== null && typeof thrown === 'object') {
+      const { message } = /** @type {{ message?: unknown }} */ (thrown);
+      if (message !== undefined) return String(message);
     }
   } catch {
     return 'a value that cannot be read was thrown';
@@ -62,23 +93,33 @@ export function messageOf(thrown) {
   return '';
 }
 
-/** The message as it was thrown, where JSON can carry it. */
+/**
+ * The message as it was thrown, where JSON can carry it.
+ * @param {unknown} thrown
+ */
 function carried(thrown) {
   const message = read(thrown, 'message');
   if (typeof thrown === 'string' || message === undefined || typeof message === 'string') {
     return messageOf(thrown);
   }
   try {
-    return parse(stringify(message));
+    return parse(/** @type {string} */ (stringify(message)));
   } catch {
     return messageOf(thrown);
   }
 }
 
-/** The message as `state.errors` shows it: one that says nothing, such as null, is none. */
+/**
+ * The message as `state.errors` shows it: one that says nothing, such as null, is none.
+ * @param {unknown} thrown
+ */
 const recorded = (thrown) => carried(thrown) || '';
 
-/** The thrown value in words, never empty. Never throws. */
+/**
+ * The thrown value in words, never empty. Never throws.
+ * @param {unknown} thrown
+ * @returns {string}
+ */
 export function describe(thrown) {
   const message = messageOf(thrown);
   if (message !== '') return message;
@@ -89,7 +130,12 @@ export function describe(thrown) {
   }
 }
 
-/** A property of an unknown value; undefined when it has none or reading it throws. */
+/**
+ * A property of an unknown value; undefined when it has none or reading it throws.
+ * @param {any} value
+ * @param {string} key
+ * @returns {any}
+ */
 function read(value, key) {
   try {
     return value?.[key];
@@ -98,12 +144,20 @@ function read(value, key) {
   }
 }
 
+/**
+ * @param {unknown} thrown
+ * @returns {string}
+ */
 function className(thrown) {
   const name = read(read(thrown, 'constructor'), 'name');
   return typeof name === 'string' ? name : '';
 }
 
-/** `{message, …}`: what an adaptor attached to its error, as far as JSON can carry it. */
+/**
+ * `{message, …}`: what an adaptor attached to its error, as far as JSON can carry it.
+ * @param {unknown} thrown
+ * @returns {Bag}
+ */
 function detailsOf(thrown) {
   let own = {};
   try {
@@ -114,7 +168,10 @@ function detailsOf(thrown) {
   return { message: carried(thrown), ...own };
 }
 
-/** The error's own properties, with references back to itself marked. */
+/**
+ * The error's own properties, with references back to itself marked.
+ * @param {unknown} thrown
+ */
 function decycled(thrown) {
   const text = stringify(thrown);
   const value = text === undefined ? {} : parse(text);
@@ -126,6 +183,9 @@ function decycled(thrown) {
  *
  * `job.map(line, column)` gives the author's position; `operation` (number from 1) is what was
  * running, undefined while the module was being loaded: such errors are not attributed.
+ * @param {unknown} thrown
+ * @param {JobText} job
+ * @param {number} [operation]
  */
 export function classify(thrown, job, operation) {
   try {
@@ -136,6 +196,11 @@ export function classify(thrown, job, operation) {
   }
 }
 
+/**
+ * @param {unknown} thrown
+ * @param {JobText} job
+ * @param {number} [operation]
+ */
 function classified(thrown, job, operation) {
   if (thrown === null || thrown === undefined) {
     // Recorded as the reference has it: code may look for this text.
@@ -151,7 +216,13 @@ function classified(thrown, job, operation) {
   return fault;
 }
 
-/** What can be told of an error without a frame of anybody's: refused connections end like this. */
+/**
+ * What can be told of an error without a frame of anybody's: refused connections end like this.
+ * @param {Operation | undefined} operation
+ * @param {Fault} fault
+ * @param {unknown} thrown
+ * @param {JobText} job
+ */
 function raisedIn(operation, fault, thrown, job) {
   const at = job.begin(operation);
   if (at === undefined) return;
@@ -161,6 +232,7 @@ function raisedIn(operation, fault, thrown, job) {
   if (Object.keys(more).length > 0) fault.hide('more', more);
 }
 
+/** @param {unknown} thrown */
 function ofKind(thrown) {
   const name = read(thrown, 'name');
   if (name === 'AdaptorError' || name === 'ImportError') return passedThrough(thrown, name);
@@ -180,17 +252,26 @@ function ofKind(thrown) {
   return new Fault('JobError', 'fail', recorded(thrown));
 }
 
-/** A hand-made AdaptorError or ImportError keeps what it says of itself. */
+/**
+ * A hand-made AdaptorError or ImportError keeps what it says of itself.
+ * @param {unknown} thrown
+ * @param {string} name
+ */
 function passedThrough(thrown, name) {
   const fault = new Fault(name, read(thrown, 'severity'), messageOf(thrown), detailsOf(thrown));
   fault.name = name;
-  if (!hasOwn(thrown, 'source')) delete fault.source;
+  if (!hasOwn(/** @type {object} */ (thrown), 'source')) delete fault.source;
   return fault;
 }
 
 const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
 
-/** Give a fault of job code its position; only some classes show it in `state.errors`. */
+/**
+ * Give a fault of job code its position; only some classes show it in `state.errors`.
+ * @param {Fault} fault
+ * @param {Trace | undefined} trace
+ * @param {JobText} job
+ */
 function place(fault, trace, job) {
   if (trace === undefined) return fault;
   locate(fault, trace, job);
@@ -198,7 +279,12 @@ function place(fault, trace, job) {
   return fault.hide('stack', stacks.cut(trace, job));
 }
 
-/** `at`: where the author's step was. */
+/**
+ * `at`: where the author's step was.
+ * @param {Fault} fault
+ * @param {Trace} trace
+ * @param {JobText} job
+ */
 function locate(fault, trace, job) {
   const found = stacks.jobPosition(trace);
   if (found) fault.hide('at', job.shown(job.map(found.line, found.column)));
@@ -207,6 +293,9 @@ function locate(fault, trace, job) {
 /**
  * `pos`: what threw. It is not `at` in code of the workflow's globals, whose text is none of the
  * step's: its positions stand as they are.
+ * @param {Fault} fault
+ * @param {Trace} trace
+ * @param {JobText} job
  */
 function showPosition(fault, trace, job) {
   const pos = stacks.globalsPosition(trace) ?? fault.at;
@@ -215,6 +304,12 @@ function showPosition(fault, trace, job) {
   if (pos === fault.at && job.step !== undefined) fault.step = job.step;
 }
 
+/**
+ * @param {unknown} thrown
+ * @param {Trace} trace
+ * @param {JobText} job
+ * @param {number} operation
+ */
 function adaptorFault(thrown, trace, job, operation) {
   const fault = new Fault('AdaptorError', 'fail', recorded(thrown), {
     details: detailsOf(thrown),
@@ -231,7 +326,10 @@ function adaptorFault(thrown, trace, job, operation) {
   return fault.hide('stack', stacks.cut(trace, job));
 }
 
-/** The words of a worker for a fault: `error_type` of a step prefers the subtype of a crash. */
+/**
+ * The words of a worker for a fault: `error_type` of a step prefers the subtype of a crash.
+ * @param {Fault} fault
+ */
 export function stepErrorType(fault) {
   return fault.severity === 'crash' && fault.subtype ? fault.subtype : fault.name;
 }

@@ -6,14 +6,21 @@ import { Document } from './state.mjs';
 /** Texts of documents that say nothing. */
 const EMPTY = new Set(['{}', '{"data":{}}', '[]', 'null']);
 
-/** One document of several: an object of them by key, in JavaScript's property order. */
+/**
+ * One document of several: an object of them by key, in JavaScript's property order.
+ * @param {Map<string, Document>} leaves
+ */
 function together(leaves) {
   const texts = Object.fromEntries([...leaves].map(([key, document]) => [key, document.text]));
   const members = Object.entries(texts).map(([key, text]) => `${JSON.stringify(key)}:${text}`);
   return new Document(`{${members.join(',')}}`);
 }
 
-/** What the reference's runtime returns for the leaves: a map key → document; may be undefined. */
+/**
+ * What the reference's runtime returns for the leaves: a map key → document; may be undefined.
+ * @param {Map<string, Document>} leaves
+ * @returns {Document | undefined}
+ */
 export function result(leaves) {
   if (leaves.size === 0) return undefined;
   return leaves.size === 1 ? leaves.values().next().value : together(leaves);
@@ -21,6 +28,9 @@ export function result(leaves) {
 
 /**
  * What the platform is given: `{document?, clip?}`. `executed`: whether any job ran.
+ * @param {Map<string, Document>} leaves
+ * @param {boolean} executed
+ * @returns {{ document?: Document, clip?: string }}
  */
 export function compose(leaves, executed) {
   if (leaves.size === 0) return {};
@@ -33,7 +43,10 @@ export function compose(leaves, executed) {
   return { document: together(full) };
 }
 
-/** The input that nobody worked on, without its empty top-level values. */
+/**
+ * The input that nobody worked on, without its empty top-level values.
+ * @param {Document} document
+ */
 function withoutEmpty(document) {
   const value = parse(document.text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return document;

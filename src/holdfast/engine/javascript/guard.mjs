@@ -7,6 +7,13 @@ import { Kind, sendText } from './channel.mjs';
 import { Fault, describe, messageOf } from './faults.mjs';
 import * as stacks from './stack.mjs';
 
+/**
+ * @import { Logger } from './log.mjs'
+ * @import { Run } from './run.mjs'
+ * @import { Step } from './step.mjs'
+ * @import { Writable } from 'node:stream'
+ */
+
 const { writeSync } = fs;
 const STACK_FRAMES = 40;
 
@@ -14,6 +21,7 @@ const STACK_FRAMES = 40;
 export function guard() {
   const exit = process.reallyExit.bind(process);
   const protection = new Protection(exit);
+  /** @param {number | string | null} [code] */
   const intercept = (code) => protection.exitAsked(code ?? process.exitCode ?? 0);
   process.exit = intercept;
   process.reallyExit = intercept;
@@ -26,27 +34,42 @@ export function guard() {
   return protection;
 }
 
-class Protection {
+export class Protection {
   #exit;
+  /** @type {Run | undefined} */
   #run;
   #over = false;
 
+  /** @param {(code?: number) => never} exit */
   constructor(exit) {
     this.#exit = exit;
   }
 
-  /** From here on this run is what ends go to; adaptors' own output becomes log lines. */
+  /**
+   * From here on this run is what ends go to; adaptors' own output becomes log lines.
+   * @param {Run} run
+   */
   watch(run) {
     this.#run = run;
     run.endLines = redirect(run.adaptorLog);
   }
 
+  /**
+   * @param {number} code
+   * @returns {never}
+   */
   leave(code) {
     this.#over = true;
-    this.#exit(code);
+    return this.#exit(code);
   }
 
-  /** Report what ended the run, close the step that is open, leave with `code`. */
+  /**
+   * Report what ended the run, close the step that is open, leave with `code`.
+   * @param {unknown} error
+   * @param {Step} [step]
+   * @param {number} [code]
+   * @returns {never}
+   */
   fail(error, step = this.#run?.culprit, code = 0) {
     if (this.#over) return this.leave(code);
     this.#over = true;
@@ -60,7 +83,11 @@ class Protection {
     return this.leave(code);
   }
 
-  /** Before there is a run there is nothing to say it with but the frame itself. */
+  /**
+   * Before there is a run there is nothing to say it with but the frame itself.
+   * @param {Fault} fault
+   * @returns {never}
+   */
   #bare(fault) {
     const { name, message } = fault;
     sendText(Kind.RUN_ERROR, JSON.stringify({
@@ -70,6 +97,7 @@ class Protection {
     return this.leave(0);
   }
 
+  /** @param {unknown} error */
   uncaught(error) {
     const run = this.#run;
     if (run === undefined || this.#over) return this.fail(error);
@@ -85,14 +113,19 @@ class Protection {
     return this.fail(fault, step);
   }
 
+  /**
+   * @param {number | string} code
+   * @returns {never}
+   */
   exitAsked(code) {
     const run = this.#run;
-    if (run === undefined || this.#over) return this.#exit(Number(code) || 0);
+    const left = Number(code) || 0;
+    if (run === undefined || this.#over) return this.#exit(left);
     const fault = new Fault('ExitError', 'crash', `Worker thread exited with code: ${code}`);
     fault.source = 'engine';
     fault.details = { code };
     const step = run.active.getStore() ?? run.current;
-    return this.fail(fault, step, Number(code) || 0);
+    return this.fail(fault, step, left);
   }
 
   /** The event loop is empty and the run is not over: nothing can wake it any more. */
@@ -111,10 +144,12 @@ class Protection {
 /**
  * An error that is no Fault: plans of the test cases expect the host's own errors under their own
  * name; anywhere else it is a failure of the engine, and where it came from stays as evidence.
+ * @param {unknown} error
+ * @param {Tracing} [tracing]
  */
 function raw(error, tracing) {
   if (tracing) {
-    const fault = new Fault(String(error?.name ?? 'Error'), undefined, messageOf(error));
+    const fault = new Fault(String(/** @type {Error} */ (error)?.name ?? 'Error'), undefined, messageOf(error));
     delete fault.source;
     return fault;
   }
@@ -128,21 +163,33 @@ function raw(error, tracing) {
 /**
  * Console and streams of the host realm, where adaptors live, become log lines of `ADA`. Returns
  * what sends the line that has not ended yet.
+ * @param {Logger} logger
  */
 function redirect(logger) {
-  const shown = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error' };
-  for (const [name, level] of Object.entries(shown)) {
-    console[name] = (...items) => logger.write(level, items);
+  /** @type {['log' | 'info' | 'debug' | 'warn' | 'error', Level][]} */
+  const shown = [
+    ['log', 'info'], ['info', 'info'], ['debug', 'debug'], ['warn', 'warn'], ['error', 'error'],
+  ];
+  for (const [name, level] of shown) {
+    console[name] = (/** @type {unknown[]} */ ...items) => logger.write(level, items);
   }
   const lines = [new LineWriter('stdout', 'info', logger), new LineWriter('stderr', 'error', logger)];
-  return () => lines.forEach((writer) => writer.end());
+  return () => {
+    for (const writer of lines) writer.end();
+  };
 }
 
 /** Stands in the place of a standard stream and makes a log line of each line. */
 class LineWriter {
   #rest = '';
+  /** @type {Writable | undefined} */
   #stream;
 
+  /**
+   * @param {'stdout' | 'stderr'} name
+   * @param {Level} level
+   * @param {Logger} logger
+   */
   constructor(name, level, logger) {
     this.level = level;
     this.logger = logger;
@@ -159,21 +206,26 @@ class LineWriter {
   /** A writable stream, made when somebody asks for it. */
   #made() {
     if (this.#stream === undefined) {
-      const { Writable } = process.getBuiltinModule('node:stream');
-      this.#stream = new Writable({ decodeStrings: false });
-      this.#stream.write = (...args) => this.#write(...args);
-      this.#stream.fd = this.descriptor;
+      const { Writable: Made } = process.getBuiltinModule('node:stream');
+      this.#stream = Object.assign(new Made({ decodeStrings: false }), {
+        write: this.#write.bind(this), fd: this.descriptor,
+      });
     }
     return this.#stream;
   }
 
+  /**
+   * @param {string | Uint8Array} chunk
+   * @param {unknown} [encoding]
+   * @param {unknown} [done]
+   */
   #write(chunk, encoding, done) {
     const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
     const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop();
+    this.#rest = lines.pop() ?? '';
     for (const line of lines) this.logger.write(this.level, [line]);
     const callback = typeof encoding === 'function' ? encoding : done;
-    if (typeof callback === 'function') queueMicrotask(callback);
+    if (typeof callback === 'function') queueMicrotask(() => callback());
     return true;
   }
 }

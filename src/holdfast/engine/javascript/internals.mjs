@@ -7,6 +7,7 @@ import vm from 'node:vm';
 
 const load = createRequire(import.meta.url);
 
+/** @param {string} name */
 function inside(name) {
   try {
     return load(name);
@@ -17,6 +18,7 @@ function inside(name) {
 
 export const internalBinding = inside('internal/test/binding')?.internalBinding;
 
+/** @type {(() => void) | undefined} */
 let collect;
 
 /**
@@ -28,7 +30,10 @@ export function collectGarbage() {
   collect();
 }
 
-/** V8 hands its collector to the contexts that are made while this flag is set; here to one. */
+/**
+ * V8 hands its collector to the contexts that are made while this flag is set; here to one.
+ * @returns {() => void}
+ */
 function collector() {
   const setFlags = internalBinding?.('v8').setFlagsFromString ?? load('node:v8').setFlagsFromString;
   setFlags('--expose-gc');

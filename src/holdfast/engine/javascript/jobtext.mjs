@@ -2,6 +2,7 @@
 
 import { readMap } from './sourcemap.mjs';
 
+/** @import { CompiledStep } from './compiled.mjs' */
 
 /**
  * One step's module. `map(line, column)` turns a position in `code` into the author's; the
@@ -9,41 +10,70 @@ import { readMap } from './sourcemap.mjs';
  * it stands.
  */
 export class JobText {
-  /** `plan`: the step as planned; `compiled`: its CompiledStep. */
+  /**
+   * `plan`: the step as planned; `compiled`: its CompiledStep.
+   * @param {{ id: string, name?: string, sourceMap?: SourceMap }} plan
+   * @param {CompiledStep} compiled
+   */
   constructor(plan, compiled) {
     this.compiled = compiled;
     this.code = compiled.code;
+    /** @type {Operation[]} */
     this.operations = compiled.operations ?? plan.sourceMap?.operations ?? [];
     this.name = plan.name || plan.id;
     if (compiled.compiled) this.#useEdits();
     else if (plan.sourceMap) this.#useMap(plan.sourceMap);
   }
 
-  /** Set where positions are the author's: the name that `state.errors` gives as `step`. */
+  /**
+   * Set where positions are the author's: the name that `state.errors` gives as `step`.
+   * @type {string | undefined}
+   */
   step = undefined;
+  /** @type {unknown} */
+  mapProblem = undefined;
+  /** @type {(number: number) => string | undefined} */
   #line = () => undefined;
+  /** @type {(line: number, column: number) => Position | undefined} */
   #find = (line, column) => ({ line, column });
-  /** Where an author's column stands in the line as it is shown. */
-  #caret = (line, column) => column;
+  /**
+   * Where an author's column stands in the line as it is shown.
+   * @type {(line: number, column: number) => number}
+   */
+  #caret = (_, column) => column;
   /** Lines shown before and after the one that an error points at. */
   #around = 0;
 
+  /**
+   * @param {number} line
+   * @param {number} column
+   */
   map(line, column) {
     return this.#find(line, column) ?? { line, column };
   }
 
-  /** What `state.errors` shows of a position. */
+  /**
+   * What `state.errors` shows of a position.
+   * @param {Position} at
+   * @returns {Position}
+   */
   shown({ line, column }) {
     const src = this.#line(line);
     return src === undefined ? { line, column } : { line, column, src: cutLine(src) };
   }
 
-  /** The author's operation that runs as number `order`, from 1. */
+  /**
+   * The author's operation that runs as number `order`, from 1.
+   * @param {number} [order]
+   */
   operation(order) {
     return this.operations.find((known) => known.order === order);
   }
 
-  /** Where an operation begins in the author's text; undefined where only the compiled one is known. */
+  /**
+   * Where an operation begins in the author's text; undefined where only the compiled one is known.
+   * @param {Operation} [operation]
+   */
   begin(operation) {
     if (operation === undefined || !this.compiled.compiled) return undefined;
     const { line } = operation;
@@ -51,7 +81,11 @@ export class JobText {
     return this.shown({ line, column });
   }
 
-  /** The lines of the author's code around a position with a caret under the column, or undefined. */
+  /**
+   * The lines of the author's code around a position with a caret under the column, or undefined.
+   * @param {Position} at
+   * @returns {string[] | undefined}
+   */
   frame({ line, column }) {
     if (this.#line(line) === undefined) return undefined;
     const width = String(line + this.#around).length;
@@ -70,6 +104,7 @@ export class JobText {
     return shown;
   }
 
+  /** @param {SourceMap} sourceMap */
   #useMap(sourceMap) {
     let map;
     try {
@@ -96,12 +131,19 @@ export class JobText {
 /** Characters of one line that a log repeats. */
 const MOST = 500;
 
-/** A line that embeds megabytes of data is not repeated whole. */
+/**
+ * A line that embeds megabytes of data is not repeated whole.
+ * @param {string} text
+ */
 function cutLine(text) {
   return text.length <= MOST ? text : `${text.slice(0, MOST)}…`;
 }
 
-/** The part of a line around a column, and the column in that part. */
+/**
+ * The part of a line around a column, and the column in that part.
+ * @param {string} text
+ * @param {number} column
+ */
 function excerpt(text, column) {
   if (text.length <= MOST) return { text, caret: column };
   const start = Math.max(0, Math.min(column - 1, text.length) - MOST / 2);
@@ -114,6 +156,9 @@ function excerpt(text, column) {
 /**
  * The column of an author's position in a text whose large literals are shortened. `edits` are
  * of that text: `[line, column, author's line, author's column]` where copying begins anew.
+ * @param {Edit[]} edits
+ * @param {number} line
+ * @param {number} column
  */
 function shortenedColumn(edits, line, column) {
   const copied = edits.findLast((entry) => entry.length === 4

@@ -13,6 +13,7 @@ export const JOINED = '.holdfast.cjs';
  * Evaluate the joined file. Gives `{ namespace, script, rejected }`: what `import()` of the
  * original gives, the script, and whether there was a cache that V8 did not take (another version
  * or other flags): then it was compiled from its text.
+ * @param {string} file
  */
 export function evaluate(file) {
   // pure ASCII by construction: a string of one byte per character
@@ -31,6 +32,7 @@ export function evaluate(file) {
   return { namespace, script, rejected: script.cachedDataRejected === true };
 }
 
+/** @param {string} file */
 function readIfThere(file) {
   try {
     return fs.readFileSync(file);

@@ -8,7 +8,7 @@ import { checkSyntax } from './syntax.mjs';
 const input = readFileSync(0);
 const end = input.indexOf(10);
 let offset = end + 1;
-const verdicts = JSON.parse(input.subarray(0, end).toString()).map((length) => {
+const verdicts = JSON.parse(input.subarray(0, end).toString()).map((/** @type {number} */ length) => {
   const text = input.subarray(offset, offset + length).toString();
   offset += length;
   return checkSyntax(text);

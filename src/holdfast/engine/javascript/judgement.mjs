@@ -4,9 +4,14 @@ import { Fault } from './faults.mjs';
 import { JobText } from './jobtext.mjs';
 import { checkSyntax } from './syntax.mjs';
 
+/** @import { CompiledStep } from './compiled.mjs' */
+
 /**
  * Raise CompileError for the first step whose text is no module. `modules`: CompiledSteps by
  * index; `phase` is told of each step; `tell(line)` gets the lines for the author.
+ * @param {Map<number, CompiledStep>} modules
+ * @param {(phase: string, step: { id: string, name: string }) => void} phase
+ * @param {(line: string) => void} tell
  */
 export function judge(modules, phase, tell) {
   for (const compiled of modules.values()) {
@@ -17,10 +22,14 @@ export function judge(modules, phase, tell) {
   }
 }
 
+/**
+ * @param {CompiledStep} compiled
+ * @param {Verdict} verdict
+ * @param {(line: string) => void} tell
+ */
 function refusal(compiled, { message, line, column }, tell) {
   const text = new JobText({ name: compiled.name, id: compiled.step }, compiled);
-  const known = typeof line === 'number';
-  const at = known ? { line, column: column ?? 1 } : undefined;
+  const at = typeof line === 'number' ? { line, column: column ?? 1 } : undefined;
   const where = at ? ` (${at.line}:${at.column})` : '';
   const fault = new Fault('CompileError', 'crash', `${text.name}: ${message}${where}`);
   fault.source = 'engine';

@@ -8,15 +8,20 @@ import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 
 import { release } from './channel.mjs';
-import { importFailed } from './faults.mjs';
+import { importFailed, messageOf } from './faults.mjs';
 import { JOINED, evaluate } from './joined.mjs';
 import { newestAlias } from './repo.mjs';
 import * as runtime from './runtime.mjs';
 
+/** @import { Logger } from './log.mjs' */
+
 const RUNTIME = '@openfn/runtime';
 const ADAPTOR = '@openfn/language-';
 
-/** Namespaces by file. Of the process, not of a linker: what standby loaded ahead is here too. */
+/**
+ * Namespaces by file. Of the process, not of a linker: what standby loaded ahead is here too.
+ * @type {Map<string, Promise<Bag>>}
+ */
 const loaded = new Map();
 
 let hooked = false;
@@ -30,7 +35,8 @@ function addExtensionHook() {
       try {
         return next(specifier, context);
       } catch (error) {
-        if (error.code !== 'ERR_MODULE_NOT_FOUND' || path.extname(specifier)) throw error;
+        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+        if (code !== 'ERR_MODULE_NOT_FOUND' || path.extname(specifier)) throw error;
         try {
           return next(`${specifier}.js`, context);
         } catch {
@@ -41,20 +47,31 @@ function addExtensionHook() {
   });
 }
 
-/** `{name, version}` of `name@version`; the version may be missing. */
+/**
+ * `{name, version}` of `name@version`; the version may be missing.
+ * @param {string} specifier
+ * @returns {{ name: string, version?: string }}
+ */
 export function splitSpecifier(specifier) {
   const at = specifier.lastIndexOf('@');
   if (at <= 0) return { name: specifier };
   return { name: specifier.slice(0, at), version: specifier.slice(at + 1) };
 }
 
-/** A pattern given as text: bare, or `/pattern/flags`. */
+/**
+ * A pattern given as text: bare, or `/pattern/flags`.
+ * @param {string} text
+ */
 export function pattern(text) {
   const parts = /^\/(.*)\/([a-z]*)$/s.exec(text);
   return parts ? new RegExp(parts[1], parts[2]) : new RegExp(text);
 }
 
-/** Entry file of a package folder; raises what reading its package.json raises. */
+/**
+ * Entry file of a package folder; raises what reading its package.json raises.
+ * @param {string} folder
+ * @returns {{ file: string, version: string }}
+ */
 function entryOf(folder) {
   const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
   let entry = manifest.exports;
@@ -68,7 +85,11 @@ function entryOf(folder) {
   return { file: path.join(folder, entry), version: manifest.version };
 }
 
-/** The aliases that a repository of the reference lists; none when there is no repository. */
+/**
+ * The aliases that a repository of the reference lists; none when there is no repository.
+ * @param {string} repo
+ * @returns {Record<string, string>}
+ */
 function dependenciesOf(repo) {
   try {
     const manifest = fs.readFileSync(path.join(repo, 'package.json'), 'utf8');
@@ -81,8 +102,12 @@ function dependenciesOf(repo) {
 export class Linker {
   /**
    * `adaptors`: from OPTIONS, plan specifier → where it is; `whitelist`: patterns of what may be
-   * imported; `modules`, `repo`: what plans of the reference may say; `onEvent(level, text)`:
-   * log lines.
+   * imported; `modules`, `repo`: what plans of the reference may say.
+   * @param {{
+   *   adaptors?: Record<string, InstalledAdaptor>, whitelist?: string[], repo?: string,
+   *   modules?: Record<string, { path?: string, version?: string }>, openRuntime?: boolean,
+   *   log: Pick<Logger, 'debug' | 'info'>,
+   * }} given
    */
   constructor({ adaptors = {}, whitelist, modules = {}, repo, openRuntime = true, log }) {
     this.adaptors = adaptors;
@@ -93,14 +118,22 @@ export class Linker {
     this.log = log;
   }
 
-  /** Load an adaptor ahead of its run. Raises ImportError. */
+  /**
+   * Load an adaptor ahead of its run. Raises ImportError.
+   * @param {string} specifier
+   */
   async preload(specifier) {
     const { name } = splitSpecifier(specifier);
     const place = this.#given(name, { adaptors: [specifier] });
     if (place !== undefined) await this.#import(name, place.file);
   }
 
-  /** The module that `specifier` means to a step, in the step's context. Raises ImportError. */
+  /**
+   * The module that `specifier` means to a step, in the step's context. Raises ImportError.
+   * @param {string} specifier
+   * @param {PlannedStep} step
+   * @param {vm.Context} context
+   */
   async link(specifier, step, context) {
     this.#check(specifier);
     if (specifier === RUNTIME) return synthetic(runtime, specifier, context);
@@ -114,6 +147,7 @@ export class Linker {
     return synthetic(namespace, specifier, context);
   }
 
+  /** @param {string} specifier */
   #check(specifier) {
     if (this.whitelist === undefined) return;
     if (specifier === RUNTIME && this.openRuntime) return;
@@ -122,6 +156,10 @@ export class Linker {
     }
   }
 
+  /**
+   * @param {string} specifier
+   * @param {PlannedStep} step
+   */
   #locate(specifier, step) {
     const given = this.#given(specifier, step);
     if (given !== undefined) return given;
@@ -131,7 +169,11 @@ export class Linker {
     return found === undefined ? undefined : this.#entry(found, specifier);
   }
 
-  /** Where the worker's store has the adaptor that the plan names for this step. */
+  /**
+   * Where the worker's store has the adaptor that the plan names for this step.
+   * @param {string} name
+   * @param {{ adaptors?: string[] }} step
+   */
   #given(name, step) {
     const specifier = (step.adaptors ?? []).find(
       (wanted) => splitSpecifier(wanted).name === name && Object.hasOwn(this.adaptors, wanted),
@@ -141,6 +183,10 @@ export class Linker {
     return { file: path.join(folder, entry), version };
   }
 
+  /**
+   * @param {string} specifier
+   * @param {string} [version]
+   */
   #alias(specifier, version) {
     if (!this.repo) return undefined;
     const dependencies = dependenciesOf(this.repo);
@@ -153,14 +199,22 @@ export class Linker {
     return path.join(this.repo, 'node_modules', alias);
   }
 
+  /**
+   * @param {string} folder
+   * @param {string} specifier
+   */
   #entry(folder, specifier) {
     try {
       return entryOf(folder);
     } catch (error) {
-      throw importFailed(`Failed to import module ${specifier} from ${folder} (${error.message})`);
+      throw importFailed(`Failed to import module ${specifier} from ${folder} (${messageOf(error)})`);
     }
   }
 
+  /**
+   * @param {string} file
+   * @returns {Promise<Bag>}
+   */
   async #load(file) {
     if (!file.endsWith(JOINED)) return import(pathToFileURL(file).href);
     const { namespace, rejected } = evaluate(file);
@@ -168,23 +222,33 @@ export class Linker {
     return namespace;
   }
 
-  /** The namespace of a file, loaded once in this process. */
+  /**
+   * The namespace of a file, loaded once in this process.
+   * @param {string} specifier
+   * @param {string} file
+   * @returns {Promise<Bag>}
+   */
   #import(specifier, file) {
     addExtensionHook();
-    if (!loaded.has(file)) {
+    let loading = loaded.get(file);
+    if (loading === undefined) {
       release();
-      const loading = this.#load(file).catch((error) => {
+      loading = this.#load(file).catch((error) => {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
       });
       loading.catch(() => {}); // who asks for it gets the error
       loaded.set(file, loading);
     }
-    return loaded.get(file);
+    return loading;
   }
 }
 
-/** Versions by name, from the `adaptors` of a step. */
+/**
+ * Versions by name, from the `adaptors` of a step.
+ * @param {PlannedStep} step
+ * @returns {Record<string, { path?: string, version?: string }>}
+ */
 function versionsOf(step) {
   const pairs = (step.adaptors ?? []).map((specifier) => {
     const { name, version } = splitSpecifier(specifier);
@@ -193,7 +257,11 @@ function versionsOf(step) {
   return Object.fromEntries(pairs);
 }
 
-/** The names a job sees of a module, each value as it is now (docs/spec/runtime.md 4.5). */
+/**
+ * The names a job sees of a module, each value as it is now (docs/spec/runtime.md 4.5).
+ * @param {Bag} namespace
+ * @returns {Bag}
+ */
 function visible(namespace) {
   const names = Object.keys(namespace);
   const { default: inner } = namespace;
@@ -206,13 +274,20 @@ function visible(namespace) {
   return all;
 }
 
+/** @param {unknown} value */
 const isObject = (value) => value !== null && ['object', 'function'].includes(typeof value);
 
+/** @param {any} value */
 function hasKeys(value) {
   return value !== null && ['object', 'function', 'string'].includes(typeof value)
     && Object.keys(value).length > 0;
 }
 
+/**
+ * @param {Bag} namespace
+ * @param {string} specifier
+ * @param {vm.Context} context
+ */
 function synthetic(namespace, specifier, context) {
   const values = visible(namespace);
   const names = Object.keys(values);

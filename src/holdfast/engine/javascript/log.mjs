@@ -4,7 +4,11 @@ import { Kind, MAX_BODY, holdText, sendText } from './channel.mjs';
 import { duration, milliseconds, stamp } from './clock.mjs';
 import { Renderer } from './render.mjs';
 
+/** @import { Secrets } from './secrets.mjs' */
+
+/** @type {Record<Level, number>} */
 const PRIORITY = { debug: 0, info: 1, success: 2, always: 2, warn: 2, error: 100 };
+/** @type {Record<string, number>} */
 const FILTER = { debug: 0, info: 1, default: 2, none: 9, 'none-really': 1000 };
 const { stringify } = JSON;
 const TOO_LONG = '["[REDACTED: Message length exceeds payload limit]"]';
@@ -12,10 +16,17 @@ const byteLength = Buffer.byteLength.bind(Buffer);
 
 /**
  * A logger of one source. `hold`: its lines, except errors, may wait for what follows (only for
- * lines of our own: what an author writes is in the pipe when the call returns). `currentStep()` gives the id of the step a line belongs to, or
- * undefined; `count()` is called for each line that leaves.
+ * lines of our own: what an author writes is in the pipe when the call returns). `currentStep()`
+ * gives the id of the step a line belongs to, or undefined; `count()` is called for each line that leaves.
  */
 export class Logger {
+  /**
+   * @param {string} source
+   * @param {{
+   *   secrets: Secrets, limit: number, level: string, policy?: string, hold?: boolean,
+   *   currentStep: () => string | undefined, count: () => void,
+   * }} given
+   */
   constructor(source, { secrets, limit, level, policy, hold = false, currentStep, count }) {
     this.source = source;
     this.renderer = new Renderer(secrets, limit, policy);
@@ -25,14 +36,24 @@ export class Logger {
     this.limit = Math.min(limit, MAX_BODY - 4096);
     this.currentStep = currentStep;
     this.count = count;
+    /** @type {Map<unknown, number>} */
     this.timers = new Map();
   }
 
-  /** Send one line. A call without arguments, or with a lone null, sends nothing. */
+  /**
+   * Send one line. A call without arguments, or with a lone null, sends nothing.
+   * @param {Level} level
+   * @param {unknown[]} items
+   */
   write(level, items) {
     if (PRIORITY[level] >= this.threshold) this.#put(level, items, '');
   }
 
+  /**
+   * @param {Level} level
+   * @param {unknown[]} items
+   * @param {string} extra
+   */
   #put(level, items, extra) {
     if (items.length === 0) return;
     const alone = items.length === 1;
@@ -52,25 +73,35 @@ export class Logger {
       + `,"timestamp":"${stamp()}"${of}${extra}}`);
   }
 
+  /** @param {...unknown} items */
   debug(...items) { this.write('debug', items); }
+  /** @param {...unknown} items */
   info(...items) { this.write('info', items); }
+  /** @param {...unknown} items */
   success(...items) { this.write('success', items); }
+  /** @param {...unknown} items */
   always(...items) { this.write('always', items); }
+  /** @param {...unknown} items */
   warn(...items) { this.write('warn', items); }
+  /** @param {...unknown} items */
   error(...items) { this.write('error', items); }
 
   /** The `console` of job code: frozen, without a way back to this object. */
   console() {
-    const at = (level) => (...items) => this.write(level, items);
+    const at = (/** @type {Level} */ level) => (/** @type {unknown[]} */ ...items) => (
+      this.write(level, items)
+    );
     const named = {
       log: at('info'), info: at('info'), debug: at('debug'), warn: at('warn'),
       error: at('error'), success: at('success'), always: at('always'),
-      print: (...items) => this.print(items),
+      print: (/** @type {unknown[]} */ ...items) => this.print(items),
       break: () => this.print(['']),
-      timer: (name) => this.timer(name),
+      timer: (/** @type {unknown} */ name) => this.timer(name),
       // there is nobody to ask: what was asked for with force is granted
-      confirm: async (_question, force = false) => Boolean(force),
-      proxy: (...args) => this.proxy(args.length === 3 ? { level: args[1], message: args[2] } : args[0]),
+      confirm: async (/** @type {unknown} */ _question, force = false) => Boolean(force),
+      proxy: (/** @type {any[]} */ ...args) => (
+        this.proxy(args.length === 3 ? { level: args[1], message: args[2] } : args[0])
+      ),
     };
     for (const [name, call] of Object.entries(named)) {
       Object.defineProperty(call, 'name', { value: name });
@@ -78,11 +109,15 @@ export class Logger {
     return Object.freeze(named);
   }
 
+  /** @param {unknown[]} items */
   print(items) {
     if (this.threshold !== FILTER.none) this.#put('info', items, ',"print":true');
   }
 
-  /** The first call starts a clock, the second returns its duration as text. */
+  /**
+   * The first call starts a clock, the second returns its duration as text.
+   * @param {unknown} name
+   */
   timer(name) {
     const started = this.timers.get(name);
     this.timers.delete(name);
@@ -91,7 +126,10 @@ export class Logger {
     return undefined;
   }
 
-  /** Repeat a message of another logger, `{level, message}`. */
+  /**
+   * Repeat a message of another logger, `{level, message}`.
+   * @param {any} line
+   */
   proxy(line) {
     const level = Object.hasOwn(PRIORITY, line?.level) ? line.level : 'info';
     const { message } = line ?? {};

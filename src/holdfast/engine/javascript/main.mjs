@@ -10,20 +10,36 @@ import { guard } from './guard.mjs';
 import { Run } from './run.mjs';
 import { warm } from './standby.mjs';
 
+/**
+ * @import { CompiledStep } from './compiled.mjs'
+ * @import { Protection } from './guard.mjs'
+ */
+
 const { parse } = JSON;
 
 /** Everything a run brings, put together from frames as they come. */
 class Incoming {
+  /** @type {RunOptions} */
   options = {};
+  /** @type {Record<string, Bag>} */
   credentials = {};
+  /** @type {Buffer[]} */
   plan = [];
+  /** @type {Map<number, CompiledStep>} */
   modules = new Map();
-  /** The initial state; undefined when none was sent. */
+  /**
+   * The initial state; undefined when none was sent.
+   * @type {string | undefined}
+   */
   input = undefined;
   /** Keeps the bytes of a character that a frame cut through. */
   #decoder = new StringDecoder('utf8');
   #reader = new ModuleReader();
 
+  /**
+   * @param {number} kind
+   * @param {Buffer} body
+   */
   take(kind, body) {
     switch (kind) {
       case Kind.OPTIONS:
@@ -47,6 +63,7 @@ class Incoming {
     }
   }
 
+  /** @param {Buffer} body */
   #module(body) {
     const step = this.#reader.take(body);
     if (step !== undefined) this.modules.set(step.index, step);
@@ -57,18 +74,23 @@ class Incoming {
     const { options, credentials, modules } = this;
     const plan = parse(joined(this.plan));
     const { input } = this;
-    this.plan = this.input = undefined;
+    this.plan = [];
+    this.input = undefined;
     return { options, credentials, modules, plan, input };
   }
 }
 
-/** Text of the pieces, which are emptied. */
+/**
+ * Text of the pieces, which are emptied.
+ * @param {Buffer[]} pieces
+ */
 function joined(pieces) {
   const whole = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   pieces.length = 0;
   return whole.toString('utf8');
 }
 
+/** @param {Protection} protection */
 async function main(protection) {
   const ready = () => send(Kind.READY, { pid: process.pid, node: process.versions.node });
   ready();

@@ -16,6 +16,7 @@ export class Measure {
     this.cpu = cpuUsage();
     this.highBefore = highWater();
     this.peakHeap = heapBytes();
+    /** @type {number | undefined} */
     this.resident = undefined;
     this.logLines = 0;
     this.stateIn = 0;
@@ -32,7 +33,10 @@ export class Measure {
     return Math.round(milliseconds() - this.started);
   }
 
-  /** Heap in use and resident memory now, in bytes, as the reference reports them. */
+  /**
+   * Heap in use and resident memory now, in bytes, as the reference reports them.
+   * @returns {Memory}
+   */
   memory() {
     this.resident = residentBytes(); // reads a file: once in a step is enough
     return { job: heapBytes(), system: this.resident };

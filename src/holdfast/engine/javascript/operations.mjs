@@ -7,22 +7,32 @@ import { invalid, timedOut } from './faults.mjs';
 import { copy } from './serialise.mjs';
 
 /**
+ * @import { Logger } from './log.mjs'
+ *
+ * @typedef {(state: any) => any} Call
+ */
+
+/**
  * Marks the empty object that stands for what an operation did not return. A property, not an
  * identity: where an adaptor's `execute` copies that object there is still no state.
  */
 const MISSING = Symbol('no state');
 
+/** @param {unknown} value */
 const isMissing = (value) => typeof value === 'object' && value !== null
   && !types.isProxy(value) && Object.hasOwn(value, MISSING);
 
-/** Raise a crash when the module's exports are not what the compiler makes. */
+/**
+ * Raise a crash when the module's exports are not what the compiler makes.
+ * @param {unknown} operations
+ */
 function check(operations) {
   if (!Array.isArray(operations)) {
     throw invalid('InvalidExportsError',
       'Invalid exports in job expression: exports must be an array',
       'Ensure job code has been compiled before calling the runtime');
   }
-  operations.forEach((operation, index) => {
+  operations.forEach((/** @type {unknown} */ operation, /** @type {number} */ index) => {
     if (typeof operation === 'function') return;
     throw invalid('InvalidOperationError', `Invalid operation at statement ${index}`,
       'Ensure all top-level function or method calls are wrapped in an operation, like fn()');
@@ -32,28 +42,44 @@ function check(operations) {
 export class Operations {
   /**
    * `onOperation(number)` is told before each operation starts; `immutable`: each gets a copy.
+   * @param {Bag} namespace
+   * @param {{
+   *   log: Pick<Logger, 'debug' | 'warn' | 'error'>, immutable?: boolean,
+   *   onOperation: (number: number) => void,
+   * }} given
    */
   constructor(namespace, { log, immutable, onOperation }) {
     this.log = log;
     this.immutable = immutable;
     this.onOperation = onOperation;
+    /** @type {{ error: unknown, number: number } | undefined} */
     this.failed = undefined;
-    check(namespace.default);
-    const wrapped = namespace.default.map((operation, index) => this.#wrap(operation, index + 1));
+    /** @type {Call[]} */
+    const operations = namespace.default;
+    check(operations);
+    const wrapped = operations.map((operation, index) => this.#wrap(operation, index + 1));
     log.debug(`Executing expression (${wrapped.length} operations)`);
     this.reducer = reducerOf(namespace.execute, wrapped);
   }
 
-  /** Number of the operation that threw `error`; undefined when none did. */
+  /**
+   * Number of the operation that threw `error`; undefined when none did.
+   * @param {unknown} error
+   */
   thrower(error) {
     return this.failed && Object.is(this.failed.error, error) ? this.failed.number : undefined;
   }
 
-  /** Run to the end; the result, or undefined when there is none. `limit` in ms, 0 for none. */
+  /**
+   * Run to the end; the result, or undefined when there is none. `limit` in ms, 0 for none.
+   * @param {any} state
+   * @param {number} [limit]
+   */
   async run(state, limit) {
     const { reducer } = this; // called as a function: its frame says no more than the author wrote
     if (!limit) return this.#result(await reducer(state));
     this.log.debug(`Timeout set to ${limit}ms`);
+    /** @type {NodeJS.Timeout | undefined} */
     let timer;
     const expiry = new Promise((_, reject) => {
       timer = setTimeout(() => {
@@ -68,12 +94,17 @@ export class Operations {
     }
   }
 
+  /** @param {unknown} value */
   #result(value) {
     return isMissing(value) ? undefined : value;
   }
 
+  /**
+   * @param {Call} operation
+   * @param {number} number
+   */
   #wrap(operation, number) {
-    return async (given) => {
+    return async (/** @type {any} */ given) => {
       this.log.debug(`Starting operation ${number}`);
       this.onOperation(number);
       if (isMissing(given)) {
@@ -95,7 +126,11 @@ export class Operations {
     };
   }
 
-  /** What the next operation gets when this one returned nothing: an empty object. */
+  /**
+   * What the next operation gets when this one returned nothing: an empty object.
+   * @param {number} number
+   * @param {unknown} result
+   */
   #nothing(number, result) {
     this.log.debug(`Warning: operation ${number} did not return state`);
     if (result !== undefined) {
@@ -106,6 +141,11 @@ export class Operations {
   }
 }
 
+/**
+ * @param {unknown} execute
+ * @param {Call[]} operations
+ * @returns {Call}
+ */
 function reducerOf(execute, operations) {
   if (!execute) {
     return async (state) => {

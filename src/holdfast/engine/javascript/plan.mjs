@@ -1,15 +1,23 @@
 // An execution plan: validation, defaults, compiled edges (docs/spec/runtime.md 1.2, 1.3, 1.6, 1.7).
 
-import { Fault, describe, edgeFailed, validation } from './faults.mjs';
+import { Fault, describe, edgeFailed, messageOf, validation } from './faults.mjs';
 import { Conditions } from './conditions.mjs';
 
-/** Targets of a step's `next`, in JavaScript's property order. */
+/** @import { Condition } from './conditions.mjs' */
+
+/**
+ * Targets of a step's `next`, in JavaScript's property order.
+ * @param {RawStep} step
+ */
 function targets(step) {
   if (typeof step.next === 'string') return [step.next];
   return Object.keys(step.next ?? {});
 }
 
-/** Raise the first violation as ValidationError. Nothing has run yet. */
+/**
+ * Raise the first violation as ValidationError. Nothing has run yet.
+ * @param {{ workflow: NonNullable<RawPlan['workflow']>, options: PlanOptions }} plan
+ */
 export function validate({ workflow, options }) {
   if (!Array.isArray(workflow?.steps) || workflow.steps.length === 0) {
     throw validation('The workflow has no steps');
@@ -29,26 +37,35 @@ export function validate({ workflow, options }) {
   if (!options.end) refuseCycles(graph(workflow.steps, isAlwaysFollowed));
 }
 
-/** Ids → the ids that follow, over the edges for which `counts(step, id)`. */
+/**
+ * Ids → the ids that follow, over the edges for which `counts(step, id)`.
+ * @param {RawStep[]} steps
+ * @param {(step: RawStep, id: string) => boolean} counts
+ */
 function graph(steps, counts) {
   return new Map(steps.map(
     (step) => [String(step.id), targets(step).filter((id) => counts(step, id))],
   ));
 }
 
-const isAlwaysFollowed = ({ next }, id) => typeof next === 'string' || next[id] === true;
+/**
+ * @param {RawStep} step
+ * @param {string} id
+ */
+const isAlwaysFollowed = ({ next }, id) => typeof next === 'string' || next?.[id] === true;
 
 /**
  * Depth first, every step once: the reference follows every path and takes minutes for a plan
  * of 30 layers (docs/spec/runtime.md 13.4). Names the edge that closes the cycle.
+ * @param {Map<string, string[]>} edges
  */
 function refuseCycles(edges) {
   const done = new Set();
-  for (const root of edges.keys()) {
+  for (const [root, first] of edges) {
     const path = new Set([root]);
-    const stack = [[root, edges.get(root)[Symbol.iterator]()]];
-    while (stack.length > 0) {
-      const [id, next] = stack.at(-1);
+    const stack = [{ id: root, next: first.values() }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { id, next } = top;
       const { value, done: exhausted } = next.next();
       if (exhausted) {
         stack.pop();
@@ -58,14 +75,18 @@ function refuseCycles(edges) {
         throw validation(`Circular dependency: ${id} <-> ${value}`);
       } else if (!done.has(value)) {
         path.add(value);
-        stack.push([value, (edges.get(value) ?? [])[Symbol.iterator]()]);
+        stack.push({ id: value, next: (edges.get(value) ?? []).values() });
       }
     }
   }
 }
 
 export class Plan {
-  /** `raw` as it came; raises ValidationError, or an Error that lists edges without a meaning. */
+  /**
+   * `raw` as it came; raises ValidationError, or an Error that lists edges without a meaning.
+   * @param {RawPlan} raw
+   * @param {object} hostConsole
+   */
   constructor(raw, hostConsole) {
     const { workflow = {}, options } = raw ?? {};
     this.options = options ?? {};
@@ -75,17 +96,19 @@ export class Plan {
     this.globals = workflow.globals;
     this.credentials = workflow.credentials;
     this.end = this.options.end;
-    this.steps = numbered(workflow.steps);
+    this.steps = numbered(workflow.steps ?? []);
     this.byId = new Map(this.steps.map((step) => [String(step.id), step]));
     this.start = this.options.start ?? workflow.start ?? this.steps[0].id;
     if (!this.byId.has(String(this.start))) throw validation(`Could not find start job: ${this.start}`);
     this.conditions = new Conditions(hostConsole);
+    /** @type {Map<PlannedStep, { to: string, always: boolean, condition?: Condition }[]>} */
+    this.edges = new Map();
     this.#compileEdges();
   }
 
   #compileEdges() {
+    /** @type {string[]} */
     const problems = [];
-    this.edges = new Map();
     for (const step of this.steps) {
       const edges = [];
       const next = typeof step.next === 'string' ? { [step.next]: true } : step.next ?? {};
@@ -96,7 +119,7 @@ export class Plan {
           try {
             condition = this.conditions.compile(rule);
           } catch (error) {
-            problems.push(`Failed to compile edge condition ${step.id}->${to} (${error.message})`);
+            problems.push(`Failed to compile edge condition ${step.id}->${to} (${messageOf(error)})`);
           }
         }
         const disabled = typeof edge === 'object' && Boolean(edge?.disabled);
@@ -112,23 +135,47 @@ export class Plan {
     }
   }
 
-  /** Whether a condition of this step may change the state it looks at. */
-  mayChangeState(step) {
-    return this.edges.get(step).some((edge) => edge.condition?.mayChange);
+  /**
+   * The step of that id. `validate` has made sure that every edge leads to one.
+   * @param {string} id
+   */
+  step(id) {
+    const step = this.byId.get(id);
+    if (step === undefined) throw validation(`Cannot find job: ${id}`);
+    return step;
   }
 
-  /** Whether any condition of this step needs the state as a value. */
+  /** @param {PlannedStep} step */
+  #edgesOf(step) {
+    return this.edges.get(step) ?? [];
+  }
+
+  /**
+   * Whether a condition of this step may change the state it looks at.
+   * @param {PlannedStep} step
+   */
+  mayChangeState(step) {
+    return this.#edgesOf(step).some((edge) => edge.condition?.mayChange);
+  }
+
+  /**
+   * Whether any condition of this step needs the state as a value.
+   * @param {PlannedStep} step
+   */
   looksAtState(step) {
-    return this.edges.get(step).some((edge) => edge.condition !== undefined);
+    return this.#edgesOf(step).some((edge) => edge.condition !== undefined);
   }
 
   /**
    * Ids of the steps that follow. `state` is what leaves the step; `onEdge(to, taken)` is told
    * of each condition. Raises EdgeConditionError.
+   * @param {PlannedStep} step
+   * @param {unknown} state
+   * @param {(to: string, taken: boolean) => void} onEdge
    */
   next(step, state, onEdge) {
     const ids = [];
-    for (const { to, always, condition } of this.edges.get(step)) {
+    for (const { to, always, condition } of this.#edgesOf(step)) {
       let taken = always;
       if (condition !== undefined) {
         try {
@@ -144,7 +191,11 @@ export class Plan {
   }
 }
 
-/** The steps with an id each: `job-1`, `job-2`… over those that have none. */
+/**
+ * The steps with an id each: `job-1`, `job-2`… over those that have none.
+ * @param {RawStep[]} steps
+ * @returns {PlannedStep[]}
+ */
 function numbered(steps) {
   let number = 0;
   return steps.map((step) => ({ ...step, id: step.id || `job-${++number}` }));

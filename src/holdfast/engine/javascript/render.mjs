@@ -3,6 +3,8 @@
 
 import { types } from 'node:util';
 
+/** @import { Secrets } from './secrets.mjs' */
+
 /** Entries and characters rendered of one value before the rest is cut. */
 const MOST_NODES = 100_000;
 const DEEPEST = 100;
@@ -14,8 +16,13 @@ const MOST_BYTES = 1024;
 const { toString: functionText } = Function.prototype;
 
 export class Renderer {
-  /** `limit`: bytes of one line; `secrets`: replaced in every text; `policy`: `none` or one of
-   * `remove`, `obfuscate`, `summarize` (docs/spec/runtime.md 6.5). */
+  /**
+   * `limit`: bytes of one line; `secrets`: replaced in every text; `policy`: `none` or one of
+   * `remove`, `obfuscate`, `summarize` (docs/spec/runtime.md 6.5).
+   * @param {Secrets} secrets
+   * @param {number} limit
+   * @param {string} [policy]
+   */
   constructor(secrets, limit, policy = 'none') {
     this.secrets = secrets;
     this.limit = limit;
@@ -23,7 +30,12 @@ export class Renderer {
     this.nodes = 0;
   }
 
-  /** One argument of a console call as a JSON value; undefined means: leave it out. */
+  /**
+   * One argument of a console call as a JSON value; undefined means: leave it out.
+   * @param {any} value
+   * @param {boolean} alone
+   * @returns {Json | undefined}
+   */
   item(value, alone) {
     this.nodes = 0;
     switch (typeof value) {
@@ -48,6 +60,7 @@ export class Renderer {
     }
   }
 
+  /** @param {string} value */
   text(value) {
     if (value.length <= KEPT_CHARACTERS || value.length <= this.limit) {
       return this.secrets.scrub(value);
@@ -58,6 +71,11 @@ export class Renderer {
     return `${start}… [cut: ${value.length} characters in all]`;
   }
 
+  /**
+   * @param {any} value
+   * @param {boolean} alone
+   * @returns {Json | undefined}
+   */
   object(value, alone) {
     if (isError(value)) return this.error(value, new Set());
     const list = Array.isArray(value);
@@ -67,7 +85,10 @@ export class Renderer {
     return this.walk(list ? value : withMaskedConfiguration(value), new Set());
   }
 
-  /** Function, symbol or BigInt. */
+  /**
+   * Function, symbol or BigInt.
+   * @param {any} value
+   */
   special(value) {
     if (typeof value === 'bigint') return this.text(`${value}n`);
     if (typeof value === 'symbol') return this.text(String(value));
@@ -81,6 +102,11 @@ export class Renderer {
     return this.text(isClass ? `[class ${name || '(anonymous)'}]` : `[Function: ${name || '(anonymous)'}]`);
   }
 
+  /**
+   * @param {any} value
+   * @param {Set<object>} above
+   * @returns {Json}
+   */
   walk(value, above) {
     if (typeof value === 'string') return this.text(value);
     if (typeof value === 'number') {
@@ -100,7 +126,12 @@ export class Renderer {
     }
   }
 
-  /** Objects with a form of their own; undefined for the rest. */
+  /**
+   * Objects with a form of their own; undefined for the rest.
+   * @param {any} value
+   * @param {Set<object>} above
+   * @returns {Json | undefined}
+   */
   known(value, above) {
     if (types.isProxy(value)) return undefined;
     if (isError(value)) return this.error(value, above);
@@ -118,9 +149,15 @@ export class Renderer {
     return undefined;
   }
 
+  /**
+   * @param {any} value
+   * @param {Set<object>} above
+   * @returns {Json}
+   */
   members(value, above) {
     if (Array.isArray(value)) return this.list(value, above);
     if (typeof value.toJSON === 'function') return this.walk(value.toJSON(), above);
+    /** @type {Record<string, Json>} */
     const result = {};
     for (const key of Object.keys(value)) {
       if (this.nodes > MOST_NODES) {
@@ -142,7 +179,13 @@ export class Renderer {
     return result;
   }
 
+  /**
+   * @param {any[]} items
+   * @param {Set<object>} above
+   * @returns {Json[]}
+   */
   list(items, above) {
+    /** @type {Json[]} */
     const result = [];
     for (const item of items) {
       if (++this.nodes > MOST_NODES) {
@@ -154,8 +197,14 @@ export class Renderer {
     return result;
   }
 
+  /**
+   * @param {any} value
+   * @param {Set<object>} above
+   * @returns {Json}
+   */
   error(value, above) {
     above.add(value);
+    /** @type {Record<string, Json>} */
     const shown = {
       name: this.text(String(value.name ?? 'Error')),
       message: this.text(safeMessage(value) || String(value)),
@@ -166,16 +215,25 @@ export class Renderer {
   }
 }
 
-/** Define a key even when it is `__proto__`. */
+/**
+ * Define a key even when it is `__proto__`.
+ * @param {object} target
+ * @param {string} key
+ * @param {unknown} value
+ */
 function setOwn(target, key, value) {
   Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
-/** An error of any realm: job code has its own classes. */
+/**
+ * An error of any realm: job code has its own classes.
+ * @param {unknown} value
+ */
 function isError(value) {
   return types.isNativeError(value) || value instanceof Error;
 }
 
+/** @param {any} error */
 function safeMessage(error) {
   try {
     return String(error?.message ?? error);
@@ -184,7 +242,10 @@ function safeMessage(error) {
   }
 }
 
-/** A credential under the key `configuration` shows its keys only. */
+/**
+ * A credential under the key `configuration` shows its keys only.
+ * @param {any} value
+ */
 function withMaskedConfiguration(value) {
   const { configuration } = value;
   if (!configuration) return value;
@@ -194,6 +255,10 @@ function withMaskedConfiguration(value) {
   return { ...value, configuration: hidden };
 }
 
+/**
+ * @param {any} value
+ * @param {boolean} list
+ */
 function summary(value, list) {
   if (list) return value.length ? `(array with ${value.length} items)` : '(empty array)';
   const keys = Object.keys(value).sort();

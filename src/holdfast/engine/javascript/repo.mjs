@@ -1,7 +1,11 @@
 // The folder layout of the reference's adaptor repository (docs/spec/runtime.md 4.3): `name_version`
 // folders beside each other. Plans that bring their own `linker` may name one.
 
-/** The alias of `name` with the highest version, by semantic-version order (docs/compatibility.md 9). */
+/**
+ * The alias of `name` with the highest version, by semantic-version order (docs/compatibility.md 9).
+ * @param {string[]} aliases
+ * @param {string} name
+ */
 export function newestAlias(aliases, name) {
   const versions = aliases
     .filter((alias) => alias.startsWith(`${name}_`))
@@ -10,7 +14,11 @@ export function newestAlias(aliases, name) {
   return newest === undefined ? undefined : `${name}_${newest}`;
 }
 
-/** Order of two versions; what is no number compares as text, a pre-release before its release. */
+/**
+ * Order of two versions; what is no number compares as text, a pre-release before its release.
+ * @param {string} a
+ * @param {string} b
+ */
 export function compareVersions(a, b) {
   const [mainA, preA] = split(a);
   const [mainB, preB] = split(b);
@@ -21,6 +29,10 @@ export function compareVersions(a, b) {
   return compareParts(preA, preB);
 }
 
+/**
+ * @param {string} version
+ * @returns {[string[], string[] | undefined]}
+ */
 function split(version) {
   const plain = version.split('+')[0];
   const dash = plain.indexOf('-');
@@ -28,6 +40,10 @@ function split(version) {
   return [main.split('.'), dash < 0 ? undefined : plain.slice(dash + 1).split('.')];
 }
 
+/**
+ * @param {string[]} a
+ * @param {string[]} b
+ */
 function compareParts(a, b) {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     if (a[i] === undefined) return -1;

@@ -8,6 +8,12 @@ import { randomUUID } from './internals.mjs';
 import { byteLength } from './serialise.mjs';
 import { withholding } from './state.mjs';
 
+/**
+ * @import { Fault } from './faults.mjs'
+ * @import { Document } from './state.mjs'
+ * @import { Step } from './step.mjs'
+ */
+
 const { stringify } = JSON;
 /** Documents up to this many bytes stand in the record itself. */
 const INLINE = 16 * 1024;
@@ -21,19 +27,30 @@ const DETAILS_DEEPEST = 100;
 const THREAD = 1;
 
 export class Report {
-  /** Limits in MB; `saveOutputs`: whether the platform keeps what steps leave. */
+  /**
+   * Limits in MB; `saveOutputs`: whether the platform keeps what steps leave.
+   * @param {{ payloadLimitMb?: number, saveOutputs: boolean, warn: (text: string) => void }} given
+   */
   constructor({ payloadLimitMb, saveOutputs, warn }) {
     this.payloadLimitMb = payloadLimitMb;
     this.saveOutputs = saveOutputs;
     this.warn = warn;
   }
 
-  /** Say where the run is; `step` is `{id, name}`. */
+  /**
+   * Say where the run is; `step` is `{id, name}`.
+   * @param {string} phase
+   * @param {{ id: string, name?: string }} [step]
+   * @param {number} [operation]
+   */
   phase(phase, step, operation) {
     send(Kind.PHASE, { phase, step: word(step?.id), name: word(step?.name), operation });
   }
 
-  /** Open a step; gives it its id. */
+  /**
+   * Open a step; gives it its id.
+   * @param {Step} step
+   */
   stepStart(step) {
     step.id = randomUUID();
     // its code runs after the next phase has been told
@@ -45,7 +62,11 @@ export class Report {
     }));
   }
 
-  /** Close a step, however it ended; `fault` is what ended it, undefined on success. */
+  /**
+   * Close a step, however it ended; `fault` is what ended it, undefined on success.
+   * @param {Step} step
+   * @param {Fault | undefined} fault
+   */
   stepComplete(step, fault) {
     const { document } = step;
     // a step that the run stopped leaves nothing: an empty document would look like a result
@@ -70,6 +91,10 @@ export class Report {
     });
   }
 
+  /**
+   * @param {Step} step
+   * @param {Document | undefined} document
+   */
   #output(step, document) {
     if (document === undefined) {
       return { output_dataclip_id: randomUUID(), output: { inline: '{}' } };
@@ -88,7 +113,12 @@ export class Report {
     return { output_dataclip_id: document.clip, ...this.#document('output', document) };
   }
 
-  /** `{[key]: document}`; with `wrapped` where the platform wants an object and this is none. */
+  /**
+   * `{[key]: document}`; with `wrapped` where the platform wants an object and this is none.
+   * @param {string} key
+   * @param {Document} document
+   * @returns {Record<string, RecordedDocument | true | undefined>}
+   */
   #document(key, document) {
     const wrapped = isObjectText(document.text) ? undefined : true;
     const text = wrapped ? `{"data":${document.text}}` : document.text;
@@ -96,7 +126,11 @@ export class Report {
     return { [key]: small ? { inline: text } : stream(text), wrapped };
   }
 
-  /** What the step answers to the caller of a webhook; as a document when it is large. */
+  /**
+   * What the step answers to the caller of a webhook; as a document when it is large.
+   * @param {Step} step
+   * @returns {{ webhook_response_document?: RecordedDocument }}
+   */
   #response(step) {
     const text = step.document?.response;
     if (text === undefined) return {};
@@ -104,7 +138,11 @@ export class Report {
     return { webhook_response_document: small ? { inline: text } : stream(text) };
   }
 
-  /** The workflow ended. `final`: from `compose`; `fault`: of the first leaf that failed. */
+  /**
+   * The workflow ended. `final`: from `compose`; `fault`: of the first leaf that failed.
+   * @param {{ document?: Document, clip?: string }} final
+   * @param {Fault | undefined} fault
+   */
   result({ document, clip }, fault) {
     const withheld = document && !clip ? withholding(document, this.payloadLimitMb) : undefined;
     const state = withheld ? { final_state: withheld }
@@ -119,7 +157,11 @@ export class Report {
     });
   }
 
-  /** The run cannot go on. `step`: job id of the step at fault, where there is one. */
+  /**
+   * The run cannot go on. `step`: job id of the step at fault, where there is one.
+   * @param {Fault} fault
+   * @param {string | undefined} step
+   */
   runError(fault, step) {
     send(Kind.RUN_ERROR, {
       timestamp: stamp(),
@@ -133,7 +175,12 @@ export class Report {
     });
   }
 
-  /** For conformance tests: an event as the reference's runtime gives it. */
+  /**
+   * For conformance tests: an event as the reference's runtime gives it.
+   * @param {string} event
+   * @param {Bag} fields
+   * @param {Document} [document]
+   */
   trace(event, fields, document) {
     const state = document ? `,"state":${document.text}` : '';
     sendText(Kind.TRACE, `{"event":"${event}",${stringify(fields).slice(1, -1)}${state}}`
@@ -143,12 +190,21 @@ export class Report {
 
 const REASONS = new Set(['fail', 'crash', 'kill', 'exception']);
 
-/** A fault's reason. Job code may have made up a severity, or left it out. */
+/**
+ * A fault's reason. Job code may have made up a severity, or left it out.
+ * @param {Fault} fault
+ * @param {boolean} stopped
+ * @returns {string}
+ */
 function reasonOf({ severity }, stopped) {
-  if (REASONS.has(severity)) return severity;
+  if (typeof severity === 'string' && REASONS.has(severity)) return severity;
   return stopped ? 'crash' : 'fail';
 }
 
+/**
+ * @param {unknown} message
+ * @param {number} [limit]
+ */
 function shortened(message, limit = MESSAGE_LIMIT) {
   const text = typeof message === 'string' ? message : String(stringify(message));
   if (text.length <= limit) return text;
@@ -156,26 +212,39 @@ function shortened(message, limit = MESSAGE_LIMIT) {
   return text.slice(0, limit - note.length) + note;
 }
 
-/** A name or an id as a text; undefined where there is none. */
+/**
+ * A name or an id as a text; undefined where there is none.
+ * @param {unknown} value
+ */
 function word(value) {
   return value === undefined || value === null ? undefined : String(value).slice(0, WORD_LIMIT);
 }
 
-/** Details as they are, or only what kind of thing they were. */
+/**
+ * Details as they are, or only what kind of thing they were.
+ * @param {unknown} details
+ */
 function fitting(details) {
   if (isDeep(details, DETAILS_DEEPEST)) return { cut: 'details that are nested too deeply' };
   const length = details === undefined ? 0 : stringify(details).length;
   return length <= DETAILS_LIMIT ? details : { cut: `${length} characters of details` };
 }
 
-/** Whether lists and objects stand in each other more than `most` times. */
+/**
+ * Whether lists and objects stand in each other more than `most` times.
+ * @param {unknown} value
+ * @param {number} most
+ * @returns {boolean}
+ */
 function isDeep(value, most) {
   if (typeof value !== 'object' || value === null) return false;
   return most === 0 || Object.values(value).some((item) => isDeep(item, most - 1));
 }
 
+/** @param {string} text */
 const isObjectText = (text) => text.startsWith('{');
 
+/** @param {Step} step */
 function wrappedNote(step) {
   return `WARNING: step ${step.label} returned something that is no object; `
     + 'it is kept as {"data": …}.';

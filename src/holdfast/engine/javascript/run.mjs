@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { duration, milliseconds } from './clock.mjs';
 import * as final from './final.mjs';
-import { Fault } from './faults.mjs';
+import { Fault, messageOf } from './faults.mjs';
 import { JobText } from './jobtext.mjs';
 import { judge } from './judgement.mjs';
 import { Linker } from './linker.mjs';
@@ -15,6 +15,13 @@ import { Secrets } from './secrets.mjs';
 import { Cleaner, Document } from './state.mjs';
 import { Step } from './step.mjs';
 
+/**
+ * @import { CompiledStep } from './compiled.mjs'
+ * @import { Context } from 'node:vm'
+ *
+ * @typedef {{ document?: Document, next: string[], fault?: Fault }} Visit
+ */
+
 const MEBIBYTE = 1024 * 1024;
 const DEFAULT_REMOVED = ['configuration', 'response'];
 const DEFAULT_WHITELIST = ['^@openfn/language-'];
@@ -23,24 +30,59 @@ export class Run {
   /**
    * `options`: OPTIONS frame; `credentials`: step id → configuration; `modules`: step index →
    * module as compiled; `plan`: as parsed, without expressions; `input`: JSON text or undefined.
+   * @param {{
+   *   options: RunOptions, credentials: Record<string, Bag>,
+   *   modules: Map<number, CompiledStep>, plan: RawPlan, input: string | undefined,
+   * }} given
    */
   constructor({ options, credentials, modules, plan, input }) {
     // what only plans of the reference's own test cases say stands under `trace`
     this.tracing = options.trace ?? undefined;
+    /** @type {TestOptions} */
     this.options = { ...this.tracing?.options };
     this.settings = options;
     this.credentials = credentials;
     this.modules = modules;
     this.rawPlan = plan;
     this.input = input;
+    /**
+     * The step whose code is running.
+     * @type {AsyncLocalStorage<Step>}
+     */
     this.active = new AsyncLocalStorage();
-    /** Sends what adaptors wrote to standard output without ending the line. */
+    /**
+     * Sends what adaptors wrote to standard output without ending the line.
+     * @type {(() => void) | undefined}
+     */
     this.endLines = undefined;
+    /**
+     * The open step.
+     * @type {Step | undefined}
+     */
     this.current = undefined;
+    /**
+     * The step that ended the run.
+     * @type {Step | undefined}
+     */
+    this.culprit = undefined;
+    /** @type {number | undefined} */
+    this.peakHeap = undefined;
+    /**
+     * Made when the plan is known to be one.
+     * @type {Linker | undefined}
+     */
+    this.linker = undefined;
     this.executed = 0;
     this.secrets = new Secrets();
     if (options.scrub !== false) this.#learnSecrets();
-    this.#makeLoggers();
+    const common = this.#common();
+    this.log = new Logger('R/T', { ...common, level: 'debug', hold: true });
+    this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
+    this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
+    const { level, sanitize } = this.options.jobLogger ?? {};
+    this.jobLog = new Logger('JOB', {
+      ...common, level: level ?? options.job_log_level ?? 'debug', policy: sanitize,
+    });
     this.report = new Report({
       payloadLimitMb: options.payload_limit_mb,
       saveOutputs: options.output_dataclips !== false,
@@ -60,9 +102,10 @@ export class Run {
     for (const step of workflow?.steps ?? []) this.secrets.add(step?.configuration);
   }
 
-  #makeLoggers() {
+  /** What all loggers are made with. */
+  #common() {
     const { settings } = this;
-    const common = {
+    return {
       secrets: this.secrets,
       limit: (settings.log_payload_limit_mb ?? settings.payload_limit_mb ?? 1) * MEBIBYTE,
       currentStep: () => this.#speaker()?.id,
@@ -71,13 +114,6 @@ export class Run {
         if (step) step.measure.logLines += 1;
       },
     };
-    this.log = new Logger('R/T', { ...common, level: 'debug', hold: true });
-    this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
-    this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
-    const { level, sanitize } = this.options.jobLogger ?? {};
-    this.jobLog = new Logger('JOB', {
-      ...common, level: level ?? settings.job_log_level ?? 'debug', policy: sanitize,
-    });
   }
 
   /** The step whose code is talking: the one it was started from, else the open one. */
@@ -90,10 +126,20 @@ export class Run {
     return this.jobLog.console();
   }
 
+  /**
+   * @param {string} name
+   * @param {{ id: string, name?: string }} [step]
+   * @param {number} [operation]
+   */
   phase(name, step, operation) {
     this.report.phase(name, step, operation);
   }
 
+  /**
+   * @param {string} event
+   * @param {Bag} fields
+   * @param {Document} [document]
+   */
   trace(event, fields, document) {
     if (this.tracing) this.report.trace(event, fields, document);
   }
@@ -106,19 +152,12 @@ export class Run {
       (text) => this.engineLog.error(text),
     );
     this.trace('compiled', { duration: 0 });
-    try {
-      this.plan = new Plan(this.rawPlan, this.adaptorLog.console());
-    } catch (error) {
-      this.log.error('Error validating execution plan');
-      this.log.error(asError(error));
-      this.log.error('Aborting');
-      throw error;
-    }
-    this.#makeLinker();
-    this.log.info(`Executing ${this.plan.name}`);
+    const plan = this.#validated();
+    this.log.info(`Executing ${plan.name}`);
+    this.linker = this.#linker();
     const input = await this.#initial();
-    this.log.debug('Starting execution from step', this.plan.start);
-    const { leaves, failed } = await this.#traverse(input);
+    this.log.debug('Starting execution from step', plan.start);
+    const { leaves, failed } = await this.#traverse(plan, input);
     if (this.peakHeap !== undefined) {
       this.log.debug(`Workflow complete: peak memory ${(this.peakHeap / MEBIBYTE).toFixed(2)}mb`);
     }
@@ -127,9 +166,32 @@ export class Run {
     this.report.result(final.compose(leaves, this.executed > 0), failed);
   }
 
-  #makeLinker() {
+  /** The plan, when it is one. Raises what is wrong with it, and says so in the log. */
+  #validated() {
+    try {
+      return new Plan(this.rawPlan, this.adaptorLog.console());
+    } catch (error) {
+      this.log.error('Error validating execution plan');
+      this.log.error(asError(error));
+      this.log.error('Aborting');
+      throw error;
+    }
+  }
+
+  /**
+   * The module that `specifier` means to a step. Raises ImportError.
+   * @param {string} specifier
+   * @param {PlannedStep} step
+   * @param {Context} context
+   */
+  link(specifier, step, context) {
+    if (this.linker === undefined) throw new Error('nothing can be linked before the run executes');
+    return this.linker.link(specifier, step, context);
+  }
+
+  #linker() {
     const { linker = {} } = this.options;
-    this.linker = new Linker({
+    return new Linker({
       adaptors: this.settings.adaptors,
       whitelist: this.tracing?.level === 'runtime' ? linker.whitelist
         : this.settings.whitelist ?? DEFAULT_WHITELIST,
@@ -140,7 +202,10 @@ export class Run {
     });
   }
 
-  /** The initial state as a Document. */
+  /**
+   * The initial state as a Document; undefined when there is none.
+   * @returns {Promise<Document | undefined>}
+   */
   async #initial() {
     const given = this.#given();
     let document;
@@ -150,7 +215,7 @@ export class Run {
       document = await this.#loadState(given);
     } else if (typeof given === 'object') {
       if (this.settings.scrub !== false) this.secrets.add(given.configuration);
-      document = new Document(this.input);
+      document = new Document(/** @type {string} */ (this.input));
       document.value = given; // parsed once; the first step takes it
     } else {
       document = new Document(`{"data":${this.input}}`);
@@ -166,10 +231,11 @@ export class Run {
     try {
       return JSON.parse(this.input);
     } catch (error) {
-      throw new Fault('DataClipError', 'exception', `The run's input is not JSON: ${error.message}`);
+      throw new Fault('DataClipError', 'exception', `The run's input is not JSON: ${messageOf(error)}`);
     }
   }
 
+  /** @param {string} id */
   async #loadState(id) {
     const started = milliseconds();
     const value = this.options.resolvers?.state && this.#resolve('state', id);
@@ -179,7 +245,11 @@ export class Run {
     return value === undefined ? undefined : new Document(JSON.stringify(value));
   }
 
-  /** Values behind ids, for plans of the test cases; the worker resolves them before the run. */
+  /**
+   * Values behind ids, for plans of the test cases; the worker resolves them before the run.
+   * @param {'state' | 'credential'} kind
+   * @param {string} id
+   */
   #resolve(kind, id) {
     const known = this.options.resolvers?.[kind];
     if (known === undefined) throw new TypeError('resolver is not a function');
@@ -187,7 +257,10 @@ export class Run {
     return known[id];
   }
 
-  /** The credential of a step: from the worker, or as the plan has it. */
+  /**
+   * The credential of a step: from the worker, or as the plan has it.
+   * @param {PlannedStep} step
+   */
   async configurationOf(step) {
     if (Object.hasOwn(this.credentials, step.id)) return this.credentials[step.id];
     const { configuration } = step;
@@ -195,24 +268,32 @@ export class Run {
       : configuration;
   }
 
+  /** @param {PlannedStep} step */
   async defaultsOf(step) {
     return typeof step.state === 'string' ? this.#resolve('state', step.state) : step.state;
   }
 
-  /** Breadth first, one at a time. Gives the leaves by key and the fault of the first that failed. */
-  async #traverse(input) {
-    const { plan } = this;
+  /**
+   * Breadth first, one at a time. Gives the leaves by key and the fault of the first that failed.
+   * @param {Plan} plan
+   * @param {Document} [input]
+   */
+  async #traverse(plan, input) {
+    /** @type {{ id: string, input?: Document }[]} */
     const queue = [{ id: plan.start, input }];
     if (input) input.readers = 1;
+    /** @type {Map<string, number>} */
     const times = new Map();
+    /** @type {Map<string, Document>} */
     const leaves = new Map();
+    /** @type {Fault | undefined} */
     let failed;
-    while (queue.length > 0) {
-      const { id: named, input: given } = queue.shift();
+    for (let waiting = queue.shift(); waiting !== undefined; waiting = queue.shift()) {
+      const { id: named, input: given } = waiting;
       const id = String(named);
       const count = times.get(id) ?? 0;
       times.set(id, count + 1);
-      const { document, next, fault } = await this.#visit(plan.byId.get(id), given);
+      const { document, next, fault } = await this.#visit(plan, id, given);
       const isEnd = plan.end !== undefined && id === String(plan.end);
       const isLeaf = isEnd || next.length === 0;
       if (document) document.readers += next.length + (isLeaf ? 1 : 0);
@@ -224,10 +305,17 @@ export class Run {
     return { leaves, failed };
   }
 
-  async #visit(planned, input) {
-    const module = this.modules.get(this.plan.steps.indexOf(planned));
-    if (module === undefined) return this.#pass(planned, input);
-    const step = new Step(this, planned, new JobText(planned, module), input);
+  /**
+   * @param {Plan} plan
+   * @param {string} id
+   * @param {Document | undefined} input
+   * @returns {Promise<Visit>}
+   */
+  async #visit(plan, id, input) {
+    const planned = plan.step(id);
+    const module = this.modules.get(plan.steps.indexOf(planned));
+    if (module === undefined) return this.#pass(plan, planned, input);
+    const step = new Step(this, plan, planned, new JobText(planned, module), input);
     try {
       await this.active.run(step, () => step.execute());
     } catch (error) {
@@ -238,21 +326,32 @@ export class Run {
     return { document: step.document, next: step.next, fault: step.fault };
   }
 
-  /** A step without an expression: its input goes on as it is, an empty object where it has none. */
-  #pass(planned, input) {
+  /**
+   * A step without an expression: its input goes on as it is, an empty object where it has none.
+   * @param {Plan} plan
+   * @param {PlannedStep} planned
+   * @param {Document | undefined} input
+   * @returns {Visit}
+   */
+  #pass(plan, planned, input) {
     if (input) input.readers -= 1;
     const document = input ?? new Document('{}');
-    const state = this.plan.looksAtState(planned) ? document.peek() : undefined;
-    const next = this.plan.next(planned, state, (to, taken) => this.edgeTaken(to, taken));
-    if (this.plan.mayChangeState(planned)) document.refresh();
+    const state = plan.looksAtState(planned) ? document.peek() : undefined;
+    const next = plan.next(planned, state, (to, taken) => this.edgeTaken(to, taken));
+    if (plan.mayChangeState(planned)) document.refresh();
     return { document, next };
   }
 
+  /**
+   * @param {string} to
+   * @param {boolean} taken
+   */
   edgeTaken(to, taken) {
     this.log.debug(`Edge condition returned ${taken}; ${to} will ${taken ? '' : 'NOT '}be executed`
       + (taken ? ' next' : ''));
   }
 
+  /** @param {Step} step */
   open(step) {
     this.executed += 1;
     this.report.stepStart(step);
@@ -260,23 +359,37 @@ export class Run {
     this.trace('job-start', { jobId: step.plan.id });
   }
 
+  /**
+   * @param {Step} step
+   * @param {any} fault
+   */
   close(step, fault) {
     this.endLines?.();
     this.report.stepComplete(step, fault);
     this.current = undefined;
   }
 
-  /** A fault without the secrets that its words may repeat. */
+  /**
+   * A fault without the secrets that its words may repeat.
+   * @template T
+   * @param {T} fault
+   * @returns {T}
+   */
   scrubbed(fault) {
     if (!(fault instanceof Fault)) return fault;
-    for (const key of Object.keys(fault)) fault[key] = this.secrets.scrubValue(fault[key]);
+    const own = /** @type {Bag} */ (fault);
+    for (const key of Object.keys(own)) own[key] = this.secrets.scrubValue(own[key]);
     if (fault.stack !== undefined) fault.hide('stack', this.secrets.scrub(fault.stack));
     if (fault.at !== undefined) fault.hide('at', this.secrets.scrubValue(fault.at));
     if (fault.edge !== undefined) fault.hide('edge', this.secrets.scrubValue(fault.edge));
     return fault;
   }
 
-  /** The lines that tell an author what went wrong (docs/spec/runtime.md 6.6). */
+  /**
+   * The lines that tell an author what went wrong (docs/spec/runtime.md 6.6).
+   * @param {Step} step
+   * @param {Fault} fault
+   */
   explain(step, fault) {
     const { log } = this;
     if (step.job.mapProblem) {
@@ -308,6 +421,7 @@ export class Run {
   }
 }
 
+/** @param {any} error */
 function asError(error) {
   const { name, message } = error;
   return Object.assign(new Error(message), { name });

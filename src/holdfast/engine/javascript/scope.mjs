@@ -1,5 +1,6 @@
 // The world a step's code lives in: one fresh context per step, with the names of
-// docs/spec/runtime.md 4.6 and docs/compatibility.md 5. Convenience, not a wall: the sandbox is the wall.
+// docs/spec/runtime.md 4.6 and docs/compatibility.md 5. Convenience, not a wall: the sandbox is
+// the wall.
 
 import vm from 'node:vm';
 
@@ -7,26 +8,38 @@ import { release } from './channel.mjs';
 import { Fault } from './faults.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
+/**
+ * @import { CompiledStep } from './compiled.mjs'
+ *
+ * @typedef {(specifier: string, context: vm.Context) => vm.Module | Promise<vm.Module>} Link
+ */
+
 const { freeze } = Object;
 /** Literals that the compiler took out of a step's text. */
 const DATA_MODULE = 'holdfast:data';
 
-/** A frozen function of our own around one of the host, so that the host's is not frozen. */
+/**
+ * A frozen function of our own around one of the host, so that the host's is not frozen.
+ * @param {string} name
+ * @param {(...args: any[]) => unknown} call
+ */
 function lend(name, call) {
-  const lent = (...args) => call(...args);
+  const lent = (/** @type {unknown[]} */ ...args) => call(...args);
   Object.defineProperty(lent, 'name', { value: name });
   return freeze(lent);
 }
 
 /** Buffer with its factories, without its constructor. */
 function bufferFactory() {
+  const own = /** @type {Bag} */ (/** @type {unknown} */ (Buffer));
   function LentBuffer() {
     throw new Error('Do not call Buffer() constructor directly. Use Buffer.from() instead.');
   }
+  const factory = /** @type {Bag} */ (LentBuffer);
   for (const name of Object.getOwnPropertyNames(Buffer)) {
     if (['length', 'name', 'prototype'].includes(name)) continue;
-    const value = Buffer[name];
-    LentBuffer[name] = typeof value === 'function' ? value.bind(Buffer) : value;
+    const value = own[name];
+    factory[name] = typeof value === 'function' ? value.bind(Buffer) : value;
   }
   Object.defineProperty(LentBuffer, 'name', { value: 'Buffer' });
   LentBuffer.prototype = Buffer.prototype;
@@ -52,7 +65,9 @@ const WEB = new Set(['fetch', 'atob', 'btoa', 'structuredClone', 'URL', 'URLSear
   'TextEncoder', 'TextDecoder', 'AbortController', 'Blob', 'Event']);
 
 function webNames() {
-  const lent = { fetch: lend('fetch', (...args) => fetch(...args)) };
+  const request = (/** @type {Parameters<typeof fetch>} */ ...args) => fetch(...args);
+  /** @type {Bag} */
+  const lent = { fetch: lend('fetch', request) };
   for (const [name, call] of Object.entries({ atob, btoa, structuredClone })) {
     lent[name] = lend(name, call);
   }
@@ -61,8 +76,12 @@ function webNames() {
   };
 }
 
+/** @type {Bag | undefined} */
 let lent;
-/** A context that nothing has run in: V8 takes a millisecond to make one. */
+/**
+ * A context that nothing has run in: V8 takes a millisecond to make one.
+ * @type {vm.Context | undefined}
+ */
 let ahead;
 
 /** Make the context of the first step before there is a run. */
@@ -76,13 +95,21 @@ function bareContext() {
   return vm.createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
 }
 
-/** A context with `extra` names over the lent ones. */
+/**
+ * A context with `extra` names over the lent ones.
+ * @param {Bag} extra
+ * @returns {vm.Context}
+ */
 function makeContext(extra) {
   const context = ahead ?? bareContext();
   ahead = undefined;
   return named(context, extra);
 }
 
+/**
+ * @param {vm.Context} scope
+ * @param {Bag} values
+ */
 function named(scope, values) {
   for (const [name, value] of Object.entries(values)) {
     // what the web has and the reference lacks is not listed; the job may replace any of them
@@ -92,9 +119,14 @@ function named(scope, values) {
   return scope;
 }
 
-/** Globals of a run or workflow cannot take the place of what the reference lends too; frozen one
- * level deep. */
+/**
+ * Globals of a run or workflow cannot take the place of what the reference lends too; frozen one
+ * level deep.
+ * @param {Bag | undefined} globals
+ * @returns {Bag}
+ */
 function ownGlobals(globals) {
+  /** @type {Bag} */
   const allowed = {};
   lent ??= names();
   for (const [name, value] of Object.entries(globals ?? {})) {
@@ -105,7 +137,14 @@ function ownGlobals(globals) {
   return allowed;
 }
 
-/** Evaluate a module as a step's is; without a context, in the host's. */
+/**
+ * Evaluate a module as a step's is; without a context, in the host's.
+ * @param {string} code
+ * @param {string} identifier
+ * @param {vm.Context | undefined} context
+ * @param {(specifier: string) => vm.Module | Promise<vm.Module>} link
+ * @returns {Promise<Bag>}
+ */
 export async function evaluate(code, identifier, context, link) {
   const module = new vm.SourceTextModule(code, { context, identifier });
   await module.link(link);
@@ -118,6 +157,8 @@ export async function evaluate(code, identifier, context, link) {
  * Evaluate a step's module (a CompiledStep); returns `{namespace, forget()}`. `link(specifier, context)` gives
  * imported modules. A context that had a module is never collected by V8; `forget` lets go of the
  * state in it. Raises whatever the code raises; errors of the workflow's globals are marked.
+ * @param {CompiledStep} job
+ * @param {{ console: object, state: Bag, globals?: Bag, workflowGlobals?: string, link: Link }} world
  */
 export async function loadJob(job, { console, state, globals, workflowGlobals, link }) {
   const run = ownGlobals(globals);
@@ -129,7 +170,11 @@ export async function loadJob(job, { console, state, globals, workflowGlobals, l
   return { namespace, forget: () => { context.state = undefined; } };
 }
 
-/** The exports of the workflow's globals module; evaluated anew for every step. */
+/**
+ * The exports of the workflow's globals module; evaluated anew for every step.
+ * @param {string | undefined} code
+ * @param {Bag} extra
+ */
 async function loadGlobals(code, extra) {
   if (typeof code !== 'string' || code.trim() === '') return {};
   try {
@@ -143,7 +188,10 @@ async function loadGlobals(code, extra) {
   }
 }
 
-/** Put `[globals]` in front of the message, whatever was thrown. */
+/**
+ * Put `[globals]` in front of the message, whatever was thrown.
+ * @param {any} error
+ */
 function marked(error) {
   try {
     error.message = `[globals] ${error.message}`;

@@ -20,10 +20,15 @@ const SAYS_SECRET = /secret|passw|token/;
 /** Characters of base64 that say enough of a secret inside a longer text to be replaced. */
 const INNER = 12;
 
+/** @param {string} text */
 const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+/** @type {(text: string, pattern: RegExp, by: string) => string} */
 const replace = Function.prototype.call.bind(String.prototype.replace);
 
-/** A secret as it is and as programs write it. */
+/**
+ * A secret as it is and as programs write it.
+ * @param {string} sample
+ */
 function* encodings(sample) {
   const bytes = Buffer.from(sample, 'utf8');
   const hex = bytes.toString('hex');
@@ -41,26 +46,33 @@ function* encodings(sample) {
   }
 }
 
+/** @param {string} text */
 function bothAlphabets(text) {
   return [text, text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')];
 }
 
-/** What base64 of a longer text always has of these bytes when they stand `shift` bytes into it. */
+/**
+ * What base64 of a longer text always has of these bytes when they stand `shift` bytes into it.
+ * @param {Buffer} bytes
+ * @param {number} shift
+ */
 function inside(bytes, shift) {
   const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64').replace(/=+$/, '');
   const whole = Math.floor(((shift + bytes.length) * 8) / 6);
   return text.slice(Math.ceil((shift * 8) / 6), whole);
 }
 
+/** @param {string} sample */
 function inAddresses(sample) {
   const once = encodeURIComponent(sample);
   const lower = once.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
   const form = once.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-  const plus = (text) => text.replaceAll('%20', '+');
+  const plus = (/** @type {string} */ text) => text.replaceAll('%20', '+');
   return [once, lower, form, plus(once), plus(lower), plus(form), encodeURI(sample),
     encodeURIComponent(once)];
 }
 
+/** @param {string} sample */
 function inMarkup(sample) {
   const text = sample.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const quoted = text.replaceAll('"', '&quot;');
@@ -68,21 +80,32 @@ function inMarkup(sample) {
 }
 
 export class Secrets {
+  /** @type {Set<string>} */
   #samples = new Set();
+  /** @type {{ user: unknown, email: unknown, password: unknown }[]} */
   #bodies = [];
+  /** @type {RegExp | null | undefined} */
   #pattern;
   /** Characters of the longest form. */
   #longest = 0;
 
-  /** Know the leaf values of one credential. Values already known cost nothing. */
+  /**
+   * Know the leaf values of one credential. Values already known cost nothing.
+   * @param {unknown} body
+   */
   add(body) {
     if (typeof body !== 'object' || body === null) return;
     const before = this.#samples.size;
     this.#collect(body);
-    this.#bodies.push({ user: body.username, email: body.email, password: body.password });
+    const { username: user, email, password } = /** @type {Bag} */ (body);
+    this.#bodies.push({ user, email, password });
     if (this.#samples.size !== before) this.#pattern = undefined;
   }
 
+  /**
+   * @param {unknown} value
+   * @param {string} [key]
+   */
   #collect(value, key = '') {
     if (typeof value === 'object' && value !== null) {
       for (const [name, item] of Object.entries(value)) {
@@ -121,13 +144,19 @@ export class Secrets {
     return this.#pattern;
   }
 
-  /** `text` with every secret replaced. */
+  /**
+   * `text` with every secret replaced.
+   * @param {string} text
+   */
   scrub(text) {
     const pattern = this.#compiled;
     return pattern === null ? text : replace(text, pattern, MASK);
   }
 
-  /** The same for the beginning of a longer text: its end may hold a part of a secret and goes. */
+  /**
+   * The same for the beginning of a longer text: its end may hold a part of a secret and goes.
+   * @param {string} text
+   */
   scrubStart(text) {
     const pattern = this.#compiled;
     if (pattern === null) return text;
@@ -135,12 +164,19 @@ export class Secrets {
     return scrubbed.slice(0, Math.max(0, scrubbed.length - this.#longest));
   }
 
-  /** A number, unless it is the digits of a secret. */
+  /**
+   * A number, unless it is the digits of a secret.
+   * @param {number} number
+   */
   scrubNumber(number) {
     return this.#samples.has(String(number)) ? MASK : number;
   }
 
-  /** A JSON value with every secret in its texts, keys and numbers replaced. */
+  /**
+   * A JSON value with every secret in its texts, keys and numbers replaced.
+   * @param {any} value
+   * @returns {any}
+   */
   scrubValue(value) {
     if (this.#compiled === null) return value;
     if (typeof value === 'string') return this.scrub(value);

@@ -12,6 +12,9 @@ export const CIRCULAR = '[Circular]';
  * digits: the reference loses the whole state over one, and no job can depend on that
  * (docs/compatibility.md). `onBigInt` is told once. Throws what a getter or toJSON of the value
  * throws.
+ * @param {unknown} value
+ * @param {() => void} [onBigInt]
+ * @returns {string | undefined}
  */
 export function stringify(value, onBigInt) {
   try {
@@ -26,9 +29,13 @@ export function stringify(value, onBigInt) {
 /**
  * A replacer that knows the chain of objects it is inside of. What closed a cycle once is cut
  * wherever that object stands, as the reference has it.
+ * @param {() => void} [onBigInt]
+ * @returns {(this: any, key: string, value: any) => any}
  */
 function careful(onBigInt) {
+  /** @type {object[]} */
   const chain = [];
+  /** @type {Map<object, Set<string>>} */
   const cuts = new Map();
   let told = false;
   return function replace(key, value) {
@@ -41,8 +48,7 @@ function careful(onBigInt) {
     while (chain.length > 0 && chain.at(-1) !== this) chain.pop();
     if (cuts.get(this)?.has(key)) return CIRCULAR;
     if (chain.includes(value)) {
-      if (!cuts.has(this)) cuts.set(this, new Set());
-      cuts.get(this).add(key);
+      cuts.set(this, (cuts.get(this) ?? new Set()).add(key));
       return CIRCULAR;
     }
     chain.push(value);
@@ -53,13 +59,20 @@ function careful(onBigInt) {
 /** Bytes of `text` in UTF-8. */
 export const byteLength = Buffer.byteLength.bind(Buffer);
 
-/** A deep copy by way of JSON text; undefined when the value has none. */
+/**
+ * A deep copy by way of JSON text; undefined when the value has none.
+ * @param {unknown} value
+ */
 export function copy(value) {
   const text = stringify(value);
   return text === undefined ? undefined : parse(text);
 }
 
-/** The top-level key of an object whose JSON text is the longest, or undefined. */
+/**
+ * The top-level key of an object whose JSON text is the longest, or undefined.
+ * @param {Bag} value
+ * @returns {string | undefined}
+ */
 export function largestKey(value) {
   let largest, size = -1;
   if (typeof value !== 'object' || value === null) return undefined;

@@ -3,7 +3,10 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const DIGIT = new Map([...ALPHABET].map((letter, value) => [letter, value]));
 
-/** The numbers of one segment. Throws on text that is no VLQ. */
+/**
+ * The numbers of one segment. Throws on text that is no VLQ.
+ * @param {string} text
+ */
 function segment(text) {
   const numbers = [];
   let value = 0, shift = 0;
@@ -21,7 +24,10 @@ function segment(text) {
   return numbers;
 }
 
-/** Lists of `[column, source, line, column]` (all from 0), one list for each generated line. */
+/**
+ * Lists of `[column, source, line, column]` (all from 0), one list for each generated line.
+ * @param {string} mappings
+ */
 function decode(mappings) {
   let source = 0, line = 0, column = 0;
   return mappings.split(';').map((text) => {
@@ -43,10 +49,15 @@ function decode(mappings) {
 /**
  * Read a map. `find(line, column)` gives `{line, column, source}` or undefined; `text(name)` the
  * source of that name, if the map contains it. Throws when the map is broken.
+ * @param {SourceMap} map
  */
 export function readMap(map) {
   const lines = decode(map.mappings ?? '');
   return {
+    /**
+     * @param {number} line
+     * @param {number} column
+     */
     find(line, column) {
       // columns go in and come out as V8 gives them, from 1: the map has every token
       // (docs/spec/runtime.md 8.4)
@@ -55,6 +66,7 @@ export function readMap(map) {
       if (found === undefined) return undefined;
       return { line: found[2] + 1, column: found[3], source: map.sources?.[found[1]] };
     },
+    /** @param {string} name */
     text(name) {
       const index = (map.sources ?? []).indexOf(name);
       const content = index < 0 ? undefined : map.sourcesContent?.[index];

@@ -1,5 +1,6 @@
-// Making a process ready before there is a run for it (docs/research/engine-study.md section 3): what is made here
-// costs the run nothing. The code of a run needs no rehearsal: it comes compiled (`load.cjs`).
+// Making a process ready before there is a run for it: what is made here costs the run nothing
+// (docs/research/engine-study.md section 3). The code of a run needs no rehearsal: it comes
+// compiled (`load.cjs`).
 
 import { Linker } from './linker.mjs';
 import { Operations } from './operations.mjs';
@@ -7,12 +8,19 @@ import { evaluate, prepareContext } from './scope.mjs';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** @returns {never} */
+const noImports = () => {
+  throw new Error('the trial imports nothing');
+};
+
 /** A step that does nothing. */
 const TRIAL = 'export default [(state) => state];';
 
 /**
  * Load the adaptors named in `specifiers` (keys of `adaptors`), and make what the first step needs.
  * An adaptor that cannot be loaded is left: the run that needs it says why.
+ * @param {string[]} specifiers
+ * @param {Record<string, InstalledAdaptor>} [adaptors]
  */
 export async function warm(specifiers, adaptors) {
   const linker = new Linker({ adaptors, log: silent });
@@ -20,6 +28,6 @@ export async function warm(specifiers, adaptors) {
   await Promise.allSettled(loading);
   prepareContext();
   // not in that context: nothing may have run there
-  const namespace = await evaluate(TRIAL, 'trial', undefined, () => undefined);
+  const namespace = await evaluate(TRIAL, 'trial', undefined, noImports);
   await new Operations(namespace, { log: silent, onOperation() {} }).run({}, 0);
 }

@@ -5,6 +5,8 @@ import { Fault, describe, invalid, messageOf, stateTooLarge } from './faults.mjs
 import { collectGarbage } from './internals.mjs';
 import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 
+/** @import { Logger } from './log.mjs' */
+
 const MEBIBYTE = 1024 * 1024;
 /** Of documents from this size on (characters) no two generations are kept at a time. */
 const COLLECTED_FROM = 8 * MEBIBYTE;
@@ -16,17 +18,31 @@ const KEY_SHOWN = 200;
  * once; the last reader gets the parsed value itself where there is one.
  */
 export class Document {
+  /**
+   * @param {string} text
+   * @param {number} [bytes]
+   */
   constructor(text, bytes = byteLength(text)) {
     this.text = text;
     this.bytes = bytes;
+    /** @type {any} */
     this.value = undefined;
     /** Steps that are still to take it, and the final state if it is part of that. */
     this.readers = 0;
-    /** What is sent in its place, when it is too large to be sent. */
+    /**
+     * What is sent in its place, when it is too large to be sent.
+     * @type {ReturnType<typeof withholding>}
+     */
     this.withheld = undefined;
-    /** Its id on the platform. */
+    /**
+     * Its id on the platform.
+     * @type {string | undefined}
+     */
     this.clip = undefined;
-    /** JSON text of the answer to a webhook in it. */
+    /**
+     * JSON text of the answer to a webhook in it.
+     * @type {string | undefined}
+     */
     this.response = undefined;
   }
 
@@ -44,7 +60,8 @@ export class Document {
     if (large && this.value === undefined) collectGarbage(); // what the step before worked with
     const value = this.value ?? parse(this.text);
     // large states exist often enough: not once more as text while the step runs
-    this.value = this.text = undefined;
+    this.value = undefined;
+    this.text = '';
     if (large) collectGarbage();
     return value;
   }
@@ -52,27 +69,39 @@ export class Document {
   /** After somebody may have changed the value: the text says what the value says. */
   refresh() {
     if (this.value === undefined) return;
-    this.text = stringify(this.value);
+    this.text = stringify(this.value) ?? 'null';
     this.bytes = byteLength(this.text);
   }
 }
 
-/** The state a job starts with. `input` is a value of its own, or undefined. */
+/**
+ * The state a job starts with. `input` is a value of its own, or undefined.
+ * @param {any} input
+ * @param {{ state?: any }} step
+ * @param {Bag | undefined} configuration
+ * @param {Bag | undefined} credentials
+ * @returns {Bag}
+ */
 export function assemble(input, step, configuration, credentials) {
   const defaults = step.state ?? {};
+  /** @type {Bag} */
   const state = { ...defaults, ...input };
   state.configuration = { ...credentials, ...input?.configuration, ...configuration };
   state.data = isKept(input?.data) ? input.data : { ...defaults.data, ...input?.data };
   return state;
 }
 
-/** Data that is taken as it is: a list, or anything truthy that is no object. */
+/**
+ * Data that is taken as it is: a list, or anything truthy that is no object.
+ * @param {unknown} data
+ */
 function isKept(data) {
   return Array.isArray(data) || (Boolean(data) && typeof data !== 'object');
 }
 
 /** Measure, strip and write down what a step leaves; raises a Fault when that cannot be. */
 export class Cleaner {
+  /** @param {{ remove: string[], limitMb: number, log: Logger }} given */
   constructor({ remove, limitMb, log }) {
     this.remove = remove;
     this.limitMb = limitMb;
@@ -82,10 +111,13 @@ export class Cleaner {
   /**
    * The document of a result, or undefined for "no result". With a fault, the document of a
    * failed step: its state, with the fault recorded under the step's id.
+   * @param {any} result
+   * @param {Fault} [fault]
+   * @param {string} [id]
    */
   document(result, fault, id) {
     try {
-      return this.#document(fault?.severity === 'fail' ? withError(result, id, fault) : result);
+      return this.#document(fault?.severity === 'fail' ? withError(result, String(id), fault) : result);
     } catch (error) {
       const fault = error instanceof Fault ? error
         : invalid('InvalidResultError', `the state cannot be read: ${describe(error)}`,
@@ -95,6 +127,10 @@ export class Cleaner {
     }
   }
 
+  /**
+   * @param {any} result
+   * @returns {Document | undefined}
+   */
   #document(result) {
     if (!result) return undefined;
     if (typeof result === 'function') {
@@ -116,7 +152,10 @@ export class Cleaner {
     return document;
   }
 
-  /** A symbol, or what its own `toJSON` makes nothing of: no result, and its author is told. */
+  /**
+   * A symbol, or what its own `toJSON` makes nothing of: no result, and its author is told.
+   * @param {unknown} result
+   */
   #unwritable(result) {
     this.log.warn(`WARNING: the step returned a value that JSON has no form for (${typeof result}); `
       + 'it counts as no state');
@@ -126,8 +165,10 @@ export class Cleaner {
   /**
    * Delete the keys that must not leave the step; says which, how large they were, and what is
    * kept: the result itself, or a copy where the result is frozen.
+   * @param {any} result
    */
   #strip(result) {
+    /** @type {{ keys: string[], bytes: number, kept: any }} */
     const removed = { keys: [], bytes: 0, kept: result };
     if (typeof result !== 'object') return removed;
     for (const key of this.remove) {
@@ -144,6 +185,7 @@ export class Cleaner {
     return removed;
   }
 
+  /** @param {unknown} value */
   #write(value) {
     try {
       return stringify(value, () => this.log.warn(
@@ -154,11 +196,13 @@ export class Cleaner {
     }
   }
 
+  /** @param {number} bytes */
   #check(bytes) {
     if (!(this.limitMb > 0) || bytes <= this.limitMb * MEBIBYTE) return;
     throw this.#tooLarge(bytes);
   }
 
+  /** @param {number} bytes */
   #tooLarge(bytes) {
     const size = `${(bytes / MEBIBYTE).toFixed(2)}mb`;
     this.log.info(`state object exceeds limit ${this.limitMb} (${size})`);
@@ -172,10 +216,13 @@ const GLANCE = 10_000;
 /**
  * Whether JSON text of `value` would certainly be longer than `limit`, as far as a glance tells.
  * A state that is far too large ends with its limit this way, before its text takes the memory.
+ * @param {unknown} value
+ * @param {number} limit
  */
 function atLeast(value, limit) {
   if (!(limit > 0)) return false;
   const seen = new Set();
+  /** @type {any[]} */
   const waiting = [value];
   for (let bytes = 0; waiting.length > 0 && seen.size < GLANCE;) {
     const item = waiting.pop();
@@ -193,7 +240,12 @@ function atLeast(value, limit) {
   return false;
 }
 
-/** The state of a failed step with the error written into it: a copy where it cannot be written. */
+/**
+ * The state of a failed step with the error written into it: a copy where it cannot be written.
+ * @param {any} state
+ * @param {string} id
+ * @param {Fault} fault
+ */
 function withError(state, id, fault) {
   const known = state?.errors;
   const errors = typeof known === 'object' && known !== null && !Array.isArray(known) ? known : {};
@@ -201,7 +253,11 @@ function withError(state, id, fault) {
   return Reflect.set(state, 'errors', all) ? state : { ...state, errors: all };
 }
 
-/** What is reported instead of a document that is too large to be sent, or undefined. */
+/**
+ * What is reported instead of a document that is too large to be sent, or undefined.
+ * @param {Document} document
+ * @param {number | undefined} limitMb
+ */
 export function withholding(document, limitMb) {
   if (limitMb === undefined || document.bytes <= limitMb * MEBIBYTE) return undefined;
   return {

