@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from pathlib import Path
 from typing import Any
 
 import click
 
+from holdfast import log, log_libraries
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
@@ -47,10 +47,8 @@ def platform_command(
 
     Any worker that speaks the protocol can be attached, with the secret in <data>/keys.
     """
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.INFO if verbose else logging.WARNING,
-    )
+    log.set_up("info" if verbose else "warn")
+    log_libraries.capture()
     given: dict[str, Any] = {
         "data": data,
         "host": host,

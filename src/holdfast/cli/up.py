@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ctypes
-import logging
 import os
 import shlex
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 import click
 from cryptography.hazmat.primitives import serialization
 
+from holdfast import log, log_libraries
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli.kinds import Place, Seconds
@@ -222,10 +222,8 @@ def up_command(
 
     SIGTERM or Ctrl-C finishes the runs under way, then ends.
     """
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.INFO if verbose else logging.WARNING,
-    )
+    log.set_up("info" if verbose else "warn")
+    log_libraries.capture()
     platform: dict[str, Any] = {
         "data": data,
         "host": host,

@@ -14,12 +14,12 @@ import click
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.supervisor.supervisor import prepare_folders
 from holdfast.journal import RunLock
+from holdfast.log import LEVELS
 from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token
 from holdfast.worker.arguments import Arguments, parse
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import check_secret
-from holdfast.worker.log import LEVELS
 from holdfast.worker.options import OPTIONS, Option
 
 #: Words that the reference's start scripts pass.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from holdfast import log
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
@@ -22,8 +22,6 @@ from holdfast.platform.start.webhook import webhook
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
-
-logger = logging.getLogger("holdfast.platform")
 
 
 def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlette:
@@ -81,14 +79,14 @@ async def _ready(request: Request) -> Response:
     try:
         await platform.database.check()
     except Exception as error:
-        logger.error("ready.refused error=%s", type(error).__name__)
+        log.error("platform.not_ready", why=type(error).__name__)
         return JSONResponse({"ready": False}, 503)
     return JSONResponse({"ready": True})
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Never a traceback for the one who asks; the log has it."""
-    logger.error("request.failed path=%s error=%s", request.url.path, type(error).__name__)
+    log.error("request.failed", path=request.url.path, why=type(error).__name__)
     body = {"error": "internal_error", "message": "The platform could not do this; see its log."}
     headers = {"retry-after": "5"}
     return JSONResponse(body, 503, headers)

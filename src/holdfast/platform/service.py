@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable
 
+from holdfast import log
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.model.scrubber import Scrubber
@@ -17,8 +17,6 @@ from holdfast.platform.hub import Hub
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
 from holdfast.platform.workers.registry import Workers
-
-logger = logging.getLogger("holdfast.platform")
 
 #: `name@latest` -> `name@1.2.3`.
 Resolve = Callable[[str], Awaitable[str]]
@@ -64,8 +62,8 @@ class Platform:
         while True:
             try:
                 await chore(self)
-            except Exception:
-                logger.exception("chore.failed name=%s", getattr(chore, "__name__", chore))
+            except Exception as error:
+                log.failure("chore.failed", error, name=getattr(chore, "__name__", chore))
                 await asyncio.sleep(1.0)
             else:
                 return

@@ -11,13 +11,12 @@ import os
 import select
 import signal
 import socket
-import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from holdfast import log
 from holdfast.sandbox import kernel
 from holdfast.sandbox.broker import Broker
 from holdfast.sandbox.egress import Policy
@@ -80,11 +79,9 @@ def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> N
             kernel.keep_descriptors(_FIRST, descriptors)
             kernel.keep_capability(kernel.CAP_SYS_PTRACE)
             _serve(policy)
-    except BaseException:
+    except BaseException as error:
         # The run's calls are refused from now on; the shim sees the end of the channel.
-        with suppress(Exception):
-            traceback.print_exc()
-            sys.stderr.flush()
+        log.failure("broker.failed", error, pid=os.getpid())
     finally:
         os._exit(0)
 

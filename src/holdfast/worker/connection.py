@@ -15,14 +15,13 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from holdfast import __version__
+from holdfast import __version__, log
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.protocol import client as channels
 from holdfast.protocol.backoff import Backoff
 from holdfast.protocol.client import Client, Happening, Loss
 from holdfast.protocol.frames import BadFrame, Payload, Reply
-from holdfast.worker import log
 from holdfast.worker.dial import Dial
 
 API_VERSION = "1.2"

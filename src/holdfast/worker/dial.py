@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdfast.worker import log
+from holdfast import log
 
 #: Where distributions keep the authorities that this machine trusts, should OpenSSL not know.
 _STORES = (

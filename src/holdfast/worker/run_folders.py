@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from holdfast import durable, faults
+from holdfast import durable, faults, log
 from holdfast.journal import (
     DeliveryState,
     Journal,
@@ -26,7 +26,6 @@ from holdfast.journal import (
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
-from holdfast.worker import log
 from holdfast.worker.vault import Vault
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from holdfast.worker import log
+from holdfast import log
 from holdfast.worker.connection import Connection
 
 SECRET = "eyJ.token-of_this.test"

@@ -79,7 +79,7 @@ def test_an_undelivered_run_is_said_by_the_exit_code_and_delivered_by_the_next_s
             await platform.stop()
             assert worker.process is not None
             worker.process.terminate()
-            await worker.until(lambda: "worker.deadline" in worker.text())
+            await worker.until(lambda: "worker.drain_deadline" in worker.text())
             worker.process.terminate()
             assert await asyncio.to_thread(worker.process.wait, 60) == 4
             await platform.start()

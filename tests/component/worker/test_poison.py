@@ -63,7 +63,7 @@ def test_poison_in_old_journals_becomes_notes(tmp_path: Path) -> None:
                 await platform.until(lambda: honest.final and all(run.final for run in old))
                 assert {run.state for run in (honest, *old)} == {"success"}
                 assert old[0].steps["s1"]["done"]
-                assert "run.trouble" not in worker.text()
+                assert "run.interrupted" not in worker.text()
                 assert "duration is no number" in worker.text()
                 assert await worker.end() == 0
 

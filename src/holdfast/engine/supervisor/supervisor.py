@@ -17,7 +17,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from holdfast import faults
+from holdfast import faults, log
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
@@ -105,7 +104,9 @@ class Supervisor:
             connection, _ = self._listener.accept()
         except OSError as error:
             if error.errno in _NO_ROOM:  # it stays readable: look again when there may be room
-                _report("accept", error)
+                log.error(
+                    "supervisor.not_accepting", why=error.strerror, retry_seconds=_AGAIN_SECONDS
+                )
                 self._loop.read(self._listener.fileno(), None)
                 self._loop.after("accept", _AGAIN_SECONDS, self._listen)
             return
@@ -210,9 +211,7 @@ class Supervisor:
             work()
             code = 0
         except BaseException as error:
-            with suppress(Exception):
-                sys.stderr.write(f"shim failed: {type(error).__name__}: {error}\n")
-                sys.stderr.flush()
+            log.failure("shim.failed", error, pid=os.getpid())
         finally:
             os._exit(code)
 
@@ -248,8 +247,7 @@ class Supervisor:
             work()
             code = 0
         except BaseException as error:
-            with suppress(Exception):
-                sys.stderr.write(f"helper failed: {type(error).__name__}: {error}\n")
+            log.failure("supervisor.helper_failed", error, pid=os.getpid())
         finally:
             os._exit(code)
 
@@ -321,7 +319,7 @@ class Supervisor:
             return
         if time.monotonic() - self._agent_since > _STEADY_SECONDS:
             self._delay = _BACKOFF[0]
-        sys.stderr.write(f"agent.ended code={code} restart_in={self._delay:g}s\n")
+        log.error("agent.ended", code=code, restart_seconds=self._delay)
         self._loop.after("agent", self._delay, self._start_agent)
         self._delay = min(self._delay * _BACKOFF[1], _BACKOFF[2])
 
@@ -339,8 +337,7 @@ class Supervisor:
 
 def _report(what: str, error: OSError) -> None:
     """The system is full, which passes: to end now would take the agent, and all runs, along."""
-    with suppress(OSError):
-        sys.stderr.write(f"process.not_started what={what} why={error.strerror!r}\n")
+    log.error("process.not_started", process=what, why=error.strerror)
 
 
 def _available_share() -> float:

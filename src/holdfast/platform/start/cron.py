@@ -7,20 +7,18 @@ that several platform processes, or a clock that jumps back, start nothing twice
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from cronsim import CronSim, CronSimError
 
+from holdfast import log
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import dataclips, triggers, workflows
 from holdfast.platform.store.database import Connection, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order
-
-logger = logging.getLogger("holdfast.platform")
 
 _MINUTE = 60 * SECOND
 
@@ -42,11 +40,11 @@ async def fire_due(platform: Platform, minute: int) -> list[Created]:
             created = await platform.database.write(
                 partial(fire, trigger_id=trigger_id, minute=minute, settings=platform.settings)
             )
-        except Exception:
-            logger.exception("cron.failed trigger=%s", trigger_id)
+        except Exception as error:
+            log.failure("cron.failed", error, trigger=trigger_id)
             continue
         if created is not None:
-            logger.info("cron.fired trigger=%s run=%s", trigger_id, created.run_id)
+            log.info("cron.fired", trigger=trigger_id, run=created.run_id)
             made.append(created)
     return made
 

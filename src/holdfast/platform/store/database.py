@@ -223,7 +223,11 @@ def insert_new(connection: Connection, table: Table) -> Insert:
 
 
 def _engine(url: str, *, writing: bool) -> Engine:
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    engine = create_engine(
+        url,
+        pool_pre_ping=not url.startswith("sqlite"),
+        hide_parameters=True,  # errors reach the log, where people's data must not stand
+    )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, writing=writing)
     return engine

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from holdfast import log
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.scrubber import Scrubber
 from holdfast.platform.service import Platform
@@ -26,8 +26,6 @@ from holdfast.protocol import messages as m
 from holdfast.protocol.frames import Payload
 from holdfast.protocol.messages import InvalidPayload
 from holdfast.protocol.tokens import TokenError, expiry_of, sign_run_token, verify_run_token
-
-logger = logging.getLogger("holdfast.platform")
 
 UNAUTHORIZED, NOT_FOUND = "unauthorized", "not_found"
 
@@ -120,14 +118,14 @@ class RunChannel:
         try:
             self.claim_id = self._claim_id(token if isinstance(token, str) else "")
         except TokenError as error:
-            logger.warning("join.refused run=%s reason=%s", self.run_id, error.message)
+            log.warn("join.refused", run=self.run_id, reason=error.message)
             raise JoinRefused(UNAUTHORIZED) from error
         database = self.platform.database
         if await database.read(lambda c: find_run(c, self.run_id)) is None:
             raise JoinRefused(NOT_FOUND)
         joined = await database.write(lambda tx: claims.join_claim(tx, self.run_id, self.claim_id))
         if not joined:
-            logger.warning("join.refused run=%s reason=claim is void", self.run_id)
+            log.warn("join.refused", run=self.run_id, reason="claim is void")
             raise JoinRefused(UNAUTHORIZED)
         self.scrubber = await self._scrubber()
         self.worker.unjoined.pop(self.run_id, None)
@@ -169,7 +167,7 @@ class RunChannel:
             return await self._refused(event, error.response, error.message)
 
     async def _refused(self, event: str, response: JsonObject, text: str) -> Answer:
-        logger.warning("event.refused run=%s event=%s error=%s", self.run_id, event, text)
+        log.warn("event.refused", run=self.run_id, event=event, why=text)
         if event in events.KEY_EVENTS:
             sender = self._sender()
             await self.platform.database.write(lambda tx: events.refuse(tx, sender, event, text))

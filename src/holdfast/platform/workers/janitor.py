@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from functools import partial
 
+from holdfast import log
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import find_run, unfinished
 from holdfast.platform.store.steps import close_left_over_steps
 from holdfast.platform.workers.claims import give_up, return_claim
-
-logger = logging.getLogger("holdfast.platform")
 
 
 async def janitor(platform: Platform) -> None:
@@ -41,8 +39,8 @@ async def sweep(platform: Platform) -> None:
     for run in await platform.database.read(unfinished):
         try:
             await _look_at(platform, run, at)
-        except Exception:
-            logger.exception("janitor.failed run=%s", run.id)
+        except Exception as error:
+            log.failure("janitor.failed", error, run=run.id)
     grace = int(platform.settings.grace_seconds * SECOND)
     await platform.database.write(lambda tx: close_left_over_steps(tx, grace))
 
@@ -53,7 +51,7 @@ async def _look_at(platform: Platform, run: Row, at: int) -> None:
             return_claim, run_id=run.id, claim_id=run.claim_id, why="its channel was not joined"
         )
         if await platform.database.write(back):
-            logger.warning("claim.returned run=%s worker=%s", run.id, run.worker_id)
+            log.warn("claim.returned", run=run.id, worker=run.worker_id)
         return
     if (detector := verdict(platform, run, at)) is None:
         return
@@ -66,9 +64,7 @@ async def _look_at(platform: Platform, run: Row, at: int) -> None:
         return give_up(tx, fresh, detector, worker_connected=connected)
 
     if await platform.database.write(end):
-        logger.warning(
-            "run.given_up run=%s detector=%s worker=%s", run.id, detector, run.worker_id
-        )
+        log.warn("run.given_up", run=run.id, detector=detector, worker=run.worker_id)
 
 
 def verdict(platform: Platform, run: Row, at: int) -> str | None:

@@ -8,7 +8,6 @@ the answers go out in order.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from functools import partial
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from holdfast import log
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
 from holdfast.platform.workers.channels import Answer, Channel, JoinRefused, channel_for
@@ -25,8 +25,6 @@ from holdfast.protocol import frames, server
 from holdfast.protocol.frames import BadFrame, Message
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE
 from holdfast.protocol.tokens import TokenError, verify_worker_token
-
-logger = logging.getLogger("holdfast.platform")
 
 #: Events that may wait in one channel before the socket is no longer read.
 INBOX = 1024
@@ -42,7 +40,7 @@ async def worker_socket(websocket: WebSocket) -> None:
             parameters.get("token", ""), platform.keys.worker_secret, time.time()
         )
     except TokenError as error:
-        logger.warning("worker.refused reason=%s", error.message)
+        log.warn("worker.refused", reason=error.message)
         text = f"{error.message}. Does the worker have this platform's WORKER_SECRET?"
         await websocket.send_denial_response(PlainTextResponse(text, 401))
         return
@@ -79,18 +77,18 @@ class _Socket:
 
     async def serve(self) -> None:
         self._platform.workers.add(self._worker)
-        logger.info("worker.connected id=%s", self._worker.worker_id)
+        log.info("worker.connected", id=self._worker.worker_id)
         code = server.CLOSE_ERROR
         try:
             while (data := await self._receive()) is not None:
                 await self._act(data)
         except BadFrame as error:
-            logger.warning("worker.bad_frame id=%s error=%s", self._worker.worker_id, error)
+            log.warn("worker.bad_frame", id=self._worker.worker_id, why=error)
             code = server.CLOSE_BAD_FRAME
         except WebSocketDisconnect:
             pass
-        except Exception:
-            logger.exception("worker.failed id=%s", self._worker.worker_id)
+        except Exception as error:
+            log.failure("worker.failed", error, id=self._worker.worker_id)
         finally:
             await self._end(code)
 
@@ -153,10 +151,10 @@ class _Socket:
             await self._send(self._connection.refuse(join, str(error)))
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception as error:
             # The database failed or we did: no answer is better than a wrong one. The worker
             # joins again and sends again what was not answered.
-            logger.exception("channel.crashed topic=%s", join.topic)
+            log.failure("channel.crashed", error, topic=join.topic)
             if (message := self._connection.crash(join.topic)) is not None:
                 await self._send(message)
         finally:
@@ -198,7 +196,7 @@ class _Socket:
         runs = frozenset(self._worker.runs)
         for topic in list(self._tasks):
             await self._stop(topic)
-        logger.info("worker.disconnected id=%s", self._worker.worker_id)
+        log.info("worker.disconnected", id=self._worker.worker_id)
         database = self._platform.database
         for run_id, claim_id in self._worker.unjoined.items():
             back = partial(

@@ -20,7 +20,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 
-from holdfast import durable, faults
+from holdfast import durable, faults, log, log_libraries
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
@@ -31,7 +31,6 @@ from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
 from holdfast.sandbox import kernel
-from holdfast.worker import log
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.agent.health import Health, Status
@@ -266,7 +265,7 @@ class Agent:
         """One folder that cannot be had now keeps neither the worker nor the others waiting."""
         delay = _AGAIN_SECONDS[0]
         while True:
-            log.error("journal.not_adopted", folder=path, why=error)
+            log.error("journal.not_adopted", folder=path, why=error, retry_seconds=delay)
             await asyncio.sleep(delay)
             delay = min(_AGAIN_SECONDS[1], delay * 2)
             try:
@@ -284,8 +283,7 @@ class Agent:
             try:
                 ending = await run.work()
             except Exception as error:
-                log.error("run.trouble", run=case.run_id, why=f"{type(error).__name__}: {error}")
-                log.debug("run.trouble", trace=_trace(error))
+                log.failure("run.interrupted", error, run=case.run_id, retry_seconds=delay)
             else:
                 self.done[ending] += 1
                 break
@@ -312,7 +310,7 @@ class Agent:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("agent.trouble", why=f"{type(error).__name__}: {error}")
+            log.failure("worker.task_failed", error)
 
     def _changed(self) -> None:
         """A run moved on, or the connection changed: slots may be free."""
@@ -352,7 +350,7 @@ class Agent:
 
     def _signalled(self, stop: asyncio.Event) -> None:
         if stop.is_set():
-            log.warn("worker.hurry")
+            log.warn("worker.drain_hurried", reason="second_signal", runs=len(self.runs))
             self._hurry.set()
         stop.set()
 
@@ -365,7 +363,7 @@ class Agent:
         if not await self._settled(within, self._hurry):
             running = [run for run in self.runs.values() if not run.ended]
             ended = len(running)
-            log.warn("worker.deadline", runs=ended)
+            log.warn("worker.drain_deadline", runs=ended)
             for run in running:
                 await run.cancel("The worker was stopped before the run had ended.")
             least, most = LAST_DELIVERY_SECONDS
@@ -453,6 +451,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     try:
         config = WorkerConfig.from_environment(environment)
         log.set_up(config.log_level)
+        log_libraries.capture()
         if config.egress is None:
             log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")
         for name, why in config.ignored:
@@ -481,9 +480,3 @@ def _path_of(found: FoundRun | Path | Unread) -> Path:
     if isinstance(found, Path):
         return found
     return found.folder.path if isinstance(found, FoundRun) else found.path
-
-
-def _trace(error: BaseException) -> str:
-    import traceback  # noqa: PLC0415 - only when something went wrong
-
-    return "".join(traceback.format_exception(error))

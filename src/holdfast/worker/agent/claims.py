@@ -17,10 +17,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from holdfast import log
 from holdfast.protocol.client import NotJoined
 from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import CLAIM, Claim, ClaimedRun, claimed_runs
-from holdfast.worker import log
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.workloops import Workloop
 
@@ -70,7 +70,7 @@ class Claimer:
         try:
             return await self.claim()
         except Exception as error:
-            log.error("claim.trouble", loop=self.loop.key, why=f"{type(error).__name__}: {error}")
+            log.failure("claim.failed", error, loop=self.loop.key)
             return 0
 
     async def claim(self) -> int:
@@ -94,7 +94,7 @@ class Claimer:
             ref = self.channel.ref_of(answer)
             return await answer
         except (AnswerLost, NotJoined) as error:
-            log.warn("claim.lost", loop=self.loop.key, why=error)
+            log.warn("claim.unanswered", loop=self.loop.key, why=error)
             if ref is not None and isinstance(error, AnswerLost) and error.loss is None:
                 self._overdue.add(ref)
             return None

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
-from holdfast import faults
+from holdfast import faults, log
 from holdfast.engine import postmortem
 from holdfast.journal import (
     DeliveryState,
@@ -23,7 +23,6 @@ from holdfast.model.record import Kind
 from holdfast.protocol.client import NotJoined
 from holdfast.protocol.frames import Raw, Reply
 from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
-from holdfast.worker import log
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.outbox import events
@@ -200,7 +199,7 @@ class Deliverer:
     def _keep_mark(self, outbox: Outbox, mark: Mark) -> None:
         keep_notes(self.folder, outbox.notes)  # before the mark passes what they tell of
         for note in outbox.notes:
-            log.warn("outbox.note", run=self.run_id, **note)
+            log.warn("delivery.incomplete", run=self.run_id, **note)
         outbox.notes.clear()
         if outbox.position != mark.position:
             mark.move(outbox.position, sync=outbox.finished)

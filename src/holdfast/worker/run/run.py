@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from holdfast import faults
+from holdfast import faults, log
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine, EngineError, RunHandle
 from holdfast.engine.request import RunRequest
@@ -18,7 +18,6 @@ from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
-from holdfast.worker import log
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
 from holdfast.worker.outbox.deliverer import Deliverer
@@ -154,7 +153,9 @@ class Run:
             try:
                 return await self.deliverer.deliver()
             except OSError as error:
-                log.error("delivery.trouble", run=self.case.run_id, why=error)
+                log.error(
+                    "delivery.disk_failed", run=self.case.run_id, why=error, retry_seconds=delay
+                )
             await asyncio.sleep(delay)
             delay = min(60.0, delay * 2)
 
@@ -172,7 +173,7 @@ class Run:
                     await self._follow()
             if case.ended:
                 return
-            log.warn("run.again", run=case.run_id, why="its shim died before it had started")
+            log.warn("run.relaunched", run=case.run_id, reason="shim_died_before_start")
         await self._end_here(
             Reason.EXCEPTION, "LaunchError", "The run could not be started on this worker."
         )

@@ -1,0 +1,79 @@
+"""The log of every process of Holdfast: one line for each event, on stderr.
+
+    2026-01-01T12:00:00.123Z warn run.relaunched run=b2c5… reason=shim_died_before_start
+
+A line is a time (UTC), a level, the name of an event, and its context as key=value. A value with
+spaces stands in quotes, as JSON text. `log_events.py` lists the events. Standard library only,
+and without `logging`: each shim is a copy of the supervisor, and so of all that it loads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import traceback
+from contextlib import suppress
+
+from holdfast.model.errors import UsageError
+
+#: What can be asked for, from most to least. `none` is above every event.
+LEVELS = ("debug", "info", "warn", "error", "none")
+_PLAIN = re.compile(r"[^\s\"=]+")
+_least = "info"
+
+
+def set_up(level: str) -> None:
+    """Write from this level on. UsageError for an unknown one."""
+    global _least  # noqa: PLW0603 - one log for each process
+    if level not in LEVELS:
+        message = f"log level {level!r} is unknown"
+        raise UsageError(message, fix=f"Use one of {', '.join(LEVELS)}.")
+    _least = level
+
+
+def debug(event: str, /, **context: object) -> None:
+    """What only somebody who looks for a cause wants to read."""
+    _write("debug", event, context)
+
+
+def info(event: str, /, **context: object) -> None:
+    """What happens in normal work."""
+    _write("info", event, context)
+
+
+def warn(event: str, /, **context: object) -> None:
+    """What somebody may have to look at."""
+    _write("warn", event, context)
+
+
+def error(event: str, /, **context: object) -> None:
+    """What somebody has to mend."""
+    _write("error", event, context)
+
+
+def failure(event: str, error: BaseException, /, **context: object) -> None:
+    """A fault of our own code: level `error`, with the error and where it came from."""
+    trace = "".join(traceback.format_exception(error))
+    _write("error", event, {**context, "why": f"{type(error).__name__}: {error}", "trace": trace})
+
+
+def line(level: str, event: str, context: dict[str, object], seconds: float) -> str:
+    """One line of the log, without its end. `seconds` since 1970."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    pairs = (f"{key}={_text(value)}" for key, value in context.items())
+    return " ".join([f"{moment}.{int(seconds % 1 * 1000):03d}Z", level, event, *pairs])
+
+
+def _write(level: str, event: str, context: dict[str, object]) -> None:
+    if LEVELS.index(level) >= LEVELS.index(_least):
+        # Nobody reads the log: its loss must not end what goes on.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line(level, event, context, time.time()) + "\n")
+            sys.stderr.flush()
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
