@@ -373,7 +373,9 @@ def test_erased_projects_keep_no_data(served: Served) -> None:
         del end["output_dataclip"]
         talk.ok("step:complete", end)
         talk.complete(final_dataclip_id=end["output_dataclip_id"])
-        assert talk.ok("fetch:dataclip", {}) == b"null"
+    found = served.client.get(f"/api/runs/{run_id}").json()["data"]["relationships"]
+    given = found["dataclip"]["data"]["id"]
+    assert served.client.get(f"/api/dataclips/{given}/body").status_code == 404
     assert served.steps(run_id)[0]["output_dataclip_id"] == end["output_dataclip_id"]
     assert served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body").status_code == 404
     assert served.client.post(f"/api/runs/{run_id}/retry").status_code == 422

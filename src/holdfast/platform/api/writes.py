@@ -28,8 +28,8 @@ async def run_workflow(request: Request) -> Response:
                 platform.settings,
                 request.path_params["id"],
                 body=asked.get("input"),
-                dataclip_id=asked.get("dataclip_id"),
-                job_id=asked.get("job_id"),
+                dataclip_id=_id(asked, "dataclip_id"),
+                job_id=_id(asked, "job_id"),
             )
         )
     except ActionError as error:
@@ -41,7 +41,7 @@ async def retry_run(request: Request) -> Response:
     """`POST /api/runs/:id/retry` with `{"step_id"?}`."""
     platform: Platform = request.app.state.platform
     try:
-        step = (await _object(request)).get("step_id")
+        step = _id(await _object(request), "step_id")
         created = await platform.database.write(
             lambda tx: retry(tx, platform.settings, request.path_params["id"], step)
         )
@@ -102,6 +102,15 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         message = "The body must be a JSON object."
         raise ActionError(message, 400)
+    return value
+
+
+def _id(asked: dict[str, Any], name: str) -> str | None:
+    """An id that may be left out. Raises ActionError."""
+    value = asked.get(name)
+    if value is not None and not isinstance(value, str):
+        message = f"{name} must be text."
+        raise ActionError(message, 422)
     return value
 
 

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from holdfast.model.outcome import RunState
 from holdfast.platform import strict
 from holdfast.platform.access.guard import has_token
 from holdfast.platform.api.shape import BadFilter
@@ -26,7 +25,7 @@ from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.runs import find_run, is_live
 from holdfast.protocol.tokens import TokenError, verify_run_token
 
 #: Items read from the database at a time.
@@ -117,7 +116,7 @@ async def _project(request: Request, platform: Platform) -> str:
     run = await platform.database.read(lambda c: find_run(c, verified.run_id))
     if run is None or run.claim_id != verified.claims.get("claim_id"):
         raise _Denied(401, "Unauthorized")
-    if RunState(run.state).final and run.state != RunState.LOST.value:
+    if not is_live(run):
         raise _Denied(401, "Unauthorized: the run has ended")
     return str(run.project_id)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 from sqlalchemy import insert, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access.keys import Keys
+from holdfast.platform.store import ownership
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
 
 
 class CredentialError(HoldfastError):
@@ -49,21 +49,12 @@ def put_credential(
 
 
 def credential_for_run(
-    connection: Connection, keys: Keys, run_id: str, credential_id: str
+    connection: Connection, keys: Keys, run: Row, credential_id: str
 ) -> JsonObject:
     """The body as the job gets it. Raises CredentialError."""
-    body = connection.scalar(
-        select(t.snapshots.c.body)
-        .join(t.runs, t.runs.c.snapshot_id == t.snapshots.c.id)
-        .where(t.runs.c.id == run_id)
-    )
-    jobs: list[dict[str, Any]] = json.loads(body or "{}").get("jobs", [])
-    row = connection.execute(
-        select(t.credentials.c.name, t.credentials.c.body).where(
-            t.credentials.c.id == credential_id
-        )
-    ).one_or_none()
-    if row is None or credential_id not in {job["credential_id"] for job in jobs}:
+    c = t.credentials.c
+    row = connection.execute(select(c.name, c.body).where(c.id == credential_id)).one_or_none()
+    if row is None or not ownership.has_credential(connection, run, credential_id):
         message = "Credential not found!"
         raise CredentialError(message)
     if row.body is None:

@@ -164,6 +164,11 @@ def heard_of(tx: Transaction, run_id: str, event: str) -> None:
     set_values(tx, run_id, last_event=event, last_event_at=tx.now)
 
 
+def is_live(run: Row) -> bool:
+    """Whether the run may be under way: a lost one may, too, until its worker tells its end."""
+    return not RunState(run.state).final or run.state == RunState.LOST.value
+
+
 def transition(
     tx: Transaction, run: Row, to: RunState, *from_states: RunState, **values: Any
 ) -> bool:

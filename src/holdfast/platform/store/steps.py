@@ -43,10 +43,6 @@ def open_step(connection: Connection, run_id: str, job_id: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def exists(connection: Connection, step_id: str) -> bool:
-    return connection.scalar(select(t.steps.c.id).where(t.steps.c.id == step_id)) is not None
-
-
 def add_step(tx: Transaction, run: Row, step_id: str, job_id: str, **values: Any) -> None:
     tx.connection.execute(
         insert(t.steps).values(id=step_id, job_id=job_id, snapshot_id=run.snapshot_id, **values)

@@ -14,7 +14,7 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.model.scrubber import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
-from holdfast.platform.store.database import Connection, Transaction, Write
+from holdfast.platform.store.database import Connection, Row, Transaction, Write
 from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import find_run
 from holdfast.platform.store.steps import message_text, plain
@@ -25,7 +25,13 @@ from holdfast.platform.workers.registry import WorkerConnection, record_connecte
 from holdfast.protocol import messages as m
 from holdfast.protocol.frames import Payload
 from holdfast.protocol.messages import InvalidPayload
-from holdfast.protocol.tokens import TokenError, expiry_of, sign_run_token, verify_run_token
+from holdfast.protocol.tokens import (
+    TOLERANCE_SECONDS,
+    TokenError,
+    expiry_of,
+    sign_run_token,
+    verify_run_token,
+)
 
 UNAUTHORIZED, NOT_FOUND = "unauthorized", "not_found"
 
@@ -110,13 +116,15 @@ class RunChannel:
     worker: WorkerConnection
     run_id: str
     claim_id: str = ""
+    #: When the token ends, Unix seconds. After it, the run's end may be told and nothing fetched.
+    expires_at: float = 0.0
     scrubber: Scrubber = field(default_factory=Scrubber)
 
     async def join(self, payload: Payload) -> JsonObject:
         """Check token and claim. Raises JoinRefused."""
         token = payload.get("token") if isinstance(payload, dict) else None
         try:
-            self.claim_id = self._claim_id(token if isinstance(token, str) else "")
+            self._read_token(token if isinstance(token, str) else "")
         except TokenError as error:
             log.warn("join.refused", run=self.run_id, reason=error.message)
             raise JoinRefused(UNAUTHORIZED) from error
@@ -133,11 +141,12 @@ class RunChannel:
         window = self.platform.settings.window
         return m.Extension(window, batch_logs=True, idempotent=True, postmortem=True).to_payload()
 
-    def _claim_id(self, token: str) -> str:
+    def _read_token(self, token: str) -> None:
         """Authority is the claim, not the clock: an old token of a live claim is good (4.2)."""
         at = min(time.time(), expiry_of(token) or time.time())
         verified = verify_run_token(token, self.platform.keys.run_public, at, run_id=self.run_id)
-        return str(verified.claims.get("claim_id"))
+        self.claim_id = str(verified.claims.get("claim_id"))
+        self.expires_at = verified.expires_at or 0.0
 
     async def _scrubber(self) -> Scrubber:
         """Of the run, not of the socket: rebuilt from what the run has fetched before."""
@@ -191,20 +200,33 @@ class RunChannel:
         return lambda tx: apply(tx, sender, value)
 
     async def _fetch(self, event: str, payload: Payload) -> Answer:
+        """Raises Refused once the run has ended, is another claim's, or the token has."""
         database = self.platform.database
         match event:
             case m.FETCH_PLAN:
-                return Answer("ok", await database.read(lambda c: plan_of(c, self.run_id)))
+                return Answer("ok", await database.read(self._plan))
             case m.FETCH_DATACLIP:
                 return Answer("ok", document=await database.read(self._dataclip))
             case m.FETCH_CREDENTIAL:
                 return await self._credential(payload)
         return Answer("error", {"reason": "unknown event"})
 
+    def _run(self, connection: Connection) -> Row:
+        """The run, while this channel may read of it. Raises Refused."""
+        run = find_run(connection, self.run_id)
+        if run is None or run.claim_id != self.claim_id:
+            raise Refused(run="no longer belongs to this claim")
+        events.require_live(run)
+        if time.time() >= self.expires_at + TOLERANCE_SECONDS:
+            raise Refused(token="has expired")  # noqa: S106 - the field's name
+        return run
+
+    def _plan(self, connection: Connection) -> JsonObject:
+        return plan_of(connection, self._run(connection).id)
+
     def _dataclip(self, connection: Connection) -> bytes:
         """Always the run's own input, whatever id was asked for (4.4)."""
-        run = find_run(connection, self.run_id)
-        text = dataclips.state_text(connection, run.dataclip_id if run else None)
+        text = dataclips.state_text(connection, self._run(connection).dataclip_id)
         return text.encode("utf-8", "replace")
 
     async def _credential(self, payload: Payload) -> Answer:
@@ -214,7 +236,7 @@ class RunChannel:
         keys, database = self.platform.keys, self.platform.database
         try:
             body = await database.read(
-                lambda c: credentials.credential_for_run(c, keys, self.run_id, asked)
+                lambda c: credentials.credential_for_run(c, keys, self._run(c), asked)
             )
         except credentials.CredentialError as error:
             return Answer("error", {"errors": {"id": [error.message]}})

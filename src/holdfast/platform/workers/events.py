@@ -17,17 +17,17 @@ from typing import Any, cast
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.outcome import Reason, RunState, state_of
-from holdfast.platform.store import dataclips, projects, steps
+from holdfast.platform.store import dataclips, ownership, projects, steps
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
     find_run,
     heard_of,
+    is_live,
     newer_run_exists,
     note,
     set_values,
     transition,
 )
-from holdfast.platform.store.snapshots import parts_of
 from holdfast.protocol import messages as m
 
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
@@ -90,17 +90,17 @@ def step_start(tx: Transaction, sender: Sender, event: m.StepStart) -> Json:
     run = run_of(tx, sender, m.STEP_START)
     known = steps.find_step(tx.connection, run.id, event.step_id)
     if known is None:
-        if steps.exists(tx.connection, event.step_id):
+        if not ownership.may_take_step(tx.connection, event.step_id):
             raise Refused(step_id="has already been taken")
-        _live(run)
-        if event.job_id not in _jobs(tx, run):
+        require_live(run)
+        if not ownership.has_job(tx.connection, run, event.job_id):
             raise Refused(job_id="does not exist")
         steps.add_step(
             tx,
             run,
             event.step_id,
             event.job_id,
-            input_dataclip_id=event.input_dataclip_id,
+            input_dataclip_id=_input(tx, run, event),
             started_at=int(event.timestamp),
         )
     elif known.job_id != event.job_id:
@@ -141,13 +141,23 @@ def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Jso
 
 def _repair(tx: Transaction, run: Row, step_id: str, event: m.StepComplete) -> None:
     """A step whose start never came is made from its end, and marked."""
-    if event.job_id is None or steps.exists(tx.connection, step_id):
+    if event.job_id is None or not ownership.may_take_step(tx.connection, step_id):
         raise Refused(step_id="not found")
-    if event.job_id not in _jobs(tx, run):
+    if not ownership.has_job(tx.connection, run, event.job_id):
         raise Refused(job_id="does not exist")
     finished = int(event.timestamp) if event.timestamp else tx.now
     started = finished - (event.duration or 0) * 1000
     steps.add_step(tx, run, step_id, event.job_id, started_at=started, repaired=True)
+
+
+def _input(tx: Transaction, run: Row, event: m.StepStart) -> str | None:
+    """The clip that the step begins with. One that was too large to be stored is none."""
+    asked = event.input_dataclip_id
+    if asked is None or ownership.may_name_clip(tx.connection, run, asked):
+        return asked
+    if dataclips.find_clip(tx.connection, asked) is not None:
+        note(tx, run.id, "input dataclip is not of this run", dataclip_id=asked)
+    return None
 
 
 def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | None, str | None]:
@@ -157,6 +167,8 @@ def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | Non
     if event.output_dataclip_id is None:
         return None, None
     saved = json.loads(run.options).get("output_dataclips") is not False
+    if not ownership.may_write_clip(tx.connection, run, event.output_dataclip_id):
+        raise Refused(output_dataclip_id="has already been taken")
     text = event.output_dataclip
     if text is None and saved:
         return None, "MISSING"
@@ -251,7 +263,7 @@ def _recover(tx: Transaction, run: Row, state: RunState, values: dict[str, Any])
 def _final_clip(tx: Transaction, run: Row, event: m.RunComplete) -> str | None:
     """The dataclip with the final state; a workflow with several leaves gets a new one."""
     if event.final_dataclip_id is not None:
-        if dataclips.find_clip(tx.connection, event.final_dataclip_id) is not None:
+        if ownership.may_name_clip(tx.connection, run, event.final_dataclip_id):
             return event.final_dataclip_id
         note(tx, run.id, "final dataclip is not known", dataclip_id=event.final_dataclip_id)
     if event.final_state is None:
@@ -281,11 +293,7 @@ def _check_ids(**ids: str | None) -> None:
             raise Refused(**{name: "is not an id"})
 
 
-def _live(run: Row) -> None:
-    """New steps only while the run is under way; a lost run may turn out to be."""
-    if RunState(run.state).final and run.state != RunState.LOST.value:
+def require_live(run: Row) -> None:
+    """New steps and secrets only while the run is under way. Raises Refused."""
+    if not is_live(run):
         raise Refused(state=TOO_LATE)
-
-
-def _jobs(tx: Transaction, run: Row) -> set[str]:
-    return {job["id"] for job in parts_of(tx.connection, run.snapshot_id)["jobs"]}
