@@ -40,6 +40,8 @@ _CLOSED = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
+        "161.26.0.0/16",
+        "166.8.0.0/14",
         "::/128",
         "::1/128",
         "64:ff9b::/96",
@@ -50,7 +52,13 @@ _CLOSED = tuple(
         "2002::/16",
         "fc00::/7",
         "fe80::/10",
+        "fec0::/10",
         "ff00::/8",
+        "3fff::/20",
+        # What is not 2000::/3 was never given out: IPv4 inside ::/96, and all that is to come.
+        "::/3",
+        "4000::/2",
+        "8000::/1",
     ]
 )
 #: Networks of an organisation: what `lan` adds to `public`.
@@ -70,6 +78,9 @@ _NAMES = {
     "::1/128": "loopback",
     "169.254.0.0/16": "link-local and cloud metadata",
     "fe80::/10": "link-local",
+    "fec0::/10": "site-local",
+    "161.26.0.0/16": "a cloud's own services",
+    "166.8.0.0/14": "a cloud's own services",
     **{str(block): "private range" for block in _PRIVATE},
 }
 #: Policies that are one word; `WIDE` may also be on a list.
@@ -251,12 +262,23 @@ class Policy:
         if any(address in block for block in _METADATA):
             return "cloud metadata"
         found = next((block for block in _CLOSED if address in block), None)
+        inner = _tunnelled(address)
+        if found is None and inner is not None:
+            return self._closed(inner)
         name = None if found is None else _NAMES.get(str(found), "reserved range")
         if address in self.own_addresses and name != "loopback":
             return "an address of the worker itself"
         if self.base == "lan" and found in _PRIVATE:
             return None
         return name if name is None or name == "loopback" else f"{name} ({found})"
+
+
+def _tunnelled(address: Address) -> IPv4Address | None:
+    """The IPv4 address at the end of an ISATAP address (RFC 5214), under any prefix."""
+    number = int(address)
+    if isinstance(address, IPv6Address) and number >> 32 & 0xFCFFFFFF == 0x00005EFE:
+        return IPv4Address(number & 0xFFFFFFFF)
+    return None
 
 
 def plain(address: Address) -> Address:

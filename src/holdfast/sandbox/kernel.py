@@ -123,12 +123,16 @@ def set_dumpable(yes: bool) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up all capabilities for what is executed later (bounding and ambient set)."""
+    """Give up all capabilities for what is executed later (bounding and ambient set).
+
+    Without the right to do so (an ordinary user in no namespace of its own) the bounding set stays
+    as it was: such a process has none of its capabilities and cannot gain them.
+    """
     for number in range(_CAPABILITIES):
         try:
             _prctl(_PR_CAPBSET_DROP, number)
         except OSError:
-            break  # the kernel knows no further ones, or they are gone already
+            break  # EINVAL: the kernel knows no further ones; EPERM: as said
     with contextlib.suppress(OSError):  # before Linux 4.3 there is no ambient set
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
 
@@ -163,11 +167,23 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str | No
     _checked(result, f"mount {target}")
 
 
+def unmount(folder: str) -> None:
+    """Take a mount away; what was bound out of it stays where it is."""
+    _checked(libc.umount2(os.fsencode(folder), _MNT_DETACH), f"umount {folder}")
+
+
+def set_host_name(name: str) -> None:
+    """Name the host, and no domain, in a namespace of one's own for names."""
+    raw = name.encode()
+    _checked(libc.sethostname(raw, len(raw)), "sethostname")
+    _checked(libc.setdomainname(b"(none)", len("(none)")), "setdomainname")
+
+
 def change_root(folder: str) -> None:
     """Make `folder` the root of this mount namespace and let go of the old one."""
     os.chdir(folder)
     syscall("pivot_root", b".\0", b".\0")
-    _checked(libc.umount2(b".", _MNT_DETACH), "umount of the old root")
+    unmount(".")
     os.chdir("/")
 
 

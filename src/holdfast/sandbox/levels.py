@@ -13,14 +13,14 @@ class Level(IntEnum):
 
     NONE = 0  # a process of its own, nothing more
     BASIC = 1  # clean start, limits, nothing gains rights
-    STRONG = 2  # files, other processes and system calls are out of reach
-    FULL = 3  # a world of its own, egress and memory enforced by the kernel
+    STRONG = 2  # files, other processes, system calls and closed addresses are out of reach
+    FULL = 3  # a world of its own, memory enforced by the kernel
 
 
 _NEEDS: dict[Level, frozenset[Layer]] = {
     Level.BASIC: frozenset({Layer.CLEAN, Layer.RLIMITS, Layer.NO_NEW_PRIVILEGES}),
-    Level.STRONG: frozenset({Layer.LANDLOCK, Layer.SECCOMP}),
-    Level.FULL: frozenset({Layer.NAMESPACES, Layer.EGRESS}),
+    Level.STRONG: frozenset({Layer.LANDLOCK, Layer.SECCOMP, Layer.EGRESS}),
+    Level.FULL: frozenset({Layer.NAMESPACES}),
 }
 _KERNEL_MEANS = frozenset({"cgroup-v1", "cgroup-v2"})
 

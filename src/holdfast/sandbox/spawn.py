@@ -29,6 +29,8 @@ _LISTENER = b"listener "
 FAILED = 120
 #: Descriptors are moved above this before they are put into place.
 _HIGH = 64
+#: What a run in a namespace of its own takes for the name of its machine.
+_HOST = "run"
 #: The host's own memory killer takes runs before anything of the worker.
 _OOM_SCORE = "1000"
 
@@ -77,7 +79,22 @@ def spawn(spec: Spec) -> Started:
         os.waitpid(pid, 0)
         raise SpawnError(problem)
     spec.group.add(pid)
-    return Started(pid, pidfd, broker)
+    return Started(pid, pidfd, broker, _kept_files(spec, pid))
+
+
+def _kept_files(spec: Spec, pid: int) -> tuple[int, ...]:
+    """Handles of the files in /proc that Landlock lets a process read of itself.
+
+    Its rules are bound to what the kernel keeps in memory of a file; where nobody holds that, it
+    may be made anew, and no rule is bound to it then. A mount holds it where there are namespaces.
+    """
+    if Layer.LANDLOCK not in spec.layers or Layer.NAMESPACES in spec.layers:
+        return ()
+    with suppress(OSError):  # it is gone already
+        return tuple(
+            os.open(f"/proc/{pid}/{name}", os.O_PATH | os.O_CLOEXEC) for name in roots.OWN_FILES
+        )
+    return ()
 
 
 def _listen_to_child(channel: socket.socket, pidfd: int, spec: Spec) -> tuple[int | None, str]:
@@ -171,15 +188,19 @@ def _steps(spec: Spec, origin: _Origin) -> Iterator[_Step]:
     if origin.user != 0 and _namespaces(spec, origin.user):
         yield "user namespace", lambda: _map_user(origin)
     if Layer.NAMESPACES in layers:
+        yield "host name", lambda: kernel.set_host_name(_HOST)
         yield "root", lambda: _enter_root(spec)
     if spec.inner_scratch is not None:
         yield "scratch", lambda: os.chdir(spec.inner_scratch or "/")
     if Layer.RLIMITS in layers:
         yield "rlimits", lambda: _limit(spec.rlimits)
+    if Layer.NO_NEW_PRIVILEGES in layers:
+        # Before the change of user, which takes away the right to do it.
+        yield "bounding set", kernel.drop_capabilities
     if Layer.UID in layers and spec.user is not None:
         yield "user", lambda: _become(spec.user or 0)
     if Layer.NO_NEW_PRIVILEGES in layers:
-        yield "capabilities", _drop_rights
+        yield "capabilities", kernel.clear_capabilities
         yield "no new privileges", kernel.no_new_privileges
     if spec.network is Network.BROKER:
         yield "tracer", lambda: _let_broker_look(origin.pid)
@@ -198,7 +219,8 @@ def _map_user(origin: _Origin) -> None:
 def _enter_root(spec: Spec) -> None:
     visible = [str(path) for path in (*spec.readable, *spec.executable)]
     user = spec.user if Layer.UID in spec.layers else None
-    roots.enter(str(spec.scratch), visible, spec.scratch_bytes, user)
+    program = spec.argv[0] if spec.argv else None
+    roots.enter(str(spec.scratch), visible, spec.scratch_bytes, user, program)
 
 
 def _become(user: int) -> None:
@@ -208,11 +230,6 @@ def _become(user: int) -> None:
     kernel.die_with_parent(signal.SIGKILL)  # the change of user took it back
 
 
-def _drop_rights() -> None:
-    kernel.drop_capabilities()
-    kernel.clear_capabilities()
-
-
 def _let_broker_look(parent: int) -> None:
     """The broker is no ancestor of the run but a child of its parent."""
     with suppress(OSError):  # no Yama
@@ -220,9 +237,11 @@ def _let_broker_look(parent: int) -> None:
 
 
 def _restrict_files(spec: Spec) -> None:
-    readable = [*map(str, spec.readable), "/proc/self", "/dev/urandom", "/dev/random", "/dev/zero"]
+    readable = [*map(str, spec.readable), "/dev/urandom", "/dev/random", "/dev/zero"]
     if Layer.NAMESPACES in spec.layers:
-        readable.append("/proc")  # shows this process only
+        readable.append("/proc")  # shows single files only
+    else:
+        readable += [f"/proc/self/{name}" for name in roots.OWN_FILES]
     scratch = spec.inner_scratch
     landlock.restrict(
         readable, map(str, spec.executable), ["/dev/null", *([scratch] if scratch else [])]

@@ -79,8 +79,12 @@ class Spec:
 
 @dataclass(slots=True)
 class Started:
-    """A process that runs inside its walls. `broker` receives its connect() calls, if asked."""
+    """A process that runs inside its walls. `broker` receives its connect() calls, if asked.
+
+    `kept`: handles to be closed when it is gone.
+    """
 
     pid: int
     pidfd: int
     broker: int | None = None
+    kept: tuple[int, ...] = ()

@@ -22,13 +22,21 @@ def allows(policy: Policy, address: str, port: int = 443) -> bool:
         "169.254.169.254", "100.64.0.1", "fd00::1", "fe80::1", "::ffff:127.0.0.1",
         "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "224.0.0.1",
         "255.255.255.255", "93.184.216.5", "::ffff:93.184.216.5",
+        # addresses of clouds outside the reserved ranges, and IPv6 that was never given out
+        "168.63.129.16", "::ffff:168.63.129.16", "161.26.0.7", "166.9.1.1", "192.0.0.192",
+        "::127.0.0.1", "::10.0.0.1", "::8.8.8.8", "::ffff:0:7f00:1", "::5efe:127.0.0.1",
+        "fec0::1", "feff::1", "3fff::1", "5f00::1", "4000::1", "e000::1", "fd20:ce::254",
+        "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:169.254.169.254", "2001::1",
     ],
 )  # fmt: skip
 def test_public_is_closed_to(address: str) -> None:
     assert not allows(Policy.from_option("public", own_addresses=OWN), address)
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "172.32.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "172.32.0.1", "2606:4700::5efe:8.8.8.8"],
+)
 def test_public_is_open_to(address: str) -> None:
     assert allows(Policy.from_option(None, own_addresses=OWN), address)
 

@@ -53,6 +53,7 @@ class Process:
             for descriptor in theirs.values():
                 os.close(descriptor)
         self.pid, self.pidfd, self.broker = started.pid, started.pidfd, started.broker
+        self._kept = started.kept
         self.started = processes.start_time(self.pid)
         self.outlet = Outlet(self._loop, into[1])
         self.inlet = Inlet(self._loop, out[0], self._frame, lambda: None)
@@ -90,7 +91,8 @@ class Process:
     def reap(self) -> None:
         """Wait for the process and keep how it ended."""
         self._loop.forget(self.pidfd)
-        os.close(self.pidfd)
+        for handle in (self.pidfd, *self._kept):
+            os.close(handle)
         _, status, usage = os.wait4(self.pid, 0)
         cpu = round((usage.ru_utime + usage.ru_stime) * 1000)
         if os.WIFSIGNALED(status):
