@@ -15,7 +15,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from benchmarks.engine import figures, survival
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         _again(_NOBODY, arguments)  # first: later this process has moved to root's control groups
     print(f"-- as {'root' if root else f'user {os.geteuid()}'}", flush=True)
     print(f"seed {given.seed} (repeat with --seed={given.seed})", flush=True)
-    parts = {
+    parts: dict[str, Callable[[], Coroutine[None, None, None]]] = {
         "latency": lambda: figures.latency(max(5, given.runs // 4)),
         "throughput": lambda: figures.throughput(given.runs),
         "overrun": figures.overrun,

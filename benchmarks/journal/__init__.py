@@ -73,11 +73,11 @@ def recovering(folder: Path) -> None:
         while journal.size < JOURNAL_BYTES:
             journal.append(Kind.LOG, LINE)
         journal.flush()
-    text = sample.read_bytes() + b"torn"
+    torn = sample.read_bytes() + b"torn"
     for number in range(JOURNALS):
         made = RunFolder(book.journals / f"r{number}")
         made.path.mkdir()
-        made.journal.write_bytes(text)
+        made.journal.write_bytes(torn)
     os.sync()
     started, used = time.perf_counter(), time.process_time()
     count = sum(1 for _ in book.found())

@@ -26,6 +26,7 @@ from holdfast.adaptors import Store
 from holdfast.engine.client import Engine, RunRequest, prepare_run, start_supervisor
 from holdfast.engine.config import node_binary
 from holdfast.journal import JournalReader
+from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 
@@ -55,17 +56,20 @@ class Bench:
         self, codes: list[str], state: str = "{}", memory_mb: int = 500
     ) -> tuple[float, Path]:
         """Milliseconds from plan ready to outcome, and the run's folder."""
-        steps = [
-            {"id": f"s{n}", "expression": code, "adaptors": [COMMON], "next": {f"s{n + 1}": True}}
+        steps: list[Json] = [
+            {"id": f"s{n}", "expression": code, "adaptors": [COMMON],
+             "next": {f"s{n + 1}": True} if n + 1 < len(codes) else {}}
             for n, code in enumerate(codes)
-        ]
-        del steps[-1]["next"]
+        ]  # fmt: skip
         run_id = str(uuid.uuid4())
         folder = prepare_run(self.journals, run_id, {"id": run_id, "workflow": {"steps": steps}})
         folder.input.write_text(state)
-        options = {"run_id": run_id, "adaptors": self.adaptors, "payload_limit_mb": 500}
+        options: JsonObject = {
+            "run_id": run_id, "adaptors": self.adaptors, "payload_limit_mb": 500,
+            "state_limit_mb": 500,
+        }  # fmt: skip
         limits = Limits(memory_mb=memory_mb, journal_mb=4096)
-        request = RunRequest(folder.path, run_id, limits, {}, {**options, "state_limit_mb": 500})
+        request = RunRequest(folder.path, run_id, limits, {}, options)
         started = time.perf_counter()
         handle = await self.engine.launch(request)
         outcome = await handle.outcome()
@@ -112,7 +116,8 @@ async def lines(bench: Bench) -> None:
 
 
 def large_state() -> str:
-    rows, size = [], 0
+    rows: list[str] = []
+    size = 0
     while size < STATE_MB * 1_000_000:
         rows.append(json.dumps({"id": len(rows), "name": "patient", "notes": "x" * 400}))
         size += len(rows[-1]) + 1
@@ -129,7 +134,7 @@ gc(); console.log((process.memoryUsage().heapUsed - before) / 1e6);
 
 def copy_mb(state: str) -> float:
     """What one copy of the state takes in the engine's heap, MB."""
-    command = [node_binary(), "--expose-gc", "--max-old-space-size=4000", "-e", _WEIGH]
+    command = [str(node_binary()), "--expose-gc", "--max-old-space-size=4000", "-e", _WEIGH]
     return float(
         subprocess.run(command, input=state.encode(), capture_output=True, check=True).stdout
     )
@@ -185,7 +190,7 @@ def launched(folder: Path) -> list[dict[str, Any]]:
 
 
 def peak_heap_mb(folder: Path) -> float:
-    return max(step["measures"]["peak_heap_bytes"] for step in steps_of(folder)) / 1e6
+    return float(max(step["measures"]["peak_heap_bytes"] for step in steps_of(folder))) / 1e6
 
 
 def proportional_mb(folder: Path) -> float:

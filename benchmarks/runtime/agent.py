@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from fixtures.worker import Worker
@@ -27,7 +28,7 @@ async def agent_mb(state_mb: int) -> float:
             for rows in (10, state_mb * 1000):
                 run = platform.enqueue(one_job_plan(GROW % rows), input={})
                 platform.push("worker:queue", "work-available", {})
-                await platform.until(lambda run=run: run.final, 60)
+                await platform.until(partial(getattr, run, "final"), 60)
                 assert run.state == "success", run.events[-1]
                 held.append(high_water_mb(agent))
             await worker.end()

@@ -8,10 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 from chaos import causes
-from chaos.journals import Archived, archived, event_key
+from chaos.journals import Archived, Key, archived, event_key
 from chaos.ledger import Ledger
 from chaos.scene import Effects, Expected
 
@@ -20,7 +19,6 @@ _MARKER = re.compile(r"<([0-9a-f-]{36})>")
 #: How a run may truthfully end when something was done to it.
 INTERRUPTED = {"exception", "crash", "kill"}
 LINES = {"run:log", "run:batch_logs"}
-Key: TypeAlias = "tuple[str | None, ...]"
 
 
 def problems(expected: Expected, effects: Effects, ledger: Ledger, data: Path) -> Iterator[str]:
@@ -74,8 +72,8 @@ def _delivery_problems(expected: Expected, journal: Archived) -> Iterator[str]:
     received = [event_key(name, payload) for name, payload in expected.run.events]
     once = list(dict.fromkeys(received))
     written = list(dict.fromkeys(journal.events))
-    missing = Counter(key[0] for key in written if key not in set(once))
-    noted = Counter(note.get("event") for note in journal.notes if note["what"] == "refused")
+    missing = Counter(str(key[0]) for key in written if key not in set(once))
+    noted = Counter(str(note.get("event")) for note in journal.notes if note["what"] == "refused")
     for name, number in (missing - noted).items():
         yield f"never arrived: {number} {name}, and no note says why"
     extra = [key for key in once if key not in set(written)]

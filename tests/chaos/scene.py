@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from random import Random
 
 from holdfast.model.json import JsonObject
-from holdfast.testing.platform import TwinPlatform, TwinRun
+from holdfast.testing.platform import TwinPlatform
+from holdfast.testing.twin_run import TwinRun
 
 #: Kinds of runs and the reason each ends with when nobody interferes.
 KINDS = {"plain": "success", "large": "success", "chatty": "success", "fails": "fail"}

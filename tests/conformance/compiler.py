@@ -64,8 +64,8 @@ def results_of(cases: list[Case], **settings: Any) -> dict[str, Any]:
             jobs[case["id"]] = compile_job(case["source"], **options_of(case), **settings)
         except CompileError as error:
             results[case["id"]] = _error(error)
-    for (name, job), error in zip(jobs.items(), judge(list(jobs.values())), strict=True):
-        results[name] = _error(error) if error else _module(job)
+    for (name, job), word in zip(jobs.items(), judge(list(jobs.values())), strict=True):
+        results[name] = _error(word) if word else _module(job)
     return results
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.oracle import opinions
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, compile_job
 from holdfast.compiler.source import utf8
-from holdfast.engine.run.syntax import judge, verdicts
+from holdfast.engine.run.syntax import Verdict, judge, verdicts
 
 LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 ADAPTORS = [AdaptorExports("@openfn/language-common", ()), AdaptorExports("b", ("fn", "get"))]
@@ -72,7 +72,7 @@ def _second_opinion(
         for source, code in codes.items()
     ]
     words = opinions(items)
-    return [(word, item["source"]) for item, word in zip(items, words, strict=True) if word]
+    return [(word, str(item["source"])) for item, word in zip(items, words, strict=True) if word]
 
 
 def _is_known_clash(message: str) -> bool:
@@ -80,9 +80,7 @@ def _is_known_clash(message: str) -> bool:
     return "'_defer' has already been declared" in message
 
 
-def _verdict(
-    job: CompiledJob, word: CompileError | None, plain: dict[str, Any] | None
-) -> list[str]:
+def _verdict(job: CompiledJob, word: CompileError | None, plain: Verdict | None) -> list[str]:
     """What V8 says of the check text is what it says of the author's."""
     if plain is None:
         refused = word is not None and word is not job.doubt

@@ -77,7 +77,8 @@ async def engine_launch(case: dict[str, Any], plan: dict[str, Any], folder: Path
     made = case.get("options", {}).get("engine", {})
     given = case.get("options", {}).get("execute", {})
     memory_mb = given.get("memoryLimitMb", made.get("memoryLimitMb", 500))
-    refused, before = None, []
+    refused: tuple[str, str] | None = None
+    before: list[Any] = []
     if "autoinstall" in made:
         works = made["autoinstall"] == "ok"
         adaptors, before, failure = await installed(plan, folder / "repo", works=works)
@@ -158,14 +159,16 @@ async def credentials(
     async def joined() -> None:
         return None
 
-    preparation: Any = Preparation(
+    # only what `_credentials` asks for: neither store nor folder takes part
+    parts = (
         SimpleNamespace(message_seconds=1),
         None,
         None,
         SimpleNamespace(request=request),
         SimpleNamespace(),
-        joined,
     )
+    made: Any = Preparation
+    preparation = made(*parts, joined)
     fetch = SimpleNamespace(
         steps=list(ids), credential_ids=ids, inline={}, collections=False, project_id=None
     )

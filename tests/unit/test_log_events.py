@@ -40,7 +40,7 @@ def written() -> dict[str, set[tuple[str, str, frozenset[str]]]]:
                     assert isinstance(event, ast.Constant), f"{path}: the name is not written out"
                     level, further = FUNCTIONS[name]
                     keys = {word.arg for word in keywords if word.arg} | further
-                    found[event.value].add((process_of(path), level, frozenset(keys)))
+                    found[str(event.value)].add((process_of(path), level, frozenset(keys)))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -143,7 +143,7 @@ class TwinPlatform:
         plan: JsonObject,
         *,
         input: Json | bytes = None,  # noqa: A002 - the word of the domain
-        credentials: dict[str, Json] | None = None,
+        credentials: Mapping[str, Json | bytes] | None = None,
         run_id: str | None = None,
     ) -> TwinRun:
         """A run that waits to be claimed. `plan` without id; with input it gets a dataclip."""

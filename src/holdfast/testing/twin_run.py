@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ class TwinRun:
     id: str
     plan: JsonObject
     input: bytes
-    credentials: dict[str, Json]
+    credentials: Mapping[str, Json | bytes]
     state: str = "available"
     joins: int = 0
     claims: int = 0

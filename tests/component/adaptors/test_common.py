@@ -24,7 +24,7 @@ ELSEWHERE = {"metadata", "http"}
 @pytest.fixture(scope="module")
 def finished(runs: Runs) -> Finished:
     """All jobs in one run: each is a step of its own and starts with START."""
-    first = {"id": "start", "expression": "fn(s => s)", "adaptors": [COMMON]}
+    first: dict[str, Any] = {"id": "start", "expression": "fn(s => s)", "adaptors": [COMMON]}
     first["next"] = dict.fromkeys(JOBS, True)
     steps = [
         {"id": name, "expression": case["job"], "adaptors": [COMMON]}

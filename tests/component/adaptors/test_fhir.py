@@ -11,7 +11,7 @@ from fixtures.adaptors import FHIR
 from fixtures.runs import Runs
 from fixtures.web import Answer, Asked, Web, serve_web
 
-PATIENTS = {
+PATIENTS: dict[str, Any] = {
     "1": {"resourceType": "Patient", "id": "1", "name": [{"family": "Okoth"}]},
     "2": {"resourceType": "Patient", "id": "2", "name": [{"family": "Auma"}]},
 }

@@ -7,7 +7,7 @@ import io
 import re
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -36,7 +36,8 @@ class Service:
 
     def __call__(self, asked: Asked) -> Answer:
         name = asked.path.strip("/").replace("-", "_").replace("/", "_") or "echo"
-        return getattr(self, name, self.echo)(asked)  # type: ignore[no-any-return]
+        handler: Callable[[Asked], Answer] = getattr(self, name, self.echo)
+        return handler(asked)
 
     def echo(self, asked: Asked) -> Answer:
         kept = ("content-type", "authorization", "x-trace")

@@ -21,7 +21,7 @@ TAKEN = "console.log(require(process.argv[1]).cachedDataRejected); process.exit(
 
 def cache_rejected(config: EngineConfig, *flags: str) -> str:
     """What V8 says of the cache: `false`, `true`, or `undefined` where there is none."""
-    argv = [config.node, *NODE_FLAGS, *flags, "-e", TAKEN, config.program]
+    argv = [str(config.node), *NODE_FLAGS, *flags, "-e", TAKEN, str(config.program)]
     ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     return ended.stdout.decode().strip()
 
@@ -76,7 +76,9 @@ def test_a_cache_is_on_disk_before_it_has_its_name(
 
     monkeypatch.setattr(os, "fsync", sync)
     program.make_cache(config, NODE_FLAGS)
-    assert synced == [(config.program.with_name("program.js.cache").stat().st_ino, False)]
+    cache, *folder = synced
+    assert cache == (config.program.with_name("program.js.cache").stat().st_ino, False)
+    assert folder == [(config.program.parent.stat().st_ino, True)]
 
 
 def test_without_node_there_is_a_message(tmp_path: Path) -> None:

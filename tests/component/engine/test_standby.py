@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,10 @@ def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
     assert ["Resolved adaptor @openfn/language-count to version 1.0.0"] in log
 
 
+def all_gone(paths: list[Path]) -> bool:
+    return not any(path.exists() for path in paths)
+
+
 def test_one_from_before_the_store_was_made_is_not_used(public_folder: Path) -> None:
     # Its walls let through the folder of that time: the first adaptor of a new worker comes later.
     store = public_folder / "store"
@@ -254,9 +259,10 @@ def test_one_from_before_the_store_was_made_is_not_used(public_folder: Path) -> 
             shutil.rmtree(store, ignore_errors=True)
             ended = run(running, TIMES, limits=ROOM, options=counting(store))
             assert ended.outcome.error_type is None, ended.outcome
-            assert ended.bodies(Kind.LAUNCHED)[0]["scratch"] not in map(str, before)
+            scratch = str(ended.bodies(Kind.LAUNCHED)[0]["scratch"])
+            assert scratch not in map(str, before)
             gone = [path for path in before if path.exists()]
-            eventually(lambda paths=gone: not any(p.exists() for p in paths), "the unfit is gone")
+            eventually(partial(all_gone, gone), "the unfit is gone")
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,8 @@ def test_an_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     body = f"Path({str(pid_file)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
     with engine(tmp_path / "data", agent=agent(tmp_path, body)) as running:
-        pid = int(eventually(lambda: pid_file.exists() and pid_file.read_text(), "an agent"))
+        written = eventually(lambda: pid_file.read_text() if pid_file.exists() else "", "an agent")
+        pid = int(written)
         running.process.kill()
         running.process.wait()
         gone = lambda: processes.start_time(pid) is None  # noqa: E731

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -120,7 +121,7 @@ class Scene:
             path = "/static/live.js"
         headers = self.visitor(visitor, fresh=path == "/logout" and self.complete)
         form = headers.pop("form_token", None)
-        body = None if method == "GET" or form is not None else {}
+        body: dict[str, Any] | None = None if method == "GET" or form is not None else {}
         data = None if form is None else {"form_token": form}
         with self.client.stream(method, url + path, headers=headers, json=body, data=data) as got:
             return got

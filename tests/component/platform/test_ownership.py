@@ -176,6 +176,7 @@ def test_a_credential_of_another_project_is_not_given(scene: Scene) -> None:
 
     def steal(tx: Any) -> None:
         run = find_run(tx.connection, scene.ours.id)
+        assert run is not None
         s = t.snapshots.c
         body = tx.connection.scalar(t.snapshots.select().with_only_columns(s.body).where(
             s.id == run.snapshot_id))  # fmt: skip
@@ -223,7 +224,9 @@ def test_nothing_is_fetched_by_a_claim_that_another_has_followed(scene: Scene) -
 def test_nothing_is_fetched_with_a_token_that_has_expired(scene: Scene) -> None:
     """What is left of an old run may be told all the same."""
     past = int(time.time()) - 3600
-    claim = scene.served.write(lambda tx: find_run(tx.connection, scene.ours.id)).claim_id
+    found = scene.served.write(lambda tx: find_run(tx.connection, scene.ours.id))
+    assert found is not None
+    claim = found.claim_id
     token = sign_run_token(
         scene.served.platform.keys.run_private,
         scene.ours.id,

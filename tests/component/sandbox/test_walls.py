@@ -112,9 +112,9 @@ def test_landlock_leaves_scratch(tmp_path: Path) -> None:
 
     def look() -> None:
         Path("file").write_text("x")
-        for attempt in (lambda: names("/"), lambda: names(tmp_path.parent)):
+        for folder in (Path("/"), tmp_path.parent):
             with pytest.raises(PermissionError):
-                attempt()
+                names(folder)
 
     assert inside(look, tmp_path, Layer.LANDLOCK) == 0
 
@@ -123,13 +123,16 @@ def test_seccomp_refuses(tmp_path: Path) -> None:
     needs(Layer.SECCOMP)
 
     def look() -> None:
-        for attempt in (os.fork, lambda: os.kill(1, 0), lambda: socket.socket(socket.AF_UNIX)):
+        attempts: list[Callable[[], object]] = [
+            os.fork, lambda: os.kill(1, 0), lambda: socket.socket(socket.AF_UNIX),
+        ]  # fmt: skip
+        for attempt in attempts:
             with pytest.raises(OSError, match=r"not permitted|not supported"):
                 attempt()
         with pytest.raises(OSError, match="not permitted"):
             kernel.syscall("pidfd_open", os.getpid(), 0)
         with pytest.raises(OSError, match="not implemented"):
-            kernel.syscall("mount_setattr", -1, "", 0, 0, 0)
+            kernel.syscall("mount_setattr", -1, b"", 0, 0, 0)
 
     assert inside(look, tmp_path, Layer.SECCOMP) == 0
 
@@ -184,10 +187,11 @@ def test_an_address_in_a_message_is_not_used(tmp_path: Path) -> None:
         def attempt() -> None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bad:
                 refused = []
-                for send in (
+                sends: list[Callable[[], int]] = [
                     lambda: bad.sendto(b"x", target),
                     lambda: bad.sendmsg([b"x"], [], 0, target),
-                ):
+                ]
+                for send in sends:
                     with pytest.raises(OSError, match=r"not permitted|Destination") as found:
                         send()
                     refused.append(found.value.errno)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from fixtures.tls import Authority
@@ -38,7 +39,8 @@ def test_a_private_authority_counts_for_the_platform_and_for_jobs(tmp_path: Path
                     run = platform.enqueue(one_job_plan(job(port)), input={})
                     await platform.until(lambda: run.final)
                     assert run.outcome is not None
-                    assert "answered" in run.outcome["final_state"]["data"], run.outcome
+                    state: Any = run.outcome["final_state"]
+                    assert "answered" in state["data"], run.outcome
                     assert await worker.end() == 0
 
     asyncio.run(story())

@@ -12,7 +12,8 @@ from fixtures.powercut import INTERPOSED, PowerCut
 from fixtures.worker import QUICK, Worker, alive, slow, until
 from holdfast.journal import JournalReader, Record, RunFolder
 from holdfast.model.record import Kind
-from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
+from holdfast.testing.platform import TwinPlatform, one_job_plan
+from holdfast.testing.twin_run import TwinRun
 
 #: A job whose result is a document of its own in the journal.
 LARGE = "export default [() => ({ data: { text: 'x'.repeat(50_000) } })];"
@@ -125,7 +126,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing_of_the_run(
             whole(run)
             assert run.outcome is not None
             assert run.outcome["reason"] == "exception"
-            assert "Input/output error" in run.outcome["error_message"]
+            assert "Input/output error" in str(run.outcome["error_message"])
             assert len(struck.read_text().splitlines()) == 4
             await worker.until((data / "archive" / run.id).exists)
             records = archived(data, run)

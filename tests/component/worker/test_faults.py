@@ -12,7 +12,8 @@ from pathlib import Path
 
 from fixtures.worker import QUICK, Worker
 from holdfast.protocol.messages import Extension
-from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
+from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
+from holdfast.testing.twin_run import TwinRun
 
 WHOLE = ["run:start", "step:start", "step:complete", "run:complete"]
 #: What a platform does once to one message of an otherwise healthy run.

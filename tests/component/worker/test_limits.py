@@ -33,7 +33,7 @@ def test_the_limit_is_the_heap_of_a_job_and_the_plan_may_set_it(tmp_path: Path) 
             assert wider.state == "success", wider.outcome
             assert bursts.outcome is not None
             assert bursts.outcome["error_type"] == "OOMError"
-            message = bursts.outcome["error_message"]
+            message = str(bursts.outcome["error_message"])
             assert message.startswith("Run exceeded maximum memory usage")
             assert "limit 100 MB" in message
             assert "Memory limit: 100mb" in fits.logs

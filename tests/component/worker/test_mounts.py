@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from fixtures.worker import QUICK, Worker, alive, children, slow, until
-from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
+from holdfast.testing.platform import TwinPlatform, one_job_plan
+from holdfast.testing.twin_run import TwinRun
 
 
 def _permitted(*arguments: str) -> bool:
@@ -105,7 +106,7 @@ def test_a_full_disk_ends_what_cannot_go_on_and_nothing_is_lost(tmp_path: Path) 
                 await platform.until(lambda: chatty.final and quiet.final)
                 assert chatty.outcome is not None
                 assert chatty.outcome["reason"] == "exception"
-                assert "disk" in chatty.outcome["error_message"]
+                assert "disk" in str(chatty.outcome["error_message"])
                 assert len(chatty.steps) == 1
                 assert quiet.state == "success", "it fits into what was kept for it"
                 waiting = platform.enqueue(one_job_plan(QUICK), input={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ CAPACITY = 2
 #: As many as once blocked every claim.
 MANY = 4 * CAPACITY
 TIME = {"timestamp": "1700000000000000"}
-STEP = {"step_id": "s1", "job_id": "j1", **TIME}
+STEP: JsonObject = {"step_id": "s1", "job_id": "j1", **TIME}
 DEEP: Any = float("nan")
 for _ in range(500):
     DEEP = [DEEP]
@@ -80,7 +81,7 @@ def test_runs_that_wait_for_a_reason_of_their_own_block_no_claim(tmp_path: Path)
             async with Worker(platform, tmp_path, WORKER_CAPACITY=CAPACITY) as worker:
                 for _ in range(2):
                     honest = platform.enqueue(one_job_plan(QUICK), input={})
-                    await platform.until(lambda run=honest: run.final)
+                    await platform.until(partial(getattr, honest, "final"))
                     assert honest.state == "success"
                 assert worker.text().count("run.adopted") == MANY
 

@@ -17,7 +17,8 @@ from holdfast.faults import POINTS
 from holdfast.journal import JournalReader, RunFolder, is_locked
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
+from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
+from holdfast.testing.twin_run import TwinRun
 
 WHOLE = ["run:start", "step:start", "step:complete", "run:complete"]
 
@@ -66,7 +67,8 @@ def test_w25_w26_power_loss_is_reported_as_what_it_is(tmp_path: Path) -> None:
             assert run.outcome is not None
             assert run.outcome["reason"] == "exception"
             assert run.names() == WHOLE
-            assert "Restarted" in run.outcome["error_type"] or "Lost" in run.outcome["error_type"]
+            kind = str(run.outcome["error_type"])
+            assert "Restarted" in kind or "Lost" in kind
             assert len(run.steps) == 1
             again = platform.enqueue(one_job_plan(QUICK), input={})
             await platform.until(lambda: again.final)

@@ -22,7 +22,8 @@ from holdfast.model.record import Kind
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import tables as t
 from holdfast.platform.workers.janitor import sweep
-from holdfast.testing.platform import TwinPlatform, TwinRun, one_job_plan
+from holdfast.testing.platform import TwinPlatform, one_job_plan
+from holdfast.testing.twin_run import TwinRun
 from support.platform import RunTalk, Served
 
 

@@ -55,12 +55,12 @@ def _same(option: Asked, mine: Any, theirs: Any) -> bool:
     if isinstance(theirs, list):
         return list(mine) == theirs if isinstance(mine, tuple) else False
     if option.field == "backoff":
-        return "/".join(f"{value:g}" for value in mine) == theirs
+        return bool("/".join(f"{value:g}" for value in mine) == theirs)
     if option.field == "monorepo_dirs":
         return bool(mine == (absolute(theirs or "."),))
     if isinstance(mine, Path):
         return mine == absolute(theirs or ".")
-    return str(mine) == theirs
+    return bool(str(mine) == theirs)
 
 
 def _given(case: Case) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_expressions_configuration_and_yaml_may_be_files(tmp_path: Path) -> None
     write(tmp_path, "a.js", "fn(s => 1)")
     write(tmp_path, "secret.json", {"user": "u"})
     text = "steps:\n  - id: a\n    expression: ./a.js\n    configuration: ./secret.json\n"
-    plan = read_plan(write(tmp_path, "flow.yaml", text), ())
+    plan: Any = read_plan(write(tmp_path, "flow.yaml", text), ())
     step = plan["workflow"]["steps"][0]
     assert step["expression"] == "fn(s => 1)"
     assert step["configuration"] == {"user": "u"}
@@ -77,7 +78,7 @@ def test_expressions_configuration_and_yaml_may_be_files(tmp_path: Path) -> None
 
 def test_source_that_looks_like_a_file_name_is_still_source(tmp_path: Path) -> None:
     document = {"steps": [{"id": "a", "expression": "fn(x => x) // see notes.js"}]}
-    plan = read_plan(write(tmp_path, "flow.json", document), ())
+    plan: Any = read_plan(write(tmp_path, "flow.json", document), ())
     assert plan["workflow"]["steps"][0]["expression"] == "fn(x => x) // see notes.js"
 
 

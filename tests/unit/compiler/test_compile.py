@@ -115,8 +115,11 @@ def test_declarations_are_found_where_the_package_says(types: str) -> None:
     assert adaptor_exports(json.dumps({"types": types}), files.get) == ["a"]
 
 
+NO_FILES: dict[str, str] = {}
+
+
 def test_broken_packages_are_told() -> None:
     for manifest in (None, "{", '{"types": "gone.d.ts"}'):
         with pytest.raises(CompileError):
-            adaptor_exports(manifest, {}.get)
-    assert adaptor_exports("[]", {}.get) == []
+            adaptor_exports(manifest, NO_FILES.get)
+    assert adaptor_exports("[]", NO_FILES.get) == []

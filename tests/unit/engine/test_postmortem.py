@@ -15,6 +15,10 @@ def journal(*entries: tuple[Kind, JsonObject]) -> list[Record]:
     ]
 
 
+SAMPLES: list[tuple[Kind, JsonObject]] = [(Kind.SAMPLE, {"memory_mb": n}) for n in range(500)]
+LINES: list[tuple[Kind, JsonObject]] = [
+    (Kind.LOG, {"source": "JOB", "level": "info", "message": ["line", n]}) for n in range(50)
+]
 KILLED = journal(
     (Kind.CLAIMED, {"run_id": "r-1"}),
     (Kind.LAUNCHED, {"memory_limit_mb": 128, "memory_means": "cgroup-v1", "layers": ["seccomp"]}),
@@ -22,8 +26,8 @@ KILLED = journal(
     (Kind.REPORT, {"step": "b", "data_bytes": 10}),
     (Kind.STEP_START, {"step_id": "s", "job_id": "a"}),
     (Kind.PHASE, {"phase": "step", "step": "a", "operation": 2, "name": "A"}),
-    *((Kind.SAMPLE, {"memory_mb": n}) for n in range(500)),
-    *((Kind.LOG, {"source": "JOB", "level": "info", "message": ["line", n]}) for n in range(50)),
+    *SAMPLES,
+    *LINES,
     (Kind.STEP_COMPLETE, {"job_id": "a", "reason": "kill", "error_type": "OOMError"}),
     (
         Kind.OUTCOME,
@@ -54,7 +58,9 @@ def test_everything_is_in_one_document() -> None:
 
 
 def test_of_a_long_timeline_the_beginning_and_the_end_are_kept() -> None:
-    steps = [(Kind.PHASE, {"phase": "step", "step": "a", "operation": n}) for n in range(1000)]
+    steps: list[tuple[Kind, JsonObject]] = [
+        (Kind.PHASE, {"phase": "step", "step": "a", "operation": n}) for n in range(1000)
+    ]
     document = build(journal((Kind.CLAIMED, {"run_id": "r"}), *steps))
     timeline = document["timeline"]
     assert isinstance(timeline, list)
@@ -75,7 +81,7 @@ def test_it_stays_small() -> None:
     samples = memory["samples"]
     assert isinstance(samples, list)
     assert len(samples) <= 200
-    assert samples[-1][1] == 499  # type: ignore[index,call-overload]
+    assert samples[-1][1] == 499  # type: ignore[index]
     assert len(lines) == 20
     assert lines[-1] == "JOB info line 49"
 

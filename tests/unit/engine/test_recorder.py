@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,11 @@ from holdfast.journal import writer as writer_module
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
-LINE = {"source": "JOB", "level": "info", "message": ["x" * 1000], "timestamp": "1"}
-START = {"step_id": "s", "job_id": "a", "timestamp": "2"}
-COMPLETE = {**START, "reason": "success", "output": {"inline": "{}"}}
-RESULT = {"timestamp": "3", "reason": "success", "final_state": {"inline": "{}"}}
-OUTCOME = [(Kind.OUTCOME, {"reason": "success"})]
+LINE: JsonObject = {"source": "JOB", "level": "info", "message": ["x" * 1000], "timestamp": "1"}
+START: JsonObject = {"step_id": "s", "job_id": "a", "timestamp": "2"}
+COMPLETE: JsonObject = {**START, "reason": "success", "output": {"inline": "{}"}}
+RESULT: JsonObject = {"timestamp": "3", "reason": "success", "final_state": {"inline": "{}"}}
+OUTCOME: list[tuple[Kind, JsonObject]] = [(Kind.OUTCOME, {"reason": "success"})]
 
 
 def frame(recorder: Recorder, kind: Kind, body: JsonObject) -> None:
@@ -53,7 +54,7 @@ def test_without_room_for_its_lines_steps_and_result_are_kept(
         frame(recorder, Kind.STEP_START, START)
         recorder.journal.flush()
     monkeypatch.setattr(writer_module, "_allocate", lambda *_: errno.ENOSPC)
-    real, size = writer_module.os.pwrite, recorder.journal.size
+    real, size = os.pwrite, recorder.journal.size
 
     def full(file: int, data: bytes, offset: int) -> int:
         if offset + len(data) > size + RESERVE:
@@ -61,7 +62,7 @@ def test_without_room_for_its_lines_steps_and_result_are_kept(
             raise OSError(errno.ENOSPC, "full")
         return real(file, data, offset)
 
-    monkeypatch.setattr(writer_module.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     if not started_before:
         frame(recorder, Kind.STEP_START, START)
     for _ in range(300):
@@ -91,7 +92,7 @@ def test_a_disk_that_fails_for_a_moment_costs_nothing(
     frame(recorder, Kind.STEP_COMPLETE, COMPLETE)
     frame(recorder, Kind.RESULT, RESULT)
     with monkeypatch.context() as broken:
-        broken.setattr(writer_module.os, "pwrite", failing)
+        broken.setattr(os, "pwrite", failing)
         assert not recorder.write_end(OUTCOME)
         assert not recorder.write_end(OUTCOME)
     assert recorder.write_end(OUTCOME)

@@ -11,16 +11,20 @@ from typing import Any
 import pytest
 
 from holdfast.model.bodies import BODIES, SHAPES
-from holdfast.model.json import DEEPEST, Unfit, parse_fit, parse_mended
+from holdfast.model.json import DEEPEST, JsonObject, Unfit, parse_fit, parse_mended
 from holdfast.model.record import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "journal.md"
-LOG = {"source": "JOB", "level": "info", "message": ["x"], "timestamp": "1"}
-START = {"step_id": "s", "job_id": "j", "timestamp": "1"}
-COMPLETE = {**START, "reason": "success", "duration": 3, "mem": {"job": 1, "system": 2}}
-RESULT = {"timestamp": "1", "reason": "success", "final_state": {"inline": "{}"}}
-ERROR = {"timestamp": "1", "error_type": "E", "error_message": "m", "severity": "crash"}
-GOOD = [
+LOG: JsonObject = {"source": "JOB", "level": "info", "message": ["x"], "timestamp": "1"}
+START: JsonObject = {"step_id": "s", "job_id": "j", "timestamp": "1"}
+COMPLETE: JsonObject = {
+    **START, "reason": "success", "duration": 3, "mem": {"job": 1, "system": 2},
+}  # fmt: skip
+RESULT: JsonObject = {"timestamp": "1", "reason": "success", "final_state": {"inline": "{}"}}
+ERROR: JsonObject = {
+    "timestamp": "1", "error_type": "E", "error_message": "m", "severity": "crash",
+}  # fmt: skip
+GOOD: list[tuple[Kind, JsonObject]] = [
     (Kind.LOG, LOG),
     (Kind.STEP_START, START),
     (Kind.STEP_COMPLETE, COMPLETE),

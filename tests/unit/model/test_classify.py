@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Evidence, Loss, Memory, Place, Stop
+from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Outcome, Reason
 
@@ -31,8 +32,8 @@ Error: Cannot find module '/data/program/load.cjs'
 Node.js v24.11.1
 """
 STARTLESS = ("exception", "EngineFailure", "with code: 1. Error: Cannot find module '/data")
-RESULT = {"reason": "success", "error_type": None, "error_message": None}
-ERROR = {"error_type": "ExitError", "error_message": "left", "severity": "crash"}
+RESULT: JsonObject = {"reason": "success", "error_type": None, "error_message": None}
+ERROR: JsonObject = {"error_type": "ExitError", "error_message": "left", "severity": "crash"}
 
 
 @pytest.mark.parametrize(

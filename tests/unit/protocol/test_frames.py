@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.model.json import JsonObject
 from holdfast.protocol.frames import (
     BadFrame,
     BinaryReply,
@@ -43,7 +44,7 @@ def test_text_frames_come_back(join_ref, ref, topic, event, payload) -> None:  #
 
 
 def test_a_frame_as_the_worker_sends_it() -> None:
-    payload = {"demand": 1, "worker_name": None, "queues": ["manual", "*"]}
+    payload: JsonObject = {"demand": 1, "worker_name": None, "queues": ["manual", "*"]}
     frame = encode_text(Message("6", "7", "worker:queue", "claim", payload))
     assert frame == (
         '["6","7","worker:queue","claim",{"demand":1,"worker_name":null,"queues":["manual","*"]}]'
@@ -108,7 +109,7 @@ def test_any_bytes_are_a_frame_or_refused(data: bytes, from_client: bool) -> Non
 
 
 def test_replies_are_recognised_also_those_of_the_mock() -> None:
-    ok = {"status": "ok", "response": {"runs": []}}
+    ok: JsonObject = {"status": "ok", "response": {"runs": []}}
     assert reply_of(Message("1", "3", "t", "phx_reply", ok)) == Reply("3", "ok", {"runs": []})
     assert reply_of(Message("1", "3", "t", "chan_reply_3", ok)) == Reply("3", "ok", {"runs": []})
     assert reply_of(Message("1", None, "t", "work-available", {})) is None

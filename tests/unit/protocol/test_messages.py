@@ -51,8 +51,9 @@ def test_both_directions_agree(value: QueueJoin | Claim | RunStart | StepStart) 
 
 def test_claims_keep_the_key_that_lightning_matches_on() -> None:
     assert Claim().to_payload()["worker_name"] is None
-    for broken in (None, [], "manual", [1], {}):
-        assert Claim.from_payload({"demand": 0, "queues": broken}).queues == ("manual", "*")  # type: ignore[dict-item]
+    broken: list[Json] = [None, [], "manual", [1], {}]
+    for queues in broken:
+        assert Claim.from_payload({"demand": 0, "queues": queues}).queues == ("manual", "*")
 
 
 def test_claim_replies_of_every_kind() -> None:
@@ -119,7 +120,8 @@ def test_what_is_known_already_counts_as_accepted() -> None:
 
 
 def test_the_extension_is_off_unless_offered() -> None:
-    for reply in ({}, "ok", None, {"holdfast": True}, b""):
+    replies: list[Json | bytes] = [{}, "ok", None, {"holdfast": True}, b""]
+    for reply in replies:
         assert Extension.from_response(reply) == Extension()
     whole = Extension(64, True, True, True)
     assert Extension.from_response(whole.to_payload()) == whole

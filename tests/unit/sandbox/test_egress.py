@@ -113,7 +113,7 @@ def test_entries_that_are_none(text: str) -> None:
      "my_db.internal:5432", "a-b.c-d", "3com.example:1", "10.0.0.1:65535"],
 )  # fmt: skip
 def test_entries_that_are_hosts_or_addresses(text: str) -> None:
-    assert Entry.parse(text)
+    assert isinstance(Entry.parse(text), Entry)
 
 
 def test_a_policy_as_a_person_writes_it() -> None:

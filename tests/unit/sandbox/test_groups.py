@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from holdfast.sandbox import groups, processes
+from holdfast.sandbox import processes
 from holdfast.sandbox.groups import Sampling
 
 
@@ -18,7 +18,7 @@ def test_a_stranger_with_the_number_of_one_that_is_gone_is_left_alone(
     group = Sampling()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with monkeypatch.context() as earlier:  # it was another process that joined
-            earlier.setattr(groups.processes, "start_time", lambda _pid: 1)
+            earlier.setattr(processes, "start_time", lambda _pid: 1)
             group.add(process.pid)
         assert group.usage() == 0
         group.kill()

@@ -50,7 +50,9 @@ class Scene:
 
 
 def scene(slots: int, beside: Scene | None = None) -> Scene:
-    queue, taken, why = (beside.queue if beside else Queue()), [], [None]
+    queue = beside.queue if beside else Queue()
+    taken: list[str] = []
+    why: list[str | None] = [None]
     (loop,) = parse_workloops(f"fast_lane:{slots}" if beside else f"manual>*:{slots}")
     turn = beside.claimer.turn if beside else asyncio.Lock()
 

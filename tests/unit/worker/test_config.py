@@ -24,7 +24,7 @@ def test_defaults_are_those_of_the_reference() -> None:
     made = config()
     assert made.lightning_url == "ws://localhost:4000/worker"
     assert [(loop.key, loop.slots) for loop in made.workloops] == [("manual>*", 5)]
-    assert made.backoff == (1, 10)
+    assert made.backoff == (1.0, 10.0)
     assert (made.port, made.run_memory_mb, made.payload_mb, made.log_payload_mb) == (
         2222,
         500,
@@ -49,7 +49,7 @@ def test_every_option_of_the_environment_is_read() -> None:
     assert [(loop.queues, loop.slots) for loop in made.workloops] == [
         (("fast_lane",), 1), (("manual", "*"), 4),
     ]  # fmt: skip
-    assert made.backoff == (0.5, 2)
+    assert made.backoff == (0.5, 2.0)
     assert made.batch_logs
     assert made.state_props_to_remove == ("a", "b")
     assert made.limits.memory_mb == 256
