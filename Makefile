@@ -6,7 +6,7 @@ STAMP := $(VENV)/.synced
 # Some images forbid bytecode, which makes every start of Python three times as slow.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check bench chaos kernel conformance clean setup
+.PHONY: demo test check bench chaos docs kernel conformance clean setup
 
 setup: $(STAMP)
 
@@ -39,6 +39,11 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
 	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
+
+docs: $(STAMP)            ## the documentation as a site in build/site; every link is checked
+	@$(BIN)/python scripts/reference_docs.py
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/docs $(BIN)/uv run --quiet --locked --no-dev --group docs \
+		mkdocs build --quiet && echo "built: build/site/index.html"
 
 kernel: $(STAMP)          ## tests on a kernel with control groups of version 2, in an emulator
 	$(BIN)/python scripts/on_own_kernel.py $(ARGS)

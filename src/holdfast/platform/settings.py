@@ -94,7 +94,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:
         """Settings from the environment; `given` that is not None wins. Raises UsageError."""
         values: dict[str, Any] = {}
-        for name, (variable, read) in _VARIABLES.items():
+        for name, (variable, read, _) in VARIABLES.items():
             if text := environment.get(variable):
                 try:
                     values[name] = read(text)
@@ -147,18 +147,47 @@ _WANTED: dict[Any, str] = {
     _not_negative: "a number of 0 or more",
     _count: "a whole number above 0",
 }
-_VARIABLES: dict[str, tuple[str, Any]] = {
-    "host": ("LISTEN_ADDRESS", str),
-    "port": ("PORT", _port),
-    "database_url": ("DATABASE_URL", str),
-    "public_url": ("HOLDFAST_PUBLIC_URL", str),
-    "run_timeout_seconds": ("WORKER_MAX_RUN_DURATION_SECONDS", _above_zero),
-    "run_memory_mb": ("WORKER_MAX_RUN_MEMORY_MB", _count),
-    "grace_seconds": ("RUN_GRACE_PERIOD_SECONDS", _not_negative),
-    "payload_mb": ("MAX_DATACLIP_SIZE_MB", _above_zero),
-    "webhook_timeout_seconds": ("HOLDFAST_WEBHOOK_TIMEOUT_SECONDS", _above_zero),
-    "join_deadline_seconds": ("RUN_CHANNEL_JOIN_TIMEOUT_SECONDS", _above_zero),
-    "session_hours": ("HOLDFAST_SESSION_HOURS", _above_zero),
-    "collections_port": ("HOLDFAST_COLLECTIONS_PORT", _port),
-    "silence_seconds": ("HOLDFAST_SILENCE_SECONDS", _above_zero),
+#: setting -> environment variable, how its text is read, and what it is.
+VARIABLES: dict[str, tuple[str, Any, str]] = {
+    "host": ("LISTEN_ADDRESS", str, "address to listen on"),
+    "port": ("PORT", _port, "port to listen on"),
+    "database_url": ("DATABASE_URL", str, "another database: `postgresql+psycopg://…`"),
+    "public_url": (
+        "HOLDFAST_PUBLIC_URL",
+        str,
+        "how people reach the page, where a proxy is in front",
+    ),
+    "run_timeout_seconds": (
+        "WORKER_MAX_RUN_DURATION_SECONDS",
+        _above_zero,
+        "longest run, seconds",
+    ),
+    "run_memory_mb": ("WORKER_MAX_RUN_MEMORY_MB", _count, "memory of a run, MB"),
+    "grace_seconds": (
+        "RUN_GRACE_PERIOD_SECONDS",
+        _not_negative,
+        "seconds beyond its limit before a run is called lost",
+    ),
+    "payload_mb": ("MAX_DATACLIP_SIZE_MB", _above_zero, "largest document, MB"),
+    "webhook_timeout_seconds": (
+        "HOLDFAST_WEBHOOK_TIMEOUT_SECONDS",
+        _above_zero,
+        "longest wait of a caller for the end of a run, seconds",
+    ),
+    "join_deadline_seconds": (
+        "RUN_CHANNEL_JOIN_TIMEOUT_SECONDS",
+        _above_zero,
+        "a claimed run that is not joined for so long goes back to the queue, seconds",
+    ),
+    "session_hours": ("HOLDFAST_SESSION_HOURS", _above_zero, "how long a login holds, hours"),
+    "collections_port": (
+        "HOLDFAST_COLLECTIONS_PORT",
+        _port,
+        "port of Collections for runs on this machine",
+    ),
+    "silence_seconds": (
+        "HOLDFAST_SILENCE_SECONDS",
+        _above_zero,
+        "a started run of a worker that is gone is called lost after so long, seconds",
+    ),
 }

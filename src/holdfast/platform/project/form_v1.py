@@ -18,17 +18,17 @@ from holdfast.platform.project.model import (
 from holdfast.platform.project.rules import Places
 from holdfast.platform.project.source import Source, egress
 
-_PROJECT = (
+PROJECT = (
     "id", "name", "description", "concurrency", "credentials", "collections", "workflows",
     "globals", "color", "env",
 )  # fmt: skip
-_WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs", "egress")
-_JOB = ("id", "name", "adaptor", "credential", "body", "globals")
-_TRIGGER = (
+WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs", "egress")
+JOB = ("id", "name", "adaptor", "credential", "body", "globals")
+TRIGGER = (
     "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
     "webhook_response_config",
 )  # fmt: skip
-_EDGE = (
+EDGE = (
     "id", "source_trigger", "source_job", "target_job", "condition_type", "condition_expression",
     "condition_label", "enabled",
 )  # fmt: skip
@@ -37,7 +37,7 @@ _EDGE = (
 def read(source: Source) -> tuple[Project, Places]:
     """The project and where its parts stand. Problems go to `source`."""
     places = Places()
-    top = source.mapping(source.root, "the project", _PROJECT)
+    top = source.mapping(source.root, "the project", PROJECT)
     project = Project(
         name=source.needed(source.root, top.get("name"), "the project's name"),
         description=source.text(top.get("description"), "description"),
@@ -68,7 +68,7 @@ def _credential(source: Source, key: str, node: Node) -> CredentialRef:
 
 def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
     what = f"workflow {key}"
-    members = source.mapping(node, what, _WORKFLOW)
+    members = source.mapping(node, what, WORKFLOW)
     workflow = Workflow(
         key,
         source.text(members.get("name"), f"{what}: name") or key,
@@ -89,7 +89,7 @@ def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
 
 
 def _job(source: Source, places: Places, what: str, key: str, node: Node) -> Job:
-    members = source.mapping(node, what, _JOB)
+    members = source.mapping(node, what, JOB)
     job = Job(
         key,
         source.text(members.get("name"), f"{what}: name") or key,
@@ -105,7 +105,7 @@ def _job(source: Source, places: Places, what: str, key: str, node: Node) -> Job
 
 
 def _trigger(source: Source, places: Places, what: str, key: str, node: Node) -> Trigger:
-    members = source.mapping(node, what, _TRIGGER)
+    members = source.mapping(node, what, TRIGGER)
     trigger = trigger_of(source, members, what, key)
     trigger.cron_cursor_job = source.text(
         members.get("cron_cursor_job"), f"{what}: cron_cursor_job"
@@ -142,7 +142,7 @@ def _response_config(source: Source, members: dict[str, Node], what: str) -> Jso
 
 
 def _edge(source: Source, places: Places, what: str, key: str, node: Node) -> Edge:
-    members = source.mapping(node, what, _EDGE)
+    members = source.mapping(node, what, EDGE)
     expression = source.text(members.get("condition_expression"), f"{what}: condition_expression")
     kind = source.choice(members.get("condition_type"), f"{what}: condition_type", CONDITIONS)
     edge = Edge(

@@ -19,11 +19,11 @@ from holdfast.platform.project.model import (
 from holdfast.platform.project.rules import Places
 from holdfast.platform.project.source import Source, egress
 
-_PROJECT = (
+PROJECT = (
     "id", "name", "description", "schema_version", "cli", "credentials", "collections",
     "workflows", "openfn", "options", "sandbox",
 )  # fmt: skip
-_WORKFLOW = (
+WORKFLOW = (
     "id",
     "name",
     "start",
@@ -34,18 +34,18 @@ _WORKFLOW = (
     "concurrency",
     "egress",
 )
-_STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
-_TRIGGER = (
+STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
+TRIGGER = (
     "id", "name", "type", "enabled", "custom_path", "cron_expression", "cron_cursor",
     "cron_cursor_job_id", "webhook_reply", "webhook_response_config", "next", "openfn",
 )  # fmt: skip
-_NEXT = ("condition", "label", "disabled", "openfn", "name")
+NEXT = ("condition", "label", "disabled", "openfn", "name")
 
 
 def read(source: Source) -> tuple[Project, Places]:
     """The project and where its parts stand. Problems go to `source`."""
     places = Places()
-    top = source.mapping(source.root, "the project", _PROJECT)
+    top = source.mapping(source.root, "the project", PROJECT)
     name = source.text(top.get("id"), "the project's id") or _slug(
         source.needed(source.root, top.get("name"), "the project's name")
     )
@@ -66,7 +66,7 @@ def read(source: Source) -> tuple[Project, Places]:
 
 
 def _workflow(source: Source, places: Places, node: Node) -> Workflow:
-    members = source.mapping(node, "a workflow", _WORKFLOW)
+    members = source.mapping(node, "a workflow", WORKFLOW)
     name = source.text(members.get("name"), "a workflow's name")
     key = source.text(members.get("id"), "a workflow's id") or _slug(name or "")
     if not key:
@@ -87,7 +87,7 @@ def _workflow(source: Source, places: Places, node: Node) -> Workflow:
 def _step(source: Source, places: Places, workflow: Workflow, what: str, node: Node) -> None:
     every = source.mapping(node, f"{what}: a step")
     is_trigger = "type" in every
-    members = source.mapping(node, f"{what}: a step", _TRIGGER if is_trigger else _STEP)
+    members = source.mapping(node, f"{what}: a step", TRIGGER if is_trigger else STEP)
     name = source.text(members.get("name"), f"{what}: a step's name")
     key = source.text(members.get("id"), f"{what}: a step's id") or _slug(name or "")
     if not key:
@@ -149,7 +149,7 @@ def _edge(
     where = f"{what}: next {target}"
     condition: str | None
     if isinstance(node, MappingNode):
-        members = source.mapping(node, where, _NEXT)
+        members = source.mapping(node, where, NEXT)
         condition = source.text(members.get("condition"), f"{where}: condition")
         edge.condition_label = source.text(members.get("label"), f"{where}: label")
         edge.enabled = not source.flag(
