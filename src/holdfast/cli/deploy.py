@@ -13,8 +13,10 @@ import yaml
 
 from holdfast.cli.kinds import Place
 from holdfast.model.errors import HoldfastError
+from holdfast.model.json import parse_document
 from holdfast.paths import data_folder
 from holdfast.platform.project.deployment import to_payload
+from holdfast.platform.project.loader import SafeLoader
 from holdfast.platform.project.read import read_project
 from holdfast.platform.settings import ADDRESS_FILE, DEFAULT_PORT
 
@@ -122,7 +124,7 @@ def call(
             message, fix="Give the content of its admin-token file with --token or HOLDFAST_TOKEN."
         )
     try:
-        answer = response.json()
+        answer = parse_document(response.content)
     except ValueError:
         answer = None
     if response.is_success and isinstance(answer, dict):
@@ -165,7 +167,7 @@ def _secrets(path: Path | None, known: set[str]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
+        values = yaml.load(path.read_text("utf-8"), Loader=SafeLoader)  # noqa: S506 - it is one
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise DeployError(message) from error

@@ -14,8 +14,8 @@ from typing import cast
 import yaml
 
 from holdfast.model.errors import UsageError
-from holdfast.model.json import Json, JsonObject
-from holdfast.platform import strict
+from holdfast.model.json import Json, JsonObject, parse_document
+from holdfast.platform.project.loader import SafeLoader
 
 _SHORT_NAME = re.compile(r"^[a-z0-9-]+(@[^@]+)?$")
 _FILE_LIKE = re.compile(r"^\.{0,2}/|\.(js|mjs|ts|json|ya?ml)$")
@@ -55,13 +55,13 @@ def read_text(path: Path) -> str:
         raise PlanFileError(message) from None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML's values that JSON has too: a date stays the text that it was written as."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, pairs in SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -70,8 +70,8 @@ def read_document(path: Path) -> Json:
     text = read_text(path)
     try:
         if path.suffix == ".json":
-            return strict.loads(text)
-        return strict.loads(json.dumps(yaml.load(text, Loader=_Loader)))  # noqa: S506 - a safe one
+            return parse_document(text)
+        return parse_document(json.dumps(yaml.load(text, Loader=_Loader)))  # noqa: S506 - a safe one
     except json.JSONDecodeError as error:
         message = f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
     except yaml.MarkedYAMLError as error:
@@ -80,8 +80,6 @@ def read_document(path: Path) -> Json:
         message = f"{path}{place}: not YAML: {error.problem}"
     except (yaml.YAMLError, ValueError, TypeError) as error:
         message = f"{path}: cannot be read: {' '.join(str(error).split())}"
-    except RecursionError:
-        message = f"{path}: nested too deeply"
     raise PlanFileError(message)
 
 

@@ -36,12 +36,11 @@ from holdfast.journal.folder import RunFolder
 from holdfast.journal.reader import JournalReader
 from holdfast.journal.record import Record
 from holdfast.model.errors import UsageError
-from holdfast.model.json import JsonObject
+from holdfast.model.json import JsonObject, nests_deeper, parse_document
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
 from holdfast.paths import absolute
-from holdfast.platform import strict
 from holdfast.worker.options import paths
 
 #: Exit code of each reason; bad usage is 2.
@@ -125,7 +124,7 @@ def parse_input(text: str) -> JsonObject:
     elif text.startswith("@"):
         place, text = text[1:], read_text(absolute(text[1:]))
     try:
-        state = strict.loads(text)
+        state = parse_document(text)
     except json.JSONDecodeError as error:
         message = f"{place}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
         raise UsageError(message, fix="""Example: --input '{"data": {}}'""") from None
@@ -187,11 +186,10 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
 
 
 def _pretty(document: str) -> str:
-    """The state for people; as it came where it nests deeper than we could follow."""
-    try:
-        text = json.dumps(json.loads(document), indent=2, ensure_ascii=False)
-    except RecursionError:
+    """The state for people; as it came where it is nested deeper than we read."""
+    if nests_deeper(document):
         return document
+    text = json.dumps(json.loads(document), indent=2, ensure_ascii=False)
     # half a surrogate pair is text to JavaScript and to JSON, but not to UTF-8
     return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 

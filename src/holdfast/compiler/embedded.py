@@ -16,7 +16,7 @@ import re
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from holdfast.compiler.patterns import loop
+from holdfast.model.patterns import loop
 
 #: Literals smaller than this are left to the parser.
 SMALLEST = 128

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from holdfast.compiler.patterns import loop
 from holdfast.compiler.tree import Node, convert, parse
+from holdfast.model.patterns import loop
 
 if TYPE_CHECKING:
     import tree_sitter

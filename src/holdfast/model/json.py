@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import accumulate
 from typing import NoReturn, TypeAlias
+
+from holdfast.model.patterns import loop
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 #: Levels of lists and objects in a record. An honest log line has about 200 at most.
 DEEPEST = 256
+#: Levels in any other document: a state, a frame, a plan, a file. JavaScript knows no such limit
+#: and each version of Python has another one, so this is a rule of ours: all readers take such a
+#: document (none of them uses more than two calls a level), and a deeper one is refused by all.
+DEEPEST_DOCUMENT = 400
 #: Digits of a whole number; no honest writer of JSON needs more than 22.
 _DIGITS = 25
 
@@ -26,18 +34,13 @@ def parse_fit(data: bytes) -> Json:
     """
     try:
         text = data.decode()
+        refuse_depth(text, DEEPEST)
         value: Json = _FIT.decode(text)
     except Unfit:
         raise
-    except RecursionError as error:
-        message = "it is nested too deeply"
-        raise Unfit(message) from error
     except ValueError as error:
         message = "it is not JSON"
         raise Unfit(message) from error
-    if text.count("[") + text.count("{") > DEEPEST and is_deep(value, DEEPEST):
-        message = f"it is nested deeper than {DEEPEST} levels"
-        raise Unfit(message)
     return value
 
 
@@ -49,14 +52,48 @@ def parse_mended(data: bytes) -> Json:
     """
     try:
         text = data.decode("utf-8", "surrogatepass")
+        refuse_depth(text, DEEPEST)
         value: Json = _MENDED.decode(text)
-    except (ValueError, RecursionError) as error:
-        message = "it is not JSON, or nested too deeply"
+    except Unfit:
+        raise
+    except ValueError as error:
+        message = "it is not JSON"
         raise Unfit(message) from error
-    if text.count("[") + text.count("{") > DEEPEST and is_deep(value, DEEPEST):
-        message = f"it is nested deeper than {DEEPEST} levels"
-        raise Unfit(message)
     return value
+
+
+def parse_document(text: str | bytes) -> Json:
+    """The value of a JSON text as others understand it: NaN and infinities are none.
+
+    Raises ValueError (json.JSONDecodeError with the place, where there is one), Unfit for more
+    than DEEPEST_DOCUMENT levels.
+    """
+    refuse_depth(text)
+    value: Json = json.loads(text, parse_constant=_refuse)
+    return value
+
+
+def nests_deeper(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> bool:
+    """Whether lists and objects stand in each other more than `most` times in a JSON text.
+
+    Counted in the text, as building the value may be what a deep one makes fail. Of a text that
+    is no JSON it says so only when its reader would get as deep.
+    """
+    if isinstance(text, bytes):
+        if text.count(b"[") + text.count(b"{") <= most:
+            return False
+        text = text.decode(json.detect_encoding(text), "replace")
+    if text.count("[") + text.count("{") <= most:
+        return False
+    marks = _STRING.sub("", text).encode("ascii", "replace").translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, marks)), default=0) > most
+
+
+def refuse_depth(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> None:
+    """Raises Unfit when a JSON text is nested deeper than `most` levels."""
+    if nests_deeper(text, most):
+        message = f"it is nested too deeply: more than {most} levels"
+        raise Unfit(message)
 
 
 def is_deep(value: Json, most: int) -> bool:
@@ -77,17 +114,14 @@ def is_deep(value: Json, most: int) -> bool:
 
 def check_json(text: str) -> None:
     """Raises ValueError when a text is no JSON (RFC 8259) that can be sent as UTF-8, or is nested
-    deeper than can be looked into (about a thousand). Builds next to nothing of the value."""
-    try:
-        _CHECKER.decode(text)
-        text.encode()
-    except RecursionError as error:
-        message = "it is nested too deeply"
-        raise ValueError(message) from error
+    deeper than DEEPEST_DOCUMENT levels. Builds next to nothing of the value."""
+    refuse_depth(text)
+    _CHECKER.decode(text)
+    text.encode()
 
 
 def _refuse(constant: str) -> NoReturn:
-    message = f"{constant} is no JSON"
+    message = f"{constant} is not JSON"
     raise ValueError(message)
 
 
@@ -111,6 +145,9 @@ def _unfit(constant: str) -> NoReturn:
     raise Unfit(message)
 
 
+_STRING = re.compile('"' + loop(r'[^"\\]++', r"\\[\s\S]") + '"?')
+_STEPS = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(number), 0) for number in range(256)]
+_NO_BRACKETS = bytes(number for number in range(256) if not _STEPS[number])
 _FIT = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_unfit)
 _MENDED = json.JSONDecoder(
     parse_int=lambda text: int(text) if len(text) <= _DIGITS else None,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json
+from holdfast.model.json import DEEPEST_DOCUMENT, Json, nests_deeper
 
 PHX_JOIN = "phx_join"
 PHX_LEAVE = "phx_leave"
@@ -26,6 +26,9 @@ HEARTBEAT = "heartbeat"
 PHOENIX_TOPIC = "phoenix"
 #: lightning-mock names its replies `chan_reply_<ref>`.
 _MOCK_REPLY = "chan_reply_"
+
+#: The frame itself, and objects around a document in its payload.
+DEEPEST_FRAME = DEEPEST_DOCUMENT + 8
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 #: A text frame up to its payload.
@@ -107,13 +110,11 @@ def encode_text(message: Message) -> str:
 def decode_text(text: str) -> Message:
     """The frame a text carries. BadFrame if it is none.
 
-    A payload that is nested deeper than we can look comes as None: a frame it is all the same,
-    and its sender has to learn that this one is not taken.
+    A payload that is nested deeper than we read comes as None: a frame it is all the same, and
+    its sender has to learn that this one is not taken.
     """
     try:
-        value = json.loads(text)
-    except RecursionError:
-        value = _head(text)
+        value = _head(text) if nests_deeper(text, DEEPEST_FRAME) else json.loads(text)
     except ValueError as error:
         message = f"not JSON: {error}"
         raise BadFrame(message) from error

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, nests_deeper, parse_document
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -130,8 +130,8 @@ def expiry_of(token: str) -> float | None:
     """When a token says that it ends (Unix seconds), unverified; None if it does not say."""
     try:
         _, body, _ = token.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (ValueError, RecursionError):
+        claims = parse_document(_bytes_of(body))
+    except ValueError:
         return None
     return _number(claims.get("exp")) if isinstance(claims, dict) else None
 
@@ -195,11 +195,19 @@ def _decode(token: str, key: Any, algorithm: str) -> JsonObject:
     import jwt
 
     try:
+        if any(nests_deeper(_bytes_of(part)) for part in token.split(".")[:2]):
+            message = "the token is not valid (nested too deeply)"
+            raise TokenError(message)
         claims = jwt.decode(token, key, algorithms=[algorithm], options=cast("Any", _NO_CLOCK))
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError) as error:
         message = f"the token is not valid ({type(error).__name__})"
         raise TokenError(message) from error
     return cast("JsonObject", claims)
+
+
+def _bytes_of(part: str) -> bytes:
+    """One part of a token. Raises ValueError when it is no base64."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _check_times(claims: JsonObject, now: float) -> None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed hides it
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from holdfast.compiler.patterns import loop
 from holdfast.compiler.source import Source, utf8
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
+from holdfast.model.patterns import loop
 
 LONG = 64 * 1024
 #: Nothing that JSON escapes is longer than this: a pair of surrogates.
@@ -66,8 +65,8 @@ class PlanReader:
         if self._inside:
             self._refuse("it ends within a string")
         try:
-            plan = json.loads(self._rest.getvalue())
-        except (ValueError, RecursionError) as error:
+            plan: Any = parse_document(self._rest.getvalue())
+        except ValueError as error:
             self._refuse(str(error))
         self._rest.close()
         if not isinstance(plan, dict):

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
-from holdfast.platform import strict
+from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
 from holdfast.platform.service import Platform
 from holdfast.platform.store import projects
@@ -57,7 +56,7 @@ def _document(connection: Connection, asked: str) -> JsonObject | None:
 
 async def _json(request: Request) -> Json:
     try:
-        return strict.loads(await request.body())
+        return parse_document(await request.body())
     except ValueError as error:
         raise ProvisionError([f"the body is not JSON: {error}"]) from error
 

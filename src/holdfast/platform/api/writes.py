@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.platform import strict
+from holdfast.model.json import parse_document
 from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.sessions import LINK_SECONDS
 from holdfast.platform.service import Platform
@@ -95,7 +95,7 @@ async def _object(request: Request) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        value = strict.loads(raw)
+        value = parse_document(raw)
     except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise ActionError(message, 400) from error

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform import strict
+from holdfast.model.json import parse_document
 from holdfast.platform.access.guard import has_token
 from holdfast.platform.api.shape import BadFilter
 from holdfast.platform.clock import iso
@@ -231,7 +231,7 @@ async def _body(request: Request, call: _Call) -> dict[str, Any]:
             raise _Denied(413, f"The body is larger than {call.platform.settings.payload_mb:g} MB")
         parts.append(part)
     try:
-        value = strict.loads(b"".join(parts))
+        value = parse_document(b"".join(parts))
     except ValueError as error:
         raise _Denied(400, "The body is not JSON") from error
     if not isinstance(value, dict):

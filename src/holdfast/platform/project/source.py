@@ -14,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from holdfast.model.errors import HoldfastError
+from holdfast.platform.project.loader import SafeLoader
 from holdfast.platform.project.model import egress_problem
 
 _TAG = "tag:yaml.org,2002:"
@@ -42,7 +43,7 @@ class Source:
 
     def _compose(self, text: str) -> Node | None:
         try:
-            return yaml.compose(text, Loader=yaml.SafeLoader)
+            return yaml.compose(text, Loader=SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = error.problem or "this is not YAML"
@@ -53,8 +54,6 @@ class Source:
         except (yaml.YAMLError, ValueError) as error:
             one_line = " ".join(str(error).split())
             self.problems.append(Problem(1, f"broken YAML: {one_line}"))
-        except RecursionError:
-            self.problems.append(Problem(1, "broken YAML: nested too deeply"))
         return None
 
     def add(self, node: Node | None, text: str) -> None:

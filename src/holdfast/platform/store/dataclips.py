@@ -9,8 +9,8 @@ import uuid
 from sqlalchemy import delete, insert, or_, select, update
 
 from holdfast.model.errors import HoldfastError
+from holdfast.model.json import parse_document
 from holdfast.model.scrubber import Scrubber
-from holdfast.platform import strict
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.store import credentials
 from holdfast.platform.store import tables as t
@@ -157,7 +157,7 @@ def object_text(text: str) -> tuple[str, bool]:
 
     `configuration` never is stored. Raises ValueError when the text is not JSON.
     """
-    value = strict.loads(text)
+    value = parse_document(text)
     if not isinstance(value, dict):
         return json.dumps({"data": value}), True
     if "configuration" in value:

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from holdfast.platform import strict
+from holdfast.model.json import parse_document
 from holdfast.platform.access import guard, sessions
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
@@ -160,7 +160,7 @@ async def start(request: Request) -> Response:
     async with request.form() as form:
         text = str(form.get("input") or "{}")
     try:
-        body = strict.loads(text)
+        body = parse_document(text)
     except ValueError as error:
         return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
     try:

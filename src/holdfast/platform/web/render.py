@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from holdfast import __version__
+from holdfast.model.json import parse_document
 from holdfast.platform.access import sessions
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.web.explain import LABELS, STEP_STATES
@@ -85,8 +86,8 @@ def moment(microseconds: int | None, *, short: bool = False) -> Markup:
 def pretty(text: str) -> str:
     """JSON text indented, cut where it is too long for a page."""
     try:
-        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
+        shown = json.dumps(parse_document(text), indent=2, ensure_ascii=False)
+    except ValueError:
         shown = text
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "\n…"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import DEEPEST, Json, JsonObject, is_deep
 from holdfast.model.outcome import Reason, RunState, state_of
 from holdfast.platform.store import dataclips, ownership, projects, steps
 from holdfast.platform.store.database import Row, Transaction
@@ -223,12 +223,9 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
 
 def _examined(sender: Sender, event: m.RunComplete) -> str | None:
     """The post-mortem as it is kept: without secrets, and only of a bearable size."""
-    if event.postmortem is None:
-        return None
-    try:
-        text = json.dumps(_cleaned(event.postmortem, sender))
-    except RecursionError:  # nested deeper than any of ours: the outcome counts without it
-        return None
+    if event.postmortem is None or is_deep(event.postmortem, DEEPEST):
+        return None  # none of ours is as deep: the outcome counts without it
+    text = json.dumps(_cleaned(event.postmortem, sender))
     return text if len(text) <= _LARGEST_POSTMORTEM else None
 
 

@@ -119,7 +119,7 @@ class Deliverer:
         try:
             with JournalReader(self.folder.journal) as reader:
                 return postmortem.build(reader.read(last))
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             log.warn("postmortem.failed", run=self.run_id, why=error)
             return None
 

@@ -16,7 +16,7 @@ from holdfast.adaptors.store import Store
 from holdfast.durable import sync_folder
 from holdfast.engine.request import RunRequest
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, nests_deeper, parse_document
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
@@ -149,8 +149,8 @@ class Preparation:
                 raise answer
             else:
                 try:
-                    fetched[name] = json.loads(answer) if isinstance(answer, bytes) else answer
-                except (ValueError, RecursionError):  # whose text may quote what is secret
+                    fetched[name] = parse_document(answer) if isinstance(answer, bytes) else answer
+                except ValueError:  # whose text may quote what is secret
                     problems.append(f"Failed to load credential {name}: it is not JSON")
         if problems:
             raise PreparationFailed(CREDENTIAL, "\n".join(problems))
@@ -235,9 +235,8 @@ def _document(answer: Json | bytes) -> bytes:
         data = json.dumps(answer).encode()
     if data.strip() in (b"null", b""):
         return b"{}"
-    if len(data) <= _CHECKED_BYTES:
-        with suppress(RecursionError):  # nested deeper than we can look: the engine's to judge
-            json.loads(data)
+    if len(data) <= _CHECKED_BYTES and not nests_deeper(data):  # a deeper one is the engine's
+        json.loads(data)
     return data
 
 

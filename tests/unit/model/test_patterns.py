@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import holdfast
-from holdfast.compiler import embedded, patterns, repair
-from holdfast.compiler.patterns import loop
+from holdfast.compiler import embedded, repair
 from holdfast.engine.run import plan_text
+from holdfast.model import patterns
+from holdfast.model.patterns import loop
 
 #: Alternatives that fail after they have read something, each in another way.
 BODIES = [
