@@ -85,7 +85,7 @@ EVENTS = (
         ("claim.unanswered", "warn", "loop why",
          "A claim had no answer in time. Runs of a late answer are taken all the same."),
         ("claim.unknown_answer", "warn", "ref",
-         "An answer to a claim came that no loop waits for. It is passed over."),
+         "An answer to a claim came that no loop waits for. Its runs are taken all the same."),
         ("claim.failed", "error", f"loop {_FAULT}", "A claim failed by our fault. Report it."),
         ("run.claimed", "info", "run loop", "The platform gave this run to the worker."),
         ("run.bad_token", "error", "run why",

@@ -13,6 +13,7 @@ from typing import Any
 from conformance import instead
 from conformance.launching import Launch, common_folder, engine_launch, record
 from conformance.matching import includes, masked, same, same_event
+from conformance.overlay import traced
 from conformance.recorded import Case
 from conformance.recording import Recording, engine_error, engine_events
 from conformance.rules import (
@@ -198,7 +199,8 @@ async def check_all(cases: list[Case]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="holdfast-cases-") as data:
         journals = Path(data) / "journals"
         journals.mkdir()
-        async with start_supervisor(Path(data)) as engine:
+        program = traced(Path(data) / "traced")
+        async with start_supervisor(Path(data), configure=program) as engine:
             await asyncio.gather(*map(one, cases))
     return [failures[case["id"]] for case in cases if case["id"] in failures]
 

@@ -10,20 +10,10 @@ const EMPTY = new Set(['{}', '{"data":{}}', '[]', 'null']);
  * One document of several: an object of them by key, in JavaScript's property order.
  * @param {Map<string, Document>} leaves
  */
-function together(leaves) {
+export function together(leaves) {
   const texts = Object.fromEntries([...leaves].map(([key, document]) => [key, document.text]));
   const members = Object.entries(texts).map(([key, text]) => `${JSON.stringify(key)}:${text}`);
   return new Document(`{${members.join(',')}}`);
-}
-
-/**
- * What the reference's runtime returns for the leaves: a map key → document; may be undefined.
- * @param {Map<string, Document>} leaves
- * @returns {Document | undefined}
- */
-export function result(leaves) {
-  if (leaves.size === 0) return undefined;
-  return leaves.size === 1 ? leaves.values().next().value : together(leaves);
 }
 
 /**

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 
 import { Kind, sendText } from './channel.mjs';
-import { Fault, describe, messageOf } from './faults.mjs';
+import { Fault, describe } from './faults.mjs';
 import * as stacks from './stack.mjs';
 
 /**
@@ -17,10 +17,14 @@ import * as stacks from './stack.mjs';
 const { writeSync } = fs;
 const STACK_FRAMES = 40;
 
-/** Take hold of the ways out. Call before any code of adaptors or jobs is loaded. */
-export function guard() {
+/**
+ * Take hold of the ways out. Call before any code of adaptors or jobs is loaded. `faultOf`: the
+ * Fault that an error is when it is none.
+ * @param {(error: unknown) => Fault} [faultOf]
+ */
+export function guard(faultOf = ofTheEngine) {
   const exit = process.reallyExit.bind(process);
-  const protection = new Protection(exit);
+  const protection = new Protection(exit, faultOf);
   /** @param {number | string | null} [code] */
   const intercept = (code) => protection.exitAsked(code ?? process.exitCode ?? 0);
   process.exit = intercept;
@@ -36,13 +40,18 @@ export function guard() {
 
 export class Protection {
   #exit;
+  #faultOf;
   /** @type {Run | undefined} */
   #run;
   #over = false;
 
-  /** @param {(code?: number) => never} exit */
-  constructor(exit) {
+  /**
+   * @param {(code?: number) => never} exit
+   * @param {(error: unknown) => Fault} faultOf
+   */
+  constructor(exit, faultOf) {
     this.#exit = exit;
+    this.#faultOf = faultOf;
   }
 
   /**
@@ -74,12 +83,11 @@ export class Protection {
     if (this.#over) return this.leave(code);
     this.#over = true;
     const run = this.#run;
-    const fault = error instanceof Fault ? error : raw(error, run?.tracing);
+    const fault = error instanceof Fault ? error : this.#faultOf(error);
     if (run === undefined) return this.#bare(fault);
     run.scrubbed(fault);
     if (run.current) run.close(run.current, fault);
-    run.trace('error', { error: { ...fault, stack: fault.stack } });
-    run.report.runError(fault, step?.plan.id ?? fault.step);
+    run.end(fault, step?.plan.id ?? fault.step);
     return this.leave(code);
   }
 
@@ -142,17 +150,10 @@ export class Protection {
 }
 
 /**
- * An error that is no Fault: plans of the test cases expect the host's own errors under their own
- * name; anywhere else it is a failure of the engine, and where it came from stays as evidence.
+ * An error that is no Fault is a failure of the engine; where it came from stays as evidence.
  * @param {unknown} error
- * @param {Tracing} [tracing]
  */
-function raw(error, tracing) {
-  if (tracing) {
-    const fault = new Fault(String(/** @type {Error} */ (error)?.name ?? 'Error'), undefined, messageOf(error));
-    delete fault.source;
-    return fault;
-  }
+function ofTheEngine(error) {
   const trace = stacks.read(error);
   writeSync(2, `${[describe(error), ...(trace?.frames ?? [])].join('\n')}\n`);
   const fault = new Fault('ExecutionError', 'exception', describe(error));

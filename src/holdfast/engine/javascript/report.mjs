@@ -1,7 +1,7 @@
 // What the journal is told of a run: steps opened and closed, the result, the error
 // (docs/journal.md).
 
-import { Kind, holdText, send, sendText, stream } from './channel.mjs';
+import { Kind, holdText, send, stream } from './channel.mjs';
 import { stamp } from './clock.mjs';
 import { stepErrorType } from './faults.mjs';
 import { randomUUID } from './internals.mjs';
@@ -173,18 +173,6 @@ export class Report {
       position: fault.at,
       details: fitting(fault.details ?? fault.edge),
     });
-  }
-
-  /**
-   * For conformance tests: an event as the reference's runtime gives it.
-   * @param {string} event
-   * @param {Bag} fields
-   * @param {Document} [document]
-   */
-  trace(event, fields, document) {
-    const state = document ? `,"state":${document.text}` : '';
-    sendText(Kind.TRACE, `{"event":"${event}",${stringify(fields).slice(1, -1)}${state}}`
-      .replace(',}', '}'));
   }
 }
 

@@ -2,7 +2,6 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import { duration, milliseconds } from './clock.mjs';
 import * as final from './final.mjs';
 import { Fault, messageOf } from './faults.mjs';
 import { JobText } from './jobtext.mjs';
@@ -36,10 +35,6 @@ export class Run {
    * }} given
    */
   constructor({ options, credentials, modules, plan, input }) {
-    // what only plans of the reference's own test cases say stands under `trace`
-    this.tracing = options.trace ?? undefined;
-    /** @type {TestOptions} */
-    this.options = { ...this.tracing?.options };
     this.settings = options;
     this.credentials = credentials;
     this.modules = modules;
@@ -65,8 +60,6 @@ export class Run {
      * @type {Step | undefined}
      */
     this.culprit = undefined;
-    /** @type {number | undefined} */
-    this.peakHeap = undefined;
     /**
      * Made when the plan is known to be one.
      * @type {Linker | undefined}
@@ -75,14 +68,11 @@ export class Run {
     this.executed = 0;
     this.secrets = new Secrets();
     if (options.scrub !== false) this.#learnSecrets();
-    const common = this.#common();
+    const common = this.common();
     this.log = new Logger('R/T', { ...common, level: 'debug', hold: true });
     this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
     this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
-    const { level, sanitize } = this.options.jobLogger ?? {};
-    this.jobLog = new Logger('JOB', {
-      ...common, level: level ?? options.job_log_level ?? 'debug', policy: sanitize,
-    });
+    this.jobLog = new Logger('JOB', { ...common, level: options.job_log_level ?? 'debug' });
     this.report = new Report({
       payloadLimitMb: options.payload_limit_mb,
       saveOutputs: options.output_dataclips !== false,
@@ -90,7 +80,7 @@ export class Run {
     });
     this.cleaner = new Cleaner({
       remove: options.state_props_to_remove ?? DEFAULT_REMOVED,
-      limitMb: this.options.stateLimitMb ?? options.state_limit_mb ?? 500,
+      limitMb: options.state_limit_mb ?? 500,
       log: this.log,
     });
   }
@@ -103,7 +93,7 @@ export class Run {
   }
 
   /** What all loggers are made with. */
-  #common() {
+  common() {
     const { settings } = this;
     return {
       secrets: this.secrets,
@@ -135,15 +125,6 @@ export class Run {
     this.report.phase(name, step, operation);
   }
 
-  /**
-   * @param {string} event
-   * @param {Bag} fields
-   * @param {Document} [document]
-   */
-  trace(event, fields, document) {
-    if (this.tracing) this.report.trace(event, fields, document);
-  }
-
   /** Execute the plan to its end and report it. Raises what ends it before. */
   async execute() {
     judge(
@@ -151,23 +132,35 @@ export class Run {
       (phase, step) => this.phase(phase, step),
       (text) => this.engineLog.error(text),
     );
-    this.trace('compiled', { duration: 0 });
-    const plan = this.#validated();
+    const plan = this.validated();
     this.log.info(`Executing ${plan.name}`);
-    this.linker = this.#linker();
-    const input = await this.#initial();
+    this.linker = this.makeLinker();
+    const input = await this.initial();
     this.log.debug('Starting execution from step', plan.start);
     const { leaves, failed } = await this.#traverse(plan, input);
-    if (this.peakHeap !== undefined) {
-      this.log.debug(`Workflow complete: peak memory ${(this.peakHeap / MEBIBYTE).toFixed(2)}mb`);
-    }
-    const state = final.result(leaves);
-    this.trace('end', { none: state === undefined }, state);
+    this.finish(leaves, failed);
+  }
+
+  /**
+   * Report a run whose steps are done. `failed`: the fault of the first leaf that has one.
+   * @param {Map<string, Document>} leaves
+   * @param {Fault | undefined} failed
+   */
+  finish(leaves, failed) {
     this.report.result(final.compose(leaves, this.executed > 0), failed);
   }
 
+  /**
+   * Report what ended the run before that. `step`: id of the step at fault, where there is one.
+   * @param {Fault} fault
+   * @param {string | undefined} step
+   */
+  end(fault, step) {
+    this.report.runError(fault, step);
+  }
+
   /** The plan, when it is one. Raises what is wrong with it, and says so in the log. */
-  #validated() {
+  validated() {
     try {
       return new Plan(this.rawPlan, this.adaptorLog.console());
     } catch (error) {
@@ -189,30 +182,20 @@ export class Run {
     return this.linker.link(specifier, step, context);
   }
 
-  #linker() {
-    const { linker = {} } = this.options;
-    return new Linker({
-      adaptors: this.settings.adaptors,
-      whitelist: this.tracing?.level === 'runtime' ? linker.whitelist
-        : this.settings.whitelist ?? DEFAULT_WHITELIST,
-      modules: linker.modules,
-      repo: linker.repo,
-      openRuntime: this.tracing?.level !== 'runtime',
-      log: this.log,
-    });
+  makeLinker() {
+    const { adaptors, whitelist = DEFAULT_WHITELIST } = this.settings;
+    return new Linker({ adaptors, whitelist, log: this.log });
   }
 
   /**
    * The initial state as a Document; undefined when there is none.
    * @returns {Promise<Document | undefined>}
    */
-  async #initial() {
+  async initial() {
     const given = this.#given();
     let document;
     if (!given) {
       document = new Document('{"data":{},"configuration":{}}');
-    } else if (typeof given === 'string' && this.tracing) {
-      document = await this.#loadState(given);
     } else if (typeof given === 'object') {
       if (this.settings.scrub !== false) this.secrets.add(given.configuration);
       document = new Document(/** @type {string} */ (this.input));
@@ -235,26 +218,14 @@ export class Run {
     }
   }
 
-  /** @param {string} id */
-  async #loadState(id) {
-    const started = milliseconds();
-    const value = this.options.resolvers?.state && this.#resolve('state', id);
-    const took = milliseconds() - started;
-    this.trace('load-state', { jobId: id, duration: Math.round(took) });
-    this.log.success(`loaded state for ${id} in ${duration(took)}`);
-    return value === undefined ? undefined : new Document(JSON.stringify(value));
-  }
-
   /**
-   * Values behind ids, for plans of the test cases; the worker resolves them before the run.
+   * The value behind an id that a plan has in its place. The worker has resolved all of them.
    * @param {'state' | 'credential'} kind
    * @param {string} id
+   * @returns {any}
    */
-  #resolve(kind, id) {
-    const known = this.options.resolvers?.[kind];
-    if (known === undefined) throw new TypeError('resolver is not a function');
-    if (!Object.hasOwn(known, id)) throw new Error(`${kind} not found: ${id}`);
-    return known[id];
+  resolve(kind, id) {
+    throw new Error(`the plan has the id of a ${kind}, which nobody has resolved: ${id}`);
   }
 
   /**
@@ -264,13 +235,13 @@ export class Run {
   async configurationOf(step) {
     if (Object.hasOwn(this.credentials, step.id)) return this.credentials[step.id];
     const { configuration } = step;
-    return typeof configuration === 'string' ? this.#resolve('credential', configuration)
+    return typeof configuration === 'string' ? this.resolve('credential', configuration)
       : configuration;
   }
 
   /** @param {PlannedStep} step */
   async defaultsOf(step) {
-    return typeof step.state === 'string' ? this.#resolve('state', step.state) : step.state;
+    return typeof step.state === 'string' ? this.resolve('state', step.state) : step.state;
   }
 
   /**
@@ -315,7 +286,7 @@ export class Run {
     const planned = plan.step(id);
     const module = this.modules.get(plan.steps.indexOf(planned));
     if (module === undefined) return this.#pass(plan, planned, input);
-    const step = new Step(this, plan, planned, new JobText(planned, module), input);
+    const step = this.makeStep(plan, planned, new JobText(planned, module), input);
     try {
       await this.active.run(step, () => step.execute());
     } catch (error) {
@@ -324,6 +295,16 @@ export class Run {
     }
     // not the step itself: whoever keeps it keeps all that its code has made
     return { document: step.document, next: step.next, fault: step.fault };
+  }
+
+  /**
+   * @param {Plan} plan
+   * @param {PlannedStep} planned
+   * @param {JobText} job
+   * @param {Document | undefined} input
+   */
+  makeStep(plan, planned, job, input) {
+    return new Step(this, plan, planned, job, input);
   }
 
   /**
@@ -356,7 +337,6 @@ export class Run {
     this.executed += 1;
     this.report.stepStart(step);
     this.current = step;
-    this.trace('job-start', { jobId: step.plan.id });
   }
 
   /**

@@ -18,7 +18,7 @@ import { assemble } from './state.mjs';
 /** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
 const LARGE = 1024 * 1024;
 
-const megabytes = (/** @type {number} */ bytes, digits = 0) => (bytes / 1048576).toFixed(digits);
+const megabytes = (/** @type {number} */ bytes) => (bytes / 1048576).toFixed(0);
 
 export class Step {
   /**
@@ -64,9 +64,7 @@ export class Step {
    */
   async execute() {
     const { run, plan } = this;
-    run.trace('init-start', { jobId: plan.id });
-    const state = await this.#prepare();
-    run.trace('init-complete', { jobId: plan.id, duration: this.measure.elapsed });
+    const state = await this.prepare();
     run.log.info(`Starting step ${this.label}`);
     run.open(this);
     const started = milliseconds();
@@ -83,7 +81,8 @@ export class Step {
     if (Math.max(this.measure.stateIn, this.measure.stateOut) > LARGE) this.forget?.();
   }
 
-  async #prepare() {
+  /** The state that the step begins with. */
+  async prepare() {
     const { run, plan } = this;
     this.measure.stateIn = this.input?.bytes ?? 0;
     const configuration = await run.configurationOf(plan);
@@ -98,14 +97,14 @@ export class Step {
     const { namespace, forget } = await loadJob(this.job.compiled, {
       console: run.jobConsole(),
       state,
-      globals: run.options.globals,
+      globals: this.extras().globals,
       workflowGlobals: this.whole.globals,
       link: (specifier, context) => run.link(specifier, plan, context),
     });
     this.forget = forget;
     this.operations = new Operations(namespace, {
       log: run.log,
-      immutable: run.options.immutableState,
+      immutable: this.extras().immutable,
       onOperation: (number) => {
         this.measure.sample();
         run.phase('step', plan, number);
@@ -120,10 +119,22 @@ export class Step {
    */
   async #operate(operations, state) {
     const { run } = this;
-    const limit = this.whole.options.timeout || run.options.defaultRunTimeoutMs;
-    const result = await operations.run(state, limit);
+    const result = await operations.run(state, this.limit());
     run.log.debug('Expression complete!');
     return result;
+  }
+
+  /** Milliseconds that the step's operations may take; none where the plan has no limit. */
+  limit() {
+    return this.whole.options.timeout;
+  }
+
+  /**
+   * What a run may give to each of its steps beyond its plan; a worker's gives nothing.
+   * @returns {{ globals?: Bag, immutable?: boolean }}
+   */
+  extras() {
+    return {};
   }
 
   /** @param {unknown} thrown */
@@ -148,15 +159,13 @@ export class Step {
     try {
       if (this.fault?.name === 'TimeoutError') throw this.fault;
       this.#leave(result, state, started);
-      if (this.fault === undefined) this.mem = this.#memory();
+      if (this.fault === undefined) this.mem = this.memory();
       this.#follow();
     } catch (fault) {
       run.close(this, run.scrubbed(fault));
       throw fault;
     }
     const { fault } = this;
-    if (fault === undefined) this.#completed();
-    else this.#failed(fault, milliseconds() - started);
     run.close(this, fault);
     if (fault && !fault.recoverable) throw fault;
   }
@@ -201,38 +210,11 @@ export class Step {
     this.next = whole.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
   }
 
-  #completed() {
-    const { run, plan, document, mem } = this;
-    run.trace('job-complete', {
-      jobId: plan.id, duration: this.measure.elapsed, next: this.next, mem,
-    }, document);
-  }
-
   /** What is in use when the state has been written, and the line about it. */
-  #memory() {
-    const { run } = this;
+  memory() {
     const mem = this.measure.memory();
-    if (run.options.profile) {
-      const { peakHeap: peak } = this.measure;
-      mem.peak = peak;
-      run.peakHeap = Math.max(run.peakHeap ?? 0, peak);
-      run.log.debug(`Step memory usage: peak ${megabytes(peak, 2)}mb`);
-    } else {
-      const system = `[system ${megabytes(mem.system)}mb]`;
-      run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
-    }
+    const system = `[system ${megabytes(mem.system)}mb]`;
+    this.run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
     return mem;
-  }
-
-  /**
-   * @param {Fault} fault
-   * @param {number} took
-   */
-  #failed(fault, took) {
-    const { run, plan, document } = this;
-    const error = { ...fault, ...(fault.stack ? { stack: fault.stack } : {}) };
-    run.trace('job-error', {
-      jobId: plan.id, duration: Math.round(took), next: this.next, error,
-    }, document);
   }
 }

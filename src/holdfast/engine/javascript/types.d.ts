@@ -108,26 +108,10 @@ interface RunOptions {
   job_log_level?: string;
   output_dataclips?: boolean;
   scrub?: boolean;
-  trace?: Tracing;
+  /** Traces are taken from this run: tests of a further program ask for them. */
+  trace?: Bag;
   /** A standby process gets these first. */
   preload?: string[];
-}
-
-/** What only conformance cases say. */
-interface Tracing {
-  level?: string;
-  options?: TestOptions;
-}
-
-interface TestOptions {
-  linker?: { whitelist?: string[]; modules?: Record<string, { path?: string; version?: string }>; repo?: string };
-  jobLogger?: { level?: string; sanitize?: string };
-  stateLimitMb?: number;
-  resolvers?: { state?: Bag; credential?: Bag };
-  globals?: Bag;
-  immutableState?: boolean;
-  defaultRunTimeoutMs?: number;
-  profile?: boolean;
 }
 
 /** A stack trace: what stands before the frames, and the frames. */
@@ -142,7 +126,6 @@ type Level = 'debug' | 'info' | 'success' | 'always' | 'warn' | 'error';
 interface Memory {
   job: number;
   system: number;
-  peak?: number;
 }
 
 /** A document as a record has it (docs/journal.md). */
