@@ -75,5 +75,6 @@ def _write(level: str, event: str, context: dict[str, object]) -> None:
 
 
 def _text(value: object) -> str:
-    text = str(value)
+    plain = isinstance(value, str) or not isinstance(value, dict | list | tuple | bool | None)
+    text = str(value) if plain else json.dumps(value, ensure_ascii=False, default=str)
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

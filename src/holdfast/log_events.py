@@ -103,6 +103,8 @@ EVENTS = (
         ("run.launch_failed", "warn", "run why", "The run could not be launched. Tried again."),
         ("run.not_prepared", "warn", "run why",
          "Plan, adaptors or input could not be had: the run ends with this error."),
+        ("run.plan_not_ready", "warn", "run retry_seconds",
+         "The platform has no plan yet, as an adaptor is not ready there. Asked for again."),
         ("run.not_ours", "warn", "run why",
          "The platform says that the run belongs to somebody else. It is let go."),
         ("run.interrupted", "error", f"run retry_seconds {_FAULT}",

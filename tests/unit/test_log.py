@@ -24,7 +24,7 @@ def as_before() -> Iterator[None]:
 def test_a_line_is_time_level_event_and_pairs() -> None:
     context: dict[str, object] = {"run": "ab-1", "why": "no room left", "code": None}
     assert log.line("warn", "run.ended", context, 1767268800.0625) == (
-        '2026-01-01T12:00:00.062Z warn run.ended run=ab-1 why="no room left" code=None'
+        '2026-01-01T12:00:00.062Z warn run.ended run=ab-1 why="no room left" code=null'
     )
 
 

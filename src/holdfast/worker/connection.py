@@ -6,6 +6,7 @@ The rules are in `holdfast.protocol.client`; here are only the socket, the clock
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,8 @@ RECONNECT_SECONDS = (0.25, 4.0)
 #: Plans with data in them and input dataclips come in one message.
 MAX_INCOMING_BYTES = 256 * 1024 * 1024
 _OPEN_SECONDS = 10.0
+#: Characters of a refusal that are shown.
+_SHOWN = 2000
 _CLOSE_SECONDS = 2.0
 #: A refusal that goes on is logged again after this time.
 _REMIND_SECONDS = 60.0
@@ -48,8 +51,17 @@ class Refused(HoldfastError):  # noqa: N818
     """The platform refused a request; `response` is what it said."""
 
     def __init__(self, event: str, response: Json | bytes) -> None:
-        super().__init__(f"[{event}] {str(response)[:500]}")
+        super().__init__(f"[{event}] {_words(response)[:_SHOWN]}")
         self.response = response
+
+
+def _words(response: Json | bytes) -> str:
+    """What a platform said, as the reference words it: text as it is, all else as JSON."""
+    if isinstance(response, bytes):
+        return response.decode(errors="replace")
+    if isinstance(response, str):
+        return response
+    return json.dumps(response, ensure_ascii=False, separators=(",", ":"))
 
 
 def endpoint(url: str, token: str) -> str:

@@ -207,6 +207,51 @@ def test_levels_and_steps_of_lines() -> None:
     assert of["Starting step a"] is None
 
 
+@pytest.mark.parametrize(
+    ("level", "seen"),
+    [
+        ("debug", "debug info log success always warn error"),
+        ("info", "info log success always warn error"),
+        ("log", "info log success always warn error"),
+        ("success", "success always warn error"),
+        ("warn", "success always warn error"),
+        ("always", "success always warn error"),
+        ("none", "error"),
+        ("error", "error"),
+        ("none-really", ""),
+    ],
+)
+def test_the_level_of_a_job_lets_through_what_it_does_there(level: str, seen: str) -> None:
+    calls = "".join(f"console.{name}('{name}');" for name in
+                    ("debug", "info", "log", "success", "always", "warn", "error"))  # fmt: skip
+    ended = run(job(f"{calls} export default [s => s]"), options={"job_log_level": level})
+    assert lines(ended, "JOB") == [[name] for name in seen.split()]
+
+
+def test_where_nothing_answered_can_be_read() -> None:
+    body = {"server": "db.internal", "port": 5432, "domain": "corp.example", "apiPath": "/v2/api"}
+    text = "Failed to connect to db.internal:5432 corp.example/v2/api"
+    ended = run(job(f"console.log('{text}'); export default []"), credentials={"a": body})
+    assert lines(ended, "JOB") == [[text]]
+
+
+def test_a_job_knows_its_run_and_cannot_change_what_it_knows() -> None:
+    code = """export default [s => {
+        const tried = [];
+        for (const change of [() => { meta.runId = 'x'; }, () => { meta.more = 1; },
+                              () => { globalThis.meta = {}; }]) {
+          try { change(); tried.push('done'); } catch (error) { tried.push(error.name); } }
+        return { data: [{ ...meta, startTime: typeof meta.startTime }, tried] }; }]"""
+    again = {"id": "b", "expression": "export default [s => ({ data: [s.data[0], meta.runId] })]"}
+    known = {"workOrderId": "w", "workflowId": "f", "projectId": "p"}
+    ended = run(job(code, next={"b": True}), again, options={"meta": known, "run_id": "run-1"})
+    first, second = (json.loads(body["output"]["inline"])["data"]
+                     for body in ended.bodies(Kind.STEP_COMPLETE))  # fmt: skip
+    assert first[0] == {"runId": "run-1", "startTime": "number", **known}
+    assert first[1][:2] == ["TypeError", "TypeError"]
+    assert second[1] == "run-1"
+
+
 def test_a_console_cannot_carry_anything_to_the_next_step() -> None:
     first = job("try { console.x = 1 } catch {} ; console.log.x = 1; export default [s => s]",
                 next={"b": True})  # fmt: skip

@@ -74,13 +74,27 @@ def test_two_versions_in_one_workflow(tmp_path: Path) -> None:
     assert [f"Resolved adaptor {NAME} to version 2.0.0"] in lines(ended, "R/T")
 
 
-def test_a_step_only_has_its_own_adaptors(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("specifier", "version"), [(NAME, "10.0.0"), (f"{NAME}@9.0.0", "9.0.0")])
+def test_a_step_may_import_what_only_another_step_uses(
+    specifier: str, version: str, tmp_path: Path
+) -> None:
+    places = {
+        f"{NAME}@{version}": adaptor(
+            tmp_path, version, {"i.mjs": f"export const v = '{version}';"}
+        )
+        for version in ("9.0.0", "10.0.0", "10.0.0-beta.1")
+    }
+    code = f"import {{ v }} from '{specifier}'; export default [s => ({{ data: v }})]"
+    assert output(run(job(code), options={"adaptors": places})) == {"data": version}
+
+
+def test_a_version_that_no_step_uses_is_not_found(tmp_path: Path) -> None:
     place = adaptor(tmp_path, "1.0.0", {"i.mjs": "export const v = 1;"})
     ended = run(
-        job(f"import {{ v }} from '{NAME}'; export default []"),
+        job(f"import {{ v }} from '{NAME}@2.0.0'; export default []"),
         options={"adaptors": {f"{NAME}@1.0.0": place}},
     )
-    assert one(ended, Kind.RUN_ERROR)["error_message"] == f'Failed to import module "{NAME}"'
+    assert one(ended, Kind.RUN_ERROR)["error_message"] == f'Failed to import module "{NAME}@2.0.0"'
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,15 @@ def test_the_project_of_a_run_is_known_where_the_plan_says_it(
     sent: JsonObject, project: str | None
 ) -> None:
     assert convert(sent, collections_version=None).project_id == project
+
+
+def test_a_plan_says_where_its_run_belongs() -> None:
+    sent = plan(meta={"work_order_id": "w", "workflow_id": 7, "project_id": "p", "new": {}})
+    assert convert(sent, collections_version=None).meta["workOrderId"] == "w"
+    assert "workflowId" not in convert(sent, collections_version=None).meta
+
+
+def test_a_timeout_of_nothing_is_no_limit() -> None:
+    assert not limits_of({"run_timeout_ms": 0}, Limits()).timed
+    assert limits_of({"run_timeout_ms": 1000}, Limits()).timed
+    assert limits_of({"state_limit_mb": 7}, Limits()).state_mb == 7

@@ -166,7 +166,24 @@ export class Linker {
     const versions = step.linker ?? versionsOf(step);
     const { path: folder, version } = { ...this.modules[specifier], ...versions[specifier] };
     const found = folder ?? this.#alias(specifier, version);
-    return found === undefined ? undefined : this.#entry(found, specifier);
+    return found === undefined ? this.#elsewhere(specifier) : this.#entry(found, specifier);
+  }
+
+  /**
+   * An adaptor that only another step names: the version that the specifier asks for, or the
+   * newest, as in a repository that all steps share.
+   * @param {string} specifier
+   */
+  #elsewhere(specifier) {
+    const { name, version } = splitSpecifier(specifier);
+    const installed = Object.keys(this.adaptors)
+      .filter((wanted) => splitSpecifier(wanted).name === name)
+      .filter((wanted) => version === undefined || this.adaptors[wanted].version === version);
+    const versions = installed.map((wanted) => `${name}_${this.adaptors[wanted].version}`);
+    const newest = newestAlias(versions, name);
+    if (newest === undefined) return undefined;
+    const { path: folder, entry, version: exact } = this.adaptors[installed[versions.indexOf(newest)]];
+    return { file: path.join(folder, entry), version: exact };
   }
 
   /**

@@ -8,8 +8,11 @@ import { Renderer } from './render.mjs';
 
 /** @type {Record<Level, number>} */
 const PRIORITY = { debug: 0, info: 1, success: 2, always: 2, warn: 2, error: 100 };
-/** @type {Record<string, number>} */
-const FILTER = { debug: 0, info: 1, default: 2, none: 9, 'none-really': 1000 };
+/**
+ * The lowest priority that a level lets through: every level of a line, and four of its own.
+ * @type {Record<string, number>}
+ */
+const FILTER = { ...PRIORITY, log: 1, default: 2, none: 9, 'none-really': 1000 };
 const { stringify } = JSON;
 const TOO_LONG = '["[REDACTED: Message length exceeds payload limit]"]';
 const byteLength = Buffer.byteLength.bind(Buffer);

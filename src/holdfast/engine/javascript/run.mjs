@@ -73,6 +73,7 @@ export class Run {
     this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
     this.adaptorLog = new Logger('ADA', { ...common, level: 'debug' });
     this.jobLog = new Logger('JOB', { ...common, level: options.job_log_level ?? 'debug' });
+    this.#describeRun();
     this.report = new Report({
       payloadLimitMb: options.payload_limit_mb,
       saveOutputs: options.output_dataclips !== false,
@@ -110,6 +111,12 @@ export class Run {
   #speaker() {
     const step = this.active.getStore() ?? this.current;
     return step?.id === undefined ? undefined : step;
+  }
+
+  /** What jobs may know of their run: the global `meta`, which they cannot change. */
+  #describeRun() {
+    const { meta, run_id: runId } = this.settings;
+    this.meta = meta && Object.freeze({ runId, startTime: Date.now(), ...meta });
   }
 
   jobConsole() {
@@ -377,7 +384,7 @@ export class Run {
       this.adaptorLog.warn(step.job.mapProblem);
     }
     if (fault.severity === 'crash') log.error('CRITICAL ERROR! Aborting execution');
-    if (fault.operationName !== undefined) {
+    if (fault.operationName && fault.line) {
       log.error(`Error reported by "${fault.operationName}()" operation line ${fault.line}:`);
       log.error(fault.stack ?? fault.message);
     } else if (fault.pos) {

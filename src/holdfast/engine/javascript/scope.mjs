@@ -158,12 +158,14 @@ export async function evaluate(code, identifier, context, link) {
  * imported modules. A context that had a module is never collected by V8; `forget` lets go of the
  * state in it. Raises whatever the code raises; errors of the workflow's globals are marked.
  * @param {CompiledStep} job
- * @param {{ console: object, state: Bag, globals?: Bag, workflowGlobals?: string, link: Link }} world
+ * @param {{ console: object, state: Bag, globals?: Bag, workflowGlobals?: string, meta?: object,
+ *   link: Link }} world
  */
-export async function loadJob(job, { console, state, globals, workflowGlobals, link }) {
+export async function loadJob(job, { console, state, globals, workflowGlobals, meta, link }) {
   const run = ownGlobals(globals);
   const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
   const context = makeContext({ ...run, ...shared, console, state });
+  if (meta) Object.defineProperty(context, 'meta', { value: meta, enumerable: true });
   const namespace = await evaluate(job.code, JOB_MODULE, context, (specifier) => (
     specifier === DATA_MODULE ? job.dataModule(context) : link(specifier, context)
   ));

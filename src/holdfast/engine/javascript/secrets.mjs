@@ -12,6 +12,8 @@ const PAIRED = 24;
 const PUBLIC_KEYS = new Set([
   'account', 'apiurl', 'apiversion', 'baseurl', 'database', 'email', 'host', 'hosturl',
   'instanceurl', 'loginurl', 'user', 'username',
+  // addresses too: a message that says where nothing answered must be of use
+  'apipath', 'domain', 'port', 'server',
   // what the worker adds to every step for Collections; only the token of it is secret
   'collections_endpoint', 'project_id',
 ]);

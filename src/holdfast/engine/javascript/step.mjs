@@ -99,6 +99,7 @@ export class Step {
       state,
       globals: this.extras().globals,
       workflowGlobals: this.whole.globals,
+      meta: run.meta,
       link: (specifier, context) => run.link(specifier, plan, context),
     });
     this.forget = forget;

@@ -106,6 +106,8 @@ interface RunOptions {
   log_payload_limit_mb?: number;
   state_limit_mb?: number;
   job_log_level?: string;
+  /** What jobs may know of their run, beside its id and start. */
+  meta?: Record<string, string>;
   output_dataclips?: boolean;
   scrub?: boolean;
   /** Traces are taken from this run: tests of a further program ask for them. */

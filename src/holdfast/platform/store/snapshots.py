@@ -33,6 +33,8 @@ def run_with_snapshot(connection: Connection, run_id: str) -> Row:
     return connection.execute(
         select(
             r.id,
+            r.work_order_id,
+            r.workflow_id,
             r.project_id,
             r.starting_trigger_id,
             r.starting_job_id,

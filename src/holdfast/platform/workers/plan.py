@@ -24,6 +24,11 @@ def plan_of(connection: Connection, run_id: str) -> JsonObject:
         "jobs": [_job(job) for job in parts["jobs"]],
         "edges": [_edge(edge) for edge in parts["edges"]],
         "options": json.loads(row.options),
+        "meta": {
+            "work_order_id": row.work_order_id,
+            "workflow_id": row.workflow_id,
+            "project_id": row.project_id,
+        },
     }
 
 

@@ -38,6 +38,8 @@ class Prepared:
     dataclip_id: str | None
     project_id: str | None
     options: JsonObject
+    #: what jobs see as the global `meta`, beside the run's id and start
+    meta: JsonObject
     collections: bool = False
     steps: tuple[str, ...] = field(default=())
 
@@ -83,6 +85,7 @@ def convert(plan: Json | bytes, *, collections_version: str | None) -> Prepared:
         dataclip if isinstance(dataclip, str) and dataclip else None,
         project,
         options if isinstance(options, dict) else {},
+        _meta(plan, project),
         collections,
         tuple(str(step["id"]) for step in steps if "expression" in step),
     )
@@ -93,6 +96,18 @@ def _project(plan: JsonObject) -> str | None:
     meta = plan.get("meta")
     found = [plan.get("project_id"), meta.get("project_id") if isinstance(meta, dict) else None]
     return next((item for item in found if isinstance(item, str) and item), None)
+
+
+def _meta(plan: JsonObject, project: str | None) -> JsonObject:
+    """`meta` in the names of jobs; what the platform does not say is left out."""
+    given = plan.get("meta")
+    known: JsonObject = given if isinstance(given, dict) else {}
+    found = {
+        "workOrderId": known.get("work_order_id"),
+        "workflowId": known.get("workflow_id"),
+        "projectId": project,
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
 def limits_of(options: JsonObject, default: Limits) -> Limits:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
-from holdfast import __version__
+from holdfast import __version__, log
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.store import Store
 from holdfast.durable import sync_folder
@@ -20,8 +20,8 @@ from holdfast.model.json import Json, JsonObject, nests_deeper, parse_document
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from holdfast.protocol import messages
 from holdfast.protocol.client import NotJoined
+from holdfast.protocol.messages import FETCH_CREDENTIAL, FETCH_DATACLIP, FETCH_PLAN
 from holdfast.sandbox.egress import EgressError
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel, Refused
@@ -34,6 +34,10 @@ ATTEMPTS = 3
 #: Inputs up to this size are checked to be JSON; larger ones are the engine's to judge.
 _CHECKED_BYTES = 4 * 1024 * 1024
 _OPENFN = "@openfn/"
+
+#: A plan that is refused with this word is asked for again, after these pauses.
+_NOT_READY = "adaptor_not_ready"
+_NOT_READY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 
 #: Error types of runs that could not be prepared (`docs/spec/worker-protocol.md` section 6).
 PLAN = "PlanLoadError"
@@ -99,11 +103,23 @@ class Preparation:
     async def _plan(self) -> Prepared:
         collections = self.config.collections_version if self.config.collections_url else None
         try:
-            answer = await self._ask(messages.FETCH_PLAN, {})
+            answer = await self._plan_when_ready()
             return plans.convert(answer, collections_version=collections)
         except (Refused, AnswerLost, BadPlan) as error:
-            message = f"Failed to load the plan of the run: {error}"
+            message = f"Failed to load the plan of the run: {_cause(FETCH_PLAN, error)}"
             raise PreparationFailed(PLAN, message) from error
+
+    async def _plan_when_ready(self) -> Json | bytes:
+        """The plan; asked for again while the platform says that an adaptor is not ready yet."""
+        for pause in _NOT_READY_SECONDS:
+            try:
+                return await self._ask(FETCH_PLAN, {})
+            except Refused as error:
+                if _NOT_READY not in str(error):
+                    raise
+                log.warn("run.plan_not_ready", run=self.case.run_id, retry_seconds=pause)
+            await asyncio.sleep(pause)
+        return await self._ask(FETCH_PLAN, {})
 
     async def _input(self, dataclip_id: str | None) -> bytes:
         """The initial state as JSON text.
@@ -117,10 +133,10 @@ class Preparation:
         if dataclip_id is None:
             return b"{}"
         try:
-            answer = await self._ask(messages.FETCH_DATACLIP, {"id": dataclip_id})
+            answer = await self._ask(FETCH_DATACLIP, {"id": dataclip_id})
             return _document(answer)
         except (Refused, AnswerLost, ValueError) as error:
-            message = f"Failed to load dataclip {dataclip_id}: {error}"
+            message = f"Failed to load dataclip {dataclip_id}: {_cause(FETCH_DATACLIP, error)}"
             raise PreparationFailed(DATACLIP, message) from error
 
     async def _adaptors(self, prepared: Prepared) -> tuple[dict[str, str], JsonObject]:
@@ -137,14 +153,15 @@ class Preparation:
         """Configurations by step. Each credential is asked for once, however often it is used."""
         wanted = list(dict.fromkeys(prepared.credential_ids.values()))
         answers = await asyncio.gather(
-            *(self._ask(messages.FETCH_CREDENTIAL, {"id": name}) for name in wanted),
+            *(self._ask(FETCH_CREDENTIAL, {"id": name}) for name in wanted),
             return_exceptions=True,
         )
         fetched: dict[str, Json] = {}
         problems = []
         for name, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, Refused | AnswerLost):
-                problems.append(f"Failed to load credential {name}: {answer}")
+                cause = _cause(FETCH_CREDENTIAL, answer)
+                problems.append(f"Failed to load credential {name}: {cause}")
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -168,6 +185,7 @@ class Preparation:
         given, limits = prepared.options, plans.limits_of(prepared.options, self.config.limits)
         options: JsonObject = {
             "run_id": self.case.run_id,
+            "meta": prepared.meta,
             "dataclip_id": prepared.dataclip_id,
             "project_id": prepared.project_id,
             "versions": versions(adaptors),
@@ -204,6 +222,11 @@ class Preparation:
         self.run_folders.append(folder, (Kind.PREPARED, body))
 
 
+def _cause(event: str, error: Exception) -> str:
+    """Why a question failed, as the reference words it."""
+    return f"[{event}] timeout" if isinstance(error, AnswerLost) else str(error)
+
+
 def versions(adaptors: JsonObject) -> JsonObject:
     """What executes the run, as `run:start` reports it."""
     try:
@@ -229,7 +252,7 @@ def _document(answer: Json | bytes) -> bytes:
     elif isinstance(answer, list) and answer and all(_is_byte(item) for item in answer):
         data = bytes(cast("list[int]", answer))
     elif isinstance(answer, str):
-        message = f"[{messages.FETCH_DATACLIP}] {plain(answer)}"
+        message = f"[{FETCH_DATACLIP}] {plain(answer)}"
         raise ValueError(message)
     else:
         data = json.dumps(answer).encode()
