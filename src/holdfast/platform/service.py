@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from holdfast import log
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
-from holdfast.model.scrubber import Scrubber
 from holdfast.platform.access.keys import Keys, load_keys
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
+from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
 from holdfast.platform.workers.registry import Workers
@@ -39,7 +39,10 @@ class Platform:
         self.resolve = (
             resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
         )
-        self.scrubbers: dict[str, Scrubber] = {}
+        #: Of runs whose channels are open, by run.
+        self.run_scrubbers: dict[str, Scrubber] = {}
+        #: Of documents that people look at.
+        self.scrubbers = Scrubbers()
         self.started_at = 0
         self._chores: list[asyncio.Task[None]] = []
 

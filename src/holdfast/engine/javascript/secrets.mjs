@@ -1,26 +1,14 @@
 // Secrets of a run's credentials, replaced in everything for people that leaves this process:
 // log lines, error messages and details. State is not touched: it must carry what it carries.
 //
-// Which values count follows docs/spec/platform.md 4.7; beside each value its base64 (alone, inside a
-// longer text, and of `user:password` pairs), hexadecimal, URL-encoded, JSON-escaped and HTML form.
+// Which values count, and in which forms: secretrules.json, described and read by `model/secrets.py`,
+// too. `tests/fixtures/secret_vectors.json` holds both to the same results.
 
-export const MASK = '***';
-/** Shorter values are only secret under a key that says so: `1` would blank every log. */
-const SHORTEST = 4;
-/** Pairs grow with the square of this. */
-const PAIRED = 24;
-const PUBLIC_KEYS = new Set([
-  'account', 'apiurl', 'apiversion', 'baseurl', 'database', 'email', 'host', 'hosturl',
-  'instanceurl', 'loginurl', 'user', 'username',
-  // addresses too: a message that says where nothing answered must be of use
-  'apipath', 'domain', 'port', 'server',
-  // what the worker adds to every step for Collections; only the token of it is secret
-  'collections_endpoint', 'project_id',
-]);
-const SAYS_SECRET = /secret|passw|token/;
+import rules from './secretrules.json' with { type: 'json' };
 
-/** Characters of base64 that say enough of a secret inside a longer text to be replaced. */
-const INNER = 12;
+const MASK = rules.mask;
+const OPEN_KEYS = new Set(rules.open_keys);
+const SHORT_KEYS = new Set(rules.short_keys);
 
 /** @param {string} text */
 const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
@@ -34,11 +22,12 @@ const replace = Function.prototype.call.bind(String.prototype.replace);
 function* encodings(sample) {
   const bytes = Buffer.from(sample, 'utf8');
   const hex = bytes.toString('hex');
-  yield* [sample, JSON.stringify(sample).slice(1, -1), hex, hex.toUpperCase()];
+  const escaped = JSON.stringify(sample).slice(1, -1);
+  yield* [sample, hex, hex.toUpperCase(), escaped, escaped.replace(/[^\0-\x7f]/g, inAscii)];
   yield* bothAlphabets(bytes.toString('base64'));
   for (const shift of [0, 1, 2]) {
     const part = inside(bytes, shift);
-    if (part.length >= INNER) yield* bothAlphabets(part);
+    if (part.length >= rules.inner) yield* bothAlphabets(part);
   }
   yield* inMarkup(sample);
   try {
@@ -46,6 +35,11 @@ function* encodings(sample) {
   } catch {
     // a lone surrogate has no URL form
   }
+}
+
+/** @param {string} unit */
+function inAscii(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** @param {string} text */
@@ -81,58 +75,83 @@ function inMarkup(sample) {
   return [text, quoted, quoted.replaceAll("'", '&#39;'), quoted.replaceAll("'", '&apos;')];
 }
 
+/**
+ * The leaf values of a credential that are secret.
+ * @param {unknown} value
+ * @param {string} key in lower case
+ * @returns {Generator<string>}
+ */
+function* samplesOf(value, key) {
+  if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value)) {
+      // items of a list stand under the key of the list
+      yield* samplesOf(item, Array.isArray(value) ? key : name.toLowerCase());
+    }
+    return;
+  }
+  const text = Number.isInteger(value) ? String(value) : value;
+  if (typeof text !== 'string' || text === '' || OPEN_KEYS.has(key)) return;
+  if (text.length >= rules.shortest || saysSecret(key)) yield text;
+}
+
+/** @param {string} key */
+function saysSecret(key) {
+  return SHORT_KEYS.has(key) || rules.short_key_parts.some((part) => key.includes(part));
+}
+
+/**
+ * @param {Bag} body
+ * @returns {string[]}
+ */
+function namesOf(body) {
+  return rules.name_keys.map((key) => body[key]).filter((name) => typeof name === 'string' && name);
+}
+
+/**
+ * All texts that would tell a secret of one credential.
+ * @param {Known} known
+ */
+function* formsOf({ samples, names }) {
+  for (const sample of samples) yield* encodings(sample);
+  const paired = samples.slice(0, rules.paired);
+  for (const a of paired) for (const b of paired) yield* bothAlphabets(base64(`${a}:${b}`));
+  for (const name of names) {
+    for (const sample of samples) yield* bothAlphabets(base64(`${name}:${sample}`));
+  }
+}
+
+/** @typedef {{ samples: string[], names: string[] }} Known */
+
 export class Secrets {
   /** @type {Set<string>} */
   #samples = new Set();
-  /** @type {{ user: unknown, email: unknown, password: unknown }[]} */
-  #bodies = [];
+  /**
+   * What each credential has, by itself as text.
+   * @type {Map<string, Known>}
+   */
+  #known = new Map();
   /** @type {RegExp | null | undefined} */
   #pattern;
   /** Characters of the longest form. */
   #longest = 0;
 
   /**
-   * Know the leaf values of one credential. Values already known cost nothing.
+   * Know the leaf values of one credential. One that is known already costs nothing.
    * @param {unknown} body
    */
   add(body) {
     if (typeof body !== 'object' || body === null) return;
-    const before = this.#samples.size;
-    this.#collect(body);
-    const { username: user, email, password } = /** @type {Bag} */ (body);
-    this.#bodies.push({ user, email, password });
-    if (this.#samples.size !== before) this.#pattern = undefined;
-  }
-
-  /**
-   * @param {unknown} value
-   * @param {string} [key]
-   */
-  #collect(value, key = '') {
-    if (typeof value === 'object' && value !== null) {
-      for (const [name, item] of Object.entries(value)) {
-        // items of a list stand under the key of the list
-        this.#collect(item, Array.isArray(value) ? key : name.toLowerCase());
-      }
-      return;
-    }
-    const text = Number.isInteger(value) ? String(value) : value;
-    if (typeof text !== 'string' || text === '' || PUBLIC_KEYS.has(key)) return;
-    if (text.length >= SHORTEST || SAYS_SECRET.test(key)) this.#samples.add(text);
+    const known = { samples: [...new Set(samplesOf(body, ''))], names: namesOf(body) };
+    const text = JSON.stringify(known);
+    if (known.samples.length === 0 || this.#known.has(text)) return;
+    this.#known.set(text, known);
+    for (const sample of known.samples) this.#samples.add(sample);
+    this.#pattern = undefined;
   }
 
   #forms() {
     const forms = new Set();
-    const samples = [...this.#samples];
-    for (const sample of samples) for (const form of encodings(sample)) forms.add(form);
-    const paired = samples.slice(0, PAIRED);
-    for (const a of paired) for (const b of paired) forms.add(base64(`${a}:${b}`));
-    for (const { user, email, password } of this.#bodies) {
-      if (typeof password !== 'string') continue;
-      for (const name of [user, email]) {
-        if (typeof name === 'string') forms.add(base64(`${name}:${password}`));
-      }
-    }
+    for (const known of this.#known.values()) for (const form of formsOf(known)) forms.add(form);
     return [...forms].sort((a, b) => b.length - a.length);
   }
 

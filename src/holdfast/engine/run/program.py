@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 60.0
 
 _IMPORT = re.compile(
     r"^import (?:(?P<default>\w+)|\* as (?P<all>\w+)|\{(?P<names>[^}]*)\})"
-    r" from '(?P<from>[^']+)';$",
+    r" from '(?P<from>[^']+)'(?: with \{ type: 'json' \})?;$",
     re.MULTILINE,
 )
 _RENAMED = re.compile(r"(\w+) as (\w+)")
@@ -73,6 +73,8 @@ def join(entry: Path) -> str:
 
 
 def _module(name: str, text: str) -> str:
+    if name.endswith(".json"):
+        return f"const {_variable(name)} = {json.dumps(json.loads(text))};\n"
     names = [found["name"] for found in _EXPORT.finditer(text)]
     body = _EXPORT.sub(r"\g<what>", _IMPORT.sub(_imported, text))
     body = body.replace("import.meta.url", "$url")
@@ -95,7 +97,7 @@ def _imported(found: re.Match[str]) -> str:
 
 
 def _variable(file: str) -> str:
-    return "$" + file.removesuffix(".mjs")
+    return "$" + file.removesuffix(".mjs").removesuffix(".json")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -128,7 +128,8 @@ async def dataclip_body(request: Request) -> Response:
     """The stored document, cleaned of the secrets its run has seen (4.7)."""
     platform: Platform = request.app.state.platform
     key = request.path_params["id"]
-    text = await platform.database.read(lambda c: shown_text(c, platform.keys, key))
-    if text is None:
+    keys, scrubbers = platform.keys, platform.scrubbers
+    shown = await platform.database.read(lambda c: shown_text(c, keys, scrubbers, key))
+    if shown is None:
         return JSONResponse(NOT_FOUND, 404)
-    return Response(text, media_type="application/json")
+    return Response(shown.text, media_type="application/json")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
-from holdfast.model.scrubber import Scrubber
 from holdfast.platform.access.keys import Keys
+from holdfast.platform.scrubbing import Scrubbers
 from holdfast.platform.store import credentials
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
 #: Types whose state is `{"data": body, "request": request}`.
 _WRAPPED = frozenset({"http_request", "kafka"})
+#: Characters read beyond a limit, as the last ones may be a part of a secret.
+_BEYOND = 8192
 
 
 class ClipConflictError(HoldfastError):
@@ -89,32 +92,48 @@ def state_text(connection: Connection, clip_id: str | None) -> str:
     return str(row.body)
 
 
-def shown_text(connection: Connection, keys: Keys, clip_id: str) -> str | None:
-    """The content as people may see it, cleaned of secrets (4.7); None: unknown or wiped."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The content of a clip as people may see it. `cut`: there is more of it."""
+
+    text: str
+    cut: bool
+
+
+def shown_text(
+    connection: Connection,
+    keys: Keys,
+    scrubbers: Scrubbers,
+    clip_id: str,
+    most: int | None = None,
+) -> Shown | None:
+    """The content, cleaned of the secrets that its runs had (4.7); None: unknown or wiped.
+
+    `most`: so many characters of its beginning are enough, and no more are read.
+    """
+    d, b = t.dataclips.c, t.dataclip_bodies.c
+    body = b.body if most is None else func.substr(b.body, 1, most + _BEYOND)
     row = connection.execute(
-        select(t.dataclip_bodies.c.body, t.dataclips.c.type)
-        .join(t.dataclips, t.dataclips.c.id == t.dataclip_bodies.c.dataclip_id)
-        .where(t.dataclip_bodies.c.dataclip_id == clip_id)
+        select(d.type, body.label("body"), func.length(b.body).label("size"))
+        .join(t.dataclips, d.id == b.dataclip_id)
+        .where(b.dataclip_id == clip_id)
     ).one_or_none()
     if row is None:
         return None
-    if row.type != "step_result":
-        return str(row.body)
-    scrubber = Scrubber()
-    for run_id in _runs_that_wrote(connection, clip_id):
-        for value in credentials.bodies_seen(connection, keys, run_id):
-            scrubber.add(value)
-    return scrubber.clean(str(row.body))
+    text, whole = str(row.body), most is None or row.size <= most
+    if row.type == "step_result":
+        scrubber = credentials.scrubber_of(connection, keys, scrubbers, _runs_that_wrote(clip_id))
+        text = scrubber.clean(text) if whole else scrubber.clean_start(text)
+    return Shown(text if whole else text[:most], not whole)
 
 
-def _runs_that_wrote(connection: Connection, clip_id: str) -> list[str]:
-    """The runs whose credentials may be in the clip."""
+def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:
+    """The runs whose secrets may be in the clip."""
     s, rs, r = t.steps.c, t.run_steps.c, t.runs.c
     of_steps = (
         select(rs.run_id).join(t.steps, s.id == rs.step_id).where(s.output_dataclip_id == clip_id)
     )
-    query = select(r.id).where(or_(r.id.in_(of_steps), r.final_dataclip_id == clip_id)).limit(20)
-    return list(connection.scalars(query))
+    return select(r.id).where(or_(r.id.in_(of_steps), r.final_dataclip_id == clip_id))
 
 
 def latest_output(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:

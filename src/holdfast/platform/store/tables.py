@@ -93,9 +93,21 @@ credentials = Table(
     Column("name", String(255), nullable=False),
     Column("owner", String(255), nullable=False, server_default=""),
     Column("schema", String(255), nullable=False, server_default="raw"),
-    Column("body", LargeBinary),  # encrypted; null until somebody has set it
+    #: The secret of today; null until somebody has set one.
+    Column("version_id", String(36)),
     *_times(),
     UniqueConstraint("project_id", "owner", "name"),
+)
+
+#: Encrypted bodies. Old ones are kept while a run has had them: what it wrote is cleaned of them.
+credential_versions = Table(
+    "credential_versions",
+    metadata,
+    _id(),
+    _refers("credential_id", "credentials"),
+    Column("body", LargeBinary, nullable=False),
+    _time("inserted_at", required=True),
+    Index("ix_credential_versions_credential_id", "credential_id"),
 )
 
 jobs = Table(
@@ -324,12 +336,13 @@ collection_items = Table(
     Index("ix_collection_items_collection_id_id", "collection_id", "id"),
 )
 
-#: Credentials a run has fetched: its scrubber is rebuilt from them after a restart.
-run_credentials = Table(
-    "run_credentials",
+#: The secrets that a run was given: its texts are cleaned of them, also after a restart.
+run_secrets = Table(
+    "run_secrets",
     metadata,
     Column("run_id", String(36), ForeignKey("runs.id"), primary_key=True),
-    Column("credential_id", String(36), ForeignKey("credentials.id"), primary_key=True),
+    Column("version_id", String(36), ForeignKey("credential_versions.id"), primary_key=True),
+    Index("ix_run_secrets_version_id", "version_id"),
 )
 
 workers = Table(

@@ -22,7 +22,7 @@ from holdfast.platform.web import data, live
 from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
-from holdfast.platform.web.render import FOLDER, page, pretty
+from holdfast.platform.web.render import FOLDER, SHOWN, page, pretty
 
 #: Where a login may lead: a page of ours, never `//host` or `/\\host`.
 _OWN_PATH = re.compile(r"/([\w-][\w./-]*)?")
@@ -127,8 +127,11 @@ async def run(request: Request) -> Response:
 async def _shown(platform: Platform, clip_id: str | None) -> str | None:
     if clip_id is None:
         return None
-    text = await platform.database.read(lambda c: shown_text(c, platform.keys, clip_id))
-    return None if text is None else pretty(text)
+    keys, scrubbers = platform.keys, platform.scrubbers
+    shown = await platform.database.read(
+        lambda c: shown_text(c, keys, scrubbers, clip_id, most=SHOWN)
+    )
+    return None if shown is None else pretty(shown.text, cut=shown.cut)
 
 
 async def workflow(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,13 @@ def moment(microseconds: int | None, *, short: bool = False) -> Markup:
     )
 
 
-def pretty(text: str) -> str:
-    """JSON text indented, cut where it is too long for a page."""
-    try:
-        shown = json.dumps(parse_document(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        shown = text
-    return shown if len(shown) <= SHOWN else shown[:SHOWN] + "\n…"
+def pretty(text: str, *, cut: bool = False) -> str:
+    """JSON text indented, cut where it is too long for a page; `cut`: it was cut before."""
+    if not cut:
+        with suppress(ValueError):
+            text = json.dumps(parse_document(text), indent=2, ensure_ascii=False)
+        text, cut = text[:SHOWN], len(text) > SHOWN
+    return f"{text}\n…" if cut else text
 
 
 def size(count: int | None) -> str:
@@ -119,7 +120,6 @@ _environment.filters |= {
     "ago": ago,
     "duration": duration,
     "moment": moment,
-    "pretty": pretty,
     "size": size,
 }
 _environment.globals |= {

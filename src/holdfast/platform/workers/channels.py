@@ -11,13 +11,13 @@ from typing import Any
 
 from holdfast import log
 from holdfast.model.json import Json, JsonObject
-from holdfast.model.scrubber import Scrubber
+from holdfast.platform.scrubbing import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Connection, Row, Transaction, Write
 from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import find_run
-from holdfast.platform.store.steps import message_text, plain
+from holdfast.platform.store.steps import plain
 from holdfast.platform.workers import claims, events
 from holdfast.platform.workers.events import Refused, Sender
 from holdfast.platform.workers.plan import plan_of
@@ -150,19 +150,19 @@ class RunChannel:
 
     async def _scrubber(self) -> Scrubber:
         """Of the run, not of the socket: rebuilt from what the run has fetched before."""
-        known = self.platform.scrubbers.get(self.run_id)
+        known = self.platform.run_scrubbers.get(self.run_id)
         if known is None:
             keys = self.platform.keys
-            seen = await self.platform.database.read(
-                lambda c: credentials.bodies_seen(c, keys, self.run_id)
+            made = await self.platform.database.read(
+                lambda c: Scrubber(credentials.bodies_had(c, keys, self.run_id))
             )
-            known = self.platform.scrubbers.setdefault(self.run_id, Scrubber(seen))
+            known = self.platform.run_scrubbers.setdefault(self.run_id, made)
         return known
 
     def leave(self) -> None:
         self.worker.runs.discard(self.run_id)
         if not self.platform.workers.has_channel(self.run_id):
-            self.platform.scrubbers.pop(self.run_id, None)
+            self.platform.run_scrubbers.pop(self.run_id, None)
 
     async def handle(self, event: str, payload: Payload) -> Answer:
         """The reply to one event. Writes are queued before this first waits, so order holds."""
@@ -191,8 +191,7 @@ class RunChannel:
         if event in {m.RUN_LOG, m.RUN_BATCH_LOGS}:
             alone = event == m.RUN_LOG
             lines = [m.LogLine.from_line(payload)] if alone else m.batch_lines(payload)
-            cleaned = [(one, self.scrubber.clean(message_text(one.message))) for one in lines]
-            return lambda tx: events.log(tx, sender, cleaned)
+            return lambda tx: events.log(tx, sender, lines)
         if (pair := _WRITES.get(event)) is None:
             return None
         read, apply = pair
@@ -233,16 +232,22 @@ class RunChannel:
         asked = payload.get("id") if isinstance(payload, dict) else None
         if not isinstance(asked, str) or not asked:
             return Answer("error", {"errors": {"id": [m.BLANK]}})
-        keys, database = self.platform.keys, self.platform.database
+        database = self.platform.database
         try:
-            body = await database.read(
-                lambda c: credentials.credential_for_run(c, keys, self._run(c), asked)
-            )
+            given = await database.read(lambda c: self._given(c, asked))
         except credentials.CredentialError as error:
             return Answer("error", {"errors": {"id": [error.message]}})
-        self.scrubber.add(body)
-        await database.write(lambda tx: credentials.remember_credential(tx, self.run_id, asked))
-        return Answer("ok", body)
+        await database.write(
+            lambda tx: credentials.remember_secret(tx, self.run_id, given.version_id)
+        )
+        return Answer("ok", given.body)
+
+    def _given(self, connection: Connection, asked: str) -> credentials.Given:
+        """The credential, which the scrubber knows before the run does."""
+        run, keys = self._run(connection), self.platform.keys
+        given = credentials.credential_for_run(connection, keys, run, asked)
+        self.scrubber.add(given.body)
+        return given
 
 
 Channel = QueueChannel | RunChannel

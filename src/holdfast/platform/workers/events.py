@@ -193,10 +193,11 @@ def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | Non
     return clip_id, None
 
 
-def log(tx: Transaction, sender: Sender, lines: list[tuple[m.LogLine, str]]) -> Json:
+def log(tx: Transaction, sender: Sender, lines: list[m.LogLine]) -> Json:
     """Lines are never refused, whatever state the run is in (4.5 rules 4 and 7)."""
     run = run_of(tx, sender, m.RUN_LOG)
-    return {"log_line_id": str(steps.add_log_lines(tx, run.id, lines))}
+    cleaned = [(line, sender.clean(steps.message_text(line.message))) for line in lines]
+    return {"log_line_id": str(steps.add_log_lines(tx, run.id, cleaned))}
 
 
 def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
