@@ -19,11 +19,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from fixtures.adaptors import OVERRIDES, REAL  # noqa: E402 the tests' folder comes first
 from holdfast.adaptors import Store, node_binary  # noqa: E402
+from holdfast.sandbox import v8  # noqa: E402
 
 LOAD = Path(__file__).with_name("load.mjs")
 ROUNDS = 9
 #: Those of the engine that matter for loading.
-FLAGS = ["--max-semi-space-size=1", "--experimental-vm-modules", "--no-warnings"]
+FLAGS = ["--max-semi-space-size=1", *v8.FLAGS, "--no-warnings"]
 
 
 def load(file: Path) -> dict[str, float]:

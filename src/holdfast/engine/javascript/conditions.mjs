@@ -3,6 +3,7 @@
 import vm from 'node:vm';
 
 import { release } from './channel.mjs';
+import { createContext } from './internals.mjs';
 
 /**
  * A compiled condition. `test` raises what the author's text raises.
@@ -59,7 +60,7 @@ export class Conditions {
 
   /** One context for all conditions of a plan, made when the first needs it. */
   #scope() {
-    this.#context ??= vm.createContext(
+    this.#context ??= createContext(
       { console: this.#console },
       { codeGeneration: { strings: false, wasm: false } },
     );

@@ -6,6 +6,7 @@ import vm from 'node:vm';
 
 import { release } from './channel.mjs';
 import { Fault } from './faults.mjs';
+import { createContext } from './internals.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
 /**
@@ -92,7 +93,7 @@ export function prepareContext() {
 /** A context with the lent names. No code from strings, no WebAssembly. */
 function bareContext() {
   lent ??= names();
-  return vm.createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
+  return createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
 }
 
 /**

@@ -6,6 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { Kind, receive, send } from './channel.mjs';
 import { setClock } from './clock.mjs';
 import { ModuleReader } from './compiled.mjs';
+import { closeInsides } from './internals.mjs';
 import { warm } from './standby.mjs';
 
 /**
@@ -124,5 +125,6 @@ async function once(Kept, protection) {
  * @param {Protection} protection
  */
 export function serve(Kept, protection) {
+  closeInsides();
   once(Kept, protection).catch((error) => protection.fail(error));
 }

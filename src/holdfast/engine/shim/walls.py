@@ -15,6 +15,7 @@ from holdfast.engine.config import EngineConfig
 from holdfast.engine.host import Host
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
+from holdfast.sandbox import v8
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
 from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
@@ -36,7 +37,7 @@ _SEMI_SPACE_MB = 4
 #: Beside heap limit and permissions. V8 takes a code cache only under the flags it was made with.
 NODE_FLAGS = (
     f"--max-semi-space-size={_SEMI_SPACE_MB}",
-    "--experimental-vm-modules",
+    *v8.FLAGS,
     "--expose-internals",
     "--no-warnings",
     # Not the host's: a file that exists and may not be read would keep Node from starting.
@@ -48,6 +49,9 @@ _REHEARSED = b'{"workflow":{"steps":[{"expression":"fn((state) => state);"}]}}'
 _RESERVE_SHARE, _RESERVE_MB = 0.15, 40
 #: Private memory that Node maps for writing and never touches (575 MB measured, Node 24).
 _UNTOUCHED = 640 * MEBIBYTE
+#: Addresses for one process: a memory of WebAssembly reserves 8.4 GB of them, and Node.js itself
+#: may have three. Their page tables take 128 MB at most.
+_ADDRESSES = 64 * 1024 * MEBIBYTE
 
 
 def heap_limit(limits: Limits) -> int:
@@ -182,6 +186,8 @@ class Walls:
         if group.means == "sampling":
             # A hard stop above the sampled limit: private memory that may be written to.
             wanted[resource.RLIMIT_DATA] = round(limits.memory_bytes * 1.25) + _UNTOUCHED
+            # Page tables of pages that are only read cost memory too.
+            wanted[resource.RLIMIT_AS] = _ADDRESSES
         return wanted
 
 

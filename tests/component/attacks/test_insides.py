@@ -1,0 +1,82 @@
+"""Node's and V8's insides are closed to code that has left the vm (issue 12).
+
+With some of V8's flags JavaScript becomes machine code of its author's choice, so none can be set
+once a run process has started.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.native import WITHOUT
+from holdfast.model.outcome import Reason
+from holdfast.model.record import Kind
+from support.engine import ESCAPE, Running, engine, run
+
+FLAG = "--no-wasm-bounds-checks"
+BUILTIN = "const take = process.getBuiltinModule;"
+REQUIRE = BUILTIN + "const require = take('module').createRequire('/scratch/x.js');"
+#: Ways to V8's flags and to bindings of Node's own. Each must throw.
+WAYS = {
+    "v8": BUILTIN + f"return take('v8').setFlagsFromString('{FLAG}')",
+    "v8 by require": REQUIRE + f"return require('v8').setFlagsFromString('{FLAG}')",
+    "v8 with nothing in it": BUILTIN + "return take('v8').setFlagsFromString('')",
+    "process.binding": f"return process.binding('v8').setFlagsFromString('{FLAG}')",
+    "process._linkedBinding": "return process._linkedBinding('v8')",
+    "insides by name": BUILTIN + "return take('internal/test/binding').internalBinding('v8')",
+    "insides with scheme": BUILTIN + "return take('node:internal/test/binding').internalBinding",
+    "insides by require": REQUIRE + "return require('internal/test/binding')",
+    "insides by scheme": REQUIRE + "return require('node:internal/test/binding')",
+    "helpers": REQUIRE + "return require('internal/modules/helpers')",
+    "bootstrap": REQUIRE + "return require('internal/bootstrap/realm')",
+}
+
+
+@pytest.fixture(scope="module", params=["everything", "without Node's permissions"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    without = frozenset[str]() if request.param == "everything" else WITHOUT
+    with engine(tmp_path_factory.mktemp("data"), without=without) as started:
+        yield started
+
+
+def test_no_way_leads_inside(running: Running) -> None:
+    tries = "".join(
+        f"try {{ (() => {{ {code} }})(); data[{json.dumps(name)}] = 'got through'; }}"
+        f" catch (e) {{ data[{json.dumps(name)}] = String(e.code ?? e.name); }}"
+        for name, code in WAYS.items()
+    )
+    ended = run(
+        running,
+        f"export default [state => {{ {ESCAPE} const data = {{}}; {tries} return {{ data }}; }}];",
+    )
+    assert ended.outcome.reason is Reason.SUCCESS, ended.outcome
+    document = ended.bodies(Kind.RESULT)[0]["final_state"]
+    assert isinstance(document, dict)
+    met = json.loads(str(document["inline"]))["data"]
+    assert [name for name, result in met.items() if result == "got through"] == []
+    assert met.keys() == WAYS.keys()
+
+
+def test_a_second_thread_sets_no_flag(running: Running) -> None:
+    """A thread has bindings of its own: there it is V8 that refuses, by ending the process."""
+    code = (
+        f"export default [state => {{ {ESCAPE}"
+        " const { Worker } = process.getBuiltinModule('worker_threads');"
+        f" const text = \"require('v8').setFlagsFromString('{FLAG}');"
+        " require('worker_threads').parentPort.postMessage('set');\";"
+        " return new Promise((done, no) => { const w = new Worker(text, { eval: true });"
+        " w.on('message', data => done({ data })); w.on('error', no); }); }];"
+    )
+    ended = run(running, code)
+    assert ended.outcome.reason in (Reason.FAIL, Reason.CRASH), ended.outcome
+    assert ended.bodies(Kind.RESULT) == [] or ended.outcome.reason is Reason.FAIL
+
+
+def test_jobs_get_no_collector(running: Running) -> None:
+    ended = run(running, "export default [state => ({ data: typeof gc })];")
+    assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"data":"undefined"}'}
