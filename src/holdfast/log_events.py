@@ -120,7 +120,14 @@ EVENTS = (
          "A run's folder cannot be read now. Tried again."),
         ("delivery.disk_failed", "error", "run why retry_seconds",
          "The disk failed while the run was delivered. Tried again from the mark."),
-        ("delivery.incomplete", "warn", "run what event step_id why",
+        ("delivery.renamed", "info", "run step_id dataclip to",
+         ("The answer to the end of a step was lost, and its output was sent again under another "
+         "id, or it was left out (none).")),
+        ("delivery.batches_not_known", "warn", "run",
+         "The platform does not know batches of log lines. From now on they are sent singly."),
+        ("credential.not_fetched_again", "warn", "topic why",
+         "After a rejoin a credential could not be fetched again for the platform's scrubber."),
+        ("delivery.incomplete", "warn", "run what event step_id dataclip why",
          ("A part of the run could not be delivered as it was: refused, too large "
          "or unreadable. The run's outcome tells it.")),
         ("postmortem.failed", "warn", "run why", "The run is delivered without a post-mortem."),

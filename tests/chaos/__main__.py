@@ -4,7 +4,8 @@
     python -m tests.chaos --seed 7 --runs 1000 --lanes 2
 
 Each lane is a worker and a platform of its own; the first has the seed, the next one more. Odd
-seeds meet a platform with windows and batches, even ones a platform as strict as Lightning.
+seeds meet a platform with windows and batches, even ones a strict Lightning: an old, a current or
+the newest one, in turn, with and without batches of log lines.
 The seed decides which faults are ordered and where they may strike; the machine's scheduling
 decides what they meet, so that a replay repeats the pressure and not every instant of it.
 """
@@ -29,6 +30,7 @@ from chaos.scene import Effects, Expected, some
 from fixtures.worker import Worker, alive, descendants
 from holdfast.protocol.messages import Extension
 from holdfast.testing.platform import TwinPlatform
+from holdfast.testing.profile import PROFILES
 
 CAPACITY = 6
 #: How one lane is driven alone.
@@ -43,6 +45,7 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
     """The number of violations, and the report."""
     chance = random.Random(seed)
     offer = Extension(64, batch_logs=True, idempotent=True) if seed % 2 else None
+    profile, batch = PROFILES[seed // 2 % len(PROFILES)], seed // 6 % 2
     struck = data / "struck"
     data.mkdir(parents=True, exist_ok=True)
     plan = fault_plan(data / "faults.json", seed, struck, rate=0.002)
@@ -50,11 +53,11 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
         "WORKER_CAPACITY": CAPACITY, "WORKER_MESSAGE_TIMEOUT_SECONDS": 1,
         "WORKER_CLAIM_TIMEOUT_SECONDS": 1,
         "WORKER_LOG_LEVEL": "info", "HOLDFAST_FAULTS": plan, "WORKER_KEEP_HOURS": 1000,
-        "WORKER_KEEP_MB": 100_000,
+        "WORKER_KEEP_MB": 100_000, "WORKER_BATCH_LOGS": "true" if batch else "false",
     }  # fmt: skip
     effects, began = Effects(), time.monotonic()
     await effects.start()
-    async with TwinPlatform(extension=offer) as platform:
+    async with TwinPlatform(extension=offer, profile=profile) as platform:
         platform.join_seconds = 5
         async with Worker(platform, data / "worker", **options) as worker:
             monkey = Monkey(chance, platform, worker, struck, pause=1.0)
@@ -98,12 +101,17 @@ async def chaos(seed: int, runs: int, data: Path, *, patience: float) -> tuple[i
         return [
             f"run {item.run.id} ({item.kind}): {text}"
             for item in everything
-            for text in checks.problems(item, effects, monkey.ledger, data / "worker")
+            for text in checks.problems(
+                item, effects, monkey.ledger, data / "worker", idempotent=offer is not None
+            )
         ]
 
     # In a thread: the other lanes' platforms must go on answering meanwhile.
     found = stood_still + await asyncio.to_thread(check) + left
-    return len(found), _report(seed, everything, found, monkey, began, offer is not None)
+    kind = (
+        "window 64, batches, idempotent" if offer else f"{profile.name} Lightning, batch {batch}"
+    )
+    return len(found), _report(seed, everything, found, monkey, began, kind)
 
 
 def worker_continue(worker: Worker) -> None:
@@ -158,7 +166,7 @@ def _progress(seed: int, final: int, runs: int, began: float) -> None:
 
 def _report(
     seed: int, everything: list[Expected], found: list[str], monkey: Monkey, began: float,
-    offered: bool,
+    kind: str,
 ) -> str:  # fmt: skip
     runs = len(everything)
     done = monkey.ledger.counts()
@@ -167,7 +175,7 @@ def _report(
     seconds = time.monotonic() - began
     lines = [
         f"seed {seed}: {len(everything)} runs in {seconds:.0f} s, {len(found)} violations",
-        f"  platform: {'window 64, batches' if offered else 'as Lightning, one at a time'}",
+        f"  platform: {kind}",
         f"  states: {dict(states)}",
         f"  disturbances: { {kind: n for kind, n in done.items() if kind not in points} }",
         f"  fault points struck: {points}",

@@ -10,6 +10,7 @@ from chaos.ledger import Ledger
 from chaos.monkey import REFUSAL
 from holdfast.testing.platform import Do
 from holdfast.testing.twin_run import TwinRun
+from holdfast.worker.outbox.outbox import NO_STEP
 
 #: A run that no shim had may end so, if its document was refused or never came.
 _FETCHES = {
@@ -69,8 +70,13 @@ def of_the_notes(run: TwinRun, ended: Archived, ledger: Ledger) -> Iterator[str]
     ordered = Counter(event for event, do in run.struck if do == Do.REFUSE.value)
     own = Counter(event for event, _, _ in run.refused)
     noted: Counter[str] = Counter()
+    unknown = {n.get("step_id") for n in ended.notes if n.get("event") == "step:start"}
     for note in ended.notes:
         why, event = str(note.get("why")), str(note.get("event"))
+        if note["what"] == "renamed":
+            continue  # the database is compared with it
+        if why == NO_STEP and note.get("step_id") in unknown:
+            continue  # which was refused: that has a note of its own
         if note["what"] not in {"refused", "refused in part"}:
             yield f"a note that nothing explains: {note}"
         elif why == "no answer":
@@ -100,6 +106,8 @@ def _own_refusals(run: TwinRun, ordered: Counter[str], ended: Archived) -> Itera
     left_out = ordered + Counter(str(note.get("event")) for note in ended.notes)
     for event, payload, response in run.refused:
         text = str(response)
+        if event == "run:log" and "message" not in payload:
+            continue  # a question about a step, which is always refused
         if _KNOWN in text:
             if event_key(event, payload) not in accepted:
                 yield f"refused as known, and never accepted: {event} {text}"

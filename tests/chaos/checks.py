@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from chaos import causes
+from chaos import causes, database
 from chaos.journals import Archived, Key, archived, event_key
 from chaos.ledger import Ledger
 from chaos.scene import Effects, Expected
@@ -21,8 +21,10 @@ INTERRUPTED = {"exception", "crash", "kill"}
 LINES = {"run:log", "run:batch_logs"}
 
 
-def problems(expected: Expected, effects: Effects, ledger: Ledger, data: Path) -> Iterator[str]:
-    """Everything that is wrong with one run."""
+def problems(
+    expected: Expected, effects: Effects, ledger: Ledger, data: Path, *, idempotent: bool
+) -> Iterator[str]:
+    """Everything that is wrong with one run. `idempotent`: so its platform is."""
     run = expected.run
     if not run.final or run.outcome is None:
         yield f"lost: state {run.state}, claims {run.claims}, events {run.names()}"
@@ -38,7 +40,7 @@ def problems(expected: Expected, effects: Effects, ledger: Ledger, data: Path) -
             yield f"job {job} touched the world {count} times"
         if reason == expected.reason and count != 1:
             yield f"job {job} touched the world {count} times in a run that ended by itself"
-    executed = [step["job_id"] for step in run.steps.values()]
+    executed = [step.job_id for step in run.steps.values()]
     if len(set(executed)) != len(executed):
         yield f"steps {executed}"
     for name, payload in run.events:
@@ -53,6 +55,7 @@ def problems(expected: Expected, effects: Effects, ledger: Ledger, data: Path) -
         yield f"{len(ended)} archived journals with an outcome"
         return
     yield from _delivery_problems(expected, ended[0])
+    yield from database.problems(run, ended[0], idempotent=idempotent)
     if reason != expected.reason:
         yield from causes.of_the_end(run, ended[0], folders, ledger)
     yield from causes.of_the_notes(run, ended[0], ledger)

@@ -7,12 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.testing.platform import TwinPlatform
 from holdfast.testing.twin_run import TwinRun
 
 #: Kinds of runs and the reason each ends with when nobody interferes.
 KINDS = {"plain": "success", "large": "success", "chatty": "success", "fails": "fail"}
+
+
+#: Each run uses one, whose secrets the platform masks.
+CREDENTIAL = "5f1f8f0c-6f6d-4a53-9d0b-0d6d6a1c7c11"
 
 
 class Effects:
@@ -59,7 +63,8 @@ class Expected:
 
 def enqueue(platform: TwinPlatform, effects: Effects, kind: str) -> Expected:
     """A run of two jobs, each of which touches the world once and carries the run's name."""
-    run = platform.enqueue(_plan(kind), input={})
+    secret: Json = {"password": "not-to-be-seen"}
+    run = platform.enqueue(_plan(kind), input={}, credentials={CREDENTIAL: secret})
     address = f"http://127.0.0.1:{effects.port}/{run.id}"
     jobs = run.plan["jobs"]
     assert isinstance(jobs, list)
@@ -94,7 +99,7 @@ def _plan(kind: str) -> JsonObject:
     return {
         "triggers": [{"id": "t"}],
         "jobs": [
-            {"id": "first", "name": "First", "body": first},
+            {"id": "first", "name": "First", "body": first, "credential_id": CREDENTIAL},
             {"id": "second", "name": "Second", "body": second},
         ],
         "edges": [

@@ -25,6 +25,12 @@ class DeliveryState(IntEnum):
     COMPLETE = 1  # the platform has accepted how the run ended
     REFUSED = 2  # the platform will not take the end of this run; the journal says why
     RETURNED = 3  # the run was given back before any code of its author ran
+    ENDING = 4  # as OPEN; how the run ended was sent, and may have been accepted
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be delivered any more."""
+        return self not in (DeliveryState.OPEN, DeliveryState.ENDING)
 
 
 @dataclass(frozen=True, slots=True)

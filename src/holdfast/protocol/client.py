@@ -10,6 +10,8 @@ Rules beyond `docs/spec/worker-protocol.md` section 1, each because of a weaknes
   as `Unanswered`, so that its owner can send it again (W9).
 - Every close means reconnect, also code 1000 (W17), and every channel that was not left is
   joined again, also after `phx_close` (W16).
+- A phx_error or a refused join is followed by a pause that grows until its owner reports progress:
+  a channel that crashes at every message would be joined again and again.
 - Any frame from the peer proves that it lives; a heartbeat that brings none within
   `HEARTBEAT_WAIT_SECONDS` ends the connection: 40 s from silence to notice (W18).
 """
@@ -44,6 +46,11 @@ HEARTBEAT_SECONDS = 25.0
 HEARTBEAT_WAIT_SECONDS = 15.0
 #: Pauses before a channel is joined again while the connection is up.
 REJOIN_SECONDS = (1.0, 2.0, 5.0, 10.0)
+#: The pause after a crash or close of a channel that has done its work before.
+QUICK_SECONDS = 0.2
+#: Close codes that speak against a frame that was sent: not text, too large, or one that ended the
+#: peer's process (`docs/spec/lightning-answers.md` 1).
+FRAME_CODES = frozenset({1007, 1009, 1011})
 
 
 class NotJoined(HoldfastError):  # noqa: N818 - states a fact
@@ -63,7 +70,8 @@ class Loss(Enum):
 
     CONNECTION = "connection"  # the socket closed
     ERROR = "phx_error"  # the channel's process died on the platform
-    CLOSE = "phx_close"  # the platform closed the channel
+    CLOSE = "phx_close"  # the platform closed the channel, or it is joined anew
+    FRAME = "frame"  # the socket closed with a code that speaks against a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,14 @@ Happening: TypeAlias = (
 
 
 @dataclass(slots=True)
+class _Push:
+    """What was sent. Answers come in order: each gives those behind it their full time again."""
+
+    seconds: float
+    deadline: float
+
+
+@dataclass(slots=True)
 class _Channel:
     topic: str
     payload: JsonObject
@@ -151,7 +167,8 @@ class _Channel:
     join_ref: str = ""
     due: float | None = None  # JOINING: the answer; WAITING: the next attempt
     failures: int = 0
-    pushes: dict[str, float] = field(default_factory=dict)  # ref -> deadline
+    heard: float = 0.0  # when a push was answered last
+    pushes: dict[str, _Push] = field(default_factory=dict)  # by ref
     overdue: set[str] = field(default_factory=set)  # refs whose time was up
 
 
@@ -177,13 +194,14 @@ class Client:
         for channel in self._channels.values():
             self._send_join(channel, now)
 
-    def disconnected(self) -> None:
-        """The connection is gone, whatever the reason or the close code."""
+    def disconnected(self, code: int | None = None) -> None:
+        """The connection is gone; `code` is the peer's close code, if it gave one."""
+        loss = Loss.FRAME if code in FRAME_CODES else Loss.CONNECTION
         self.up = False
         self._out.clear()
         self._beat_due = self._answer_due = None
         for channel in self._channels.values():
-            self._lose(channel, Loss.CONNECTION)
+            self._lose(channel, loss)
 
     def received(self, data: str | bytes, now: float) -> None:
         """A frame came. BadFrame if it is none (the peer lives nevertheless)."""
@@ -200,7 +218,7 @@ class Client:
                 return  # the answer to a leave of ours
             loss = Loss.ERROR if message.event == PHX_ERROR else Loss.CLOSE
             self._lose(channel, loss)
-            channel.due = now + self._pause(channel)
+            channel.due = now + self._pause(channel, quick=True)
         else:
             self._happened.append(Pushed(message.topic, message.event, message.payload))
 
@@ -229,6 +247,20 @@ class Client:
         if self.up and channel.state is State.WAITING:
             self._send_join(channel, now)
 
+    def rejoin(self, topic: str, now: float) -> None:
+        """Join a joined channel anew: the platform ends the process behind it, and with it what
+        waits there unanswered."""
+        channel = self._channels.get(topic)
+        if channel is not None and channel.state is State.JOINED:
+            self._lose(channel, Loss.CLOSE)
+            self._send_join(channel, now)
+
+    def progress(self, topic: str) -> None:
+        """The channel does its work: after its next failure it is joined again at once."""
+        channel = self._channels.get(topic)
+        if channel is not None:
+            channel.failures = 0
+
     def leave(self, topic: str) -> None:
         """Leave a channel; its pushes are reported as unanswered."""
         channel = self._channels.pop(topic, None)
@@ -246,7 +278,7 @@ class Client:
             raise NotJoined(message)
         ref = self._next_ref()
         self._send(channel.join_ref, ref, topic, event, payload)
-        channel.pushes[ref] = now + timeout
+        channel.pushes[ref] = _Push(timeout, now + timeout)
         return ref
 
     def joined(self, topic: str) -> bool:
@@ -281,11 +313,14 @@ class Client:
         for channel in self._channels.values():
             if channel.due is not None:
                 yield channel.due
-            yield from channel.pushes.values()
+            if channel.pushes:  # the first is due first: all of a channel are given the same time
+                yield next(iter(channel.pushes.values())).deadline
 
     def _tick_channel(self, channel: _Channel, now: float) -> None:
-        for ref, deadline in list(channel.pushes.items()):
-            if now >= deadline:
+        for ref, push in list(channel.pushes.items()):
+            if now >= push.deadline:
+                push.deadline = max(push.deadline, channel.heard + push.seconds)
+            if now >= push.deadline:
                 del channel.pushes[ref]
                 channel.overdue.add(ref)
                 self._happened.append(Unanswered(channel.topic, ref, None))
@@ -303,7 +338,7 @@ class Client:
     def _replied(self, channel: _Channel, reply: Reply, now: float) -> None:
         if channel.state is State.JOINING and reply.ref == channel.join_ref:
             if reply.ok:
-                channel.state, channel.due, channel.failures = State.JOINED, None, 0
+                channel.state, channel.due = State.JOINED, None
                 self._happened.append(Joined(channel.topic, reply.response))
             else:
                 channel.state = State.WAITING
@@ -312,8 +347,9 @@ class Client:
         elif _unmatched(reply) and reply.ref in channel.pushes:
             # The platform has no such channel any more; its phx_error or phx_close is under way.
             self._lose(channel, Loss.CLOSE)
-            channel.due = now + self._pause(channel)
+            channel.due = now + self._pause(channel, quick=True)
         elif channel.pushes.pop(reply.ref, None) is not None:
+            channel.heard = now
             self._happened.append(Replied(channel.topic, reply))
         elif reply.ref in channel.overdue:
             channel.overdue.discard(reply.ref)
@@ -338,7 +374,10 @@ class Client:
         channel.due = now + channel.timeout
         self._send(ref, ref, channel.topic, PHX_JOIN, channel.payload)
 
-    def _pause(self, channel: _Channel) -> float:
+    def _pause(self, channel: _Channel, *, quick: bool = False) -> float:
+        if quick and channel.failures == 0:
+            channel.failures = 1
+            return QUICK_SECONDS
         pause = REJOIN_SECONDS[min(channel.failures, len(REJOIN_SECONDS) - 1)]
         channel.failures += 1
         return pause

@@ -41,9 +41,13 @@ class BadFrame(HoldfastError):  # noqa: N818 - named for what came
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """JSON text that goes into a frame as it is; whoever makes it answers for its validity."""
+    """JSON text that goes into a frame as it is; whoever makes it answers for its validity.
+
+    `clean`: it is known to hold no lone surrogates.
+    """
 
     text: str
+    clean: bool = False
 
 
 #: A payload: JSON, prepared JSON text, or (in binary frames) bytes.
@@ -101,7 +105,7 @@ def encode_text(message: Message) -> str:
     head = dumps([message.join_ref, message.ref, message.topic, message.event])
     text = f"{head[:-1]},{body}]"
     try:
-        text.encode()
+        (head if isinstance(payload, Raw) and payload.clean else text).encode()
     except UnicodeEncodeError:
         text = "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)
     return text

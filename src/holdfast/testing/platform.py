@@ -1,8 +1,9 @@
 """A twin of a Lightning platform in memory: a small real websocket server that records all.
 
-As strict as Lightning where that matters to a worker: events that are repeated, refer to unknown
-steps or dataclips, or come after the end are refused with Lightning's words. Faults are ordered
-with `order`; each is struck by the next message that fits.
+It answers as the real one does, which is not idempotent (`docs/spec/lightning-answers.md`): a
+repeated step or dataclip crashes the channel, a frame it cannot read closes the socket. With an
+`extension` that says `idempotent` it answers as Holdfast's own platform. Faults are ordered with
+`order`; each is struck by the next message that fits.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -20,61 +20,26 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.protocol import messages as m
-from holdfast.protocol.frames import (
-    HEARTBEAT,
-    PHX_CLOSE,
-    PHX_ERROR,
-    PHX_JOIN,
-    PHX_LEAVE,
-    PHX_REPLY,
-    Message,
-    decode_text,
-    encode_binary_reply,
-    encode_text,
-)
-from holdfast.protocol.messages import Extension, InvalidPayload
+from holdfast.protocol.frames import PHX_ERROR
+from holdfast.protocol.messages import Extension
 from holdfast.protocol.tokens import (
     TokenError,
     sign_run_token,
     verify_run_token,
     verify_worker_token,
 )
-from holdfast.testing.twin_run import HANDLERS, Refusal, TwinRun
+from holdfast.testing import idempotent
+from holdfast.testing.lightning import RunChannel
+from holdfast.testing.orders import Do, Order
+from holdfast.testing.profile import CURRENT, Profile
+from holdfast.testing.session import Handler, Session
+from holdfast.testing.twin_run import Crash, Refusal, TwinRun
 
-
-class Do(Enum):
-    """What to do with a message instead of answering it properly."""
-
-    LOSE = "lose"  # it never arrived: not recorded, not answered
-    MUTE = "mute"  # recorded, not answered
-    CUT_BEFORE = "cut before"  # the connection ends before it is recorded
-    CUT_AFTER = "cut after"  # recorded, then the connection ends instead of an answer
-    REFUSE = "refuse"  # answered with an error
-    DELAY = "delay"  # recorded and answered later
-    DUPLICATE = "duplicate"  # answered twice
-    REORDER = "reorder"  # recorded; the answer comes behind that of a later message
-    CRASH = "crash"  # the channel dies before it is recorded
-
-
-#: Faults that strike before the message is recorded.
-_BEFORE = {Do.LOSE, Do.CUT_BEFORE, Do.REFUSE, Do.CRASH}
-
-
-@dataclass(slots=True)
-class Order:
-    """One ordered fault."""
-
-    event: str
-    do: Do
-    times: int = 1
-    response: Json = None
-    seconds: float = 0.2
-    run: str | None = None
+__all__ = ["Do", "Order", "TwinPlatform", "TwinRun", "one_job_plan"]
 
 
 class TwinPlatform:
@@ -85,12 +50,16 @@ class TwinPlatform:
         *,
         secret: str = "twin-secret",  # noqa: S107 - tests only
         extension: Extension | None = None,
+        profile: Profile = CURRENT,
+        answer_seconds: float = 0.0,
         frame_bytes: int = 11_000_000,
         token_seconds: int = 3600,
         private_key: RSAPrivateKey | None = None,
     ) -> None:
         self.secret = secret
         self.extension = extension
+        self.profile = profile
+        self.answer_seconds = answer_seconds  # that every answer takes on its way
         self.frame_bytes = frame_bytes
         self.token_seconds = token_seconds
         self.key = private_key or generate_private_key(public_exponent=65537, key_size=2048)
@@ -106,7 +75,7 @@ class TwinPlatform:
         self.port = 0
         self._server: Server | None = None
         self._connections: set[ServerConnection] = set()
-        self._sessions: set[_Session] = set()
+        self._sessions: set[Session] = set()
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -115,6 +84,11 @@ class TwinPlatform:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    @property
+    def in_order(self) -> bool:
+        """Whether answers leave in the order of what they answer, as Phoenix gives them."""
+        return self.extension is None or not self.extension.idempotent
 
     @property
     def url(self) -> str:
@@ -211,22 +185,15 @@ class TwinPlatform:
         return None
 
     async def _session(self, connection: ServerConnection) -> None:
-        session = _Session(self, connection)
+        session = Session(self, connection)
         self._connections.add(connection)
         self._sessions.add(session)
         self.changed()
         try:
-            async for data in connection:
-                await self.thawed.wait()
-                if isinstance(data, str):
-                    await session.received(decode_text(data))
-                self.changed()
-        except ConnectionClosed:
-            pass
+            await session.serve()
         finally:
             self._connections.discard(connection)
             self._sessions.discard(session)
-            session.end()
             self.changed()
 
     def changed(self) -> None:
@@ -243,7 +210,37 @@ class TwinPlatform:
 
     # What the platform answers
 
-    def claim(self, payload: JsonObject) -> JsonObject:
+    def open(self, topic: str, payload: JsonObject) -> tuple[JsonObject, Handler]:
+        """Join a channel: the answer, and what handles its events. Refusal."""
+        if topic == m.WORKER_QUEUE:
+            self.joins.append(payload)
+            return {}, self._queue
+        run = self.runs.get(topic.removeprefix(m.RUN_TOPIC))
+        if run is None:
+            raise Refusal({"reason": "not_found"})
+        token = str(payload.get("token"))
+        try:
+            verify_run_token(token, self.key.public_key(), time.time(), run_id=run.id)
+        except TokenError:
+            raise Refusal({"reason": "unauthorized"}) from None
+        if token != run.token:
+            raise Refusal({"reason": "unauthorized"})
+        run.joins += 1
+        run.joined = True
+        answer = {} if self.extension is None else self.extension.to_payload()
+        if self.in_order:
+            return answer, RunChannel(run, self.profile).handle
+        return answer, partial(idempotent.handle, run)
+
+    def _queue(self, event: str, payload: Any) -> JsonObject:
+        """An event of worker:queue."""
+        given = payload if isinstance(payload, dict) else {}
+        if event != m.CLAIM or not {"demand", "worker_name"} <= set(given):
+            problem = f"no clause for {event}"
+            raise Crash(problem)
+        return self._claim(given)
+
+    def _claim(self, payload: JsonObject) -> JsonObject:
         """Give out what is available."""
         self.claims.append(payload)
         self._take_back()
@@ -272,170 +269,6 @@ class TwinPlatform:
         for run in self.runs.values():
             if run.state == "claimed" and not run.joined and run.claimed_at < oldest:
                 run.state, run.token = "available", ""
-
-    def join(self, topic: str, payload: JsonObject) -> JsonObject:
-        """Join a channel. Refusal."""
-        if topic == m.WORKER_QUEUE:
-            self.joins.append(payload)
-            return {}
-        run = self.runs.get(topic.removeprefix(m.RUN_TOPIC))
-        if run is None:
-            raise Refusal({"reason": "not_found"})
-        try:
-            token = str(payload.get("token"))
-            verify_run_token(token, self.key.public_key(), time.time(), run_id=run.id)
-        except TokenError:
-            raise Refusal({"reason": "unauthorized"}) from None
-        if token != run.token:
-            raise Refusal({"reason": "unauthorized"})
-        run.joins += 1
-        run.joined = True
-        return self.extension.to_payload() if self.extension is not None else {}
-
-    def event(self, run: TwinRun, name: str, payload: Any) -> Json | bytes:
-        """The response to an event of a run. Refusal."""
-        if name == m.FETCH_PLAN:
-            return run.plan
-        if name == m.FETCH_DATACLIP:
-            return run.input
-        if name == m.FETCH_CREDENTIAL:
-            if payload.get("id") not in run.credentials:
-                raise Refusal({"errors": {"id": ["Credential not found!"]}})
-            return run.credentials[payload["id"]]
-        handler = HANDLERS.get(name)
-        if handler is None:
-            raise Refusal({"reason": "unknown event"})
-        try:
-            return handler(run, payload, self.extension or Extension())
-        except InvalidPayload as error:
-            raise Refusal(error.response) from None
-
-
-class _Session:
-    """One connection's channels."""
-
-    def __init__(self, platform: TwinPlatform, connection: ServerConnection) -> None:
-        self._platform = platform
-        self._connection = connection
-        self._joined: dict[str, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._held: list[tuple[Message, str, Json | bytes]] = []  # answers to be overtaken
-
-    def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-    def push(self, topic: str, event: str, payload: Json) -> None:
-        if topic in self._joined:
-            self._later(self._send(Message(None, None, topic, event, payload)))
-
-    def drop(self, topic: str, event: str) -> None:
-        join_ref = self._joined.pop(topic, None)
-        if join_ref is not None:
-            if (run := self._platform.runs.get(topic.removeprefix(m.RUN_TOPIC))) is not None:
-                run.struck.append((event, Do.CRASH.value))
-            self._later(self._send(Message(join_ref, join_ref, topic, event, {})))
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _send(self, message: Message) -> None:
-        try:
-            await self._connection.send(encode_text(message))
-        except ConnectionClosed:
-            return
-
-    async def received(self, message: Message) -> None:
-        """Answer one message, or do what was ordered instead."""
-        if self._connection.transport.is_closing():
-            return  # what was sent behind the message that cut the connection never arrived
-        run = message.topic.removeprefix(m.RUN_TOPIC)
-        order = self._platform.struck(message.event, run)
-        if order is not None and run in self._platform.runs:
-            self._platform.runs[run].struck.append((message.event, order.do.value))
-        if order is not None and order.do in _BEFORE:
-            await self._strike(message, order)
-            return
-        status, response = self._answer(message)
-        self._platform.changed()
-        if order is not None and order.do is Do.CUT_AFTER:
-            self._connection.transport.abort()
-        elif order is not None and order.do is Do.DELAY:
-            self._later(self._delayed(message, status, response, order.seconds))
-        elif order is not None and order.do is Do.REORDER:
-            self._held.append((message, status, response))
-            self._later(self._let_go(order.seconds))
-        elif order is None or order.do is Do.DUPLICATE:
-            for _ in range(1 if order is None else 2):
-                await self._reply(message, status, response)
-            if self._held:
-                await self._let_go(0)
-        if message.event == PHX_LEAVE:
-            ref = message.join_ref
-            await self._send(Message(ref, ref, message.topic, PHX_CLOSE, {}))
-
-    async def _strike(self, message: Message, order: Order) -> None:
-        """The message is not recorded."""
-        if order.do is Do.CUT_BEFORE:
-            self._connection.transport.abort()
-        elif order.do is Do.CRASH:
-            self.drop(message.topic, PHX_ERROR)
-        elif order.do is Do.REFUSE:
-            await self._reply(message, "error", order.response)
-
-    async def _delayed(
-        self, message: Message, status: str, response: Json | bytes, seconds: float
-    ) -> None:
-        await asyncio.sleep(seconds)
-        await self._reply(message, status, response)
-
-    async def _let_go(self, seconds: float) -> None:
-        """Send the answers that were held back; after a while also if none has overtaken them."""
-        await asyncio.sleep(seconds)
-        held, self._held = self._held, []
-        for answer in reversed(held):
-            await self._reply(*answer)
-
-    async def _reply(self, message: Message, status: str, response: Json | bytes) -> None:
-        try:
-            if isinstance(response, bytes):
-                await self._connection.send(encode_binary_reply(message, status, response))
-            else:
-                body: JsonObject = {"status": status, "response": response}
-                answer = Message(message.join_ref, message.ref, message.topic, PHX_REPLY, body)
-                await self._connection.send(encode_text(answer))
-        except ConnectionClosed:
-            return
-
-    def _answer(self, message: Message) -> tuple[str, Json | bytes]:
-        try:
-            return "ok", self._response(message)
-        except Refusal as refusal:
-            return "error", refusal.args[0]
-
-    def _response(self, message: Message) -> Json | bytes:
-        topic, event = message.topic, message.event
-        body = message.payload if isinstance(message.payload, dict) else {}
-        if event in (HEARTBEAT, PHX_LEAVE):
-            if event == PHX_LEAVE:
-                self._joined.pop(topic, None)
-            return {}
-        if event == PHX_JOIN:
-            response = self._platform.join(topic, body)
-            self._joined[topic] = str(message.join_ref)
-            return response
-        if self._joined.get(topic) != message.join_ref:
-            raise Refusal({"reason": "unmatched topic"})
-        if event == m.CLAIM:
-            return self._platform.claim(body)
-        run = self._platform.runs[topic.removeprefix(m.RUN_TOPIC)]
-        try:
-            return self._platform.event(run, event, body)
-        except Refusal as refusal:
-            run.refused.append((event, body, refusal.args[0]))
-            raise
 
 
 def one_job_plan(body: str, *, adaptor: str | None = None, **options: Json) -> JsonObject:

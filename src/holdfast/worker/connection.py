@@ -23,6 +23,8 @@ from holdfast.protocol import client as channels
 from holdfast.protocol.backoff import Backoff
 from holdfast.protocol.client import Client, Happening, Loss
 from holdfast.protocol.frames import BadFrame, Payload, Reply
+from holdfast.protocol.isolation import Isolation
+from holdfast.worker import deflate
 from holdfast.worker.dial import Dial
 
 API_VERSION = "1.2"
@@ -31,6 +33,8 @@ API_VERSION = "1.2"
 RECONNECT_SECONDS = (0.25, 4.0)
 #: Plans with data in them and input dataclips come in one message.
 MAX_INCOMING_BYTES = 256 * 1024 * 1024
+#: A connection that has lived so long has done well, even if there was nothing to do.
+_STEADY_SECONDS = 30.0
 _OPEN_SECONDS = 10.0
 #: Characters of a refusal that are shown.
 _SHOWN = 2000
@@ -82,6 +86,7 @@ class Channel:
     topic: str
     connection: Connection
     response: Json | bytes = None  # of the last join
+    joins: int = 0  # how often it was joined: each time by a new process of the platform
     refusals: int = 0  # joins refused in a row
     refusal: Json | bytes = None
     on_change: Callable[[], None] = lambda: None  # joined, refused, or lost
@@ -113,6 +118,16 @@ class Channel:
             raise Refused(event, reply.response)
         return reply.response
 
+    def rejoin(self) -> None:
+        """Join anew: what is unanswered is given up, here and at the platform."""
+        self.connection.client.rejoin(self.topic, self.connection.now())
+        self.connection.pump()
+
+    def progressed(self) -> None:
+        """The platform has taken something: after a failure it is tried again at once."""
+        self.connection.client.progress(self.topic)
+        self.connection.progressed()
+
     def leave(self) -> None:
         """Leave the topic for good."""
         self.connection.leave(self.topic)
@@ -135,14 +150,18 @@ class Connection:
         self._dial = dial or Dial()
         self.connects = 0
         self.drops = 0
+        self.isolation = Isolation()
+        self.no_batches = False  # the platform's channels crash on batches of log lines
         self._url = url
         self._name = name or url
         self._make_token = make_token
         self._on_change = on_change
         self._chance = chance
         self._channels: dict[str, Channel] = {}
-        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._preparing: set[asyncio.Task[None]] = set()
         self._ticked = asyncio.Event()
+        self._wakes = float("inf")  # when the ticker looks again
         self._backoff = Backoff(*RECONNECT_SECONDS)
         self._socket: ClientConnection | None = None
         self._problem = ""
@@ -171,6 +190,13 @@ class Connection:
         self.pump()
         self._channels.pop(topic, None)
 
+    def progressed(self) -> None:
+        """The platform does what it is there for: begin with short pauses again.
+
+        A join alone says nothing: a frame that ends every connection comes behind it.
+        """
+        self._backoff.reset()
+
     async def run(self) -> None:
         """Stay connected. Ends only by cancellation."""
         ticker = asyncio.create_task(self._tick())
@@ -194,10 +220,23 @@ class Connection:
     def pump(self) -> None:
         """Pass on what the client wants to send and what it has noticed."""
         for frame in self.client.outgoing():
-            self._outbox.put_nowait(frame)
+            if len(frame) < deflate.LARGE:
+                self._outbox.put_nowait(frame)
+            else:
+                task = asyncio.create_task(self._prepare(frame, self._outbox))
+                self._preparing.add(task)
+                task.add_done_callback(self._preparing.discard)
         for happened in self.client.happenings():
             self._dispatch(happened)
-        self._ticked.set()
+        deadline = self.client.next_deadline()
+        if deadline is not None and deadline < self._wakes:
+            self._ticked.set()
+
+    async def _prepare(self, frame: str, outbox: asyncio.Queue[str | bytes]) -> None:
+        """Queue a large frame when it is ready; smaller ones of other runs go before it."""
+        if self._socket is not None:
+            extensions = self._socket.protocol.extensions
+            outbox.put_nowait(await asyncio.to_thread(deflate.prepared, frame, extensions))
 
     # The socket
 
@@ -211,6 +250,8 @@ class Connection:
                 max_size=MAX_INCOMING_BYTES,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
+                compression=None,
+                extensions=[deflate.DeflateFactory()],
                 ping_interval=None,  # the channel protocol has heartbeats of its own
                 user_agent_header=f"holdfast/{__version__}",
             ) as socket:
@@ -231,6 +272,7 @@ class Connection:
         self.pump()
         self._on_change()
         sender = asyncio.create_task(self._send(socket))
+        began = self.now()
         try:
             async for data in socket:
                 try:
@@ -242,8 +284,11 @@ class Connection:
             sender.cancel()
             self._socket = None
             self.drops += 1
+            if self.now() - began >= _STEADY_SECONDS:
+                self.progressed()
             log.warn("connection.down", code=socket.close_code, why=socket.close_reason or "-")
-            self.client.disconnected()
+            by_peer = socket.protocol.close_rcvd_then_sent is not False
+            self.client.disconnected(socket.close_code if by_peer else None)
             self.pump()
             self._on_change()
 
@@ -251,7 +296,7 @@ class Connection:
         while True:
             frame = await self._outbox.get()
             try:
-                await socket.send(frame)
+                await socket.send(frame, text=True)
             except ConnectionClosed:
                 return
             self._outbox.task_done()
@@ -261,6 +306,7 @@ class Connection:
         while True:
             self._ticked.clear()
             deadline = self.client.next_deadline()
+            self._wakes = float("inf") if deadline is None else deadline
             delay = None if deadline is None else max(0.0, deadline - self.now())
             try:
                 async with asyncio.timeout(delay):
@@ -304,7 +350,7 @@ class Connection:
     def _changed(self, channel: Channel, happened: Happening) -> None:
         if isinstance(happened, channels.Joined):
             channel.response, channel.refusals = happened.response, 0
-            self._backoff.reset()
+            channel.joins += 1
             log.debug("channel.joined", topic=channel.topic)
         elif isinstance(happened, channels.JoinRefused):
             channel.refusals += 1

@@ -48,6 +48,8 @@ class FoundRun:
     ended: bool = False
     timeout_seconds: float = 0.0  # of a prepared run
     keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
+    resumed: bool = True  # an earlier process may have sent some of it
+    credential_ids: tuple[str, ...] = ()  # whose secrets the platform masks in log lines
     delivery: DeliveryState = DeliveryState.OPEN
 
     @property
@@ -96,7 +98,7 @@ class RunFolders:
         except OSError:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise
-        return FoundRun(folder, run_id, token, loop)
+        return FoundRun(folder, run_id, token, loop, resumed=False)
 
     def found(self) -> Iterator[FoundRun | Path | Unread]:
         """Every run that is not put away, as `look` finds it."""
@@ -130,6 +132,9 @@ class RunFolders:
                             case.keep = body.get("output_dataclips") is not False
                             limits = Limits.from_json(cast("JsonObject", body.get("limits") or {}))
                             case.timeout_seconds = limits.timeout_seconds
+                            names = body.get("credentials")
+                            listed = names if isinstance(names, list) else []
+                            case.credential_ids = tuple(map(str, listed))
                         case.launched = case.launched or record.kind == Kind.LAUNCHED
                         case.ended = case.ended or record.kind == Kind.OUTCOME
         except (FileNotFoundError, JournalDamaged, ValueError, KeyError):

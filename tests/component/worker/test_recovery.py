@@ -269,7 +269,7 @@ def test_a_damaged_journal_is_reported_and_harms_no_other_run(place: str, tmp_pa
             else:
                 assert run.state == "success"
                 step = dict(run.events)["step:complete"]
-                assert step["output_dataclip_error"] == "DATACLIP_TOO_LARGE"
+                assert "output_dataclip_error" not in step, "it was not too large"
 
     asyncio.run(story())
 

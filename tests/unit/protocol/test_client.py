@@ -106,11 +106,71 @@ def test_w16_a_channel_the_platform_closes_is_joined_again(event: str, loss: Los
     client, join_ref = joined_client()
     client.received(push_from_server("run:a", event, join_ref), 1.0)
     assert client.happenings() == [ChannelLost("run:a", loss)]
-    client.tick(1.9)
+    client.tick(1.1)
     assert client.outgoing() == []
-    client.tick(2.0)
+    client.tick(1.2)
     (frame,) = client.outgoing()
     assert decode_text(frame).event == "phx_join"
+
+
+def test_channel_that_crashes_at_every_message_is_joined_with_growing_pauses() -> None:
+    """Joining is no progress; only its owner can say that the channel does its work."""
+    client, join_ref = joined_client()
+    now, pauses = 0.0, []
+    for attempt in range(5):
+        client.received(push_from_server("run:a", "phx_error", join_ref), now)
+        deadline = client.next_deadline()
+        assert deadline is not None
+        pauses.append(deadline - now)
+        now = deadline
+        client.tick(now)
+        (frame,) = (f for f in client.outgoing() if decode_text(f).event == "phx_join")
+        join_ref = str(decode_text(frame).join_ref)
+        client.received(answer(frame), now)
+        if attempt == 3:
+            client.progress("run:a")
+    assert pauses == pytest.approx([0.2, 2, 5, 10, 0.2])
+
+
+def test_channel_is_joined_anew_without_waiting_and_its_pushes_are_unanswered() -> None:
+    client, join_ref = joined_client()
+    ref = client.push("run:a", "run:start", {}, 1.0, timeout=30)
+    client.outgoing()
+    client.rejoin("run:a", 2.0)
+    (frame,) = client.outgoing()
+    assert decode_text(frame).event == "phx_join"
+    assert client.happenings() == [
+        ChannelLost("run:a", Loss.CLOSE), Unanswered("run:a", ref, Loss.CLOSE),
+    ]  # fmt: skip
+    client.received(push_from_server("run:a", "phx_close", join_ref), 2.1)  # of the old process
+    client.received(answer(frame), 2.1)
+    assert client.happenings() == [Joined("run:a", None)]
+
+
+@pytest.mark.parametrize(
+    ("code", "loss"),
+    [(1009, Loss.FRAME), (1011, Loss.FRAME), (1007, Loss.FRAME), (1000, Loss.CONNECTION),
+     (1012, Loss.CONNECTION), (1006, Loss.CONNECTION), (None, Loss.CONNECTION)],
+)  # fmt: skip
+def test_only_some_close_codes_speak_against_a_frame(code: int | None, loss: Loss) -> None:
+    client, _ = joined_client()
+    ref = client.push("run:a", "run:log", {}, 1.0, timeout=30)
+    client.disconnected(code)
+    assert Unanswered("run:a", ref, loss) in client.happenings()
+
+
+def test_answer_gives_what_waits_behind_it_its_full_time_again() -> None:
+    """A channel works its messages one at a time: those behind a slow one have not begun."""
+    client, _ = joined_client()
+    refs = [client.push("run:a", "run:log", {}, 0.0, timeout=30) for _ in range(3)]
+    first, *_ = client.outgoing()
+    client.tick(29.0)
+    client.received(answer(first), 29.0)
+    client.happenings()
+    client.tick(31.0)
+    assert client.happenings() == []
+    client.tick(59.5)
+    assert client.happenings() == [Unanswered("run:a", ref, None) for ref in refs[1:]]
 
 
 def test_an_event_for_a_channel_the_platform_has_dropped_is_not_a_refused_event() -> None:

@@ -16,8 +16,9 @@ from chaos.scene import Effects, Expected
 from holdfast.journal import Journal, JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from holdfast.testing.twin_run import TwinRun
+from holdfast.testing.twin_run import LineRow, StepRow, TwinRun
 from holdfast.worker.outbox import events
+from holdfast.worker.outbox.outbox import NO_STEP
 
 RUN = "00000000-0000-4000-8000-000000000001"
 SHIM, CHILD, STRANGER = 4001, 4002, 4999
@@ -35,7 +36,8 @@ class Scene:
     notes: list[JsonObject] = field(default_factory=list)
     lost: tuple[str, ...] = ()  # events that never arrived
     swap: tuple[int, int] | None = None  # events that arrived in each other's place
-    run: TwinRun = field(default_factory=lambda: TwinRun(RUN, {}, b"", {}, claims=1))
+    run: TwinRun = field(default_factory=lambda: TwinRun(RUN, {}, b"", {}, claims=1, joins=1))
+    falsify: Callable[[TwinRun], object] = lambda _: None  # changes the platform's database
     effects: Effects = field(default_factory=Effects)
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -45,6 +47,10 @@ class Scene:
         log: JsonObject = {
             "source": "JOB", "level": "info", "message": ["line"], "timestamp": "3",
             "step_id": "s1",
+        }  # fmt: skip
+        closed: JsonObject = {
+            "step_id": "s1", "job_id": "first", "timestamp": "5", "reason": "success",
+            "output_dataclip_id": "d1", "output": {"inline": '{"data":1}'},
         }  # fmt: skip
         more: JsonObject = {**log, "message": ["more"], "timestamp": "4"}
         end: JsonObject = {
@@ -58,6 +64,7 @@ class Scene:
             (Kind.STEP_START, start),
             (Kind.LOG, log),
             (Kind.LOG, more),
+            (Kind.STEP_COMPLETE, closed),
             (Kind.OUTCOME, end),
             *((Kind.NOTE, note) for note in self.notes),
         ]
@@ -80,10 +87,14 @@ class Scene:
             came[one], came[other] = came[other], came[one]
         if self.run.outcome is None and "run:complete" not in self.lost:
             self.run.outcome = dict(self.run.events)["run:complete"]
+            self.run.state = str(self.run.outcome["reason"])
+        _store(self.run)
+        self.falsify(self.run)
         if not self.effects.counts:
             self.effects.counts.update({(RUN, "first"): 1, (RUN, "second"): 1})
         expected = Expected(self.run, "plain")
-        return list(problems(expected, self.effects, self.ledger, self.folder))
+        found = problems(expected, self.effects, self.ledger, self.folder, idempotent=False)
+        return list(found)
 
     def is_lost(self, name: str, payload: Any) -> bool:
         """Of the log lines only the job's own is meant."""
@@ -94,10 +105,28 @@ class Scene:
         blow.began = blow.ended = BEGAN + at
 
 
+def _store(run: TwinRun) -> None:
+    """The database of a platform that has taken these events."""
+    run.finished = run.outcome is not None
+    for name, body in run.events:
+        if name == "step:start":
+            run.steps[body["step_id"]] = StepRow(body["job_id"])
+        elif name == "run:log":
+            step = body.get("step_id")
+            step = step if step in run.steps else None
+            run.lines.append(LineRow(body["message"], step, "info", body["timestamp"]))
+        elif name == "step:complete" and body["step_id"] in run.steps:
+            row = run.steps[body["step_id"]]
+            row.reason, row.output = body["reason"], body["output_dataclip_id"]
+            run.clips[body["output_dataclip_id"]] = json.loads(body["output_dataclip"])
+
+
 def _sent(path: Path) -> list[tuple[str, Any]]:
     with JournalReader(path) as reader:
         made = [event for record in reader.read() for event in events.events_of(record, None)]
-    texts = [events.render(RUN, event, lambda _: '"-"', identities=False).text for event in made]
+    texts = [
+        events.render(RUN, event, lambda document: str(document["inline"])).text for event in made
+    ]
     return [(event.name, json.loads(text)) for event, text in zip(made, texts, strict=True)]
 
 
@@ -134,12 +163,15 @@ def log_refused(scene: Scene) -> None:
 def step_refused(scene: Scene) -> None:
     """The refusals that follow from an ordered one are the platform's own."""
     scene.run.struck.append(("step:start", "refuse"))
-    note: JsonObject = {"what": "refused", "event": "step:start", "why": "{'reason': 'chaos'}"}
+    note: JsonObject = {
+        "what": "refused", "event": "step:start", "why": "{'reason': 'chaos'}", "step_id": "s1",
+    }  # fmt: skip
+    unended: JsonObject = {**note, "event": "step:complete", "why": NO_STEP}
     unknown = {"errors": {"step_id": ["must be associated with the run"]}}
     part: JsonObject = {"what": "refused in part", "event": "run:log", "why": str(unknown)}
-    scene.run.refused.append(("run:log", {}, unknown))
-    scene.notes += [note, part]
-    scene.lost = ("step:start",)
+    scene.run.refused.append(("run:log", {"message": ["line"]}, unknown))
+    scene.notes += [note, part, unended]
+    scene.lost = ("step:start", "step:complete")
 
 
 def line_late_after_refusal(scene: Scene) -> None:
@@ -228,7 +260,7 @@ def strange_refusal(scene: Scene) -> None:
 
 def step_never_announced(scene: Scene) -> None:
     unknown = {"errors": {"step_id": ["must be associated with the run"]}}
-    scene.run.refused.append(("run:log", {}, unknown))
+    scene.run.refused.append(("run:log", {"message": ["line"]}, unknown))
 
 
 def known_but_never_accepted(scene: Scene) -> None:
@@ -252,6 +284,73 @@ def step_overtaken(scene: Scene) -> None:
 
 def reason_of_nobody(scene: Scene) -> None:
     scene.reason = "fail"
+
+
+def output_cut_off(run: TwinRun) -> None:
+    run.steps["s1"].output = None
+
+
+def output_of_another(run: TwinRun) -> None:
+    run.clips["d1"] = {"data": 2}
+
+
+def step_open(run: TwinRun) -> None:
+    run.steps["s1"].reason = None
+
+
+def step_gone(run: TwinRun) -> None:
+    del run.steps["s1"]
+
+
+def step_of_nobody(run: TwinRun) -> None:
+    run.steps["s2"] = StepRow("second")
+
+
+def other_input(run: TwinRun) -> None:
+    run.steps["s1"].input = "d9"
+
+
+def line_without_step(run: TwinRun) -> None:
+    next(line for line in run.lines if line.step_id).step_id = None
+
+
+def line_of_another_step(run: TwinRun) -> None:
+    next(line for line in run.lines if line.step_id).step_id = "s2"
+
+
+def line_doubled(run: TwinRun) -> None:
+    run.lines.append(next(line for line in run.lines if line.step_id))
+
+
+def line_unmasked(run: TwinRun) -> None:
+    run.lines[0].masked = False
+
+
+def opened_again(run: TwinRun) -> None:
+    run.finished = False
+
+
+@pytest.mark.parametrize(
+    ("falsify", "words"),
+    [
+        (output_cut_off, "the output of step first is not there"),
+        (output_of_another, "the output of step first is another"),
+        (step_open, "step first ended None in the database"),
+        (step_gone, "step first is missing"),
+        (step_of_nobody, "2 steps, of which 1 happened"),
+        (other_input, "step first has the input d9"),
+        (line_without_step, "lines without their step"),
+        (line_of_another_step, "lines that hang on no step of theirs"),
+        (line_doubled, "1 lines are there twice"),
+        (line_unmasked, "lines were stored unmasked"),
+        (opened_again, "the database says success"),
+    ],
+)
+def test_a_wrong_database_is_noticed(
+    falsify: Callable[[TwinRun], object], words: str, tmp_path: Path
+) -> None:
+    found = Scene(tmp_path, falsify=falsify).found()
+    assert any(words in text for text in found), found
 
 
 @pytest.mark.parametrize(

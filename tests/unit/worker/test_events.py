@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,11 +16,11 @@ from holdfast.worker.outbox import events
 from holdfast.worker.outbox.events import Event
 
 
-def payload(event: Event, *, identities: bool = False) -> Any:
+def payload(event: Event) -> Any:
     def read(document: JsonObject) -> str:
         return str(document["inline"])
 
-    return json.loads(events.render("r", event, read, identities=identities).text)
+    return json.loads(events.render("r", event, read).text)
 
 
 def made(tape: Tape, result: JsonObject | None = None) -> list[Event]:
@@ -46,7 +47,7 @@ def test_a_run_as_lightning_expects_it() -> None:
     }  # fmt: skip
     assert log == {
         "run_id": "r", "message": ["line 0"], "source": "JOB", "level": "info",
-        "timestamp": str(TIME + 7), "step_id": "s1",
+        "timestamp": str(TIME + 7), "step_id": "s1", "id": log["id"],
     }  # fmt: skip
     assert complete == {
         "step_id": "s1", "job_id": "j1", "timestamp": str(TIME + 9), "duration": 13,
@@ -120,6 +121,9 @@ def test_what_is_no_json_never_becomes_part_of_a_frame(document: str) -> None:
     tape.add(Kind.OUTCOME, reason="success")
     step, *_, outcome = made(tape, {"final_state": {**inline}})
     for event, part in ((step, "response"), (outcome, "final_state")):
+        if document == '"\ud800"':
+            payload(event)  # it can be mended
+            continue
         with pytest.raises(events.Unreadable) as caught:
             payload(event)
         assert caught.value.part == part
@@ -132,7 +136,7 @@ def test_both_documents_of_a_step_can_be_left_out() -> None:
         output={"inline": "1"}, webhook_response_document={"inline": '{"body":1}'}
     )
     assert payload(event)["webhook_response"] == {"body": 1}
-    for part in ("output", "response"):  # what makes the frame too large goes, one by one
+    for part in ("large output", "response"):  # what makes the frame too large goes, one by one
         less = events.smaller(event)
         assert less is not None
         assert less.without - event.without == {part}
@@ -160,16 +164,16 @@ def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
     def inline(document: JsonObject) -> str:
         return str(document["inline"])
 
-    whole = events.render("r", final, inline, identities=True, postmortem=examined).text
+    whole = events.render("r", final, inline, postmortem=examined).text
     assert json.loads(whole)["postmortem"] == examined
-    without = events.render("r", bare, inline, identities=True, postmortem=examined).text
+    without = events.render("r", bare, inline, postmortem=examined).text
     assert "postmortem" not in json.loads(without)
     assert "final_state" in json.loads(without)
     shrunk = events.smaller(bare)
     assert shrunk is not None
     assert events.smaller(shrunk) is None
     assert payload(shrunk)["final_state"] == {"data": "[REDACTED]"}
-    assert "final_dataclip_id" not in payload(shrunk)
+    assert payload(shrunk)["final_dataclip_id"] == "d", "which the platform has whole"
 
 
 def test_an_outcome_goes_without_what_the_platform_does_not_know() -> None:
@@ -180,9 +184,10 @@ def test_an_outcome_goes_without_what_the_platform_does_not_know() -> None:
     assert first is not None
     assert payload(first)["final_state"] == {"a": 1}
     assert "final_dataclip_id" not in payload(first)
-    second = events.alternatives(first, "whatever")
+    assert events.alternatives(first, "whatever") is None
+    second = events.alternatives(first, {"final_state": ["is invalid"]})
     assert second is not None
-    assert events.alternatives(second, "whatever") is None
+    assert events.alternatives(second, {"final_state": ["is invalid"]}) is None
 
 
 def test_a_log_line_of_an_unknown_step_goes_without_the_step() -> None:
@@ -208,13 +213,65 @@ def test_lines_of_a_hostile_run_become_lines_lightning_accepts() -> None:
     assert payload(events.events_of(record, None)[0])["message"] == [None]
 
 
-def test_lines_have_identities_where_the_platform_knows_them() -> None:
+def test_lines_carry_uuids_of_run_and_number_that_a_repeat_has_too() -> None:
     tape = Tape()
     tape.log("a")
     tape.log("b")
     found = made(tape)
-    assert [payload(event, identities=True)["id"] for event in found] == ["1.0", "2.0"]
-    assert made(tape) == found
-    batch = json.loads(events.render_batch("r", found, identities=False).text)
+    ids = [payload(event)["id"] for event in found]
+    assert len(set(ids)) == 2
+    assert {UUID(text).version for text in ids} == {5}
+    assert [payload(event)["id"] for event in made(tape)] == ids
+    batch = json.loads(events.render_batch("r", found).text)
     assert [line["message"] for line in batch["logs"]] == [["a"], ["b"]]
-    assert not any("id" in line for line in batch["logs"])
+    assert [line["id"] for line in batch["logs"]] == ids
+    other = json.loads(events.render_batch("another run", found).text)
+    assert not {line["id"] for line in other["logs"]} & set(ids)
+
+
+#: JSON text of a value, and what a Lightning may be given in its place.
+UNSTORABLE = [
+    (r'"a\u0000b"', "a\ufffdb"),
+    (r'"a\\u0000b"', r"a\u0000b"),
+    (r'"a\\\u0000b"', "a\\\ufffdb"),
+    (r'"\ud83d\ude00"', "\U0001f600"),
+    (r'"\ud83d"', "\ufffd"),
+    (r'"\ude00\ud83d"', "\ufffd\ufffd"),
+    (r'"\uD83DA"', "\ufffdA"),
+    (r'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+    ('"\ud800"', "\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("text", "stored"), UNSTORABLE)
+def test_nul_and_lone_surrogates_are_replaced_in_every_part(text: str, stored: str) -> None:
+    """In values and keys, at any depth, in documents, lines and error types."""
+    value = json.loads(text)
+    nested = f'{{"a":[{{{text}:{{"deep":[{text}]}}}}]}}'
+    expected = {"a": [{stored: {"deep": [stored]}}]}
+    event = step_complete(
+        output={"inline": nested}, webhook_response_document={"inline": nested},
+        error_type=value, error_message=value,
+    )  # fmt: skip
+    sent = payload(event)
+    assert json.loads(sent["output_dataclip"]) == expected
+    assert sent["webhook_response"] == expected
+    assert (sent["error_type"], sent["error_message"]) == (stored, stored)
+    tape = Tape()
+    tape.add(Kind.LOG, source="JOB", level="info", message=[value, {value: value}])
+    line = payload(made(tape)[0])
+    assert line["message"] == [stored, {stored: stored}]
+    tape.add(Kind.OUTCOME, reason="crash", error_type=value, error_message="x")
+    final = payload(made(tape, {"final_state": {"inline": nested}})[-1])
+    assert final["error_type"] == stored
+
+
+def test_output_that_is_refused_is_not_called_too_large() -> None:
+    event = step_complete(output={"inline": '{"data":1}'})
+    for less in (
+        events.alternatives(event, {"output_dataclip": ["is invalid"]}),
+        events.simpler(event),
+    ):
+        assert less is not None
+        sent = payload(less)
+        assert not {"output_dataclip", "output_dataclip_id", "output_dataclip_error"} & set(sent)

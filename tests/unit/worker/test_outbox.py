@@ -18,6 +18,7 @@ from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import Extension
 from holdfast.worker.outbox import outbox as module
 from holdfast.worker.outbox.outbox import Outbox, Shipment
+from holdfast.worker.outbox.settling import Item
 
 OK = Reply("1", "ok", None)
 FAST = Extension(64, batch_logs=True, idempotent=True)
@@ -36,7 +37,7 @@ def begin(tape: Tape, position: Position | None = None, offer: Extension | None 
     return outbox
 
 
-def identity(item: module.Item) -> object:
+def identity(item: Item) -> object:
     return (item.event.name, item.event.body)
 
 
@@ -73,7 +74,7 @@ def test_a_window_and_batches_where_they_were_offered() -> None:
             outbox.answered(shipment, OK, 0.0)
     assert rounds == [
         [("run:start", 1)],
-        [("run:log", 1)],
+        [("run:batch_logs", 1)],
         [("step:start", 1)],
         [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20)],
         [("step:complete", 1)],
@@ -91,7 +92,7 @@ def test_a_step_never_overtakes_a_line_that_has_to_be_sent_again() -> None:
     assert line is not None
     assert outbox.next(0.0) is None, "a successor may not hear that the line was refused"
     outbox.unanswered(line, Loss.CONNECTION, 0.0)
-    assert drain(outbox) == ["run:log", "step:start"]
+    assert drain(outbox) == ["run:batch_logs", "step:start"]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -118,7 +119,7 @@ def test_lines_of_a_refused_step_go_without_it_in_their_order(restarted: bool) -
     lines = [event for event, *_ in sent[:3]]
     assert [event.body.message for event in lines] == [["0"], ["1"], ["2"]]  # type: ignore[union-attr]
     assert all("step_id" in event.without for event in lines)
-    assert outbox.unknown_steps == {"s"}
+    assert outbox.known.unknown_steps == {"s"}
 
 
 def test_a_step_whose_start_was_not_answered_may_be_known() -> None:
@@ -132,7 +133,7 @@ def test_a_step_whose_start_was_not_answered_may_be_known() -> None:
         outbox.unanswered(start, None, now * 100.0)
     line = outbox.next(1e6)
     assert line is not None
-    assert line.name == "run:log"
+    assert line.name == "run:batch_logs"
     assert line.events[0].without == frozenset()
 
 
@@ -155,12 +156,16 @@ def test_the_mark_stays_before_the_result_until_the_outcome_is_accepted() -> Non
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32), logs=st.integers(0, 8), fast=st.booleans())
 def test_whatever_happens_every_event_arrives_in_order(seed: int, logs: int, fast: bool) -> None:
-    """Losses, time-outs, restarts: the platform that counts identities once has each, in order."""
+    """Losses, time-outs, restarts: the platform that counts identities once has each, in order.
+
+    What holds on a platform that does not count them: test_settling.py.
+    """
+    offer = FAST if fast else Extension(1, idempotent=True)
     chance = random.Random(seed)
     tape = whole_run(logs)
     platform: list[object] = []
     position, now = Position(), 0.0
-    outbox = begin(tape, position, FAST if fast else None)
+    outbox = begin(tape, position, offer)
     flying: list[Shipment] = []
     for _ in range(4000):
         if outbox.finished:
@@ -174,7 +179,7 @@ def test_whatever_happens_every_event_arrives_in_order(seed: int, logs: int, fas
             for shipment in flying[: chance.randint(0, len(flying))]:
                 platform += [identity(i) for i in shipment.items if identity(i) not in platform]
             flying.clear()
-            outbox = begin(tape, outbox.position, FAST if fast else None)
+            outbox = begin(tape, outbox.position, offer)
         elif dice < 0.2 and flying:  # the connection is lost
             arrived = chance.randint(0, len(flying))
             for number, shipment in enumerate(flying):
@@ -194,12 +199,54 @@ def test_whatever_happens_every_event_arrives_in_order(seed: int, logs: int, fas
     assert outbox.position.sequence == tape.records[-1].sequence
 
 
-def test_known_already_counts_as_accepted() -> None:
+KNOWN = refusal({"state": ["already in completed state"]})
+
+
+@pytest.mark.parametrize("offer", [None, FAST])
+@pytest.mark.parametrize("lost", [Loss.CONNECTION, Loss.CLOSE, Loss.ERROR, Loss.FRAME, None])
+def test_outcome_that_is_known_already_after_a_loss_is_accepted(
+    lost: Loss | None, offer: Extension | None
+) -> None:
+    outbox = begin(whole_run(), offer=offer)
+    first = None
+    while first is None or not first.is_final:
+        if first is not None:
+            outbox.answered(first, OK, 0.0)
+        first = outbox.next(0.0)
+        assert first is not None
+        outbox.going(first)
+    outbox.unanswered(first, lost, 0.0)
+    again = outbox.next(1e9)
+    assert again is not None
+    outbox.answered(again, KNOWN, 0.0)
+    assert outbox.finished
+    assert outbox.given_up is None
+    assert outbox.notes == []
+
+
+def test_outcome_that_is_known_already_at_its_first_send_is_not_ours() -> None:
     outbox = begin(whole_run())
     while (shipment := outbox.next(0.0)) is not None:
-        outbox.answered(shipment, refusal({"state": ["already in completed state"]}), 0.0)
-    assert outbox.finished
-    assert outbox.notes == []
+        outbox.going(shipment)
+        outbox.answered(shipment, KNOWN if shipment.is_final else OK, 0.0)
+    assert not outbox.finished
+    assert outbox.given_up == module.ENDED_BEFORE
+    assert [note["event"] for note in outbox.notes] == ["run:complete"]
+
+
+def test_successor_knows_that_the_outcome_may_be_stored() -> None:
+    tape = whole_run()
+    outbox = begin(tape)
+    while (shipment := outbox.next(0.0)) is not None and not shipment.is_final:
+        outbox.answered(shipment, OK, 0.0)
+    assert shipment is not None
+    outbox.going(shipment)
+    successor = begin(tape, outbox.position)
+    final = successor.next(0.0)
+    assert final is not None
+    successor.answered(final, KNOWN, 0.0)
+    assert successor.finished
+    assert successor.position.delivery is DeliveryState.COMPLETE
 
 
 def test_w12_w13_refused_events_never_block_the_outcome() -> None:
@@ -302,13 +349,13 @@ def test_an_event_that_crashes_the_channel_is_left_out_at_last() -> None:
     tape = Tape()
     tape.add(Kind.STEP_START, step_id="s", job_id="j")
     tape.add(Kind.OUTCOME, reason="success")
-    outbox = begin(tape)
+    outbox = begin(tape, offer=FAST)
     for _ in range(module.CRASHES):
         shipment = outbox.next(0.0)
         assert shipment is not None
         assert shipment.name == "step:start"
         outbox.unanswered(shipment, Loss.ERROR, 0.0)
-    assert drain(outbox) == ["run:log", "run:complete"]
+    assert drain(outbox) == ["run:batch_logs", "run:complete"]
 
 
 def test_w16_a_channel_that_is_closed_or_crashes_is_not_the_fault_of_what_follows() -> None:
@@ -325,19 +372,21 @@ def test_w16_a_channel_that_is_closed_or_crashes_is_not_the_fault_of_what_follow
     assert outbox.notes == []
 
 
-def test_w20_a_large_event_in_flight_at_every_loss_is_shrunk() -> None:
+def test_w20_a_large_event_in_flight_at_every_loss_is_sent_alone_and_then_shrunk() -> None:
     tape = Tape()
     tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success",
              output_dataclip_id="d", output={"blob": "0" * 64, "bytes": 9_000_000})  # fmt: skip
     outbox = begin(tape)
-    for _ in range(module.LOSSES):
+    for attempt in range(module.LOSSES + 1):
         shipment = outbox.next(0.0)
         assert shipment is not None
-        assert "output" not in shipment.items[0].event.without
+        assert shipment.suspect is (attempt == module.LOSSES)
+        assert not shipment.items[0].event.without
         outbox.unanswered(shipment, Loss.CONNECTION, 0.0)
     shipment = outbox.next(0.0)
     assert shipment is not None
-    assert "output" in shipment.items[0].event.without
+    assert not shipment.suspect
+    assert "large output" in shipment.items[0].event.without
 
 
 def test_a_record_that_cannot_be_read_is_noted_and_passed() -> None:

@@ -246,7 +246,7 @@ class Agent:
             else:
                 kept = await asyncio.to_thread(self.run_folders.set_aside, case)
                 log.error("journal.unreadable", folder=kept)
-        elif case.delivery is not DeliveryState.OPEN:
+        elif case.delivery.over:
             await asyncio.to_thread(self.run_folders.put_away, case.folder, keep=case.keep)
         else:
             log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
@@ -427,7 +427,7 @@ class Agent:
         figures |= {
             f'runs_total{{ending="{ending.name.lower()}"}}': float(number)
             for ending, number in self.done.items()
-            if ending is not DeliveryState.OPEN
+            if ending.over
         }
         return Status(reasons, figures)
 

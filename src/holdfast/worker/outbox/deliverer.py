@@ -20,31 +20,37 @@ from holdfast.journal import (
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from holdfast.protocol.client import NotJoined
-from holdfast.protocol.frames import Raw, Reply
+from holdfast.protocol.client import Loss, NotJoined
+from holdfast.protocol.frames import Raw, Reply, dumps
 from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
-from holdfast.worker.outbox import events
+from holdfast.worker.outbox import events, settling
+from holdfast.worker.outbox.known import RENAMED
 from holdfast.worker.outbox.outbox import Outbox, Shipment
+from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run_folders import keep_notes, kept_notes
 
 #: Room for the array, refs, topic and event name around a payload.
 _FRAME_OVERHEAD = 1024
+#: From this size an event is rendered in a thread: other runs deliver meanwhile.
+_LARGE_BYTES = 64 * 1024
 
 
-@dataclass
+@dataclass(eq=False)
 class Deliverer:
     """Delivers one run's journal until its outcome is accepted or given up.
 
     The owner moves `durable` (records up to there may be delivered; None: all) and calls `poke`
-    when something changed.
+    when something changed. `resumed`: an earlier process may have sent some of it.
     """
 
     config: WorkerConfig
     folder: RunFolder
     run_id: str
     channel: Channel
+    scrubbing: Scrubbing
+    resumed: bool = False
     durable: int | None = 0
     given_up: str | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,32 +72,39 @@ class Deliverer:
         """
         with Mark(self.folder.mark) as mark:
             position = mark.position
-            if position.delivery is not DeliveryState.OPEN:
+            if position.delivery.over:
                 return position.delivery
-            outbox = Outbox(position)
+            outbox = Outbox(position, self.resumed)
             outbox.know(kept_notes(self.folder))
-            with JournalReader(
-                self.folder.journal, after=position.sequence, offset=position.offset
-            ) as reader:
-                while True:
-                    self._changed.clear()
-                    now = self.channel.connection.now()
-                    await self._feed(outbox, reader, now)
-                    # Before anything is sent that follows from it, what was refused is kept: a
-                    # successor that did not know would send again what others already passed.
-                    self._keep_mark(outbox, mark)
-                    self._send(outbox, now)
-                    if outbox.notes:  # of what was too large to be sent
-                        self._keep_mark(outbox, mark)
-                    if outbox.finished:
-                        return DeliveryState.COMPLETE
-                    if self.given_up is not None or outbox.given_up is not None:
-                        self.given_up = self.given_up or outbox.given_up
-                        return DeliveryState.REFUSED
-                    if self.durable is None and outbox.idle and reader.tail_bytes:
-                        message = f"The journal is damaged behind record {reader.sequence}."
-                        raise JournalDamaged(message)
-                    await self._wait(outbox, now)
+            self.resumed = True  # for the next attempt, after an error of the disk
+            try:
+                with JournalReader(
+                    self.folder.journal, after=position.sequence, offset=position.offset
+                ) as reader:
+                    return await self._drive(outbox, reader, mark)
+            finally:
+                self.channel.connection.isolation.clear(self)
+
+    async def _drive(self, outbox: Outbox, reader: JournalReader, mark: Mark) -> DeliveryState:
+        while True:
+            self._changed.clear()
+            now = self.channel.connection.now()
+            await self._feed(outbox, reader, now)
+            # Before anything is sent that follows from it, what was refused is kept: a
+            # successor that did not know would send again what others already passed.
+            self._keep_mark(outbox, mark)
+            await self._send(outbox, mark, now)
+            if outbox.notes:  # of what was too large to be sent
+                self._keep_mark(outbox, mark)
+            if outbox.finished:
+                return DeliveryState.COMPLETE
+            if self.given_up is not None or outbox.given_up is not None:
+                self.given_up = self.given_up or outbox.given_up
+                return DeliveryState.REFUSED
+            if self.durable is None and outbox.idle and reader.tail_bytes:
+                message = f"The journal is damaged behind record {reader.sequence}."
+                raise JournalDamaged(message)
+            await self._wait(outbox, now)
 
     async def _feed(self, outbox: Outbox, reader: JournalReader, now: float) -> None:
         while outbox.hungry():
@@ -123,59 +136,76 @@ class Deliverer:
             log.warn("postmortem.failed", run=self.run_id, why=error)
             return None
 
-    def _send(self, outbox: Outbox, now: float) -> None:
-        channel = self.channel
+    async def _send(self, outbox: Outbox, mark: Mark, now: float) -> None:
+        channel, config = self.channel, self.config
+        offer = Extension.from_response(channel.response)
+        if not offer.idempotent and self.scrubbing.needed(channel):
+            await self.scrubbing.renew(channel, config.message_seconds)
         if not channel.joined:
             return
-        offer = Extension.from_response(channel.response)
-        examined = self._postmortem if offer.postmortem else None
-        config = self.config
+        connection, isolation = channel.connection, channel.connection.isolation
         outbox.adapt(
             offer,
-            batch=config.batch_logs,
+            batch=(config.batch_logs or offer.batch_logs) and not connection.no_batches,
             limit=config.batch_limit,
             batch_seconds=config.batch_ms / 1000,
         )
         while (shipment := outbox.next(now)) is not None:
-            payload = self._payload(outbox, shipment, examined)
+            if not isolation.may_send(self, self.poke, suspect=shipment.suspect):
+                outbox.not_sent(shipment)
+                return
+            payload = await self._payload(outbox, shipment, postmortem=offer.postmortem)
             if payload is None:
                 outbox.not_sent(shipment)
                 continue
             faults.point("agent.send")
+            outbox.going(shipment)
+            if outbox.position.delivery is not mark.position.delivery:
+                # A power cut may take back what is not synced. Then a start would go again, which
+                # opens a finished run anew (`docs/spec/lightning-answers.md` 6).
+                self._keep_mark(outbox, mark, sync=not offer.idempotent)
             try:
                 answer = channel.push(shipment.name, payload, timeout=config.message_seconds)
             except NotJoined:
                 outbox.not_sent(shipment)
                 return
+            isolation.sent()
             answer.add_done_callback(partial(self._landed, outbox, shipment))
 
-    def _payload(
-        self, outbox: Outbox, shipment: Shipment, examined: JsonObject | None
+    async def _payload(
+        self, outbox: Outbox, shipment: Shipment, *, postmortem: bool
     ) -> Raw | None:
         """What is sent; None if the event cannot be sent so and has been made smaller."""
-        identities = outbox.identities
+        examined = self._postmortem if postmortem else None
+        if shipment.probe:
+            return Raw(dumps(settling.question(shipment.events[0])))
+        try:
+            if shipment.bytes < _LARGE_BYTES:
+                payload = self._rendered(shipment, examined)
+            else:
+                payload = await asyncio.to_thread(self._rendered, shipment, examined)
+        except events.Unreadable as error:
+            outbox.unreadable(shipment.items[0], error.part, str(error))
+            return None
+        if payload is not None:
+            return payload
+        if len(shipment.items) > 1:
+            outbox.one_by_one(shipment)
+        else:
+            outbox.too_large(shipment.items[0])
+        return None
+
+    def _rendered(self, shipment: Shipment, examined: JsonObject | None) -> Raw | None:
+        """The payload; None if its frame would be too large. Unreadable."""
         if shipment.name == RUN_BATCH_LOGS:
-            payload = events.render_batch(self.run_id, shipment.events, identities=identities)
+            payload = events.render_batch(self.run_id, shipment.events)
         else:
             (event,) = shipment.events
-            try:
-                payload = events.render(
-                    self.run_id, event, self._read, identities=identities, postmortem=examined
-                )
-            except events.Unreadable as error:
-                outbox.unreadable(shipment.items[0], error.part, str(error))
-                return None
-        text = payload.text
-        limit = self.config.frame_bytes - _FRAME_OVERHEAD
+            payload = events.render(self.run_id, event, self._read, postmortem=examined)
+        text, limit = payload.text, self.config.frame_bytes - _FRAME_OVERHEAD
         # UTF-8 takes at most three bytes for a character of the text.
-        if len(text) * 3 <= limit or len(text.encode("utf-8", "surrogatepass")) <= limit:
-            return payload
-        for item in shipment.items:
-            if len(shipment.items) > 1:
-                item.alone = True
-            else:
-                outbox.too_large(item)
-        return None
+        fits = len(text) * 3 <= limit or len(text.encode()) <= limit
+        return payload if fits else None
 
     def _read(self, document: JsonObject) -> str:
         """The JSON text of a document of this run."""
@@ -186,23 +216,52 @@ class Deliverer:
         return path.read_text(encoding="utf-8", errors="surrogatepass")
 
     def _landed(self, outbox: Outbox, shipment: Shipment, answer: asyncio.Future[Reply]) -> None:
-        now = self.channel.connection.now()
+        connection = self.channel.connection
+        now, isolation = connection.now(), connection.isolation
+        loss: Loss | None = None
         if answer.cancelled():
             outbox.not_sent(shipment)
         elif isinstance(error := answer.exception(), AnswerLost):
-            outbox.unanswered(shipment, error.loss, now)
+            loss = error.loss
+            outbox.unanswered(shipment, loss, now)
         else:
             faults.point("agent.accepted")
-            outbox.answered(shipment, answer.result(), now)
+            reply = answer.result()
+            if reply.ok:
+                self.channel.progressed()
+            outbox.answered(shipment, reply, now)
+        if loss in (Loss.FRAME, Loss.CONNECTION) or isolation.accused(self):
+            if outbox.suspects:
+                isolation.accuse(self, lambda: self.channel.joined)
+            else:
+                isolation.clear(self)
+        isolation.landed()
+        self._after(outbox)
         self.poke()
 
-    def _keep_mark(self, outbox: Outbox, mark: Mark) -> None:
+    def _after(self, outbox: Outbox) -> None:
+        """What an answer, or its loss, asks of the channel and the connection."""
+        if outbox.batch_crashed:
+            outbox.batch_crashed = False
+            self.channel.connection.no_batches = True
+            log.warn("delivery.batches_not_known", run=self.run_id)
+        if outbox.rejoin:
+            outbox.rejoin = False
+            self.channel.rejoin()
+
+    def _keep_mark(self, outbox: Outbox, mark: Mark, *, sync: bool = False) -> None:
         keep_notes(self.folder, outbox.notes)  # before the mark passes what they tell of
         for note in outbox.notes:
-            log.warn("delivery.incomplete", run=self.run_id, **note)
+            if note.get("what") == RENAMED:
+                step, dataclip, there = note["step_id"], note["dataclip"], note["as"]
+                log.info(
+                    "delivery.renamed", run=self.run_id, step_id=step, dataclip=dataclip, to=there
+                )
+            else:
+                log.warn("delivery.incomplete", run=self.run_id, **note)
         outbox.notes.clear()
         if outbox.position != mark.position:
-            mark.move(outbox.position, sync=outbox.finished)
+            mark.move(outbox.position, sync=sync or (outbox.finished and outbox.idempotent))
 
     async def _wait(self, outbox: Outbox, now: float) -> None:
         wake = outbox.wake_at(now)

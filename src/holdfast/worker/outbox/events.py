@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
+from uuid import UUID, uuid5
 
 from holdfast.journal import Record
 from holdfast.model.bodies import SHAPES
@@ -17,10 +18,21 @@ from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol import messages
 from holdfast.protocol.frames import Raw, dumps
-from holdfast.protocol.messages import LogLine, RunComplete, RunStart, StepComplete, StepStart
+from holdfast.protocol.messages import (
+    LogLine,
+    RunComplete,
+    RunStart,
+    StepComplete,
+    StepStart,
+)
+from holdfast.worker.outbox.clean import clean_json, quoted
 
 REDACTED = "[REDACTED]"
 REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
+#: Stands for a line that the platform cannot take for another reason than its length.
+REFUSED_LOG = "[This line is missing: the platform cannot take what it says.]"
+#: Log lines are UUIDs of their run and their place in its journal, in this namespace.
+_LINES = UUID("5f2b0a6e-0d0c-5c57-9a53-1c6f5d0c6e1b")
 
 #: Gives the JSON text of a document that the journal names.
 ReadDocument: TypeAlias = Callable[[JsonObject], str]
@@ -65,6 +77,14 @@ class Event:
     def leaving_out(self, name: str) -> Event:
         """The event without one of its parts (see `alternatives`)."""
         return replace(self, without=self.without | {name})
+
+
+def output_id(event: Event) -> str | None:
+    """The id that the event gives to the output of its step; None where it names none."""
+    body, document = event.body, event.document
+    if not isinstance(body, StepComplete) or document is None or "withheld" in document:
+        return None
+    return None if event.without & {"output", "large output"} else body.output_dataclip_id
 
 
 def events_of(
@@ -123,79 +143,105 @@ def _timestamp(body: JsonObject, record: Record) -> str:
 
 
 def render(
-    run_id: str,
-    event: Event,
-    read: ReadDocument,
-    *,
-    identities: bool,
-    postmortem: JsonObject | None = None,
+    run_id: str, event: Event, read: ReadDocument, *, postmortem: JsonObject | None = None
 ) -> Raw:
-    """The payload of an event as it is sent; `identities`: log lines carry theirs. Unreadable.
+    """The payload of an event as it is sent, with nothing in it that breaks a platform.
 
-    `postmortem` goes with the outcome, unless that is left out.
+    `postmortem` goes with the outcome, unless that is left out. Raises Unreadable.
     """
     body = event.body
     if isinstance(body, LogLine):
-        line = replace(body, step_id=None) if "step_id" in event.without else body
-        line = line if identities else replace(line, id=None)
-        if "message" in event.without:
-            line = replace(line, message=[REDACTED_LOG])
-        return Raw(dumps_any(line.to_payload(run_id)))
-    if isinstance(body, StepComplete):
-        text = dumps_any(_with_output(event, body, read).to_payload())
-        if event.response is not None and "response" not in event.without:
-            answer = _document("response", event.response, read)
-            text = f'{text[:-1]},"webhook_response":{answer}}}'
-        return Raw(text)
-    if isinstance(body, RunComplete):
+        text = dumps_any(_line(run_id, event, body).to_payload(run_id))
+    elif isinstance(body, StepComplete):
+        return Raw(_step_text(event, body, read), clean=True)
+    elif isinstance(body, RunComplete):
         if "postmortem" not in event.without:
             body = replace(body, postmortem=postmortem)
-        return _with_state(event, body, read).to_payload()
-    return Raw(dumps_any(body.to_payload()))
+        text = _with_state(event, body, read).to_payload().text
+    elif isinstance(body, StepStart) and "input_dataclip_id" in event.without:
+        text = dumps_any(replace(body, input_dataclip_id=None).to_payload())
+    elif isinstance(body, RunStart) and "versions" in event.without:
+        text = dumps_any(replace(body, versions={}).to_payload())
+    else:
+        text = dumps_any(body.to_payload())
+    return Raw(clean_json(text), clean=True)
 
 
-def render_batch(run_id: str, events: list[Event], *, identities: bool) -> Raw:
+def render_batch(run_id: str, events: list[Event]) -> Raw:
     """The payload of `run:batch_logs`."""
-    lines = [cast("LogLine", event.body) for event in events]
-    if not identities:
-        lines = [replace(line, id=None) for line in lines]
-    return Raw(dumps_any(messages.batch_payload(run_id, lines)))
+    lines = [_line(run_id, event, cast("LogLine", event.body)) for event in events]
+    return Raw(clean_json(dumps_any(messages.batch_payload(run_id, lines))), clean=True)
+
+
+def _line(run_id: str, event: Event, line: LogLine) -> LogLine:
+    """A log line as it is sent: with an id that a repeat has too."""
+    message = line.message
+    if "message" in event.without:
+        message = [REDACTED_LOG]
+    elif "words" in event.without:
+        message = [REFUSED_LOG]
+    step_id = None if "step_id" in event.without else line.step_id
+    identity = None if line.id is None else str(uuid5(_LINES, f"{run_id}/{line.id}"))
+    return replace(line, message=message, step_id=step_id, id=identity)
 
 
 def alternatives(event: Event, response: Json | bytes) -> Event | None:
     """The event with less in it, after it was refused; None if there is nothing to leave out.
 
-    A log line of a step the platform does not know goes without the step; an outcome goes
-    without the dataclip, then without the state, that the platform will not take; the end of a
-    step goes without its answer to a webhook.
+    A log line of a step the platform does not know goes without the step; a step without an input
+    it does not know; an outcome without the dataclip, then without the state, that the platform
+    will not take; the end of a step without its output, then without its answer to a webhook.
     """
     text = str(response)
-    if event.is_log and "step_id" in text and "step_id" not in event.without:
-        return event.leaving_out("step_id")
-    if isinstance(event.body, StepComplete):
-        output = event.document is not None and "output" not in event.without
-        if output and "dataclip" in text:
-            return event.leaving_out("output")
-        if event.response is not None and "response" not in event.without:
-            return event.leaving_out("response")
-    elif isinstance(event.body, RunComplete):
-        if event.body.final_dataclip_id and "final_dataclip_id" not in event.without:
-            return event.leaving_out("final_dataclip_id")
-        if event.document is not None and "final_state" not in event.without:
-            return event.leaving_out("final_state")
-    return None
+    parts: list[str] = []
+    if event.is_log and "step_id" in text:
+        parts = ["step_id"]
+    elif isinstance(event.body, StepStart) and event.body.input_dataclip_id and "clip" in text:
+        parts = ["input_dataclip_id"]
+    elif isinstance(event.body, StepComplete):
+        named = "clip" in text or "body" in text
+        parts = [part for part in _parts(event) if part != "output" or named]
+    elif event.is_final and ("clip" in text or "state" in text):
+        parts = _parts(event)[::-1]
+    return _without_first(event, parts)
 
 
 def smaller(event: Event) -> Event | None:
     """The event without its large part, when its frame is too large; None if it has none left."""
-    if event.is_log:
-        parts = ["message"]
-    elif isinstance(event.body, StepComplete):
-        parts = ["output", "response"] if event.response else ["output"]
-    else:
-        parts = ["postmortem", "final_state"] if event.is_final else []
-    left = (part for part in parts if part not in event.without)
-    part = next(left, None)
+    names = {"words": "message", "output": "large output"}
+    parts = [names.get(part, part) for part in _parts(event) if part != "final_dataclip_id"]
+    if event.is_final:
+        parts.insert(0, "postmortem")
+    return _without_first(event, parts)
+
+
+def simpler(event: Event) -> Event | None:
+    """The event with less in it, when the platform cannot take what it says; None if no less."""
+    return _without_first(event, _parts(event))
+
+
+def _parts(event: Event) -> list[str]:
+    """What an event can go without, in the order in which it is tried."""
+    body = event.body
+    if isinstance(body, LogLine):
+        return ["words"]
+    if isinstance(body, RunStart):
+        return ["versions"]
+    if isinstance(body, StepStart):
+        return ["input_dataclip_id"] if body.input_dataclip_id else []
+    if isinstance(body, StepComplete):
+        return [
+            *(["output"] if output_id(event) is not None else []),
+            *(["response"] if event.response is not None else []),
+        ]
+    return [
+        *(["final_state"] if event.document is not None else []),
+        *(["final_dataclip_id"] if body.final_dataclip_id else []),
+    ]
+
+
+def _without_first(event: Event, parts: list[str]) -> Event | None:
+    part = next((part for part in parts if part not in event.without), None)
     return None if part is None else event.leaving_out(part)
 
 
@@ -308,16 +354,22 @@ _MAKERS: dict[int, Callable[[JsonObject, JsonObject], list[Event]]] = {
 }
 
 
-def _with_output(event: Event, body: StepComplete, read: ReadDocument) -> StepComplete:
-    """Both of id and text, the id alone (output is not saved), an error, or nothing (W35)."""
-    document = event.document
-    if document is None:
-        return replace(body, output_dataclip_id=None)
-    if "withheld" in document or "output" in event.without:
-        return replace(body, output_dataclip_id=None, output_dataclip_error=messages.TOO_LARGE)
-    if document.get("omitted"):
-        return body
-    return replace(body, output_dataclip=_document("output", document, read, checked=False))
+def _step_text(event: Event, body: StepComplete, read: ReadDocument) -> str:
+    """Both of id and text of the output, the id alone (it is not saved), an error, or nothing."""
+    document = event.document or {}
+    large = "withheld" in document or "large output" in event.without
+    clip = output_id(event)
+    body = replace(
+        body, output_dataclip_id=clip, output_dataclip_error=messages.TOO_LARGE if large else None
+    )
+    text = clean_json(dumps_any(body.to_payload()))
+    if clip is not None and not document.get("omitted"):
+        output = _document("output", document, read, deep=True)
+        text = f'{text[:-1]},"output_dataclip":{quoted(output)}}}'
+    if event.response is not None and "response" not in event.without:
+        answer = _document("response", event.response, read)
+        text = f'{text[:-1]},"webhook_response":{answer}}}'
+    return text
 
 
 def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunComplete:
@@ -327,17 +379,17 @@ def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunCompl
     if document is None or document.get("omitted"):
         return body
     if "withheld" in document or "final_state" in event.without:
-        return replace(body, final_dataclip_id=None, final_state={"data": REDACTED})
+        return replace(body, final_state={"data": REDACTED})
     return replace(body, final_state=Raw(_document("final_state", document, read)))
 
 
-def _document(part: str, document: JsonObject, read: ReadDocument, *, checked: bool = True) -> str:
-    """The text of a document. It comes from the run as it is: what goes into the frame as part of
-    its JSON must be JSON, or the platform would end the connection. Raises Unreadable."""
+def _document(part: str, document: JsonObject, read: ReadDocument, *, deep: bool = False) -> str:
+    """The text of a document. It comes from the run as it is: if it were no JSON, the platform
+    would crash on it or end the connection. `deep`: it may be nested deeper than we can look.
+    Raises Unreadable."""
     try:
-        text = read(document)
-        if checked:
-            check_json(text)
+        text = clean_json(read(document))
+        check_json(text, deep=deep)
     except (OSError, ValueError) as error:
         raise Unreadable(part, f"{type(error).__name__}: {error}") from error
     return text

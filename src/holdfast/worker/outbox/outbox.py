@@ -1,4 +1,5 @@
-"""Delivery of one run's events: order, window, batches, and a rule for every kind of answer.
+"""What is to be sent of one run, and what becomes of it: order, window, batches, and a rule for
+every kind of answer.
 
 Pure: it is told what was read from the journal and what became of each shipment, and says what to
 send next and how far the mark may move. `docs/reliability.md` lists the rules in words.
@@ -6,15 +7,18 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 | answer | rule |
 |---|---|
 | ok | accepted |
-| error that means "have it already" | accepted |
+| error that means "have it already" | accepted; an outcome that was never sent before: not ours |
 | error to a batch | its lines are sent one by one (W23) |
 | error to an event with parts that can be left out | sent again without them |
 | other error to an event | noted as refused; never blocks the outcome (W11-W13) |
 | other error to the outcome | sent `FINAL_REFUSALS` times, then given up with a note (W14) |
-| no answer in time | sent again, `TIMEOUTS` times in all; the outcome for ever |
-| connection lost | sent again after the rejoin (W9) |
-| channel crashed | sent again; the first unanswered event, after `CRASHES` of them, is noted |
-| channel closed | sent again after the rejoin |
+| no answer in time | settled after a rejoin, `TIMEOUTS` times in all; the outcome for ever |
+| connection lost, channel closed | settled after the rejoin (W9) |
+| channel crashed | settled; the first unanswered event, after `CRASHES` of them, goes with less |
+| the socket closed with a code against a frame | sent alone; if it closes again, with less |
+
+To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
+again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
 Only log lines are sent ahead of answers, and only behind log lines. What comes behind any other
 event waits for its fate, for that may change it (lines of a step that was refused go without the
@@ -25,8 +29,10 @@ refused line among other lines, whose timestamps tell its place.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from uuid import uuid4
 
 from holdfast.journal import DeliveryState, Position, Record
 from holdfast.model.json import Json, JsonObject
@@ -36,63 +42,63 @@ from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import (
     RUN_BATCH_LOGS,
-    STEP_START,
+    RUN_LOG,
+    STEP_COMPLETE,
     Extension,
-    LogLine,
+    StepComplete,
     StepStart,
     means_known,
 )
-from holdfast.worker.outbox import events
-from holdfast.worker.outbox.events import Event
+from holdfast.worker.outbox import events, settling
+from holdfast.worker.outbox.known import NO_ANSWER, REFUSED, RENAMED, Known
+from holdfast.worker.outbox.settling import Item, Probe
 
-NO_ANSWER = "no answer"
 TIMEOUTS = 5
 CRASHES = 5
 FINAL_REFUSALS = 5
-#: A frame of this size that was in flight at so many lost connections is suspected and shrunk.
+#: A crash of an event that may be stored speaks for that, and not against the event.
+STORED_CRASHES = 2
+#: A step is asked for so often, if the channel crashes of it.
+QUESTIONS = 3
+#: A frame of this size that was in flight at so many lost connections is suspected.
 LOSSES = 3
 SUSPECT_BYTES = 1_000_000
+#: Log lines, or batches of them, under way on a platform that offers no window of its own.
+PLAIN_WINDOW = 64
 #: Bytes that may be unanswered; a larger event goes alone.
 BYTES_IN_FLIGHT = 2_000_000
-#: Events read ahead of their outbox.
+#: Events read ahead.
 READ_AHEAD = 512
 #: Bytes of log lines read ahead: every run of a worker may have so many in memory.
 READ_AHEAD_BYTES = 4_000_000
+NO_STEP = "the platform does not know its step"
+ENDED_BEFORE = "the platform had ended this run before: it counts as lost there, or is another's"
 
 
 @dataclass(slots=True, eq=False)
-class Item:
-    """One event on its way."""
-
-    event: Event
-    since: float = 0.0  # when it was read
-    flying: bool = False
-    accepted: bool = False
-    alone: bool = False  # was in a refused batch: goes by itself now
-    timeouts: int = 0
-    losses: int = 0
-    crashes: int = 0
-    refusals: int = 0
-
-    @property
-    def batches(self) -> bool:
-        return self.event.is_log and not self.alone and not self.event.without
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Shipment:
-    """What goes into one message: one event, or several log lines."""
+    """What goes into one message: one event, several log lines, or a question about a step."""
 
     name: str
     items: tuple[Item, ...]
+    probe: bool = False
+    bytes: int = field(init=False)  # about, as it was when it was made
+
+    def __post_init__(self) -> None:
+        self.bytes = sum(item.event.bytes for item in self.items)
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> list[events.Event]:
         return [item.event for item in self.items]
 
     @property
-    def bytes(self) -> int:
-        return sum(item.event.bytes for item in self.items)
+    def suspect(self) -> bool:
+        """Whether its frame may have ended a connection: it goes with nothing else under way."""
+        return self.items[0].suspect
+
+    @property
+    def is_final(self) -> bool:
+        return self.items[0].event.is_final
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +117,31 @@ class _Source:
 
 @dataclass(slots=True)
 class Outbox:
-    """The state of one run's outbox. Times are seconds of any steady clock."""
+    """The state of one run's delivery. Times are seconds of any steady clock.
+
+    `resumed`: an earlier process may have sent what is fed first.
+    """
 
     position: Position
+    resumed: bool = False
     window: int = 1
     batch_limit: int = 1
     batch_seconds: float = 0.0
-    identities: bool = False  # log lines carry their identity
+    batches: bool = False  # also of one line
+    idempotent: bool = False  # a repeat does no harm
     finished: bool = False  # the outcome was accepted
     given_up: str | None = None  # why the platform will not take the outcome
+    batch_crashed: bool = False  # the platform does not know batches; the shell takes it
+    rejoin: bool = False  # the channel must be joined anew before anything is sent; so too
     notes: list[JsonObject] = field(default_factory=list)  # for the journal; the shell takes them
     not_before: float = 0.0
-    unknown_steps: set[str] = field(default_factory=set)  # whose start the platform refused
-    _queue: deque[Item] = field(default_factory=deque)
-    _queued: int = 0  # bytes of the log lines in it
+    known: Known = field(default_factory=Known)
+    fresh: Callable[[], str] = lambda: str(uuid4())  # ids of dataclips that are sent again
+    _queue: deque[Item] = field(default_factory=deque)  # to be sent
+    _sent: deque[Item] = field(default_factory=deque)  # and not yet accepted, or not in order
+    _queued: int = 0  # bytes of the log lines in both
     _flying: list[Shipment] = field(default_factory=list)
+    _bytes: int = 0  # of what is flying
     _sources: deque[_Source] = field(default_factory=deque)
     _skip: int = 0  # events behind the mark that were accepted before this process
     _held: int = 0  # accepted events behind the position
@@ -138,17 +154,15 @@ class Outbox:
 
     def adapt(self, offer: Extension, *, batch: bool, limit: int, batch_seconds: float) -> None:
         """Use what the platform offers now (an offer may change at a rejoin)."""
-        self.window = offer.window
-        self.batch_limit = limit if batch or offer.batch_logs else 1
+        self.idempotent = offer.idempotent
+        self.window = offer.window if offer.idempotent else max(offer.window, PLAIN_WINDOW)
+        self.batches = batch or offer.batch_logs
+        self.batch_limit = limit if self.batches else 1
         self.batch_seconds = batch_seconds
-        self.identities = offer.idempotent
 
     def know(self, notes: Iterable[JsonObject]) -> None:
         """Take over what an earlier process noted of this run."""
-        for note in notes:
-            refused = note.get("what") == "refused" and note.get("why") != NO_ANSWER
-            if refused and note.get("event") == STEP_START:
-                self.unknown_steps.add(str(note.get("step_id")))
+        self.known.learn(notes)
 
     # From the journal
 
@@ -160,11 +174,16 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Whether everything that was fed has been accepted."""
-        return not self._queue
+        return not self._queue and not self._sent
+
+    @property
+    def suspects(self) -> bool:
+        """Whether any event may have ended a connection."""
+        return any(item.suspect for item in (*self._sent, *self._queue))
 
     def feed(self, record: Record, now: float) -> None:
         """The next record of the journal."""
-        made: list[Event] = []
+        made: list[events.Event] = []
 
         def tell(why: str) -> None:
             self.notes.append({"what": "unreadable", "why": f"record {record.sequence}: {why}"})
@@ -182,110 +201,215 @@ class Outbox:
             if self._skip:
                 self._skip -= 1
             else:
-                self._queue.append(Item(self._as_known(event), now))
+                self._queue.append(self._item(event, now))
                 self._queued += event.size
         self._advance()
+
+    def _item(self, event: events.Event, now: float) -> Item:
+        sent = self.position.delivery is DeliveryState.ENDING if event.is_final else self.resumed
+        clip = event.body.output_dataclip_id if isinstance(event.body, StepComplete) else None
+        return Item(event, now, doubt=sent, maybe=sent, clip=clip)
 
     # To the platform
 
     def next(self, now: float) -> Shipment | None:
         """What to send now, or None. Call again until it returns None; then wait."""
-        if now < self.not_before or self.given_up is not None:
+        if now < self.not_before or self.given_up is not None or len(self._flying) >= self.window:
             return None
-        if self._resend and self._flying:
-            return None  # first the fate of all that is out, then again from the front
-        self._resend = False
-        if len(self._flying) >= self.window:
-            return None
+        if self._resend:
+            if self._flying:
+                return None  # first the fate of all that is out, then again from the front
+            self._resend = False
+            self._queue.extendleft(item for item in reversed(self._sent) if not item.accepted)
+            self._sent.clear()
         shipment = self._shipment(now)
-        if shipment is None or (self._flying and not self._may_follow(shipment)):
+        if shipment is None:
             return None
-        load = sum(other.bytes for other in self._flying)
-        if self._flying and load + shipment.bytes > BYTES_IN_FLIGHT:
+        if self._flying and not self._may_follow(shipment):
             return None
-        for item in shipment.items:
-            item.flying = True
         self._flying.append(shipment)
+        self._bytes += shipment.bytes
+        for _ in shipment.items:
+            self._sent.append(self._queue.popleft())
         return shipment
+
+    def going(self, shipment: Shipment) -> None:
+        """It is about to be sent: a successor must know that an outcome may be stored."""
+        if shipment.is_final:
+            self.position = replace(self.position, delivery=DeliveryState.ENDING)
 
     def _may_follow(self, shipment: Shipment) -> bool:
         """Whether it may go while others are unanswered: lines behind lines."""
-        return all(other.items[0].event.is_log for other in (*self._flying, shipment))
+        if self._bytes + shipment.bytes > BYTES_IN_FLIGHT:
+            return False
+        last, first = self._flying[-1].items[0], shipment.items[0]
+        return last.event.is_log and first.event.is_log and not (last.suspect or first.suspect)
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""
         if now < self.not_before:
             return self.not_before
-        first = next(self._waiting(), None)
-        if first is not None and now < first.since + self.batch_seconds:
-            return first.since + self.batch_seconds
+        if self._queue and now < self._queue[0].since + self.batch_seconds:
+            return self._queue[0].since + self.batch_seconds
         return None
 
-    def _waiting(self) -> Iterator[Item]:
-        return (item for item in self._queue if not item.flying and not item.accepted)
-
     def _shipment(self, now: float) -> Shipment | None:
-        waiting = self._waiting()
-        first = next(waiting, None)
+        first = self._first()
         if first is None:
             return None
-        batch, size = [first], first.event.bytes
-        if self.batch_limit > 1 and first.batches:
-            full = False
-            for item in waiting:
-                size += item.event.bytes
-                if not item.batches or len(batch) >= self.batch_limit or size > BYTES_IN_FLIGHT:
-                    full = True
-                    break
-                batch.append(item)
-            if not full and now < first.since + self.batch_seconds:
-                return None
-        name = RUN_BATCH_LOGS if len(batch) > 1 else first.event.name
-        return Shipment(name, tuple(batch))
+        if self.batches and first.batches:
+            return self._batch(now)
+        if first.doubt and not self.idempotent and not first.event.is_log:
+            if isinstance(first.event.body, StepStart) and first.probe is Probe.WANTED:
+                return Shipment(RUN_LOG, (first,), probe=True)
+            first.event = settling.again(first.event, self.fresh)
+        return Shipment(first.event.name, (first,))
+
+    def _first(self) -> Item | None:
+        """The first item to be sent; those that cannot be sent at all are passed."""
+        while self._queue:
+            first = self._queue[0]
+            if not first.accepted and not self.known.lacks_step(first.event):
+                if self.known.anything:
+                    first.event = self.known.named(first.event)
+                return first
+            if not first.accepted:
+                self._give_up_on(first, NO_STEP)
+            self._sent.append(self._queue.popleft())
+            self._settle()
+        return None
+
+    def _batch(self, now: float) -> Shipment | None:
+        """Log lines together; None while it may still fill."""
+        first = self._queue[0]
+        batch, size, full = [first], first.event.bytes, False
+        for item in islice(self._queue, 1, None):
+            size += item.event.bytes
+            if self.known.anything:
+                item.event = self.known.named(item.event)
+            if not item.batches or len(batch) >= self.batch_limit or size > BYTES_IN_FLIGHT:
+                full = True
+                break
+            batch.append(item)
+        if not full and now < first.since + self.batch_seconds:
+            return None
+        return Shipment(RUN_BATCH_LOGS, tuple(batch))
 
     # What became of it
 
     def answered(self, shipment: Shipment, reply: Reply, now: float) -> None:
         """The platform answered."""
         self._landed(shipment)
-        if reply.ok or means_known(reply.response):
+        item = shipment.items[0]
+        if shipment.probe:
+            self._probed(item, reply)
+        elif reply.ok:
             self._backoff.reset()
             self._accept(shipment)
-        elif len(shipment.items) > 1:
-            for item in shipment.items:
-                item.alone = True
-            self._resend = True
+        elif means_known(reply.response):
+            if item.event.is_final and not item.doubt:
+                self._refuse_final(item, ENDED_BEFORE)
+            self._accept(shipment)
+        elif len(shipment.items) > 1 or shipment.name == RUN_BATCH_LOGS:
+            self.one_by_one(shipment)
         else:
-            self._refused(shipment.items[0], reply.response, now)
+            self._refused(item, reply.response, now)
+        if not all(item.accepted for item in shipment.items):
+            self._resend = True
+
+    def _probed(self, item: Item, reply: Reply) -> None:
+        """The answer to a question about a step says whether the platform has it."""
+        item.probe = settling.probed(reply)
+        if item.probe is Probe.KNOWN:
+            item.accepted = True
+        elif item.probe is Probe.UNKNOWN:
+            item.doubt = item.maybe = False
+            self._nothing_else_was_sent()
+        self._settle()
+
+    def _nothing_else_was_sent(self) -> None:
+        """What an earlier process never sent cannot be stored, nor can what follows it."""
+        if self.resumed:
+            self.resumed = False
+            for item in self._queue:
+                if not item.event.is_final:
+                    item.doubt = item.maybe = False
 
     def unanswered(self, shipment: Shipment, loss: Loss | None, now: float) -> None:
         """The answer will not come: a channel or connection was lost, or (None) time ran out."""
         self._landed(shipment)
         self._resend = True
+        if loss is None and not self.idempotent:
+            self.rejoin = True  # its message may still wait there: never two copies of an event
         for item in shipment.items:
-            if loss is None:
-                item.timeouts += 1
-                if item.timeouts >= TIMEOUTS and not item.event.is_final:
-                    self._give_up_on(item, NO_ANSWER)
-            elif loss is Loss.CONNECTION:
-                item.losses += 1
-                if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
-                    self.too_large(item)
-            elif loss is Loss.ERROR and item is self._head():
-                # What is answered in order crashes at its first unanswered event, if at any.
-                item.crashes += 1
-                if item.crashes >= CRASHES:
-                    self._crashed(item)
+            self._lost(item, loss, shipment)
         self.not_before = now + (self._backoff.next(lambda: 0.5) if loss is None else 0.0)
         self._settle()
 
+    def _lost(self, item: Item, loss: Loss | None, shipment: Shipment) -> None:
+        if not shipment.probe:
+            item.doubt = True
+            item.maybe = item.maybe or loss is not Loss.ERROR
+            item.probe = Probe.WANTED
+        if loss is None:
+            item.timeouts, item.suspect = item.timeouts + 1, False
+            if item.timeouts >= TIMEOUTS and not item.event.is_final:
+                self._give_up_on(item, NO_ANSWER)
+        elif loss is Loss.FRAME:
+            self._suspected(item)
+        elif loss is Loss.CONNECTION:
+            item.losses += 1
+            if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
+                self._suspected(item)
+        elif loss is Loss.ERROR and item is self._head():
+            # What is answered in order crashes at its first unanswered event, if at any.
+            self._crashed(item, shipment)
+
+    def _suspected(self, item: Item) -> None:
+        """Its frame may have ended the connection: it goes alone next, then with less in it."""
+        if not item.suspect:
+            item.suspect = item.alone = True
+            return
+        item.losses, item.suspect = 0, False
+        if item.event.bytes >= SUSPECT_BYTES:
+            self.too_large(item)
+        else:
+            self._simpler(item, "the platform ends the connection at it")
+
+    def _crashed(self, item: Item, shipment: Shipment) -> None:
+        if shipment.probe:
+            item.questions += 1
+            if item.questions >= QUESTIONS:
+                item.probe = Probe.INCONCLUSIVE
+            return
+        item.crashes += 1
+        if shipment.name == RUN_BATCH_LOGS:
+            item.crashes = 0
+            self.batch_crashed = True
+            self.one_by_one(shipment)
+        elif self._may_be_stored(item) and settling.crashes_if_stored(item.event):
+            if item.crashes >= STORED_CRASHES or item.probe is Probe.INCONCLUSIVE:
+                item.accepted = True
+        elif item.crashes >= CRASHES:
+            item.crashes = 0
+            self._simpler(item, "the platform's channel crashes on it")
+
+    def _may_be_stored(self, item: Item) -> bool:
+        """Whether a crash may come of that: then it says nothing against the event."""
+        return item.maybe and not self.idempotent
+
     def _head(self) -> Item | None:
-        return next((item for item in self._queue if not item.accepted), None)
+        return next((item for item in self._sent if not item.accepted), None)
 
     def _landed(self, shipment: Shipment) -> None:
         self._flying.remove(shipment)
+        self._bytes -= shipment.bytes
+
+    @staticmethod
+    def one_by_one(shipment: Shipment) -> None:
+        """The lines of a batch go each by itself."""
         for item in shipment.items:
-            item.flying = False
+            item.alone = True
 
     def not_sent(self, shipment: Shipment) -> None:
         """The shipment could not be sent at all (no channel now)."""
@@ -298,80 +422,86 @@ class Outbox:
         if less is None:
             self._give_up_on(item, "too large for the platform")
             return
-        self._note("shrunk", item.event, "its frame was too large for the platform")
-        item.event, item.losses = less, 0
+        self._note("shrunk", item, "its frame was too large for the platform")
+        item.event = less
 
     def unreadable(self, item: Item, part: str, why: str) -> None:
         """A document of the event cannot be sent: it goes without this part."""
-        self._note("unreadable", item.event, why)
+        self._note("unreadable", item, why)
         item.event = item.event.leaving_out(part)
 
-    def _crashed(self, item: Item) -> None:
-        item.crashes = 0
-        less = events.alternatives(item.event, "step_id dataclip")
-        if less is not None:
-            item.event = less
-        elif item.event.is_final:
-            self._refuse_final(item, "the platform's channel crashes on it")
-        else:
-            self._give_up_on(item, "the platform's channel crashes on it")
+    def _simpler(self, item: Item, why: str) -> None:
+        """The platform cannot take the event as it is: send it with less in it."""
+        if self._may_be_stored(item) and item.event.name == STEP_COMPLETE:
+            self._give_up_on(item, f"{why}; it may be stored")  # less would cut the output off
+            return
+        less = events.simpler(item.event)
+        if less is None:
+            self._give_up_on(item, why)
+            return
+        self._note("simplified", item, why)
+        item.event = less
 
     def _refused(self, item: Item, response: Json | bytes, now: float) -> None:
+        item.suspect = False
         less = events.alternatives(item.event, response)
         why = str(response)[:500]
         if less is not None:
-            self._note("refused in part", item.event, why)
+            self._note("refused in part", item, why)
             item.event = less
         elif item.event.is_final:
             item.refusals += 1
             self.not_before = now + self._backoff.next(lambda: 0.5)
             if item.refusals >= FINAL_REFUSALS:
-                self._refuse_final(item, why)
+                item.refusals = 0
+                self._simpler(item, why)
         else:
             self._give_up_on(item, why)
         self._settle()
 
     def _refuse_final(self, item: Item, why: str) -> None:
-        self._note("refused", item.event, why)
+        self._note(REFUSED, item, why)
         self.given_up = why
 
     def _give_up_on(self, item: Item, why: str) -> None:
         if item.event.is_final:
             self._refuse_final(item, why)
             return
-        self._note("refused", item.event, why)
+        self._note(REFUSED, item, why)
         item.accepted = True
         if isinstance(item.event.body, StepStart) and why != NO_ANSWER:
-            self.unknown_steps.add(item.event.body.step_id)
-            for other in self._queue:
-                other.event = self._as_known(other.event)
+            self.known.unknown_steps.add(item.event.body.step_id)
+        if item.clip is not None:
+            self.known.clips[item.clip] = None
 
-    def _as_known(self, event: Event) -> Event:
-        """The event without a step that the platform does not know."""
-        unknown = isinstance(event.body, LogLine) and event.body.step_id in self.unknown_steps
-        return event.leaving_out("step_id") if unknown else event
-
-    def _note(self, what: str, event: Event, why: str) -> None:
-        note: JsonObject = {"what": what, "event": event.name, "why": why}
-        step = getattr(event.body, "step_id", None)
+    def _note(self, what: str, item: Item, why: str) -> None:
+        note: JsonObject = {"what": what, "event": item.event.name, "why": why}
+        step = getattr(item.event.body, "step_id", None)
         if step is not None:
             note["step_id"] = step
+        if item.clip is not None:
+            note["dataclip"] = item.clip
         self.notes.append(note)
 
     # The mark
 
     def _accept(self, shipment: Shipment) -> None:
         for item in shipment.items:
-            item.accepted = True
+            item.accepted, item.suspect = True, False
+            there = events.output_id(item.event)
+            if item.clip is not None and there != self.known.clip(item.clip):
+                self.known.clips[item.clip] = there
+                self._note(RENAMED, item, "its output is known to the platform so")
+                self.notes[-1]["as"] = there
         self._settle()
 
     def _settle(self) -> None:
         """Take accepted events off the front and move the position behind them."""
-        while self._queue and self._queue[0].accepted:
-            item = self._queue.popleft()
+        while self._sent and self._sent[0].accepted:
+            item = self._sent.popleft()
             self._queued -= item.event.size
             self._held += 1
-            self.finished = self.finished or item.event.is_final
+            self.finished = self.finished or (item.event.is_final and self.given_up is None)
         self._advance()
 
     def _advance(self) -> None:
@@ -383,5 +513,5 @@ class Outbox:
             self._sources.popleft()
             self._held -= source.events
             sequence, offset = source.sequence, source.end
-        state = DeliveryState.COMPLETE if self.finished else DeliveryState.OPEN
+        state = DeliveryState.COMPLETE if self.finished else self.position.delivery
         self.position = Position(sequence, offset, self._held, state)

@@ -25,6 +25,7 @@ from holdfast.protocol.messages import FETCH_CREDENTIAL, FETCH_DATACLIP, FETCH_P
 from holdfast.sandbox.egress import EgressError
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel, Refused
+from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run import plan as plans
 from holdfast.worker.run.plan import BadPlan, Prepared
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_document
@@ -55,7 +56,7 @@ class PreparationFailed(HoldfastError):  # noqa: N818 - states a fact
         self.reason = Reason.EXCEPTION
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Preparation:
     """Prepares one run. `rejoined` waits until the run's channel is joined (again)."""
 
@@ -64,6 +65,7 @@ class Preparation:
     run_folders: RunFolders
     channel: Channel
     case: FoundRun
+    scrubbing: Scrubbing
     rejoined: Callable[[], Awaitable[None]]
 
     async def prepare(self) -> RunRequest:
@@ -91,6 +93,7 @@ class Preparation:
         timeouts = 0
         while True:
             await self.rejoined()
+            await self._undisturbed()
             try:
                 return await self.channel.request(event, payload, self.config.message_seconds)
             except NotJoined:
@@ -99,6 +102,14 @@ class Preparation:
                 timeouts += lost.loss is None
                 if timeouts >= ATTEMPTS:
                     raise
+
+    async def _undisturbed(self) -> None:
+        """Wait while a frame is tried that may end the connection: a platform may wipe an input
+        whose answer is lost."""
+        isolation, changed = self.channel.connection.isolation, asyncio.Event()
+        while not isolation.may_send(self, changed.set, suspect=False):
+            await changed.wait()
+            changed.clear()
 
     async def _plan(self) -> Prepared:
         collections = self.config.collections_version if self.config.collections_url else None
@@ -152,6 +163,7 @@ class Preparation:
     async def _credentials(self, prepared: Prepared) -> dict[str, JsonObject]:
         """Configurations by step. Each credential is asked for once, however often it is used."""
         wanted = list(dict.fromkeys(prepared.credential_ids.values()))
+        joins = self.channel.joins
         answers = await asyncio.gather(
             *(self._ask(FETCH_CREDENTIAL, {"id": name}) for name in wanted),
             return_exceptions=True,
@@ -171,6 +183,7 @@ class Preparation:
                     problems.append(f"Failed to load credential {name}: it is not JSON")
         if problems:
             raise PreparationFailed(CREDENTIAL, "\n".join(problems))
+        self.scrubbing.fetched(tuple(wanted), joins if self.channel.joins == joins else 0)
         shared: JsonObject = {}
         if prepared.collections:
             shared = {
@@ -217,6 +230,7 @@ class Preparation:
             "input_bytes": write_document(folder.input, state),
             "dataclip_id": prepared.dataclip_id,
             "output_dataclips": options["output_dataclips"],
+            "credentials": list(self.scrubbing.credential_ids),
         }
         sync_folder(folder.path)  # the record vouches for files of these names
         self.run_folders.append(folder, (Kind.PREPARED, body))

@@ -21,6 +21,7 @@ from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
 from holdfast.worker.outbox.deliverer import Deliverer
+from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import Preparation, PreparationFailed
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain
 
@@ -81,8 +82,14 @@ class Run:
 
     def __post_init__(self) -> None:
         self.channel = self._join()
+        self.scrubbing = Scrubbing(self.case.credential_ids)
         self.deliverer = Deliverer(
-            self.services.config, self.case.folder, self.case.run_id, self.channel
+            self.services.config,
+            self.case.folder,
+            self.case.run_id,
+            self.channel,
+            self.scrubbing,
+            self.case.resumed,
         )
         self.channel.on_change = self._changed
 
@@ -204,6 +211,7 @@ class Run:
             services.run_folders,
             self.channel,
             self.case,
+            self.scrubbing,
             self._rejoined,
         )
         request = await preparation.prepare()
