@@ -13,7 +13,8 @@ from holdfast.adaptors import Event, InstallEvent, Specifier, Store, default_sto
 from holdfast.adaptors.bundle import this_platform
 from holdfast.adaptors.transfer import load_bundle, save_bundle
 from holdfast.cli.kinds import Place
-from holdfast.cli.planfile import expand_adaptor, read_document
+from holdfast.cli.planfile import read_document
+from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import HoldfastError, UsageError
 from holdfast.model.json import Json, JsonObject
 from holdfast.worker.options import paths
@@ -82,7 +83,7 @@ def install_command(
     """
     if as_npm:
         store = _store(store.root, flatten=False)
-    wanted = [expand_adaptor(name) for name in specifiers]
+    wanted = [full_name(name) for name in specifiers]
     found = asyncio.run(store.ensure(wanted, on_event=_progress, refresh=True))
     if as_json:
         _print([adaptor.to_option() for adaptor in found.values()])
@@ -205,9 +206,9 @@ def named_adaptors(document: Json) -> list[str]:
         elif isinstance(value, dict):
             for key, item in value.items():
                 if key == "adaptor" and isinstance(item, str):
-                    found.add(expand_adaptor(item))
+                    found.add(full_name(item))
                 elif key == "adaptors" and isinstance(item, list):
-                    found |= {expand_adaptor(name) for name in item if isinstance(name, str)}
+                    found |= {full_name(name) for name in item if isinstance(name, str)}
                 else:
                     waiting.append(item)
     for name in found:

@@ -14,12 +14,13 @@ from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
 from holdfast.cli.kinds import Place
-from holdfast.cli.planfile import expand_adaptor, read_text
+from holdfast.cli.planfile import read_text
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
 from holdfast.compiler.hoisting import HOIST_FROM
 from holdfast.compiler.report import ADVICE_BYTES, CompileReport, size
 from holdfast.engine.run.compile_process import peak_mb
 from holdfast.engine.run.syntax import judge
+from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import UsageError
 
 
@@ -110,8 +111,8 @@ def _exports(
         if not mark:
             message = f"--exports wants NAME=A,B,C, not {text!r}"
             raise UsageError(message)
-        said[expand_adaptor(name)] = [word.strip() for word in names.split(",") if word.strip()]
-    wanted = [Specifier.parse(expand_adaptor(text)) for text in adaptors]
+        said[full_name(name)] = [word.strip() for word in names.split(",") if word.strip()]
+    wanted = [Specifier.parse(full_name(text)) for text in adaptors]
     named = {item.name for item in wanted}
     wanted += [Specifier.parse(name) for name in said if name not in named]
     records = [record for _, record in Store(root).installed()] if wanted else []

@@ -13,11 +13,11 @@ from typing import cast
 
 import yaml
 
+from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.platform.project.loader import SafeLoader
 
-_SHORT_NAME = re.compile(r"^[a-z0-9-]+(@[^@]+)?$")
 _FILE_LIKE = re.compile(r"^\.{0,2}/|\.(js|mjs|ts|json|ya?ml)$")
 
 
@@ -36,11 +36,6 @@ _NAMES: dict[type | tuple[type, ...], str] = {str: "text", _TEXT_OR_MAP: "text o
 
 class PlanFileError(UsageError):
     """The file given to `holdfast run` is not a job or a workflow."""
-
-
-def expand_adaptor(name: str) -> str:
-    """`common` and `common@3.3.4` mean the package of OpenFn with that name."""
-    return f"@openfn/language-{name}" if _SHORT_NAME.match(name) else name
 
 
 def read_text(path: Path) -> str:
@@ -89,7 +84,7 @@ def job_plan(path: Path, adaptors: tuple[str, ...]) -> JsonObject:
         "id": "job-1",
         "name": path.stem,
         "expression": read_text(path),
-        "adaptors": [expand_adaptor(name) for name in adaptors],
+        "adaptors": [full_name(name) for name in adaptors],
     }
     return {"workflow": {"name": path.stem, "steps": [step]}, "options": {}}
 
@@ -156,7 +151,7 @@ def _step(path: Path, index: int, step: Json) -> Json:
     if not isinstance(adaptors, list) or not all(isinstance(name, str) for name in adaptors):
         message = f"{path}: steps[{index}].adaptors: a list of names is expected"
         raise PlanFileError(message)
-    step["adaptors"] = [expand_adaptor(str(name)) for name in adaptors]
+    step["adaptors"] = [full_name(str(name)) for name in adaptors]
     if isinstance(step.get("expression"), str):
         step["expression"] = _maybe_file(path, str(step["expression"]))
     for key in ("configuration", "state"):

@@ -127,3 +127,100 @@ def test_bodies_that_are_no_documents(served: Served) -> None:
         answer = served.client.post("/api/provision", content=content)
         assert answer.status_code == 422, content[:20]
     assert served.client.get("/api/provision/nobody").status_code == 404
+
+
+def test_what_a_document_does_not_name_stays_as_it_is(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    kept = {"retention_policy": "erase_all", "concurrency": 3, "history_retention_period": 30}
+    whole = {**workflow, "egress": "none", "concurrency": 2, "enable_job_logs": False}
+    served.deploy({"id": before["id"], **kept, "workflows": [whole]})
+    set_up = document(served)
+    served.deploy({"id": before["id"]})
+    parts = {name: [{"id": item["id"]} for item in workflow[name]] for name in ("jobs", "edges")}
+    served.deploy({"id": before["id"], "workflows": [{"id": workflow["id"], **parts}]})
+    assert document(served) == set_up
+    assert {name: set_up[name] for name in kept} == kept
+    assert set_up["workflows"][0]["egress"] == "none"
+    served.deploy({"id": before["id"], "retention_policy": None})
+    assert document(served)["retention_policy"] == "retain_all"
+
+
+def test_a_step_that_the_cli_removed_takes_its_edge_along(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    first, second = workflow["edges"]
+    lost = {key: value for key, value in second.items() if key != "target_job_id"}
+    sent = {**workflow, "jobs": [workflow["jobs"][0]], "edges": [first, lost]}
+    served.deploy({**before, "workflows": [sent]})
+    (left,) = document(served)["workflows"]
+    assert [job["name"] for job in left["jobs"]] == ["Fetch"]
+    assert [edge["id"] for edge in left["edges"]] == [first["id"]]
+    served.post()
+
+
+def test_an_edge_to_nowhere_is_refused(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    edges = [*workflow["edges"], {"source_job_id": FETCH}]
+    answer = served.client.post(
+        "/api/provision", json={**before, "workflows": [{**workflow, "edges": edges}]}
+    )
+    assert answer.status_code == 422
+    assert "has no target job" in answer.text
+    assert document(served) == before
+
+
+def test_a_collection_keeps_the_id_it_was_given_and_goes_by_it(served: Served) -> None:
+    before = document(served)
+    key = str(uuid.uuid4())
+    served.deploy({"id": before["id"], "collections": [{"id": key, "name": "codes"}]})
+    assert document(served)["collections"] == [{"id": key, "name": "codes"}]
+    gone = served.deploy({"id": before["id"], "collections": [{"id": key, "delete": True}]})
+    assert gone["holdfast"]["changes"] == ["- collection codes"]
+    assert document(served)["collections"] == []
+
+
+def test_a_workflow_goes_as_the_cli_sends_it(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    served.deploy({"id": before["id"], "workflows": [{**workflow, "jobs": {}, "delete": True}]})
+    assert document(served)["workflows"] == []
+
+
+def test_a_custom_path_belongs_to_one_trigger_of_all_projects(served: Served) -> None:
+    def project(name: str) -> dict[str, Any]:
+        trigger = {"id": str(uuid.uuid4()), "type": "webhook", "custom_path": "mine"}
+        jobs = [{"name": "J", "body": "fn(s => s)"}]
+        return {"name": name, "workflows": [{"name": "W", "jobs": jobs, "triggers": [trigger]}]}
+
+    served.deploy(project("first"))
+    answer = served.client.post("/api/provision", json=project("second"))
+    assert answer.status_code == 422
+    assert "another trigger has the custom path 'mine'" in answer.text
+
+
+def test_an_answer_code_that_is_no_status_is_refused(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    trigger = {**workflow["triggers"][0], "webhook_response_config": {"success_code": 42}}
+    answer = served.client.post(
+        "/api/provision",
+        json={"id": before["id"], "workflows": [{**workflow, "triggers": [trigger]}]},
+    )
+    assert answer.status_code == 422
+    assert "success_code must be a number from 200 to 599" in answer.text
+
+
+def test_npms_package_of_a_short_name_is_never_taken(served: Served) -> None:
+    before = document(served)
+    (workflow,) = before["workflows"]
+    jobs = [{**workflow["jobs"][0], "adaptor": "common@latest"}, {"id": STORE, "adaptor": "@x/y"}]
+    sent = {"id": before["id"], "workflows": [{**workflow, "jobs": jobs}]}
+    answer = served.client.post("/api/provision", json=sent)
+    assert answer.status_code == 422
+    assert "'@x/y' is not an adaptor" in answer.text
+    jobs.pop()
+    served.deploy({"id": before["id"], "workflows": [{**workflow, "jobs": jobs}]})
+    (job,) = document(served)["workflows"][0]["jobs"]
+    assert job["adaptor"] == "@openfn/language-common@latest"

@@ -11,11 +11,11 @@ import pytest
 from holdfast.cli.planfile import (
     PlanFileError,
     check_step,
-    expand_adaptor,
     pin_adaptors,
     plan_adaptors,
     read_plan,
 )
+from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def write(folder: Path, name: str, content: object) -> Path:
     ],
 )
 def test_short_adaptor_names(given: str, meant: str) -> None:
-    assert expand_adaptor(given) == meant
+    assert full_name(given) == meant
 
 
 def test_a_job_becomes_a_plan_of_one_step(tmp_path: Path) -> None:

@@ -267,7 +267,9 @@ def test_a_workflow_says_what_it_may_reach() -> None:
         ({"workflows": [{"name": "a", "egress": ["db"]}]}, "egress must be text"),
         ({"workflows": [{"name": "a", "egress": "a b"}]}, "'a b' is no host"),
         ({"retention_policy": "forget"}, "retention_policy"),
-        ({"workflows": [{"id": "x", "delete": True, "jobs": []}]}, "while deleting"),
+        ({"workflows": [{"delete": True, "jobs": []}]}, "without its id"),
+        ({"history_retention_period": 8}, "one of 7, 14"),
+        ({"dataclip_retention_period": 30}, "may not exceed"),
     ],
 )
 def test_a_bad_document_is_refused_with_words(change: JsonObject, words: str) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject, parse_document
+from holdfast.platform.project.merge import merged
 from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
 from holdfast.platform.service import Platform
 from holdfast.platform.store import projects
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.triggers import webhooks_of
 
+#: A document is laid over the project so often in all, while others change it.
+_TRIES = 5
 _NOT_FOUND = {"errors": {"detail": "Not Found"}}
 
 
@@ -22,11 +27,7 @@ async def post(request: Request) -> Response:
     """Make a project what the document says: 201, or 422 with what is wrong."""
     platform: Platform = request.app.state.platform
     try:
-        provision = from_payload(await _json(request))
-        resolved = await _resolve(platform, provision)
-        done = await platform.database.write(
-            lambda tx: projects.import_project(tx, provision, resolved)
-        )
+        done = await _bring(platform, await _json(request))
     except ProvisionError as error:
         return JSONResponse({"errors": error.errors}, 422)
     except HoldfastError as error:
@@ -39,6 +40,23 @@ async def post(request: Request) -> Response:
         "holdfast": {"created": done.created, "changes": done.changes, "webhooks": webhooks},
     }
     return JSONResponse(body, 201, {"location": f"/api/provision/{key}"})
+
+
+async def _bring(platform: Platform, payload: Json) -> projects.Imported:
+    """Lay the document over the project; again when somebody else changed that meanwhile."""
+    asked = payload.get("id") if isinstance(payload, dict) else None
+    for _ in range(_TRIES):
+        current = await platform.database.read(lambda c: projects.current_document(c, asked))
+        whole = merged(payload, current) if isinstance(payload, dict) else payload
+        provision = from_payload(whole)
+        resolved = await _resolve(platform, provision)
+        work = partial(
+            projects.import_over, current=current, provision=provision, resolved=resolved
+        )
+        with suppress(projects.ChangedError):
+            return await platform.database.write(work)
+    message = "others change the project at the same time"
+    raise projects.ConflictError(message, fix="Deploy again.")
 
 
 async def get(request: Request) -> Response:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
-from holdfast.platform.project.provision import dicts
 
 _NAMESPACE = uuid.UUID("6f1e0cde-4f7b-5c7e-9b44-3a0f5a1d2c00")
 
@@ -36,12 +36,16 @@ def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
     return {
         "id": current.get("id") or _id(project.name),
         "name": project.name,
-        "description": project.description,
-        "concurrency": project.concurrency,
+        **_named(project, "description", "concurrency"),
         "project_credentials": list[Json](credentials),
         "collections": _collections_payload(project, current),
         "workflows": list[Json](workflows),
     }
+
+
+def _named(part: Project | Workflow, *members: str) -> JsonObject:
+    """Only what the file names: the rest stays as the platform has it."""
+    return {name: getattr(part, name) for name in members if name in part.named}
 
 
 def _credentials_payload(project: Project, current: JsonObject) -> list[JsonObject]:
@@ -63,8 +67,13 @@ def _collections_payload(project: Project, current: JsonObject) -> list[Json]:
     """Collections that the file does not name are kept: they hold data."""
     ids = {str(item["name"]): item["id"] for item in dicts(current.get("collections"))}
     return [
-        {"id": ids.get(name) or _id(project.name, "collection", name), "name": name}
-        for name in project.collections
+        {
+            "id": ids.get(collection.name)
+            or collection.id
+            or _id(project.name, "collection", collection.name),
+            "name": collection.name,
+        }
+        for collection in project.collections
     ]
 
 
@@ -89,9 +98,7 @@ def _workflow_payload(
     return {
         "id": current.get("id") or _id(*path),
         "name": workflow.name,
-        "concurrency": workflow.concurrency,
-        "enable_job_logs": workflow.enable_job_logs,
-        "egress": workflow.egress,
+        **_named(workflow, "concurrency", "enable_job_logs", "egress"),
         "jobs": [
             *(_job_payload(job, job_ids[job.key], credentials) for job in workflow.jobs),
             *_gone(current.get("jobs"), kept),

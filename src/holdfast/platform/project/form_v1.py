@@ -8,6 +8,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.project.model import (
     CONDITIONS,
     DEFAULT_ADAPTOR,
+    CollectionRef,
     CredentialRef,
     Edge,
     Job,
@@ -42,13 +43,15 @@ def read(source: Source) -> tuple[Project, Places]:
         name=source.needed(source.root, top.get("name"), "the project's name"),
         description=source.text(top.get("description"), "description"),
         concurrency=source.number(top.get("concurrency"), "concurrency"),
+        named=frozenset(top),
     )
     places.put(project, top.get("name") or source.root)
     for key, node in source.mapping(top.get("credentials"), "credentials").items():
         project.credentials.append(_credential(source, key, node))
     for key, node in source.mapping(top.get("collections"), "collections").items():
         members = source.mapping(node, f"collection {key}", ("id", "name"))
-        project.collections.append(source.text(members.get("name"), "name") or key)
+        name = source.text(members.get("name"), "name") or key
+        project.collections.append(CollectionRef(name))
     if "workflows" not in top:
         source.add(source.root, "the project's workflows are missing")
     for key, node in source.mapping(top.get("workflows"), "workflows").items():
@@ -77,6 +80,7 @@ def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
             members.get("enable_job_logs"), f"{what}: enable_job_logs", default=True
         ),
         egress=egress(source, members.get("egress"), f"{what}: egress"),
+        named=frozenset(members),
     )
     places.put(workflow, node)
     for name, part in source.mapping(members.get("jobs"), f"{what}: jobs").items():

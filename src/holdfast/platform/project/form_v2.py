@@ -10,6 +10,7 @@ from holdfast.platform.project.form_v1 import trigger_of
 from holdfast.platform.project.model import (
     CONDITIONS,
     DEFAULT_ADAPTOR,
+    CollectionRef,
     CredentialRef,
     Edge,
     Job,
@@ -49,7 +50,8 @@ def read(source: Source) -> tuple[Project, Places]:
     name = source.text(top.get("id"), "the project's id") or _slug(
         source.needed(source.root, top.get("name"), "the project's name")
     )
-    project = Project(name, source.text(top.get("description"), "description"))
+    description = source.text(top.get("description"), "description")
+    project = Project(name, description, named=frozenset(top))
     places.put(project, top.get("id") or top.get("name") or source.root)
     for node in source.items(top.get("credentials"), "credentials"):
         members = source.mapping(node, "a credential", ("name", "owner", "uuid"))
@@ -57,12 +59,21 @@ def read(source: Source) -> tuple[Project, Places]:
         owner = source.text(members.get("owner"), "owner") or ""
         project.credentials.append(CredentialRef(f"{owner}|{title}", title, owner))
     for node in source.items(top.get("collections"), "collections"):
-        project.collections.append(source.needed(source.root, node, "a collection's name"))
+        project.collections.append(_collection(source, node))
     if "workflows" not in top:
         source.add(source.root, "the project's workflows are missing")
     for node in source.items(top.get("workflows"), "workflows"):
         project.workflows.append(_workflow(source, places, node))
     return project, places
+
+
+def _collection(source: Source, node: Node) -> CollectionRef:
+    """A name alone, or a name with the id that the platform gave it."""
+    if not isinstance(node, MappingNode):
+        return CollectionRef(source.needed(source.root, node, "a collection's name"))
+    members = source.mapping(node, "a collection", ("name", "uuid"))
+    name = source.needed(node, members.get("name"), "a collection's name")
+    return CollectionRef(name, source.text(members.get("uuid"), f"collection {name}: uuid") or "")
 
 
 def _workflow(source: Source, places: Places, node: Node) -> Workflow:
@@ -77,6 +88,7 @@ def _workflow(source: Source, places: Places, node: Node) -> Workflow:
         name or key,
         concurrency=source.number(members.get("concurrency"), "concurrency"),
         egress=egress(source, members.get("egress"), f"workflow {name or key}: egress"),
+        named=frozenset(members),
     )
     places.put(workflow, node)
     for step in source.items(members.get("steps"), f"{what}: steps"):

@@ -68,6 +68,8 @@ class Workflow:
     #: What its runs may reach, as `holdfast worker --egress` is written; None: as the worker.
     egress: str | None = None
     id: str = ""
+    #: Members that the file has: what it does not name stays as the platform has it.
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -80,6 +82,14 @@ class CredentialRef:
 
 
 @dataclass(slots=True)
+class CollectionRef:
+    """A collection that the project shall have; `id` is empty until it has one."""
+
+    name: str
+    id: str = ""
+
+
+@dataclass(slots=True)
 class Project:
     """Everything of one project file."""
 
@@ -87,10 +97,14 @@ class Project:
     description: str | None = None
     concurrency: int | None = None
     credentials: list[CredentialRef] = field(default_factory=list)
-    collections: list[str] = field(default_factory=list)
+    collections: list[CollectionRef] = field(default_factory=list)
     workflows: list[Workflow] = field(default_factory=list)
     retention_policy: str = "retain_all"
+    history_days: int | None = None
+    dataclip_days: int | None = None
     id: str = ""
+    #: Members that the file has, as in a workflow.
+    named: frozenset[str] = frozenset()
 
 
 def egress_problem(text: str) -> str | None:

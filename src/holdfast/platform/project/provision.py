@@ -1,21 +1,23 @@
 """The provisioning document as the platform takes it (`docs/spec/platform.md` 7.2).
 
 Lists as well as maps keyed by name are taken: the two generations of the `openfn` command differ.
+What the document leaves out was filled in before (`merge.py`).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from yaml.nodes import Node
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.merge import dicts, is_deleted
 from holdfast.platform.project.model import (
     CONDITIONS,
+    CollectionRef,
     CredentialRef,
     Edge,
     Job,
@@ -27,6 +29,8 @@ from holdfast.platform.project.model import (
 from holdfast.platform.project.rules import UUID, Places, check_project
 
 RETENTION = ("retain_all", "retain_with_errors", "erase_all")
+#: Days that a retention period may have.
+RETENTION_DAYS = (7, 14, 30, 90, 180, 365)
 
 
 class ProvisionError(HoldfastError):
@@ -87,6 +91,8 @@ def from_payload(payload: Json) -> Provision:
             description=_text(payload.get("description")),
             concurrency=_count(payload.get("concurrency"), "concurrency", problems),
             retention_policy=_text(payload.get("retention_policy")) or "retain_all",
+            history_days=_days(payload, "history_retention_period", problems),
+            dataclip_days=_days(payload, "dataclip_retention_period", problems),
         )
     )
     project = provision.project
@@ -94,12 +100,15 @@ def from_payload(payload: Json) -> Provision:
         problems.add(None, "the project's name is missing")
     if project.retention_policy not in RETENTION:
         problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
+    if project.dataclip_days and project.dataclip_days > (project.history_days or 0):
+        problems.add(None, "dataclip_retention_period may not exceed history_retention_period")
     for item in _kept_items(payload.get("project_credentials"), provision):
         credential_id = _given_id(item, "credential", problems)
         owner = _text(item.get("owner")) or ""
         project.credentials.append(CredentialRef(credential_id, str(item.get("name")), owner))
     for item in _kept_items(payload.get("collections"), provision):
-        project.collections.append(str(item.get("name")))
+        collection_id = _given_id(item, "collection", problems)
+        project.collections.append(CollectionRef(str(item.get("name")), collection_id))
     for item in _kept_items(payload.get("workflows"), provision):
         project.workflows.append(_workflow(item, provision, problems))
     check_project(project, Places(), problems)
@@ -198,19 +207,17 @@ def _edge(item: JsonObject, workflow: str, names: dict[str, str], problems: _Tex
 
 
 def _kept_items(value: Json, provision: Provision) -> Iterator[JsonObject]:
-    """The entries of a list, or of a map keyed by name, without those to be deleted."""
+    """The entries of a list, or of a map keyed by name, without those to be deleted.
+
+    An entry to be deleted may have other members; they say nothing (the CLI sends them).
+    """
     for item in dicts(value):
-        if item.get("delete") is not True:
+        if not is_deleted(item):
             yield item
-            continue
-        if set(item) - {"id", "delete", "name"}:
-            raise ProvisionError(["cannot change or add a record while deleting"])
-        provision.deleted.add(str(item.get("id")))
-
-
-def dicts(value: Any) -> list[JsonObject]:
-    items: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
-    return [item for item in items if isinstance(item, dict)]
+        elif item.get("id"):
+            provision.deleted.add(str(item["id"]).lower())
+        else:
+            raise ProvisionError(["cannot delete a record without its id"])
 
 
 def _given_id(item: JsonObject, where: str, problems: _Texts) -> str:
@@ -246,3 +253,14 @@ def _count(value: Json, what: str, problems: _Texts) -> int | None:
         problems.add(None, f"{what} must be a whole number from 1")
         return None
     return value
+
+
+def _days(payload: JsonObject, name: str, problems: _Texts) -> int | None:
+    value = payload.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or value not in RETENTION_DAYS:
+        days = ", ".join(map(str, RETENTION_DAYS))
+        problems.add(None, f"{name} must be null or one of {days} days")
+        return None
+    return int(value)

@@ -11,13 +11,13 @@ from typing import Protocol
 from cronsim import CronSim, CronSimError
 from yaml.nodes import Node
 
+from holdfast.model.adaptor_name import full_name, is_adaptor
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
 
 PROJECT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 JOB_NAME = re.compile(r"[\w\- ]{1,100}")
 CUSTOM_PATH = re.compile(r"[a-z0-9_-]{1,255}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-ADAPTOR = re.compile(r"(@[a-z0-9._-]+/)?[a-z0-9._-]+(@[A-Za-z0-9.+_-]+)?")
 
 
 class Problems(Protocol):
@@ -90,11 +90,12 @@ def _check_job(
             places.of(job),
             f"{what}: the job name {job.name!r} may have up to 100 letters, digits, spaces, _, -",
         )
-    if not ADAPTOR.fullmatch(job.adaptor):
+    job.adaptor = full_name(job.adaptor)
+    if not is_adaptor(job.adaptor):
         source.add(
             places.of(job, "adaptor"),
             f"{what}, job {job.name}: {job.adaptor!r} is not an adaptor; write "
-            "@openfn/language-common@1.2.3 or …@latest",
+            "@openfn/language-common@1.2.3, …@latest, or common@1.2.3 for short",
         )
     if job.credential is not None and job.credential not in credentials:
         source.add(
@@ -115,6 +116,9 @@ def _check_trigger(
                 places.of(trigger, "cron_expression"),
                 f"{where}: {expression!r} is not a cron expression: {wrong}",
             )
+    for name, code in (trigger.webhook_response_config or {}).items():
+        if code is not None and not _is_status(code):
+            source.add(places.of(trigger), f"{where}: {name} must be a number from 200 to 599")
     if trigger.cron_cursor_job and trigger.cron_cursor_job not in {j.key for j in workflow.jobs}:
         source.add(places.of(trigger), f"{where}: there is no job {trigger.cron_cursor_job!r}")
     if (path := trigger.custom_path) and (not CUSTOM_PATH.fullmatch(path) or UUID.fullmatch(path)):
@@ -136,14 +140,20 @@ def _check_edge(
     for name, present, kind in (
         (edge.source_trigger, triggers, "trigger"),
         (edge.source_job, jobs, "job"),
-        (edge.target_job or None, jobs, "job"),
+        (edge.target_job, jobs, "job"),
     ):
-        if name is not None and name not in present:
+        if name == "":
+            source.add(node, f"{where} has no target job")
+        elif name is not None and name not in present:
             source.add(node, f"{where}: there is no {kind} {name!r}{_have(present)}")
     if edge.source_trigger is not None and edge.condition_type.startswith("on_job"):
         source.add(node, f"{where}: {edge.condition_type} makes no sense after a trigger")
     if edge.condition_type == "js_expression" and not edge.condition_expression:
         source.add(node, f"{where}: condition_expression is missing")
+
+
+def _is_status(code: object) -> bool:
+    return isinstance(code, int) and not isinstance(code, bool) and 200 <= code <= 599
 
 
 def cron_error(expression: str) -> str | None:

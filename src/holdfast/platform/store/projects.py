@@ -17,7 +17,14 @@ from sqlalchemy.exc import IntegrityError
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
-from holdfast.platform.project.model import CredentialRef, Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.model import (
+    CollectionRef,
+    CredentialRef,
+    Edge,
+    Job,
+    Trigger,
+    Workflow,
+)
 from holdfast.platform.project.provision import Provision
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
@@ -25,6 +32,10 @@ from holdfast.platform.store.database import Transaction
 
 class ConflictError(HoldfastError):
     """The document clashes with what the platform has."""
+
+
+class ChangedError(Exception):
+    """The project was changed by somebody else while the document was looked at."""
 
 
 @dataclass(slots=True)
@@ -36,13 +47,28 @@ class Imported:
     changes: list[str] = field(default_factory=list)
 
 
+def import_over(
+    tx: Transaction,
+    current: JsonObject | None,
+    provision: Provision,
+    resolved: Mapping[str, str],
+) -> Imported:
+    """As `import_project`, if the project still is `current`, over which the document was laid.
+
+    Raises ChangedError, ConflictError.
+    """
+    if current_document(tx.connection, provision.project.id) != current:
+        raise ChangedError
+    return import_project(tx, provision, resolved)
+
+
 def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) -> Imported:
     """Make the project what the document says. `resolved`: adaptor -> adaptor@version.
 
     Raises ConflictError.
     """
     project = provision.project
-    _check_names(tx.connection, project)
+    _check_names(tx.connection, provision)
     try:
         done = _import(tx, provision, resolved)
     except IntegrityError as error:
@@ -61,6 +87,8 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
         "description": project.description,
         "concurrency": project.concurrency,
         "retention_policy": project.retention_policy,
+        "history_retention_period": project.history_days,
+        "dataclip_retention_period": project.dataclip_days,
     }
     what = _put(tx, t.projects, project.id, values, times=True)
     done = Imported(project.id, what == "+")
@@ -68,15 +96,17 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
         done.changes.append(f"+ project {project.name}")
     for credential in project.credentials:
         _import_credential(tx, project.id, credential, done)
-    for name in project.collections:
-        _import_collection(tx, project.id, name, done)
+    for collection in project.collections:
+        _import_collection(tx, project.id, collection, done)
+    _delete_collections(tx, project.id, provision.deleted, done)
     _delete_workflows(tx, project.id, provision.deleted, done)  # frees their names
     for workflow in project.workflows:
         done.changes += _import_workflow(tx, workflow, provision, resolved)
     return done
 
 
-def _check_names(connection: Connection, project: Project) -> None:
+def _check_names(connection: Connection, provision: Provision) -> None:
+    project = provision.project
     found = connection.scalar(select(t.projects.c.id).where(t.projects.c.name == project.name))
     if found is not None and found != project.id:
         message = f"another project is called {project.name!r}"
@@ -88,6 +118,30 @@ def _check_names(connection: Connection, project: Project) -> None:
     if any(row.project_id != project.id for row in rows):
         message = "a workflow with one of these ids belongs to another project"
         raise ConflictError(message)
+    _check_paths(connection, provision)
+
+
+def _check_paths(connection: Connection, provision: Provision) -> None:
+    """A custom path is an address of its own: one trigger of all projects may have it."""
+    triggers = [part for workflow in provision.project.workflows for part in workflow.triggers]
+    holders: dict[str, list[str]] = {}
+    for trigger in triggers:
+        if trigger.custom_path:
+            holders.setdefault(trigger.custom_path, []).append(trigger.id)
+    told = {*(trigger.id for trigger in triggers), *provision.deleted}
+    c = t.triggers.c
+    rows = connection.execute(
+        select(c.custom_path, c.id)
+        .join(t.workflows, t.workflows.c.id == c.workflow_id)
+        .where(c.custom_path.in_(list(holders)), t.workflows.c.deleted_at.is_(None))
+    )
+    for row in rows:
+        if row.id not in told:
+            holders[row.custom_path].append(row.id)
+    for path, ids in holders.items():
+        if len(ids) > 1:
+            message = f"another trigger has the custom path {path!r}"
+            raise ConflictError(message, fix="Choose another path, or remove it there first.")
 
 
 def _put(
@@ -126,13 +180,29 @@ def _import_credential(
         raise ConflictError(message)
 
 
-def _import_collection(tx: Transaction, project_id: str, name: str, done: Imported) -> None:
+def _import_collection(
+    tx: Transaction, project_id: str, collection: CollectionRef, done: Imported
+) -> None:
+    """Keeps the id that the client gives, so that the client can remove it by that id."""
     c = t.collections.c
-    known = select(c.id).where(c.project_id == project_id, c.name == name)
+    known = select(c.id).where(c.project_id == project_id, c.name == collection.name)
     if tx.connection.scalar(known) is None:
-        values = {"project_id": project_id, "name": name}
-        _put(tx, t.collections, str(uuid.uuid4()), values, times=True)
-        done.changes.append(f"+ collection {name}")
+        values = {"project_id": project_id, "name": collection.name}
+        _put(tx, t.collections, collection.id, values, times=True)
+        done.changes.append(f"+ collection {collection.name}")
+
+
+def _delete_collections(
+    tx: Transaction, project_id: str, deleted: Iterable[str], done: Imported
+) -> None:
+    """With all their items: the document said so in words."""
+    c = t.collections.c
+    mine = select(c.id, c.name).where(c.project_id == project_id, c.id.in_(list(deleted)))
+    for row in tx.connection.execute(mine).all():
+        items = t.collection_items
+        tx.connection.execute(delete(items).where(items.c.collection_id == row.id))
+        tx.connection.execute(delete(t.collections).where(c.id == row.id))
+        done.changes.append(f"- collection {row.name}")
 
 
 def _import_workflow(
@@ -310,6 +380,15 @@ def _delete_workflows(
             update(t.triggers).where(t.triggers.c.workflow_id == row.id).values(enabled=False)
         )
         done.changes.append(f"- workflow {row.name}")
+
+
+def current_document(connection: Connection, project_id: object) -> JsonObject | None:
+    """The project of this id as `document` shows it; None if there is none."""
+    if not isinstance(project_id, str):
+        return None
+    known = select(t.projects.c.id).where(t.projects.c.id == project_id.lower())
+    found = connection.scalar(known)
+    return None if found is None else document(connection, found)
 
 
 def find_project(connection: Connection, id_or_name: str) -> str | None:

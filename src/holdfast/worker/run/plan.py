@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 from uuid import uuid4
 
+from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import NO_TIMEOUT_SECONDS, Limits
@@ -188,7 +189,7 @@ def _job(job: JsonObject, edges: list[JsonObject]) -> JsonObject:
         step["name"] = job["name"]
     step["expression"] = job["body"] if isinstance(job.get("body"), str) else ""
     adaptor = job.get("adaptor")
-    step["adaptors"] = [adaptor] if isinstance(adaptor, str) and adaptor else []
+    step["adaptors"] = [full_name(adaptor)] if isinstance(adaptor, str) and adaptor else []
     if job.get("state") is not None:
         step["state"] = job["state"]
     following: JsonObject = {}

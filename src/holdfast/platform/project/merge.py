@@ -1,0 +1,91 @@
+"""A provisioning document laid over the project that the platform has. Pure.
+
+Absent means unchanged, null means the default: for every member of the project, of its workflows
+and of their parts (`docs/spec/since-may-2026.md`, "Project documents"). A list of parts is whole:
+what it leaves out is removed, and edges of a removed part go with it. A workflow that is left out
+is untouched, for whoever sends one workflow does not speak of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from holdfast.model.json import JsonObject
+
+#: The lists of a workflow, those that edges refer to first.
+_PARTS = ("jobs", "triggers", "edges")
+_ENDS = ("source_job_id", "source_trigger_id", "target_job_id")
+#: What belongs to another member of the same part: a client that sends one takes the other back.
+_EITHER = {"source_job_id": "source_trigger_id", "source_trigger_id": "source_job_id"}
+
+
+def merged(payload: JsonObject, current: JsonObject | None) -> JsonObject:
+    """The whole document: every workflow that the payload names has all of its members."""
+    if current is None:
+        return payload
+    known = by_id(current.get("workflows"))
+    whole = {**_unlisted(current), **payload}
+    if "workflows" in payload:
+        whole["workflows"] = [
+            _workflow(item, known.get(str(item.get("id")).lower()))
+            for item in dicts(payload["workflows"])
+        ]
+    return whole
+
+
+def _workflow(item: JsonObject, current: JsonObject | None) -> JsonObject:
+    if is_deleted(item) or current is None:
+        return item
+    whole = {**_unlisted(current), **item}
+    gone: set[str] = set()
+    for part in _PARTS:
+        parts = _parts(item.get(part), current.get(part), listed=part in item)
+        if part == "edges":
+            parts = [_cut(edge, gone) for edge in parts]
+        gone |= {str(entry["id"]) for entry in parts if is_deleted(entry)}
+        whole[part] = parts  # type: ignore[assignment] # a list of objects is JSON
+    return whole
+
+
+def _parts(given: Any, current: Any, *, listed: bool) -> list[JsonObject]:
+    """Every part: those that are given, with what they do not say; then those that go."""
+    known = by_id(current)
+    if not listed:
+        return list(known.values())
+    parts = [_part(item, known.pop(str(item.get("id")).lower(), {})) for item in dicts(given)]
+    return parts + [{"id": key, "delete": True} for key in known]
+
+
+def _part(item: JsonObject, current: JsonObject) -> JsonObject:
+    if is_deleted(item):
+        return item
+    replaced = {other for name, other in _EITHER.items() if item.get(name)}
+    return {**{key: value for key, value in current.items() if key not in replaced}, **item}
+
+
+def _cut(edge: JsonObject, gone: set[str]) -> JsonObject:
+    """An edge at a part that goes, goes with it."""
+    if not is_deleted(edge) and gone & {str(edge.get(end)) for end in _ENDS}:
+        return {"id": edge.get("id"), "delete": True}
+    return edge
+
+
+def _unlisted(document: JsonObject) -> JsonObject:
+    """Its members without the lists, which have rules of their own."""
+    return {key: value for key, value in document.items() if not isinstance(value, list)}
+
+
+def is_deleted(item: JsonObject) -> bool:
+    """Whether the entry says that its record shall go; its other members are then ignored."""
+    return item.get("delete") is True
+
+
+def by_id(value: Any) -> dict[str, JsonObject]:
+    return {str(item["id"]): item for item in dicts(value) if item.get("id")}
+
+
+def dicts(value: Any) -> list[JsonObject]:
+    """The entries of a list, or of a map keyed by name."""
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
+    return [item for item in items if isinstance(item, dict)]
