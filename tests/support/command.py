@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.waiting import eventually
@@ -35,10 +35,17 @@ def run(
 class Command:
     """A `holdfast …` that stays up, with everything it printed."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        program: Sequence[str] = HOLDFAST,
+    ) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [*HOLDFAST, *arguments],
+            [*program, *arguments],
+            cwd=folder,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
