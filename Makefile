@@ -6,7 +6,9 @@ STAMP := $(VENV)/.synced
 # Some images forbid bytecode, which makes every start of Python three times as slow.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check bench chaos docs kernel conformance clean setup
+QUICK := tests/unit tests/conformance tests/component/compiler tests/component/cli tests/acceptance/test_run.py
+
+.PHONY: demo test quick check postgres bench chaos docs kernel conformance clean setup
 
 setup: $(STAMP)
 
@@ -30,6 +32,12 @@ check: $(STAMP)           ## formatting, lint, types, of Python and JavaScript
 test: $(STAMP) check      ## everything CI runs; rerun one test with: make test ARGS="-k name"
 	$(BIN)/python scripts/ensure_system.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+quick: $(STAMP) check     ## five minutes at most: checks, and the tests that find most mistakes
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(QUICK) $(ARGS)
+
+postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of their own
+	$(BIN)/python scripts/postgres_tests.py $(ARGS)
 
 conformance: $(STAMP)     ## recorded behaviour of the reference; FILE=path for any other case file
 	$(BIN)/python -m tests.conformance $(FILE)

@@ -31,6 +31,7 @@ from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import Start, create_work_order, find_run
 from holdfast.protocol.messages import Claim
 from holdfast.protocol.tokens import sign_worker_token
+from support.postgres import database_of
 from support.waiting import eventually
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Store:
     """The platform's database without the platform around it."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        self.settings = Settings(data=data, **settings)
+        self.settings = Settings(data=data, **database_of(data), **settings)
         self.notices: list[Notice] = []
         self.database = Database(self.settings.database, self.notices.extend)
 
@@ -128,7 +129,8 @@ class Served:
     """`serve()` on a free port, in a thread."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        self.settings = Settings(data=data, **{"port": 0, "janitor_seconds": 3600.0, **settings})
+        given = {"port": 0, "janitor_seconds": 3600.0, **database_of(data), **settings}
+        self.settings = Settings(data=data, **given)
         self._listening: Future[Listening] = Future()
         self._thread = threading.Thread(target=self._run, name="served")
 

@@ -14,6 +14,7 @@ import pytest
 from holdfast.model.errors import UsageError
 from holdfast.platform.settings import Settings
 from support.platform import PROJECT, TRIGGER, Served
+from support.postgres import sqlite_only
 
 
 @pytest.fixture
@@ -169,6 +170,7 @@ def test_logging_out_ends_a_session_for_good(served: Served) -> None:
         assert other.get(link).status_code == 401
 
 
+@sqlite_only
 def test_a_session_outlives_a_restart_but_no_change_of_the_token(data: Path) -> None:
     with Served(data) as served, served.person() as person:
         name, value = dict(person.cookies).popitem()

@@ -343,9 +343,10 @@ def test_secrets_are_cleaned_from_logs_errors_and_shown_data(served: Served) -> 
     assert served.steps(talk.id)[0]["error_message"] == "401 for ***"
     shown = served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body")
     assert shown.json() == {"token": "***"}
-    raw = (served.settings.data / "platform.db").read_bytes()
-    raw += (served.settings.data / "platform.db-wal").read_bytes()
-    assert raw.count(b"hunter22") == 1  # the stored output, which a retry needs
+    if served.platform.database.is_sqlite:
+        raw = (served.settings.data / "platform.db").read_bytes()
+        raw += (served.settings.data / "platform.db-wal").read_bytes()
+        assert raw.count(b"hunter22") == 1  # the stored output, which a retry needs
 
 
 def test_erased_projects_keep_no_data(served: Served) -> None:

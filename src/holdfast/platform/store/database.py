@@ -21,6 +21,7 @@ from typing import Any, TypeAlias, TypeVar
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
@@ -102,6 +103,11 @@ class Database:
         try:
             self._make_private_file()
             migrate(self.engine)
+        except CommandError as error:
+            message = f"the database was written by another version of Holdfast: {error}"
+            raise DatabaseError(
+                message, fix="Use that version, or one that is newer; or restore your backup."
+            ) from error
         except (SQLAlchemyError, OSError) as error:
             message = f"cannot open the database: {_cause(error)}"
             raise DatabaseError(
@@ -230,7 +236,17 @@ def _engine(url: str, *, writing: bool) -> Engine:
     )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, writing=writing)
+    elif not writing:
+        _only_read(engine)
     return engine
+
+
+def _only_read(engine: Engine) -> None:
+    """Have PostgreSQL refuse what a reader would write."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.read_only = True
 
 
 def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
