@@ -1,10 +1,12 @@
 """The log of every process of Holdfast: one line for each event, on stderr.
 
     2026-01-01T12:00:00.123Z warn run.relaunched run=b2c5… reason=shim_died_before_start
+    {"time":"2026-01-01T12:00:00.123Z","level":"warn","event":"run.relaunched","run":"b2c5…"}
 
 A line is a time (UTC), a level, the name of an event, and its context as key=value. A value with
-spaces stands in quotes, as JSON text. `log_events.py` lists the events. Standard library only,
-and without `logging`: each shim is a copy of the supervisor, and so of all that it loads.
+spaces stands in quotes, as JSON text; with the format `json` a line is one JSON object.
+`log_events.py` lists the events. Standard library only, and without `logging`: each shim is a
+copy of the supervisor, and so of all that it loads.
 """
 
 from __future__ import annotations
@@ -21,12 +23,19 @@ from holdfast.model.errors import UsageError
 #: What can be asked for, from most to least. `none` is above every event.
 LEVELS = ("debug", "info", "warn", "error", "none")
 _PLAIN = re.compile(r"[^\s\"=]+")
+#: How a line looks: for people, or for what collects logs.
+FORMATS = ("text", "json")
 _least = "info"
+_as_json = False
 
 
-def set_up(level: str) -> None:
-    """Write from this level on. UsageError for an unknown one."""
-    global _least  # noqa: PLW0603 - one log for each process
+def set_up(level: str, form: str = "text") -> None:
+    """Write from this level on, in this form. UsageError for an unknown one."""
+    global _least, _as_json  # noqa: PLW0603 - one log for each process
+    if form not in FORMATS:
+        message = f"log format {form!r} is unknown"
+        raise UsageError(message, fix=f"Use one of {', '.join(FORMATS)}.")
+    _as_json = form == "json"
     if level not in LEVELS:
         message = f"log level {level!r} is unknown"
         raise UsageError(message, fix=f"Use one of {', '.join(LEVELS)}.")
@@ -62,8 +71,12 @@ def failure(event: str, error: BaseException, /, **context: object) -> None:
 def line(level: str, event: str, context: dict[str, object], seconds: float) -> str:
     """One line of the log, without its end. `seconds` since 1970."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    when = f"{moment}.{int(seconds % 1 * 1000):03d}Z"
+    if _as_json:
+        fields = {"time": when, "level": level, "event": event, **context}
+        return json.dumps(fields, ensure_ascii=False, default=str)
     pairs = (f"{key}={_text(value)}" for key, value in context.items())
-    return " ".join([f"{moment}.{int(seconds % 1 * 1000):03d}Z", level, event, *pairs])
+    return " ".join([when, level, event, *pairs])
 
 
 def _write(level: str, event: str, context: dict[str, object]) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),
     "journal": ("journal", "journal_group", "Look into the durable records of runs."),
     "postmortem": ("postmortem", "postmortem_command", "Why a run did not succeed."),
+    "status": ("status", "status_command", "What a worker is doing now."),
     "doctor": ("doctor", "doctor_command", "What this machine offers, and what is missing."),
 }
 

@@ -14,7 +14,7 @@ import click
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.supervisor.supervisor import prepare_folders
 from holdfast.journal import RunLock
-from holdfast.log import LEVELS
+from holdfast.log import FORMATS, LEVELS
 from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token
 from holdfast.worker.arguments import Arguments, parse
@@ -102,6 +102,8 @@ def worker_command(arguments: Arguments) -> None:
     config = WorkerConfig.from_environment(environment)
     if config.log_level not in LEVELS:
         raise click.BadParameter(", ".join(LEVELS), param_hint="--log")
+    if config.log_format not in FORMATS:
+        raise click.BadParameter(", ".join(FORMATS), param_hint="--log-format")
     if config.public_key:
         public_key(config.public_key)
     argv, environment = worker_command_line(environment)

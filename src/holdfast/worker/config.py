@@ -51,6 +51,7 @@ class WorkerConfig:
     port: int
     host: str
     log_level: str
+    log_format: str
     run_memory_mb: int
     overhead_mb: int
     state_mb: int | None

@@ -153,6 +153,8 @@ OPTIONS = (
            "Address the health port listens on."),
     Option("log_level", "--log", "WORKER_LOG_LEVEL", "info", str,
            "debug, info, warn, error or none."),
+    Option("log_format", "--log-format", "WORKER_LOG_FORMAT", "text", str,
+           "text, or json: one object a line."),
     Option("run_memory_mb", "--run-memory", "WORKER_MAX_RUN_MEMORY_MB", "500", positive,
            "JavaScript memory of a run, mebibytes."),
     Option("overhead_mb", "", "CGROUP_MEMORY_OVERHEAD_MB", "128", natural,

@@ -11,6 +11,7 @@ from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import ClaimedRun
 from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.connection import AnswerLost
+from holdfast.worker.metrics import Metrics
 from holdfast.worker.workloops import Workloop, parse_workloops
 
 
@@ -60,7 +61,8 @@ def scene(slots: int, beside: Scene | None = None) -> Scene:
         taken.append(run.id)
 
     claimer = Claimer(
-        loop, queue, "w", (0.01, 0.02), 30, take, lambda: why[0], turn, chance=lambda: 0.5  # type: ignore[arg-type]
+        loop, queue, "w", (0.01, 0.02), 30, take, lambda: why[0],  # type: ignore[arg-type]
+        turn, Metrics(list), chance=lambda: 0.5,
     )  # fmt: skip
     return Scene(queue, loop, claimer, taken, why)
 

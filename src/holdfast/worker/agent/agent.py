@@ -33,9 +33,11 @@ from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, 
 from holdfast.sandbox import kernel
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer
-from holdfast.worker.agent.health import Health, Status
+from holdfast.worker.agent.health import Health
+from holdfast.worker.agent.report import Report
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.metrics import Metrics
 from holdfast.worker.run.run import Run, RunServices, Stage
 from holdfast.worker.run_folders import FoundRun, RunFolders, Unread, remove
 from holdfast.worker.vault import Vault
@@ -73,11 +75,12 @@ class Agent:
         self.connection = Connection(
             config.lightning_url, self._worker_token, name=config.platform, dial=config.dial
         )
+        report = Report(self, time.time())
+        self.metrics = Metrics(report.figures)
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
             config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
-            run_folders, lambda: time.time_ns() // 1000,
-            self._changed,
+            run_folders, lambda: time.time_ns() // 1000, self.metrics, self._changed,
         )  # fmt: skip
         self.loops = config.workloops
         self._places = {loop.key: asyncio.Semaphore(loop.slots) for loop in self.loops}
@@ -93,7 +96,7 @@ class Agent:
         self._claimers: list[Claimer] = []
         self._hurry = asyncio.Event()
         self._background: list[asyncio.Task[None]] = []
-        self._health = Health(self.status, self.claim_now)
+        self._health = Health(report, self.metrics, self.claim_now)
 
     async def run(self) -> int:
         """Work until a signal, then drain. Returns the exit code."""
@@ -129,7 +132,7 @@ class Agent:
         self._claimers = [
             Claimer(
                 loop, queue, self.config.name, self.config.backoff, self.config.claim_seconds,
-                self.take, self.blocked, turn,
+                self.take, self.blocked, turn, self.metrics,
             )
             for loop in self.loops
         ]  # fmt: skip
@@ -398,39 +401,6 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # About itself
-
-    def status(self) -> Status:
-        """For /readyz and /metrics."""
-        reasons = []
-        if not self.connection.up:
-            reasons.append("not connected to the platform")
-        elif not self.connection.client.joined(WORKER_QUEUE):
-            reasons.append("worker:queue is not joined")
-        if (why := self.blocked()) is not None:
-            reasons.append(why)
-        stages = [run.stage for run in self.runs.values()]
-        figures = {
-            "connected": float(self.connection.up),
-            "connects_total": float(self.connection.connects),
-            "drops_total": float(self.connection.drops),
-            "runs_waiting": float(self.backlog.waiting),
-            "slots": float(self.config.slots),
-            "slots_free": float(sum(loop.free for loop in self.loops)),
-            "ready": float(not reasons),
-        }
-        figures |= {
-            f'runs{{stage="{stage.value}"}}': float(stages.count(stage))
-            for stage in Stage
-            if stage is not Stage.DONE
-        }
-        figures |= {
-            f'runs_total{{ending="{ending.name.lower()}"}}': float(number)
-            for ending, number in self.done.items()
-            if ending.over
-        }
-        return Status(reasons, figures)
-
     def _worker_token(self) -> str:
         return sign_worker_token(self.config.secret, self.worker_id, int(time.time()))
 
@@ -450,7 +420,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     kernel.set_dumpable(False)  # its environment holds the secret: not for others of this user
     try:
         config = WorkerConfig.from_environment(environment)
-        log.set_up(config.log_level)
+        log.set_up(config.log_level, config.log_format)
         log_libraries.capture()
         if config.egress is None:
             log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")

@@ -22,6 +22,7 @@ from holdfast.protocol.client import NotJoined
 from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import CLAIM, Claim, ClaimedRun, claimed_runs
 from holdfast.worker.connection import AnswerLost, Channel
+from holdfast.worker.metrics import Metrics
 from holdfast.worker.workloops import Workloop
 
 _GROWTH = 1.15
@@ -40,6 +41,7 @@ class Claimer:
     take: Callable[[ClaimedRun, Workloop], None]
     blocked: Callable[[], str | None]
     turn: asyncio.Lock  # of all loops of the worker: whose claim is under way
+    metrics: Metrics
     chance: Callable[[], float] = random.random
     _fresh: asyncio.Event = field(default_factory=asyncio.Event)
     _pause: float = 0.0
@@ -83,7 +85,10 @@ class Claimer:
                 reply = await self._asked()
             finally:
                 self.loop.claims -= 1
-            return 0 if reply is None else self.accept(reply)
+            if reply is None:
+                self._count("lost")
+                return 0
+            return self.accept(reply)
 
     async def _asked(self) -> Reply | None:
         """Send a claim and wait; None if the answer did not come in time, or will not come."""
@@ -111,12 +116,17 @@ class Claimer:
         """Take every run of an answer, also more than were asked for (W7), also late ones."""
         if not reply.ok:
             log.warn("claim.refused", loop=self.loop.key, why=reply.response)
+            self._count("refused")
             return 0
         runs = claimed_runs(reply.response)
+        self._count("run" if runs else "empty")
         for run in runs:
             self.loop.runs.add(run.id)
             self.take(run, self.loop)
         return len(runs)
+
+    def _count(self, result: str) -> None:
+        self.metrics.claims.labels(self.loop.key, result).inc()
 
     async def _sleep(self, seconds: float) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The worker's small HTTP service: /livez, /readyz, /metrics, POST /claim."""
+"""The worker's small HTTP service: /livez, /readyz, /metrics, /status, POST /claim."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from holdfast.model.errors import UsageError
+from holdfast.worker.agent.report import Report
+from holdfast.worker.metrics import Metrics
 
 _REQUEST_SECONDS = 5.0
 _WORDS = {200: "OK", 204: "No Content", 404: "Not Found", 405: "Method Not Allowed",
           503: "Service Unavailable"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the worker can say about itself. `reasons` it is not ready for; empty: ready."""
-
-    reasons: list[str]
-    figures: dict[str, float]
-
-
 class Health:
     """Serves until `close`; stays up while the worker drains."""
 
-    def __init__(self, status: Callable[[], Status], claim: Callable[[], Awaitable[bool]]) -> None:
-        self._status = status
+    def __init__(
+        self, report: Report, metrics: Metrics, claim: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._report = report
+        self._metrics = metrics
         self._claim = claim
         self._server: asyncio.Server | None = None
 
@@ -76,11 +72,10 @@ class Health:
             return 405, plain, "POST /claim, GET everything else\n"
         if path in {"/", "/livez"}:
             return 200, plain, "OK"
-        status = self._status()
-        if path == "/readyz":
-            text = json.dumps({"ready": not status.reasons, "reasons": status.reasons})
-            return (503 if status.reasons else 200), json_type, text + "\n"
         if path == "/metrics":
-            lines = [f"holdfast_worker_{name} {value:g}" for name, value in status.figures.items()]
-            return 200, "text/plain; version=0.0.4", "\n".join(lines) + "\n"
-        return 404, plain, "not found\n"
+            return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics.text()
+        if path not in {"/readyz", "/status"}:
+            return 404, plain, "not found\n"
+        said = self._report.readiness() if path == "/readyz" else self._report.status()
+        code = 503 if path == "/readyz" and not said["ready"] else 200
+        return code, json_type, json.dumps(said) + "\n"

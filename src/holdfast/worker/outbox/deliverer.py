@@ -53,6 +53,7 @@ class Deliverer:
     resumed: bool = False
     durable: int | None = 0
     given_up: str | None = None
+    reason: str | None = None  # how the run ended, once that is known
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _postmortem: JsonObject | None = None
 
@@ -122,9 +123,10 @@ class Deliverer:
 
     async def _look_back(self, outcome: Record) -> None:
         """Have the post-mortem ready for the outcome of a run that did not succeed."""
+        self.reason = str(outcome.json().get("reason"))
         channel = self.channel
         wanted = not channel.joined or Extension.from_response(channel.response).postmortem
-        if wanted and outcome.json().get("reason") != Reason.SUCCESS:
+        if wanted and self.reason != Reason.SUCCESS:
             # In a thread: the journal may be long, and other runs deliver meanwhile.
             self._postmortem = await asyncio.to_thread(self._examined, outcome.sequence)
 

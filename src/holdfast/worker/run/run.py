@@ -20,6 +20,7 @@ from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.metrics import Metrics
 from holdfast.worker.outbox.deliverer import Deliverer
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import Preparation, PreparationFailed
@@ -61,6 +62,7 @@ class RunServices:
     store: Store
     run_folders: RunFolders
     clock_us: Callable[[], int]
+    metrics: Metrics
     on_change: Callable[[], None] = lambda: None
 
 
@@ -76,6 +78,7 @@ class Run:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
     _request: RunRequest | None = None
+    _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _ended_at: float | None = None
     _delivered: bool = False
     _told: bool = False  # by the shim that the outcome is synced
@@ -97,6 +100,27 @@ class Run:
     def ended(self) -> bool:
         """Whether its outcome stands; the engine has nothing more to do for it."""
         return self.stage in {Stage.DELIVERING, Stage.DONE}
+
+    @property
+    def stage_seconds(self) -> float:
+        """For how long it has been in its stage."""
+        return asyncio.get_running_loop().time() - self._since
+
+    @property
+    def undelivered_seconds(self) -> float:
+        """For how long it has ended without the platform having its end; 0 if it has not ended."""
+        if self._ended_at is None or self._delivered:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._ended_at
+
+    @property
+    def waits_for(self) -> str | None:
+        """What keeps it from going on, for a person; None if nothing does."""
+        if self.stage is Stage.WAITING:
+            return "a place in the engine"
+        if not self.channel.joined:
+            return plain_refusal(self.channel) if self.channel.refusals else "the platform"
+        return None
 
     @property
     def settled(self) -> bool:
@@ -146,6 +170,8 @@ class Run:
                 await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
                 ending = await self._deliver()
             self._delivered = True
+            if self.deliverer.reason is not None:
+                self.services.metrics.outcomes.labels(self.deliverer.reason).inc()
             self.services.on_change()
             return await self._put_away(ending, self.deliverer.given_up)
         finally:
@@ -360,6 +386,9 @@ class Run:
             await asyncio.sleep(0.02)
 
     def _enter(self, stage: Stage) -> None:
+        if stage is not self.stage:
+            self.services.metrics.phases.labels(self.stage.value).observe(self.stage_seconds)
+            self._since = asyncio.get_running_loop().time()
         self.stage = stage
         self.services.on_change()
 
