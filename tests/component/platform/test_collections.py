@@ -94,6 +94,13 @@ def test_patterns_mean_what_they_say(codes: Served) -> None:
     assert keys(codes, key="*") == keys(codes)
 
 
+def test_patterns_tell_capitals_from_small_letters(codes: Served) -> None:
+    put(codes, ABC1="1", abc2="2", AbC3="3")
+    assert keys(codes, key="ABC*") == ["ABC1"]
+    assert codes.client.delete("/collections/codes?key=ABC*").status_code == 200
+    assert keys(codes) == ["abc2", "AbC3"]
+
+
 def test_times_filter_lists_and_deletions(codes: Served) -> None:
     put(codes, a="1", b="2")
     assert keys(codes, created_before="2000-01-01T00:00:00Z") == []

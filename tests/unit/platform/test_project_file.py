@@ -232,6 +232,13 @@ def test_names_keep_their_ids_and_what_is_gone_is_deleted() -> None:
     assert from_payload(to_payload(project, current)).deleted == {workflow.id}
 
 
+def test_a_new_webhook_has_an_address_that_names_do_not_tell() -> None:
+    project = parse_project(V1, Path("p.yaml"))
+    first, second = (from_payload(to_payload(project, None)).project for _ in range(2))
+    assert first.workflows[0].triggers[0].id != second.workflows[0].triggers[0].id
+    assert first.workflows[0].id == second.workflows[0].id
+
+
 def payload() -> dict[str, object]:
     value = to_payload(parse_project(V1, Path("p.yaml")), None)
     return dict(value)

@@ -16,7 +16,7 @@ _NAMESPACE = uuid.UUID("6f1e0cde-4f7b-5c7e-9b44-3a0f5a1d2c00")
 
 
 def _id(*names: str) -> str:
-    """The same names give the same id, so that addresses survive a new data folder."""
+    """The same names give the same id, so that two deployments mean the same part."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
 
 
@@ -90,7 +90,8 @@ def _workflow_payload(
         for job in workflow.jobs
     }
     trigger_ids = {
-        t.key: str(triggers.get(t.key, {}).get("id") or _id(*path, "trigger", t.key))
+        # The id is the address of a webhook: nobody may compute it from names.
+        t.key: str(triggers.get(t.key, {}).get("id") or uuid.uuid4())
         for t in workflow.triggers
     }
     edges = [_edge_payload(path, edge, job_ids, trigger_ids) for edge in workflow.edges]

@@ -260,6 +260,7 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
             "busy_timeout=10000",
             "temp_store=MEMORY",
             "cache_size=-16000",
+            "case_sensitive_like=ON",  # as PostgreSQL's LIKE is
         ):
             connection.execute(f"PRAGMA {pragma}")
         if not writing:
