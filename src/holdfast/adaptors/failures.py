@@ -42,6 +42,10 @@ WORDS: dict[Cause, tuple[str, str]] = {
         "what the registry sent does not match its checksum; nothing was installed",
         "Try again; if it stays, the registry or a proxy on the way changes packages.",
     ),
+    Cause.FOREIGN: (
+        "it asks for a package that is not from the registry; nothing was installed",
+        "Choose a version that needs no package from a web address, git repository or file.",
+    ),
     Cause.TOO_SLOW: (
         "npm did not finish in time",
         "Check the network, or load a bundle: holdfast adaptors load FILE.",

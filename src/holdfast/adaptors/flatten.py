@@ -18,12 +18,14 @@ import os
 import platform
 import re
 import signal
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import holdfast
+from holdfast.adaptors import tree
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.record import InstalledAdaptor
 from holdfast.model.json import JsonObject
@@ -107,7 +109,7 @@ class Flattener:
             await _run([str(program), *files, *_OPTIONS], folder)
             await asyncio.to_thread(_complete_modules, target)
             await asyncio.to_thread(_check_inputs, folder, source, json.loads(notes.read_text()))
-            before, after = await asyncio.gather(_shape(folder, source), _shape(folder, target))
+            before, after = await _shapes(folder, source, target)
             code = base64.b64decode(str(after.pop("cache", "")))
             if before != after:
                 reason = "loaded as one file, it offers something else"
@@ -176,6 +178,30 @@ def _check_inputs(folder: Path, source: Path, notes: JsonObject) -> None:
             place = path.relative_to(inside).as_posix()
             reason = f"{place} depends on where it lies ({found[0].decode(errors='replace')})"
             raise NotFlatError(reason)
+
+
+async def code_cache(folder: Path, file: Path) -> bytes:
+    """V8's code cache of a joined file, by loading it. Raises NotFlatError, StoreError."""
+    (shape,) = await _shapes(folder, file)
+    return base64.b64decode(str(shape.get("cache", "")))
+
+
+async def _shapes(folder: Path, *files: Path) -> list[JsonObject]:
+    """What loading each file gives. NotFlatError; StoreError where that changed the folder."""
+    untouched = await asyncio.to_thread(_opened, folder)
+    shapes = await asyncio.gather(*(_shape(folder, file) for file in files))
+    if await asyncio.to_thread(tree.fingerprint, folder) != untouched:
+        message = "its files changed while it was loaded"
+        raise StoreError(message, fix="Do not use this adaptor: loading it attacks the worker.")
+    return shapes
+
+
+def _opened(folder: Path) -> str:
+    """Let the user of its own that loads the files read them; their fingerprint."""
+    for path in (folder, *(Path(item.path) for item in tree.entries(folder))):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode | (0o555 if path.is_dir() else 0o444))
+    return tree.fingerprint(folder)
 
 
 async def _shape(folder: Path, file: Path) -> JsonObject:

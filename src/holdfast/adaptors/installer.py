@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.adaptors import tree
+from holdfast.adaptors.code_cache import made_for
 from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
 from holdfast.adaptors.exports import exported_names
@@ -102,6 +103,7 @@ class Installer:
             size=found.size,
             installed_at=time.time(),
             packages=facts.packages,
+            cached_for="" if facts.not_flat else made_for(),
         )
         record.write(work)
         return place(work, self._root, record)

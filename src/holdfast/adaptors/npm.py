@@ -53,6 +53,7 @@ class Cause(Enum):
     DISK_FULL = "disk full"
     NOT_WRITABLE = "folder not writable"
     TAMPERED = "checksum differs"
+    FOREIGN = "a dependency from elsewhere than the registry"
     TOO_SLOW = "time limit of npm reached"
     OTHER = "anything else"
 
@@ -76,6 +77,10 @@ _CODES = {
     "EPERM": Cause.NOT_WRITABLE,
     "EROFS": Cause.NOT_WRITABLE,
     "EINTEGRITY": Cause.TAMPERED,
+    "EALLOWGIT": Cause.FOREIGN,
+    "EALLOWREMOTE": Cause.FOREIGN,
+    "EALLOWFILE": Cause.FOREIGN,
+    "EALLOWDIRECTORY": Cause.FOREIGN,
     "DEPTH_ZERO_SELF_SIGNED_CERT": Cause.CERTIFICATE,
     "SELF_SIGNED_CERT_IN_CHAIN": Cause.CERTIFICATE,
     "UNABLE_TO_GET_ISSUER_CERT_LOCALLY": Cause.CERTIFICATE,
@@ -83,6 +88,9 @@ _CODES = {
     "CERT_HAS_EXPIRED": Cause.CERTIFICATE,
     "ERR_TLS_CERT_ALTNAME_INVALID": Cause.CERTIFICATE,
 }
+#: Kinds of dependencies that are not fetched, at any depth: an author could name any address, and
+#: what lies there may change.
+_FOREIGN = ("git", "remote", "file", "directory")
 _NETWORK = {
     "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL",
     "ETIMEDOUT", "ESOCKETTIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EPIPE",
@@ -148,9 +156,12 @@ class Npm:
         command = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links"]
         command += ["--save-exact", "--package-lock", "--omit=dev", "--prefer-online"]
         # Set here so that a setting of the machine cannot choose another layout or a script.
-        command += ["--install-strategy=hoisted", "--no-global", "--no-dry-run", wanted]
+        command += ["--install-strategy=hoisted", "--no-global", "--no-dry-run"]
+        command += [f"--allow-{kind}=none" for kind in _FOREIGN]
+        command.append(wanted)
         await self._run(command, folder, hold)
         lock: JsonObject = json.loads((folder / "package-lock.json").read_text())
+        _check_origins(lock)
         return lock
 
     async def _run(self, command: list[str], folder: Path, hold: int | None = None) -> str:
@@ -208,6 +219,20 @@ def _package_at_fault(error: Json) -> str | None:
                 if match is not None and not match[1].startswith("undefined@"):
                     return match[1]
     return None
+
+
+def _check_origins(lock: JsonObject) -> None:
+    """That npm kept to `_FOREIGN`: each package is from a registry or was packed in another.
+
+    Raises NpmError.
+    """
+    packages = lock.get("packages")
+    for place, facts in packages.items() if isinstance(packages, dict) else ():
+        if not place or not isinstance(facts, dict) or facts.get("inBundle"):
+            continue
+        origin = facts.get("resolved", "")
+        if facts.get("link") or not str(origin).startswith(("https://", "http://")):
+            raise NpmError(Cause.FOREIGN, "foreign origin", place.rpartition("node_modules/")[2])
 
 
 def cause_of(code: str) -> Cause:

@@ -68,6 +68,8 @@ class Record:
     not_flat: str
     #: Version and npm's checksum of every package, by its place below the folder.
     packages: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Which Node.js takes its code cache (`holdfast.adaptors.code_cache`); empty: not known.
+    cached_for: str = ""
 
     def at(self, folder: Path) -> InstalledAdaptor:
         """The adaptor this record describes, lying in `folder`."""
@@ -123,6 +125,7 @@ def parse_record(text: bytes) -> Record:
 
 def _from_json(value: JsonObject) -> Record:
     texts = {key: value[key] for key in ("name", "version", "entry", "digest", "not_flat")}
+    texts["cached_for"] = value.get("cached_for", "")  # Holdfast of November 2026 has none
     numbers = {key: value[key] for key in ("files", "size", "installed_at", "described")}
     exports, packages = value["exports"], value["packages"]
     assert all(isinstance(text, str) for text in texts.values())

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from holdfast.adaptors import tree
+from holdfast.adaptors.code_cache import is_outdated, make_anew
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
 from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
 from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.failures import WORDS, from_npm, from_system
-from holdfast.adaptors.flatten import Flattener
-from holdfast.adaptors.installer import Installer
+from holdfast.adaptors.flatten import Flattener, NotFlatError
+from holdfast.adaptors.installer import Installer, place
 from holdfast.adaptors.integrity import Verifier
 from holdfast.adaptors.local import find_local
 from holdfast.adaptors.lock import exclusive, if_free
@@ -72,6 +73,7 @@ class Store:
         self._installer = Installer(self.root, self._npm, overrides or {}, flattener)
         self._verifier = Verifier()
         self._records: dict[str, tuple[Path, Record]] = {}
+        self._tried: set[str] = set()  # adaptors whose outdated code cache was looked at
         self.resolutions = Resolutions(
             self.root / "resolutions.json", self.root / ".locks" / "resolutions"
         )
@@ -183,6 +185,7 @@ class Store:
                 return await asyncio.to_thread(find_local, wanted, self._monorepos)
             found = await self.find(wanted)
             if found is not None:
+                found = await self._with_cache(wanted, found)
                 listener(InstallEvent(Event.PRESENT, text, found.version))
                 return found
             async with gate:
@@ -206,6 +209,25 @@ class Store:
                 self._records[str(wanted)] = known
                 return known[1].at(folder)
         return None
+
+    async def _with_cache(self, wanted: Specifier, found: InstalledAdaptor) -> InstalledAdaptor:
+        """The adaptor with a code cache that V8 takes, or as it is where none can be made.
+
+        Tried once in a process. The old folder stays: runs may be about to load from it.
+        """
+        text = str(wanted)
+        if text in self._tried or not self._flatten or not is_outdated(self._records[text][1]):
+            return found
+        self._tried.add(text)
+        with suppress(AutoinstallError, NotFlatError, StoreError, OSError):
+            async with self.exclusive(text) as (work, _):
+                del self._records[text]
+                now = await self.find(wanted)
+                if now is not None and is_outdated(self._records[text][1]):
+                    renewed = await make_anew(*self._records.pop(text), work)
+                    await asyncio.to_thread(place, work, self.root, renewed)
+                return await self.find(wanted) or found
+        return found
 
     def _candidates(self, wanted: Specifier) -> list[tuple[Path, Record]]:
         """What the store holds under a name and version, newest installation first."""

@@ -1,9 +1,10 @@
-"""Becomes Node inside walls: `python -m holdfast.adaptors.walled FOLDER SCRIPT LOADER FILE`.
+"""Node inside walls: `python -m holdfast.adaptors.walled FOLDER SCRIPT LOADER FILE`.
 
-Loading an adaptor runs its code. At installation that happens here: no network, nothing readable
-but Node and the adaptor's folder, nothing writable, no other program, little memory and time.
-Walls that this host does not have are left out; one that it has and refuses is an error. Node's
-permission model is always there.
+Loading an adaptor runs its code. At installation that happens here, behind the walls of a run and
+closer ones: a user of its own without rights, no network, nothing readable but Node, its libraries
+and the adaptor's folder, nothing writable, no other program, little memory and time. Walls that
+this host does not have are left out; one that it has and refuses is an error. Node's permission
+model is always there.
 """
 
 from __future__ import annotations
@@ -11,44 +12,82 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import tempfile
+from pathlib import Path
 
 from holdfast.adaptors.node import node_binary
-from holdfast.sandbox import kernel, landlock, seccomp, v8
-from holdfast.sandbox.spec import Execution, Network
+from holdfast.sandbox import seccomp, system, v8
+from holdfast.sandbox.groups import Sampling
+from holdfast.sandbox.probe import FIRST_USER, probe
+from holdfast.sandbox.spawn import spawn
+from holdfast.sandbox.spec import Execution, Layer, Network, Spec
 
 _CPU_SECONDS = 60
 _MEMORY_MB = 512
-_FLAGS = ("--max-semi-space-size=1", *v8.FLAGS, "--no-warnings")
-#: What Node's own loading needs to see of the system.
-_SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ssl", "/etc/ld.so.cache", "/dev")
+_OPEN_FILES = 256
+_SCRATCH_BYTES = 1024 * 1024
+_NICENESS = 5
+_FLAGS = ("--max-semi-space-size=1", *v8.FLAGS, "--no-warnings", "--openssl-config=/dev/null")
+_ENVIRONMENT = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
 
 
-def main(folder: str, script: str, loader: str, file: str) -> None:
-    """Build the walls, then turn into Node."""
-    node = str(node_binary())
-    arguments = [
-        node,
-        "--permission",
-        f"--allow-fs-read={folder}",
-        f"--allow-fs-read={script}",
-        f"--allow-fs-read={loader}",
-        f"--max-old-space-size={_MEMORY_MB}",
-        *_FLAGS,
-        script,
-        loader,
-        file,
-    ]
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    seccomp.rules()  # read now; soon we cannot
-    kernel.no_new_privileges()
-    if landlock.version():
-        landlock.restrict([folder, script, loader, *_SYSTEM, "/proc/self"], [node, *_SYSTEM], [])
-    if seccomp.available():
-        seccomp.install(Network.NONE, Execution.FREE)
-    os.execve(node, arguments, {"PATH": "/nonexistent", "HOME": "/nonexistent"})  # noqa: S606 no shell is the point
+def main(folder: str, script: str, loader: str, file: str) -> int:
+    """Run the script inside the walls; its exit code, above 128 for a signal. SpawnError."""
+    visible = [Path(path) for path in (folder, script, loader)]
+    node = node_binary().resolve()
+    with tempfile.TemporaryDirectory(prefix="holdfast-load-") as scratch:
+        spec = Spec(
+            Sampling(),
+            _descriptors(),
+            argv=(str(node), *_arguments(visible), script, loader, file),
+            environment=_ENVIRONMENT,
+            scratch=Path(scratch),
+            scratch_bytes=_SCRATCH_BYTES,
+            readable=(*system.LIBRARIES, Path("/etc/ld.so.cache"), *visible),
+            executable=(node, *system.loaders()),
+            rlimits=_limits(),
+            layers=_layers([*visible, node]),
+            user=FIRST_USER + os.getpid(),
+            network=Network.NONE,
+            niceness=_NICENESS,
+        )
+        if {Layer.SECCOMP, Layer.EGRESS} <= spec.layers:
+            spec.execution = Execution.ONCE
+        spec.layers -= {Layer.EGRESS}
+        started = spawn(spec)
+        _, status = os.waitpid(started.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _arguments(visible: list[Path]) -> list[str]:
+    allowed = [f"--allow-fs-read={path}" for path in visible]
+    return ["--permission", *allowed, f"--max-old-space-size={_MEMORY_MB}", *_FLAGS]
+
+
+def _descriptors() -> dict[int, int]:
+    """The answer goes where ours goes; everything else leads nowhere."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    return {0: null, 1: 1, 2: null, 3: null}
+
+
+def _limits() -> dict[int, int]:
+    return {
+        resource.RLIMIT_CPU: _CPU_SECONDS,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+    }
+
+
+def _layers(needed: list[Path]) -> frozenset[Layer]:
+    """All that this host has; a user of its own only where that one can read what it needs."""
+    layers = probe().layers
+    if Layer.NAMESPACES not in layers or not all(map(system.is_open_to_others, needed)):
+        layers -= {Layer.UID}
+    return layers
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    seccomp.rules()  # read now; soon we cannot
+    sys.exit(main(*sys.argv[1:]))

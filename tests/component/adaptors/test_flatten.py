@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -15,9 +16,15 @@ import pytest
 from fixtures.adaptors import COMMON, REAL
 from fixtures.registry import serve
 from fixtures.runs import Runs
-from holdfast.adaptors import AutoinstallError, InstalledAdaptor, Store, node_binary
+from holdfast.adaptors import AutoinstallError, InstalledAdaptor, Store, node_binary, walled
+from holdfast.adaptors import flatten as flatten_module
+from holdfast.adaptors.code_cache import made_for
+from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.flatten import ESBUILD, LOADER, SUFFIX, Flattener, NotFlatError
 from holdfast.adaptors.record import read_record
+from holdfast.model.json import JsonObject
+from holdfast.sandbox import v8
+from holdfast.sandbox.probe import FIRST_USER
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +225,84 @@ def test_code_that_is_loaded_for_comparison_is_inside_walls(tmp_path: Path) -> N
     outside = subprocess.run(command, check=False, capture_output=True, cwd=tmp_path)
     assert outside.returncode != 0
     assert (tmp_path / "left-behind.txt").exists()
+
+
+PRIVATE = ["/etc/passwd", "/etc/ssl", "/dev", "/dev/shm", "/proc/net/tcp", "/root", "/tmp", "/"]
+
+
+def test_the_kernel_keeps_what_is_loaded_from_everything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Node's own wall left out: what stands behind it."""
+    look = "f => { try { const d = fs.statSync(f).isDirectory(); return d ? fs.readdirSync(f)"
+    look += ".length : fs.readFileSync(f).length } catch (e) { return e.code } }"
+    code = f"""
+        import fs from 'node:fs';
+        import {{ spawnSync }} from 'node:child_process';
+        const status = fs.readFileSync('/proc/self/status', 'utf8');
+        const capabilities = status.match(/^Cap(?:Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]/gm);
+        const started = spawnSync(process.execPath, ['-v']).error?.code;
+        let written; try {{ fs.writeFileSync('x', 'x'); }} catch (e) {{ written = e.code; }}
+        const seen = {json.dumps(PRIVATE)}.map({look});
+        console.log(JSON.stringify([process.getuid(), capabilities, started, written, seen]));
+    """
+    root = package(tmp_path, {"index.js": code})
+    script = LOADER.parents[2] / "adaptors" / "shape.mjs"
+    monkeypatch.setattr(walled, "_arguments", lambda _: [*v8.FLAGS, "--no-warnings"])
+    ours, theirs = os.pipe()
+    given = walled._descriptors() | {1: theirs}
+    monkeypatch.setattr(walled, "_descriptors", lambda: given)
+    walled.main(str(root), str(script), str(LOADER), str(root / "index.js"))
+    os.close(theirs)
+    os.close(given[0])
+    with os.fdopen(ours) as answer:
+        user, capabilities, started, written, seen = json.loads(answer.readline())
+    assert capabilities is None
+    assert started == "EPERM"
+    assert written in ("EFBIG", "EROFS", "EACCES", "EPERM")
+    assert not [place for place, got in zip(PRIVATE, seen, strict=True) if isinstance(got, int)]
+    if os.geteuid() == 0:
+        assert user >= FIRST_USER
+
+
+def test_an_adaptor_that_changes_its_files_while_it_is_loaded_is_refused(
+    flattener: Flattener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the walls let it through, the comparison does not."""
+    root = package(tmp_path, {"index.js": "export const a = 1;"})
+
+    async def attacked(_folder: Path, _file: Path) -> JsonObject:
+        (root / "package.json").write_text("{}")
+        return {}
+
+    monkeypatch.setattr(flatten_module, "_shape", attacked)
+    with pytest.raises(StoreError, match="changed while it was loaded"):
+        flatten(flattener, root)
+
+
+def test_a_code_cache_of_another_node_is_made_anew_once(
+    adaptor_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "@openfn/language-probe"
+    with serve() as registry:
+        registry.publish(
+            name, "1.0.0", files={"index.js": "export const answer = 42;"}, type="module"
+        )
+        root = tmp_path / "store"
+        root.mkdir()
+        (root / ".tools").symlink_to(adaptor_store.root / ".tools")
+        environment = registry.environment(str(tmp_path))
+        with monkeypatch.context() as older:
+            older.setattr("holdfast.adaptors.installer.made_for", lambda: "another Node")
+            old = ensure_one(Store(root, environment=environment), name)
+    # The registry is gone: all that is needed is there.
+    store = Store(root, environment={})
+    new = ensure_one(store, name)
+    assert new.path != old.path
+    assert evaluate(new.path / new.entry, "it.answer") == "42"
+    assert read_record(store.folder_of(new)).cached_for == made_for()
+    assert ensure_one(Store(root, environment={}), name) == new
+    assert old.path.is_dir(), "a run may be about to load from it"
 
 
 def test_without_esbuild_the_files_stay_and_installation_goes_on(tmp_path: Path) -> None:

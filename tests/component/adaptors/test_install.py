@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -386,6 +387,66 @@ def test_damaged_metadata_means_not_installed(room: Room, registry: Registry) ->
     assert room.store.installed() == []
     room.ensure(f"{NAME}@1.0.0")
     assert Event.INSTALLED in room.events()
+
+
+#: Where a dependency may point to, in which part of a manifest, and what the error says.
+FOREIGN = "not from the registry"
+ELSEWHERE = {
+    "address": ("ADDRESS/evil.tgz", "dependencies", FOREIGN),
+    "git over http": ("git+http://HOST/evil.git", "dependencies", FOREIGN),
+    "github": ("someone/evil", "peerDependencies", FOREIGN),
+    "folder": ("file:../../..", "dependencies", FOREIGN),
+    "alias": ("npm:evil@ADDRESS/evil.tgz", "dependencies", "exit status 1"),
+    # npm goes on without what it may not have
+    "optional": ("ADDRESS/evil.tgz", "optionalDependencies", None),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_is_not_from_the_registry_is_never_fetched(
+    room: Room, registry: Registry, what: str
+) -> None:
+    """At any depth: here the second."""
+    text, place, error = ELSEWHERE[what]
+    with serve() as elsewhere:
+        elsewhere.publish("evil", "1.0.0")
+        elsewhere.tarballs["/evil.tgz"] = elsewhere.tarballs["/evil/-/evil-1.0.0.tgz"]
+        host = elsewhere.address.removeprefix("http://")
+        wanted = {"evil": text.replace("HOST", host).replace("ADDRESS", elsewhere.address)}
+        manifest: dict[str, Any] = {place: wanted}
+        registry.publish("helper", "1.0.0", **manifest)
+        registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
+        if error is None:
+            room.ensure(f"{NAME}@1.0.0")
+            (_, record) = room.store.installed()[0]
+            assert sorted(record.packages) == [f"node_modules/{NAME}", "node_modules/helper"]
+        else:
+            with pytest.raises(AutoinstallError, match=error):
+                room.ensure(f"{NAME}@1.0.0")
+            assert room.store.installed() == []
+        assert elsewhere.asked == []
+
+
+def test_a_lock_file_inside_a_package_leads_nowhere_else(room: Room, registry: Registry) -> None:
+    with serve() as elsewhere:
+        elsewhere.publish("evil", "1.0.0")
+        origin = f"{elsewhere.address}/evil/-/evil-1.0.0.tgz"
+        packages = {
+            "": {"name": "helper", "version": "1.0.0", "dependencies": {"evil": "1.0.0"}},
+            "node_modules/evil": {"version": "1.0.0", "resolved": origin},
+        }
+        lock = {"name": "helper", "version": "1.0.0", "lockfileVersion": 3, "packages": packages}
+        registry.publish(
+            "helper",
+            "1.0.0",
+            dependencies={"evil": "1.0.0"},
+            files={"npm-shrinkwrap.json": json.dumps(lock)},
+            _hasShrinkwrap=True,
+        )
+        registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
+        with pytest.raises(AutoinstallError):
+            room.ensure(f"{NAME}@1.0.0")
+        assert elsewhere.asked == []
 
 
 def test_a_package_without_a_file_to_load_is_refused(room: Room, registry: Registry) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import resource
-import stat
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -15,16 +14,13 @@ from holdfast.engine.config import EngineConfig
 from holdfast.engine.host import Host
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
-from holdfast.sandbox import v8
+from holdfast.sandbox import system, v8
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
 from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
 
 #: Where no group shares the processors, runs step back behind the worker's own processes.
 _NICE = 5
-#: Libraries that programs of any distribution are linked with, and their loader.
-_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
-_LOADERS = ("/lib64/ld-linux*", "/lib/ld-linux*", "/lib/ld-musl*")
 #: What looking up a name, and the time of day, need. No users, no secrets.
 _SETTINGS = (
     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
@@ -130,11 +126,11 @@ class Walls:
             flags.append(f"--allow-fs-write={scratch}/*")
         node = self.config.node.resolve()
         spec.argv = (str(node), *flags, str(self.config.program))
-        spec.readable = (*map(Path, _LIBRARIES), *map(Path, _SETTINGS), *seen)
+        spec.readable = (*system.LIBRARIES, *map(Path, _SETTINGS), *seen)
         if self.config.ca_certs is not None:
             spec.environment["NODE_EXTRA_CA_CERTS"] = str(self.config.ca_certs)
             spec.readable += (self.config.ca_certs,)
-        spec.executable = (node, *_loaders())
+        spec.executable = (node, *system.loaders())
         # A run without a broker (`none`, `open`) still starts no second program.
         if {Layer.SECCOMP, Layer.EGRESS} <= self.host.grants.layers:
             spec.execution = Execution.ONCE
@@ -145,7 +141,7 @@ class Walls:
         layers = self.layers - {Layer.EGRESS, Layer.NODE}
         spec = self._spec(group, layers, Network.NONE)
         spec.call = _compile
-        spec.readable = (*map(Path, _LIBRARIES), *_python())
+        spec.readable = (*system.LIBRARIES, *_python())
         return spec
 
     def _spec(self, group: Group, layers: frozenset[Layer], network: Network) -> Spec:
@@ -171,7 +167,7 @@ class Walls:
     def _open_to_others(self) -> bool:
         """Whether a user of the run's own may read what it needs."""
         needed = [self.config.program, self.config.program.parent, self.config.node.resolve()]
-        return all(_readable(path) for path in (*needed, *self._adaptors()))
+        return all(system.is_open_to_others(path) for path in (*needed, *self._adaptors()))
 
     def _rlimits(self, group: Group) -> dict[int, int]:
         limits = self.limits
@@ -194,16 +190,7 @@ class Walls:
 def look_around() -> None:
     """Find what is the same for every run; for the process that all shims are forked from."""
     _python()
-    _loaders()
-
-
-def _readable(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
-    return mode & needed == needed
+    system.loaders()
 
 
 @cache
@@ -216,12 +203,6 @@ def _python() -> tuple[Path, ...]:
         if spec is not None and spec.origin is not None:
             found.add(Path(spec.origin).parent)
     return tuple(sorted(found))
-
-
-@cache
-def _loaders() -> tuple[Path, ...]:
-    root = Path("/")
-    return tuple(path for pattern in _LOADERS for path in root.glob(pattern[1:]))
 
 
 def _compile() -> None:
