@@ -70,7 +70,7 @@ def doctor_command(
 def _reach(context: click.Context, target: str, egress: str) -> NoReturn:
     checks = judge(target, option_of(egress), _addresses)
     for check in checks:
-        _line(check)
+        print_check(check)
     context.exit(0 if all(check.good for check in checks) else 2)
 
 
@@ -82,13 +82,13 @@ def _addresses(host: str) -> set[str]:
 
 def _print(report: Report) -> None:
     for check in report.checks:
-        _line(check)
+        print_check(check)
     click.echo(f"\nisolation: {click.style(report.level.name.lower(), bold=True)}")
     for layer in report.layers:
-        _line(layer)
+        print_check(layer)
 
 
-def _line(check: Check) -> None:
+def print_check(check: Check) -> None:
     sign = click.style("✔", fg="green") if check.good else click.style("✘", fg="yellow")
     click.echo(f"  {sign} {check.name:20} {check.text}")
     if check.fix is not None and not check.good:

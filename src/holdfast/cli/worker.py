@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import click
 
+from holdfast.cli.check import checks
+from holdfast.cli.doctor import print_check
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.supervisor.supervisor import prepare_folders
 from holdfast.journal import RunLock
@@ -52,13 +54,20 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
     return argv, {**environment, SOCKET_VARIABLE: str(path)}
 
 
+_CHECK = (
+    "Look at configuration, memory, keys, clock, connection, isolation and disk, say what is"
+    " found, and exit: 0 all is well, 2 something has to be mended."
+)
+
+
 class WorkerCommand(click.Command):
     """Reads its arguments as the reference does; click shows the help."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if {"--help", "-h"} & set(args):
             return super().parse_args(ctx, ["--help"])
-        ctx.params["arguments"] = parse(args)
+        ctx.params["check"] = "--check" in args
+        ctx.params["arguments"] = parse(word for word in args if word != "--check")
         return []
 
 
@@ -78,13 +87,17 @@ def _option(option: Option) -> click.Option:
 @click.command(
     "worker",
     cls=WorkerCommand,
-    params=[_option(option) for option in OPTIONS if option.flags],
+    params=[
+        *(_option(option) for option in OPTIONS if option.flags),
+        click.Option(["--check"], is_flag=True, help=_CHECK),
+    ],
     epilog=(
         "Exit codes: 0 drained; 2 wrong usage or secret; 3 runs were ended at the drain's "
         "deadline; 4 something is undelivered (the next start delivers it)."
     ),
 )
-def worker_command(arguments: Arguments) -> None:
+@click.pass_context
+def worker_command(context: click.Context, arguments: Arguments, *, check: bool) -> None:
     """Claim and execute runs. Every flag can be given as environment variable.
 
     Ctrl-C or SIGTERM drains: nothing more is claimed, runs end and are delivered, within
@@ -104,10 +117,15 @@ def worker_command(arguments: Arguments) -> None:
         raise click.BadParameter(", ".join(LEVELS), param_hint="--log")
     if config.log_format not in FORMATS:
         raise click.BadParameter(", ".join(FORMATS), param_hint="--log-format")
+    prepare_folders(EngineConfig(config.data, config.data / "engine.sock"))
+    if check:
+        found = asyncio.run(checks(config))
+        for item in found:
+            print_check(item)
+        context.exit(0 if all(item.good for item in found) else 2)
     if config.public_key:
         public_key(config.public_key)
     argv, environment = worker_command_line(environment)
-    prepare_folders(EngineConfig(config.data, config.data / "engine.sock"))
     check_data(config)
     check_port(config)
     token = sign_worker_token(config.secret, "holdfast-check", int(time.time()))

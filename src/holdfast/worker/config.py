@@ -46,6 +46,7 @@ class WorkerConfig:
     monorepo_dirs: tuple[Path, ...]
     capacity: int
     workloops_text: str | None
+    memory_budget_mb: int | None
     backoff: tuple[float, float]
     loop: bool
     port: int

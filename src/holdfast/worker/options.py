@@ -143,6 +143,9 @@ OPTIONS = (
            "Runs at a time (instead of workloops)."),
     Option("workloops_text", "--workloops", "WORKER_WORKLOOPS", None, str,
            "Queues and slots, such as 'fast_lane:1 manual>*:4'."),
+    Option("memory_budget_mb", "--memory-budget", "WORKER_MEMORY_BUDGET", None, megabytes,
+           "What runs may use together, such as 6gb; a run waits until its limit fits. Default: as"
+           " much as the slots allow."),
     Option("backoff", "--backoff", "WORKER_BACKOFF", "1/10", pauses,
            "Shortest and longest pause between claims, seconds."),
     Option("loop", "--loop", "WORKER_LOOP", "true", truth,

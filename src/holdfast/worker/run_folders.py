@@ -47,6 +47,7 @@ class FoundRun:
     launched: bool = False
     ended: bool = False
     timeout_seconds: float = 0.0  # of a prepared run
+    memory_mb: int = 0  # of a prepared run, with what comes on top of the heap
     keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
     resumed: bool = True  # an earlier process may have sent some of it
     credential_ids: tuple[str, ...] = ()  # whose secrets the platform masks in log lines
@@ -132,6 +133,7 @@ class RunFolders:
                             case.keep = body.get("output_dataclips") is not False
                             limits = Limits.from_json(cast("JsonObject", body.get("limits") or {}))
                             case.timeout_seconds = limits.timeout_seconds
+                            case.memory_mb = limits.memory_mb + limits.overhead_mb
                             names = body.get("credentials")
                             listed = names if isinstance(names, list) else []
                             case.credential_ids = tuple(map(str, listed))

@@ -37,6 +37,7 @@ from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.report import Report
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.run.run import Run, RunServices, Stage
 from holdfast.worker.run_folders import FoundRun, RunFolders, Unread, remove
@@ -77,10 +78,12 @@ class Agent:
         )
         report = Report(self, time.time())
         self.metrics = Metrics(report.figures)
+        self.memory = MemoryBudget(config.memory_budget_mb)
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
             config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
-            run_folders, lambda: time.time_ns() // 1000, self.metrics, self._changed,
+            run_folders, lambda: time.time_ns() // 1000, self.metrics, self.memory,
+            self._changed,
         )  # fmt: skip
         self.loops = config.workloops
         self._places = {loop.key: asyncio.Semaphore(loop.slots) for loop in self.loops}
@@ -167,6 +170,8 @@ class Agent:
             return "too many runs wait for their delivery"
         if self.connection.now() < self._disk_bad_until:
             return "the disk could not be written to"
+        if not self.memory.fits(self.config.run_memory_mb + self.config.overhead_mb):
+            return "the memory budget is given out"
         return disk_problem(self.run_folders.journals)
 
     def take(self, claimed: ClaimedRun, loop: Workloop) -> None:

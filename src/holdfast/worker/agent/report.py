@@ -101,6 +101,8 @@ class Report:
             "connected": agent.connection.up,
             "draining": agent.draining,
             "egress": agent.config.egress_policy,
+            "memory_budget_mb": agent.config.memory_budget_mb,
+            "memory_free_mb": agent.memory.free_mb if agent.config.memory_budget_mb else None,
             "disk_free_mb": self._disk_free() // (1024 * 1024),
             "undelivered": len(agent.runs),
             "oldest_undelivered_seconds": round(self.oldest_undelivered(), 1),

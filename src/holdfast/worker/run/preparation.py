@@ -79,6 +79,7 @@ class Preparation:
         options = self._options(prepared, adaptors)
         await asyncio.to_thread(self._record, prepared, state, limits, options)
         self.case.timeout_seconds = limits.timeout_seconds
+        self.case.memory_mb = limits.memory_mb + limits.overhead_mb
         self.case.prepared, self.case.keep = True, options["output_dataclips"] is True
         return RunRequest(
             self.case.folder.path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -20,6 +21,7 @@ from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.outbox.deliverer import Deliverer
 from holdfast.worker.outbox.scrubbing import Scrubbing
@@ -36,6 +38,9 @@ HOLD_SECONDS = 60.0
 LAUNCHES = 3
 #: A supervisor that is being replaced is waited for so long.
 _ENGINE_SECONDS = 60.0
+
+
+_TOO_LARGE = "The run's memory limit is larger than the worker's whole memory budget."
 
 
 class Stage(Enum):
@@ -63,6 +68,7 @@ class RunServices:
     run_folders: RunFolders
     clock_us: Callable[[], int]
     metrics: Metrics
+    memory: MemoryBudget
     on_change: Callable[[], None] = lambda: None
 
 
@@ -117,7 +123,7 @@ class Run:
     def waits_for(self) -> str | None:
         """What keeps it from going on, for a person; None if nothing does."""
         if self.stage is Stage.WAITING:
-            return "a place in the engine"
+            return self.services.memory.why(self.case.run_id) or "a place in the engine"
         if not self.channel.joined:
             return plain_refusal(self.channel) if self.channel.refusals else "the platform"
         return None
@@ -201,7 +207,7 @@ class Run:
             if case.unstarted and not is_locked(case.folder.lock):
                 await self._start()
             elif not case.ended:
-                async with self.places:
+                async with self._memory(running=True), self.places:
                     await self._attach()
                     await self._follow()
             if case.ended:
@@ -221,11 +227,23 @@ class Run:
                 await self._end_here(error.reason, error.error_type, error.message)
                 return
         self._enter(Stage.WAITING)
-        async with self.places:
+        if self._beyond_budget():
+            await self._end_here(Reason.EXCEPTION, "MemoryBudgetError", _TOO_LARGE)
+            return
+        async with self._memory(), self.places:
             if self._cancelled is not None:
                 await self._end_here(Reason.CANCEL, "Cancelled", self._cancelled)
             elif await self._launch(self._request):
                 await self._follow()
+
+    def _memory(self, *, running: bool = False) -> AbstractAsyncContextManager[None]:
+        """This run's share of the worker's memory budget."""
+        case = self.case
+        return self.services.memory.held(case.run_id, case.memory_mb, running=running)
+
+    def _beyond_budget(self) -> bool:
+        total = self.services.memory.total_mb
+        return total is not None and self.case.memory_mb > total
 
     async def _prepare(self) -> RunRequest:
         await self._rejoined()
