@@ -7,7 +7,7 @@ The rules are data: `engine/javascript/secretrules.json`, read here and by `secr
 | rule | meaning |
 |---|---|
 | `shortest` | shorter values are secret only under a key that says so: `1` would blank every log |
-| `short_key_parts`, `short_keys` | such a key contains one of the first, or is one of the second |
+| `short_key_parts` | such a key contains one of these |
 | `open_keys` | addresses and names: a message that says where nothing answered must be of use |
 | `name_keys` | values under these keys are half of a `name:password` pair |
 | `paired` | so many values of a credential are paired: pairs grow with the square |
@@ -33,7 +33,6 @@ _RULES: dict[str, Any] = json.loads(
 )
 MASK: str = _RULES["mask"]
 _OPEN_KEYS = frozenset(_RULES["open_keys"])
-_SHORT_KEYS = frozenset(_RULES["short_keys"])
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 #: What JavaScript's encodeURIComponent and encodeURI leave as it is, beside letters and digits.
 _COMPONENT, _ADDRESS = "-_.!~*'()", ";,/?:@&=+$-_.!~*'()#"
@@ -75,7 +74,7 @@ def _text(value: Json) -> str:
 
 
 def _says_secret(key: str) -> bool:
-    return key in _SHORT_KEYS or any(part in key for part in _RULES["short_key_parts"])
+    return any(part in key for part in _RULES["short_key_parts"])
 
 
 def _names(body: Json) -> Iterator[str]:

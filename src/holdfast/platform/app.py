@@ -13,6 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from holdfast import log
 from holdfast.platform.access.guard import Guard
+from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Platform, Resolve
@@ -49,7 +50,7 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
             *api_routes(),
             *page_routes(),
         ],
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Limited, limits=_limits(settings)), Middleware(Guard)],
         lifespan=lifespan,
         exception_handlers={Exception: _failed},
     )
@@ -63,10 +64,18 @@ def create_collections_door(platform: Platform) -> Starlette:
     It belongs to a platform that `create_app` has made.
     """
     app = Starlette(
-        routes=collection_routes(runs_only=True), exception_handlers={Exception: _failed}
+        routes=collection_routes(runs_only=True),
+        middleware=[Middleware(Limited, limits=_limits(platform.settings))],
+        exception_handlers={Exception: _failed},
     )
     app.state.platform = platform
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    """As large as the largest input, written in the longest form that pages and API take."""
+    most, patience = settings.frame_bytes, settings.patience_seconds
+    return Limits(most, 8 * most, piece_seconds=patience, body_seconds=6 * patience)
 
 
 async def _health(_request: Request) -> Response:

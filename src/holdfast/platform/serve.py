@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from holdfast.journal import JournalLocked, RunLock
 from holdfast.model.errors import HoldfastError
+from holdfast.platform.access.connections import PatientProtocol
 from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.keys import DataFolderError
 from holdfast.platform.access.sessions import START_LINK_SECONDS
@@ -26,6 +27,8 @@ from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
+#: Of every answer: a browser must take it for what it says it is, and tell no other site of it.
+_HEADERS = [("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")]
 #: Connections that may wait to be accepted.
 _WAITING = 1024
 #: Runs are here or on other machines; those use the platform's public address.
@@ -163,6 +166,8 @@ def _configuration(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="off",  # started here, so that its errors reach the caller as they are
+        http=PatientProtocol.of(settings.patience_seconds),
+        headers=_HEADERS,
         ws="websockets-sansio",
         ws_max_size=settings.frame_bytes,
         ws_ping_interval=settings.ping_seconds,

@@ -10,6 +10,7 @@ from holdfast import log
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.platform.access.keys import Keys, load_keys
+from holdfast.platform.access.places import Places
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
@@ -39,6 +40,8 @@ class Platform:
         self.resolve = (
             resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
         )
+        #: Live pages, by session; webhooks that wait for their run, by trigger.
+        self.streams, self.waiting = Places(256, 32), Places(256, 256)
         #: Of runs whose channels are open, by run.
         self.run_scrubbers: dict[str, Scrubber] = {}
         #: Of documents that people look at.

@@ -48,6 +48,8 @@ class Settings:
     #: Websocket pings: a dead peer is noticed within the sum of both.
     ping_seconds: float = 10.0
     pong_seconds: float = 15.0
+    #: For the head of a request, and for each piece of its body or of its answer.
+    patience_seconds: float = 20.0
     #: How long a login lasts.
     session_hours: float = 168.0
     #: The door for runs that serves Collections only; None: the port of last time, or any.
@@ -180,6 +182,11 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "a claimed run that is not joined for so long goes back to the queue, seconds",
     ),
     "session_hours": ("HOLDFAST_SESSION_HOURS", _above_zero, "how long a login holds, hours"),
+    "patience_seconds": (
+        "HOLDFAST_PATIENCE_SECONDS",
+        _above_zero,
+        "longest wait for the head of a request, or for progress of a body or an answer, seconds",
+    ),
     "collections_port": (
         "HOLDFAST_COLLECTIONS_PORT",
         _port,

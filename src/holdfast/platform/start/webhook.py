@@ -73,7 +73,11 @@ async def _start(platform: Platform, trigger: Row, body: str, record: str) -> Re
         created = await platform.database.write(create)
         answer = {"work_order_id": created.work_order_id, "run_id": created.run_id}
         return JSONResponse(answer, headers=_headers(created))
-    with platform.hub.watch("runs") as notices:  # before the run exists, to miss nothing
+    if not platform.waiting.has_room(trigger.id):
+        text = "Too many requests wait for their runs. Try again in a moment."
+        return JSONResponse({"error": "busy", "message": text}, 503, {"retry-after": "5"})
+    # before the run exists, to miss nothing
+    with platform.waiting.take(trigger.id), platform.hub.watch("runs") as notices:
         created = await platform.database.write(create)
         limit = platform.settings.webhook_timeout_seconds
         try:

@@ -7,8 +7,9 @@ import json
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from holdfast.platform.access import sessions
 from holdfast.platform.hub import Hub
 from holdfast.platform.service import Platform
 from holdfast.platform.store.database import Notice
@@ -21,17 +22,44 @@ _KEEP_ALIVE_SECONDS = 15.0
 _GATHER_SECONDS, _OVERVIEW_SECONDS = 0.1, 0.5
 
 
+class Visit:
+    """Who looks at a live page: a session, for as long as it is open, or the admin token."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.session = sessions.current()
+
+    async def is_over(self) -> bool:
+        return bool(self.session) and not await self._platform.sessions.is_open(self.session)
+
+
 async def run_events(request: Request) -> Response:
     """Events of one run: `log` (HTML of new lines; the id is the last number) and `changed`."""
     platform: Platform = request.app.state.platform
     text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
-    after = int(text) if text.isascii() and text.isdigit() else 0
-    events = _run_events(platform, request.path_params["id"], after)
+    after = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    visit = Visit(platform)
+    return _stream(platform, visit, _run_events(platform, visit, request.path_params["id"], after))
+
+
+async def overview_events(request: Request) -> Response:
+    """`changed` whenever the overview may look different."""
+    platform: Platform = request.app.state.platform
+    visit = Visit(platform)
+    return _stream(platform, visit, _overview_events(platform, visit))
+
+
+def _stream(platform: Platform, visit: Visit, events: AsyncIterator[str]) -> Response:
+    """The events, or 503 when too many pages are followed already."""
+    if not platform.streams.has_room(visit.session):
+        return PlainTextResponse("Too many pages are open.", 503, {"retry-after": "5"})
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _run_events(platform: Platform, run_id: str, last: int) -> AsyncIterator[str]:
-    with platform.hub.watch(f"run:{run_id}") as notices:
+async def _run_events(
+    platform: Platform, visit: Visit, run_id: str, last: int
+) -> AsyncIterator[str]:
+    with platform.streams.take(visit.session), platform.hub.watch(f"run:{run_id}") as notices:
         yield _event("changed", "")  # whatever happened before we listened
         changed = False
         while True:
@@ -43,25 +71,20 @@ async def _run_events(platform: Platform, run_id: str, last: int) -> AsyncIterat
             if changed:
                 yield _event("changed", "")
             news = await _next(platform.hub, notices, _GATHER_SECONDS)
-            if news is None:
+            if news is None or await visit.is_over():
                 return
             changed = any(notice.what != "logs" for notice in news)
             if not news:
                 yield ": still here\n\n"
 
 
-async def overview_events(request: Request) -> Response:
-    """`changed` whenever the overview may look different."""
-    platform: Platform = request.app.state.platform
-    return StreamingResponse(
-        _overview_events(platform), media_type="text/event-stream", headers=_HEADERS
-    )
-
-
-async def _overview_events(platform: Platform) -> AsyncIterator[str]:
-    with platform.hub.watch("runs", "workers") as notices:
+async def _overview_events(platform: Platform, visit: Visit) -> AsyncIterator[str]:
+    topics = ("runs", "workers")
+    with platform.streams.take(visit.session), platform.hub.watch(*topics) as notices:
         yield _event("changed", "")
         while (news := await _next(platform.hub, notices, _OVERVIEW_SECONDS)) is not None:
+            if await visit.is_over():
+                return
             yield _event("changed", "") if news else ": still here\n\n"
 
 

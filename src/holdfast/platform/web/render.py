@@ -27,8 +27,6 @@ _POLICY = (
 )
 _HEADERS = {
     "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 #: Largest document shown on a page, characters.
