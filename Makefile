@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 QUICK := tests/unit tests/conformance tests/component/compiler tests/component/cli tests/acceptance/test_run.py
 
-.PHONY: demo test quick check postgres bench chaos docs kernel conformance clean setup
+.PHONY: demo test quick test-pythons check postgres bench chaos docs kernel conformance clean setup
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ quick: $(STAMP) check     ## five minutes at most: checks, and the tests that fi
 
 postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of their own
 	$(BIN)/python scripts/postgres_tests.py $(ARGS)
+
+test-pythons: $(STAMP)    ## units and conformance on every CPython from 3.11 on that this machine has
+	@$(BIN)/python scripts/test_pythons.py $(ARGS)
 
 conformance: $(STAMP)     ## recorded behaviour of the reference; FILE=path for any other case file
 	$(BIN)/python -m tests.conformance $(FILE)

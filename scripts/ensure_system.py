@@ -1,7 +1,8 @@
 """Install the Debian packages that the tests drive: Chromium for the page.
 
-`make test` calls this first. It changes nothing where the programs are there already; where they
-are not and cannot be installed, it says so, and the tests that need them say it again.
+`make test` calls this first. It changes nothing where the programs are there already. Where they
+are not and this user may not install them, one line says so; the tests that need them are then
+skipped with the same words, and all others run. Root must have them: there such a test fails.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def missing() -> list[str]:
 def install(packages: list[str]) -> str | None:
     """Install with apt-get; returns why it failed, or None."""
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        return "needs apt-get and root"
+        return "to install it needs apt-get and root"
+    print(f"==> installing for the tests: {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-q"],
@@ -40,12 +42,13 @@ def main() -> int:
     packages = missing()
     if not packages:
         return 0
-    print(f"==> installing for the tests: {' '.join(packages)}", flush=True)
     if (cause := install(packages)) is not None:
+        names = " ".join(packages)
         print(
-            f"    could not ({cause}). Install by hand: apt-get install {' '.join(packages)}\n"
-            "    Tests that need them will fail and name them.",
+            f"==> missing: {names} ({cause}). Tests that need it are left out, and named at the "
+            f"end. Install it as root: apt-get install {names}",
             file=sys.stderr,
+            flush=True,
         )
     return 0
 

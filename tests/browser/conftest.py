@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from support.platform import Served
+from support.system import program
 
 #: No sandbox: the tests run as root in containers. The rest keeps Chromium from the network.
 ARGUMENTS = [
@@ -21,8 +21,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Ends with its module: while it is open, this thread has a running event loop."""
-    path = shutil.which("chromium")
-    assert path, "Chromium is missing: apt-get install chromium"
+    path = program("chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield started
