@@ -18,7 +18,9 @@ from holdfast.engine.client import Engine, RunRequest, prepare_run
 from holdfast.journal import JournalReader
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
+from holdfast.protocol.isolation import Isolation
 from holdfast.worker.connection import Refused
+from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import Preparation, PreparationFailed
 
 ROOT = Path(__file__).parents[2]
@@ -164,8 +166,11 @@ async def credentials(
         SimpleNamespace(message_seconds=1),
         None,
         None,
-        SimpleNamespace(request=request),
+        SimpleNamespace(
+            request=request, joins=1, connection=SimpleNamespace(isolation=Isolation())
+        ),
         SimpleNamespace(),
+        Scrubbing(),
     )
     made: Any = Preparation
     preparation = made(*parts, joined)

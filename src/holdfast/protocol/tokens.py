@@ -136,6 +136,22 @@ def expiry_of(token: str) -> float | None:
     return _number(claims.get("exp")) if isinstance(claims, dict) else None
 
 
+def lifetime_of(token: str) -> float | None:
+    """For how long a token was made (seconds), unverified; None if it does not say.
+
+    Between two times of the platform: clocks that differ do not matter.
+    """
+    try:
+        _, body, _ = token.split(".")
+        claims = parse_document(_bytes_of(body))
+    except ValueError:
+        return None
+    if not isinstance(claims, dict):
+        return None
+    start, end = _number(claims.get("nbf")), _number(claims.get("exp"))
+    return None if start is None or end is None else end - start
+
+
 def public_key(text: str) -> RSAPublicKey:
     """An RSA key from base64 of a PEM (padded or not) or the PEM itself; SPKI or PKCS#1."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey

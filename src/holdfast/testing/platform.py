@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.protocol import messages as m
-from holdfast.protocol.frames import PHX_ERROR
+from holdfast.protocol.frames import PHX_ERROR, Message
 from holdfast.protocol.messages import Extension
 from holdfast.protocol.tokens import (
     TokenError,
@@ -69,6 +69,8 @@ class TwinPlatform:
         self.handshakes: list[dict[str, str]] = []
         self.orders: list[Order] = []
         self.join_seconds: float | None = None  # a claim not joined by then is given again
+        #: The code that the socket is closed with at a message; None: it is answered.
+        self.closes: Callable[[Message], int | None] = lambda _: None
         self.surplus = 0  # runs a claim brings beyond what was asked for
         self.thawed = asyncio.Event()  # cleared: nothing is read or answered
         self.thawed.set()

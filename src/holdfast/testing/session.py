@@ -50,6 +50,7 @@ class Host(Protocol):
     runs: dict[str, TwinRun]
     thawed: asyncio.Event
     answer_seconds: float
+    closes: Callable[[Message], int | None]
 
     @property
     def in_order(self) -> bool: ...
@@ -90,7 +91,11 @@ class Session:
                     data = await self._connection.recv()
                 await self._host.thawed.wait()
                 if isinstance(data, str):
-                    await self._received(_decoded(data))
+                    message = _decoded(data)
+                    if (code := self._host.closes(message)) is not None:
+                        await self._connection.close(code)
+                        return
+                    await self._received(message)
                 self._host.changed()
         except TimeoutError:
             await self._connection.close(_IDLE)

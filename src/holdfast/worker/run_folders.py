@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -48,6 +48,7 @@ class FoundRun:
     ended: bool = False
     timeout_seconds: float = 0.0  # of a prepared run
     memory_mb: int = 0  # of a prepared run, with what comes on top of the heap
+    claimed_at: float = field(default_factory=time.time)  # or given again; Unix seconds
     keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
     resumed: bool = True  # an earlier process may have sent some of it
     credential_ids: tuple[str, ...] = ()  # whose secrets the platform masks in log lines
@@ -126,6 +127,7 @@ class RunFolders:
                         token = self._vault.open(path, self._sealed(folder, body))
                         loop = str(body.get("loop") or "")
                         case = FoundRun(folder, str(body["run_id"]), token, loop)
+                        case.claimed_at = _renewed_at(folder) or record.time_us / 1e6
                     elif case is not None:
                         if record.kind == Kind.PREPARED:
                             body = record.json()
@@ -148,7 +150,7 @@ class RunFolders:
 
     def renew(self, case: FoundRun, token: str) -> None:
         """Use, and if the disk allows keep, a new token of a run that was given to us again."""
-        case.token = token
+        case.token, case.claimed_at = token, time.time()
         path = case.folder.path
         try:
             durable.write(path / _RENEWED, self._vault.seal(path, token).encode())
@@ -255,6 +257,14 @@ class RunFolders:
                 remove(path)
                 removed += 1
         return removed
+
+
+def _renewed_at(folder: RunFolder) -> float | None:
+    """When the run was given to us again, if it was."""
+    try:
+        return (folder.path / _RENEWED).stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def keep_notes(folder: RunFolder, notes: list[JsonObject]) -> None:

@@ -131,14 +131,15 @@ export class TracedRun extends Run {
   /**
    * @param {Map<string, Document>} leaves
    * @param {Fault | undefined} failed
+   * @param {(string | undefined)[]} ends
    */
-  finish(leaves, failed) {
+  finish(leaves, failed, ends) {
     if (this.peakHeap !== undefined) {
       this.log.debug(`Workflow complete: peak memory ${megabytes(this.peakHeap)}mb`);
     }
     const state = leaves.size > 1 ? together(leaves) : leaves.values().next().value;
     trace('end', { none: state === undefined }, state);
-    super.finish(leaves, failed);
+    super.finish(leaves, failed, ends);
   }
 
   /**

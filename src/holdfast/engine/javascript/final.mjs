@@ -17,18 +17,20 @@ export function together(leaves) {
 }
 
 /**
- * What the platform is given: `{document?, clip?}`. `executed`: whether any job ran.
+ * What the platform is given: `{document?, clip?}`. `executed`: whether any job ran; `ends`: ids of
+ * all leaves' outputs, also of those that returned nothing and have no document.
  * @param {Map<string, Document>} leaves
  * @param {boolean} executed
+ * @param {(string | undefined)[]} ends
  * @returns {{ document?: Document, clip?: string }}
  */
-export function compose(leaves, executed) {
-  if (leaves.size === 0) return {};
+export function compose(leaves, executed, ends) {
   const [only] = leaves.values();
-  if (leaves.size === 1) {
-    if (!executed) return { document: withoutEmpty(only) };
-    return { document: only, clip: only.clip };
+  if (ends.length <= 1) {
+    if (!executed) return only ? { document: withoutEmpty(only) } : {};
+    return { document: only, clip: ends[0] };
   }
+  if (leaves.size === 0) return {};
   const full = new Map([...leaves].filter(([, document]) => !EMPTY.has(document.text)));
   return { document: together(full) };
 }

@@ -57,7 +57,7 @@ export class Report {
     holdText(Kind.STEP_START, stringify({
       step_id: step.id,
       job_id: word(step.plan.id),
-      input_dataclip_id: step.input?.clip,
+      input_dataclip_id: step.inputClip,
       timestamp: stamp(),
     }));
   }
@@ -97,7 +97,8 @@ export class Report {
    */
   #output(step, document) {
     if (document === undefined) {
-      return { output_dataclip_id: randomUUID(), output: { inline: '{}' } };
+      step.clip = randomUUID();
+      return { output_dataclip_id: step.clip, output: { inline: '{}' } };
     }
     step.measure.stateOut = document.bytes;
     document.withheld = withholding(document, this.payloadLimitMb);
@@ -107,7 +108,7 @@ export class Report {
         + (key ? ` The largest key is "${key}".` : ''));
       return { output: document.withheld };
     }
-    document.clip = randomUUID();
+    step.clip = document.clip = randomUUID();
     if (!this.saveOutputs) return { output_dataclip_id: document.clip, output: { omitted: true } };
     if (!isObjectText(document.text)) this.warn(wrappedNote(step));
     return { output_dataclip_id: document.clip, ...this.#document('output', document) };

@@ -18,7 +18,7 @@ import { Step } from './step.mjs';
  * @import { CompiledStep } from './compiled.mjs'
  * @import { Context } from 'node:vm'
  *
- * @typedef {{ document?: Document, next: string[], fault?: Fault }} Visit
+ * @typedef {{ document?: Document, clip?: string, next: string[], fault?: Fault }} Visit
  */
 
 const MEBIBYTE = 1024 * 1024;
@@ -144,17 +144,18 @@ export class Run {
     this.linker = this.makeLinker();
     const input = await this.initial();
     this.log.debug('Starting execution from step', plan.start);
-    const { leaves, failed } = await this.#traverse(plan, input);
-    this.finish(leaves, failed);
+    const { leaves, failed, ends } = await this.#traverse(plan, input);
+    this.finish(leaves, failed, ends);
   }
 
   /**
    * Report a run whose steps are done. `failed`: the fault of the first leaf that has one.
    * @param {Map<string, Document>} leaves
    * @param {Fault | undefined} failed
+   * @param {(string | undefined)[]} ends
    */
-  finish(leaves, failed) {
-    this.report.result(final.compose(leaves, this.executed > 0), failed);
+  finish(leaves, failed, ends) {
+    this.report.result(final.compose(leaves, this.executed > 0, ends), failed);
   }
 
   /**
@@ -252,13 +253,16 @@ export class Run {
   }
 
   /**
-   * Breadth first, one at a time. Gives the leaves by key and the fault of the first that failed.
+   * Breadth first, one at a time. Gives the leaves by key, the fault of the first that failed, and
+   * the id of each leaf's output: one that returned nothing has no document, but an id.
    * @param {Plan} plan
    * @param {Document} [input]
    */
   async #traverse(plan, input) {
-    /** @type {{ id: string, input?: Document }[]} */
-    const queue = [{ id: plan.start, input }];
+    /** @type {{ id: string, input?: Document, clip?: string }[]} */
+    const queue = [{ id: plan.start, input, clip: input?.clip }];
+    /** @type {(string | undefined)[]} */
+    const ends = [];
     if (input) input.readers = 1;
     /** @type {Map<string, number>} */
     const times = new Map();
@@ -267,33 +271,38 @@ export class Run {
     /** @type {Fault | undefined} */
     let failed;
     for (let waiting = queue.shift(); waiting !== undefined; waiting = queue.shift()) {
-      const { id: named, input: given } = waiting;
+      const { id: named, input: given, clip: from } = waiting;
       const id = String(named);
       const count = times.get(id) ?? 0;
       times.set(id, count + 1);
-      const { document, next, fault } = await this.#visit(plan, id, given);
+      const { document, clip, next, fault } = await this.#visit(plan, id, given, from);
       const isEnd = plan.end !== undefined && id === String(plan.end);
       const isLeaf = isEnd || next.length === 0;
       if (document) document.readers += next.length + (isLeaf ? 1 : 0);
       if (isLeaf && document) leaves.set(count === 0 ? id : `${id}-${count}`, document);
-      if (isLeaf) failed ??= fault;
+      if (isLeaf) {
+        failed ??= fault;
+        ends.push(clip);
+      }
       if (isEnd) break;
-      for (const to of next) queue.push({ id: to, input: document });
+      for (const to of next) queue.push({ id: to, input: document, clip });
     }
-    return { leaves, failed };
+    return { leaves, failed, ends };
   }
 
   /**
    * @param {Plan} plan
    * @param {string} id
    * @param {Document | undefined} input
+   * @param {string | undefined} clip
    * @returns {Promise<Visit>}
    */
-  async #visit(plan, id, input) {
+  async #visit(plan, id, input, clip) {
     const planned = plan.step(id);
     const module = this.modules.get(plan.steps.indexOf(planned));
-    if (module === undefined) return this.#pass(plan, planned, input);
+    if (module === undefined) return this.#pass(plan, planned, input, clip);
     const step = this.makeStep(plan, planned, new JobText(planned, module), input);
+    step.inputClip = clip;
     try {
       await this.active.run(step, () => step.execute());
     } catch (error) {
@@ -301,7 +310,7 @@ export class Run {
       throw error;
     }
     // not the step itself: whoever keeps it keeps all that its code has made
-    return { document: step.document, next: step.next, fault: step.fault };
+    return { document: step.document, clip: step.clip, next: step.next, fault: step.fault };
   }
 
   /**
@@ -319,15 +328,16 @@ export class Run {
    * @param {Plan} plan
    * @param {PlannedStep} planned
    * @param {Document | undefined} input
+   * @param {string | undefined} clip
    * @returns {Visit}
    */
-  #pass(plan, planned, input) {
+  #pass(plan, planned, input, clip) {
     if (input) input.readers -= 1;
     const document = input ?? new Document('{}');
     const state = plan.looksAtState(planned) ? document.peek() : undefined;
     const next = plan.next(planned, state, (to, taken) => this.edgeTaken(to, taken));
     if (plan.mayChangeState(planned)) document.refresh();
-    return { document, next };
+    return { document, clip, next };
   }
 
   /**

@@ -39,6 +39,13 @@ export class Step {
      * @type {string | undefined}
      */
     this.id = undefined;
+    /**
+     * Id of its input on the platform, and of its output.
+     * @type {string | undefined}
+     */
+    this.inputClip = undefined;
+    /** @type {string | undefined} */
+    this.clip = undefined;
     this.label = plan.name || plan.id;
     /** @type {Fault | undefined} */
     this.fault = undefined;

@@ -35,6 +35,7 @@ from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.report import Report
+from holdfast.worker.agent.trust import TRYING, Trust
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
 from holdfast.worker.memory import MemoryBudget
@@ -63,6 +64,8 @@ _GRACE = (
     " stop_grace_period; more, where the platform allows longer runs"
 )
 
+_UNVERIFIED = "The token of the run does not verify with the worker's WORKER_LIGHTNING_PUBLIC_KEY"
+_UNVERIFIED_FIX = "Give the worker its platform's public key, and check both machines' clocks."
 DRAINED, ENDED_AT_DEADLINE, UNDELIVERED = 0, 3, 4
 
 
@@ -72,6 +75,7 @@ class Agent:
     def __init__(self, config: WorkerConfig, engine: Engine, run_folders: RunFolders) -> None:
         self.config = config
         self.run_folders = run_folders
+        self.trust = Trust()
         self.worker_id = f"holdfast-{secrets.token_hex(4)}"
         self.connection = Connection(
             config.lightning_url, self._worker_token, name=config.platform, dial=config.dial
@@ -83,7 +87,7 @@ class Agent:
         self.services = RunServices(
             config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
             run_folders, lambda: time.time_ns() // 1000, self.metrics, self.memory,
-            self._changed,
+            self._changed, self.trust.worked,
         )  # fmt: skip
         self.loops = config.workloops
         self._places = {loop.key: asyncio.Semaphore(loop.slots) for loop in self.loops}
@@ -172,7 +176,10 @@ class Agent:
             return "the disk could not be written to"
         if not self.memory.fits(self.config.run_memory_mb + self.config.overhead_mb):
             return "the memory budget is given out"
-        return disk_problem(self.run_folders.journals)
+        if self.connection.isolation.active:  # a claim that a cut takes along is a lost run
+            return TRYING
+        untrusted = self.trust.blocked(self.connection.now())
+        return untrusted or disk_problem(self.run_folders.journals)
 
     def take(self, claimed: ClaimedRun, loop: Workloop) -> None:
         """A run was given to us."""
@@ -186,36 +193,40 @@ class Agent:
         if claimed.id in self._opening:
             self._opening[claimed.id] = claimed.token
             return
-        if self._key is not None and not self._verified(claimed):
-            loop.runs.discard(claimed.id)  # W6: this run only, never the whole worker
-            return
+        self.trust.claimed(claimed.id)
+        bad = self._bad_token(claimed)
+        if bad is not None:
+            self.trust.failed(claimed.id, bad, self.connection.now(), for_good=True)
         self._opening[claimed.id] = claimed.token
-        self._start(self._open(claimed.id, loop))
+        self._start(self._open(claimed.id, loop, bad))
 
-    def _verified(self, claimed: ClaimedRun) -> bool:
-        assert self._key is not None
+    def _bad_token(self, claimed: ClaimedRun) -> str | None:
+        """What is wrong with the run's token; None if nothing is, or if no key was given."""
+        if self._key is None:
+            return None
         try:
             verify_run_token(
                 claimed.token, self._key, time.time(), run_id=claimed.id, strict=False
             )
         except TokenError as error:
             log.error("run.bad_token", run=claimed.id, why=error.message)
-            return False
-        return True
+            return f"{_UNVERIFIED}: {error.message}. {_UNVERIFIED_FIX}"
+        return None
 
-    async def _open(self, run_id: str, loop: Workloop) -> None:
+    async def _open(self, run_id: str, loop: Workloop, bad: str | None) -> None:
         try:
             case = await self._journaled(run_id, loop)
         finally:
             token = self._opening.pop(run_id)
         if case is None:
             # Not joined, so a platform that watches its claims gives it to somebody else.
+            self.trust.gone(run_id)
             self._release(run_id, loop)
             return
         faults.point("agent.journaled")
         if token != case.token:
             self.run_folders.renew(case, token)
-        await self._live(case, loop)
+        await self._live(case, loop, bad)
 
     async def _journaled(self, run_id: str, loop: Workloop) -> FoundRun | None:
         """Bring a claim to disk; None if the disk will not have it for longer than a while."""
@@ -283,11 +294,14 @@ class Agent:
             else:
                 return
 
-    async def _live(self, case: FoundRun, loop: Workloop) -> None:
-        """Look after one run until its delivery is over, whatever goes wrong on the way."""
+    async def _live(self, case: FoundRun, loop: Workloop, bad: str | None = None) -> None:
+        """Look after one run until its delivery is over, whatever goes wrong on the way.
+
+        `bad`: why it cannot be executed here.
+        """
         delay = _AGAIN_SECONDS[0]
         while True:
-            run = self.runs[case.run_id] = Run(self.services, case, self._places[loop.key])
+            run = self.runs[case.run_id] = Run(self.services, case, self._places[loop.key], bad)
             try:
                 ending = await run.work()
             except Exception as error:
@@ -300,6 +314,10 @@ class Agent:
             reread = await asyncio.to_thread(self.run_folders.look, case.folder.path)
             case = reread if isinstance(reread, FoundRun) else case
         del self.runs[case.run_id]
+        if ending is DeliveryState.RETURNED and bad is None:
+            why = "the platform refuses the channels of runs that it gives to this worker"
+            self.trust.failed(case.run_id, why, self.connection.now(), for_good=False)
+        self.trust.gone(case.run_id)
         self.backlog.gone(case.run_id, delivered=ending is DeliveryState.COMPLETE)
         self._release(case.run_id, loop)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from holdfast import __version__
 from holdfast.model.json import JsonObject
 from holdfast.protocol.messages import WORKER_QUEUE
+from holdfast.worker.agent.trust import PASSING
 from holdfast.worker.metrics import Figure
 from holdfast.worker.run.run import Stage
 
@@ -34,7 +35,7 @@ class Report:
             reasons.append("not connected to the platform")
         elif not agent.connection.client.joined(WORKER_QUEUE):
             reasons.append("worker:queue is not joined")
-        if (why := agent.blocked()) is not None:
+        if (why := agent.trust.reason or agent.blocked()) is not None and why not in PASSING:
             reasons.append(why)
         return reasons
 

@@ -90,6 +90,7 @@ class Deliverer:
         while True:
             self._changed.clear()
             now = self.channel.connection.now()
+            whole = self.durable is None  # then the reader has seen all there is
             await self._feed(outbox, reader, now)
             # Before anything is sent that follows from it, what was refused is kept: a
             # successor that did not know would send again what others already passed.
@@ -102,7 +103,7 @@ class Deliverer:
             if self.given_up is not None or outbox.given_up is not None:
                 self.given_up = self.given_up or outbox.given_up
                 return DeliveryState.REFUSED
-            if self.durable is None and outbox.idle and reader.tail_bytes:
+            if whole and outbox.idle and reader.tail_bytes:
                 message = f"The journal is damaged behind record {reader.sequence}."
                 raise JournalDamaged(message)
             await self._wait(outbox, now)

@@ -45,6 +45,7 @@ PLAN = "PlanLoadError"
 DATACLIP = "DataClipError"
 AUTOINSTALL = "AutoinstallError"
 CREDENTIAL = "CredentialLoadError"
+UNVERIFIED = "InvalidTokenError"
 
 
 class PreparationFailed(HoldfastError):  # noqa: N818 - states a fact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from holdfast import faults, log
@@ -16,16 +16,18 @@ from holdfast.engine.supervisor import coroner
 from holdfast.journal import DeliveryState, JournalDamaged, is_locked
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
+from holdfast.model.limits import NO_TIMEOUT_SECONDS
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
+from holdfast.protocol.tokens import lifetime_of
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
 from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.outbox.deliverer import Deliverer
 from holdfast.worker.outbox.scrubbing import Scrubbing
-from holdfast.worker.run.preparation import Preparation, PreparationFailed
+from holdfast.worker.run.preparation import UNVERIFIED, Preparation, PreparationFailed
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain
 
 #: Joins refused in a row before a run that has not started is let go.
@@ -38,6 +40,14 @@ HOLD_SECONDS = 60.0
 LAUNCHES = 3
 #: A supervisor that is being replaced is waited for so long.
 _ENGINE_SECONDS = 60.0
+#: A run ends so long before its token does, or a quarter of its time: enough to deliver the end.
+END_SECONDS = 5.0
+#: With less time than this a run is not started.
+_LEAST_SECONDS = 0.5
+_TOO_LATE = (
+    "The run waited so long on this worker that the time which the platform gives it has passed"
+    " before it could start."
+)
 
 
 _TOO_LARGE = "The run's memory limit is larger than the worker's whole memory budget."
@@ -70,6 +80,7 @@ class RunServices:
     metrics: Metrics
     memory: MemoryBudget
     on_change: Callable[[], None] = lambda: None
+    on_joined: Callable[[str], None] = lambda _: None  # a run that is ours, and can be executed
 
 
 @dataclass
@@ -79,6 +90,7 @@ class Run:
     services: RunServices
     case: FoundRun
     places: asyncio.Semaphore  # of its workloop in the engine
+    bad: str | None = None  # why it cannot be executed here, whatever it is
     stage: Stage = Stage.PREPARING
     handle: RunHandle | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -233,7 +245,11 @@ class Run:
         async with self._memory(), self.places:
             if self._cancelled is not None:
                 await self._end_here(Reason.CANCEL, "Cancelled", self._cancelled)
-            elif await self._launch(self._request):
+            elif (request := self._in_time(self._request)) is None:
+                await self._end_here(Reason.KILL, "TimeoutError", _TOO_LATE)
+            elif await self._launch(request):
+                # Credentials are not kept; another launch fetches them again.
+                self._request = request = None
                 await self._follow()
 
     def _memory(self, *, running: bool = False) -> AbstractAsyncContextManager[None]:
@@ -247,6 +263,9 @@ class Run:
 
     async def _prepare(self) -> RunRequest:
         await self._rejoined()
+        if self.bad is not None:
+            raise PreparationFailed(UNVERIFIED, self.bad)
+        self.services.on_joined(self.case.run_id)
         faults.point("agent.joined")
         services = self.services
         preparation = Preparation(
@@ -261,6 +280,26 @@ class Run:
         request = await preparation.prepare()
         faults.point("agent.prepared")
         return request
+
+    def _in_time(self, request: RunRequest) -> RunRequest | None:
+        """The request with a time limit that ends before the platform calls the run lost.
+
+        A Lightning counts from the claim (`docs/spec/lightning-answers.md` 2 and 12), the run's
+        own limit from its start. None if no time is left.
+        """
+        lifetime = lifetime_of(self.case.token or "")
+        limit = request.limits.timeout_seconds
+        if lifetime is None or limit >= NO_TIMEOUT_SECONDS:
+            return request
+        now = self.services.clock_us() / 1e6
+        spare = min(END_SECONDS, lifetime / 4)
+        left = self.case.claimed_at + lifetime - spare - now
+        if left >= limit:
+            return request
+        if left < _LEAST_SECONDS:
+            return None
+        limits = replace(request.limits, timeout_seconds=int(left * 1000) / 1000)
+        return replace(request, limits=limits)
 
     async def _launch(self, request: RunRequest) -> bool:
         """Hand the run to a shim; False if none would take it, and the run has ended so."""
