@@ -12,6 +12,12 @@ ROOMS = "docs|src|tests|benchmarks|scripts|examples"
 PATH = re.compile(rf"(?<![\w/.…>}}-])(?:{ROOMS})/[\w./-]*\w\.(?:md|py|mjs|js|json|yaml|toml|sh)\b")
 #: A page named without its folder.
 PAGE = re.compile(r"(?<![\w/.…-])[a-z][\w-]*\.md\b")
+#: A file of tests, named below `tests/`.
+TEST_FILE = re.compile(
+    r"(?<![\w/])(?:unit|component|acceptance|browser|conformance|chaos)/[\w/]+\.py\b"
+)
+#: A test by its name, or by how its name begins: `::test_w24_…`.
+TEST_NAME = re.compile(r"::(test_\w+)(…?)")
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 #: `docs/spec/runtime.md` 4.3: the section has a heading of that number.
 SECTION = re.compile(r"(docs/(?:spec/)?[a-z-]+\.md)`?,? (?:sections? )?(\d+(?:\.\d+)*)")
@@ -50,6 +56,17 @@ def missing_from(name: str, text: str) -> list[str]:
     return cited + pages
 
 
+def missing_tests(text: str, names: frozenset[str]) -> list[str]:
+    """Cited files of tests that are not there, and cited tests that no file has."""
+    files = [path for path in TEST_FILE.findall(text) if not (ROOT / "tests" / path).exists()]
+    cited = [
+        name
+        for name, more in TEST_NAME.findall(text)
+        if not (any(known.startswith(name) for known in names) if more else name in names)
+    ]
+    return files + cited
+
+
 def dead_links(name: str, text: str) -> list[str]:
     """Links of a page that lead to no file; addresses of the web are not followed."""
     links = [link for link in LINK.findall(text) if "://" not in link and ":" not in link[:8]]
@@ -80,6 +97,13 @@ def test_every_cited_file_exists() -> None:
     assert failing({name: missing_from(name, text) for name, text in CITING.items()}) == {}
 
 
+def test_every_cited_test_exists() -> None:
+    tests = "".join(text for name, text in FILES.items() if name.startswith("tests/"))
+    names = frozenset(re.findall(r"def (test_\w+)\(", tests))
+    pages = {name: text for name, text in CITING.items() if name.endswith(".md")}
+    assert failing({name: missing_tests(text, names) for name, text in pages.items()}) == {}
+
+
 def test_every_link_of_a_page_leads_to_a_file() -> None:
     pages = {name: CODE.sub("", text) for name, text in FILES.items() if name.endswith(".md")}
     assert failing({name: dead_links(name, text) for name, text in pages.items()}) == {}
@@ -100,4 +124,8 @@ def test_a_wrong_citation_is_found() -> None:
     text = f"See `docs/{gone}`, docs/spec/{gone} 3 and `{gone}`, [here]({gone})."
     assert missing_from("src/a.py", text) == [f"docs/{gone}", f"docs/spec/{gone}", gone, gone]
     assert dead_links("docs/a.md", text) == [gone]
+    wrong = "`unit/gone.py::test_a_thing` and `…::test_other_…`"
+    assert missing_tests(wrong, frozenset({"test_a"})) == [
+        "unit/gone.py", "test_a_thing", "test_other_",
+    ]  # fmt: skip
     assert missing_sections("docs/spec/runtime.md " + "99.7") == ["docs/spec/runtime.md 99.7"]
