@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from fixtures.adaptors import installed
+
+# A test must not fail because the machine is busy. `print_blob`: a failure says how to repeat it.
+settings.register_profile("holdfast", deadline=None, print_blob=True)
+settings.load_profile("holdfast")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
