@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from fixtures.adaptors import installed
+from support.adaptors import installed
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The loop of the product is the loop of its tests."""
+    return "asyncio"
+
 
 # A test must not fail because the machine is busy. `print_blob`: a failure says how to repeat it.
 settings.register_profile("holdfast", deadline=None, print_blob=True)

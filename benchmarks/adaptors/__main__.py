@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fixtures.adaptors import OVERRIDES, REAL  # noqa: E402 the tests' folder comes first
 from holdfast.adaptors import Store, node_binary  # noqa: E402
 from holdfast.sandbox import v8  # noqa: E402
+from support.adaptors import OVERRIDES, REAL  # noqa: E402 the tests' folder comes first
 
 LOAD = Path(__file__).with_name("load.mjs")
 ROUNDS = 9

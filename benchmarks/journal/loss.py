@@ -14,11 +14,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from benchmarks.bars import against
-from fixtures.adaptors import installed
-from fixtures.worker import Worker, descendants, slow, until
 from holdfast.platform.settings import Settings
+from support.adaptors import installed
 from support.one_job import TRIGGER, Address, project
 from support.platform import Served
+from support.waiting import until
+from support.worker import Worker, descendants, slow
 
 #: A dead worker must be noticed within this.
 NOTICED_SECONDS = 30
@@ -28,14 +29,14 @@ LONG_SECONDS = 3600
 async def started(served: Served) -> str:
     """A run that is executing; its id."""
     run_id = served.post({}, TRIGGER)
-    await until(lambda: "tick 0" in served.logs(run_id), 60)
+    await until(lambda: "tick 0" in served.logs(run_id), seconds=60)
     return run_id
 
 
 async def noticed(served: Served) -> float:
     """Seconds until the platform knows of no worker."""
     began = time.monotonic()
-    await until(lambda: not list(served.platform.workers), 120)
+    await until(lambda: not list(served.platform.workers), seconds=120)
     return time.monotonic() - began
 
 
@@ -47,7 +48,7 @@ async def killed(served: Served, folder: Path, options: dict[str, object]) -> No
         worker.kill_everything()
         seconds = await noticed(served)
         against("killed worker noticed", seconds, NOTICED_SECONDS, unit="s")
-        await until(lambda: served.run(run_id)["state"] == "lost", LONG_SECONDS)
+        await until(lambda: served.run(run_id)["state"] == "lost", seconds=LONG_SECONDS)
         text = "its started run given up (it might have come back)"
         settings = served.settings
         limit = settings.silence_seconds + 2 * settings.janitor_seconds
@@ -84,10 +85,10 @@ async def unjoined(served: Served, folder: Path, options: dict[str, object]) -> 
     async with Worker(Address.of(served), folder, **more) as worker:
         await worker.ready()
         run_id = served.post({}, TRIGGER)
-        await until(lambda: not once.exists(), 60)
+        await until(lambda: not once.exists(), seconds=60)
         began = time.monotonic()
         worker.kill_everything()
-        await until(lambda: served.run(run_id)["state"] == "available", 120)
+        await until(lambda: served.run(run_id)["state"] == "available", seconds=120)
         seconds = time.monotonic() - began
         against("claim of a killed worker given back", seconds, NOTICED_SECONDS, unit="s")
 

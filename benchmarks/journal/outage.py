@@ -12,9 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from benchmarks.bars import against
-from fixtures.worker import Worker, slow
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.testing.twin_run import TwinRun
+from support.worker import Worker, slow
 
 RUNS = 20
 OUTAGE_SECONDS = 60

@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fixtures.adaptors import COMMON  # noqa: E402 - the tests' helpers are not installed
 from holdfast.adaptors import Store  # noqa: E402
+from support.adaptors import COMMON  # noqa: E402 - the tests' helpers are not installed
 from support.product import Product, start  # noqa: E402
 
 RUNS = 20

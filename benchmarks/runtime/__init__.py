@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from benchmarks.runtime.agent import agent_mb  # noqa: E402 it needs those helpers too
-from fixtures.adaptors import COMMON, OVERRIDES  # noqa: E402 the tests' helpers are not installed
+from support.adaptors import COMMON, OVERRIDES  # noqa: E402 the tests' helpers are not installed
 
 T = TypeVar("T")
 RUNS = 25

@@ -6,8 +6,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from fixtures.worker import Worker
 from holdfast.testing.platform import TwinPlatform, one_job_plan
+from support.worker import Worker
 
 GROW = "export default [() => ({ data: Array.from({ length: %d }, () => 'x'.repeat(1000)) })];"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.adaptors import adaptor_store
 from holdfast.adaptors import Store
+from support.adaptors import adaptor_store
 from support.product import Product, start
 
 __all__ = ["adaptor_store"]

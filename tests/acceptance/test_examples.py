@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.adaptors import COMMON
 from holdfast.adaptors import Store
+from support.adaptors import COMMON
 from support.command import Command
 from support.examples import PLATFORM, Example, examples
 from support.product import Product

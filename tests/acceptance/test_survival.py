@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import uuid
@@ -12,10 +11,11 @@ from typing import Any
 
 import httpx
 
-from fixtures.adaptors import COMMON
-from fixtures.worker import Worker, slow, until
 from holdfast.adaptors import Store
+from support.adaptors import COMMON
 from support.command import Command
+from support.waiting import until
+from support.worker import Worker, slow
 
 RUNS = 4
 TRIGGER, JOB = str(uuid.UUID(int=31)), str(uuid.UUID(int=32))
@@ -79,7 +79,7 @@ class Platform:
         return [line["message"] for line in lines if line["message"].startswith("tick")]
 
 
-def test_platform_and_agent_die_and_nothing_is_lost_or_doubled(
+async def test_platform_and_agent_die_and_nothing_is_lost_or_doubled(
     tmp_path: Path, adaptor_store: Store
 ) -> None:
     async def story(platform: Platform) -> None:
@@ -102,6 +102,6 @@ def test_platform_and_agent_die_and_nothing_is_lost_or_doubled(
 
     platform = Platform(tmp_path / "platform")
     try:
-        asyncio.run(story(platform))
+        await story(platform)
     finally:
         platform.command.kill()

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures.web import Answer, serve_web
 from holdfast.adaptors import Store
 from support import command
 from support.product import Product, start
 from support.waiting import eventually
+from support.web import Answer, serve_web
 
 
 def test_a_webhook_becomes_a_finished_run(product: Product) -> None:

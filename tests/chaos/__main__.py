@@ -1,4 +1,4 @@
-# ruff: noqa: T201, ASYNC240 - a program of its own that prints, on a disk nobody else waits for
+# ruff: noqa: T201 - a program of its own that prints, on a disk nobody else waits for
 """Drives a real worker through random faults and checks from outside that nothing was lost.
 
     python -m tests.chaos --seed 7 --runs 1000 --lanes 2
@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from chaos import checks
 from chaos.monkey import Monkey, fault_plan
 from chaos.scene import Effects, Expected, some
-from fixtures.worker import Worker, alive, descendants
 from holdfast.protocol.messages import Extension
 from holdfast.testing.platform import TwinPlatform
 from holdfast.testing.profile import PROFILES
+from support.worker import Worker, alive, descendants
 
 CAPACITY = 6
 #: How one lane is driven alone.

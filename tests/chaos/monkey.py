@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 
 from chaos.ledger import Ledger
-from fixtures.worker import Worker, descendants
 from holdfast.faults import DISK, POINTS
 from holdfast.model.json import JsonObject
 from holdfast.testing.platform import Do, TwinPlatform
+from support.worker import Worker, descendants
 
 #: Events whose answers are tampered with, and how.
 EVENTS = ("claim", "phx_join", "fetch:plan", "fetch:dataclip", "fetch:credential", "run:start",

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fixtures import registry
 from holdfast.adaptors import AutoinstallError, Event, InstallEvent, Store
+from support import registry
 
 
 async def installed(

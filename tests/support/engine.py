@@ -150,7 +150,7 @@ def read(directory: Path) -> list[tuple[Kind, JsonObject]]:
         return [(Kind(record.kind), record.json()) for record in reader.read()]
 
 
-async def until(handle: RunHandle, kind: Kind) -> JsonObject:
+async def next_record(handle: RunHandle, kind: Kind) -> JsonObject:
     """The first record of this kind, once it stands in the journal."""
     for _ in range(3000):
         for found, body in read(handle.folder.path):

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from fixtures.adaptors import COMMON
+from support.adaptors import COMMON
 from support.platform import Served
 
 TRIGGER, JOB = str(uuid.UUID(int=41)), str(uuid.UUID(int=42))

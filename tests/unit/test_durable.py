@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.powercut import PowerCut
 from holdfast import durable
+from support.powercut import PowerCut
 
 #: Makes what the platform keeps of its keys, in a process whose syncs are written down.
 LOAD_KEYS = """

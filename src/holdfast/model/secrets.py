@@ -1,7 +1,7 @@
 """Which values of a credential are secrets, and the forms in which they travel.
 
 The rules are data: `engine/javascript/secretrules.json`, read here and by `secrets.mjs`, and
-`tests/fixtures/secret_vectors.json` holds both to the same results. Source of the rules:
+`tests/support/secret_vectors.json` holds both to the same results. Source of the rules:
 `docs/spec/platform.md` 4.7.
 
 | rule | meaning |

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.runs import Runs, engine_with
 from holdfast.adaptors import InstalledAdaptor, Store
+from support.runs import Runs, engine_with
 
 
 @pytest.fixture(scope="package")

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.registry import serve
 from holdfast.adaptors import AutoinstallError, Store, StoreError
 from holdfast.adaptors.transfer import load_bundle, save_bundle
+from support.registry import serve
 
 NAME = "@openfn/language-probe"
 OFFLINE = {"npm_config_registry": "http://127.0.0.1:9"}
@@ -46,10 +46,12 @@ def empty(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", environment=OFFLINE, retry_seconds=())
 
 
-def test_a_machine_without_a_network_has_what_was_bundled(bundle: Path, empty: Store) -> None:
-    found, _ = asyncio.run(load_bundle(empty, bundle))
+async def test_a_machine_without_a_network_has_what_was_bundled(
+    bundle: Path, empty: Store
+) -> None:
+    found, _ = await load_bundle(empty, bundle)
     assert sorted(map(str, found)) == [f"{NAME}@1.0.0", f"{NAME}@2.0.0"]
-    ready = asyncio.run(empty.ensure([f"{NAME}@1.0.0", f"{NAME}@latest", NAME]))
+    ready = await empty.ensure([f"{NAME}@1.0.0", f"{NAME}@latest", NAME])
     assert [adaptor.version for adaptor in ready.values()] == ["1.0.0", "2.0.0", "2.0.0"]
     for folder, record in empty.installed():
         assert empty.is_whole(folder, record)
@@ -58,30 +60,30 @@ def test_a_machine_without_a_network_has_what_was_bundled(bundle: Path, empty: S
         assert facts.stat().st_mode & 0o222 == 0
     assert not list((empty.root / ".tmp").iterdir())
     with pytest.raises(AutoinstallError, match="cannot be reached"):
-        asyncio.run(empty.ensure(["helper"]))
+        await empty.ensure(["helper"])
 
 
-def test_the_same_adaptors_give_the_same_bytes(origin: Store, bundle: Path) -> None:
+async def test_the_same_adaptors_give_the_same_bytes(origin: Store, bundle: Path) -> None:
     again = bundle.with_name("again.tgz")
-    asyncio.run(save_bundle(origin, [NAME, f"{NAME}@1.0.0"], again))
+    await save_bundle(origin, [NAME, f"{NAME}@1.0.0"], again)
     assert again.read_bytes() == bundle.read_bytes()
 
 
-def test_loading_twice_changes_nothing(bundle: Path, empty: Store) -> None:
-    asyncio.run(load_bundle(empty, bundle))
+async def test_loading_twice_changes_nothing(bundle: Path, empty: Store) -> None:
+    await load_bundle(empty, bundle)
     before = empty.installed()
-    asyncio.run(load_bundle(empty, bundle))
+    await load_bundle(empty, bundle)
     assert empty.installed() == before
 
 
-def test_a_damaged_adaptor_is_mended_from_a_bundle(bundle: Path, tmp_path: Path) -> None:
+async def test_a_damaged_adaptor_is_mended_from_a_bundle(bundle: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store", environment=OFFLINE)
-    asyncio.run(load_bundle(store, bundle))
+    await load_bundle(store, bundle)
     folder, record = store.installed()[0]
     file = folder / "node_modules" / "helper" / "index.js"
     file.chmod(0o644)
     file.write_text("changed")
-    asyncio.run(load_bundle(Store(tmp_path / "store", environment=OFFLINE), bundle))
+    await load_bundle(Store(tmp_path / "store", environment=OFFLINE), bundle)
     assert store.is_whole(folder, record)
 
 
@@ -165,12 +167,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_bundle_that_is_not_sound_adds_nothing(bundle: Path, empty: Store, case: str) -> None:
+async def test_a_bundle_that_is_not_sound_adds_nothing(
+    bundle: Path, empty: Store, case: str
+) -> None:
     edit, message = HOSTILE[case]
     broken = rewritten(bundle, edit)
     before = sorted(bundle.parent.iterdir())
     with pytest.raises(StoreError, match=message):
-        asyncio.run(load_bundle(empty, broken))
+        await load_bundle(empty, broken)
     assert empty.installed() == []
     assert empty.resolutions.all() == {}
     assert not list((empty.root / ".tmp").iterdir())
@@ -178,20 +182,20 @@ def test_a_bundle_that_is_not_sound_adds_nothing(bundle: Path, empty: Store, cas
 
 
 @pytest.mark.parametrize("cut", [0, 10, 500, -20])
-def test_a_file_that_was_cut_off_or_is_something_else_is_refused(
+async def test_a_file_that_was_cut_off_or_is_something_else_is_refused(
     bundle: Path, empty: Store, cut: int
 ) -> None:
     broken = bundle.with_name("cut.tgz")
     broken.write_bytes(bundle.read_bytes()[:cut])
     with pytest.raises(StoreError, match="the bundle cannot be used"):
-        asyncio.run(load_bundle(empty, broken))
+        await load_bundle(empty, broken)
     broken.write_bytes(gzip.compress(b"hello"))
     with pytest.raises(StoreError, match="the bundle cannot be used"):
-        asyncio.run(load_bundle(empty, broken))
+        await load_bundle(empty, broken)
     with pytest.raises(StoreError, match="cannot be read"):
-        asyncio.run(load_bundle(empty, bundle.with_name("absent.tgz")))
+        await load_bundle(empty, bundle.with_name("absent.tgz"))
 
 
-def test_local_adaptors_cannot_be_bundled(origin: Store, tmp_path: Path) -> None:
+async def test_local_adaptors_cannot_be_bundled(origin: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="lies in a folder of your own"):
-        asyncio.run(save_bundle(origin, [f"{NAME}@local"], tmp_path / "x.tgz"))
+        await save_bundle(origin, [f"{NAME}@local"], tmp_path / "x.tgz")

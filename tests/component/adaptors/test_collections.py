@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.adaptors import COLLECTIONS, COMMON
-from fixtures.runs import Finished, Runs
+from support.adaptors import COLLECTIONS, COMMON
 from support.platform import PROJECT, Served
+from support.runs import Finished, Runs
 
 #: More than one batch of the adaptor's (1000) and more than one page of its reads.
 MANY = 2300

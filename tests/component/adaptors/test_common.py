@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures.adaptors import COMMON
-from fixtures.runs import Finished, Runs
 from holdfast.adaptors import InstalledAdaptor
+from support.adaptors import COMMON
+from support.runs import Finished, Runs
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("common_jobs.yaml").read_text())
 START: dict[str, Any] = CASES["start"]

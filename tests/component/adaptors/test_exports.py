@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.adaptors import COLLECTIONS, COMMON, FHIR, HTTP
 from holdfast.adaptors import InstalledAdaptor
 from holdfast.adaptors.exports import exported_names
+from support.adaptors import COLLECTIONS, COMMON, FHIR, HTTP
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.adaptors import FHIR
-from fixtures.runs import Runs
-from fixtures.web import Answer, Asked, Web, serve_web
+from support.adaptors import FHIR
+from support.runs import Runs
+from support.web import Answer, Asked, Web, serve_web
 
 PATIENTS: dict[str, Any] = {
     "1": {"resourceType": "Patient", "id": "1", "name": [{"family": "Okoth"}]},

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.adaptors import COMMON, REAL
-from fixtures.registry import serve
-from fixtures.runs import Runs
 from holdfast.adaptors import AutoinstallError, InstalledAdaptor, Store, node_binary, walled
 from holdfast.adaptors import flatten as flatten_module
 from holdfast.adaptors.code_cache import made_for
@@ -25,6 +22,9 @@ from holdfast.adaptors.record import read_record
 from holdfast.model.json import JsonObject
 from holdfast.sandbox import v8
 from holdfast.sandbox.probe import FIRST_USER
+from support.adaptors import COMMON, REAL
+from support.registry import serve
+from support.runs import Runs
 
 
 @pytest.fixture(scope="module")

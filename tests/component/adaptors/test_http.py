@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from fixtures.adaptors import HTTP
-from fixtures.runs import Runs
-from fixtures.web import Answer, Asked, Web, serve_web
 from holdfast.model.record import Kind
+from support.adaptors import HTTP
+from support.runs import Runs
+from support.web import Answer, Asked, Web, serve_web
 
 PAGES = 4
 

@@ -9,17 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.registry import Registry, serve
 from holdfast.adaptors import AutoinstallError, Event, InstallEvent, Store
 from holdfast.adaptors.lock import if_free
 from holdfast.adaptors.tree import remove
+from support.registry import Registry, serve
+from support.waiting import eventually, until
 
 NAME = "@openfn/language-probe"
 
@@ -63,13 +63,6 @@ def room(tmp_path: Path, registry: Registry) -> Room:
     return Room(tmp_path, registry)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
-
-
 def test_a_package_is_installed_without_running_its_scripts(
     room: Room, registry: Registry, tmp_path: Path
 ) -> None:
@@ -105,15 +98,15 @@ def test_latest_is_resolved_once_and_anew_when_asked(room: Room, registry: Regis
     assert room.ensure(NAME) == [f"{NAME}@2.0.0"]
 
 
-def test_a_range_means_its_highest_version_by_semantic_order(
+async def test_a_range_means_its_highest_version_by_semantic_order(
     room: Room, registry: Registry
 ) -> None:
     for version in ("9.10.0", "9.11.0-rc.1", "9.9.0", "8.0.0"):
         registry.publish(NAME, version)
-    assert asyncio.run(room.store.resolve(f"{NAME}@^9.0.0")) == f"{NAME}@9.10.0"
-    assert asyncio.run(room.store.resolve(f"{NAME}@8.x")) == f"{NAME}@8.0.0"
+    assert await room.store.resolve(f"{NAME}@^9.0.0") == f"{NAME}@9.10.0"
+    assert await room.store.resolve(f"{NAME}@8.x") == f"{NAME}@8.0.0"
     with pytest.raises(AutoinstallError, match="has no package or version of this name"):
-        asyncio.run(room.store.resolve(f"{NAME}@^12.0.0"))
+        await room.store.resolve(f"{NAME}@^12.0.0")
 
 
 def test_a_version_published_later_is_found(room: Room, registry: Registry) -> None:
@@ -210,7 +203,7 @@ def test_a_package_that_was_changed_on_the_way_is_not_installed(
     assert room.leftovers() == []
 
 
-def test_tasks_that_want_the_same_adaptor_share_one_installation(
+async def test_tasks_that_want_the_same_adaptor_share_one_installation(
     room: Room, registry: Registry
 ) -> None:
     registry.publish(NAME, "1.0.0")
@@ -221,7 +214,7 @@ def test_tasks_that_want_the_same_adaptor_share_one_installation(
             *(room.another().ensure([f"{NAME}@1.0.0"], on_event=news.append) for _ in range(4))
         )
 
-    asyncio.run(together())
+    await together()
     assert len(registry.downloads()) == 1
     assert [n.event for n in news].count(Event.INSTALLING) == 1
     assert [n.event for n in news].count(Event.WAITING) == 3
@@ -252,7 +245,7 @@ def test_processes_that_want_the_same_adaptor_share_one_installation(
     registry.publish(NAME, "1.0.0")
     registry.gate.clear()
     processes = [start(room, f"{NAME}@1.0.0") for _ in range(2)]
-    until(lambda: len(registry.downloads()) > 0)
+    eventually(registry.downloads, "the first download")
     registry.gate.set()
     for process in processes:
         assert process.communicate(timeout=60)[0].strip() == f"{NAME}@1.0.0"
@@ -263,7 +256,7 @@ def test_a_killed_installation_leaves_nothing_that_hurts(room: Room, registry: R
     registry.publish(NAME, "1.0.0")
     registry.gate.clear()
     with start(room, f"{NAME}@1.0.0") as process:
-        until(lambda: len(registry.downloads()) > 0)
+        eventually(registry.downloads, "the first download")
         process.send_signal(signal.SIGKILL)
     assert room.leftovers() != []
     # npm lives on; it keeps the lock, so that nobody works in the same folder.
@@ -282,7 +275,7 @@ def test_leftovers_of_the_dead_are_cleared(room: Room, registry: Registry) -> No
         assert room.leftovers() == []
 
 
-def test_a_cancelled_installation_ends_npm_and_leaves_nothing(
+async def test_a_cancelled_installation_ends_npm_and_leaves_nothing(
     room: Room, registry: Registry
 ) -> None:
     registry.publish(NAME, "1.0.0")
@@ -290,12 +283,12 @@ def test_a_cancelled_installation_ends_npm_and_leaves_nothing(
 
     async def cancelled() -> None:
         task = asyncio.ensure_future(room.store.ensure([f"{NAME}@1.0.0"]))
-        await asyncio.to_thread(until, lambda: len(registry.downloads()) > 0)
+        await until(registry.downloads, "the first download")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancelled())
+    await cancelled()
     assert room.leftovers() == []
     locks = list((room.root / ".locks").iterdir())
     assert locks
@@ -462,7 +455,9 @@ def test_a_store_that_cannot_be_written_is_the_error(tmp_path: Path, registry: R
         room.ensure(f"{NAME}@1.0.0")
 
 
-def test_overrides_choose_the_version_of_a_dependency(tmp_path: Path, registry: Registry) -> None:
+async def test_overrides_choose_the_version_of_a_dependency(
+    tmp_path: Path, registry: Registry
+) -> None:
     registry.publish("helper", "1.0.0")
     registry.publish(NAME, "1.0.0", dependencies={"helper": "3.0.0"})
     store = Store(
@@ -471,12 +466,12 @@ def test_overrides_choose_the_version_of_a_dependency(tmp_path: Path, registry: 
         overrides={"helper": "1.0.0"},
         flatten=False,
     )
-    asyncio.run(store.ensure([f"{NAME}@1.0.0", "helper@1.0.0"]))
+    await store.ensure([f"{NAME}@1.0.0", "helper@1.0.0"])
     record = next(record for _, record in store.installed() if record.name == NAME)
     assert record.packages["node_modules/helper"]["version"] == "1.0.0"
 
 
-def test_a_local_adaptor_comes_from_the_monorepo_as_it_is_now(tmp_path: Path) -> None:
+async def test_a_local_adaptor_comes_from_the_monorepo_as_it_is_now(tmp_path: Path) -> None:
     folder = tmp_path / "packages" / "probe"
     (folder / "dist").mkdir(parents=True)
     exports = {".": {"import": {"types": "./x.d.ts", "default": "./dist/index.js"}}}
@@ -484,9 +479,9 @@ def test_a_local_adaptor_comes_from_the_monorepo_as_it_is_now(tmp_path: Path) ->
     (folder / "package.json").write_text(json.dumps(manifest))
     store = Store(tmp_path / "store", monorepos=[tmp_path / "none", tmp_path])
     with pytest.raises(AutoinstallError, match=r"entry file './dist/index\.js' does not exist"):
-        asyncio.run(store.ensure([f"{NAME}@local"]))
+        await store.ensure([f"{NAME}@local"])
     (folder / "dist" / "index.js").write_text("")
-    found = asyncio.run(store.ensure([f"{NAME}@local"]))[f"{NAME}@local"]
+    found = (await store.ensure([f"{NAME}@local"]))[f"{NAME}@local"]
     assert (found.path, found.entry, found.version) == (folder, "dist/index.js", "local")
     with pytest.raises(AutoinstallError, match="no folder for local adaptors"):
-        asyncio.run(Store(tmp_path / "store").ensure([f"{NAME}@local"]))
+        await Store(tmp_path / "store").ensure([f"{NAME}@local"])

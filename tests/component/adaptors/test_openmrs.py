@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.adaptors import OPENMRS
-from fixtures.runs import Runs
-from fixtures.web import Answer, Asked, Web, serve_web
+from support.adaptors import OPENMRS
+from support.runs import Runs
+from support.web import Answer, Asked, Web, serve_web
 
 REST = "/ws/rest/v1"
 TOTAL = 7

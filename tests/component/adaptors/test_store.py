@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from fixtures.adaptors import COMMON, REAL
 from holdfast.adaptors import InstalledAdaptor, Store
+from support.adaptors import COMMON, REAL
 
 
 def test_every_real_adaptor_lies_read_only_in_the_store(

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from fixtures.native import WITHOUT, job, library
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import (
@@ -32,6 +31,7 @@ from support.engine import (
     public_folder,
     run,
 )
+from support.native import WITHOUT, job, library
 
 FS = "const fs = process.getBuiltinModule('fs');"
 __all__ = ["public_folder"]

@@ -13,13 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.native import WITHOUT, job, library
 from holdfast.engine.client import RunHandle
 from holdfast.model.json import Json
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
-from support.engine import LIMITS, Running, engine, execute, prepare, public_folder, run, until
+from support.engine import (
+    LIMITS,
+    Running,
+    engine,
+    execute,
+    next_record,
+    prepare,
+    public_folder,
+    run,
+)
+from support.native import WITHOUT, job, library
 
 __all__ = ["public_folder"]
 
@@ -90,7 +99,7 @@ def test_without_its_broker_a_run_connects_nowhere(running: Running) -> None:
     request = prepare(running, code)
 
     async def end_broker(handle: RunHandle) -> None:
-        launched = await until(handle, Kind.LAUNCHED)
+        launched = await next_record(handle, Kind.LAUNCHED)
         shim, pids = launched["shim"], launched["pids"]
         assert isinstance(shim, int)
         assert isinstance(pids, dict)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.native import WITHOUT
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import ESCAPE, Running, engine, run
+from support.native import WITHOUT
 
 FLAG = "--no-wasm-bounds-checks"
 BUILTIN = "const take = process.getBuiltinModule;"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.native import WITHOUT, job, library, results
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import NOBODY, engine, is_root, public_folder, run
+from support.native import WITHOUT, job, library, results
 
 __all__ = ["public_folder"]
 

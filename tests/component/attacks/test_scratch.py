@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.native import WITHOUT, job, library
 from holdfast.engine.client import RunHandle
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
@@ -24,12 +23,13 @@ from support.engine import (
     engine,
     execute,
     is_root,
+    next_record,
     prepare,
     public_folder,
     run,
-    until,
 )
 from support.folders import in_memory
+from support.native import WITHOUT, job, library
 from support.waiting import eventually
 
 __all__ = ["public_folder"]
@@ -80,7 +80,7 @@ def test_a_deep_folder_of_a_shim_that_died_costs_no_outcome(
     )
 
     async def end_shim(handle: RunHandle) -> None:
-        launched = await until(handle, Kind.LAUNCHED)
+        launched = await next_record(handle, Kind.LAUNCHED)
         for _ in range(3000):
             if "deep" in handle.folder.journal.read_text(errors="replace"):
                 break

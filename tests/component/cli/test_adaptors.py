@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registry import Registry, serve
 from holdfast.cli.main import main
+from support.registry import Registry, serve
 
 NAME = "@openfn/language-probe"
 

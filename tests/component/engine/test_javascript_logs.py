@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from fixtures.jobs import job, lines, one, run
 from holdfast.model.record import Kind
+from support.jobs import job, lines, one, run
 
 
 def logged(expression: str, **more: Any) -> list[Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from conformance.direct import Ended
-from fixtures.jobs import job, lines, one, run
 from holdfast.model.record import Kind
+from support.jobs import job, lines, one, run
 
 NAME = "@openfn/language-demo"
 

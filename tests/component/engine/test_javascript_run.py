@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from conformance.direct import MAIN, execute
-from fixtures.jobs import job, lines, one, run
 from holdfast.engine.frames import FromRun
 from holdfast.model.record import Kind
+from support.jobs import job, lines, one, run
 
 
 def test_a_run_is_opened_closed_and_ended() -> None:

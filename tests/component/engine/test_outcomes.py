@@ -18,7 +18,7 @@ from holdfast.engine.client import Engine, RunHandle
 from holdfast.engine.config import EngineConfig
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from support.engine import ESCAPE, LIMITS, Running, engine, execute, job, prepare, run, until
+from support.engine import ESCAPE, LIMITS, Running, engine, execute, job, next_record, prepare, run
 from support.waiting import eventually
 
 #: A trap instruction in the middle of V8: Node cannot catch it.
@@ -143,8 +143,8 @@ def test_a_busy_loop_is_timed_out_and_its_step_closed(running: Running) -> None:
 
 def test_a_kill_from_outside_is_told_as_that(running: Running) -> None:
     async def kill(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
-        launched = await until(handle, Kind.LAUNCHED)
+        await next_record(handle, Kind.STEP_START)
+        launched = await next_record(handle, Kind.LAUNCHED)
         pids = launched["pids"]
         assert isinstance(pids, dict)
         os.kill(int(str(pids["engine"])), signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_a_kill_from_outside_is_told_as_that(running: Running) -> None:
 
 def test_cancelling(running: Running) -> None:
     async def cancel(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         await handle.cancel("stopped by a person")
 
     ended = execute(running, prepare(running, operation("while (true);")), cancel)
@@ -168,7 +168,7 @@ def test_cancelling(running: Running) -> None:
 
 def test_another_listener_may_join(running: Running) -> None:
     async def attach(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         second = await RunHandle.attach(handle.folder.path)
         await second.cancel("from the second")
         assert (await second.outcome()).reason is Reason.CANCEL
@@ -260,7 +260,7 @@ def test_numbers_that_only_look_like_v8s_are_no_obstacle(running: Running) -> No
     assert ended.evidence["stderr_tail"] == fakes.replace("/a/", "")
 
 
-def test_runs_side_by_side(running: Running) -> None:
+async def test_runs_side_by_side(running: Running) -> None:
     from holdfast.engine.client import Engine
 
     async def go() -> list[Reason]:
@@ -270,7 +270,7 @@ def test_runs_side_by_side(running: Running) -> None:
         outcomes = await asyncio.gather(*(handle.outcome() for handle in handles))
         return [outcome.reason for outcome in outcomes]
 
-    assert asyncio.run(go()) == [Reason.SUCCESS] * 8
+    assert await go() == [Reason.SUCCESS] * 8
 
 
 def test_nothing_is_left_behind(running: Running) -> None:

@@ -12,7 +12,7 @@ from holdfast.engine.client import RunHandle
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support import cgroups
-from support.engine import engine, execute, prepare, until
+from support.engine import engine, execute, next_record, prepare
 from support.waiting import eventually
 
 BUSY = "export default [state => { while (true); }];"
@@ -57,8 +57,8 @@ def test_it_is_held_to_its_part_of_the_processors(tmp_path: Path) -> None:
     part = max(1, len(os.sched_getaffinity(0)) // 4)
 
     async def see(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
-        pids = (await until(handle, Kind.LAUNCHED))["pids"]
+        await next_record(handle, Kind.STEP_START)
+        pids = (await next_record(handle, Kind.LAUNCHED))["pids"]
         assert isinstance(pids, dict)
         pid = int(str(pids["engine"]))
         found.append(held(pid, part))

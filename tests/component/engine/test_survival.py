@@ -20,7 +20,7 @@ from holdfast.journal import Journal, RunFolder
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
-from support.engine import LIMITS, Ended, Running, engine, execute, prepare, read, run, until
+from support.engine import LIMITS, Ended, Running, engine, execute, next_record, prepare, read, run
 from support.waiting import eventually
 
 BUSY = "export default [state => { while (true); }];"
@@ -59,8 +59,8 @@ def test_a_dead_shim_takes_its_run_along_and_is_reported(tmp_path: Path) -> None
     seen: list[int] = []
 
     async def kill_shim(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
-        launched = await until(handle, Kind.LAUNCHED)
+        await next_record(handle, Kind.STEP_START)
+        launched = await next_record(handle, Kind.LAUNCHED)
         seen.extend(pids_of(launched))  # type: ignore[arg-type]
         os.kill(int(str(launched["shim"])), signal.SIGKILL)
 
@@ -92,8 +92,8 @@ def test_a_machine_that_is_full_for_a_while_ends_no_supervisor(tmp_path: Path) -
     full, refused = tmp_path / "full", tmp_path / "refused"
 
     async def kill_shim(handle: RunHandle) -> None:
-        launched = await until(handle, Kind.LAUNCHED)
-        await until(handle, Kind.STEP_START)
+        launched = await next_record(handle, Kind.LAUNCHED)
+        await next_record(handle, Kind.STEP_START)
         full.touch()
         os.kill(int(str(launched["shim"])), signal.SIGKILL)
         eventually(refused.exists, "nobody can bury it now")
@@ -111,7 +111,7 @@ def test_a_machine_that_is_full_for_a_while_ends_no_supervisor(tmp_path: Path) -
 
 def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
     async def kill_supervisor(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         running.process.kill()
         running.process.wait()
 
@@ -122,10 +122,10 @@ def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
 
 def test_a_new_supervisor_buries_what_died_meanwhile(tmp_path: Path) -> None:
     async def kill_all(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         running.process.kill()
         running.process.wait()
-        launched = await until(handle, Kind.LAUNCHED)
+        launched = await next_record(handle, Kind.LAUNCHED)
         os.kill(int(str(launched["shim"])), signal.SIGKILL)
 
     async def launch_and_kill(running: Running, request: RunRequest) -> None:
@@ -145,11 +145,11 @@ def test_a_new_supervisor_buries_what_died_meanwhile(tmp_path: Path) -> None:
 def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
     async def launch(running: Running, request: RunRequest) -> int:
         handle = await Engine(running.config.socket).launch(request)
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         running.process.kill()
         running.process.wait()
         await handle.close()
-        return int(str((await until(handle, Kind.LAUNCHED))["shim"]))
+        return int(str((await next_record(handle, Kind.LAUNCHED))["shim"]))
 
     with engine(tmp_path) as running:
         request = prepare(running, BUSY)
@@ -257,7 +257,7 @@ def test_a_run_is_not_taken_twice(tmp_path: Path) -> None:
     from holdfast.engine.client import EngineError
 
     async def twice(handle: RunHandle) -> None:
-        await until(handle, Kind.STEP_START)
+        await next_record(handle, Kind.STEP_START)
         try:
             await Engine(running.config.socket).launch(request)
         except EngineError as error:

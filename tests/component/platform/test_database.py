@@ -110,15 +110,15 @@ def test_notices_follow_the_commit(store: Store) -> None:
     assert any(n.data.get("run_id") == run_id for n in store.notices)
 
 
-def test_readers_cannot_write(store: Store) -> None:
+async def test_readers_cannot_write(store: Store) -> None:
     async def go() -> None:
         await store.database.read(lambda c: c.execute(text("DELETE FROM projects")))
 
     with pytest.raises(Exception, match=r"readonly|read-only transaction"):
-        asyncio.run(go())
+        await go()
 
 
-def test_a_cancelled_caller_does_not_undo_its_write(store: Store) -> None:
+async def test_a_cancelled_caller_does_not_undo_its_write(store: Store) -> None:
     gate = threading.Event()
 
     def slow(tx: Transaction) -> None:
@@ -133,7 +133,7 @@ def test_a_cancelled_caller_does_not_undo_its_write(store: Store) -> None:
             await task
         gate.set()
 
-    asyncio.run(go())
+    await go()
     value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
     assert value == 8
 

@@ -11,17 +11,17 @@ from chaos.__main__ import chaos
 SEEDS = (2, 3)
 
 
-def test_standing_still_is_a_violation(tmp_path: Path) -> None:
-    violations, report = asyncio.run(chaos(2, 2, tmp_path, patience=0))
+async def test_standing_still_is_a_violation(tmp_path: Path) -> None:
+    violations, report = await chaos(2, 2, tmp_path, patience=0)
     assert violations > 0
     assert "VIOLATION (seed 2) no run ended for 0 s" in report
 
 
-def test_nothing_is_lost_in_two_small_storms(tmp_path: Path) -> None:
+async def test_nothing_is_lost_in_two_small_storms(tmp_path: Path) -> None:
     async def storms() -> list[tuple[int, str]]:
         return await asyncio.gather(
             *(chaos(seed, 16, tmp_path / str(seed), patience=120) for seed in SEEDS)
         )
 
-    for violations, report in asyncio.run(storms()):
+    for violations, report in await storms():
         assert violations == 0, report

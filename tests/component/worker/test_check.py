@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from fixtures.worker import QUICK, Worker, slow
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from support import command
+from support.worker import QUICK, Worker, slow
 
 
 def checked(
@@ -23,50 +23,44 @@ def checked(
     return command.run("worker", "--check", env=environment)
 
 
-def test_a_worker_is_checked_without_being_started(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform:
-            good = await asyncio.to_thread(checked, platform, tmp_path, WORKER_CAPACITY="2")
-            assert good.returncode == 0, good.stdout + good.stderr
-            for words in ("2 slots x (500 + 128) MB + 300 MB = 1556 MB", "took the secret",
-                          "egress", "grace period", "isolation", "disk"):  # fmt: skip
-                assert words in good.stdout, words
-            assert not platform.claims
-            wrong = await asyncio.to_thread(
-                checked, platform, tmp_path, WORKER_SECRET="no", WORKER_CAPACITY="100000",
-                WORKER_LIGHTNING_PUBLIC_KEY="AAAA",
-            )  # fmt: skip
-            assert wrong.returncode == 2
-            for words in ("HTTP 401", "--memory-budget", "public key"):
-                assert words in wrong.stdout, wrong.stdout
-        gone = await asyncio.to_thread(checked, platform, tmp_path)
-        assert gone.returncode == 2
-        assert "connection" in gone.stdout
-
-    asyncio.run(story())
+async def test_a_worker_is_checked_without_being_started(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform:
+        good = await asyncio.to_thread(checked, platform, tmp_path, WORKER_CAPACITY="2")
+        assert good.returncode == 0, good.stdout + good.stderr
+        for words in ("2 slots x (500 + 128) MB + 300 MB = 1556 MB", "took the secret",
+                      "egress", "grace period", "isolation", "disk"):  # fmt: skip
+            assert words in good.stdout, words
+        assert not platform.claims
+        wrong = await asyncio.to_thread(
+            checked, platform, tmp_path, WORKER_SECRET="no", WORKER_CAPACITY="100000",
+            WORKER_LIGHTNING_PUBLIC_KEY="AAAA",
+        )  # fmt: skip
+        assert wrong.returncode == 2
+        for words in ("HTTP 401", "--memory-budget", "public key"):
+            assert words in wrong.stdout, wrong.stdout
+    gone = await asyncio.to_thread(checked, platform, tmp_path)
+    assert gone.returncode == 2
+    assert "connection" in gone.stdout
 
 
-def test_a_run_waits_until_its_limit_fits_and_says_so(tmp_path: Path) -> None:
-    async def story() -> None:
-        options = {"WORKER_MEMORY_BUDGET": "500mb", "WORKER_MAX_RUN_MEMORY_MB": 150}
-        async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
-            url = await worker.ready()
-            first = platform.enqueue(one_job_plan(slow(3)), input={})
-            await platform.until(lambda: "tick 1" in first.logs)
-            large = platform.enqueue(one_job_plan(QUICK, run_memory_limit_mb=300), input={})
-            await platform.until(lambda: large.state == "claimed")
+async def test_a_run_waits_until_its_limit_fits_and_says_so(tmp_path: Path) -> None:
+    options = {"WORKER_MEMORY_BUDGET": "500mb", "WORKER_MAX_RUN_MEMORY_MB": 150}
+    async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+        url = await worker.ready()
+        first = platform.enqueue(one_job_plan(slow(3)), input={})
+        await platform.until(lambda: "tick 1" in first.logs)
+        large = platform.enqueue(one_job_plan(QUICK, run_memory_limit_mb=300), input={})
+        await platform.until(lambda: large.state == "claimed")
 
-            def found() -> Any:
-                shown = command.run("status", "--json", "--url", url)
-                runs = json.loads(shown.stdout)["runs"]
-                return next((run["why"] for run in runs if run["id"] == large.id), None)
+        def found() -> Any:
+            shown = command.run("status", "--json", "--url", url)
+            runs = json.loads(shown.stdout)["runs"]
+            return next((run["why"] for run in runs if run["id"] == large.id), None)
 
-            while "428 MB of memory (222 MB free)" not in str(await asyncio.to_thread(found)):
-                assert not first.final, "it must wait while the first one runs"
-            whole = platform.enqueue(one_job_plan(QUICK, run_memory_limit_mb=9000), input={})
-            await platform.until(lambda: first.final and large.final and whole.final)
-            assert (first.state, large.state) == ("success", "success")
-            assert whole.outcome is not None
-            assert whole.outcome["error_type"] == "MemoryBudgetError"
-
-    asyncio.run(story())
+        while "428 MB of memory (222 MB free)" not in str(await asyncio.to_thread(found)):
+            assert not first.final, "it must wait while the first one runs"
+        whole = platform.enqueue(one_job_plan(QUICK, run_memory_limit_mb=9000), input={})
+        await platform.until(lambda: first.final and large.final and whole.final)
+        assert (first.state, large.state) == ("success", "success")
+        assert whole.outcome is not None
+        assert whole.outcome["error_type"] == "MemoryBudgetError"

@@ -16,7 +16,7 @@ SECRET = "eyJ.token-of_this.test"
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:9", "ws://127.0.0.1:99999", "ws://u@:9"])
-def test_a_redirect_to_nowhere_is_tried_again_and_tells_no_token(
+async def test_a_redirect_to_nowhere_is_tried_again_and_tells_no_token(
     host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It names the address, as a server does that wants another scheme, with all that is in it."""
@@ -46,7 +46,7 @@ def test_a_redirect_to_nowhere_is_tried_again_and_tells_no_token(
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(story())
+    await story()
     said = capsys.readouterr().err
     assert "connection.failed" in said
     assert SECRET not in said

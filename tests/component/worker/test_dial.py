@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fixtures.tls import Authority
-from fixtures.worker import Worker
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.worker.dial import Dial
+from support.tls import Authority
+from support.worker import Worker
 
 #: Nothing listens there.
 DEAD_PROXY = "http://127.0.0.1:9"
@@ -23,49 +22,43 @@ def job(port: int) -> str:
     )
 
 
-def test_a_private_authority_counts_for_the_platform_and_for_jobs(tmp_path: Path) -> None:
-    async def story() -> None:
-        authority = Authority(tmp_path)
-        async with TwinPlatform() as platform:
-            inner = urlsplit(platform.url).port
-            assert inner is not None
-            async with authority.door(inner) as port:
-                options = {
-                    "WORKER_LIGHTNING_SERVICE_URL": f"wss://localhost:{port}/worker",
-                    "NODE_EXTRA_CA_CERTS": authority.ca,
-                    "HTTPS_PROXY": DEAD_PROXY,
-                }
-                async with Worker(platform, tmp_path / "data", **options) as worker:
-                    run = platform.enqueue(one_job_plan(job(port)), input={})
-                    await platform.until(lambda: run.final)
-                    assert run.outcome is not None
-                    state: Any = run.outcome["final_state"]
-                    assert "answered" in state["data"], run.outcome
-                    assert await worker.end() == 0
-
-    asyncio.run(story())
+async def test_a_private_authority_counts_for_the_platform_and_for_jobs(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with TwinPlatform() as platform:
+        inner = urlsplit(platform.url).port
+        assert inner is not None
+        async with authority.door(inner) as port:
+            options = {
+                "WORKER_LIGHTNING_SERVICE_URL": f"wss://localhost:{port}/worker",
+                "NODE_EXTRA_CA_CERTS": authority.ca,
+                "HTTPS_PROXY": DEAD_PROXY,
+            }
+            async with Worker(platform, tmp_path / "data", **options) as worker:
+                run = platform.enqueue(one_job_plan(job(port)), input={})
+                await platform.until(lambda: run.final)
+                assert run.outcome is not None
+                state: Any = run.outcome["final_state"]
+                assert "answered" in state["data"], run.outcome
+                assert await worker.end() == 0
 
 
-def test_an_authority_that_is_not_trusted_and_a_proxy_that_is_dead_are_named(
+async def test_an_authority_that_is_not_trusted_and_a_proxy_that_is_dead_are_named(
     tmp_path: Path,
 ) -> None:
-    async def story() -> None:
-        authority = Authority(tmp_path)
-        async with TwinPlatform() as platform:
-            inner = urlsplit(platform.url).port
-            assert inner is not None
-            async with authority.door(inner) as port:
-                address = {"WORKER_LIGHTNING_SERVICE_URL": f"wss://localhost:{port}/worker"}
-                missing = {"NODE_EXTRA_CA_CERTS": tmp_path / "gone.pem"}
-                async with Worker(platform, tmp_path / "a", **address, **missing) as worker:
-                    await worker.until(lambda: "CERTIFICATE_VERIFY_FAILED" in worker.text())
-                    assert "ca_certs.unreadable" in worker.text()
-                proxy = {"WORKER_USE_PROXY": "true", "HTTPS_PROXY": DEAD_PROXY}
-                async with Worker(platform, tmp_path / "b", **address, **proxy) as worker:
-                    await worker.until(lambda: "connection.failed" in worker.text())
-                    assert "Connect" in worker.text().split("connection.failed")[1]
-
-    asyncio.run(story())
+    authority = Authority(tmp_path)
+    async with TwinPlatform() as platform:
+        inner = urlsplit(platform.url).port
+        assert inner is not None
+        async with authority.door(inner) as port:
+            address = {"WORKER_LIGHTNING_SERVICE_URL": f"wss://localhost:{port}/worker"}
+            missing = {"NODE_EXTRA_CA_CERTS": tmp_path / "gone.pem"}
+            async with Worker(platform, tmp_path / "a", **address, **missing) as worker:
+                await worker.until(lambda: "CERTIFICATE_VERIFY_FAILED" in worker.text())
+                assert "ca_certs.unreadable" in worker.text()
+            proxy = {"WORKER_USE_PROXY": "true", "HTTPS_PROXY": DEAD_PROXY}
+            async with Worker(platform, tmp_path / "b", **address, **proxy) as worker:
+                await worker.until(lambda: "connection.failed" in worker.text())
+                assert "Connect" in worker.text().split("connection.failed")[1]
 
 
 def test_without_tls_there_is_no_context() -> None:

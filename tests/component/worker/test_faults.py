@@ -7,13 +7,12 @@ Each case is a weakness of the reference, named by its number in section 10 of
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-from fixtures.worker import QUICK, Worker
 from holdfast.protocol.messages import Extension
 from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
 from holdfast.testing.twin_run import TwinRun
+from support.worker import QUICK, Worker
 
 WHOLE = ["run:start", "step:start", "step:complete", "run:complete"]
 #: What a platform does once to one message of an otherwise healthy run.
@@ -76,51 +75,45 @@ async def all_faults(platform: TwinPlatform) -> None:
         assert starts < ends, about
 
 
-def test_every_message_may_be_lost_once_and_nothing_else_is(tmp_path: Path) -> None:
+async def test_every_message_may_be_lost_once_and_nothing_else_is(tmp_path: Path) -> None:
     """W3 W4 W9 W10 W11 W14 W16 W22, one message at a time, as against Lightning."""
 
-    async def story() -> None:
-        options = {"WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5, "WORKER_CAPACITY": 6}
-        async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
-            await worker.ready()
-            await all_faults(platform)
-            heard = {
-                run.id: worker.text().count(f"run.claimed run={run.id}")
-                for run in platform.runs.values()
-            }
-            # What the worker has heard of it never needs to be given again.
-            assert set(heard.values()) == {1}, heard
-            assert await worker.end() == 0
-            assert list((tmp_path / "journals").iterdir()) == []
-
-    asyncio.run(story())
+    options = {"WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5, "WORKER_CAPACITY": 6}
+    async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+        await worker.ready()
+        await all_faults(platform)
+        heard = {
+            run.id: worker.text().count(f"run.claimed run={run.id}")
+            for run in platform.runs.values()
+        }
+        # What the worker has heard of it never needs to be given again.
+        assert set(heard.values()) == {1}, heard
+        assert await worker.end() == 0
+        assert list((tmp_path / "journals").iterdir()) == []
 
 
-def test_every_message_may_be_lost_once_with_a_window_and_batches(tmp_path: Path) -> None:
+async def test_every_message_may_be_lost_once_with_a_window_and_batches(tmp_path: Path) -> None:
     """The same against a platform that offers windows, batches and idempotence."""
 
-    async def story() -> None:
-        offer = Extension(64, batch_logs=True, idempotent=True)
-        options = {"WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5, "WORKER_CAPACITY": 2}
-        async with (
-            TwinPlatform(extension=offer) as platform,
-            Worker(platform, tmp_path, **options) as worker,
-        ):
-            await worker.ready()
-            for event, do in [
-                ("run:start", Do.CUT_BEFORE), ("run:batch_logs", Do.CUT_AFTER),
-                ("run:batch_logs", Do.LOSE), ("step:complete", Do.MUTE),
-                ("run:complete", Do.CUT_AFTER), ("run:complete", Do.LOSE),
-            ]:  # fmt: skip
-                run = platform.enqueue(one_job_plan(QUICK), input={"data": {}})
-                order = platform.order(event, do, run=run.id)
-                platform.push("worker:queue", "work-available", {})
-                await platform.until(lambda run=run: run.final)  # type: ignore[misc]
-                assert order.times == 0, (event, do)
-                assert run.names() == WHOLE, (event, do)
-                assert run.refused == []
-                lines = [body for name, body in run.events if name == "run:log"]
-                assert len({line["id"] for line in lines}) == len(lines)
-            assert await worker.end() == 0
-
-    asyncio.run(story())
+    offer = Extension(64, batch_logs=True, idempotent=True)
+    options = {"WORKER_MESSAGE_TIMEOUT_SECONDS": 0.5, "WORKER_CAPACITY": 2}
+    async with (
+        TwinPlatform(extension=offer) as platform,
+        Worker(platform, tmp_path, **options) as worker,
+    ):
+        await worker.ready()
+        for event, do in [
+            ("run:start", Do.CUT_BEFORE), ("run:batch_logs", Do.CUT_AFTER),
+            ("run:batch_logs", Do.LOSE), ("step:complete", Do.MUTE),
+            ("run:complete", Do.CUT_AFTER), ("run:complete", Do.LOSE),
+        ]:  # fmt: skip
+            run = platform.enqueue(one_job_plan(QUICK), input={"data": {}})
+            order = platform.order(event, do, run=run.id)
+            platform.push("worker:queue", "work-available", {})
+            await platform.until(lambda run=run: run.final)  # type: ignore[misc]
+            assert order.times == 0, (event, do)
+            assert run.names() == WHOLE, (event, do)
+            assert run.refused == []
+            lines = [body for name, body in run.events if name == "run:log"]
+            assert len({line["id"] for line in lines}) == len(lines)
+        assert await worker.end() == 0

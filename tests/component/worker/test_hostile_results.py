@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from fixtures.worker import QUICK, Worker
 from holdfast.model.record import Kind
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from support.engine import ESCAPE
+from support.worker import QUICK, Worker
 
 #: Put into a frame as it is, it ends the payload and the frame early.
 BROKEN = '"1}] oops"'
@@ -33,22 +32,19 @@ LINE = r"{ source: 'JOB', level: 'info', message: ['\ud800'], timestamp: '1' }"
 
 
 @pytest.mark.parametrize(("kind", "body"), [(Kind.RESULT, RESULT), (Kind.LOG, LINE)])
-def test_it_takes_no_connection_along(kind: Kind, body: str, tmp_path: Path) -> None:
+async def test_it_takes_no_connection_along(kind: Kind, body: str, tmp_path: Path) -> None:
     """The connection belongs to all runs: it would break again at each repetition, for ever."""
 
-    async def story() -> None:
-        async with TwinPlatform() as platform, Worker(platform, tmp_path / "d") as worker:
-            await worker.ready()
-            connections = len(platform.handshakes)
-            hostile = platform.enqueue(one_job_plan(forged(kind, body)), input={})
-            await platform.until(lambda: hostile.final)
-            after = platform.enqueue(one_job_plan(QUICK), input={})
-            await platform.until(lambda: after.final)
-            assert hostile.state == after.state == "success"
-            if kind is Kind.RESULT:
-                assert hostile.outcome is not None
-                assert hostile.outcome["final_state"] == {"data": "[REDACTED]"}
-            assert len(platform.handshakes) == connections
-            assert await worker.end() == 0
-
-    asyncio.run(story())
+    async with TwinPlatform() as platform, Worker(platform, tmp_path / "d") as worker:
+        await worker.ready()
+        connections = len(platform.handshakes)
+        hostile = platform.enqueue(one_job_plan(forged(kind, body)), input={})
+        await platform.until(lambda: hostile.final)
+        after = platform.enqueue(one_job_plan(QUICK), input={})
+        await platform.until(lambda: after.final)
+        assert hostile.state == after.state == "success"
+        if kind is Kind.RESULT:
+            assert hostile.outcome is not None
+            assert hostile.outcome["final_state"] == {"data": "[REDACTED]"}
+        assert len(platform.handshakes) == connections
+        assert await worker.end() == 0

@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures.worker import QUICK, Worker, alive, children, slow, until
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.testing.twin_run import TwinRun
+from support.waiting import until
+from support.worker import QUICK, Worker, alive, children, slow
 
 
 def _permitted(*arguments: str) -> bool:
@@ -83,137 +84,127 @@ async def succeeds(platform: TwinPlatform) -> TwinRun:
 
 
 @mounts
-def test_a_full_disk_ends_what_cannot_go_on_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_full_disk_ends_what_cannot_go_on_and_nothing_is_lost(tmp_path: Path) -> None:
     """No byte is left while a run writes: its end still fits, it is told, and work goes on."""
 
-    async def story() -> None:
-        data = tmp_path / "d"
-        async with TwinPlatform() as platform:
-            worker = Mounted(platform, data)
-            worker.set_up(data, 400)
-            async with worker:
-                url = await worker.ready()
-                quiet = platform.enqueue(one_job_plan(slow(4)), input={})
-                chatty = platform.enqueue(one_job_plan(CHATTY), input={})
-                await platform.until(lambda: "tick 1" in quiet.logs and len(chatty.logs) > 3)
-                filler = worker.inside / "filler"
-                with filler.open("wb", buffering=0) as file:
-                    try:
-                        while True:
-                            file.write(bytes(64 * 1024))
-                    except OSError:
-                        pass
-                await platform.until(lambda: chatty.final and quiet.final)
-                assert chatty.outcome is not None
-                assert chatty.outcome["reason"] == "exception"
-                assert "disk" in str(chatty.outcome["error_message"])
-                assert len(chatty.steps) == 1
-                assert quiet.state == "success", "it fits into what was kept for it"
-                waiting = platform.enqueue(one_job_plan(QUICK), input={})
-                platform.push("worker:queue", "work-available", {})
-                assert await reasons(url) == ["the disk is nearly full"]
-                assert waiting.state == "available", "no claims on a full disk"
-                filler.unlink()
-                await platform.until(lambda: waiting.final)
-                assert waiting.state == "success"
-                for run in (quiet, chatty, waiting):
-                    assert run.names().count("run:complete") == 1
-                journals = worker.inside / "journals"
-                await worker.until(lambda: not list(journals.iterdir()))
-                assert await worker.end() == 0
-
-    asyncio.run(story())
-
-
-@mounts
-def test_a_disk_that_turns_read_only_stops_claims_until_it_returns(tmp_path: Path) -> None:
-    async def story() -> None:
-        data = tmp_path / "d"
-        async with TwinPlatform() as platform:
-            worker = Mounted(platform, data)
-            worker.set_up(data, 1000)
-            async with worker:
-                url = await worker.ready()
-                await succeeds(platform)
-                journals = str(data / "journals")
-                await worker.until(lambda: not list((worker.inside / "journals").iterdir()))
-                worker.run("mount", "--bind", journals, journals)
-                worker.run("mount", "-o", "remount,bind,ro", journals)
-                for _ in range(2):  # a claim that was under way before is answered meanwhile
-                    assert await reasons(url) == ["the data folder cannot be written to"]
-                waiting = platform.enqueue(one_job_plan(QUICK), input={})
-                platform.push("worker:queue", "work-available", {})
-                assert await reasons(url) == ["the data folder cannot be written to"]
-                claims = len(platform.claims)
-                assert waiting.state == "available"
-                worker.run("umount", journals)
-                await platform.until(lambda: waiting.final)
-                assert waiting.state == "success"
-                assert len(platform.claims) > claims
-                await ready_again(url)
-                assert await worker.end() == 0
-
-    asyncio.run(story())
-
-
-@mounts
-def test_a_start_on_a_read_only_disk_says_so_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    """A run was interrupted; the disk comes back read-only at first, as after a bad mount."""
-
-    async def story() -> None:
-        data = tmp_path / "d"
-        async with TwinPlatform() as platform, Worker(platform, data) as worker:
-            worker.log = tmp_path / "worker.log"
-            run = platform.enqueue(one_job_plan(slow(30)), input={})
-            await platform.until(lambda: "tick 1" in run.logs)
-            worker.kill_everything()
-            script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
-            worker.prefix = ["unshare", "--mount", "sh", "-c", script, str(data)]
-            worker.start()
-            assert worker.process is not None
-            assert await asyncio.to_thread(worker.process.wait, 30) == 2
-            assert "The data folder" in worker.text()
-            assert "Traceback" not in worker.text()
-            assert "Read-only file system" in worker.text()
-            assert not run.final
-            worker.prefix = []
-            worker.start()
-            await platform.until(lambda: run.final)
-            assert run.outcome is not None
-            assert run.outcome["reason"] == "exception"
-            assert len(run.steps) == 1
+    data = tmp_path / "d"
+    async with TwinPlatform() as platform:
+        worker = Mounted(platform, data)
+        worker.set_up(data, 400)
+        async with worker:
+            url = await worker.ready()
+            quiet = platform.enqueue(one_job_plan(slow(4)), input={})
+            chatty = platform.enqueue(one_job_plan(CHATTY), input={})
+            await platform.until(lambda: "tick 1" in quiet.logs and len(chatty.logs) > 3)
+            filler = worker.inside / "filler"
+            with filler.open("wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(64 * 1024))
+                except OSError:
+                    pass
+            await platform.until(lambda: chatty.final and quiet.final)
+            assert chatty.outcome is not None
+            assert chatty.outcome["reason"] == "exception"
+            assert "disk" in str(chatty.outcome["error_message"])
+            assert len(chatty.steps) == 1
+            assert quiet.state == "success", "it fits into what was kept for it"
+            waiting = platform.enqueue(one_job_plan(QUICK), input={})
+            platform.push("worker:queue", "work-available", {})
+            assert await reasons(url) == ["the disk is nearly full"]
+            assert waiting.state == "available", "no claims on a full disk"
+            filler.unlink()
+            await platform.until(lambda: waiting.final)
+            assert waiting.state == "success"
+            for run in (quiet, chatty, waiting):
+                assert run.names().count("run:complete") == 1
+            journals = worker.inside / "journals"
+            await worker.until(lambda: not list(journals.iterdir()))
             assert await worker.end() == 0
 
-    asyncio.run(story())
+
+@mounts
+async def test_a_disk_that_turns_read_only_stops_claims_until_it_returns(tmp_path: Path) -> None:
+    data = tmp_path / "d"
+    async with TwinPlatform() as platform:
+        worker = Mounted(platform, data)
+        worker.set_up(data, 1000)
+        async with worker:
+            url = await worker.ready()
+            await succeeds(platform)
+            journals = str(data / "journals")
+            await worker.until(lambda: not list((worker.inside / "journals").iterdir()))
+            worker.run("mount", "--bind", journals, journals)
+            worker.run("mount", "-o", "remount,bind,ro", journals)
+            for _ in range(2):  # a claim that was under way before is answered meanwhile
+                assert await reasons(url) == ["the data folder cannot be written to"]
+            waiting = platform.enqueue(one_job_plan(QUICK), input={})
+            platform.push("worker:queue", "work-available", {})
+            assert await reasons(url) == ["the data folder cannot be written to"]
+            claims = len(platform.claims)
+            assert waiting.state == "available"
+            worker.run("umount", journals)
+            await platform.until(lambda: waiting.final)
+            assert waiting.state == "success"
+            assert len(platform.claims) > claims
+            await ready_again(url)
+            assert await worker.end() == 0
+
+
+@mounts
+async def test_a_start_on_a_read_only_disk_says_so_and_the_next_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    """A run was interrupted; the disk comes back read-only at first, as after a bad mount."""
+
+    data = tmp_path / "d"
+    async with TwinPlatform() as platform, Worker(platform, data) as worker:
+        worker.log = tmp_path / "worker.log"
+        run = platform.enqueue(one_job_plan(slow(30)), input={})
+        await platform.until(lambda: "tick 1" in run.logs)
+        worker.kill_everything()
+        script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+        worker.prefix = ["unshare", "--mount", "sh", "-c", script, str(data)]
+        worker.start()
+        assert worker.process is not None
+        assert await asyncio.to_thread(worker.process.wait, 30) == 2
+        assert "The data folder" in worker.text()
+        assert "Traceback" not in worker.text()
+        assert "Read-only file system" in worker.text()
+        assert not run.final
+        worker.prefix = []
+        worker.start()
+        await platform.until(lambda: run.final)
+        assert run.outcome is not None
+        assert run.outcome["reason"] == "exception"
+        assert len(run.steps) == 1
+        assert await worker.end() == 0
 
 
 @pids
 @pytest.mark.parametrize(("drain", "code"), [(600, 0), (0.5, 3)])
-def test_a_worker_that_is_process_1_reaps_drains_and_says_how_it_ended(
+async def test_a_worker_that_is_process_1_reaps_drains_and_says_how_it_ended(
     drain: float, code: int, tmp_path: Path
 ) -> None:
-    async def story() -> None:
-        options = {"WORKER_DRAIN_TIMEOUT_SECONDS": drain}
-        async with TwinPlatform() as platform:
-            worker = Worker(platform, tmp_path, **options)
-            worker.prefix = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-            async with worker:
-                await worker.ready()
-                (first,) = children(worker.pid)
-                assert inner_pid(first) == 1
-                run = platform.enqueue(one_job_plan(slow(3 if code == 0 else 30)), input={})
-                await platform.until(lambda: "tick 1" in run.logs)
-                orphan = await adopt_an_orphan(first)
-                await until(lambda: not Path(f"/proc/{orphan}").exists())
-                await until(lambda: not zombies(first))
-                os.kill(first, signal.SIGTERM)
-                assert worker.process is not None
-                assert await asyncio.to_thread(worker.process.wait, 30) == code
-                assert run.final
-                assert (run.state == "success") is (code == 0)
-                assert not alive(first)
-
-    asyncio.run(story())
+    options = {"WORKER_DRAIN_TIMEOUT_SECONDS": drain}
+    async with TwinPlatform() as platform:
+        worker = Worker(platform, tmp_path, **options)
+        worker.prefix = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        async with worker:
+            await worker.ready()
+            (first,) = children(worker.pid)
+            assert inner_pid(first) == 1
+            run = platform.enqueue(one_job_plan(slow(3 if code == 0 else 30)), input={})
+            await platform.until(lambda: "tick 1" in run.logs)
+            orphan = await adopt_an_orphan(first)
+            await until(lambda: not Path(f"/proc/{orphan}").exists())
+            await until(lambda: not zombies(first))
+            os.kill(first, signal.SIGTERM)
+            assert worker.process is not None
+            assert await asyncio.to_thread(worker.process.wait, 30) == code
+            assert run.final
+            assert (run.state == "success") is (code == 0)
+            assert not alive(first)
 
 
 def inner_pid(pid: int) -> int:

@@ -5,16 +5,16 @@ Leases are shortened here; `benchmarks.journal.loss` measures them at their defa
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 from pathlib import Path
 
-from fixtures.worker import Worker, alive, slow, until
 from holdfast.adaptors import Store
 from support.one_job import TRIGGER, Address, project
 from support.platform import Served
+from support.waiting import until
+from support.worker import Worker, alive, slow
 
 LEASES = {"janitor_seconds": 0.2, "silence_seconds": 2.0, "join_deadline_seconds": 2.0}
 
@@ -23,7 +23,7 @@ async def state(served: Served, run_id: str, wanted: str) -> None:
     await until(lambda: served.run(run_id)["state"] == wanted)
 
 
-def test_a_worker_that_died_is_noticed_and_its_late_true_outcome_is_taken(
+async def test_a_worker_that_died_is_noticed_and_its_late_true_outcome_is_taken(
     tmp_path: Path, adaptor_store: Store
 ) -> None:
     """Gone without a word: the run is given up, with reasons. Its journal comes back later."""
@@ -49,10 +49,10 @@ def test_a_worker_that_died_is_noticed_and_its_late_true_outcome_is_taken(
 
     with Served(tmp_path / "platform", **LEASES) as served:
         served.deploy(project(slow(60)))
-        asyncio.run(story(served))
+        await story(served)
 
 
-def test_a_state_nested_too_deeply_costs_the_state_and_nothing_else(
+async def test_a_state_nested_too_deeply_costs_the_state_and_nothing_else(
     tmp_path: Path, adaptor_store: Store
 ) -> None:
     """The platform refuses what it cannot read, and does not take the connection for broken."""
@@ -73,10 +73,10 @@ def test_a_state_nested_too_deeply_costs_the_state_and_nothing_else(
 
     with Served(tmp_path / "platform") as served:
         served.deploy(project(deep))
-        asyncio.run(story(served))
+        await story(served)
 
 
-def test_a_claim_that_is_never_joined_goes_to_another_worker(
+async def test_a_claim_that_is_never_joined_goes_to_another_worker(
     tmp_path: Path, adaptor_store: Store
 ) -> None:
     """The first worker is frozen behind its claim. It wakes up too late: its token is void."""
@@ -112,4 +112,4 @@ def test_a_claim_that_is_never_joined_goes_to_another_worker(
 
     with Served(tmp_path / "platform", **LEASES) as served:
         served.deploy(project(slow(0.5)))
-        asyncio.run(story(served))
+        await story(served)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fixtures.worker import QUICK, Worker
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.protocol.tokens import sign_run_token
@@ -16,6 +14,7 @@ from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.testing.twin_run import TwinRun
 from holdfast.worker.run_folders import RunFolders
 from holdfast.worker.vault import Vault
+from support.worker import QUICK, Worker
 
 CAPACITY = 2
 #: As many as once blocked every claim.
@@ -54,36 +53,30 @@ def ended(data: Path, platform: TwinPlatform, run: TwinRun, records: list[Any]) 
     folders.append(found.folder, *records, (Kind.OUTCOME, outcome))
 
 
-def test_poison_in_old_journals_becomes_notes(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform:
-            old = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(MANY)]
-            for run in old:
-                ended(tmp_path, platform, run, POISON)
-            async with Worker(platform, tmp_path, WORKER_CAPACITY=CAPACITY) as worker:
+async def test_poison_in_old_journals_becomes_notes(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform:
+        old = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(MANY)]
+        for run in old:
+            ended(tmp_path, platform, run, POISON)
+        async with Worker(platform, tmp_path, WORKER_CAPACITY=CAPACITY) as worker:
+            honest = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: honest.final and all(run.final for run in old))
+            assert {run.state for run in (honest, *old)} == {"success"}
+            assert old[0].steps[STEP_ID].reason == "success"
+            assert "run.interrupted" not in worker.text()
+            assert "duration is no number" in worker.text()
+            assert await worker.end() == 0
+
+
+async def test_runs_that_wait_for_a_reason_of_their_own_block_no_claim(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform:
+        for number in range(MANY):
+            stranger = platform.enqueue(one_job_plan(QUICK), run_id=f"gone-{number}")
+            ended(tmp_path, platform, stranger, [])
+            del platform.runs[stranger.id]  # which refuses its channel from now on
+        async with Worker(platform, tmp_path, WORKER_CAPACITY=CAPACITY) as worker:
+            for _ in range(2):
                 honest = platform.enqueue(one_job_plan(QUICK), input={})
-                await platform.until(lambda: honest.final and all(run.final for run in old))
-                assert {run.state for run in (honest, *old)} == {"success"}
-                assert old[0].steps[STEP_ID].reason == "success"
-                assert "run.interrupted" not in worker.text()
-                assert "duration is no number" in worker.text()
-                assert await worker.end() == 0
-
-    asyncio.run(story())
-
-
-def test_runs_that_wait_for_a_reason_of_their_own_block_no_claim(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform:
-            for number in range(MANY):
-                stranger = platform.enqueue(one_job_plan(QUICK), run_id=f"gone-{number}")
-                ended(tmp_path, platform, stranger, [])
-                del platform.runs[stranger.id]  # which refuses its channel from now on
-            async with Worker(platform, tmp_path, WORKER_CAPACITY=CAPACITY) as worker:
-                for _ in range(2):
-                    honest = platform.enqueue(one_job_plan(QUICK), input={})
-                    await platform.until(partial(getattr, honest, "final"))
-                    assert honest.state == "success"
-                assert worker.text().count("run.adopted") == MANY
-
-    asyncio.run(story())
+                await platform.until(partial(getattr, honest, "final"))
+                assert honest.state == "success"
+            assert worker.text().count("run.adopted") == MANY

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from fixtures.worker import QUICK, Worker, slow
 from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
 from support import command
+from support.worker import QUICK, Worker, slow
 
 
 def figures(text: str) -> dict[str, float]:
@@ -26,53 +26,48 @@ def figures(text: str) -> dict[str, float]:
     }
 
 
-def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_waits(
+async def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_waits(
     tmp_path: Path,
 ) -> None:
-    async def story() -> None:
-        options = {"WORKER_WORKLOOPS": "fast_lane:1 manual>*:2", "WORKER_LOG_FORMAT": "json"}
-        async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
-            port = await json_port(worker)
-            async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", trust_env=False
-            ) as web:
+    options = {"WORKER_WORKLOOPS": "fast_lane:1 manual>*:2", "WORKER_LOG_FORMAT": "json"}
+    async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+        port = await json_port(worker)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as web:
 
-                async def status() -> dict[str, Any]:
-                    answer: dict[str, Any] = (await web.get("/status")).json()
-                    return answer
+            async def status() -> dict[str, Any]:
+                answer: dict[str, Any] = (await web.get("/status")).json()
+                return answer
 
-                quick = platform.enqueue(one_job_plan(QUICK), input={})
-                await platform.until(lambda: quick.final)
-                stuck = platform.order("run:complete", Do.MUTE, times=1000)
-                held = platform.enqueue(one_job_plan(slow(0.5)), input={})
-                deadline = asyncio.get_running_loop().time() + 30
-                while not (found := await status())["oldest_undelivered_seconds"]:
-                    assert asyncio.get_running_loop().time() < deadline
-                    await asyncio.sleep(0.02)
-                (run,) = found["runs"]
-                assert (run["id"], run["stage"]) == (held.id, "delivering")
-                assert found["undelivered"] == 1
-                assert {tuple(loop["queues"]): loop["runs"] for loop in found["workloops"]}
-                now = figures((await web.get("/metrics")).text)
-                assert now["holdfast_worker_oldest_undelivered_seconds"] > 0
-                assert now["holdfast_worker_runs delivering"] == 1
-                assert now["holdfast_worker_runs_total complete"] == 1
-                assert now["holdfast_worker_outcomes_total success"] == 1
-                assert now["holdfast_worker_phase_seconds_count running"] == 2
-                brought = [now.get(f"holdfast_worker_claims_total {loop} run", 0)
-                           for loop in ("fast_lane", "manual>*")]  # fmt: skip
-                assert sum(brought) == 2
-                assert now["holdfast_worker_connected"] == now["holdfast_worker_ready"] == 1
-                shown = await asyncio.to_thread(command.run, "status", "--port", str(port))
-                assert shown.returncode == 0, shown.stderr
-                assert held.id in shown.stdout
-                assert "manual>*" in shown.stdout
-                stuck.times = 0
-            lines = [json.loads(line) for line in worker.text().splitlines()]
-            assert {"time", "level", "event"} <= lines[0].keys()
-            assert any(line.get("run") == quick.id for line in lines)
-
-    asyncio.run(story())
+            quick = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: quick.final)
+            stuck = platform.order("run:complete", Do.MUTE, times=1000)
+            held = platform.enqueue(one_job_plan(slow(0.5)), input={})
+            deadline = asyncio.get_running_loop().time() + 30
+            while not (found := await status())["oldest_undelivered_seconds"]:
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.02)
+            (run,) = found["runs"]
+            assert (run["id"], run["stage"]) == (held.id, "delivering")
+            assert found["undelivered"] == 1
+            assert {tuple(loop["queues"]): loop["runs"] for loop in found["workloops"]}
+            now = figures((await web.get("/metrics")).text)
+            assert now["holdfast_worker_oldest_undelivered_seconds"] > 0
+            assert now["holdfast_worker_runs delivering"] == 1
+            assert now["holdfast_worker_runs_total complete"] == 1
+            assert now["holdfast_worker_outcomes_total success"] == 1
+            assert now["holdfast_worker_phase_seconds_count running"] == 2
+            brought = [now.get(f"holdfast_worker_claims_total {loop} run", 0)
+                       for loop in ("fast_lane", "manual>*")]  # fmt: skip
+            assert sum(brought) == 2
+            assert now["holdfast_worker_connected"] == now["holdfast_worker_ready"] == 1
+            shown = await asyncio.to_thread(command.run, "status", "--port", str(port))
+            assert shown.returncode == 0, shown.stderr
+            assert held.id in shown.stdout
+            assert "manual>*" in shown.stdout
+            stuck.times = 0
+        lines = [json.loads(line) for line in worker.text().splitlines()]
+        assert {"time", "level", "event"} <= lines[0].keys()
+        assert any(line.get("run") == quick.id for line in lines)
 
 
 async def json_port(worker: Worker) -> int:

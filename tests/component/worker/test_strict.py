@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import time
@@ -13,10 +12,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from fixtures.worker import QUICK, Worker
 from holdfast.protocol.frames import Message
 from holdfast.testing.platform import Do, TwinPlatform, TwinRun, one_job_plan
 from holdfast.testing.profile import OLD
+from support.worker import QUICK, Worker
 
 HOSTILE = (
     "export default [() => { console.log('poison \\u0000 \\ud800', {'k\\u0000': '\\udc00'});"
@@ -52,158 +51,134 @@ def chained(run: TwinRun) -> None:
     assert {second.output, first.output} <= set(run.clips)
 
 
-def test_what_jobs_leave_closes_no_socket_and_crashes_no_channel(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
-            runs = [platform.enqueue(pair(HOSTILE), input={}) for _ in range(2)]
-            after = platform.enqueue(one_job_plan(QUICK), input={})
-            await platform.until(lambda: all(run.final for run in (*runs, after)))
-            for run in runs:
-                assert run.state == "success"
-                assert run.crashed == []
-                chained(run)
-                assert [line for line in run.lines if "poison" in str(line.message)]
-            assert len(platform.joins) == 1, "one connection for all"
-            assert await worker.end() == 0
-
-    asyncio.run(story())
+async def test_what_jobs_leave_closes_no_socket_and_crashes_no_channel(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+        runs = [platform.enqueue(pair(HOSTILE), input={}) for _ in range(2)]
+        after = platform.enqueue(one_job_plan(QUICK), input={})
+        await platform.until(lambda: all(run.final for run in (*runs, after)))
+        for run in runs:
+            assert run.state == "success"
+            assert run.crashed == []
+            chained(run)
+            assert [line for line in run.lines if "poison" in str(line.message)]
+        assert len(platform.joins) == 1, "one connection for all"
+        assert await worker.end() == 0
 
 
-def test_step_that_returns_nothing_passes_its_empty_output_on(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform, Worker(platform, tmp_path):
-            nothing = platform.enqueue(pair("export default [() => undefined];"), input={})
-            last = platform.enqueue(one_job_plan("export default [() => null];"), input={})
-            await platform.until(lambda: nothing.final and last.final)
-            chained(nothing)
-            (step,) = last.steps.values()
-            assert last.outcome is not None
-            assert last.outcome["final_dataclip_id"] == step.output
-
-    asyncio.run(story())
+async def test_step_that_returns_nothing_passes_its_empty_output_on(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform, Worker(platform, tmp_path):
+        nothing = platform.enqueue(pair("export default [() => undefined];"), input={})
+        last = platform.enqueue(one_job_plan("export default [() => null];"), input={})
+        await platform.until(lambda: nothing.final and last.final)
+        chained(nothing)
+        (step,) = last.steps.values()
+        assert last.outcome is not None
+        assert last.outcome["final_dataclip_id"] == step.output
 
 
 @pytest.mark.parametrize("code", [1009, 1011])
-def test_message_that_ends_every_connection_is_found_and_changed(
+async def test_message_that_ends_every_connection_is_found_and_changed(
     code: int, tmp_path: Path
 ) -> None:
     """One line of one run: the others lose nothing, no claim is lost, and it ends soon."""
 
-    async def story() -> None:
-        async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+    async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
 
-            def closes(message: Message) -> int | None:
-                return code if "killer" in json.dumps(message.payload) else None
+        def closes(message: Message) -> int | None:
+            return code if "killer" in json.dumps(message.payload) else None
 
-            platform.closes = closes
-            bad = "export default [() => { for (let i = 0; i < 9; i++) console.log('x', i);"
-            bad += " console.log('killer'); return { data: 1 }; }];"
-            poisoned = platform.enqueue(one_job_plan(bad), input={})
-            others = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(4)]
-            everything = (poisoned, *others)
-            await platform.until(lambda: all(run.final for run in everything))
-            later = platform.enqueue(one_job_plan(QUICK), input={})
-            await platform.until(lambda: later.final)
-            assert {run.state for run in (*everything, later)} == {"success"}
-            assert {run.claims for run in everything} == {1}
-            assert len(platform.handshakes) <= 4, "sent with others, then alone, then changed"
-            texts = [str(line.message) for line in poisoned.lines if line.step_id]
-            assert len([text for text in texts if "'x'" in text]) >= 9
-            assert "killer" not in str(texts)
-            assert worker.text().count("delivery.incomplete") == 1
-
-    asyncio.run(story())
+        platform.closes = closes
+        bad = "export default [() => { for (let i = 0; i < 9; i++) console.log('x', i);"
+        bad += " console.log('killer'); return { data: 1 }; }];"
+        poisoned = platform.enqueue(one_job_plan(bad), input={})
+        others = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(4)]
+        everything = (poisoned, *others)
+        await platform.until(lambda: all(run.final for run in everything))
+        later = platform.enqueue(one_job_plan(QUICK), input={})
+        await platform.until(lambda: later.final)
+        assert {run.state for run in (*everything, later)} == {"success"}
+        assert {run.claims for run in everything} == {1}
+        assert len(platform.handshakes) <= 4, "sent with others, then alone, then changed"
+        texts = [str(line.message) for line in poisoned.lines if line.step_id]
+        assert len([text for text in texts if "'x'" in text]) >= 9
+        assert "killer" not in str(texts)
+        assert worker.text().count("delivery.incomplete") == 1
 
 
-def test_old_platform_without_batches_costs_one_crash_in_all(tmp_path: Path) -> None:
-    async def story() -> None:
-        options = {"WORKER_BATCH_LOGS": "true"}
-        async with TwinPlatform(profile=OLD) as platform, Worker(platform, tmp_path, **options):
-            for _ in range(3):
-                run = platform.enqueue(pair(QUICK), input={})
-                await platform.until(lambda run=run: run.final)  # type: ignore[misc]
-                chained(run)
-            assert sum(len(run.crashed) for run in platform.runs.values()) == 1
-
-    asyncio.run(story())
+async def test_old_platform_without_batches_costs_one_crash_in_all(tmp_path: Path) -> None:
+    options = {"WORKER_BATCH_LOGS": "true"}
+    async with TwinPlatform(profile=OLD) as platform, Worker(platform, tmp_path, **options):
+        for _ in range(3):
+            run = platform.enqueue(pair(QUICK), input={})
+            await platform.until(lambda run=run: run.final)  # type: ignore[misc]
+            chained(run)
+        assert sum(len(run.crashed) for run in platform.runs.values()) == 1
 
 
-def test_wrong_public_key_touches_few_runs_and_says_so(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as stranger, TwinPlatform() as platform:
-            key = stranger.key.public_key().public_bytes(
-                Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-            )
-            options = {"WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(key).decode()}
-            async with Worker(platform, tmp_path, **options) as worker:
-                url = await worker.ready()
-                runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(6)]
-                first = runs[0]
-                await platform.until(lambda: first.final)
-                assert first.outcome is not None
-                assert first.outcome["reason"] == "exception"
-                assert "WORKER_LIGHTNING_PUBLIC_KEY" in str(first.outcome["error_message"])
-                assert first.steps == {}
-                async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                    answer = await client.get("/readyz")
-                assert answer.status_code == 503
-                assert "WORKER_LIGHTNING_PUBLIC_KEY" in answer.text
-                assert sum(run.claims for run in runs) <= 3
-                assert await worker.end() == 0
-
-    asyncio.run(story())
-
-
-def test_refused_joins_touch_few_runs_and_are_told(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+async def test_wrong_public_key_touches_few_runs_and_says_so(tmp_path: Path) -> None:
+    async with TwinPlatform() as stranger, TwinPlatform() as platform:
+        key = stranger.key.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+        options = {"WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(key).decode()}
+        async with Worker(platform, tmp_path, **options) as worker:
             url = await worker.ready()
-            platform.order("phx_join", Do.REFUSE, times=1000, response={"reason": "unauthorized"})
-            runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(9)]
-            await worker.until(lambda: worker.text().count("run.not_ours") >= 3)
+            runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(6)]
+            first = runs[0]
+            await platform.until(lambda: first.final)
+            assert first.outcome is not None
+            assert first.outcome["reason"] == "exception"
+            assert "WORKER_LIGHTNING_PUBLIC_KEY" in str(first.outcome["error_message"])
+            assert first.steps == {}
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
                 answer = await client.get("/readyz")
             assert answer.status_code == 503
-            assert "refuses the channels" in answer.text
-            assert sum(run.claims for run in runs) == 3
+            assert "WORKER_LIGHTNING_PUBLIC_KEY" in answer.text
+            assert sum(run.claims for run in runs) <= 3
+            assert await worker.end() == 0
 
-    asyncio.run(story())
+
+async def test_refused_joins_touch_few_runs_and_are_told(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+        url = await worker.ready()
+        platform.order("phx_join", Do.REFUSE, times=1000, response={"reason": "unauthorized"})
+        runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(9)]
+        await worker.until(lambda: worker.text().count("run.not_ours") >= 3)
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            answer = await client.get("/readyz")
+        assert answer.status_code == 503
+        assert "refuses the channels" in answer.text
+        assert sum(run.claims for run in runs) == 3
 
 
-def test_run_ends_before_its_token_does(tmp_path: Path) -> None:
+async def test_run_ends_before_its_token_does(tmp_path: Path) -> None:
     """Instead of being called lost by the platform, whose clock began at the claim."""
 
-    async def story() -> None:
-        forever = "export default [() => new Promise(done => setTimeout(done, 60_000))];"
-        async with TwinPlatform(token_seconds=4) as platform, Worker(platform, tmp_path):
-            run = platform.enqueue(one_job_plan(forever), input={})
-            await platform.until(lambda: run.final)
-            assert time.monotonic() < run.claimed_at + 4
-            assert run.outcome is not None
-            assert (run.outcome["reason"], run.outcome["error_type"]) == ("kill", "TimeoutError")
-
-    asyncio.run(story())
+    forever = "export default [() => new Promise(done => setTimeout(done, 60_000))];"
+    async with TwinPlatform(token_seconds=4) as platform, Worker(platform, tmp_path):
+        run = platform.enqueue(one_job_plan(forever), input={})
+        await platform.until(lambda: run.final)
+        assert time.monotonic() < run.claimed_at + 4
+        assert run.outcome is not None
+        assert (run.outcome["reason"], run.outcome["error_type"]) == ("kill", "TimeoutError")
 
 
-def test_credentials_are_fetched_again_before_any_line_goes(tmp_path: Path) -> None:
-    async def story() -> None:
-        name = "5f1f8f0c-6f6d-4a53-9d0b-0d6d6a1c7c11"
-        body = (
-            "export default [async () => { for (let i = 0; i < 8; i++) { console.log('tick', i);"
-            " await new Promise(done => setTimeout(done, 150)); } return { data: 1 }; }];"
-        )
-        plan: Any = one_job_plan(body)
-        plan["jobs"][0]["credential_id"] = name
-        async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
-            run = platform.enqueue(plan, input={}, credentials={name: {"password": "hush-hush"}})
-            for number in (1, 3):
-                await platform.until(lambda n=number: f"tick {n}" in run.logs)  # type: ignore[misc]
-                platform.drop_channel(f"run:{run.id}")
-            await platform.until(lambda: "tick 5" in run.logs)
-            worker.kill_agent()
-            await platform.until(lambda: run.final)
-            assert run.state == "success"
-            assert all(line.masked for line in run.lines)
-            assert run.joins >= 4
-
-    asyncio.run(story())
+async def test_credentials_are_fetched_again_before_any_line_goes(tmp_path: Path) -> None:
+    name = "5f1f8f0c-6f6d-4a53-9d0b-0d6d6a1c7c11"
+    body = (
+        "export default [async () => { for (let i = 0; i < 8; i++) { console.log('tick', i);"
+        " await new Promise(done => setTimeout(done, 150)); } return { data: 1 }; }];"
+    )
+    plan: Any = one_job_plan(body)
+    plan["jobs"][0]["credential_id"] = name
+    async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+        run = platform.enqueue(plan, input={}, credentials={name: {"password": "hush-hush"}})
+        for number in (1, 3):
+            await platform.until(lambda n=number: f"tick {n}" in run.logs)  # type: ignore[misc]
+            platform.drop_channel(f"run:{run.id}")
+        await platform.until(lambda: "tick 5" in run.logs)
+        worker.kill_agent()
+        await platform.until(lambda: run.final)
+        assert run.state == "success"
+        assert all(line.masked for line in run.lines)
+        assert run.joins >= 4

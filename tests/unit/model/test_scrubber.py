@@ -16,7 +16,7 @@ from holdfast.model.scrubber import Scrubber
 from holdfast.model.secrets import forms
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "fixtures" / "secret_vectors.json").read_text()
+    (Path(__file__).parents[2] / "support" / "secret_vectors.json").read_text()
 )
 #: Cleans each text of the vectors on standard input with what runs in a run's process.
 PROGRAM = """

@@ -15,7 +15,7 @@ from holdfast.model.json import Json
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "fixtures" / "secret_vectors.json").read_text()
+    (Path(__file__).parents[2] / "support" / "secret_vectors.json").read_text()
 )
 SECRET = "correct-horse-battery-staple"
 

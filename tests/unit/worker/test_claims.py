@@ -73,104 +73,87 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_loop_claims_until_it_is_full_and_again_when_a_slot_is_free() -> None:
-    async def story() -> None:
-        stage = scene(2)
-        running = asyncio.create_task(stage.claimer.run())
-        await turns()
-        assert stage.queue.payloads == [
-            {"demand": 1, "worker_name": "w", "queues": ["manual", "*"]}
-        ]
-        assert stage.loop.free == 1
-        stage.queue.answer("a")
-        await turns()
-        stage.queue.answer("b")
-        await turns()
-        assert stage.taken == ["a", "b"]
-        assert len(stage.queue.asked) == 2, "full: no further claim"
-        stage.loop.runs.discard("a")
-        for _ in range(5):
-            stage.claimer.refresh()
-        await turns()
-        assert len(stage.queue.asked) == 3, "W29: one claim, however often it is refreshed"
-        running.cancel()
-
-    asyncio.run(story())
-
-
-def test_w2_a_lost_answer_gives_its_slot_back() -> None:
-    async def story() -> None:
-        stage = scene(1)
-        claim = asyncio.create_task(stage.claimer.claim())
-        await turns()
-        assert stage.loop.free == 0
-        stage.queue.asked[0].set_exception(AnswerLost(Loss.CONNECTION))
-        assert await claim == 0
-        assert stage.loop.free == 1
-        assert not stage.claimer.late(bringing("a", ref="0")), "it can not be answered any more"
-
-    asyncio.run(story())
-
-
-def test_one_claim_of_all_loops_is_under_way_at_a_time() -> None:
-    async def story() -> None:
-        manual = scene(3)
-        fast = scene(1, beside=manual)
-        running = [asyncio.create_task(part.claimer.run()) for part in (manual, fast)]
-        await turns()
-        assert len(manual.queue.asked) == 1
-        for part in (manual, fast):
-            part.claimer.refresh()
-        await turns()
-        assert len(manual.queue.asked) == 1, "the answer is awaited, however long it takes"
-        manual.queue.answer("a")
-        await turns()
-        assert len(manual.queue.asked) == 2
-        assert manual.queue.payloads[1] == {
-            "demand": 1, "worker_name": "w", "queues": ["fast_lane"],
-        }  # fmt: skip
-        for task in running:
-            task.cancel()
-
-    asyncio.run(story())
-
-
-def test_a_late_answer_belongs_to_the_loop_that_asked() -> None:
-    async def story() -> None:
-        manual = scene(2)
-        fast = scene(1, beside=manual)
-        claim = asyncio.create_task(manual.claimer.claim())
-        await turns()
-        manual.queue.asked[0].set_exception(AnswerLost(None))
-        assert await claim == 0
-        late = bringing("late", ref="0")
-        assert not fast.claimer.late(late)
-        assert manual.claimer.late(late)
-        assert (manual.loop.runs, fast.loop.runs) == ({"late"}, set())
-        assert not manual.claimer.late(late), "once"
-
-    asyncio.run(story())
-
-
-def test_nothing_is_claimed_while_it_is_blocked_or_not_joined() -> None:
-    async def story() -> None:
-        stage = scene(1)
-        stage.why[0] = "the disk is nearly full"
-        running = asyncio.create_task(stage.claimer.run())
-        await asyncio.sleep(0.05)
-        assert stage.queue.asked == []
-        stage.why[0], stage.queue.joined = None, False
+async def test_a_loop_claims_until_it_is_full_and_again_when_a_slot_is_free() -> None:
+    stage = scene(2)
+    running = asyncio.create_task(stage.claimer.run())
+    await turns()
+    assert stage.queue.payloads == [{"demand": 1, "worker_name": "w", "queues": ["manual", "*"]}]
+    assert stage.loop.free == 1
+    stage.queue.answer("a")
+    await turns()
+    stage.queue.answer("b")
+    await turns()
+    assert stage.taken == ["a", "b"]
+    assert len(stage.queue.asked) == 2, "full: no further claim"
+    stage.loop.runs.discard("a")
+    for _ in range(5):
         stage.claimer.refresh()
-        await asyncio.sleep(0.05)
-        assert stage.queue.asked == []
-        assert await stage.claimer.claim() == 0
-        stage.queue.joined = True
-        stage.claimer.refresh()
-        await turns()
-        assert len(stage.queue.asked) == 1
-        running.cancel()
+    await turns()
+    assert len(stage.queue.asked) == 3, "W29: one claim, however often it is refreshed"
+    running.cancel()
 
-    asyncio.run(story())
+
+async def test_w2_a_lost_answer_gives_its_slot_back() -> None:
+    stage = scene(1)
+    claim = asyncio.create_task(stage.claimer.claim())
+    await turns()
+    assert stage.loop.free == 0
+    stage.queue.asked[0].set_exception(AnswerLost(Loss.CONNECTION))
+    assert await claim == 0
+    assert stage.loop.free == 1
+    assert not stage.claimer.late(bringing("a", ref="0")), "it can not be answered any more"
+
+
+async def test_one_claim_of_all_loops_is_under_way_at_a_time() -> None:
+    manual = scene(3)
+    fast = scene(1, beside=manual)
+    running = [asyncio.create_task(part.claimer.run()) for part in (manual, fast)]
+    await turns()
+    assert len(manual.queue.asked) == 1
+    for part in (manual, fast):
+        part.claimer.refresh()
+    await turns()
+    assert len(manual.queue.asked) == 1, "the answer is awaited, however long it takes"
+    manual.queue.answer("a")
+    await turns()
+    assert len(manual.queue.asked) == 2
+    assert manual.queue.payloads[1] == {
+        "demand": 1, "worker_name": "w", "queues": ["fast_lane"],
+    }  # fmt: skip
+    for task in running:
+        task.cancel()
+
+
+async def test_a_late_answer_belongs_to_the_loop_that_asked() -> None:
+    manual = scene(2)
+    fast = scene(1, beside=manual)
+    claim = asyncio.create_task(manual.claimer.claim())
+    await turns()
+    manual.queue.asked[0].set_exception(AnswerLost(None))
+    assert await claim == 0
+    late = bringing("late", ref="0")
+    assert not fast.claimer.late(late)
+    assert manual.claimer.late(late)
+    assert (manual.loop.runs, fast.loop.runs) == ({"late"}, set())
+    assert not manual.claimer.late(late), "once"
+
+
+async def test_nothing_is_claimed_while_it_is_blocked_or_not_joined() -> None:
+    stage = scene(1)
+    stage.why[0] = "the disk is nearly full"
+    running = asyncio.create_task(stage.claimer.run())
+    await asyncio.sleep(0.05)
+    assert stage.queue.asked == []
+    stage.why[0], stage.queue.joined = None, False
+    stage.claimer.refresh()
+    await asyncio.sleep(0.05)
+    assert stage.queue.asked == []
+    assert await stage.claimer.claim() == 0
+    stage.queue.joined = True
+    stage.claimer.refresh()
+    await turns()
+    assert len(stage.queue.asked) == 1
+    running.cancel()
 
 
 def test_w7_an_answer_with_more_runs_than_were_asked_for_is_taken_whole() -> None:
@@ -181,20 +164,17 @@ def test_w7_an_answer_with_more_runs_than_were_asked_for_is_taken_whole() -> Non
     assert stage.claimer.accept(Reply("1", "error", "no")) == 0
 
 
-def test_a_claim_that_goes_wrong_is_not_the_last_one() -> None:
-    async def story() -> None:
-        stage = scene(2)
+async def test_a_claim_that_goes_wrong_is_not_the_last_one() -> None:
+    stage = scene(2)
 
-        def broken(_run: ClaimedRun, _loop: Workloop) -> None:
-            raise OSError(5, "Input/output error")
+    def broken(_run: ClaimedRun, _loop: Workloop) -> None:
+        raise OSError(5, "Input/output error")
 
-        stage.claimer.take = broken
-        running = asyncio.create_task(stage.claimer.run())
-        await turns()
-        stage.queue.answer("r1")
-        while len(stage.queue.asked) < 2:
-            assert not running.done()
-            await asyncio.sleep(0.005)
-        running.cancel()
-
-    asyncio.run(story())
+    stage.claimer.take = broken
+    running = asyncio.create_task(stage.claimer.run())
+    await turns()
+    stage.queue.answer("r1")
+    while len(stage.queue.asked) < 2:
+        assert not running.done()
+        await asyncio.sleep(0.005)
+    running.cancel()

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from fixtures.tape import TIME, Tape, whole_run
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import LOG_LEVELS
 from holdfast.worker.outbox import events
 from holdfast.worker.outbox.events import Event
+from support.tape import TIME, Tape, whole_run
 
 
 def payload(event: Event) -> Any:

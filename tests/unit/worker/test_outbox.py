@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.tape import Tape, whole_run
 from holdfast.journal import DeliveryState, Position, Record
 from holdfast.model.json import Json
 from holdfast.model.record import Kind
@@ -19,6 +18,7 @@ from holdfast.protocol.messages import Extension
 from holdfast.worker.outbox import outbox as module
 from holdfast.worker.outbox.outbox import Outbox, Shipment
 from holdfast.worker.outbox.settling import Item
+from support.tape import Tape, whole_run
 
 OK = Reply("1", "ok", None)
 FAST = Extension(64, batch_logs=True, idempotent=True)

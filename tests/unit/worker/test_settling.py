@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.referee import Fate, Referee, Steps, problems, uid
-from fixtures.tape import Tape
 from holdfast.journal import Position
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
@@ -22,6 +20,8 @@ from holdfast.testing.profile import OLD, PROFILES, Profile
 from holdfast.worker.outbox import events, settling
 from holdfast.worker.outbox.outbox import CRASHES, Outbox, Shipment
 from holdfast.worker.outbox.settling import Probe
+from support.referee import Fate, Referee, Steps, problems, uid
+from support.tape import Tape
 
 KINDS = ("run:start", "step:start", "run:log", "step:complete", "run:complete")
 FATES = [fate for fate in Fate if fate is not Fate.ANSWERED]

@@ -2,7 +2,7 @@
 // log lines, error messages and details. State is not touched: it must carry what it carries.
 //
 // Which values count, and in which forms: secretrules.json, described and read by `model/secrets.py`,
-// too. `tests/fixtures/secret_vectors.json` holds both to the same results.
+// too. `tests/support/secret_vectors.json` holds both to the same results.
 
 import rules from './secretrules.json' with { type: 'json' };
 

@@ -49,11 +49,11 @@ def moment(text: str, name: str) -> int:
 
 
 def chosen(request: Request, page: Page, names: Iterable[str], times: Iterable[str]) -> Chosen:
-    """The rows that query parameters choose: values by name, `<time>_after`, `<time>_before`.
+    """The rows that path and query choose: values by name, `<time>_after`, `<time>_before`.
 
     Raises BadFilter.
     """
-    given = request.query_params
+    given = {**request.query_params, **request.path_params}
     return Chosen(
         equal={name: given[name] for name in names if name in given},
         since=_times(request, times, "after"),
