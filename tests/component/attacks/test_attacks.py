@@ -92,7 +92,7 @@ ATTACKS = {
                                       "node-permissions", *FILES),
     "list the journals": attack(FS + "return fs.readdirSync('JOURNALS')",
                                 "node-permissions", *FILES),
-    "list /": attack(FS + "return fs.readdirSync('/root')", "node-permissions", *FILES),
+    "list a home": attack(FS + "return fs.readdirSync('HOME')", "node-permissions", *FILES),
     "read the parent's environment": attack(
         FS + "return fs.readFileSync('/proc/PARENT/environ', 'utf8')",
         "node-permissions", *FILES, *ROOT),
@@ -171,6 +171,9 @@ def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level
         secret = folder / "secret"
         secret.write_text("s3cret")
         secret.chmod(0o644)
+        home = folder / "home"  # everybody may look into it: only a wall keeps a run out
+        home.mkdir(exist_ok=True)
+        home.chmod(0o755)
         database, adaptor = folder / "platform.db", folder / "adaptor.cjs"
         for path in (database, adaptor):
             path.write_text("x")
@@ -180,6 +183,7 @@ def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level
             "ADAPTOR": str(adaptor),
             "SECRET": str(secret),
             "JOURNALS": str(running.config.journals),
+            "HOME": str(home),
             "OUTSIDE": str(folder / "outside"),
             # what is appended there is nothing
             "POISON": str(next(running.config.data.glob("program/*/program.js"))),
@@ -286,7 +290,9 @@ def test_memory_cannot_be_filled(limited: Running, name: str) -> None:
     refused = "out of memory" in str(ended.outcome.error_message)
     assert ended.outcome.error_type in ("OOMError", "RuntimeError") or refused, ended.outcome
     memory: Any = ended.evidence["memory"]
-    over = memory["limit"] * 0.05 if memory["means"] != "sampling" else 64 << 20
+    # A look may come late on a busy machine; what stops the run then is RLIMIT_DATA.
+    sampled = memory["means"] == "sampling"
+    over = memory["limit"] * 0.25 + (640 << 20) if sampled else memory["limit"] * 0.05
     assert memory["peak"] <= memory["limit"] + over
 
 

@@ -48,6 +48,11 @@ THROUGH: dict[str, set[str]] = {
     "ordinary-user-without-namespaces": NAME | {"bounding-set"},
     "without-landlock-or-namespaces": NAME | FILES,
 }
+if not is_root():
+    THROUGH["strong"] = THROUGH["ordinary-user-without-namespaces"]
+    # What only root may see and write is out of an ordinary user's reach without any wall.
+    THROUGH["without-landlock-or-namespaces"] -= {"root", "write-outside"}
+    THROUGH["without-landlock-or-namespaces"] |= {"bounding-set"}
 #: Without seccomp these get through: so they are attacks, and it is seccomp that stops them.
 ATTACKS = {
     "pipe-F_SETOWN", "pipe-F_SETSIG", "pipe-O_ASYNC", "pipe-FIOASYNC", "socket-F_SETOWN_EX",

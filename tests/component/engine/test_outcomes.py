@@ -108,14 +108,17 @@ def test_too_many_objects_end_in_v8s_own_report(running: Running) -> None:
     assert (closed["reason"], closed["error_type"]) == ("kill", "OOMError")
 
 
-def test_too_many_buffers_are_stopped_by_the_kernel(running: Running) -> None:
+def test_too_many_buffers_are_stopped(running: Running) -> None:
     code = "const kept = []; while (true) kept.push(Buffer.alloc(1 << 20, 1));"
     ended = run(running, operation(code))
     assert ended.outcome.error_type == "OOMError"
     assert "all memory of the run" in str(ended.outcome.error_message)
     memory: Any = ended.evidence["memory"]
-    assert memory["peak"] <= memory["limit"] * 1.05
-    assert memory["oom_kills"] >= 1
+    if memory["means"] == "sampling":  # an ordinary user has no groups
+        assert ended.evidence["stop"] == "memory"
+    else:
+        assert memory["peak"] <= memory["limit"] * 1.05
+        assert memory["oom_kills"] >= 1
 
 
 def test_out_of_memory_while_compiling_says_so(running: Running) -> None:
