@@ -3,7 +3,6 @@
 import vm from 'node:vm';
 
 import { release } from './channel.mjs';
-import { createContext } from './internals.mjs';
 
 /**
  * A compiled condition. `test` raises what the author's text raises.
@@ -60,7 +59,7 @@ export class Conditions {
 
   /** One context for all conditions of a plan, made when the first needs it. */
   #scope() {
-    this.#context ??= createContext(
+    this.#context ??= vm.createContext(
       { console: this.#console },
       { codeGeneration: { strings: false, wasm: false } },
     );

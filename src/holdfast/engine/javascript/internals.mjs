@@ -18,46 +18,44 @@ function inside(name) {
 
 export const internalBinding = inside('internal/test/binding')?.internalBinding;
 
+/** Taken before `closeInsides` takes it from everybody else. @type {(flag: string) => void} */
+const setFlags = internalBinding?.('v8').setFlagsFromString
+  ?? ((/** @type {string} */ flag) => load('node:v8').setFlagsFromString(flag));
+
 /** @type {(() => void) | undefined} */
-const collect = takeCollector(/** @type {{ state?: () => void }} */ (globalThis));
+let collect;
 
 /**
  * Collect garbage now. For moments at which much of it is known to lie about: V8 by itself lets a
- * heap grow to half as much again before it looks. Does nothing without V8's flag.
+ * heap grow to half as much again before it looks.
  */
 export function collectGarbage() {
-  collect?.();
+  collect ??= collector();
+  collect();
 }
 
 /**
- * V8 gives its collector to every context that is made, under a name that it cannot be deleted from
- * (`--expose-gc-as=state`): take it from this one.
- * @param {{ state?: () => void }} realm
+ * V8 hands its collector to the contexts that are made while this flag is set; here to one.
+ * @returns {() => void}
  */
-function takeCollector(realm) {
-  const { state } = realm;
-  realm.state = undefined;
-  return state;
+function collector() {
+  setFlags('--expose-gc');
+  try {
+    return vm.runInNewContext('gc');
+  } finally {
+    setFlags('--no-expose-gc');
+  }
 }
 
-const withoutCollector = new vm.Script('globalThis.state = undefined');
-
-/**
- * As `vm.createContext`; nothing of V8's own is offered in it.
- * @param {vm.Context} names
- * @param {vm.CreateContextOptions} [options]
- * @returns {vm.Context}
- */
-export function createContext(names, options) {
-  const context = vm.createContext(names, options);
-  withoutCollector.runInContext(context);
-  return context;
-}
+/** Modules that show everything in a process to whoever asks, this program's own values too. */
+const REVEALING = new Set(['inspector', 'inspector/promises', 'repl']);
 
 /**
  * Close what this program took its own insides through, before code of adaptors and jobs runs.
- * V8's flags are frozen as well (`--freeze-flags-after-init`): with some of them JavaScript becomes
- * machine code of its author's choice.
+ *
+ * With some of V8's flags JavaScript becomes machine code of its author's choice: from now on only
+ * this module can set one. (V8's own `--freeze-flags-after-init` costs each run 4 ms, because
+ * Node.js then does not take the code that it was built with.)
  */
 export function closeInsides() {
   const binding = internalBinding?.('v8');
@@ -68,7 +66,7 @@ export function closeInsides() {
   const builtin = inside('internal/modules/helpers')?.loadBuiltinModule('fs').constructor;
   if (builtin === undefined) return;
   const open = [...builtin.map.keys()].filter((/** @type {string} */ id) => (
-    builtin.canBeRequiredByUsers(id) && !id.startsWith('internal/')
+    builtin.canBeRequiredByUsers(id) && !id.startsWith('internal/') && !REVEALING.has(id)
   ));
   builtin.setRealmAllowRequireByUsers(open);
 }

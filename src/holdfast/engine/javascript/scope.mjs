@@ -6,7 +6,6 @@ import vm from 'node:vm';
 
 import { release } from './channel.mjs';
 import { Fault } from './faults.mjs';
-import { createContext } from './internals.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
 /**
@@ -93,7 +92,7 @@ export function prepareContext() {
 /** A context with the lent names. No code from strings, no WebAssembly. */
 function bareContext() {
   lent ??= names();
-  return createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
+  return vm.createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
 }
 
 /**
