@@ -16,11 +16,14 @@ from holdfast.platform.store import lists, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.queue import summary
-from holdfast.platform.store.runs import find_run, find_work_order
+from holdfast.platform.store.runs import find_run, find_work_order, run_to_show
 from holdfast.platform.store.snapshots import parts_of
 from holdfast.platform.store.workers import recent_workers
 
 NOT_FOUND = {"error": "Not Found"}
+#: Of a run's log in one answer; a line is whole, however long it is.
+_LOG = steps.Wanted(lines=5000, each=2**31 - 1, together=4_000_000)
+_STEPS = 1000
 
 
 async def runs(request: Request) -> Response:
@@ -59,7 +62,7 @@ async def _list(
 
 async def run(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    row = await platform.database.read(lambda c: find_run(c, request.path_params["id"]))
+    row = await platform.database.read(lambda c: run_to_show(c, request.path_params["id"]))
     if row is None:
         return JSONResponse(NOT_FOUND, 404)
     return JSONResponse({"data": views.run(row, whole=True)})
@@ -86,16 +89,17 @@ def step_views(connection: Connection, run_id: str) -> list[JsonObject] | None:
     if (row := find_run(connection, run_id)) is None:
         return None
     names = {job["id"]: job["name"] for job in parts_of(connection, row.snapshot_id)["jobs"]}
-    return [views.step(s, names.get(s.job_id)) for s in steps.steps_of(connection, run_id)]
+    return [views.step(s, names.get(s.job_id)) for s in steps.steps_of(connection, run_id, _STEPS)]
 
 
 async def run_logs(request: Request) -> Response:
-    """All lines of a run after a number, flat: for scripts and tests."""
+    """Lines of a run after a number, flat and whole. Ask again after the last, until none come."""
     platform: Platform = request.app.state.platform
     after = request.query_params.get("after", "0")
-    number = int(after) if after.isdigit() else 0
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        return JSONResponse({"error": "after must be the number of a line"}, 422)
     lines = await platform.database.read(
-        lambda c: steps.log_lines(c, request.path_params["id"], number, 5000)
+        lambda c: steps.log_lines(c, request.path_params["id"], int(after), _LOG)
     )
     data = [
         {

@@ -93,5 +93,6 @@ def log_line(row: Any) -> JsonObject:
         "level": row.level,
         "source": row.source,
         "message": row.message,
+        "truncated": row.size > len(row.message),
     }
     return item("log_lines", str(row.id), attributes, {"run": row.run_id, "step": row.step_id})

@@ -20,6 +20,10 @@ UNSUCCESSFUL = sorted(
 )
 
 
+#: Characters of one line in a list of lines; the log of its run has all of it.
+LONGEST_LINE = 65_536
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Which rows: values by name, first and last time by name (microseconds), and the page."""
@@ -60,7 +64,9 @@ def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
 def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
     """By `run_id`, `level`, `step_id`, by what their run belongs to, by `job_id`; `timestamp`."""
     c, r = t.log_lines.c, t.runs.c
-    query = select(t.log_lines).order_by(c.id)
+    message = func.substr(c.message, 1, LONGEST_LINE).label("message")
+    others = [column for column in c if column.name != "message"]
+    query = select(*others, message, func.length(c.message).label("size")).order_by(c.id)
     columns = {name: c[name] for name in ("run_id", "level", "step_id")}
     of_run = {name: r[name] for name in ("project_id", "workflow_id", "work_order_id")}
     if of_run.keys() & chosen.equal.keys():

@@ -164,6 +164,12 @@ def heard_of(tx: Transaction, run_id: str, event: str) -> None:
     set_values(tx, run_id, last_event=event, last_event_at=tx.now)
 
 
+def run_to_show(connection: Connection, run_id: str) -> Row | None:
+    """A run without the answer it gave its caller, which may be large."""
+    columns = [*t.LISTED_RUN, t.runs.c.postmortem]
+    return connection.execute(select(*columns).where(t.runs.c.id == run_id)).one_or_none()
+
+
 def is_live(run: Row) -> bool:
     """Whether the run may be under way: a lost one may, too, until its worker tells its end."""
     return not RunState(run.state).final or run.state == RunState.LOST.value
@@ -209,7 +215,8 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
     """Append to the run's notes: what the platform saw that no event tells."""
     text = tx.connection.scalar(select(t.runs.c.notes).where(t.runs.c.id == run_id))
     notes = json.loads(text) if text else []
-    notes.append({"at": tx.now, "what": what, **facts})
+    told = {key: f"{fact:.200}" if isinstance(fact, str) else fact for key, fact in facts.items()}
+    notes.append({"at": tx.now, "what": what, **told})
     tx.connection.execute(
         update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes[-50:]))
     )

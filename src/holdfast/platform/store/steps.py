@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -56,7 +57,7 @@ def close_step(tx: Transaction, run_id: str, step_id: str, **values: Any) -> Non
     tx.notify(f"run:{run_id}", "step", step_id=step_id)
 
 
-def steps_of(connection: Connection, run_id: str) -> list[Row]:
+def steps_of(connection: Connection, run_id: str, limit: int | None = None) -> list[Row]:
     """Steps in the order in which they started."""
     return list(
         connection.execute(
@@ -64,8 +65,14 @@ def steps_of(connection: Connection, run_id: str) -> list[Row]:
             .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
             .where(t.run_steps.c.run_id == run_id)
             .order_by(t.steps.c.started_at, t.steps.c.id)
+            .limit(limit)
         )
     )
+
+
+def count_steps(connection: Connection, run_id: str) -> int:
+    query = select(func.count()).where(t.run_steps.c.run_id == run_id)
+    return connection.scalar(query) or 0
 
 
 def close_left_over_steps(tx: Transaction, grace: int) -> int:
@@ -141,13 +148,33 @@ def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]
     return last
 
 
-def log_lines(connection: Connection, run_id: str, after: int = 0, limit: int = 1000) -> list[Row]:
-    """Lines in the order in which they came, numbered."""
-    return list(
-        connection.execute(
-            select(t.log_lines)
-            .where(t.log_lines.c.run_id == run_id, t.log_lines.c.id > after)
-            .order_by(t.log_lines.c.id)
-            .limit(limit)
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much of a log is wanted: lines, characters of each, and of all together."""
+
+    lines: int
+    each: int
+    together: int
+
+
+def log_lines(connection: Connection, run_id: str, after: int, wanted: Wanted) -> list[Row]:
+    """Lines after a number, in the order in which they came; if there are any, at least one.
+
+    `size` has the characters that a message has as a whole.
+    """
+    c = t.log_lines.c
+    columns = (c.id, c.timestamp, c.level, c.source, c.step_id)
+    message = func.substr(c.message, 1, wanted.each).label("message")
+    found: list[Row] = []
+    room = wanted.together
+    for row in connection.execute(
+        select(*columns, message, func.length(c.message).label("size"))
+        .where(c.run_id == run_id, c.id > after)
+        .order_by(c.id)
+        .limit(wanted.lines)
+    ):
+        found.append(row)
+        room -= len(row.message)
+        if room <= 0:
+            break
+    return found

@@ -376,7 +376,7 @@ session_links = Table(
 )
 
 #: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
-LISTED_RUN = [column for column in runs.c if column.name != "postmortem"]
+LISTED_RUN = [column for column in runs.c if column.name not in {"postmortem", "webhook_response"}]
 
 #: Conditions written out, not bound, so that the partial indexes above serve them.
 WAITING = runs.c.state == literal("available", literal_execute=True)

@@ -10,12 +10,15 @@ from holdfast.platform.clock import SECOND, now
 from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import lists, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import find_run, runs_of_work_order
+from holdfast.platform.store.runs import run_to_show, runs_of_work_order
 from holdfast.platform.store.snapshots import newest_snapshot, parts_of
+from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import STEP_STATES
 
 PAGE = 25
-LINES = 2000
+#: What a page of a run has of it, in characters where nothing else is said.
+LOG = steps.Wanted(lines=2000, each=4000, together=300_000)
+STEPS = 500
 _DAY = 24 * 3600 * SECOND
 
 
@@ -66,14 +69,16 @@ def workflow(connection: Connection, workflow_id: str) -> dict[str, Any] | None:
 
 def run(connection: Connection, run_id: str, step_id: str | None = None) -> dict[str, Any] | None:
     """Everything on the page of one run but its log."""
-    row = find_run(connection, run_id)
+    row = run_to_show(connection, run_id)
     if row is None:
         return None
     names = workflows.names_of(connection, row.workflow_id)
     parts = parts_of(connection, row.snapshot_id)
     jobs = {job["id"]: job for job in parts["jobs"]}
-    found = steps.steps_of(connection, run_id)
-    chosen = next((step for step in found if step.id == step_id), found[-1] if found else None)
+    found = steps.steps_of(connection, run_id, STEPS)
+    chosen = steps.find_step(connection, run_id, step_id) if step_id else None
+    if chosen is None and found:
+        chosen = found[-1]
     states = {s.job_id: STEP_STATES.get(s.exit_reason or "", "started") for s in found}
     return {
         "run": row,
@@ -86,9 +91,11 @@ def run(connection: Connection, run_id: str, step_id: str | None = None) -> dict
         "states": states,
         "final": RunState(row.state).final,
         "notes": json.loads(row.notes or "[]"),
+        "examined": examined(row.postmortem),
+        "more_steps": len(found) == STEPS,
         "siblings": runs_of_work_order(connection, row.work_order_id),
     }
 
 
 def log(connection: Connection, run_id: str, after: int = 0) -> list[Row]:
-    return steps.log_lines(connection, run_id, after, LINES)
+    return steps.log_lines(connection, run_id, after, LOG)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
+from holdfast.platform.web.render import indented, shorten
 
 #: The picture of memory over time, in units of its own.
 WIDTH, HEIGHT = 600, 90
 _MOST = 1e15
+#: Characters of a text and of the evidence; entries of a list. Our worker sends far less.
+_TEXT, _EVIDENCE, _ENTRIES, _SAMPLES = 2000, 50_000, 500, 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,23 @@ def examined(text: str | None) -> Examined | None:
     line, limit = _picture(memory)
     advice = document.get("advice")
     return Examined(
-        advice if isinstance(advice, str) else None,
-        [_event(item) for item in _list(document.get("timeline")) if isinstance(item, dict)],
+        shorten(advice, _TEXT) if isinstance(advice, str) else None,
+        [
+            _event(item)
+            for item in _list(document.get("timeline"))[:_ENTRIES]
+            if isinstance(item, dict)
+        ],
         _peak(memory),
         line,
         limit,
-        [str(item) for item in _list(document.get("last_lines"))],
-        json.dumps(document.get("evidence"), indent=2, ensure_ascii=False),
+        [shorten(str(item), _TEXT) for item in _list(document.get("last_lines"))[:_ENTRIES]],
+        indented(document.get("evidence"), _EVIDENCE),
     )
 
 
 def _event(item: JsonObject) -> tuple[str, str]:
     at = item.get("ms")
-    return ("" if at is None else f"{at} ms", str(item.get("what")))
+    return ("" if at is None else f"{at!s:.30} ms", shorten(str(item.get("what")), _TEXT))
 
 
 def _peak(memory: JsonObject) -> str | None:
@@ -59,13 +66,13 @@ def _peak(memory: JsonObject) -> str | None:
     words = f"Memory: peak {peak / MEBIBYTE:.0f} MB of {limit} MB"
     if heap:
         words += f", of it {heap / MEBIBYTE:.0f} MB JavaScript heap"
-    return f"{words}, measured by {memory.get('means')}."
+    return f"{words}, measured by {memory.get('means')!s:.100}."
 
 
 def _picture(memory: JsonObject) -> tuple[str | None, int]:
     points = [
         (at, used)
-        for item in _list(memory.get("samples"))
+        for item in _list(memory.get("samples"))[:_SAMPLES]
         if isinstance(item, list) and len(item) == 2
         for at, used in [(_number(item[0]), _number(item[1]))]
         if at is not None and used is not None

@@ -16,10 +16,10 @@ from holdfast.platform.access import guard, sessions
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.store import lists
+from holdfast.platform.store.database import Connection
 from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.workers import recent_workers
 from holdfast.platform.web import data, live
-from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.render import FOLDER, SHOWN, page, pretty
@@ -111,7 +111,6 @@ async def run(request: Request) -> Response:
         and not platform.workers.is_connected(row.worker_id),
         "silence_seconds": platform.settings.silence_seconds,
         "explanation": explain(row.state, row.error_type),
-        "examined": examined(row.postmortem),
         "graph": layout(found["parts"], found["states"]),
         "input_id": input_id,
         "output_id": output_id,
@@ -127,11 +126,14 @@ async def run(request: Request) -> Response:
 async def _shown(platform: Platform, clip_id: str | None) -> str | None:
     if clip_id is None:
         return None
-    keys, scrubbers = platform.keys, platform.scrubbers
-    shown = await platform.database.read(
-        lambda c: shown_text(c, keys, scrubbers, clip_id, most=SHOWN)
-    )
-    return None if shown is None else pretty(shown.text, cut=shown.cut)
+
+    def read(connection: Connection) -> str | None:
+        """All of the work is done here, as this is not the event loop's thread."""
+        keys, scrubbers = platform.keys, platform.scrubbers
+        shown = shown_text(connection, keys, scrubbers, clip_id, most=SHOWN)
+        return None if shown is None else pretty(shown.text, cut=shown.cut)
+
+    return await platform.database.read(read)
 
 
 async def workflow(request: Request) -> Response:

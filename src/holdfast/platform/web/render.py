@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from holdfast import __version__
-from holdfast.model.json import parse_document
+from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import sessions
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.web.explain import LABELS, STEP_STATES
@@ -30,7 +29,7 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 #: Largest document shown on a page, characters.
-SHOWN = 200_000
+SHOWN = 100_000
 
 
 def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -84,11 +83,28 @@ def moment(microseconds: int | None, *, short: bool = False) -> Markup:
 
 def pretty(text: str, *, cut: bool = False) -> str:
     """JSON text indented, cut where it is too long for a page; `cut`: it was cut before."""
-    if not cut:
-        with suppress(ValueError):
-            text = json.dumps(parse_document(text), indent=2, ensure_ascii=False)
-        text, cut = text[:SHOWN], len(text) > SHOWN
-    return f"{text}\n…" if cut else text
+    if cut:
+        return f"{text}\n…"
+    try:
+        return indented(parse_document(text), SHOWN)
+    except ValueError:
+        return shorten(text, SHOWN)
+
+
+def indented(value: Json, most: int) -> str:
+    """A value as JSON on many lines. Indenting makes deep ones grow, so it stops in time."""
+    parts, size = list[str](), 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            break
+    return shorten("".join(parts), most)
+
+
+def shorten(text: str, most: int) -> str:
+    """So many characters at most, and a sign that there are more."""
+    return text if len(text) <= most else f"{text[:most]}\n…"
 
 
 def size(count: int | None) -> str:
@@ -118,6 +134,7 @@ _environment.filters |= {
     "ago": ago,
     "duration": duration,
     "moment": moment,
+    "shorten": shorten,
     "size": size,
 }
 _environment.globals |= {

@@ -35,6 +35,10 @@ KEY_EVENTS = frozenset({m.RUN_START, m.STEP_START, m.STEP_COMPLETE, m.RUN_COMPLE
 TOO_LATE = "already in completed state"
 #: Characters of JSON text. What our worker makes stays far below.
 _LARGEST_POSTMORTEM = 1_000_000
+#: Characters of an error's message; of versions and measures, as JSON.
+_LONGEST_ERROR, _LONGEST_FACTS = 20_000, 10_000
+#: Steps of a run. A workflow has a few dozen jobs.
+MOST_STEPS = 5000
 _ID = re.compile(r"[\w.:-]{1,36}", re.ASCII)
 
 
@@ -77,7 +81,7 @@ def refuse(tx: Transaction, sender: Sender, event: str, text: str) -> None:
 
 def run_start(tx: Transaction, sender: Sender, event: m.RunStart) -> Json:
     run = run_of(tx, sender, m.RUN_START)
-    values = {"started_at": int(event.timestamp), "versions": json.dumps(event.versions)}
+    values = {"started_at": int(event.timestamp), "versions": _facts(event.versions) or "{}"}
     if transition(tx, run, RunState.STARTED, RunState.CLAIMED, **values):
         return None
     if run.started_at is None and run.state != RunState.LOST.value:
@@ -95,6 +99,7 @@ def step_start(tx: Transaction, sender: Sender, event: m.StepStart) -> Json:
         require_live(run)
         if not ownership.has_job(tx.connection, run, event.job_id):
             raise Refused(job_id="does not exist")
+        _require_room(tx, run)
         steps.add_step(
             tx,
             run,
@@ -130,9 +135,9 @@ def step_complete(tx: Transaction, sender: Sender, event: m.StepComplete) -> Jso
         finished_at=finished,
         exit_reason=sender.text(event.reason, 32),
         error_type=sender.text(event.error_type, 255),
-        error_message=sender.text(event.error_message),
+        error_message=sender.text(event.error_message, _LONGEST_ERROR),
         duration_ms=event.duration,
-        mem=None if event.mem is None else json.dumps(event.mem),
+        mem=None if event.mem is None else _facts(event.mem),
     )
     if event.webhook_response is not None:
         set_values(tx, run.id, webhook_response=json.dumps(event.webhook_response))
@@ -145,9 +150,22 @@ def _repair(tx: Transaction, run: Row, step_id: str, event: m.StepComplete) -> N
         raise Refused(step_id="not found")
     if not ownership.has_job(tx.connection, run, event.job_id):
         raise Refused(job_id="does not exist")
+    _require_room(tx, run)
     finished = int(event.timestamp) if event.timestamp else tx.now
     started = finished - (event.duration or 0) * 1000
     steps.add_step(tx, run, step_id, event.job_id, started_at=started, repaired=True)
+
+
+def _facts(value: JsonObject) -> str | None:
+    """What a worker tells of itself; more than there can be is none of it."""
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_FACTS else None
+
+
+def _require_room(tx: Transaction, run: Row) -> None:
+    """What a run can make us keep has limits. Raises Refused."""
+    if steps.count_steps(tx.connection, run.id) >= MOST_STEPS:
+        raise Refused(step_id=f"is more than the {MOST_STEPS} steps that a run may have")
 
 
 def _input(tx: Transaction, run: Row, event: m.StepStart) -> str | None:
@@ -205,7 +223,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     state = _final_state(event.reason)
     values: dict[str, Any] = {
         "error_type": sender.text(event.error_type, 255),
-        "error_message": sender.text(event.error_message),
+        "error_message": sender.text(event.error_message, _LONGEST_ERROR),
         "finished_at": int(event.timestamp) if event.timestamp else tx.now,
         "postmortem": _examined(sender, event),
     }
