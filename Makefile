@@ -51,6 +51,10 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
 	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP)            ## foreign bytes at every door, ten minutes each; DOORS="…" SECONDS=… SEED=…
+	$(BIN)/python -m tests.fuzz $(DOORS) --seconds "$(or $(SECONDS),600)" --seed "$(or $(SEED),random)" $(ARGS)
+
 docs: $(STAMP)            ## the documentation as a site in build/site; every link is checked
 	@$(BIN)/python scripts/reference_docs.py
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/docs $(BIN)/uv run --quiet --locked --no-dev --group docs \

@@ -89,7 +89,7 @@ def summary(place: str, path: Path) -> Summary:
                 first = first or record.time_us
                 last = record.sequence
                 if record.kind == Kind.OUTCOME:
-                    outcome = _outcome(record.json())
+                    outcome = _outcome(record.shown())
     except JournalError as error:
         outcome = f"unreadable: {error.message}"
     state = position.delivery.name.lower()
@@ -156,11 +156,15 @@ def _outcome(body: JsonObject) -> str:
 
 
 def _clock(time_us: int) -> str:
-    return datetime.fromtimestamp(time_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    try:
+        time = datetime.fromtimestamp(time_us / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):  # of a damaged record
+        return f"{time_us} µs"
+    return time.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _as_json(record: Record) -> JsonObject:
-    body = record.json()
+    body = record.shown()
     if "token" in body:
         body["token"] = "(sealed)"  # noqa: S105 - the word that stands for it
     kind = Kind(record.kind).name if record.kind in set(Kind) else str(record.kind)

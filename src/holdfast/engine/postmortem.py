@@ -73,15 +73,15 @@ class _Seen:
         self.start = self.start or record.time_us
         since = (record.time_us - self.start) // 1000
         if record.kind == Kind.LOG:
-            self.lines = [*self.lines[-_LINES + 1 :], _line(record.json())]
+            self.lines = [*self.lines[-_LINES + 1 :], _line(record.shown())]
         elif record.kind == Kind.SAMPLE:
-            self.samples.append([since, record.json().get("memory_mb")])
+            self.samples.append([since, record.shown().get("memory_mb")])
         elif record.kind == Kind.REPORT:
-            large = _large_data(record.json())
+            large = _large_data(record.shown())
             if large is not None:
                 self.large.append(large)
         elif record.kind in _EVENTS:
-            body = self.found[record.kind] = record.json()
+            body = self.found[record.kind] = record.shown()
             self.events += 1
             place = self.timeline if self.events <= _FIRST else self.latest
             what = _EVENTS[Kind(record.kind)](body, self._named(body))
@@ -165,12 +165,16 @@ def _memory_rows(memory: Json) -> list[str]:
         return []
     assert isinstance(samples, list)
     mebibyte = 1024 * 1024
-    peak = int(str(counters.get("peak", 0))) // mebibyte
+    peak = _count(counters.get("peak")) // mebibyte
     row = f"memory    peak {peak} MB of {memory['limit_mb']} MB ({memory['means']})"
-    heap = int(str(counters.get("heap", 0))) // mebibyte
+    heap = _count(counters.get("heap")) // mebibyte
     if heap:
         row += f", JavaScript heap {heap} MB"
     return [row]
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _line(body: JsonObject) -> str:

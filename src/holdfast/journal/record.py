@@ -10,7 +10,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from holdfast.model.json import JsonObject, parse_mended
+from holdfast.model.json import JsonObject, Unfit, parse_mended
 
 #: First bytes of every journal: name and version of the layout.
 MAGIC = b"HFJRNL\x00\x01"
@@ -38,6 +38,13 @@ class Record:
         """The body as JSON object, {} when it is none. Unfit when it cannot be read."""
         value = parse_mended(self.body) if self.body else {}
         return value if isinstance(value, dict) else {}
+
+    def shown(self) -> JsonObject:
+        """As `json`, for those who only tell of a run: what cannot be read says so itself."""
+        try:
+            return self.json()
+        except Unfit as error:
+            return {"unreadable": str(error)}
 
 
 def encode(sequence: int, time_us: int, kind: int, body: bytes) -> bytes:

@@ -112,6 +112,20 @@ def is_deep(value: Json, most: int) -> bool:
     return True
 
 
+def with_whole_characters(value: Json) -> Json:
+    """The value with U+FFFD for each half of a character, which UTF-8 cannot carry."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [with_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            str(with_whole_characters(key)): with_whole_characters(item)
+            for key, item in value.items()
+        }
+    return value
+
+
 def check_json(text: str, *, deep: bool = False) -> None:
     """Raises ValueError when a text is no JSON (RFC 8259) that can be sent as UTF-8, or, unless
     `deep`, is nested deeper than DEEPEST_DOCUMENT levels. A deeper one is not looked into. Builds

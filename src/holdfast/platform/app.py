@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import h11
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -95,7 +96,11 @@ async def _ready(request: Request) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Never a traceback for the one who asks; the log has it."""
-    log.error("request.failed", path=request.url.path, why=type(error).__name__)
+    if isinstance(error, h11.LocalProtocolError):
+        # What came is no HTTP: it has been answered with 400, and there is no one to answer to.
+        log.info("request.broken", path=request.url.path, why=error)
+    else:
+        log.error("request.failed", path=request.url.path, why=type(error).__name__)
     body = {"error": "internal_error", "message": "The platform could not do this; see its log."}
     headers = {"retry-after": "5"}
     return JSONResponse(body, 503, headers)

@@ -31,6 +31,8 @@ _MOCK_REPLY = "chan_reply_"
 DEEPEST_FRAME = DEEPEST_DOCUMENT + 8
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
+#: Bytes of a string in a binary frame, whose length is one byte.
+_LONGEST = 255
 #: A text frame up to its payload.
 _HEAD = re.compile(r'\s*\[(?:\s*(?:null|"(?:[^"\\]|\\.)*")\s*,){4}')
 
@@ -199,7 +201,14 @@ def _head(text: str) -> Json:
 
 
 def _ref(value: object) -> str | None:
-    return None if value is None else str(value)
+    """A reference as a text that a binary reply can carry. Raises BadFrame."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) else None
+    if text is None or len(text.encode("utf-8", "surrogatepass")) > _LONGEST:
+        message = "a reference must be a text or a number of at most 255 bytes"
+        raise BadFrame(message)
+    return text
 
 
 def _bytes(message: Message) -> bytes:
@@ -211,7 +220,7 @@ def _bytes(message: Message) -> bytes:
 
 def _binary(kind: int, strings: list[str], body: bytes) -> bytes:
     encoded = [item.encode() for item in strings]
-    long = [item for item in encoded if len(item) > 255]
+    long = [item for item in encoded if len(item) > _LONGEST]
     if long:
         error = f"too long for a binary frame: {long[0][:40]!r}…"
         raise ValueError(error)

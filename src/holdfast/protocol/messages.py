@@ -31,6 +31,7 @@ RUN_COMPLETE = "run:complete"
 LOG_LEVELS = frozenset({"debug", "info", "warn", "error", "success", "always"})
 BLANK = "This field can't be blank."
 TOO_LARGE = "DATACLIP_TOO_LARGE"
+_MOST = 2**31 - 1  # of anything that is counted; a database column holds it
 _LATEST_MS = 253_402_300_800_000  # the year 10000
 #: A platform that offers more than the basic contract says so under this key of a join reply.
 EXTENSION = "holdfast"
@@ -436,4 +437,4 @@ def _duration(value: Json) -> int | None:
 
 
 def _is_count(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST

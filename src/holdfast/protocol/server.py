@@ -79,7 +79,7 @@ class Connection:
         if message.event == frames.PHX_LEAVE:
             return self._leave(message)
         if message.topic not in self.channels:
-            return [Send(reply(message, "error", {"reason": "unmatched topic"}))]
+            return [Send(unmatched(message))]
         return [Event(message)]
 
     def accept(self, join: Join, response: JsonObject) -> Message:
@@ -107,7 +107,7 @@ class Connection:
     def _phoenix(self, message: Message) -> list[Action]:
         if message.event == frames.HEARTBEAT:
             return [Send(reply(message, "ok", {})), Heartbeat()]
-        return [Send(reply(message, "error", {"reason": "unmatched topic"}))]
+        return [Send(unmatched(message))]
 
     def _join(self, message: Message) -> list[Action]:
         actions: list[Action] = []
@@ -137,6 +137,11 @@ def reply(message: Message, status: str, response: Json) -> Message:
         frames.PHX_REPLY,
         {"status": status, "response": response},
     )
+
+
+def unmatched(message: Message) -> Message:
+    """The answer on a topic that is not joined."""
+    return reply(message, "error", {"reason": "unmatched topic"})
 
 
 def _join_ref(message: Message) -> str | None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from holdfast import durable, faults, log
 from holdfast.journal import (
@@ -24,7 +23,6 @@ from holdfast.journal import (
     folder_name,
 )
 from holdfast.model.json import Json, JsonObject
-from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.worker.vault import Vault
 
@@ -130,15 +128,7 @@ class RunFolders:
                         case.claimed_at = _renewed_at(folder) or record.time_us / 1e6
                     elif case is not None:
                         if record.kind == Kind.PREPARED:
-                            body = record.json()
-                            case.prepared = True
-                            case.keep = body.get("output_dataclips") is not False
-                            limits = Limits.from_json(cast("JsonObject", body.get("limits") or {}))
-                            case.timeout_seconds = limits.timeout_seconds
-                            case.memory_mb = limits.memory_mb + limits.overhead_mb
-                            names = body.get("credentials")
-                            listed = names if isinstance(names, list) else []
-                            case.credential_ids = tuple(map(str, listed))
+                            _prepared(case, record.shown())
                         case.launched = case.launched or record.kind == Kind.LAUNCHED
                         case.ended = case.ended or record.kind == Kind.OUTCOME
         except (FileNotFoundError, JournalDamaged, ValueError, KeyError):
@@ -265,6 +255,23 @@ def _renewed_at(folder: RunFolder) -> float | None:
         return (folder.path / _RENEWED).stat().st_mtime
     except FileNotFoundError:
         return None
+
+
+def _prepared(case: FoundRun, body: JsonObject) -> None:
+    """What PREPARED tells; a claim counts also where this cannot be read."""
+    case.prepared = True
+    case.keep = body.get("output_dataclips") is not False
+    limits = body.get("limits")
+    given = limits if isinstance(limits, dict) else {}
+    case.timeout_seconds = _number(given.get("timeout_seconds"), case.timeout_seconds)
+    memory = _number(given.get("memory_mb"), 0) + _number(given.get("overhead_mb"), 0)
+    case.memory_mb = int(memory) or case.memory_mb
+    names = body.get("credentials")
+    case.credential_ids = tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _number(value: Json, otherwise: float) -> float:
+    return value if isinstance(value, int | float) else otherwise
 
 
 def keep_notes(folder: RunFolder, notes: list[JsonObject]) -> None:

@@ -56,7 +56,7 @@ def read_remains(journal: Path) -> Remains:
             if kind == Kind.OUTCOME:
                 remains.ended = True
             elif kind in _TAKEN:
-                _take(remains, kind, record.json(), record.time_us)
+                _take(remains, kind, record.shown(), record.time_us)
     return remains
 
 

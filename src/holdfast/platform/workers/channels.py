@@ -263,4 +263,12 @@ def channel_for(platform: Platform, worker: WorkerConnection, topic: str) -> Cha
 
 
 async def _done(future: Future[Any]) -> Any:
-    return await asyncio.shield(asyncio.wrap_future(future))
+    written = asyncio.wrap_future(future)
+    written.add_done_callback(_heard)
+    return await asyncio.shield(written)
+
+
+def _heard(written: asyncio.Future[Any]) -> None:
+    """Whoever asked may be gone: asyncio need not complain that nobody has seen the error."""
+    if not written.cancelled():
+        written.exception()

@@ -11,11 +11,13 @@ import asyncio
 import time
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from holdfast import log
+from holdfast.model.json import Json, with_whole_characters
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
 from holdfast.platform.workers.channels import Answer, Channel, JoinRefused, channel_for
@@ -29,6 +31,18 @@ from holdfast.protocol.tokens import TokenError, verify_worker_token
 #: Events that may wait in one channel before the socket is no longer read.
 INBOX = 1024
 _TOGETHER = 64
+
+
+def _whole(message: Message) -> Message:
+    """The message with whole characters only. Raises BadFrame when it is nested too deeply."""
+    parts = message.join_ref, message.ref, message.topic, message.event
+    try:
+        refs = [part if part is None else str(with_whole_characters(part)) for part in parts]
+        payload = with_whole_characters(cast("Json", message.payload))
+    except RecursionError as error:
+        text = "nested too deeply"
+        raise BadFrame(text) from error
+    return Message(refs[0], refs[1], str(refs[2]), str(refs[3]), payload)
 
 
 async def worker_socket(websocket: WebSocket) -> None:
@@ -98,7 +112,9 @@ class _Socket:
         if event["type"] == "websocket.disconnect":
             return None
         if (text := event.get("text")) is not None:
-            return frames.decode_text(text)
+            message = frames.decode_text(text)
+            # No database takes halves of characters; only escapes can bring them.
+            return _whole(message) if "\\ud" in text or "\\uD" in text else message
         return frames.decode_binary(event["bytes"], from_client=True)
 
     async def _act(self, message: Message) -> None:
@@ -149,6 +165,10 @@ class _Socket:
                 await self._answer(channel, [item for item in batch if isinstance(item, Message)])
         except JoinRefused as error:
             await self._send(self._connection.refuse(join, str(error)))
+            while not inbox.empty():  # sent before the answer was known
+                item = inbox.get_nowait()
+                if isinstance(item, Message):
+                    await self._send(server.unmatched(item))
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -159,6 +179,8 @@ class _Socket:
                 await self._send(message)
         finally:
             channel.leave()
+            if self._inboxes.get(join.topic) is inbox:
+                del self._inboxes[join.topic], self._tasks[join.topic]
 
     async def _answer(self, channel: Channel, batch: list[Message]) -> None:
         answers = await asyncio.gather(
