@@ -34,6 +34,7 @@ from holdfast.sandbox import kernel
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer
 from holdfast.worker.agent.health import Health
+from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
 from holdfast.worker.agent.trust import TRYING, Trust
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
@@ -103,6 +104,7 @@ class Agent:
         self._claimers: list[Claimer] = []
         self._hurry = asyncio.Event()
         self._background: list[asyncio.Task[None]] = []
+        self._notifier = Notifier()
         self._health = Health(report, self.metrics, self.claim_now)
 
     async def run(self) -> int:
@@ -121,10 +123,13 @@ class Agent:
             asyncio.create_task(self.connection.run()),
             asyncio.create_task(self._prune()),
             asyncio.create_task(self._watch_slots()),
+            asyncio.create_task(self._notifier.keep_alive()),
         ]
         if self.config.loop:
             self._background += [asyncio.create_task(c.run()) for c in self._claimers]
+        self._notifier.tell("READY=1")
         await stop.wait()
+        self._notifier.tell("STOPPING=1")
         code = await self._drain(queue)
         log.info("worker.ended", code=code)
         return code

@@ -1,0 +1,169 @@
+"""Checks what lies in `deploy/` against the product: `python scripts/check_deploy.py`.
+
+Options and figures that are named there must exist, the unit must be one that systemd takes, and
+numbers that belong together must agree. Prints each problem; exit code 1 when there is one.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from holdfast.worker.arguments import parse
+from holdfast.worker.config import WorkerConfig
+from holdfast.worker.memory import needed_mb
+from holdfast.worker.options import OPPOSITES, OPTIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy"
+_KNOWN = {option.variable for option in OPTIONS} | OPPOSITES.keys() | {"DEPLOYED_POD_NAME"}
+#: Variables of Lightning itself.
+_LIGHTNING = {"WORKER_RUNS_PRIVATE_KEY"}
+_FIGURE = re.compile(r"holdfast_worker_(\w+?)(?:_total|_bucket|_count|_sum)?\b")
+#: What the log asks for with the defaults: the longest run, its end, and its delivery.
+GRACE_SECONDS = int(WorkerConfig.from_environment({"WORKER_SECRET": "x"}).drain_within([])) + 30
+
+
+def problems() -> Iterator[str]:
+    """Everything that is wrong."""
+    yield from unit(DEPLOY / "systemd" / "holdfast-worker.service")
+    yield from variables()
+    yield from image(DEPLOY / "Dockerfile")
+    yield from compose(DEPLOY / "compose.yaml")
+    yield from kubernetes(DEPLOY / "kubernetes" / "worker.yaml")
+    yield from monitoring(DEPLOY / "monitoring")
+
+
+def variables() -> Iterator[str]:
+    """Every variable of the worker that is named anywhere is one that it reads."""
+    for path in sorted(file for file in DEPLOY.rglob("*") if file.is_file()):
+        for name in set(re.findall(r"\b(?:WORKER|HOLDFAST)_[A-Z_]+\b", path.read_text())):
+            if name not in _KNOWN | _LIGHTNING:
+                yield f"{path.name}: the worker reads no variable {name}"
+
+
+def unit(path: Path) -> Iterator[str]:
+    """The unit of systemd, by systemd's own judgement where it is installed."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign] # names keep their case
+    parser.read_string(path.read_text())
+    service = parser["Service"]
+    if int(service["TimeoutStopSec"]) < GRACE_SECONDS:
+        yield f"{path.name}: TimeoutStopSec is below {GRACE_SECONDS} s"
+    if service["Type"] != "notify" or service["NotifyAccess"] != "all":
+        yield f"{path.name}: the agent, a child, tells systemd: Type=notify, NotifyAccess=all"
+    if "Delegate" not in service or service["KillMode"] != "mixed":
+        yield f"{path.name}: Delegate is missing, or runs are killed before the worker drains"
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        text = re.sub(
+            r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text(), flags=re.MULTILINE
+        )
+        copy.write_text(re.sub(r"^User=.*$", "User=root", text, flags=re.MULTILINE))
+        command = (verify, "verify", "--man=no", "--recursive-errors=no", copy)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        yield from (f"systemd: {line}" for line in done.stderr.splitlines() if path.name in line)
+
+
+def image(path: Path) -> Iterator[str]:
+    """The image: what it copies exists, it is not root, and it starts the worker."""
+    text = re.sub(r"\\\n", " ", path.read_text())
+    steps = [line.split(None, 1) for line in text.splitlines() if line and line[0] not in "# "]
+    last: dict[str, str] = {}
+    for name, rest in steps:
+        last[name] = rest
+        if name == "COPY" and "--from" not in rest:
+            for source in rest.split()[:-1]:
+                if not (ROOT / source).exists():
+                    yield f"{path.name}: COPY of {source}, which is not there"
+    if "alpine" in last["FROM"]:
+        yield f"{path.name}: Node.js of the package needs glibc"
+    if last.get("USER") in (None, "0", "root"):
+        yield f"{path.name}: it runs as root"
+    if "entrypoint" not in last["ENTRYPOINT"] or "CMD" in last:
+        yield f"{path.name}: arguments would not reach the worker"
+
+
+def compose(path: Path) -> Iterator[str]:
+    """The compose file: the worker keeps its journals and gets the time that it needs."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    worker = document["services"]["worker"]
+    if int(worker["stop_grace_period"].removesuffix("s")) < GRACE_SECONDS:
+        yield f"{path.name}: stop_grace_period is below {GRACE_SECONDS} s"
+    volumes = [volume.split(":") for volume in worker["volumes"]]
+    if not any(name in document["volumes"] and inside == "/data" for name, inside in volumes):
+        yield f"{path.name}: the journals are on no volume"
+    asked = set(re.findall(r"\$\{(\w+)", path.read_text()))
+    given = {line.partition("=")[0] for line in
+             (DEPLOY / "example.env").read_text().splitlines() if line[:1].isalpha()}  # fmt: skip
+    yield from (f"{path.name}: {name} is not in example.env" for name in sorted(asked - given))
+
+
+def kubernetes(path: Path) -> Iterator[str]:
+    """The StatefulSet: journals on a volume, time to drain, memory for its slots, few rights."""
+    documents = list(yaml.safe_load_all(path.read_text()))
+    stateful = next(item for item in documents if item["kind"] == "StatefulSet")
+    pod = stateful["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    config = WorkerConfig.from_environment(parse(container["args"]).over({"WORKER_SECRET": "x"}))
+    if pod["terminationGracePeriodSeconds"] < GRACE_SECONDS:
+        yield f"{path.name}: terminationGracePeriodSeconds is below {GRACE_SECONDS} s"
+    claims = {item["metadata"]["name"] for item in stateful["spec"]["volumeClaimTemplates"]}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    if mounts.get("/data") not in claims:
+        yield f"{path.name}: the journals are on no volume of their pod"
+    needed = needed_mb(config.slots, config.run_memory_mb, config.overhead_mb)
+    if int(container["resources"]["limits"]["memory"].removesuffix("Mi")) < needed:
+        yield f"{path.name}: the memory limit is below {needed} Mi"
+    rights = container["securityContext"]
+    if rights["allowPrivilegeEscalation"] or not rights["readOnlyRootFilesystem"]:
+        yield f"{path.name}: the container may do more than it needs"
+    for probe in ("livenessProbe", "readinessProbe"):
+        if container[probe]["httpGet"]["path"] not in {"/livez", "/readyz"}:
+            yield f"{path.name}: {probe} asks a path that the worker does not have"
+
+
+def figures() -> set[str]:
+    """Names of all figures, as the worker's own code writes them."""
+    source = ROOT / "src" / "holdfast" / "worker"
+    text = (source / "metrics.py").read_text() + (source / "agent" / "report.py").read_text()
+    found = re.findall(r'PREFIX \+ "(\w+)"|(?:one|Figure)\(\s*"(\w+)"', text)
+    return {name for pair in found for name in pair if name}
+
+
+def monitoring(folder: Path) -> Iterator[str]:
+    """Rules and dashboard: every figure that they ask for is one that a worker has."""
+    known = figures()
+    rules = yaml.safe_load((folder / "alerts.yaml").read_text())
+    board = json.loads((folder / "dashboard.json").read_text())
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    for expression in asked:
+        named = _FIGURE.findall(expression)
+        yield from (f"{expression}: no figure {name}" for name in named if name not in known)
+        if not named or expression.count("(") != expression.count(")"):
+            yield f"{expression}: asks for nothing of the worker, or its brackets do not close"
+
+
+def main() -> int:
+    """Returns the exit code."""
+    found = list(problems())
+    sys.stdout.write("".join(f"{problem}\n" for problem in found) or "deploy/ is in order\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
