@@ -31,8 +31,9 @@ _EXPRESSION_PLACES: dict[str, set[str | None]] = {
     "return_statement": {None},
     "sequence_expression": {None},
 }
-#: A text up to this size that seems broken is read again as a whole, so that V8 judges it whole.
 UNREADABLE = "the structure of this text cannot be read"
+#: A text up to this size that seems broken is parsed again with its data, so that V8 judges the
+#: author's own text.
 SECOND_LOOK = 4 * 1024 * 1024
 
 

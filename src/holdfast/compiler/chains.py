@@ -30,9 +30,9 @@ class Chain(NamedTuple):
 
     call: Node
     operation: Node
-    #: The ranges that came into the function `p => …`.
+    #: Ranges that now stand inside the function `p => …`.
     inside: list[tuple[int, int]]
-    #: The ranges that the module has no more: arguments of a first `.catch` behind its handler.
+    #: Ranges that were removed: arguments of a first `.catch` after its handler.
     dropped: tuple[int, int] | None = None
 
 

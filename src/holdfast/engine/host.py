@@ -15,7 +15,7 @@ from holdfast.sandbox.probe import Grants, probe
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Means for limits, isolation layers, and addresses that are nobody's but ours."""
+    """Means for limits, isolation layers, and this machine's own addresses."""
 
     groups: Groups
     grants: Grants

@@ -16,11 +16,10 @@ _WINDOW = 1024 * 1024
 
 
 class JournalReader:
-    """Reads records in order and remembers where it stands.
+    """Reads records in order and remembers its position.
 
-    `read()` yields what is complete now; calling it again later goes on behind the last record
-    that was yielded. It stops in front of a torn or damaged record; `tail_bytes` tells how much
-    lies behind that place.
+    `read()` yields all complete records. A later call continues after the last one that was
+    yielded. It stops before a torn or damaged record; `tail_bytes` says how many bytes follow.
 
     Raises JournalDamaged if the file is not a journal of a known version, FileNotFoundError if
     there is none.

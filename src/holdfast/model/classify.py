@@ -1,9 +1,9 @@
 """From evidence to outcome. Pure.
 
-What the run process says is believed for what only it can know (which error a job raised) and
-never against the kernel. The order of `_RULES` is the order of belief. Reasons, error types and
-the beginnings of messages are those of `docs/spec/worker-protocol.md` section 6; endings that the
-reference lumps together as `ExitError` have types of their own here.
+The run process is believed about what only it can know, such as which error a job raised. It is
+never believed against the kernel. `_RULES` are tried in order; the first that fits decides.
+Reasons, error types and the beginnings of messages are those of `docs/spec/worker-protocol.md`
+section 6. Ends that the reference calls `ExitError` have types of their own here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NODE_ERROR = re.compile(r"^(?:Uncaught )?(\w*Error\b.*)$", re.MULTILINE)
 _PROOF_SHARE = 0.5
 #: Node's exit codes (Node.js documentation, "Process exit codes").
 _UNSETTLED_AWAIT = 13
-#: Whoever sends these is no part of the run.
+#: Signals that only come from outside of the run.
 _FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"}
 _CRASH_SIGNALS = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGABRT"}
 
@@ -40,7 +40,7 @@ _WHERE = {
 
 
 def classify(evidence: Evidence) -> Outcome:
-    """The true end of the run these facts are from. Total: every evidence has an outcome."""
+    """The outcome that these facts prove. Every evidence has one."""
     for rule in _RULES:
         outcome = rule(evidence)
         if outcome is not None:

@@ -15,10 +15,10 @@ class Stop(StrEnum):
     TIMEOUT = "timeout"  # the shim's clock
     CANCEL = "cancel"  # somebody asked for it
     MEMORY = "memory"  # sampled above the limit, or the kernel said so
-    PROTOCOL = "protocol"  # frames no honest run process sends
+    PROTOCOL = "protocol"  # frames that our run process never sends
     JOURNAL = "journal"  # more output than the run's journal may hold
     SCRATCH = "scratch"  # more files than the scratch folder may hold
-    LINGERED = "lingered"  # had said how it ended, and did not go
+    LINGERED = "lingered"  # it reported its end but did not exit
     SETUP = "setup"  # the run process could not be started
     STORAGE = "storage"  # the journal could not be written
 

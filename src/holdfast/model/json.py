@@ -14,16 +14,16 @@ JsonObject: TypeAlias = "dict[str, Json]"
 
 #: Levels of lists and objects in a record. An honest log line has about 200 at most.
 DEEPEST = 256
-#: Levels in any other document: a state, a frame, a plan, a file. JavaScript knows no such limit
-#: and each version of Python has another one, so this is a rule of ours: all readers take such a
-#: document (none of them uses more than two calls a level), and a deeper one is refused by all.
+#: Levels in any other document: a state, a frame, a plan, a file. JavaScript has no such limit,
+#: and each version of Python has its own. So we define one: every reader accepts a document of
+#: this depth (none uses more than two calls for each level) and refuses a deeper one.
 DEEPEST_DOCUMENT = 400
 #: Digits of a whole number; no honest writer of JSON needs more than 22.
 _DIGITS = 25
 
 
 class Unfit(ValueError):  # noqa: N818 - said of the text
-    """A text is no JSON that every reader takes: the message says why."""
+    """A text that not every reader accepts as JSON; the message says why."""
 
 
 def parse_fit(data: bytes) -> Json:

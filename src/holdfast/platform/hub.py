@@ -28,7 +28,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """The platform is stopping: whoever waits for news shall go home."""
+        """The platform is stopping: tell all watchers to end."""
         self.closed = True
         self.publish([Notice(topic, "closing") for topic in self._watchers])
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from holdfast.sandbox import processes
 from holdfast.sandbox.groups import Group
 
-#: What the names of our groups begin with. They stand side by side in the group we were started
-#: in: a group around those of all runs would weigh as much as all of them wherever only one, which
-#: lets others go first, has something to do.
+#: The beginning of our groups' names. Each run's group is a child of the group that we were
+#: started in. With a common group around all runs, a single low-priority run would get the weight
+#: of all of them.
 PREFIX = "holdfast-"
 #: CPU weight of a run, see `weigh`.
 RUN_WEIGHT = 200

@@ -1,8 +1,9 @@
-"""Letting others go first, where no control group weighs a run against them.
+"""Lowering the priority of a run where no control group weighs it against other processes.
 
-An ordinary user can lower what belongs to it and not raise it again, with one exception: the
-weight of a session (`/proc/PID/autogroup`). Within its own session it harms nobody, not the run
-either, that all its threads are `SCHED_IDLE`, and it makes the kernel put others where they run.
+An ordinary user can lower a priority but not raise it again. The weight of a session
+(`/proc/PID/autogroup`) is the exception, so we use that. We also make all threads of the run
+`SCHED_IDLE`. Within its own session this does not slow the run down, and the kernel then places
+other processes on the processors that the run uses.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _FIRST_NAMESPACE = 0xEFFFFFFB
 
 
 def let_go_first(pid: int, yes: bool) -> bool:
-    """Let every other process go before the session of `pid`, or no longer.
+    """Give every other process precedence over the session of `pid`; `yes=False` ends that.
 
-    False if it was not to be: this kernel does not weigh sessions, or somebody else had just
-    changed one (ordinary users may do so once in a tenth of a second, all together).
+    False if it did not work: this kernel does not weigh sessions, or another process has just
+    changed one (all ordinary users together may do that ten times a second).
     """
     try:
         if not _session_counts(pid):

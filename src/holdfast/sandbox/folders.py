@@ -1,7 +1,7 @@
-"""Folders that foreign code filled: measured and removed, however deep and odd they are.
+"""Measure and remove folders that untrusted code has filled.
 
-Nothing here recurses or builds a path: a folder may lie deeper than any path may be long. Standard
-library only.
+Such a folder may be nested deeper than the longest path that the kernel accepts, so nothing here
+recurses or builds a path. Standard library only.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 from holdfast.sandbox import courtesy, processes
 
-#: How long a process that was born may go unnoticed: all that a look costs is spent on this.
+#: A new process is noticed after this time at most, seconds. Each look costs processor time.
 _WALK_SECONDS = 0.04
 
 
@@ -70,7 +70,7 @@ class Group(ABC):
         return False
 
     def let_others_first(self, pid: int, yes: bool) -> bool:
-        """Let everything else that is ready have the processors before this run, or no longer.
+        """Give every other process precedence over this run on the processors, or end that.
 
         `pid`: its engine. False where this host does not allow it.
         """

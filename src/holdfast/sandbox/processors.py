@@ -19,21 +19,22 @@ from pathlib import Path
 
 from holdfast.sandbox import processes
 
-#: A run may hold one of so many processors, and always one.
+#: A run is held to one processor of every four, at least to one.
 _PART = 4
-#: Seconds of processor time that every run may use wherever it likes.
+#: A run is held only after this much processor time, seconds.
 _FREE_SECONDS = 1.0
-#: Of a look: above this a run computes; waiting this much it is in somebody's way, or he in its.
+#: Shares of the time between two looks. A run that uses more than the first is computing; one
+#: that waits for more than the second competes with another process for its processor.
 _BUSY, _CROWDED = 0.6, 0.4
-#: A processor that was idle for this part of a look has room for a run.
+#: A processor that was idle for this share of the time has room for a run.
 _ROOM = 0.5
-#: With less than this idle on all processors together there is nothing to keep free.
+#: With less idle time than this on all processors together, runs are not held.
 _SPARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What happened since the look before, as parts of the time in between."""
+    """What happened since the last look, as shares of the time in between."""
 
     used: float  # processor time of the run; above 1 when it uses several
     waited: float  # its main thread was ready and had no processor
@@ -42,7 +43,7 @@ class Look:
 
 
 def place(look: Look, held: frozenset[int], *, coin: bool) -> frozenset[int]:
-    """The processors that the run is to be held to; `held` is where it is held, empty: nowhere."""
+    """The processors to hold the run to; empty: do not hold it. `held`: where it is held now."""
     count = max(1, len(look.idle) // _PART)
     spare = sum(look.idle.values()) >= _SPARE
     if not held:

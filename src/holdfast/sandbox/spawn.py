@@ -1,4 +1,4 @@
-"""Starting a process inside its walls: the order of steps between fork and exec.
+"""Starts a process inside its isolation (walls): the order of steps between fork and exec.
 
 Each step needs the rights that later ones take away, so the order matters: group and mounts
 while there are rights, then the user, then limits, Landlock, descriptors, and seccomp last.

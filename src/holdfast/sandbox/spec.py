@@ -1,4 +1,4 @@
-"""What to start, inside which walls."""
+"""What to start, and with which isolation (walls)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRATCH = "/scratch"
 
 
 class Layer(StrEnum):
-    """One wall. The values are what journals and `holdfast doctor` print."""
+    """One layer of isolation. The values are what journals and `holdfast doctor` print."""
 
     CLEAN = "clean-start"  # empty environment, no descriptors but 0 to 3, dies with its parent
     RLIMITS = "rlimits"  # open files, file size, core dumps, processes

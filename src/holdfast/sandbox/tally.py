@@ -1,4 +1,4 @@
-"""Counting what a run was refused, each kind within a budget of its own. No I/O."""
+"""Counts what a run was refused, each kind with its own limit. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one connection to the platform: websocket around the pure client, reconnecting for ever.
+"""The one connection to the platform: a websocket around the pure client. It always reconnects.
 
 The rules are in `holdfast.protocol.client`; here are only the socket, the clock, and futures.
 """

@@ -28,7 +28,7 @@ from holdfast.worker.vault import Vault
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
 _RENEWED = "token"  # the sealed token of a later claim, where there was one
-#: More than any CLAIMED record; a larger unreadable journal held more than a claim.
+#: Larger than any CLAIMED record. A larger journal that cannot be read held more than a claim.
 _CLAIM_BYTES = 64 * 1024
 _KEPT = {"journal", "mark", "plan.json"}
 
@@ -47,7 +47,7 @@ class FoundRun:
     timeout_seconds: float = 0.0  # of a prepared run
     memory_mb: int = 0  # of a prepared run, with what comes on top of the heap
     claimed_at: float = field(default_factory=time.time)  # or given again; Unix seconds
-    keep: bool = True  # False: the platform keeps nothing of this run, so neither do we
+    keep: bool = True  # False: the platform keeps no data of this run, so we keep none
     resumed: bool = True  # an earlier process may have sent some of it
     credential_ids: tuple[str, ...] = ()  # whose secrets the platform masks in log lines
     delivery: DeliveryState = DeliveryState.OPEN

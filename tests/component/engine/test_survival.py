@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.engine.client import Engine, EngineError, RunHandle, RunRequest, read_outcome
-from holdfast.engine.supervisor.coroner import bury
+from holdfast.engine.supervisor.lost_runs import end_lost_run
 from holdfast.journal import Journal, RunFolder
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
@@ -96,7 +96,7 @@ def test_a_machine_that_is_full_for_a_while_ends_no_supervisor(tmp_path: Path) -
         await next_record(handle, Kind.STEP_START)
         full.touch()
         os.kill(int(str(launched["shim"])), signal.SIGKILL)
-        eventually(refused.exists, "nobody can bury it now")
+        eventually(refused.exists, "nothing can end it now")
         full.unlink()
 
     with engine(tmp_path, program=("-c", CROWDED)) as running:
@@ -120,7 +120,7 @@ def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
     assert ended.outcome.reason is Reason.SUCCESS
 
 
-def test_a_new_supervisor_buries_what_died_meanwhile(tmp_path: Path) -> None:
+def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) -> None:
     async def kill_all(handle: RunHandle) -> None:
         await next_record(handle, Kind.STEP_START)
         running.process.kill()
@@ -170,11 +170,11 @@ def test_a_run_of_an_earlier_boot_is_told_as_that(tmp_path: Path) -> None:
         journal.append(Kind.LAUNCHED, json.dumps(launched).encode())
         journal.append(Kind.STEP_START, b'{"step_id":"s","job_id":"a","timestamp":"1"}')
         journal.flush()
-    assert bury(folder.path)
+    assert end_lost_run(folder.path)
     ended = Ended(folder, read_outcome(folder.path), read(folder.path))  # type: ignore[arg-type]
     assert ended.outcome.error_type == "HostRestarted"
     assert ended.bodies(Kind.STEP_COMPLETE)[0]["step_id"] == "s"
-    assert not bury(folder.path), "an outcome is written once"
+    assert not end_lost_run(folder.path), "an outcome is written once"
 
 
 def test_what_was_said_before_the_shim_died_counts(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_what_was_said_before_the_shim_died_counts(tmp_path: Path) -> None:
         journal.append(Kind.LAUNCHED, json.dumps(launched).encode())
         journal.append(Kind.RESULT, b'{"reason":"success","timestamp":"1"}')
         journal.flush()
-    assert bury(folder.path)
+    assert end_lost_run(folder.path)
     outcome = read_outcome(folder.path)
     assert outcome is not None
     assert outcome.reason is Reason.SUCCESS
@@ -195,7 +195,7 @@ def test_a_journal_that_never_reached_a_shim_is_left_to_the_agent(tmp_path: Path
     with Journal.create(folder.journal) as journal:
         journal.append(Kind.CLAIMED, b"{}")
         journal.flush()
-    assert not bury(folder.path)
+    assert not end_lost_run(folder.path)
     assert read_outcome(folder.path) is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.engine.supervisor.coroner import bury
+from holdfast.engine.supervisor.lost_runs import end_lost_run
 from holdfast.journal import Journal, JournalLocked, RunFolder, RunLock, is_locked
 from holdfast.model.record import Kind
 
@@ -38,5 +38,5 @@ def test_a_run_that_no_shim_had_is_not_even_locked(tmp_path: Path) -> None:
     with Journal.create(folder.journal) as journal:
         journal.append(Kind.CLAIMED, b"{}")
         journal.flush()
-    assert not bury(folder.path)
+    assert not end_lost_run(folder.path)
     assert not folder.lock.exists()

@@ -1,7 +1,6 @@
-"""What the walls ask about a run: connections, and calls that no run may make.
+"""The shim's side of the egress broker: connections of a run, and calls that no run may make.
 
-The answers come from a broker in a process of its own, made when the run first asks. Nothing
-here waits for it.
+The broker is a process of its own, started at the run's first call. The shim never waits for it.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from holdfast.sandbox.broker_process import BrokerProcess
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.tally import CONNECTION, Notice
 
-#: How long the last notices of a broker are waited for, and then its end. Milliseconds.
+#: How long to wait for a broker's last notices, and then for its end. Milliseconds.
 _LAST_WORDS_MS, _END_MS = 300, 1000
-#: What code that makes a forbidden call is after.
+#: Forbidden system call -> what the code wanted to do, for the log line.
 _ATTEMPTS = {
     **dict.fromkeys(("fork", "vfork", "clone", "socketpair", "execve"), "to start a process"),
     **dict.fromkeys(("kill", "tkill", "tgkill", "fcntl"), "to signal another process"),

@@ -1,7 +1,7 @@
-"""The run process as one thing: compiler and engine in one group, behind one set of walls.
+"""Compiler and engine of one run as one object: one resource group, one isolation.
 
-It can be started before there is a run (standby) and then fits any run that wants the same
-limits and may see the same files.
+They can be started before there is a run (standby). They then serve any run with the same limits
+and the same files.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from holdfast.sandbox.groups import Group
 
 #: A line of V8's report of its last collections: `Mark-Compact 410.1 (421.3) -> 408.9 (422.5) MB`.
 _COLLECTED = re.compile(r"-> ([0-9]{1,9}(?:\.[0-9]+)?) \([0-9.]+\) MB")
-#: Where a frame of V8's native stack lies on this machine: of use to nobody who reads evidence.
+#: Paths in frames of V8's native stack: left out, because they are those of this machine.
 _NATIVE_PATH = re.compile(r"\[/[^][\n]*/([^][/\n]+)\]")
 _EVIDENT_TAIL = 4096
 

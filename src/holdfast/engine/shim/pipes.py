@@ -12,7 +12,7 @@ from pathlib import Path
 from holdfast.engine.frames import CHUNK, Decoder, encode
 from holdfast.engine.loop import Loop
 
-#: Above this many waiting bytes, whoever fills an outlet is asked to pause.
+#: The sender of an outlet is asked to pause while more bytes than this wait.
 _FULL = 1024 * 1024
 _LOW = 256 * 1024
 _READ = 256 * 1024
@@ -136,7 +136,7 @@ class Inlet:
         self._loop = loop
         self._file = descriptor
         self._decoder = Decoder()
-        self._read = bytearray(_READ)  # used again: as much anew each time costs more than reading
+        self._read = bytearray(_READ)  # reused: a new buffer costs more than a read
         self._on_frame = on_frame
         self._on_end = on_end
         self.resume()

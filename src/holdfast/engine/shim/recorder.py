@@ -1,8 +1,8 @@
 """From the frames of a run process to the records of its journal.
 
-A body is taken when it is finite, shallow JSON of the shape that `holdfast.model.bodies` gives for
-its kind, so that no reader of the journal can be tripped. Anything an honest run process would not
-send is a ProtocolViolation (`docs/engine-protocol.md`). What is kept in memory is bounded.
+A body must be JSON of the shape that `holdfast.model.bodies` defines for its kind: finite numbers,
+limited depth. So every reader of the journal can read it. Anything else is a ProtocolViolation
+(`docs/engine-protocol.md`). The memory used is bounded.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _STREAM = struct.Struct("<I")
 #: Bodies with words and documents: an inline one of 16 KiB, escaped twice over, and its frame.
 _MAX_PARSED = 256 * 1024
 _MAX_LOG = 4 * 1024 * 1024
-#: Documents that have begun, or wait for the record that names them.
+#: Documents at a time: begun, or complete and not yet named by a record.
 _MAX_STREAMS = 8
-#: A document takes at least so much of the run's budget: a file has a price of its own.
+#: A document counts at least this much of the run's budget, because each file costs disk space.
 _FILE_BYTES = 4096
-#: Steps that are open at a time (an honest engine has one), and steps of one run in all.
+#: Most open steps at a time (our engine has one), and most steps of one run.
 MAX_OPEN_STEPS = 16
 MAX_STEPS = 20_000
-#: Below this no part of a run is worth naming as the largest.
+#: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 
 #: What each process may send. A TRACE is taken from a run that conformance tests have asked for.
@@ -48,7 +48,7 @@ _ALLOWED = {
         {Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR}
     ),
 }
-#: Bodies that are appended as they came; the others are looked into.
+#: Kinds whose bodies are appended unchanged.
 _KEPT = frozenset({Kind.LOG, Kind.TRACE, Kind.REPORT})
 #: Where documents may stand, and how they may lie there.
 _DOCUMENTS = ("output", "webhook_response_document", "final_state")
@@ -58,12 +58,12 @@ _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 _WORDS = ("error_type", "error_message")
 
 _OMITTED: JsonObject = {"omitted": True}
-#: What must be in the journal even if there is no room for all else.
+#: Kinds that are written even when the disk has no room for the rest.
 _MARKS = frozenset({Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
 
 
 class ProtocolViolation(Exception):  # noqa: N818 - states a fact, as the outcome of this name does
-    """The run process sent what no honest one sends."""
+    """The run process sent something that ours never sends."""
 
 
 @dataclass(slots=True)

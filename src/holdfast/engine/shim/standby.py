@@ -1,4 +1,4 @@
-"""Waiting ready-made: a shim that has a run process before there is a run.
+"""Standby: a shim whose run process is started before there is a run.
 
 It is given a connection by the supervisor and becomes the shim of the run that is asked for
 there. Nothing of any run is loaded ahead. Adaptors are, but they are foreign code that could keep
@@ -27,7 +27,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.sandbox.spec import Network
 
-#: What the latest run loaded, for those that wait; no names of runs, no secrets.
+#: What the latest run loaded, for standby processes. Holds no names of runs and no secrets.
 _RECENT = "standby.json"
 #: Adaptors are loaded ahead after so many runs of one audience in a row.
 _ROW = 2

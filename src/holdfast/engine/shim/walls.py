@@ -1,4 +1,4 @@
-"""Which walls stand around one run's processes, and what can be seen through them."""
+"""The isolation of one run's processes: its layers (walls), and the files they may see."""
 
 from __future__ import annotations
 

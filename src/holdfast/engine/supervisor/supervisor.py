@@ -1,4 +1,4 @@
-"""The supervisor: forks a shim per run, keeps the agent alive, buries what died.
+"""The supervisor: forks a shim per run, restarts the agent, ends the runs of dead shims.
 
     python -m holdfast.engine.supervisor --data DIR --socket PATH [--agent ARGV...]
 
@@ -31,7 +31,7 @@ from holdfast.engine.loop import Loop
 from holdfast.engine.run import program
 from holdfast.engine.shim import shim
 from holdfast.engine.shim.walls import NODE_FLAGS, look_around
-from holdfast.engine.supervisor import coroner
+from holdfast.engine.supervisor import lost_runs
 from holdfast.sandbox import kernel
 
 #: Seconds before a dead agent is started again: the first, the factor, the most.
@@ -126,7 +126,7 @@ class Supervisor:
     def _tidy(self) -> None:
         """What earlier engines have left; only now, when the socket says that none is alive."""
         program.forget_others(self._config.program)
-        coroner.sweep(self._config, self._host.groups)
+        lost_runs.end_lost_runs(self._config, self._host.groups)
 
     @property
     def _own(self) -> tuple[EngineConfig, Host]:
@@ -288,12 +288,12 @@ class Supervisor:
         if self._cache_maker is None and not self._loop.has("cache"):
             self._loop.after("cache", _CACHE_SECONDS, self._make_cache)
         if not clean:
-            self._help(lambda: self._bury(folder))
+            self._help(lambda: self._end_lost(folder))
 
-    def _bury(self, folder: str) -> None:
+    def _end_lost(self, folder: str) -> None:
         if folder:
-            coroner.bury(Path(folder))
-        coroner.clear(self._config, self._host.groups)
+            lost_runs.end_lost_run(Path(folder))
+        lost_runs.remove_leftovers(self._config, self._host.groups)
 
     def _start_agent(self) -> None:
         if not self._config.agent:

@@ -24,7 +24,7 @@ _MINUTE = 60 * SECOND
 
 
 async def cron(platform: Platform) -> None:
-    """Fire at every full minute, for ever."""
+    """Fire at every full minute until cancelled."""
     while True:
         at = now()
         await asyncio.sleep((_MINUTE - at % _MINUTE) / SECOND)

@@ -73,7 +73,7 @@ def insert_clip(
 
 
 def find_clip(connection: Connection, clip_id: str) -> Row | None:
-    """What is known of a clip; its content stands apart."""
+    """A clip without its content, which has a table of its own."""
     query = select(t.dataclips).where(t.dataclips.c.id == clip_id)
     return connection.execute(query).one_or_none()
 

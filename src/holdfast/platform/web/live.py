@@ -18,7 +18,7 @@ from holdfast.platform.web.render import part
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _KEEP_ALIVE_SECONDS = 15.0
-#: What comes together is told together.
+#: Changes within this time are sent as one event: of a run, of the overview.
 _GATHER_SECONDS, _OVERVIEW_SECONDS = 0.1, 0.5
 
 
@@ -91,7 +91,7 @@ async def _overview_events(platform: Platform, visit: Visit) -> AsyncIterator[st
 async def _next(
     hub: Hub, notices: asyncio.Queue[Notice], gather_seconds: float
 ) -> list[Notice] | None:
-    """What came, gathered for a moment; empty after a long silence; None: go home."""
+    """The notices of a short time; empty after a long silence; None: the stream must end."""
     if hub.closed:
         return None
     try:

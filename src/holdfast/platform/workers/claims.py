@@ -65,7 +65,7 @@ def return_claim(tx: Transaction, run_id: str, claim_id: str, why: str) -> bool:
 
 
 def give_up(tx: Transaction, run: Row, detector: str, **facts: Any) -> bool:
-    """End a run that nobody will tell about; what was last known stays with it (3.6).
+    """End a run whose worker has gone silent; its notes keep what was last known (3.6).
 
     It is `lost`, or `exception` when the platform itself had refused an event that mattered.
     """

@@ -241,7 +241,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
 
 
 def _examined(sender: Sender, event: m.RunComplete) -> str | None:
-    """The post-mortem as it is kept: without secrets, and only of a bearable size."""
+    """The post-mortem as it is stored: without secrets; None if it is too large."""
     if event.postmortem is None or is_deep(event.postmortem, DEEPEST):
         return None  # none of ours is as deep: the outcome counts without it
     text = json.dumps(_cleaned(event.postmortem, sender))
@@ -255,7 +255,7 @@ def _cleaned(value: Json, sender: Sender) -> Json:
         return [_cleaned(item, sender) for item in value]
     if isinstance(value, dict):
         return {str(sender.text(key)): _cleaned(item, sender) for key, item in value.items()}
-    # What JSON cannot say, Python reads and writes all the same; our own API would not.
+    # Python reads and writes NaN and infinities, which are not JSON: browsers refuse them.
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

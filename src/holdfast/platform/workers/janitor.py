@@ -1,11 +1,10 @@
-"""Three detectors for runs that nobody tells about, and closing of left-over steps (3.3, 3.6).
+"""Finds runs whose worker has gone silent, and closes their open steps (3.3, 3.6).
 
-1. *not joined*: the claim's deadline has passed: back to the queue.
-2. *no news*: the worker is not connected, the run's channel neither, and nothing has come for
-   the silence limit: given up.
-3. *over time*: timeout and grace have passed since the start. While the run's channel is joined
-   its worker is believed for as long again: it has its own clock and delivers late after an
-   outage; without a channel there is nothing to wait for.
+1. *not joined*: the claim's deadline has passed. The run goes back to the queue.
+2. *no news*: neither the worker nor the run's channel is connected, and nothing has come for the
+   silence limit. The run is given up.
+3. *over time*: timeout and grace have passed since the start. The run is given up. While its
+   channel is joined, the worker gets the same time again: after an outage it delivers late.
 
 After a start of the platform every active run gets a fresh silence window, so that workers have
 time to come back.
@@ -27,7 +26,7 @@ from holdfast.platform.workers.claims import give_up, return_claim
 
 
 async def janitor(platform: Platform) -> None:
-    """Look every few seconds, for ever."""
+    """Look every few seconds until cancelled."""
     while True:
         await asyncio.sleep(platform.settings.janitor_seconds)
         await sweep(platform)

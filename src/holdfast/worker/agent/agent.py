@@ -1,10 +1,10 @@
-"""The agent: the only process of a worker with network. Holds no truth; the journals do.
+"""The agent: the only process of a worker that uses the network.
 
-    python -m holdfast.worker.agent     (the supervisor starts it; all else: the environment)
+    python -m holdfast.worker.agent     (started by the supervisor, configured by the environment)
 
-Killed at any instant, its successor goes on from the journals. Exit codes after SIGTERM: 0 all
-runs ended and delivered; 3 runs were ended at the deadline; 4 something is still undelivered and
-will be delivered by the next start.
+Everything that must survive stands in the journals. If the agent is killed, the next one continues
+from them. Exit codes after SIGTERM: 0 all runs ended and were delivered; 3 runs were ended at the
+deadline; 4 something is undelivered, and the next start delivers it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from holdfast.worker.workloops import Workloop
 
 #: Below this much free disk no run is claimed.
 MIN_FREE_BYTES = 256 * 1024 * 1024
-#: After a claim that could not be journaled there are none for so long.
+#: After a claim could not be journaled, none is made for this time.
 DISK_PAUSE_SECONDS = 30.0
 #: Pauses between attempts to journal a claim; a disk that fails for longer loses it.
 _DISK_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)

@@ -1,9 +1,9 @@
-"""When ended runs that wait for their delivery keep a worker from claiming more. Pure.
+"""When undelivered runs stop a worker from claiming more. Pure.
 
-A platform that takes no results must not be asked for more work. A run that cannot be delivered
-for a reason of its own must not keep others from work. The two look alike until another run is
-delivered: a run that ended earlier than one that is delivered was overtaken, and counts no more.
-While the limit is reached, one run may be claimed now and then: it shows which of the two it is.
+If the platform takes no results, the worker must not claim more work. If a single run cannot be
+delivered, the others must go on. Both cases look the same until a later run is delivered. So a run
+counts only while no run that ended after it was delivered. While the limit is reached, one run is
+claimed now and then, to find out which case it is.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Claiming: one loop per workloop, with slots that no drop and no late answer can leak.
+"""Claiming: one loop per workloop. Lost and late answers never cost a slot.
 
-Never is more than one claim of the worker unanswered, and its slot stays taken until the answer
-comes, the connection is lost, or the claim's own time is up: so the platform never has more runs
-given out than there are slots, and a cut costs one run at most.
+The worker has at most one unanswered claim. Its slot stays taken until the answer comes, the
+connection is lost, or the claim's time is up. So the platform never gives out more runs than there
+are slots, and a lost connection costs one run at most.
 
-Timing: `docs/spec/worker-protocol.md` 3.4, but that an answer with runs is followed by the next
-claim at once. After an answer without runs the pause grows by 15 % up to the longest; a run that
-ends, a push of `work-available` and a reconnect start afresh. There is exactly one loop per
-workloop, whatever restarts it (W29).
+Timing: `docs/spec/worker-protocol.md` 3.4, with one difference: after an answer with runs the next
+claim follows at once. After an answer without runs the pause grows by 15 %, up to the longest. The
+end of a run, a push of `work-available` and a reconnect reset it. There is exactly one loop per
+workloop (W29).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from holdfast.worker.run import plan as plans
 from holdfast.worker.run.plan import BadPlan, Prepared
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_document
 
-#: A question that was not answered in time is asked so often in all.
+#: Attempts for a question that is not answered in time.
 ATTEMPTS = 3
 #: Inputs up to this size are checked to be JSON; larger ones are the engine's to judge.
 _CHECKED_BYTES = 4 * 1024 * 1024

@@ -12,7 +12,7 @@ from holdfast import faults, log
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine, EngineError, RunHandle
 from holdfast.engine.request import RunRequest
-from holdfast.engine.supervisor import coroner
+from holdfast.engine.supervisor import lost_runs
 from holdfast.journal import DeliveryState, JournalDamaged, is_locked
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
@@ -30,15 +30,15 @@ from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import UNVERIFIED, Preparation, PreparationFailed
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain
 
-#: Joins refused in a row before a run that has not started is let go.
+#: A run that has not started is given back after this many refused joins in a row.
 FIRST_REFUSALS = 3
-#: A run that has ended, and whose channel is refused for so long, is given up.
+#: The delivery of an ended run is given up after its channel was refused for this time.
 REFUSED_SECONDS = 900.0
-#: A run that has ended holds its slot so long at most, should the platform not take its end.
+#: An ended run keeps its slot for this time at most when the platform does not take its end.
 HOLD_SECONDS = 60.0
-#: A run whose shim dies before it had a process is launched so often in all.
+#: Launches of a run whose shim dies before it has started a process.
 LAUNCHES = 3
-#: A supervisor that is being replaced is waited for so long.
+#: How long to wait for a supervisor that is being replaced.
 _ENGINE_SECONDS = 60.0
 #: A run ends so long before its token does, or a quarter of its time: enough to deliver the end.
 END_SECONDS = 5.0
@@ -362,7 +362,7 @@ class Run:
         while not self.case.ended:
             # The shim is gone: the supervisor, or else this, writes what is true.
             path = self.case.folder.path
-            await asyncio.to_thread(coroner.bury, path)
+            await asyncio.to_thread(lost_runs.end_lost_run, path)
             found = await asyncio.to_thread(self.services.run_folders.read, path)
             if found is not None and not is_locked(found.folder.lock):
                 self.case.launched, self.case.ended = found.launched, found.ended

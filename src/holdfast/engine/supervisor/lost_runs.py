@@ -1,4 +1,4 @@
-"""Writing the true outcome of runs whose shim died, and clearing away what it left."""
+"""Lost runs: the outcome of a run whose shim died, and removal of what the shim left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KILL_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class Remains:
+class Known:
     """What a run's journal tells about it."""
 
     launched: JsonObject | None = None
@@ -46,18 +46,18 @@ class Remains:
     steps: dict[str, tuple[OpenStep, int]] = field(default_factory=dict)
 
 
-def read_remains(journal: Path) -> Remains:
+def read_known(journal: Path) -> Known:
     """Read a journal for what an outcome needs. JournalDamaged, OSError as the reader."""
-    remains = Remains()
+    known = Known()
     with JournalReader(journal) as reader:
         for record in reader.read():
             kind = record.kind
-            remains.user_code = remains.user_code or kind in USER_CODE_KINDS
+            known.user_code = known.user_code or kind in USER_CODE_KINDS
             if kind == Kind.OUTCOME:
-                remains.ended = True
+                known.ended = True
             elif kind in _TAKEN:
-                _take(remains, kind, record.shown(), record.time_us)
-    return remains
+                _take(known, kind, record.shown(), record.time_us)
+    return known
 
 
 _TAKEN = frozenset(
@@ -66,13 +66,13 @@ _TAKEN = frozenset(
 )
 
 
-def _take(remains: Remains, kind: int, body: JsonObject, time_us: int) -> None:
+def _take(known: Known, kind: int, body: JsonObject, time_us: int) -> None:
     step_id = str(body.get("step_id"))
     if kind == Kind.LAUNCHED:
-        remains.launched = body
+        known.launched = body
     elif kind == Kind.PHASE:
         step, operation, name = body.get("step"), body.get("operation"), body.get("name")
-        remains.place = Place(
+        known.place = Place(
             str(body.get("phase")),
             None if step is None else str(step),
             operation if isinstance(operation, int) else None,
@@ -80,18 +80,18 @@ def _take(remains: Remains, kind: int, body: JsonObject, time_us: int) -> None:
         )
     elif kind == Kind.SAMPLE:
         used = body.get("memory_mb")
-        remains.peak = max(remains.peak, used if isinstance(used, (int, float)) else 0.0)
+        known.peak = max(known.peak, used if isinstance(used, (int, float)) else 0.0)
     elif kind == Kind.STEP_START:
-        remains.steps[step_id] = (OpenStep(step_id, str(body.get("job_id")), 0.0), time_us)
+        known.steps[step_id] = (OpenStep(step_id, str(body.get("job_id")), 0.0), time_us)
     elif kind == Kind.STEP_COMPLETE:
-        remains.steps.pop(step_id, None)
+        known.steps.pop(step_id, None)
     elif kind == Kind.RESULT:
-        remains.result = {key: body.get(key) for key in ("reason", "error_type", "error_message")}
+        known.result = {key: body.get(key) for key in ("reason", "error_type", "error_message")}
     else:
-        remains.error = {key: body.get(key) for key in ("severity", "error_type", "error_message")}
+        known.error = {key: body.get(key) for key in ("severity", "error_type", "error_message")}
 
 
-def bury(folder: Path) -> bool:
+def end_lost_run(folder: Path) -> bool:
     """Write the outcome of a run whose shim is gone; False when there is nothing to write.
 
     Does nothing while a shim holds the run, so it may be called for any folder at any time.
@@ -100,24 +100,24 @@ def bury(folder: Path) -> bool:
     if not run.journal.exists():
         return False
     try:
-        if not _lost(read_remains(run.journal)):
+        if not _lost(read_known(run.journal)):
             return False  # not even a look at the lock: a shim may be about to take it
         with RunLock(run.lock):
-            remains = read_remains(run.journal)
-            if remains.launched is None or not _lost(remains):
+            known = read_known(run.journal)
+            if known.launched is None or not _lost(known):
                 return False
-            _end(remains.launched)
-            _write(run, remains, remains.launched)
-            _clear(remains.launched)
+            _end(known.launched)
+            _write(run, known, known.launched)
+            _clear(known.launched)
             run.control_socket.unlink(missing_ok=True)
             return True
     except (JournalError, OSError):
         return False  # a shim lives, or the folder went away; the next sweep looks again
 
 
-def _lost(remains: Remains) -> bool:
+def _lost(known: Known) -> bool:
     """Whether a shim had this run and wrote no outcome: lost, if the shim is gone."""
-    return remains.launched is not None and not remains.ended
+    return known.launched is not None and not known.ended
 
 
 def _end(launched: JsonObject) -> None:
@@ -154,9 +154,9 @@ def _processes(launched: JsonObject) -> list[tuple[int, int | None]]:
     ]
 
 
-def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
+def _write(run: RunFolder, known: Known, launched: JsonObject) -> None:
     same_boot = launched.get("boot") == processes.boot_id()
-    peak = round(remains.peak * MEBIBYTE)
+    peak = round(known.peak * MEBIBYTE)
     evidence = Evidence(
         loss=Loss.SHIM if same_boot else Loss.HOST,
         memory=Memory(
@@ -164,16 +164,16 @@ def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
             peak=peak,
             means=str(launched.get("memory_means")),
         ),
-        place=remains.place,
+        place=known.place,
         timeout_ms=_int(launched.get("timeout_ms")),
-        said_result=remains.result,
-        said_error=remains.error,
-        notes={"user_code": remains.user_code},
+        said_result=known.result,
+        said_error=known.error,
+        notes={"user_code": known.user_code},
     )
     outcome = classify(evidence)
     now = time.time_ns() // 1000
     with Journal.open(run.journal) as journal:
-        for step, began in remains.steps.values():
+        for step, began in known.steps.values():
             body = closing(step, outcome, max(0, now - began) // 1000, peak)
             journal.append(Kind.STEP_COMPLETE, _text(body), essential=True)
         whole: JsonObject = {"timestamp": now_text(), **outcome.to_json()}
@@ -181,7 +181,7 @@ def _write(run: RunFolder, remains: Remains, launched: JsonObject) -> None:
         journal.flush()
 
 
-def clear(config: EngineConfig, groups: Groups) -> None:
+def remove_leftovers(config: EngineConfig, groups: Groups) -> None:
     """Take away groups and scratch folders whose makers are gone."""
     groups.sweep()
     for folder in (config.data / "scratch").glob("*"):
@@ -190,17 +190,17 @@ def clear(config: EngineConfig, groups: Groups) -> None:
             _remove(folder)
 
 
-def sweep(config: EngineConfig, groups: Groups) -> None:
-    """After a start: bury every run that nobody owns any more.
+def end_lost_runs(config: EngineConfig, groups: Groups) -> None:
+    """After a start: end every run that has no shim any more.
 
-    Shims that outlived an earlier supervisor are nobody's children: this waits for each of them
-    and buries its run if it ends without an outcome. To be called in a process of its own.
+    Shims that outlived an earlier supervisor are not children of this one, so this waits for each
+    of them and ends its run if it has left no outcome. To be called in a process of its own.
     """
     kernel.die_with_parent(signal.SIGKILL)
-    clear(config, groups)
+    remove_leftovers(config, groups)
     survivors: dict[int, Path] = {}
     for folder in config.journals.iterdir() if config.journals.is_dir() else ():
-        if not bury(folder):
+        if not end_lost_run(folder):
             handle = _survivor(RunFolder(folder))
             if handle is not None:
                 survivors[handle] = folder
@@ -212,7 +212,7 @@ def _survivor(run: RunFolder) -> int | None:
     if not run.lock.exists() or not is_locked(run.lock):
         return None
     with suppress(JournalError, OSError):
-        launched = read_remains(run.journal).launched or {}
+        launched = read_known(run.journal).launched or {}
         pid, started = _int(launched.get("shim")), _int(launched.get("shim_started"))
         if pid and processes.is_alive(pid, started):
             return os.pidfd_open(pid)
@@ -227,7 +227,7 @@ def _wait_for(survivors: dict[int, Path]) -> None:
         for handle, _ in waiting.poll():
             waiting.unregister(handle)
             os.close(handle)
-            bury(survivors.pop(handle))
+            end_lost_run(survivors.pop(handle))
 
 
 def _int(value: Json) -> int:
