@@ -18,7 +18,7 @@ from holdfast.cli.journal import problems, summary
 from holdfast.engine import postmortem
 from holdfast.engine.frames import Decoder, FrameError
 from holdfast.engine.shim.recorder import DocumentsTooLarge, ProtocolViolation, Recorder
-from holdfast.engine.supervisor import coroner
+from holdfast.engine.supervisor import lost_runs
 from holdfast.journal import DeliveryState, Journal, JournalFull, JournalReader, RunFolder
 from holdfast.model.bodies import SHAPES
 from holdfast.model.classify import classify
@@ -114,7 +114,7 @@ class Road:
                 shape = SHAPES[record.kind]
                 assert (problem := shape.problem(body)) is None, f"{shape.name} {problem}"
             assert reader.tail_bytes == 0
-        assert coroner.read_remains(folder.journal).ended
+        assert lost_runs.read_known(folder.journal).ended
         assert problems(folder.path) == []
         assert summary("open", folder.path).outcome
         with JournalReader(folder.journal) as reader:

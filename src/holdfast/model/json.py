@@ -45,7 +45,7 @@ def parse_fit(data: bytes) -> Json:
 
 
 def parse_mended(data: bytes) -> Json:
-    """The value of a JSON text that an older version may have written unchecked.
+    """The value of a JSON text that nobody has checked when it was written.
 
     Numbers that JSON cannot say become null. Raises Unfit when the text is not JSON, or has more
     than DEEPEST levels.

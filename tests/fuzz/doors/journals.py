@@ -16,7 +16,7 @@ from fuzz.harness import Target
 from fuzz.values import text_of
 from holdfast.cli.journal import problems, summary
 from holdfast.engine import postmortem
-from holdfast.engine.supervisor import coroner
+from holdfast.engine.supervisor import lost_runs
 from holdfast.journal import DeliveryState, Journal, JournalError, JournalReader, Mark, Position
 from holdfast.journal.record import MAGIC, encode
 from holdfast.model.record import Kind
@@ -90,7 +90,7 @@ def _look(path: Path, folders: RunFolders) -> int:
             document = postmortem.build(reader.read())
         postmortem.text(document)
         json.dumps(document)
-        coroner.bury(path)
+        lost_runs.end_lost_run(path)
         with Journal.open(path / "journal") as journal:
             journal.append(Kind.NOTE, b"{}", essential=True)
             journal.flush()

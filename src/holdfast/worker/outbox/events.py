@@ -308,7 +308,6 @@ def _step_complete(body: JsonObject, _result: JsonObject) -> list[Event]:
         body.get("thread_id"), mem if isinstance(mem, dict) else None,
         _text(body, "error_type"), _text(body, "error_message"),
         _text(body, "output_dataclip_id"),
-        webhook_response=body.get("webhook_response"),  # in journals of earlier versions
     )  # fmt: skip
     document = output if isinstance(output, dict) else None
     response = body.get("webhook_response_document")
