@@ -25,6 +25,8 @@ from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 
 ORDINARY = Path(__file__).with_name("ordinary.py")
+#: For a supervisor to answer: the emulator of `make kernel` is ten times slower.
+_PATIENCE_SECONDS = 120.0
 #: A user that owns nothing.
 NOBODY = 65534
 #: Generous, so that a busy machine fails no test; runs end long before.
@@ -96,7 +98,7 @@ def engine(
 
 
 async def _answers(socket: Path) -> None:
-    await Engine.connect(socket)
+    await Engine.connect(socket, patience_seconds=_PATIENCE_SECONDS)
 
 
 def job(code: str, **step: Json) -> JsonObject:
