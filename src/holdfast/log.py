@@ -19,6 +19,7 @@ import traceback
 from contextlib import suppress
 
 from holdfast.model.errors import UsageError
+from holdfast.model.visible import visible
 
 #: What can be asked for, from most to least. `none` is above every event.
 LEVELS = ("debug", "info", "warn", "error", "none")
@@ -74,7 +75,7 @@ def line(level: str, event: str, context: dict[str, object], seconds: float) -> 
     when = f"{moment}.{int(seconds % 1 * 1000):03d}Z"
     if _as_json:
         fields = {"time": when, "level": level, "event": event, **context}
-        return json.dumps(fields, ensure_ascii=False, default=str)
+        return visible(json.dumps(fields, ensure_ascii=False, default=str))
     pairs = (f"{key}={_text(value)}" for key, value in context.items())
     return " ".join([when, level, event, *pairs])
 
@@ -90,4 +91,4 @@ def _write(level: str, event: str, context: dict[str, object]) -> None:
 def _text(value: object) -> str:
     plain = isinstance(value, str) or not isinstance(value, dict | list | tuple | bool | None)
     text = str(value) if plain else json.dumps(value, ensure_ascii=False, default=str)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return visible(text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False))

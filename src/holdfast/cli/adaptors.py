@@ -12,6 +12,7 @@ import click
 from holdfast.adaptors import Event, InstallEvent, Specifier, Store, default_store_root
 from holdfast.adaptors.bundle import this_platform
 from holdfast.adaptors.transfer import load_bundle, save_bundle
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import read_document
 from holdfast.model.adaptor_name import full_name
@@ -89,7 +90,7 @@ def install_command(
         _print([adaptor.to_option() for adaptor in found.values()])
     else:
         for adaptor in found.values():
-            click.echo(str(adaptor))
+            terminal.echo(str(adaptor))
 
 
 @adaptors_group.command("list")
@@ -108,15 +109,15 @@ def list_command(store: Store, as_json: bool) -> None:
         _print({"adaptors": listed, "resolutions": dict(resolutions), "store": str(store.root)})
         return
     if not items:
-        click.echo(f"No adaptors in {store.root}", err=True)
+        terminal.echo(f"No adaptors in {store.root}", err=True)
     for _, record in items:
         name = f"{record.name}@{record.version}"
         line = f"{name:<44} {record.size / 1e6:7.1f} MB  {record.files:6} files"
         if record.not_flat:
             line += f"  (as npm has it: {record.not_flat})"
-        click.echo(line)
+        terminal.echo(line)
     for specifier, version in sorted(resolutions.items()):
-        click.echo(f"{specifier} → {version}")
+        terminal.echo(f"{specifier} → {version}")
 
 
 @adaptors_group.command("verify")
@@ -130,7 +131,7 @@ def verify_command(store: Store, as_json: bool) -> None:
         # Two builds of one version may lie side by side: the name is whole if both are.
         results[name] = store.is_whole(folder, record) and results.get(name, True)
         if not as_json:
-            click.echo(f"{name:<44} {'whole' if results[name] else 'DAMAGED'}")
+            terminal.echo(f"{name:<44} {'whole' if results[name] else 'DAMAGED'}")
     damaged = [name for name, whole in results.items() if not whole]
     if as_json:
         _print({name: "whole" if whole else "damaged" for name, whole in results.items()})
@@ -166,9 +167,9 @@ def bundle_command(store: Store, file: Path, output: Path, as_json: bool) -> Non
     if as_json:
         _print({"file": str(output), "bytes": size, "adaptors": list(names)})
     else:
-        click.echo(f"{output}: {len(names)} adaptors, {size / 1e6:.1f} MB")
+        terminal.echo(f"{output}: {len(names)} adaptors, {size / 1e6:.1f} MB")
         for name in names:
-            click.echo(f"  {name}")
+            terminal.echo(f"  {name}")
 
 
 @adaptors_group.command("load")
@@ -179,7 +180,7 @@ def load_command(store: Store, file: Path, as_json: bool) -> None:
     """Take all adaptors from a bundle FILE into the store. Needs no network."""
     found, made_for = asyncio.run(load_bundle(store, file, on_event=_progress))
     if made_for != this_platform():
-        click.secho(
+        terminal.echo(
             f"note: the bundle was made on {made_for}, this is {this_platform()}; adaptors with "
             "programs of their own may not work",
             err=True,
@@ -189,7 +190,7 @@ def load_command(store: Store, file: Path, as_json: bool) -> None:
         _print([adaptor.to_option() for adaptor in found])
     else:
         for adaptor in found:
-            click.echo(str(adaptor))
+            terminal.echo(str(adaptor))
 
 
 def named_adaptors(document: Json) -> list[str]:
@@ -224,8 +225,8 @@ def _progress(event: InstallEvent) -> None:
         )
         if event.event is Event.INSTALLED and event.seconds:
             text += f" after {event.seconds:.1f} s"
-        click.secho(text, err=True, dim=True)
+        terminal.echo(text, err=True, dim=True)
 
 
 def _print(value: JsonObject | list[JsonObject]) -> None:
-    click.echo(json.dumps(value, indent=2))
+    terminal.echo(json.dumps(value, indent=2))

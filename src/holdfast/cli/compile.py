@@ -13,6 +13,7 @@ import click
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import read_text
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
@@ -90,10 +91,10 @@ def compile_command(
     except CompileError as error:
         raise UsageError(error.description, fix=error.fix) from None
     if as_json:
-        click.echo(_as_json(compiled))
+        terminal.echo(_as_json(compiled))
     elif as_report:
         for line in report_lines(compiled.report):
-            click.echo(line)
+            terminal.echo(line)
     else:
         for piece in compiled.code_pieces():
             sys.stdout.buffer.write(piece)
@@ -125,7 +126,7 @@ def _exports(
         ]
         installed = list(fitting[-1].exports) if fitting else []
         if not installed and item.name not in said:
-            click.echo(f"{item} is not installed: its exports are guessed.", err=True)
+            terminal.echo(f"{item} is not installed: its exports are guessed.", err=True)
         found.append(AdaptorExports(item.name, said.get(item.name, installed)))
     return found
 

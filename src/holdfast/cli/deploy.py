@@ -11,6 +11,7 @@ import click
 import httpx
 import yaml
 
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
@@ -80,19 +81,19 @@ def deploy_command(
         webhook["url"] = base + webhook["path"]
     if as_json:
         told = {"project": project.name, "id": answer["data"]["id"], "url": base, **done}
-        click.echo(json.dumps(told, indent=2))
+        terminal.echo(json.dumps(told, indent=2))
     else:
         _print(project.name, done)
 
 
 def _print(name: str, done: dict[str, Any]) -> None:
     changes = done["changes"]
-    click.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
+    terminal.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
     for line in changes:
-        click.secho(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
+        terminal.echo(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
     for webhook in done["webhooks"]:
         state = "" if webhook["enabled"] else " (disabled)"
-        click.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
+        terminal.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
 
 
 def client_for(base: str, token: str) -> httpx.Client:

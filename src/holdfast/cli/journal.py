@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.journal import (
     DeliveryState,
@@ -26,6 +27,7 @@ from holdfast.journal import (
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
+from holdfast.model.visible import visible_line
 from holdfast.paths import DATA_VARIABLE, DEFAULT_DATA
 
 _SHOWN = 160  # characters of a body in `show`
@@ -201,11 +203,11 @@ def ls_command(data: Path, as_json: bool) -> None:
     for place, path in places(data):
         row = summary(place, path)
         if as_json:
-            click.echo(json.dumps({name: getattr(row, name) for name in row.__slots__}))
+            terminal.echo(json.dumps({name: getattr(row, name) for name in row.__slots__}))
         else:
-            click.echo(
+            terminal.echo(
                 f"{row.since}  {row.run:<36}  {row.state:<10} "
-                f"{row.accepted:>6}/{row.records:<6} {row.bytes:>10}  {row.outcome}"
+                f"{row.accepted:>6}/{row.records:<6} {row.bytes:>10}  {visible_line(row.outcome)}"
             )
 
 
@@ -225,9 +227,11 @@ def show_command(run: str, data: Path, full: bool) -> None:
                 text = text[:_SHOWN] + "…"
             mark = " " if record.sequence <= accepted else ">"
             head = f"{mark}{record.sequence:>6} {_clock(record.time_us)} {entry['kind']:<13}"
-            click.echo(f"{head} {text}")
+            terminal.echo(f"{head} {text}")
         if reader.tail_bytes:
-            click.echo(f"       {reader.tail_bytes} bytes behind the last whole record", err=True)
+            terminal.echo(
+                f"       {reader.tail_bytes} bytes behind the last whole record", err=True
+            )
 
 
 @journal_group.command("verify")
@@ -240,8 +244,8 @@ def verify_command(run: str | None, data: Path) -> int:
     for path in folders:
         for problem in problems(path):
             bad += 1
-            click.echo(f"{path.name}: {problem}")
-    click.echo(f"{len(folders)} journals, {bad} problems", err=True)
+            terminal.echo(f"{path.name}: {problem}")
+    terminal.echo(f"{len(folders)} journals, {bad} problems", err=True)
     return 1 if bad else 0
 
 
@@ -252,4 +256,4 @@ def export_command(run: str, data: Path) -> None:
     """Write every record of a run as a JSON line (no secrets) to standard output."""
     with JournalReader(find(data, run).journal) as reader:
         for record in reader.read():
-            click.echo(json.dumps(_as_json(record), ensure_ascii=False))
+            terminal.echo(json.dumps(_as_json(record), ensure_ascii=False))

@@ -8,6 +8,7 @@ import sys
 import click
 
 from holdfast import __version__
+from holdfast.cli import terminal
 from holdfast.model.errors import HoldfastError
 
 #: name -> (module, object, one line for the overview). Commands load only when called: `run`
@@ -66,15 +67,15 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
     except HoldfastError as error:
-        click.secho(f"error: {error.message}", err=True, fg="red")
+        terminal.echo(f"error: {error.message}", err=True, fg="red")
         if error.fix:
-            click.echo(f"  {error.fix}", err=True)
+            terminal.echo(f"  {error.fix}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        terminal.echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

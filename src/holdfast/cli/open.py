@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from holdfast.cli import terminal
 from holdfast.cli.deploy import address_of, call, client_for, token_of
 from holdfast.cli.kinds import Place
 from holdfast.paths import data_folder
@@ -38,6 +39,6 @@ def open_command(
     base = (url or address_of(folder)).rstrip("/")
     with client_for(base, token or token_of(folder)) as client:
         link = base + call(client, "POST", "/api/session_links")["path"]
-    click.echo(link)
+    terminal.echo(link)
     if not only_print:
         click.launch(link)

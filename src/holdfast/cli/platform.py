@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from holdfast import log, log_libraries
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
@@ -66,14 +67,14 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await serve(settings, on_listening=_announce, stop=stop)
-    click.echo("stopped", err=True)
+    terminal.echo("stopped", err=True)
 
 
 def _announce(listening: Listening) -> None:
     settings = listening.platform.settings
     for url in (listening.url, *listening.other_urls):
-        click.echo(f"platform   {url}")
-    click.echo(f"worker     WORKER_LIGHTNING_SERVICE_URL={listening.worker_url}")
-    click.echo(f"           WORKER_SECRET is in {settings.data / 'keys' / 'worker-secret'}")
-    click.echo(f"           WORKER_COLLECTIONS_URL={listening.collections_url}")
-    click.echo(f"login      holdfast open --data {settings.data}")
+        terminal.echo(f"platform   {url}")
+    terminal.echo(f"worker     WORKER_LIGHTNING_SERVICE_URL={listening.worker_url}")
+    terminal.echo(f"           WORKER_SECRET is in {settings.data / 'keys' / 'worker-secret'}")
+    terminal.echo(f"           WORKER_COLLECTIONS_URL={listening.collections_url}")
+    terminal.echo(f"login      holdfast open --data {settings.data}")

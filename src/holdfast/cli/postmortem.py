@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from holdfast.cli import terminal
 from holdfast.cli.journal import find
 from holdfast.cli.kinds import Place
 from holdfast.engine import postmortem
@@ -32,4 +33,4 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
     """
     with JournalReader(find(data_folder(os.environ, data), run).journal) as reader:
         document = postmortem.build(reader.read())
-    click.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))
+    terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))

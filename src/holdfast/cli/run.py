@@ -21,7 +21,7 @@ from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
-from holdfast.cli import runlog
+from holdfast.cli import runlog, terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.planfile import (
     check_step,
@@ -76,7 +76,7 @@ class Follower:
     def _see(self, record: Record) -> None:
         if self.order.as_json:
             head = {"sequence": record.sequence, "kind": Kind(record.kind).name.lower()}
-            click.echo(json.dumps({**head, **record.json()}), err=True)
+            terminal.echo(json.dumps({**head, **record.json()}), err=True)
         elif record.kind == Kind.LOG:
             line = record.json()
             if runlog.shown(line, self.order.log_filter):
@@ -141,7 +141,7 @@ def progress(event: InstallEvent) -> None:
     """Say what takes long; what is there already costs no line."""
     words = {Event.INSTALLING: "installing", Event.RETRYING: "trying again to install"}
     if event.event in words:
-        click.secho(f"{words[event.event]} {event.specifier} …", err=True, dim=True)
+        terminal.echo(f"{words[event.event]} {event.specifier} …", err=True, dim=True)
 
 
 async def install(plan: JsonObject, store: Store) -> JsonObject:
@@ -258,12 +258,12 @@ def run_command(
     if follower.final_state is not None:
         pretty = _pretty(follower.final_state)
         if output is None:
-            click.echo(pretty)
+            terminal.echo(pretty)
         else:
             output.write_text(pretty + "\n", encoding="utf-8")
     outcome = follower.outcome
     assert outcome is not None, "a journal ends with an outcome"
     if outcome.reason is not Reason.SUCCESS:
         words = f"{outcome.reason.value}: {outcome.error_type}: {outcome.error_message}"
-        click.secho(words, err=True, fg="red")
+        terminal.echo(words, err=True, fg="red")
     return EXIT_CODES.get(outcome.reason, KILLED_OR_CRASHED)

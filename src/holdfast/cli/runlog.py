@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-import click
-
+from holdfast.cli import terminal
 from holdfast.model.json import Json, JsonObject
 
 _ICONS = {"debug": "❯", "info": "ℹ", "success": "✔", "always": "♦", "warn": "⚠", "error": "✘"}
@@ -35,4 +34,4 @@ def shown(line: JsonObject, log_filter: str) -> bool:
 
 def show(line: JsonObject) -> None:
     """Write one line to standard error."""
-    click.secho(render(line), err=True, fg=_COLOURS.get(str(line.get("level"))))
+    terminal.echo(render(line), err=True, fg=_COLOURS.get(str(line.get("level"))))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import httpx
 
+from holdfast.cli import terminal
 from holdfast.model.errors import UsageError
 
 _CLEAR = "\033[H\033[J"
@@ -38,7 +39,9 @@ def status_command(
     while True:
         found = _ask(base)
         text = json.dumps(found, indent=2) if as_json else "\n".join(_lines(found))
-        click.echo((_CLEAR if watch else "") + text)
+        if watch:
+            click.echo(_CLEAR, nl=False)
+        terminal.echo(text)
         if not watch:
             context.exit(0 if found["ready"] else 1)
         time.sleep(_WATCH_SECONDS)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from holdfast import log, log_libraries
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
 from holdfast.paths import data_folder
@@ -62,7 +63,7 @@ class BundledWorker:
                 return
             lived = asyncio.get_running_loop().time() - started
             pause = _BACKOFF[0] if lived > _BACKOFF[1] else min(pause * 2, _BACKOFF[1])
-            click.echo(
+            terminal.echo(
                 f"worker ended with code {code}; starting it again in {pause:g} s", err=True
             )
             await asyncio.sleep(pause)
@@ -122,17 +123,17 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
         if not bundled:
             stop_platform.set()
             return
-        click.echo("stopping: waiting for running runs (Ctrl-C again hurries)", err=True)
+        terminal.echo("stopping: waiting for running runs (Ctrl-C again hurries)", err=True)
         bundled[0].stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    click.echo("starting the platform", err=True)
+    terminal.echo("starting the platform", err=True)
     store = Store(default_store_root(os.environ, settings.data))
     await serve(settings, on_listening=listening, stop=stop_platform, resolve=store.resolve)
     for task in keeping:
         await task
-    click.echo("stopped", err=True)
+    terminal.echo("stopped", err=True)
     return 0
 
 
@@ -162,15 +163,15 @@ def require(level: str | None, data: Path) -> None:
 def announce(listening: Listening) -> None:
     """Say where everything is, once it answers."""
     settings = listening.platform.settings
-    click.echo(f"Holdfast is ready: {listening.url}")
+    terminal.echo(f"Holdfast is ready: {listening.url}")
     for url in listening.other_urls:
-        click.echo(f"  also    {url}")
-    click.echo(f"  data    {settings.data}")
+        terminal.echo(f"  also    {url}")
+    terminal.echo(f"  data    {settings.data}")
     ours = settings.data == data_folder(os.environ)
     named = "" if ours else f" --data {shlex.quote(str(settings.data))}"
-    click.echo(f"  deploy  holdfast deploy project.yaml{named}")
-    click.echo(f"  login   {listening.login_url}")
-    click.echo(f"          good once and for one hour; `holdfast open{named}` makes another")
+    terminal.echo(f"  deploy  holdfast deploy project.yaml{named}")
+    terminal.echo(f"  login   {listening.login_url}")
+    terminal.echo(f"          good once and for one hour; `holdfast open{named}` makes another")
 
 
 @click.command(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import click
 
+from holdfast.cli import terminal
 from holdfast.cli.check import checks
 from holdfast.cli.doctor import print_check
 from holdfast.engine.config import EngineConfig
@@ -111,7 +112,7 @@ def worker_command(context: click.Context, arguments: Arguments, *, check: bool)
     environment = arguments.over(os.environ)
     for word in arguments.words:
         if word not in _TOLERATED:
-            click.echo(f"warning: {word!r} is no option and means nothing here", err=True)
+            terminal.echo(f"warning: {word!r} is no option and means nothing here", err=True)
     config = WorkerConfig.from_environment(environment)
     if config.log_level not in LEVELS:
         raise click.BadParameter(", ".join(LEVELS), param_hint="--log")

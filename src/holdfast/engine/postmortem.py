@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from holdfast.journal import Record
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
+from holdfast.model.visible import visible_line
 
 #: Log lines kept, samples of memory (thinned out evenly beyond), letters of a line.
 _LINES, _SAMPLES, _WORDS = 20, 200, 500
 #: Events of the timeline that are kept: the first, and the last.
 _FIRST, _LAST = 50, 150
+#: Steps whose names are known at a time, and steps with much data that are told of.
+_NAMES, _LARGEST = 1000, 50
 _LARGE_BYTES = 256 * 1024
 
 #: What the author, or the operator, can do about an error type.
@@ -79,7 +82,7 @@ class _Seen:
         elif record.kind == Kind.REPORT:
             large = _large_data(record.shown())
             if large is not None:
-                self.large.append(large)
+                self.large = sorted([*self.large, large], key=_data_bytes)[-_LARGEST:]
         elif record.kind in _EVENTS:
             body = self.found[record.kind] = record.shown()
             self.events += 1
@@ -92,6 +95,8 @@ class _Seen:
         step = str(body.get("step") or body.get("job_id") or "the workflow")
         if isinstance(name := body.get("name"), str):
             self.names[step] = name
+            if len(self.names) > _NAMES:
+                del self.names[next(iter(self.names))]
         return f'"{self.names[step]}"' if step in self.names else step
 
     def whole_timeline(self) -> list[Json]:
@@ -153,8 +158,8 @@ def text(document: JsonObject) -> str:
     for event in timeline:
         assert isinstance(event, dict)
         at = "" if event["ms"] is None else f"{event['ms']} ms"
-        rows.append(f"  {at:>11}  {event['what']}")
-    rows += ["", "last lines", *(f"  {line}" for line in lines)]
+        rows.append(f"  {at:>11}  {visible_line(str(event['what']))}")
+    rows += ["", "last lines", *(f"  {visible_line(str(line))}" for line in lines)]
     return "\n".join(rows)
 
 
@@ -190,6 +195,10 @@ def _large_data(body: JsonObject) -> JsonObject | None:
         return None
     names = ("step", "name", "source_bytes", "data_bytes", "forecast_mb", "peak_mb")
     return {name: body.get(name) for name in names}
+
+
+def _data_bytes(large: Json) -> int:
+    return _count(large.get("data_bytes")) if isinstance(large, dict) else 0
 
 
 def _thinned(samples: list[Json]) -> list[Json]:

@@ -98,6 +98,11 @@ class Journal:
         return self._size + len(self._pending)
 
     @property
+    def unsynced(self) -> int:
+        """Bytes in memory because the disk may not have them yet."""
+        return len(self._unsynced) + len(self._pending)
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for a flush."""
         return len(self._pending)

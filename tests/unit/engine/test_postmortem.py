@@ -101,3 +101,15 @@ def test_a_run_under_way() -> None:
 
 def test_an_empty_journal() -> None:
     assert build([])["timeline"] == []
+
+
+def test_what_a_run_can_make_it_keep_is_bounded() -> None:
+    entries: list[tuple[Kind, JsonObject]] = []
+    for number in range(3000):
+        entries.append((Kind.PHASE, {"phase": "step", "step": f"s{number}", "name": "x" * 100}))
+        entries.append((Kind.REPORT, {"step": "s", "name": "n", "data_bytes": 300_000 + number}))
+    document = build(journal(*entries))
+    large = document["large_data"]
+    assert isinstance(large, list)
+    assert len(large) == 50
+    assert len(str(document)) < 100_000

@@ -59,6 +59,8 @@ _LAUNCH_PATIENCE_SECONDS = 30.0
 _LINGER_SECONDS = 2.0
 #: Records wait at most this long for their sync.
 _SYNC_SECONDS = 0.1
+#: And not more of them.
+_UNSYNCED_BYTES = 8 * MEBIBYTE
 _RETRY_SECONDS = 1.0
 #: Longer than anybody looks at a lock.
 _LOCK_SECONDS = 1.0
@@ -317,7 +319,9 @@ class Shim:
         if journal.synced == journal.sequence:
             return
         journal.flush(sync=False)
-        if not self._loop.has("sync"):
+        if journal.unsynced > _UNSYNCED_BYTES:
+            self._sync()  # what a run writes is not kept in memory for longer than this
+        elif not self._loop.has("sync"):
             self._loop.after("sync", _SYNC_SECONDS, self._sync)
 
     def _sync(self) -> None:

@@ -29,6 +29,9 @@ _WORK_ORDER_STATE = {
     RunState.STARTED: "running",
 }
 
+#: Notes of one kind that are kept.
+_NOTES_EACH = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -212,13 +215,22 @@ def changed(tx: Transaction, run_id: str, work_order_id: str, state: RunState) -
 
 
 def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
-    """Append to the run's notes: what the platform saw that no event tells."""
+    """Append to the run's notes: what the platform saw that no event tells.
+
+    Of each kind the first are kept; the last of them counts the rest as `more`, so that many notes
+    of one kind push out none of another.
+    """
     text = tx.connection.scalar(select(t.runs.c.notes).where(t.runs.c.id == run_id))
     notes = json.loads(text) if text else []
+    kind = what, facts.get("event")
+    alike = [old for old in notes if (old["what"], old.get("event")) == kind]
     told = {key: f"{fact:.200}" if isinstance(fact, str) else fact for key, fact in facts.items()}
-    notes.append({"at": tx.now, "what": what, **told})
+    if len(alike) < _NOTES_EACH:
+        notes.append({"at": tx.now, "what": what, **told})
+    else:
+        alike[-1] |= {"at": tx.now, "more": alike[-1].get("more", 0) + 1}
     tx.connection.execute(
-        update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes[-50:]))
+        update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes))
     )
 
 

@@ -27,6 +27,7 @@ from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.outbox import events, settling
 from holdfast.worker.outbox.known import RENAMED
+from holdfast.worker.outbox.notes import NoteBudget
 from holdfast.worker.outbox.outbox import Outbox, Shipment
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run_folders import keep_notes, kept_notes
@@ -56,6 +57,7 @@ class Deliverer:
     reason: str | None = None  # how the run ended, once that is known
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _postmortem: JsonObject | None = None
+    _budget: NoteBudget = field(default_factory=NoteBudget)
 
     def poke(self) -> None:
         """Look again: a record is durable, an answer came, the channel changed."""
@@ -253,8 +255,11 @@ class Deliverer:
             self.channel.rejoin()
 
     def _keep_mark(self, outbox: Outbox, mark: Mark, *, sync: bool = False) -> None:
-        keep_notes(self.folder, outbox.notes)  # before the mark passes what they tell of
-        for note in outbox.notes:
+        notes = self._budget.admitted(outbox.notes)
+        if outbox.finished:
+            notes += self._budget.totals()
+        keep_notes(self.folder, notes)  # before the mark passes what they tell of
+        for note in notes:
             if note.get("what") == RENAMED:
                 step, dataclip, there = note["step_id"], note["dataclip"], note["as"]
                 log.info(
