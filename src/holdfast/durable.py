@@ -61,8 +61,8 @@ def place(draft: Path, target: Path) -> None:
 def keep(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a private file that is made once. Raises OSError.
 
-    The folder is synced also where the file is there already: whoever made it may have died
-    before the sync, and what we do with a key must not outlive the key.
+    The folder is synced also when the file exists: the process that made it may have died before
+    the sync. Data must never outlive the key that it was encrypted with.
     """
     if path.exists():
         sync_folder(path.parent)
@@ -79,7 +79,7 @@ def make_folder(path: Path) -> None:
     missing = [folder for folder in path.parents if not folder.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in [path, *missing]:
-        with suppress(PermissionError):  # closed to us: then others made what is in it
+        with suppress(PermissionError):  # not ours: its owner made our folder
             sync_folder(folder.parent)
 
 

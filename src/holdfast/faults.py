@@ -1,4 +1,4 @@
-"""Named fault points: places where a test may make the world fail. Inert in production.
+"""Named fault points: places where a test may let a process or the disk fail. Inert otherwise.
 
 `point("journal.write")` costs one look at a module variable unless the environment names a
 fault plan (`HOLDFAST_FAULTS=<file>`), which only tests write:
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-#: Every fault point of the product, and where it lies. `make chaos` goes through all of them.
+#: Every fault point, and the moment it stands for. `make chaos` goes through all of them.
 POINTS: dict[str, str] = {
     "journal.write": "before a group of records is written",
     "journal.sync": "written, not yet synced",
@@ -108,7 +108,7 @@ class _Plan:
 
 
 def _check(name: str, fault: dict[str, Any]) -> None:
-    """Raises ValueError for a fault that would never strike, or strike what is no fault."""
+    """Raises ValueError for an unknown point or action, or a fault that could never happen."""
     if name not in POINTS:
         message = f"no such fault point: {name}"
         raise ValueError(message)

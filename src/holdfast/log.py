@@ -44,7 +44,7 @@ def set_up(level: str, form: str = "text") -> None:
 
 
 def debug(event: str, /, **context: object) -> None:
-    """What only somebody who looks for a cause wants to read."""
+    """Details for finding the cause of a problem."""
     _write("debug", event, context)
 
 
@@ -54,12 +54,12 @@ def info(event: str, /, **context: object) -> None:
 
 
 def warn(event: str, /, **context: object) -> None:
-    """What somebody may have to look at."""
+    """What an operator may have to look at."""
     _write("warn", event, context)
 
 
 def error(event: str, /, **context: object) -> None:
-    """What somebody has to mend."""
+    """What an operator or a developer has to mend."""
     _write("error", event, context)
 
 
@@ -82,7 +82,7 @@ def line(level: str, event: str, context: dict[str, object], seconds: float) -> 
 
 def _write(level: str, event: str, context: dict[str, object]) -> None:
     if LEVELS.index(level) >= LEVELS.index(_least):
-        # Nobody reads the log: its loss must not end what goes on.
+        # A log that cannot be written must not end the process.
         with suppress(OSError, ValueError):
             sys.stderr.write(line(level, event, context, time.time()) + "\n")
             sys.stderr.flush()

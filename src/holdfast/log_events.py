@@ -152,7 +152,7 @@ EVENTS = (
         ("claim.returned", "warn", "run worker",
          "A worker claimed the run and did not come for it. It is in the queue again."),
         ("run.given_up", "warn", "run detector worker",
-         "Nothing was heard of the run any more: it is lost, until its worker tells more."),
+         "The worker has gone silent: the run is lost, unless its worker reports it later."),
         ("janitor.failed", "error", f"run {_FAULT}",
          "A look at this run failed by a fault of ours. Tried again."),
         ("cron.fired", "info", "trigger run", "A cron trigger started a run."),

@@ -18,8 +18,8 @@ DEFAULT_DATA = "~/.holdfast"
 def absolute(given: str | os.PathLike[str]) -> Path:
     """The path under a name that every process understands, whatever folder it works in.
 
-    `~` is the home folder. A symbolic link is kept, so that it may point elsewhere later; only a
-    path with `..` in it is followed to the real one, as `link/..` is not the folder of the link.
+    `~` is the home folder. A symbolic link is kept, because it may point elsewhere later. Only a
+    path with `..` is resolved, because `link/..` is not the folder that holds the link.
     Raises ValueError for an empty path, and when the current folder is gone.
     """
     text = os.path.expanduser(given)  # noqa: PTH111 - Path.expanduser fails for a file named ~x

@@ -1,4 +1,4 @@
-"""What happens while adaptors are being made ready, for progress and logs."""
+"""Events of an installation of adaptors, for progress bars and logs."""
 
 from __future__ import annotations
 

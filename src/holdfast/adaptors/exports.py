@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: Raise it when the same declarations give other names: names recorded before are read anew.
+#: Raise it when this module reads other names from the same declarations: recorded names are then
+#: read again.
 VERSION = 2
 #: Declarations are texts for people; larger ones are not read.
 _LIMIT_BYTES = 16 << 20

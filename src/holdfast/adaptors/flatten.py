@@ -32,7 +32,7 @@ from holdfast.model.json import JsonObject
 
 #: The bundler, an npm package whose program comes in a package of its own for each platform.
 ESBUILD = "esbuild@0.28.2"
-#: Ending of the joined file; it lies beside the entry file, its code cache beside itself.
+#: Ending of the joined file, which stands beside the entry file. Its code cache stands beside it.
 SUFFIX = ".holdfast.cjs"
 CACHE = ".cache"
 _TIME_LIMIT_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Adaptors straight from a monorepo folder: `name@local`, for those who develop adaptors."""
+"""Adaptors that are loaded from a monorepo folder (`name@local`), for developers of adaptors."""
 
 from __future__ import annotations
 

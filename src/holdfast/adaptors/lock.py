@@ -40,7 +40,7 @@ async def exclusive(
 
 @contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock at `path` if nobody does; says whether it is held. Raises OSError."""
+    """Take the lock at `path` if it is free; gives whether it was. Raises OSError."""
     descriptor = _open(path)
     try:
         yield _try(descriptor)

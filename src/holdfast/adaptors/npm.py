@@ -88,8 +88,8 @@ _CODES = {
     "CERT_HAS_EXPIRED": Cause.CERTIFICATE,
     "ERR_TLS_CERT_ALTNAME_INVALID": Cause.CERTIFICATE,
 }
-#: Kinds of dependencies that are not fetched, at any depth: an author could name any address, and
-#: what lies there may change.
+#: Kinds of dependencies that are not fetched, at any depth: they may name any address, and the
+#: content there may change.
 _FOREIGN = ("git", "remote", "file", "directory")
 _NETWORK = {
     "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ENOTFOUND", "EAI_AGAIN", "EAI_FAIL",
@@ -108,9 +108,9 @@ _AT_FAULT = (
 
 
 class NpmError(Exception):
-    """npm ended without doing its work. `code` is npm's own, for the log.
+    """npm has failed. `code` is npm's own, for the log.
 
-    `package` is the package at fault, where npm names one: maybe one that the wanted one needs.
+    `package` is the package at fault, if npm names one. It may be a dependency of the wanted one.
     """
 
     def __init__(self, cause: Cause, code: str, package: str | None = None) -> None:

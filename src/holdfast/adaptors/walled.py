@@ -1,10 +1,10 @@
-"""Node inside walls: `python -m holdfast.adaptors.walled FOLDER SCRIPT LOADER FILE`.
+"""Node in isolation: `python -m holdfast.adaptors.walled FOLDER SCRIPT LOADER FILE`.
 
-Loading an adaptor runs its code. At installation that happens here, behind the walls of a run and
-closer ones: a user of its own without rights, no network, nothing readable but Node, its libraries
-and the adaptor's folder, nothing writable, no other program, little memory and time. Walls that
-this host does not have are left out; one that it has and refuses is an error. Node's permission
-model is always there.
+Loading an adaptor runs its code. At installation this happens here, with more isolation than a run
+has: its own user without rights, no network, no other program, little memory and time. It can read
+only Node, its libraries and the adaptor's folder, and it can write nothing. A layer that this host
+does not have is left out; a layer that the host has and refuses is an error. Node's permission
+model is always used.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from holdfast.worker.config import DEFAULT_EGRESS
 
 @click.command(
     "doctor",
-    epilog="Exit codes: 0 runs can be executed, 2 they cannot. What is only weaker is no error."
+    epilog="Exit codes: 0 runs can be executed, 2 they cannot. Weaker isolation alone is no error."
     " With --reach: 0 allowed, 2 refused.",
 )
 @click.option(

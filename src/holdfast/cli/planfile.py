@@ -118,7 +118,7 @@ def workflow_plan(path: Path) -> JsonObject:
 
 
 def _check_ids(path: Path, steps: list[JsonObject]) -> None:
-    """An id stands for one step."""
+    """Refuse an id that two steps have."""
     ids: set[Json] = set()
     for index, step in enumerate(steps):
         if (name := step.get("id")) in ids and name is not None:
@@ -162,7 +162,7 @@ def _step(path: Path, index: int, step: Json) -> Json:
 
 
 def _check_edges(path: Path, index: int, targets: Json) -> None:
-    """The engine takes what is no edge for one that is never followed: here it is a mistake."""
+    """Refuse a value that is no edge; the engine would never follow it, and say nothing."""
     for target, edge in targets.items() if isinstance(targets, dict) else ():
         if not isinstance(edge, bool | str | dict | None):
             message = (

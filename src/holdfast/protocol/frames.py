@@ -116,8 +116,8 @@ def encode_text(message: Message) -> str:
 def decode_text(text: str) -> Message:
     """The frame a text carries. BadFrame if it is none.
 
-    A payload that is nested deeper than we read comes as None: a frame it is all the same, and
-    its sender has to learn that this one is not taken.
+    A payload that is nested too deeply is given as None. The frame still counts: its sender must
+    get an answer that refuses it.
     """
     try:
         value = _head(text) if nests_deeper(text, DEEPEST_FRAME) else json.loads(text)

@@ -51,8 +51,8 @@ class RunToken:
 def sign_worker_token(secret: str, worker_id: str, issued_at: int) -> str:
     """The token a worker connects with.
 
-    The key is the text of the secret as it stands, not what it may encode. The header is exactly
-    `{"alg":"HS256"}`: Lightning compares no more, so no less is sent.
+    The key is the secret's text itself; it is not decoded. The header is `{"alg":"HS256"}` and no
+    more, because Lightning compares it as a whole.
     """
     claims: dict[str, Any] = {"worker_id": worker_id, "iat": issued_at, "iss": WORKER_ISSUER}
     text = f"{_part({'alg': 'HS256'})}.{_part(claims)}"
