@@ -6,6 +6,7 @@ data folder is a symbolic link, and with relative paths as the examples have the
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -111,7 +112,8 @@ def lay(folder: Path, data: Path) -> None:
 
 def own_store(folder: Path, store: Store) -> Path:
     """The one adaptor that the examples use, known as the newest: nobody is asked for it."""
-    [source] = (path for path, record in store.installed() if str(record.at(path)) == COMMON)
+    installed = asyncio.run(store.ensure([COMMON]))[COMMON]
+    source = Path(str(installed.path).partition("/node_modules/")[0])
     target = folder / source.relative_to(store.root)
     shutil.copytree(source, target, copy_function=os.link, symlinks=True)
     (folder / "resolutions.json").write_text(

@@ -19,13 +19,9 @@ from holdfast.engine.config import EngineConfig
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from support.engine import ESCAPE, LIMITS, Running, engine, execute, job, next_record, prepare, run
+from support.native import WITHOUT, library
+from support.native import job as crashing
 from support.waiting import eventually
-
-#: A trap instruction in the middle of V8: Node cannot catch it.
-BREAK = (
-    "process.getBuiltinModule('v8').setFlagsFromString('--allow-natives-syntax');"
-    "state.constructor.constructor('%SystemBreak()')();"
-)
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +176,18 @@ def test_another_listener_may_join(running: Running) -> None:
     assert ended.outcome.error_message == "from the second"
 
 
-def test_a_crash_of_node(running: Running) -> None:
-    ended = run(running, operation(ESCAPE + BREAK))
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
+    """An engine whose runs can load the library that is returned with it."""
+    folder = tmp_path_factory.mktemp("native")
+    attacker = library(folder / "store")
+    with engine(folder / "data", without=WITHOUT, store=attacker.parent) as started:
+        yield started, attacker
+
+
+def test_a_crash_of_node(native: tuple[Running, Path]) -> None:
+    running, attacker = native
+    ended = run(running, crashing(attacker, "crash"))
     assert ended.outcome.reason is Reason.CRASH
     assert ended.outcome.error_type == "EngineCrash"
 
@@ -193,11 +199,16 @@ def test_leaving_without_a_word(running: Running) -> None:
     assert "7" in str(ended.outcome.error_message)
 
 
-def test_an_abort_with_forged_last_words_is_no_memory_report(running: Running) -> None:
+def test_a_crash_with_forged_last_words_is_no_memory_report(native: tuple[Running, Path]) -> None:
+    running, attacker = native
     words = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
-    code = f"process.getBuiltinModule('fs').writeSync(2, '{words}');{BREAK}"
-    ended = run(running, operation(ESCAPE + code), limits=replace(LIMITS, memory_mb=500))
+    code = crashing(attacker, "crash").replace(
+        "const fs", f"const forged = '{words}'; const fs", 1
+    )
+    code = code.replace("try {", "fs.writeSync(2, forged); try {", 1)
+    ended = run(running, code, limits=replace(LIMITS, memory_mb=500))
     assert ended.outcome.error_type == "EngineCrash"
+    assert words in str(ended.evidence["stderr_tail"])
 
 
 def test_a_promise_that_nothing_settles(running: Running) -> None:
