@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 QUICK := tests/unit tests/conformance tests/component/compiler tests/component/cli tests/acceptance/test_run.py
 
-.PHONY: demo test quick test-pythons check postgres bench chaos docs kernel conformance clean setup
+.PHONY: demo test quick test-pythons check coverage postgres bench chaos docs kernel conformance clean setup
 
 setup: $(STAMP)
 
@@ -35,6 +35,10 @@ test: $(STAMP) check      ## everything CI runs; rerun one test with: make test 
 
 quick: $(STAMP) check     ## five minutes at most: checks, and the tests that find most mistakes
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(QUICK) $(ARGS)
+
+coverage: $(STAMP)        ## branch coverage of each package against its floor; ARGS=--raise
+	$(BIN)/python scripts/ensure_system.py
+	$(BIN)/python scripts/measure_coverage.py $(ARGS)
 
 postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of their own
 	$(BIN)/python scripts/postgres_tests.py $(ARGS)
