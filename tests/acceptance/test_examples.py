@@ -35,6 +35,7 @@ ELSEWHERE = {
     r"^make (?!demo)\w+": "works on the whole repository, as this test run does",
     r"^python3 -m venv /opt": "installs into the machine",
     r"/pip install": "installs into the machine",
+    r"&$": "is a part of a script that goes on",
 }
 #: Exit codes beside 0: what the machine, or the run, is like.
 ALSO = {r"doctor": {2}, r"journal verify": {1}}
@@ -147,6 +148,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Ite
     up = Command("up", "--data", "./data", "--port", "0", env=environment, folder=folder)
     try:
         product = Product(up, up.wait_for_line(r"is ready: (\S+)")[1], folder / "data", folder)
+        health = up.wait_for_line(r"worker\.started .*\bport=(\d+)")[1]
         up.wait_for_line("connection.up")
         done = shell(environment, folder, f"{DEPLOY} --data data --json")
         webhook = str(json.loads(done.stdout)["webhooks"][0]["url"])
@@ -154,6 +156,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Ite
         run = product.finished(run_id)
         assert run["state"] == "success", run
         environment |= {
+            "WORKER_PORT": health,
             "WORKER_LIGHTNING_SERVICE_URL": f"ws{product.url.removeprefix('http')}/worker",
             "WORKER_SECRET": (folder / "data/keys/worker-secret").read_text().strip(),
             "TOKEN": (folder / "data/admin-token").read_text().strip(),
@@ -183,8 +186,10 @@ def shell(
 def server(example: Example) -> str | None:
     """How an example that stays up says that it is ready; None for one that ends."""
     words = example.line.partition("holdfast ")[2].split(" ")
-    if "--help" in words:
+    if {"--help", "--check"} & set(words):
         return None
+    if "--watch" in words:
+        return "slots"
     return next((ready for name, ready in SERVERS.items() if re.search(name, words[0])), None)
 
 
@@ -198,7 +203,8 @@ TYPED = [item for item in examples() if not elsewhere(item)]
 @pytest.mark.parametrize("example", [item for item in TYPED if server(item) is None], ids=str)
 def test_example_works(scene: Scene, example: Example) -> None:
     allowed = {0}.union(*(codes for part, codes in ALSO.items() if part in example.line))
-    done = shell(scene.environment, scene.folder, scene.typed(example))
+    checked = {"WORKER_PORT": "0"} if "--check" in example.line else {}
+    done = shell({**scene.environment, **checked}, scene.folder, scene.typed(example))
     assert done.returncode in allowed, (example.places, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
 
@@ -207,10 +213,16 @@ def test_example_works(scene: Scene, example: Example) -> None:
 def test_example_that_stays_up_is_ready_and_ends_when_told(scene: Scene, example: Example) -> None:
     words = ("bash", "-c", scene.typed(example))
     environment = {**scene.environment, "HOME": str(scene.servers)}
+    watches = "--watch" in example.line
+    if not watches:
+        environment["WORKER_PORT"] = "0"
     started = Command(*words, program=(), env=environment, folder=scene.servers)
     try:
         started.wait_for_line(str(server(example)))
-        assert started.stop(signal.SIGTERM) == 0, started.output
+        # a view ends with Ctrl-C, and says that it was interrupted
+        assert started.stop(signal.SIGINT if watches else signal.SIGTERM) == (
+            130 if watches else 0
+        )
     finally:
         started.kill()
 
