@@ -82,6 +82,8 @@ def _line_problems(
     doubled = sum(number - 1 for number in own.values())
     if doubled > (0 if idempotent else IN_FLIGHT * (run.joins - 1)):
         yield f"{doubled} lines are there twice after {run.joins} joins"
+    if not ended.launched:
+        return  # no line of a job, and perhaps no credential was had
     fetches = sum(event == "fetch:credential" for event, _ in run.struck)
     if not idempotent and fetches < FETCHES and not all(line.masked for line in run.lines):
         yield "lines were stored unmasked: the credentials were not fetched again in time"

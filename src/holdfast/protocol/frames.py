@@ -30,6 +30,8 @@ _MOCK_REPLY = "chan_reply_"
 #: The frame itself, and objects around a document in its payload.
 DEEPEST_FRAME = DEEPEST_DOCUMENT + 8
 
+#: Made once: `json.dumps` makes one for every call that is not plain.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 #: Bytes of a string in a binary frame, whose length is one byte.
 _LONGEST = 255
@@ -82,7 +84,7 @@ class Reply:
 
 def dumps(value: object) -> str:
     """Compact JSON. ValueError for NaN and infinities, which are not JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def json_object(fields: Mapping[str, Json | Raw]) -> Raw:

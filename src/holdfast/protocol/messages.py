@@ -306,7 +306,7 @@ class LogLine:
     id: str | None = None
 
     def to_line(self) -> JsonObject:
-        """The line as an entry of a batch."""
+        """The line as an entry of a batch; `run:log` has the run's id beside it."""
         line: JsonObject = {"message": self.message, "source": self.source, "level": self.level}
         line["timestamp"] = self.timestamp
         if self.step_id is not None:
@@ -314,10 +314,6 @@ class LogLine:
         if self.id is not None:
             line["id"] = self.id
         return line
-
-    def to_payload(self, run_id: str) -> JsonObject:
-        """The payload of `run:log`."""
-        return {"run_id": run_id, **self.to_line()}
 
     @classmethod
     def from_line(cls, payload: Payload) -> Self:
@@ -334,11 +330,6 @@ class LogLine:
             level if isinstance(level, str) else "info", _text(body, "step_id"),
             (_text(body, "id") or "")[:64] or None,
         )  # fmt: skip
-
-
-def batch_payload(run_id: str, lines: list[LogLine]) -> JsonObject:
-    """The payload of `run:batch_logs`."""
-    return {"run_id": run_id, "logs": [line.to_line() for line in lines]}
 
 
 def batch_lines(payload: Payload) -> list[LogLine]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ MAX_INCOMING_BYTES = 256 * 1024 * 1024
 #: A connection that has lived so long has done well, even if there was nothing to do.
 _STEADY_SECONDS = 30.0
 _OPEN_SECONDS = 10.0
+#: A frame begins with two references and its topic.
+_HEAD_CHARACTERS = 200
 #: Characters of a refusal that are shown.
 _SHOWN = 2000
 _CLOSE_SECONDS = 2.0
@@ -160,6 +163,7 @@ class Connection:
         self._channels: dict[str, Channel] = {}
         self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._preparing: set[asyncio.Task[None]] = set()
+        self._behind: dict[str, deque[str]] = {}  # by topic: a large frame, and what follows it
         self._ticked = asyncio.Event()
         self._wakes = float("inf")  # when the ticker looks again
         self._backoff = Backoff(*RECONNECT_SECONDS)
@@ -220,10 +224,14 @@ class Connection:
     def pump(self) -> None:
         """Pass on what the client wants to send and what it has noticed."""
         for frame in self.client.outgoing():
-            if len(frame) < deflate.LARGE:
+            topic = frame[:_HEAD_CHARACTERS].split(",", 3)[2]
+            if (behind := self._behind.get(topic)) is not None:
+                behind.append(frame)
+            elif len(frame) < deflate.LARGE:
                 self._outbox.put_nowait(frame)
             else:
-                task = asyncio.create_task(self._prepare(frame, self._outbox))
+                behind = self._behind[topic] = deque([frame])
+                task = asyncio.create_task(self._prepare(topic, self._behind, self._outbox))
                 self._preparing.add(task)
                 task.add_done_callback(self._preparing.discard)
         for happened in self.client.happenings():
@@ -232,11 +240,21 @@ class Connection:
         if deadline is not None and deadline < self._wakes:
             self._ticked.set()
 
-    async def _prepare(self, frame: str, outbox: asyncio.Queue[str | bytes]) -> None:
-        """Queue a large frame when it is ready; smaller ones of other runs go before it."""
-        if self._socket is not None:
-            extensions = self._socket.protocol.extensions
-            outbox.put_nowait(await asyncio.to_thread(deflate.prepared, frame, extensions))
+    async def _prepare(
+        self, topic: str, behind: dict[str, deque[str]], outbox: asyncio.Queue[str | bytes]
+    ) -> None:
+        """Queue a large frame when it is ready, and what follows it on its topic. Frames of other
+        topics go meanwhile."""
+        extensions = [] if self._socket is None else self._socket.protocol.extensions
+        frames = behind[topic]
+        while frames:
+            frame = frames[0]
+            if len(frame) < deflate.LARGE:
+                outbox.put_nowait(frame)
+            else:
+                outbox.put_nowait(await asyncio.to_thread(deflate.prepared, frame, extensions))
+            frames.popleft()
+        del behind[topic]
 
     # The socket
 
@@ -266,7 +284,7 @@ class Connection:
         self._socket = socket
         self.connects += 1
         self._problem = ""
-        self._outbox = asyncio.Queue()
+        self._outbox, self._behind = asyncio.Queue(), {}
         log.info("connection.up", platform=self._name)
         self.client.connected(self.now())
         self.pump()
@@ -293,13 +311,20 @@ class Connection:
             self._on_change()
 
     async def _send(self, socket: ClientConnection) -> None:
+        """All that waits is written at once: `socket.send` costs as much for each as the rest."""
         while True:
-            frame = await self._outbox.get()
+            frames = [await self._outbox.get()]
+            while not self._outbox.empty():
+                frames.append(self._outbox.get_nowait())
             try:
-                await socket.send(frame, text=True)
+                async with socket.send_context():
+                    for frame in frames:
+                        data = frame.encode() if isinstance(frame, str) else frame
+                        socket.protocol.send_text(data)
             except ConnectionClosed:
                 return
-            self._outbox.task_done()
+            for _ in frames:
+                self._outbox.task_done()
 
     async def _tick(self) -> None:
         """Wake the client when one of its deadlines comes."""

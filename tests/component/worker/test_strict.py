@@ -182,3 +182,21 @@ async def test_credentials_are_fetched_again_before_any_line_goes(tmp_path: Path
         assert run.state == "success"
         assert all(line.masked for line in run.lines)
         assert run.joins >= 4
+
+
+async def test_line_never_overtakes_the_large_event_before_it(tmp_path: Path) -> None:
+    """Large frames are made ready beside the event loop; small ones of the same run wait."""
+
+    body = "export default [() => ({ data: 'x'.repeat(SIZE) })];"
+    async with TwinPlatform() as platform, Worker(platform, tmp_path):
+        for size in (100_000, 700_000):
+            run = platform.enqueue(pair(body.replace("SIZE", str(size))), input={})
+            # Meanwhile it ends, and all of its events wait together.
+            platform.order("run:start", Do.DELAY, seconds=1.5, run=run.id)
+            await platform.until(lambda run=run: run.final)  # type: ignore[misc]
+            chained(run)
+            times = [int(body["timestamp"]) for _, body in run.events]
+            names = run.names(logs=True)
+            end = names.index("step:complete")
+            assert times[end] == max(times[: end + 1])
+            assert times[end] <= min(times[end + 1 :])

@@ -20,7 +20,6 @@ from holdfast.protocol.messages import (
     StepComplete,
     StepStart,
     batch_lines,
-    batch_payload,
     claimed_runs,
     means_known,
     timestamp_us,
@@ -101,8 +100,7 @@ def test_times_in_every_form_lightning_reads() -> None:
 
 def test_log_lines_alone_and_in_a_batch() -> None:
     lines = [LogLine(TIME, ["a", {"n": 1}], "JOB", "info", "s1"), LogLine(TIME, ["b"], "R/T")]
-    assert lines[0].to_payload("r1")["run_id"] == "r1"
-    assert batch_lines(batch_payload("r1", lines)) == lines
+    assert batch_lines({"run_id": "r1", "logs": [line.to_line() for line in lines]}) == lines
     assert (
         LogLine.from_line({"message": ["x"], "timestamp": TIME, "source": "x" * 20}).source
         == "x" * 8

@@ -16,8 +16,9 @@ from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import Extension
 from holdfast.worker.outbox import outbox as module
-from holdfast.worker.outbox.outbox import Outbox, Shipment
+from holdfast.worker.outbox.outbox import Outbox
 from holdfast.worker.outbox.settling import Item
+from holdfast.worker.outbox.shipment import Shipment
 from support.tape import Tape, whole_run
 
 OK = Reply("1", "ok", None)
@@ -54,10 +55,15 @@ def test_one_after_the_other_where_nothing_else_was_offered() -> None:
     first = outbox.next(0.0)
     assert first is not None
     assert first.name == "run:start"
-    assert outbox.next(0.0) is None
+    line = outbox.next(0.0)
+    assert line is not None
+    assert line.name == "run:log"
+    assert outbox.next(0.0) is None, "the step waits for both"
     outbox.answered(first, OK, 0.0)
+    assert outbox.next(0.0) is None
+    outbox.answered(line, OK, 0.0)
     assert drain(outbox) == [
-        "run:log", "step:start", "run:log", "run:log", "step:complete", "run:log", "run:log",
+        "step:start", "run:log", "run:log", "step:complete", "run:log", "run:log",
         "run:complete",
     ]  # fmt: skip
     assert outbox.finished
@@ -73,12 +79,10 @@ def test_a_window_and_batches_where_they_were_offered() -> None:
         for shipment in flying:
             outbox.answered(shipment, OK, 0.0)
     assert rounds == [
-        [("run:start", 1)],
-        [("run:batch_logs", 1)],
+        [("run:start", 1), ("run:batch_logs", 1)],
         [("step:start", 1)],
         [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20)],
-        [("step:complete", 1)],
-        [("run:batch_logs", 2)],
+        [("step:complete", 1), ("run:batch_logs", 2)],
         [("run:complete", 1)],
     ]
 

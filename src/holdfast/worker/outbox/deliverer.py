@@ -28,8 +28,9 @@ from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.outbox import events, settling
 from holdfast.worker.outbox.known import RENAMED
 from holdfast.worker.outbox.notes import NoteBudget
-from holdfast.worker.outbox.outbox import Outbox, Shipment
+from holdfast.worker.outbox.outbox import Outbox
 from holdfast.worker.outbox.scrubbing import Scrubbing
+from holdfast.worker.outbox.shipment import Shipment
 from holdfast.worker.run_folders import keep_notes, kept_notes
 
 #: Room for the array, refs, topic and event name around a payload.

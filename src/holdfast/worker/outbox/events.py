@@ -128,10 +128,12 @@ def _body(record: Record, tell: Callable[[str], None]) -> JsonObject:
 
 def _identified(event: Event, record: Record, number: int) -> Event:
     """Log lines are known by their place in the journal."""
-    if not isinstance(event.body, LogLine):
+    line = event.body
+    if not isinstance(line, LogLine):
         return event
-    body = replace(event.body, id=f"{record.sequence}.{number}")
-    return replace(event, body=body, size=len(record.body))
+    place = f"{record.sequence}.{number}"
+    body = LogLine(line.timestamp, line.message, line.source, line.level, line.step_id, place)
+    return Event(event.name, body, size=len(record.body))
 
 
 def _timestamp(body: JsonObject, record: Record) -> str:
@@ -151,7 +153,7 @@ def render(
     """
     body = event.body
     if isinstance(body, LogLine):
-        text = dumps_any(_line(run_id, event, body).to_payload(run_id))
+        text = dumps_any({"run_id": run_id, **_line(run_id, event, body)})
     elif isinstance(body, StepComplete):
         return Raw(_step_text(event, body, read), clean=True)
     elif isinstance(body, RunComplete):
@@ -170,19 +172,21 @@ def render(
 def render_batch(run_id: str, events: list[Event]) -> Raw:
     """The payload of `run:batch_logs`."""
     lines = [_line(run_id, event, cast("LogLine", event.body)) for event in events]
-    return Raw(clean_json(dumps_any(messages.batch_payload(run_id, lines))), clean=True)
+    return Raw(clean_json(dumps_any({"run_id": run_id, "logs": lines})), clean=True)
 
 
-def _line(run_id: str, event: Event, line: LogLine) -> LogLine:
+def _line(run_id: str, event: Event, line: LogLine) -> JsonObject:
     """A log line as it is sent: with an id that a repeat has too."""
-    message = line.message
-    if "message" in event.without:
-        message = [REDACTED_LOG]
-    elif "words" in event.without:
-        message = [REFUSED_LOG]
-    step_id = None if "step_id" in event.without else line.step_id
-    identity = None if line.id is None else str(uuid5(_LINES, f"{run_id}/{line.id}"))
-    return replace(line, message=message, step_id=step_id, id=identity)
+    sent = line.to_line()
+    sent["id"] = str(uuid5(_LINES, f"{run_id}/{line.id}"))
+    if event.without:
+        if "message" in event.without:
+            sent["message"] = [REDACTED_LOG]
+        elif "words" in event.without:
+            sent["message"] = [REFUSED_LOG]
+        if "step_id" in event.without:
+            sent.pop("step_id", None)
+    return sent
 
 
 def alternatives(event: Event, response: Json | bytes) -> Event | None:

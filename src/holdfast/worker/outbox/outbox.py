@@ -20,10 +20,10 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
 again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
-Only log lines are sent ahead of answers, and only behind log lines. What comes behind any other
-event waits for its fate, for that may change it (lines of a step that was refused go without the
-step); and any other event waits for that of the lines before it. So nothing can come late but a
-refused line among other lines, whose timestamps tell its place.
+Only log lines are sent ahead of answers, and not behind the start of a step, whose fate changes
+them (lines of a step that was refused go without the step). Any other event waits for the fate of
+all before it. So nothing can come late but a refused line among other lines, whose timestamps tell
+its place.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from holdfast.protocol.messages import (
 from holdfast.worker.outbox import events, settling
 from holdfast.worker.outbox.known import NO_ANSWER, REFUSED, RENAMED, Known
 from holdfast.worker.outbox.settling import Item, Probe
+from holdfast.worker.outbox.shipment import Shipment, Source
 
 TIMEOUTS = 5
 CRASHES = 5
@@ -73,46 +74,6 @@ READ_AHEAD = 512
 READ_AHEAD_BYTES = 4_000_000
 NO_STEP = "the platform does not know its step"
 ENDED_BEFORE = "the platform had ended this run before: it counts as lost there, or is another's"
-
-
-@dataclass(slots=True, eq=False)
-class Shipment:
-    """What goes into one message: one event, several log lines, or a question about a step."""
-
-    name: str
-    items: tuple[Item, ...]
-    probe: bool = False
-    bytes: int = field(init=False)  # about, as it was when it was made
-
-    def __post_init__(self) -> None:
-        self.bytes = sum(item.event.bytes for item in self.items)
-
-    @property
-    def events(self) -> list[events.Event]:
-        return [item.event for item in self.items]
-
-    @property
-    def suspect(self) -> bool:
-        """Whether its frame may have ended a connection: it goes with nothing else under way."""
-        return self.items[0].suspect
-
-    @property
-    def is_final(self) -> bool:
-        return self.items[0].event.is_final
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A record that the mark has not passed yet.
-
-    A barrier is passed only when the outcome was accepted: the result stands in front of the
-    outcome and is needed again to make its events.
-    """
-
-    sequence: int
-    end: int
-    events: int
-    barrier: bool = False
 
 
 @dataclass(slots=True)
@@ -142,7 +103,7 @@ class Outbox:
     _queued: int = 0  # bytes of the log lines in both
     _flying: list[Shipment] = field(default_factory=list)
     _bytes: int = 0  # of what is flying
-    _sources: deque[_Source] = field(default_factory=deque)
+    _sources: deque[Source] = field(default_factory=deque)
     _skip: int = 0  # events behind the mark that were accepted before this process
     _held: int = 0  # accepted events behind the position
     _result: JsonObject | None = None
@@ -196,7 +157,7 @@ class Outbox:
         except (ValueError, KeyError) as error:
             tell(f"it cannot be read: {type(error).__name__}: {error}")
         barrier = record.kind == Kind.RESULT
-        self._sources.append(_Source(record.sequence, record.end, len(made), barrier))
+        self._sources.append(Source(record.sequence, record.end, len(made), barrier))
         for event in made:
             if self._skip:
                 self._skip -= 1
@@ -239,11 +200,12 @@ class Outbox:
             self.position = replace(self.position, delivery=DeliveryState.ENDING)
 
     def _may_follow(self, shipment: Shipment) -> bool:
-        """Whether it may go while others are unanswered: lines behind lines."""
+        """Whether it may go while others are unanswered: a line whose form they cannot change."""
         if self._bytes + shipment.bytes > BYTES_IN_FLIGHT:
             return False
         last, first = self._flying[-1].items[0], shipment.items[0]
-        return last.event.is_log and first.event.is_log and not (last.suspect or first.suspect)
+        settled = not isinstance(last.event.body, StepStart)
+        return settled and first.event.is_log and not (last.suspect or first.suspect)
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""

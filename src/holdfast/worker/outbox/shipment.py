@@ -1,0 +1,48 @@
+"""What goes into one message, and where in the journal it comes from. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.worker.outbox.events import Event
+from holdfast.worker.outbox.settling import Item
+
+
+@dataclass(slots=True, eq=False)
+class Shipment:
+    """What goes into one message: one event, several log lines, or a question about a step."""
+
+    name: str
+    items: tuple[Item, ...]
+    probe: bool = False
+    bytes: int = field(init=False)  # about, as it was when it was made
+
+    def __post_init__(self) -> None:
+        self.bytes = sum(item.event.bytes for item in self.items)
+
+    @property
+    def events(self) -> list[Event]:
+        return [item.event for item in self.items]
+
+    @property
+    def suspect(self) -> bool:
+        """Whether its frame may have ended a connection: it goes with nothing else under way."""
+        return self.items[0].suspect
+
+    @property
+    def is_final(self) -> bool:
+        return self.items[0].event.is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A record that the mark has not passed yet.
+
+    A barrier is passed only when the outcome was accepted: the result stands in front of the
+    outcome and is needed again to make its events.
+    """
+
+    sequence: int
+    end: int
+    events: int
+    barrier: bool = False
