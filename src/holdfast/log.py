@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from holdfast.model.errors import UsageError
@@ -28,6 +29,14 @@ _PLAIN = re.compile(r"[^\s\"=]+")
 FORMATS = ("text", "json")
 _least = "info"
 _as_json = False
+Listener = Callable[[str, str, dict[str, object]], None]
+_listener: Listener | None = None
+
+
+def listen(listener: Listener | None) -> None:
+    """Have every event told to this too, whatever level is written: level, event, context."""
+    global _listener  # noqa: PLW0603 - one log for each process
+    _listener = listener
 
 
 def set_up(level: str, form: str = "text") -> None:
@@ -81,6 +90,8 @@ def line(level: str, event: str, context: dict[str, object], seconds: float) -> 
 
 
 def _write(level: str, event: str, context: dict[str, object]) -> None:
+    if _listener is not None:
+        _listener(level, event, context)
     if LEVELS.index(level) >= LEVELS.index(_least):
         # A log that cannot be written must not end the process.
         with suppress(OSError, ValueError):

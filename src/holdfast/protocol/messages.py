@@ -7,6 +7,7 @@ raises InvalidPayload, whose `response` is the error reply (`docs/spec/worker-pr
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Self, cast
 
@@ -278,7 +279,7 @@ class StepComplete:
             raise InvalidPayload({"step_id": [BLANK]})
         output, mem = body.get("output_dataclip"), body.get("mem")
         if output is not None and not isinstance(output, str):
-            raise InvalidPayload({"output_dataclip": ["is not JSON text"]})
+            output = json.dumps(output, ensure_ascii=False)  # since Lightning 2.19
         return cls(
             _text(body, "step_id"), _text(body, "job_id"), str(body["reason"]),
             None if body.get("timestamp") is None else _timestamp(body),

@@ -29,7 +29,8 @@ _ENGINE_RUN_SECONDS = 600.0
 #: A run that is at its limit has so long to be ended and delivered, seconds.
 _SETTLING_SECONDS = 30.0
 #: The address `mock`: where the reference expects a mock of the platform, and with which secret.
-MOCK, MOCK_URL, MOCK_SECRET = "mock", "ws://localhost:8888/worker", "abdefg"
+MOCK, MOCK_PORT, MOCK_SECRET = "mock", 8888, "abdefg"
+MOCK_URL = f"ws://localhost:{MOCK_PORT}/worker"
 #: Where the supervisor says that it listens.
 SOCKET_VARIABLE = "HOLDFAST_SOCKET"
 

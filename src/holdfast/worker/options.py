@@ -127,8 +127,8 @@ _ENFORCED = "The kernel enforces memory limits wherever it can: see holdfast doc
 OPTIONS = (
     Option("lightning_url", "--lightning -l --lightning-service-url",
            "WORKER_LIGHTNING_SERVICE_URL", "ws://localhost:4000/worker", str,
-           "Address of the platform's worker socket; `mock`: ws://localhost:8888/worker, with a"
-           " platform of our own when nothing listens there."),
+           "Address of the platform's worker socket; `mock`: ws://localhost:8888/worker, where"
+           " `python -m holdfast.testing.mock` listens."),
     Option("secret", "--secret -s", "WORKER_SECRET", None, str,
            "The secret shared with the platform."),
     Option("public_key", "--lightning-public-key", "WORKER_LIGHTNING_PUBLIC_KEY", None, str,
@@ -198,7 +198,7 @@ OPTIONS = (
     Option("mock", "--mock", "WORKER_MOCK", "false", truth, "A mock of the engine.",
            "Runs are executed for real; there is no mock of the engine."),
     Option("sentry_dsn", "--sentry-dsn --dsn", "WORKER_SENTRY_DSN", None, str,
-           "Where errors of the worker are reported."),
+           "Where errors of the worker are reported; needs the extra `holdfast[sentry]`."),
     Option("sentry_env", "--sentry-env", "WORKER_SENTRY_ENV", "dev", str,
            "The environment that reports name."),
     Option("profile", "--profile", "WORKER_PROFILE", "false", truth, "Profile runs.", _PROFILED),

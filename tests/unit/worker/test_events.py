@@ -53,7 +53,7 @@ def test_a_run_as_lightning_expects_it() -> None:
         "step_id": "s1", "job_id": "j1", "timestamp": str(TIME + 9), "duration": 13,
         "thread_id": 2, "mem": {"job": 1, "system": 2}, "reason": "success", "error_type": None,
         "error_message": None, "output_dataclip_id": "d1",
-        "output_dataclip": '{"data":{"n":1}}',
+        "output_dataclip": '{"data":{"n":1}}', "dataclip_size_mb": "0.0000153",
     }  # fmt: skip
     assert end["message"] == ["Run complete with status: success"]
     assert final == {
@@ -270,3 +270,27 @@ def test_output_that_is_refused_is_not_called_too_large() -> None:
         assert less is not None
         sent = payload(less)
         assert not {"output_dataclip", "output_dataclip_id", "output_dataclip_error"} & set(sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "1.00"),
+        (9.5367431640625e-06, "0.00000954"),
+        (9.5e-07, "9.50e-7"),
+        (123.456, "123"),
+        (0.5, "0.500"),
+        (9.999, "10.0"),
+        (1234.0, "1.23e+3"),
+        (0.0, "0.00"),
+    ],
+)
+def test_sizes_have_three_significant_digits(value: float, text: str) -> None:
+    assert events.three_digits(value) == text
+
+
+def test_outputs_may_go_as_json_values() -> None:
+    tape = whole_run(logs=0)
+    (complete,) = [event for event in made(tape) if event.name == "step:complete"]
+    sent = events.render("r", complete, lambda document: str(document["inline"]), native=True)
+    assert json.loads(sent.text)["output_dataclip"] == {"data": {"n": 1}}

@@ -207,7 +207,10 @@ class Deliverer:
             payload = events.render_batch(self.run_id, shipment.events)
         else:
             (event,) = shipment.events
-            payload = events.render(self.run_id, event, self._read, postmortem=examined)
+            native = not self.config.text_outputs
+            payload = events.render(
+                self.run_id, event, self._read, postmortem=examined, native=native
+            )
         text, limit = payload.text, self.config.frame_bytes - _FRAME_OVERHEAD
         # UTF-8 takes at most three bytes for a character of the text.
         fits = len(text) * 3 <= limit or len(text.encode()) <= limit

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from holdfast.journal import Record
 from holdfast.model.bodies import SHAPES
 from holdfast.model.json import Json, JsonObject, check_json
+from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol import messages
@@ -145,17 +146,23 @@ def _timestamp(body: JsonObject, record: Record) -> str:
 
 
 def render(
-    run_id: str, event: Event, read: ReadDocument, *, postmortem: JsonObject | None = None
+    run_id: str,
+    event: Event,
+    read: ReadDocument,
+    *,
+    postmortem: JsonObject | None = None,
+    native: bool = False,
 ) -> Raw:
     """The payload of an event as it is sent, with nothing in it that breaks a platform.
 
-    `postmortem` goes with the outcome, unless that is left out. Raises Unreadable.
+    `postmortem` goes with the outcome, unless that is left out. `native`: outputs go as JSON
+    values instead of text, for Lightning 2.19 and newer. Raises Unreadable.
     """
     body = event.body
     if isinstance(body, LogLine):
         text = dumps_any({"run_id": run_id, **_line(run_id, event, body)})
     elif isinstance(body, StepComplete):
-        return Raw(_step_text(event, body, read), clean=True)
+        return Raw(_step_text(event, body, read, native=native), clean=True)
     elif isinstance(body, RunComplete):
         if "postmortem" not in event.without:
             body = replace(body, postmortem=postmortem)
@@ -357,7 +364,7 @@ _MAKERS: dict[int, Callable[[JsonObject, JsonObject], list[Event]]] = {
 }
 
 
-def _step_text(event: Event, body: StepComplete, read: ReadDocument) -> str:
+def _step_text(event: Event, body: StepComplete, read: ReadDocument, *, native: bool) -> str:
     """Both of id and text of the output, the id alone (it is not saved), an error, or nothing."""
     document = event.document or {}
     large = "withheld" in document or "large output" in event.without
@@ -368,11 +375,20 @@ def _step_text(event: Event, body: StepComplete, read: ReadDocument) -> str:
     text = clean_json(dumps_any(body.to_payload()))
     if clip is not None and not document.get("omitted"):
         output = _document("output", document, read, deep=True)
-        text = f'{text[:-1]},"output_dataclip":{quoted(output)}}}'
+        size = three_digits(len(output.encode()) / MEBIBYTE)
+        shown = output if native else quoted(output)
+        text = f'{text[:-1]},"dataclip_size_mb":"{size}","output_dataclip":{shown}}}'
     if event.response is not None and "response" not in event.without:
         answer = _document("response", event.response, read)
         text = f'{text[:-1]},"webhook_response":{answer}}}'
     return text
+
+
+def three_digits(value: float) -> str:
+    """A number with three significant digits, as JavaScript's `toPrecision` writes it."""
+    digits, _, power = f"{value:.2e}".partition("e")
+    exponent = int(power)
+    return f"{value:.{2 - exponent}f}" if -7 < exponent < 3 else f"{digits}e{exponent:+d}"
 
 
 def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunComplete:

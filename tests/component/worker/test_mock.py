@@ -1,0 +1,35 @@
+"""`-l mock`: a worker tried on the platform that `python -m holdfast.testing.mock` is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from holdfast.testing import mock as platform
+from holdfast.testing.platform import TwinPlatform
+from holdfast.worker.config import MOCK_SECRET, MOCK_URL
+from support.worker import Worker
+
+
+async def test_a_worker_completes_the_sample_run(tmp_path: Path) -> None:
+    mock = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "holdfast.testing.mock", "0"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert mock.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            url = (await mock.stdout.readline()).decode().split()[2].rstrip(";")
+            address = {"WORKER_LIGHTNING_SERVICE_URL": url, "WORKER_SECRET": MOCK_SECRET}
+            async with Worker(TwinPlatform(), tmp_path, **address):
+                while b"run:complete" not in await mock.stdout.readline():
+                    pass
+    finally:
+        mock.kill()
+        await mock.wait()
+
+
+def test_the_word_mock_leads_there() -> None:
+    assert f"ws://localhost:{platform.MOCK_PORT}/worker" == MOCK_URL
+    assert platform.MOCK_SECRET == MOCK_SECRET
