@@ -157,6 +157,7 @@ class Npm:
         command += ["--save-exact", "--package-lock", "--omit=dev", "--prefer-online"]
         # Set here so that a setting of the machine cannot choose another layout or a script.
         command += ["--install-strategy=hoisted", "--no-global", "--no-dry-run"]
+        command += ["--no-omit-lockfile-registry-resolved"]  # `_check_origins` reads it
         command += [f"--allow-{kind}=none" for kind in _FOREIGN]
         command.append(wanted)
         await self._run(command, folder, hold)

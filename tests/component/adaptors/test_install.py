@@ -79,6 +79,19 @@ def test_a_package_is_installed_without_running_its_scripts(
     assert checksum == registry.packages[NAME]["versions"]["1.0.0"]["dist"]["integrity"]
 
 
+def test_a_setting_that_hides_origins_in_lock_files_changes_nothing(
+    tmp_path: Path, registry: Registry
+) -> None:
+    settings = tmp_path / "npmrc"
+    settings.write_text("omit-lockfile-registry-resolved=true\n")
+    room = Room(tmp_path, registry)
+    room.environment |= {"npm_config_userconfig": str(settings)}
+    room.store = room.another()
+    registry.publish("needed", "1.0.0")
+    registry.publish(NAME, "1.0.0", dependencies={"needed": "1.0.0"})
+    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+
+
 def test_what_is_there_needs_no_registry(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
     room.ensure(f"{NAME}@latest")
