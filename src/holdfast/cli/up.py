@@ -58,6 +58,8 @@ class BundledWorker:
                 process_group=0,
                 preexec_fn=_end_with_parent,
             )
+            if self._stopping.is_set():  # `stop` came while it was being made
+                self.stop()
             code = await self._process.wait()
             if self._stopping.is_set():
                 return
@@ -66,7 +68,8 @@ class BundledWorker:
             terminal.echo(
                 f"worker ended with code {code}; starting it again in {pause:g} s", err=True
             )
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     def stop(self) -> None:
         """Ask it to finish its runs and end; a second call hurries it."""
