@@ -96,7 +96,7 @@ def judge_end(expect: dict[str, Any], recording: Recording) -> list[str]:
         if raw or not includes(expect["error"], recording.error):
             return [f"error: {recording.error}"]
     elif recording.end is None:
-        return [f"did not end: {recording.error or recording.records[-3:]}"]
+        return [f"did not end: {recording.error or recording.outcome or recording.records[-3:]}"]
     elif expect.get("noState") and not recording.end["none"]:
         return [f"has a state: {recording.end}"]
     elif "state" in expect and not same(expect["state"], recording.end.get("state")):
