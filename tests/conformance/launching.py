@@ -99,15 +99,13 @@ async def engine_launch(case: dict[str, Any], plan: dict[str, Any], folder: Path
         {
             "versions": versions,
             "adaptors": adaptors,
-            "whitelist": ENGINE_WHITELIST,
-            "scrub": False,
             "state_props_to_remove": made.get("statePropsToRemove", REMOVED),
             "state_limit_mb": given.get("stateLimitMb", memory_mb * 0.25),
             "payload_limit_mb": given.get("payloadLimitMb", 10),
             "log_payload_limit_mb": given.get(
                 "logPayloadLimitMb", given.get("payloadLimitMb", 10)
             ),
-            "trace": {"level": "engine"},
+            "case": {"level": "engine", "options": {"linker": {"whitelist": ENGINE_WHITELIST}}},
         },
         configurations,
         memory_mb,

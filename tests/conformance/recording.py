@@ -31,7 +31,9 @@ class Recording:
 
     @cached_property
     def traces(self) -> list[dict[str, Any]]:
-        return self.bodies(Kind.TRACE)
+        """What the conformance program says of the run (`engine/traced.mjs`)."""
+        lines = self.bodies(Kind.LOG)
+        return [json.loads(line["message"][0]) for line in lines if line["source"] == "TRACE"]
 
     @property
     def outcome(self) -> dict[str, Any] | None:

@@ -66,11 +66,9 @@ def runtime_launch(case: Case, folder: str) -> Launch:
                 path: {"name": path, "version": "0.0.0", "path": path, "entry": "", "exports": []}
                 for path in (folder, str(common_folder()))
             },
-            # the bare runtime leaves this to the platform
-            "scrub": False,
             "state_props_to_remove": removed,
             "log_payload_limit_mb": 4,
-            "trace": {"level": "runtime", "options": options},
+            "case": {"level": "runtime", "options": options},
         },
     )
 

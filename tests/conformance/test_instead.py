@@ -15,7 +15,8 @@ RAW = {"error": {"name": "TypeError", "message": "state.hasOwnProperty is not a 
 
 
 def traces(*events: dict[str, Any]) -> Recording:
-    return Recording([(int(Kind.TRACE), json.dumps(event).encode()) for event in events])
+    lines = [{"source": "TRACE", "message": [json.dumps(event)]} for event in events]
+    return Recording([(int(Kind.LOG), json.dumps(line).encode()) for line in lines])
 
 
 def test_a_raw_error_of_the_reference_may_be_a_result() -> None:

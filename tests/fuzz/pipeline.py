@@ -100,7 +100,7 @@ class Road:
         outcome = classify(evidence)
         recorder.abandon_streams()
         last = recorder.closing_records(outcome, 1)
-        last.append((Kind.OUTCOME, {"timestamp": "1795424525513090", **outcome.to_json()}))
+        last.append((Kind.OUTCOME, outcome.body("1795424525513090")))
         assert recorder.write_end(last)
         journal.close()
 

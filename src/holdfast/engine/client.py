@@ -18,6 +18,7 @@ from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.frames import Control, Decoder, encode
 from holdfast.engine.request import RunRequest
 from holdfast.journal import Journal, JournalReader, RunFolder
+from holdfast.model import bodies
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
@@ -172,7 +173,6 @@ def prepare_run(
     run_id: str,
     plan: JsonObject,
     state: JsonObject | None = None,
-    **claimed: str,
 ) -> RunFolder:
     """A run folder for a run that no platform knows (commands, tests).
 
@@ -182,12 +182,13 @@ def prepare_run(
     folder.plan.write_text(json.dumps(plan), encoding="utf-8")
     folder.input.write_text(json.dumps({} if state is None else state), encoding="utf-8")
     with Journal.create(folder.journal) as journal:
-        journal.append(Kind.CLAIMED, json.dumps({"run_id": run_id, **claimed}).encode())
-        prepared = {
+        claimed: bodies.Claimed = {"run_id": run_id}
+        journal.append(Kind.CLAIMED, bodies.encode(claimed))
+        prepared: bodies.Prepared = {
             "plan_bytes": folder.plan.stat().st_size,
             "input_bytes": folder.input.stat().st_size,
         }
-        journal.append(Kind.PREPARED, json.dumps(prepared).encode())
+        journal.append(Kind.PREPARED, bodies.encode(prepared))
         journal.flush()
     return folder
 

@@ -6,6 +6,7 @@ reads, and tests hold the document and the JavaScript side against it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
@@ -27,6 +28,7 @@ Names: TypeAlias = Annotated[list[Word], Items(10_000)]
 #: Any JSON that `holdfast.model.json.parse_fit` takes.
 Free: TypeAlias = Any
 Facts: TypeAlias = dict[str, Free]
+Level: TypeAlias = Literal["debug", "info", "success", "always", "warn", "error"]
 Ending: TypeAlias = Literal["success", "fail", "crash", "kill", "exception", "cancel"]
 
 
@@ -83,7 +85,7 @@ class Claimed(TypedDict):
 
 
 class Prepared(TypedDict):
-    """PREPARED: plan, input and adaptors are here."""
+    """PREPARED: plan, input and adaptors are here. `credentials`: their ids, for secrets."""
 
     limits: NotRequired[Facts]
     adaptors: NotRequired[Facts]
@@ -91,6 +93,7 @@ class Prepared(TypedDict):
     input_bytes: Count
     dataclip_id: NotRequired[str | None]
     output_dataclips: NotRequired[bool]
+    credentials: NotRequired[list[str]]
 
 
 class Launched(TypedDict):
@@ -129,7 +132,7 @@ class Log(TypedDict):
     """LOG: one line."""
 
     source: Annotated[str, Chars(16)]
-    level: Literal["debug", "info", "success", "always", "warn", "error"]
+    level: Level
     message: list[Free]
     timestamp: Time
     step_id: NotRequired[Word | None]
@@ -234,7 +237,7 @@ class Note(TypedDict):
     what: str
 
 
-#: Every kind with its definition. A TRACE, which only conformance tests ask for, may say anything.
+#: Every kind with its definition.
 BODIES: Final[Mapping[Kind, type]] = MappingProxyType(
     {
         Kind.CLAIMED: Claimed,
@@ -256,3 +259,9 @@ BODIES: Final[Mapping[Kind, type]] = MappingProxyType(
 SHAPES: Final[Mapping[int, Shape]] = MappingProxyType(
     {kind: shape_of(body) for kind, body in BODIES.items()}
 )
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """The bytes of a body in a journal."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")

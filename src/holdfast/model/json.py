@@ -32,16 +32,7 @@ def parse_fit(data: bytes) -> Json:
     Raises Unfit for anything but JSON (RFC 8259), for numbers that are infinite or longer than 25
     digits, and for more than DEEPEST levels.
     """
-    try:
-        text = data.decode()
-        refuse_depth(text, DEEPEST)
-        value: Json = _FIT.decode(text)
-    except Unfit:
-        raise
-    except ValueError as error:
-        message = "it is not JSON"
-        raise Unfit(message) from error
-    return value
+    return _parsed(data, "strict", _FIT)
 
 
 def parse_mended(data: bytes) -> Json:
@@ -50,10 +41,15 @@ def parse_mended(data: bytes) -> Json:
     Numbers that JSON cannot say become null. Raises Unfit when the text is not JSON, or has more
     than DEEPEST levels.
     """
+    return _parsed(data, "surrogatepass", _MENDED)
+
+
+def _parsed(data: bytes, errors: str, decoder: json.JSONDecoder) -> Json:
+    """The value of a text in UTF-8. Unfit when it is not JSON, or too deep."""
     try:
-        text = data.decode("utf-8", "surrogatepass")
+        text = data.decode("utf-8", errors)
         refuse_depth(text, DEEPEST)
-        value: Json = _MENDED.decode(text)
+        value: Json = decoder.decode(text)
     except Unfit:
         raise
     except ValueError as error:

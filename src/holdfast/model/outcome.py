@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+from holdfast.model import bodies
 from holdfast.model.json import JsonObject
 
 
@@ -63,8 +64,10 @@ class Outcome:
     error_message: str | None = None
     evidence: JsonObject = field(default_factory=dict)
 
-    def to_json(self) -> JsonObject:
+    def body(self, timestamp: str) -> bodies.Outcome:
+        """OUTCOME. `timestamp` in Unix microseconds."""
         return {
+            "timestamp": timestamp,
             "reason": self.reason.value,
             "error_type": self.error_type,
             "error_message": self.error_message,

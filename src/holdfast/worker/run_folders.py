@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from holdfast.journal import (
     RunLock,
     folder_name,
 )
+from holdfast.model import bodies
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 from holdfast.worker.vault import Vault
@@ -85,7 +86,7 @@ class RunFolders:
             remove(left)
         folder = RunFolder.create(self.journals, run_id)
         try:
-            body: JsonObject = {
+            body: bodies.Claimed = {
                 "run_id": run_id,
                 "platform": platform,
                 "token": self._vault.seal(folder.path, token),
@@ -93,7 +94,7 @@ class RunFolders:
                 "loop": loop,
             }
             with Journal.create(folder.journal) as journal:
-                journal.append(Kind.CLAIMED, encode(body))
+                journal.append(Kind.CLAIMED, bodies.encode(body))
                 journal.flush()
         except OSError:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -147,7 +148,7 @@ class RunFolders:
         except OSError as error:
             log.error("run.token_not_kept", run=case.run_id, why=error)
 
-    def append(self, folder: RunFolder, *records: tuple[Kind, JsonObject]) -> int:
+    def append(self, folder: RunFolder, *records: tuple[Kind, Mapping[str, object]]) -> int:
         """Write records into a journal that no shim owns. JournalLocked if one does."""
         with Mark(folder.mark) as mark:
             position = mark.position
@@ -158,7 +159,7 @@ class RunFolders:
             ) as journal,
         ):
             for kind, body in records:
-                journal.append(kind, encode(body), essential=True)
+                journal.append(kind, bodies.encode(body), essential=True)
             return journal.flush()
 
     @staticmethod
@@ -297,11 +298,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def encode(body: JsonObject) -> bytes:
-    """A record's body."""
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def write_document(path: Path, text: str | bytes) -> int:

@@ -1,12 +1,13 @@
 // A Run of the reference's own test cases: options of its runtime that a worker never gives, and
-// its events as TRACE records (docs/spec/runtime.md 1.4, 5).
+// its events as log lines of the source TRACE (docs/spec/runtime.md 1.4, 5).
 
 import { Kind, sendText } from './channel.mjs';
-import { duration, milliseconds } from './clock.mjs';
+import { duration, milliseconds, stamp } from './clock.mjs';
 import { together } from './final.mjs';
-import { Linker } from './linker.mjs';
 import { Logger } from './log.mjs';
+import { TracedLinker } from './repository.mjs';
 import { Run } from './run.mjs';
+import { Sanitizer } from './sanitizer.mjs';
 import { Document } from './state.mjs';
 import { Step } from './step.mjs';
 
@@ -25,8 +26,10 @@ const megabytes = (/** @type {number} */ bytes) => (bytes / 1048576).toFixed(2);
  */
 function trace(event, fields, document) {
   const state = document ? `,"state":${document.text}` : '';
-  sendText(Kind.TRACE, `{"event":"${event}",${JSON.stringify(fields).slice(1, -1)}${state}}`
-    .replace(',}', '}'));
+  const text = `{"event":"${event}",${JSON.stringify(fields).slice(1, -1)}${state}}`.replace(',}', '}');
+  sendText(Kind.LOG, JSON.stringify({
+    source: 'TRACE', level: 'info', message: [text], timestamp: stamp(),
+  }));
 }
 
 /**
@@ -47,16 +50,18 @@ export class TracedRun extends Run {
   /** @param {ConstructorParameters<typeof Run>[0]} given */
   constructor(given) {
     super(given);
-    const tracing = /** @type {Tracing} */ (given.options.trace ?? {});
+    const tracing = /** @type {CaseOptions} */ (given.options).case ?? {};
     this.isBare = tracing.level === 'runtime'; // the reference's runtime without its engine
     /** @type {TestOptions} */
     this.asked = tracing.options ?? {};
     /** @type {number | undefined} */
     this.peakHeap = undefined;
     const { level, sanitize } = this.asked.jobLogger ?? {};
+    const common = this.common();
     this.jobLog = new Logger('JOB', {
-      ...this.common(), level: level ?? given.options.job_log_level ?? 'debug', policy: sanitize,
+      ...common, level: level ?? given.options.job_log_level ?? 'debug',
     });
+    this.jobLog.renderer = new Sanitizer(common.secrets, common.limit, sanitize);
     if (this.asked.stateLimitMb !== undefined) this.cleaner.limitMb = this.asked.stateLimitMb;
   }
 
@@ -66,10 +71,13 @@ export class TracedRun extends Run {
   }
 
   makeLinker() {
-    if (!this.isBare) return super.makeLinker();
     const { adaptors } = this.settings;
-    return new Linker({ adaptors, ...this.asked.linker, openRuntime: false, log: this.log });
+    const { linker } = this.asked;
+    return new TracedLinker({ adaptors, ...linker, openRuntime: !this.isBare, log: this.log });
   }
+
+  /** The reference leaves secrets to its platform. */
+  learn() {}
 
   async initial() {
     const id = textOf(this.input);

@@ -6,8 +6,21 @@ interface Tracing {
   options?: TestOptions;
 }
 
+/** `modules`, `repo`: what plans of the reference may say. */
+interface LinkerOptions {
+  whitelist?: string[];
+  modules?: Record<string, { path?: string; version?: string }>;
+  repo?: string;
+  openRuntime?: boolean;
+}
+
+/** The OPTIONS frame of a case. */
+interface CaseOptions extends RunOptions {
+  case?: Tracing;
+}
+
 interface TestOptions {
-  linker?: { whitelist?: string[]; modules?: Record<string, { path?: string; version?: string }>; repo?: string };
+  linker?: LinkerOptions;
   jobLogger?: { level?: string; sanitize?: string };
   stateLimitMb?: number;
   resolvers?: { state?: Bag; credential?: Bag };

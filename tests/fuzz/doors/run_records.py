@@ -43,7 +43,7 @@ HONEST: dict[Kind, dict[str, Any]] = {
                   "data_bytes": 300_000, "hoisted_bytes": 0, "forecast_mb": 1.5, "seconds": 0.1,
                   "peak_mb": 20.5, "advice": [], "warnings": ["w"]},
 }  # fmt: skip
-STRAY = (Kind.CLAIMED, Kind.LAUNCHED, Kind.TRACE, Kind.SAMPLE, Kind.OUTCOME, Kind.NOTE, 0, 63, 255)
+STRAY = (Kind.CLAIMED, Kind.LAUNCHED, 20, Kind.SAMPLE, Kind.OUTCOME, Kind.NOTE, 0, 63, 255)
 
 
 def make(chance: Random) -> bytes:

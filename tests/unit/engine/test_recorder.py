@@ -127,7 +127,6 @@ def deep(levels: int) -> str:
         (Kind.RUN_ERROR, '{"timestamp":"1","error_type":"E","error_message":1,"severity":"fail"}'),
         (Kind.RUN_ERROR, f'{{"details":{deep(300)}}}'),
         (Kind.REPORT, "{}"),
-        (Kind.TRACE, "{}"),
         (Kind.SAMPLE, '{"memory_mb":1,"at":1}'),
         (Kind.OUTCOME, "{}"),
         (Kind.NOTE, '{"what":"x"}'),

@@ -10,7 +10,7 @@ import fs from 'node:fs';
 
 export const Kind = Object.freeze({
   OPTIONS: 1, CREDENTIALS: 2, PLAN: 3, MODULE: 4, INPUT: 5, GO: 6,
-  PHASE: 11, LOG: 13, STEP_START: 14, STEP_COMPLETE: 15, RESULT: 18, RUN_ERROR: 19, TRACE: 20,
+  PHASE: 11, LOG: 13, STEP_START: 14, STEP_COMPLETE: 15, RESULT: 18, RUN_ERROR: 19,
   READY: 64, BLOB: 65, BLOB_END: 66,
 });
 

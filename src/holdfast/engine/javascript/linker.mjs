@@ -1,19 +1,22 @@
 // What a step's imports resolve to, and how an adaptor looks from job code
 // (docs/spec/runtime.md 4.2 to 4.5).
 
-import fs from 'node:fs';
 import nodeModule from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 
 import { release } from './channel.mjs';
-import { importFailed, messageOf } from './faults.mjs';
+import { importFailed } from './faults.mjs';
 import { JOINED, evaluate } from './joined.mjs';
 import { newestAlias } from './repo.mjs';
 import * as runtime from './runtime.mjs';
 
-/** @import { Logger } from './log.mjs' */
+/**
+ * @import { Logger } from './log.mjs'
+ *
+ * @typedef {{ file: string, version: string }} Place
+ */
 
 const RUNTIME = '@openfn/runtime';
 const ADAPTOR = '@openfn/language-';
@@ -67,54 +70,18 @@ export function pattern(text) {
   return parts ? new RegExp(parts[1], parts[2]) : new RegExp(text);
 }
 
-/**
- * Entry file of a package folder; raises what reading its package.json raises.
- * @param {string} folder
- * @returns {{ file: string, version: string }}
- */
-function entryOf(folder) {
-  const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  let entry = manifest.exports;
-  if (typeof entry === 'object' && entry !== null) {
-    entry = entry['.'] ?? undefined;
-    for (const condition of ['import', 'default']) {
-      if (typeof entry === 'object' && entry !== null) entry = entry[condition];
-    }
-  }
-  if (typeof entry !== 'string') entry = manifest.main ?? 'index.js';
-  return { file: path.join(folder, entry), version: manifest.version };
-}
-
-/**
- * The aliases that a repository of the reference lists; none when there is no repository.
- * @param {string} repo
- * @returns {Record<string, string>}
- */
-function dependenciesOf(repo) {
-  try {
-    const manifest = fs.readFileSync(path.join(repo, 'package.json'), 'utf8');
-    return JSON.parse(manifest).dependencies ?? {};
-  } catch {
-    return {};
-  }
-}
-
 export class Linker {
   /**
    * `adaptors`: from OPTIONS, plan specifier → where it is; `whitelist`: patterns of what may be
-   * imported; `modules`, `repo`: what plans of the reference may say.
+   * imported, anything when there are none.
    * @param {{
-   *   adaptors?: Record<string, InstalledAdaptor>, whitelist?: string[], repo?: string,
-   *   modules?: Record<string, { path?: string, version?: string }>, openRuntime?: boolean,
+   *   adaptors?: Record<string, InstalledAdaptor>, whitelist?: string[],
    *   log: Pick<Logger, 'debug' | 'info'>,
    * }} given
    */
-  constructor({ adaptors = {}, whitelist, modules = {}, repo, openRuntime = true, log }) {
+  constructor({ adaptors = {}, whitelist, log }) {
     this.adaptors = adaptors;
     this.whitelist = whitelist?.map(pattern);
-    this.modules = modules;
-    this.repo = repo;
-    this.openRuntime = openRuntime;
     this.log = log;
   }
 
@@ -124,7 +91,7 @@ export class Linker {
    */
   async preload(specifier) {
     const { name } = splitSpecifier(specifier);
-    const place = this.#given(name, { adaptors: [specifier] });
+    const place = this.given(name, { adaptors: [specifier] });
     if (place !== undefined) await this.#import(name, place.file);
   }
 
@@ -135,10 +102,10 @@ export class Linker {
    * @param {vm.Context} context
    */
   async link(specifier, step, context) {
-    this.#check(specifier);
+    if (!this.allows(specifier)) throw importFailed(`module blacklisted: ${specifier}`);
     if (specifier === RUNTIME) return synthetic(runtime, specifier, context);
     this.log.debug(`[linker] loading module ${specifier}`);
-    const place = this.#locate(specifier, step);
+    const place = this.locate(specifier, step);
     if (place === undefined) throw importFailed(`Failed to import module "${specifier}"`);
     const namespace = await this.#import(specifier, place.file);
     if (specifier.startsWith(ADAPTOR)) {
@@ -148,25 +115,23 @@ export class Linker {
   }
 
   /** @param {string} specifier */
-  #check(specifier) {
-    if (this.whitelist === undefined) return;
-    if (specifier === RUNTIME && this.openRuntime) return;
-    if (!this.whitelist.some((allowed) => allowed.test(specifier))) {
-      throw importFailed(`module blacklisted: ${specifier}`);
-    }
+  allows(specifier) {
+    return specifier === RUNTIME || this.isListed(specifier);
+  }
+
+  /** @param {string} specifier */
+  isListed(specifier) {
+    return this.whitelist === undefined || this.whitelist.some((allowed) => allowed.test(specifier));
   }
 
   /**
+   * File and version of a module; undefined when nothing is known of it.
    * @param {string} specifier
    * @param {PlannedStep} step
+   * @returns {Place | undefined}
    */
-  #locate(specifier, step) {
-    const given = this.#given(specifier, step);
-    if (given !== undefined) return given;
-    const versions = step.linker ?? versionsOf(step);
-    const { path: folder, version } = { ...this.modules[specifier], ...versions[specifier] };
-    const found = folder ?? this.#alias(specifier, version);
-    return found === undefined ? this.#elsewhere(specifier) : this.#entry(found, specifier);
+  locate(specifier, step) {
+    return this.given(specifier, step) ?? this.elsewhere(specifier);
   }
 
   /**
@@ -174,7 +139,7 @@ export class Linker {
    * newest, as in a repository that all steps share.
    * @param {string} specifier
    */
-  #elsewhere(specifier) {
+  elsewhere(specifier) {
     const { name, version } = splitSpecifier(specifier);
     const installed = Object.keys(this.adaptors)
       .filter((wanted) => splitSpecifier(wanted).name === name)
@@ -191,41 +156,13 @@ export class Linker {
    * @param {string} name
    * @param {{ adaptors?: string[] }} step
    */
-  #given(name, step) {
+  given(name, step) {
     const specifier = (step.adaptors ?? []).find(
       (wanted) => splitSpecifier(wanted).name === name && Object.hasOwn(this.adaptors, wanted),
     );
     if (specifier === undefined) return undefined;
     const { path: folder, entry, version } = this.adaptors[specifier];
     return { file: path.join(folder, entry), version };
-  }
-
-  /**
-   * @param {string} specifier
-   * @param {string} [version]
-   */
-  #alias(specifier, version) {
-    if (!this.repo) return undefined;
-    const dependencies = dependenciesOf(this.repo);
-    // a specifier may carry its version itself: `import … from 'name@1.2.3'`
-    const own = splitSpecifier(specifier);
-    const exact = version ?? own.version;
-    const alias = exact === undefined ? newestAlias(Object.keys(dependencies), specifier)
-      : `${own.name}_${exact}`;
-    if (alias === undefined || !Object.hasOwn(dependencies, alias)) return undefined;
-    return path.join(this.repo, 'node_modules', alias);
-  }
-
-  /**
-   * @param {string} folder
-   * @param {string} specifier
-   */
-  #entry(folder, specifier) {
-    try {
-      return entryOf(folder);
-    } catch (error) {
-      throw importFailed(`Failed to import module ${specifier} from ${folder} (${messageOf(error)})`);
-    }
   }
 
   /**
@@ -259,19 +196,6 @@ export class Linker {
     }
     return loading;
   }
-}
-
-/**
- * Versions by name, from the `adaptors` of a step.
- * @param {PlannedStep} step
- * @returns {Record<string, { path?: string, version?: string }>}
- */
-function versionsOf(step) {
-  const pairs = (step.adaptors ?? []).map((specifier) => {
-    const { name, version } = splitSpecifier(specifier);
-    return [name, { version }];
-  });
-  return Object.fromEntries(pairs);
 }
 
 /**

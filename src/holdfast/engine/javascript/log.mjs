@@ -26,13 +26,13 @@ export class Logger {
   /**
    * @param {string} source
    * @param {{
-   *   secrets: Secrets, limit: number, level: string, policy?: string, hold?: boolean,
+   *   secrets: Secrets, limit: number, level: string, hold?: boolean,
    *   currentStep: () => string | undefined, count: () => void,
    * }} given
    */
-  constructor(source, { secrets, limit, level, policy, hold = false, currentStep, count }) {
+  constructor(source, { secrets, limit, level, hold = false, currentStep, count }) {
     this.source = source;
-    this.renderer = new Renderer(secrets, limit, policy);
+    this.renderer = new Renderer(secrets, limit);
     this.hold = hold;
     this.threshold = FILTER[level] ?? 0;
     // room for the other fields of the frame beside the message

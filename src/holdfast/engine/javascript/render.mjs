@@ -17,16 +17,13 @@ const { toString: functionText } = Function.prototype;
 
 export class Renderer {
   /**
-   * `limit`: bytes of one line; `secrets`: replaced in every text; `policy`: `none` or one of
-   * `remove`, `obfuscate`, `summarize` (docs/spec/runtime.md 6.5).
+   * `limit`: bytes of one line; `secrets`: replaced in every text.
    * @param {Secrets} secrets
    * @param {number} limit
-   * @param {string} [policy]
    */
-  constructor(secrets, limit, policy = 'none') {
+  constructor(secrets, limit) {
     this.secrets = secrets;
     this.limit = limit;
-    this.policy = policy;
     this.nodes = 0;
   }
 
@@ -54,7 +51,7 @@ export class Renderer {
         return this.special(value);
     }
     try {
-      return this.object(value, alone);
+      return this.object(value);
     } catch (error) {
       return `[cannot be shown: ${this.text(safeMessage(error))}]`;
     }
@@ -73,16 +70,11 @@ export class Renderer {
 
   /**
    * @param {any} value
-   * @param {boolean} alone
-   * @returns {Json | undefined}
+   * @returns {Json}
    */
-  object(value, alone) {
+  object(value) {
     if (isError(value)) return this.error(value, new Set());
-    const list = Array.isArray(value);
-    if (this.policy === 'remove') return alone ? undefined : null;
-    if (this.policy === 'obfuscate') return list ? '[array]' : '[object]';
-    if (this.policy === 'summarize') return summary(value, list);
-    return this.walk(list ? value : withMaskedConfiguration(value), new Set());
+    return this.walk(Array.isArray(value) ? value : withMaskedConfiguration(value), new Set());
   }
 
   /**
@@ -229,7 +221,7 @@ function setOwn(target, key, value) {
  * An error of any realm: job code has its own classes.
  * @param {unknown} value
  */
-function isError(value) {
+export function isError(value) {
   return types.isNativeError(value) || value instanceof Error;
 }
 
@@ -253,14 +245,4 @@ function withMaskedConfiguration(value) {
   const hidden = long ? '****'
     : Object.fromEntries(Object.keys(configuration).map((key) => [key, '****']));
   return { ...value, configuration: hidden };
-}
-
-/**
- * @param {any} value
- * @param {boolean} list
- */
-function summary(value, list) {
-  if (list) return value.length ? `(array with ${value.length} items)` : '(empty array)';
-  const keys = Object.keys(value).sort();
-  return keys.length ? `(object with keys ${keys.join(', ')})` : '(empty object)';
 }

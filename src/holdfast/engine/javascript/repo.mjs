@@ -1,5 +1,5 @@
-// The folder layout of the reference's adaptor repository (docs/spec/runtime.md 4.3): `name_version`
-// folders beside each other. Plans that bring their own `linker` may name one.
+// Names of adaptors as the reference's repository has them (docs/spec/runtime.md 4.3): one folder
+// `name_version` for each version.
 
 /**
  * The alias of `name` with the highest version, by semantic-version order (docs/compatibility.md 9).

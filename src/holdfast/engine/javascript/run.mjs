@@ -23,7 +23,7 @@ import { Step } from './step.mjs';
 
 const MEBIBYTE = 1024 * 1024;
 const DEFAULT_REMOVED = ['configuration', 'response'];
-const DEFAULT_WHITELIST = ['^@openfn/language-'];
+const WHITELIST = ['^@openfn/language-'];
 
 export class Run {
   /**
@@ -67,7 +67,9 @@ export class Run {
     this.linker = undefined;
     this.executed = 0;
     this.secrets = new Secrets();
-    if (options.scrub !== false) this.#learnSecrets();
+    for (const body of Object.values(credentials)) this.learn(body);
+    this.learn(plan?.workflow?.credentials);
+    for (const step of plan?.workflow?.steps ?? []) this.learn(step?.configuration);
     const common = this.common();
     this.log = new Logger('R/T', { ...common, level: 'debug', hold: true });
     this.engineLog = new Logger('RTE', { ...common, level: 'debug' });
@@ -86,11 +88,12 @@ export class Run {
     });
   }
 
-  #learnSecrets() {
-    for (const body of Object.values(this.credentials)) this.secrets.add(body);
-    const workflow = this.rawPlan?.workflow;
-    this.secrets.add(workflow?.credentials);
-    for (const step of workflow?.steps ?? []) this.secrets.add(step?.configuration);
+  /**
+   * The values of a credential are replaced in all that leaves the run.
+   * @param {any} credential
+   */
+  learn(credential) {
+    this.secrets.add(credential);
   }
 
   /** What all loggers are made with. */
@@ -191,8 +194,8 @@ export class Run {
   }
 
   makeLinker() {
-    const { adaptors, whitelist = DEFAULT_WHITELIST } = this.settings;
-    return new Linker({ adaptors, whitelist, log: this.log });
+    const { adaptors } = this.settings;
+    return new Linker({ adaptors, whitelist: WHITELIST, log: this.log });
   }
 
   /**
@@ -205,7 +208,7 @@ export class Run {
     if (!given) {
       document = new Document('{"data":{},"configuration":{}}');
     } else if (typeof given === 'object') {
-      if (this.settings.scrub !== false) this.secrets.add(given.configuration);
+      this.learn(given.configuration);
       document = new Document(/** @type {string} */ (this.input));
       document.value = given; // parsed once; the first step takes it
     } else {

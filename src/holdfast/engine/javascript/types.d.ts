@@ -100,7 +100,6 @@ interface RunOptions {
   dataclip_id?: string;
   versions?: Record<string, string>;
   adaptors?: Record<string, InstalledAdaptor>;
-  whitelist?: string[];
   state_props_to_remove?: string[];
   payload_limit_mb?: number;
   log_payload_limit_mb?: number;
@@ -109,9 +108,6 @@ interface RunOptions {
   /** What jobs may know of their run, beside its id and start. */
   meta?: Record<string, string>;
   output_dataclips?: boolean;
-  scrub?: boolean;
-  /** Traces are taken from this run: tests of a further program ask for them. */
-  trace?: Bag;
   /** A standby process gets these first. */
   preload?: string[];
 }

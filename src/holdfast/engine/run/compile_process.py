@@ -10,15 +10,14 @@ import gc
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from holdfast.compiler import AdaptorExports, CompiledJob, CompileError, Source, compile_job
-from holdfast.compiler.hoisting import HOIST_FROM
-from holdfast.compiler.report import ADVICE_BYTES
 from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
 from holdfast.engine.run.plan_text import PlanError, PlanReader
+from holdfast.model import bodies
 from holdfast.model.bodies import WORD
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
 _READ = 256 * 1024
@@ -40,13 +39,19 @@ class Channel:
         except BrokenPipeError:
             raise SystemExit(1) from None
 
-    def record(self, kind: int, **body: Json) -> None:
+    def record(self, kind: int, body: Mapping[str, object]) -> None:
         """Send a journal record."""
-        self.send(kind, json.dumps(body).encode())
+        self.send(kind, bodies.encode(body))
 
-    def log(self, source: str, level: str, text: str) -> None:
+    def log(self, source: str, level: bodies.Level, text: str) -> None:
         """Send a log line."""
-        self.record(Kind.LOG, source=source, level=level, message=[text], timestamp=_now())
+        line: bodies.Log = {
+            "source": source,
+            "level": level,
+            "message": [text],
+            "timestamp": _now(),
+        }
+        self.record(Kind.LOG, line)
 
     def stream(self, kind: int, head: bytes, pieces: Iterable[bytes]) -> None:
         """Send `head` and the pieces as frames of bounded size."""
@@ -61,13 +66,13 @@ def main(incoming: int = 0, outgoing: int = 3) -> None:
     try:
         options, plan, expressions = _receive(incoming)
     except PlanError as error:
-        channel.record(
-            Kind.RUN_ERROR,
-            timestamp=_now(),
-            error_type="ValidationError",
-            error_message=error.message,
-            severity="crash",
-        )
+        refused: bodies.RunError = {
+            "timestamp": _now(),
+            "error_type": "ValidationError",
+            "error_message": error.message,
+            "severity": "crash",
+        }
+        channel.record(Kind.RUN_ERROR, refused)
         return
     if plan is None or options is None:
         return  # closed before there was a run: a standby process that is not wanted any more
@@ -115,21 +120,14 @@ def _compile_step(
     channel: Channel, options: JsonObject, index: int, step: JsonObject, text: Source
 ) -> None:
     label = _label(step)
-    channel.record(Kind.PHASE, phase="compile", step=_word(step, "id"), name=label)
+    phase: bodies.Phase = {"phase": "compile", "step": _word(step, "id"), "name": label}
+    channel.record(Kind.PHASE, phase)
     started, used = time.monotonic(), time.process_time()
-    advice_bytes = options.get("advice_bytes")
-    hoist_from = options.get("hoist_bytes")
-    job = compile_job(
-        text,
-        _adaptors(step, options),
-        name=label,
-        advice_bytes=advice_bytes if isinstance(advice_bytes, int) else ADVICE_BYTES,
-        hoist_from=hoist_from if isinstance(hoist_from, int) else HOIST_FROM,
-    )
+    job = compile_job(text, _adaptors(step, options), name=label)
     job = job.measured(round(time.process_time() - used, 4), peak_mb())
     for body in module_frames(index, step, job):
         channel.send(ToRun.MODULE, body)
-    channel.record(Kind.REPORT, step=_word(step, "id"), **job.report.to_json())
+    channel.record(Kind.REPORT, {"step": _word(step, "id"), **job.report.to_json()})
     for line in (*job.report.warnings, *job.report.advice()):
         channel.log("CMP", "warn", line)
     channel.log("CMP", "info", f"Compiled {label} in {_duration(time.monotonic() - started)}")
@@ -207,7 +205,7 @@ def _send_error(channel: Channel, step: JsonObject, error: CompileError) -> None
         channel.log("CMP", "error", error.description)
     channel.log("RTE", "error", "Error occurred during compilation")
     details = {"excerpt": error.excerpt, "fix": error.fix}
-    body: JsonObject = {
+    body: bodies.RunError = {
         "timestamp": _now(),
         "error_type": "CompileError",
         "error_message": error.summary[:_MAX_WORDS],
@@ -217,7 +215,7 @@ def _send_error(channel: Channel, step: JsonObject, error: CompileError) -> None
     }
     if error.line is not None:
         body["position"] = {"line": error.line, "column": error.column}
-    channel.record(Kind.RUN_ERROR, **body)
+    channel.record(Kind.RUN_ERROR, body)
 
 
 def _grouped(head: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:

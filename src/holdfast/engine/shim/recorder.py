@@ -7,25 +7,28 @@ limited depth. So every reader of the journal can read it. Anything else is a Pr
 
 from __future__ import annotations
 
-import json
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from holdfast import faults
 from holdfast.engine.frames import FromRun
 from holdfast.journal import RESERVE, BlobWriter, Journal, JournalFull
+from holdfast.model import bodies
 from holdfast.model.bodies import SHAPES
 from holdfast.model.evidence import Place
 from holdfast.model.json import JsonObject, Unfit, parse_fit
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
+
+#: A body of any kind.
+Body: TypeAlias = Mapping[str, object]
 
 _STREAM = struct.Struct("<I")
 #: Bodies with words and documents: an inline one of 16 KiB, escaped twice over, and its frame.
@@ -41,7 +44,7 @@ MAX_STEPS = 20_000
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 
-#: What each process may send. A TRACE is taken from a run that conformance tests have asked for.
+#: What each process may send.
 _ALLOWED = {
     "compiler": frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR}),
     "engine": frozenset(
@@ -49,7 +52,7 @@ _ALLOWED = {
     ),
 }
 #: Kinds whose bodies are appended unchanged.
-_KEPT = frozenset({Kind.LOG, Kind.TRACE, Kind.REPORT})
+_KEPT = frozenset({Kind.LOG, Kind.REPORT})
 #: Where documents may stand, and how they may lie there.
 _DOCUMENTS = ("output", "webhook_response_document", "final_state")
 _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
@@ -57,7 +60,7 @@ _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 #: How an end is told, and what of a record else goes into evidence.
 _WORDS = ("error_type", "error_message")
 
-_OMITTED: JsonObject = {"omitted": True}
+_OMITTED: bodies.Document = {"omitted": True}
 #: Kinds that are written even when the disk has no room for the rest.
 _MARKS = frozenset({Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR})
 
@@ -80,12 +83,12 @@ def now_text() -> str:
     return str(time.time_ns() // 1000)
 
 
-def log_line(level: str, text: str) -> JsonObject:
+def log_line(level: bodies.Level, text: str) -> bodies.Log:
     """Body of a LOG record of the worker's own, for the run's author."""
     return {"source": "RTE", "level": level, "message": [text], "timestamp": now_text()}
 
 
-def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> JsonObject:
+def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> bodies.StepComplete:
     """STEP_COMPLETE of a step that could not end itself. Milliseconds and bytes."""
     return {
         "step_id": step.step_id,
@@ -106,9 +109,7 @@ def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> JsonO
 class Recorder:
     """Appends to one run's journal and remembers what the outcome will need."""
 
-    def __init__(
-        self, journal: Journal, folder: Path, document_bytes: int, *, tracing: bool = False
-    ) -> None:
+    def __init__(self, journal: Journal, folder: Path, document_bytes: int) -> None:
         self.journal = journal
         self.place = Place()
         self.open_steps: dict[str, OpenStep] = {}
@@ -118,15 +119,14 @@ class Recorder:
         self.user_code = False
         self.data = (0, "")  # most embedded data of a step, and the step's name
         self.on_said_end: Callable[[], None] = lambda: None
-        self._tracing = tracing
         self._started = 0  # steps
         self._folder = folder
         self._left = document_bytes
         self._streams: dict[int, BlobWriter] = {}
         self._blobs: dict[int, JsonObject] = {}
         # those that may not be in the file yet
-        self._marks: deque[tuple[int, Kind, JsonObject]] = deque()
-        self._refused: list[tuple[Kind, JsonObject]] = []
+        self._marks: deque[tuple[int, Kind, Body]] = deque()
+        self._refused: list[tuple[Kind, Body]] = []
 
     @property
     def said_end(self) -> bool:
@@ -139,7 +139,7 @@ class Recorder:
             self.late_frames += 1
             return
         faults.point("shim.record")
-        if kind in _ALLOWED[sender] or (kind == Kind.TRACE and self._tracing):
+        if kind in _ALLOWED[sender]:
             self._record(Kind(kind), body)
         elif kind == FromRun.BLOB and sender == "engine":
             self._blob(body)
@@ -151,9 +151,9 @@ class Recorder:
 
     def append(self, kind: Kind, body: Mapping[str, object], *, essential: bool = False) -> None:
         """Append a record of the shim's own."""
-        self.journal.append(kind, _text(body), essential=essential)
+        self.journal.append(kind, bodies.encode(body), essential=essential)
 
-    def write_end(self, last: list[tuple[Kind, JsonObject]]) -> bool:
+    def write_end(self, last: Sequence[tuple[Kind, Body]]) -> bool:
         """Write what waits and the end of the run; False if the disk refused: to be tried again.
 
         Where there is no room for what waits, only what steers the run is written, into the
@@ -171,7 +171,7 @@ class Recorder:
             return False
         return True
 
-    def _discard(self, own: int) -> list[tuple[Kind, JsonObject]]:
+    def _discard(self, own: int) -> list[tuple[Kind, Body]]:
         """What must be kept of the records that are forgotten now; the last `own` are known."""
         before = self.journal.sequence - own
         self.journal.discard_pending()
@@ -184,13 +184,13 @@ class Recorder:
             (kind, {**body, "output": _OMITTED} if kind is Kind.STEP_COMPLETE else body)
             for _, kind, body in marks
         ]
-        if sum(len(_text(body)) for _, body in kept) > RESERVE // 2:
+        if sum(len(bodies.encode(body)) for _, body in kept) > RESERVE // 2:
             kept = []  # the outcome would not fit
         return [note, *kept] if lost > 0 else kept
 
-    def closing_records(self, outcome: Outcome, peak: int) -> list[tuple[Kind, JsonObject]]:
+    def closing_records(self, outcome: Outcome, peak: int) -> list[tuple[Kind, Body]]:
         """Ends for the steps that are still open, with the outcome's reason. `peak` in bytes."""
-        records: list[tuple[Kind, JsonObject]] = []
+        records: list[tuple[Kind, Body]] = []
         for step in self.open_steps.values():
             duration = round((time.monotonic() - step.started) * 1000)
             records.append((Kind.STEP_COMPLETE, closing(step, outcome, duration, peak)))
@@ -230,7 +230,7 @@ class Recorder:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
-        sequence = self.journal.append(kind, _text(changed))
+        sequence = self.journal.append(kind, bodies.encode(changed))
         if kind is Kind.STEP_COMPLETE:  # only now: without room for it, it is closed at the end
             del self.open_steps[body["step_id"]]
         if kind in _MARKS:
@@ -336,15 +336,7 @@ def _parsed(kind: Kind, body: bytes) -> dict[str, Any]:
     except Unfit as error:
         message = f"a record of type {kind.name}: {error}"
         raise ProtocolViolation(message) from error
-    shape = SHAPES.get(kind)
-    problem = shape.problem(value) if shape else None if type(value) is dict else "is no object"
-    if problem is not None:
+    if (problem := SHAPES[kind].problem(value)) is not None:
         message = f"a record of type {kind.name} {problem}"
         raise ProtocolViolation(message)
     return cast("dict[str, Any]", value)
-
-
-def _text(body: Mapping[str, object]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )

@@ -42,9 +42,9 @@ from holdfast.journal import (
     RunFolder,
     RunLock,
 )
+from holdfast.model import bodies
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Stop
-from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import Kind
 from holdfast.model.scrubber import Scrubber
@@ -178,8 +178,7 @@ class Shim:
         _never_twice(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
-        tracing = request.options.get("trace") is not None
-        self._recorder = Recorder(self._journal, request.directory, budget, tracing=tracing)
+        self._recorder = Recorder(self._journal, request.directory, budget)
         self._recorder.on_said_end = self._said_end
         if self._compiler.pid:
             self._guard(self._feed_compiler)  # it works while all else is made ready
@@ -223,7 +222,7 @@ class Shim:
     def _announce(self) -> None:
         limits = self._limits
         running = [item for item in (self._engine, self._compiler) if item.pid]
-        launched: JsonObject = {
+        launched: bodies.Launched = {
             "shim": os.getpid(),
             "shim_started": processes.start_time(os.getpid()),
             "boot": processes.boot_id(),
@@ -241,9 +240,13 @@ class Shim:
         if limits.timed:
             self._log("info", f"Timeout: {limits.timeout_seconds:g}s")
         versions = self._request.options.get("versions") or {}
-        self._recorder.append(Kind.RUN_START, {"timestamp": now_text(), "versions": versions})
+        start: bodies.RunStart = {
+            "timestamp": now_text(),
+            "versions": versions if isinstance(versions, dict) else {},
+        }
+        self._recorder.append(Kind.RUN_START, start)
 
-    def _log(self, level: str, text: str) -> None:
+    def _log(self, level: bodies.Level, text: str) -> None:
         self._recorder.append(Kind.LOG, log_line(level, text))
 
     def _feed_compiler(self) -> None:
@@ -366,7 +369,7 @@ class Shim:
         outcome = classify(evidence)
         self._recorder.abandon_streams()
         last = self._recorder.closing_records(outcome, evidence.memory.peak)
-        last.append((Kind.OUTCOME, {"timestamp": now_text(), **outcome.to_json()}))
+        last.append((Kind.OUTCOME, outcome.body(now_text())))
         faults.point("shim.outcome")
         while not self._recorder.write_end(last):
             self._reap()  # this may take long, and nothing of the run is to live as long

@@ -11,6 +11,7 @@ from pathlib import Path
 from holdfast.engine.loop import Loop
 from holdfast.engine.shim.recorder import Recorder
 from holdfast.journal import JournalFull
+from holdfast.model import bodies
 from holdfast.model.evidence import Stop
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.model.record import Kind
@@ -106,9 +107,12 @@ class Watch:
         if abs(used - last) < limit * _CHANGE and now - when < _QUIET_SECONDS:
             return
         self._written = (used, now)
-        sample = {"memory_mb": round(used / MEBIBYTE, 1), "at": time.time_ns() // 1000}
+        sample: bodies.Sample = {
+            "memory_mb": round(used / MEBIBYTE, 1),
+            "at": time.time_ns() // 1000,
+        }
         with suppress(JournalFull):  # samples are the first thing to do without
-            self._recorder.append(Kind.SAMPLE, {**sample})
+            self._recorder.append(Kind.SAMPLE, sample)
 
     def _kernel_event(self) -> None:
         assert self._event is not None

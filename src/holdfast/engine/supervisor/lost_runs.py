@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -21,6 +20,7 @@ from holdfast.journal import (
     RunLock,
     is_locked,
 )
+from holdfast.model.bodies import encode
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Evidence, Loss, Memory, Place
 from holdfast.model.json import Json, JsonObject
@@ -175,9 +175,8 @@ def _write(run: RunFolder, known: Known, launched: JsonObject) -> None:
     with Journal.open(run.journal) as journal:
         for step, began in known.steps.values():
             body = closing(step, outcome, max(0, now - began) // 1000, peak)
-            journal.append(Kind.STEP_COMPLETE, _text(body), essential=True)
-        whole: JsonObject = {"timestamp": now_text(), **outcome.to_json()}
-        journal.append(Kind.OUTCOME, _text(whole), essential=True)
+            journal.append(Kind.STEP_COMPLETE, encode(body), essential=True)
+        journal.append(Kind.OUTCOME, encode(outcome.body(now_text())), essential=True)
         journal.flush()
 
 
@@ -232,7 +231,3 @@ def _wait_for(survivors: dict[int, Path]) -> None:
 
 def _int(value: Json) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _text(body: JsonObject) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")

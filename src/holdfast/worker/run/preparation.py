@@ -15,6 +15,7 @@ from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.store import Store
 from holdfast.durable import sync_folder
 from holdfast.engine.request import RunRequest
+from holdfast.model import bodies
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject, nests_deeper, parse_document
 from holdfast.model.limits import Limits
@@ -225,7 +226,7 @@ class Preparation:
     ) -> None:
         folder = self.case.folder
         text = json.dumps(prepared.plan, ensure_ascii=False, separators=(",", ":"))
-        body: JsonObject = {
+        body: bodies.Prepared = {
             "limits": limits.to_json(),
             "adaptors": _adaptor_versions(cast("JsonObject", options["adaptors"])),
             "plan_bytes": write_document(folder.plan, text),

@@ -17,7 +17,7 @@ from holdfast.journal import DeliveryState, JournalDamaged, is_locked
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import NO_TIMEOUT_SECONDS
-from holdfast.model.outcome import Reason
+from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.protocol.tokens import lifetime_of
@@ -374,13 +374,8 @@ class Run:
 
     async def _end_here(self, reason: Reason, error_type: str, message: str) -> None:
         """No shim had the run: the outcome is ours to write."""
-        body: JsonObject = {
-            "timestamp": timestamp_text(self.services.clock_us()),
-            "reason": reason.value,
-            "error_type": error_type,
-            "error_message": message,
-            "evidence": {"launched": False},
-        }
+        outcome = Outcome(reason, error_type, message, {"launched": False})
+        body = outcome.body(timestamp_text(self.services.clock_us()))
         await asyncio.to_thread(
             self.services.run_folders.append, self.case.folder, (Kind.OUTCOME, body)
         )
