@@ -88,7 +88,11 @@ def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> N
 
 def _serve(policy: Policy) -> None:
     """Answer calls until the shim or the run is gone."""
-    channel = socket.socket(fileno=_CHANNEL)
+    with socket.socket(fileno=_CHANNEL) as channel:
+        _answer(channel, policy)
+
+
+def _answer(channel: socket.socket, policy: Policy) -> None:
     resolver = Resolver(policy.hosts)
     resolver.refresh()
     tally = Tally()

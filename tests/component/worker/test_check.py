@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from holdfast.cli.check import memory_limit
+from holdfast.engine.doctor import Check
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from support import command
 from support.worker import QUICK, Worker, slow
@@ -42,6 +44,14 @@ async def test_a_worker_is_checked_without_being_started(tmp_path: Path) -> None
     gone = await asyncio.to_thread(checked, platform, tmp_path)
     assert gone.returncode == 2
     assert "connection" in gone.stdout
+
+
+def test_a_limit_by_sampling_is_told_and_is_no_failure() -> None:
+    sampled = memory_limit(Check("memory limit", False, "by sampling (why)", "mend it"))
+    assert (sampled.good, sampled.fix) == (True, None)
+    assert "sampling" in sampled.text
+    by_kernel = Check("memory limit", True, "enforced by the kernel (cgroup-v2)")
+    assert memory_limit(by_kernel) == by_kernel
 
 
 async def test_a_run_waits_until_its_limit_fits_and_says_so(tmp_path: Path) -> None:
