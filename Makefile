@@ -6,6 +6,10 @@ STAMP := $(VENV)/.synced
 # Some images forbid bytecode, which makes every start of Python three times as slow.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Most tests wait for processes: one worker more than there are processors.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 QUICK := tests/unit tests/conformance tests/component/compiler tests/component/cli tests/acceptance/test_run.py
 
 .PHONY: demo test quick test-pythons check coverage postgres bench chaos docs kernel conformance clean setup
@@ -31,10 +35,10 @@ check: $(STAMP)           ## formatting, lint, types, of Python and JavaScript
 
 test: $(STAMP) check      ## everything CI runs; rerun one test with: make test ARGS="-k name"
 	$(BIN)/python scripts/ensure_system.py
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
 
 quick: $(STAMP) check     ## five minutes at most: checks, and the tests that find most mistakes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(QUICK) $(ARGS)
+	$(PYTEST) $(QUICK) $(ARGS)
 
 coverage: $(STAMP)        ## branch coverage of each package against its floor; ARGS=--raise
 	$(BIN)/python scripts/ensure_system.py
