@@ -290,9 +290,11 @@ def test_memory_cannot_be_filled(limited: Running, name: str) -> None:
     refused = "out of memory" in str(ended.outcome.error_message)
     assert ended.outcome.error_type in ("OOMError", "RuntimeError") or refused, ended.outcome
     memory: Any = ended.evidence["memory"]
-    # A look may come late on a busy machine; what stops the run then is RLIMIT_DATA.
+    # A look may come late on a busy machine; then RLIMIT_DATA stops the run. It leaves 86 MB more
+    # than a quarter, since Node.js never touches 554 of the 640 MB that it adds. Node's own file
+    # and the page tables come on top: 60 MB.
     sampled = memory["means"] == "sampling"
-    over = memory["limit"] * 0.25 + (640 << 20) if sampled else memory["limit"] * 0.05
+    over = memory["limit"] * 0.25 + (150 << 20) if sampled else memory["limit"] * 0.05
     assert memory["peak"] <= memory["limit"] + over
 
 
