@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from holdfast.engine.loop import Loop
+from holdfast.model.bodies import Level
 from holdfast.sandbox import broker_process
 from holdfast.sandbox.broker_process import BrokerProcess
 from holdfast.sandbox.egress import Policy
@@ -36,7 +37,7 @@ _ATTEMPTS = {
 class Egress:
     """Serves one run from `start` to `stop`."""
 
-    def __init__(self, loop: Loop, policy: Policy, log: Callable[[str, str], None]) -> None:
+    def __init__(self, loop: Loop, policy: Policy, log: Callable[[Level, str], None]) -> None:
         self._loop = loop
         self._policy = policy
         self._log = log

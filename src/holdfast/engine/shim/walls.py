@@ -43,8 +43,8 @@ NODE_FLAGS = (
 _REHEARSED = b'{"workflow":{"steps":[{"expression":"fn((state) => state);"}]}}'
 #: Memory that is no JavaScript heap: Node itself, compiled code, buffers, the compiler.
 _RESERVE_SHARE, _RESERVE_MB = 0.15, 40
-#: Private memory that Node.js maps for writing and never touches: 554 MB at its start and 32 MB for
-#: the stacks of its thread pool (Node 24). The rest of it is what a run may really have above 25 %.
+#: Private memory that Node.js maps for writing and never touches: 554 MB at its start, 32 MB for
+#: the stacks of its thread pool (Node 24). The rest is what a run may really have above 25 %.
 _UNTOUCHED = 640 * MEBIBYTE
 #: Addresses for one process: a memory of WebAssembly reserves 8.4 GB of them, and Node.js itself
 #: may have three. Their page tables take 128 MB at most.

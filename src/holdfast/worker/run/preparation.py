@@ -232,7 +232,7 @@ class Preparation:
             "plan_bytes": write_document(folder.plan, text),
             "input_bytes": write_document(folder.input, state),
             "dataclip_id": prepared.dataclip_id,
-            "output_dataclips": options["output_dataclips"],
+            "output_dataclips": options["output_dataclips"] is True,
             "credentials": list(self.scrubbing.credential_ids),
         }
         sync_folder(folder.path)  # the record vouches for files of these names
