@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy import func, select
@@ -42,6 +45,42 @@ def output(talk: RunTalk, text: str) -> str:
     end = talk.step_end(step, JOB, output_dataclip=f'{{"data":"{text}"}}')
     talk.ok("step:complete", end)
     return f"/api/dataclips/{end['output_dataclip_id']}/body"
+
+
+def asked(served: Served, act: Callable[[RunTalk], None]) -> Any:
+    """What the caller of a webhook that waits for its run is answered."""
+    with ThreadPoolExecutor(1) as pool, served.worker("waiting") as worker:
+        worker.join_queue()
+        waiting = pool.submit(served.client.post, f"/i/{TRIGGER}", json={})
+        worker.wait_for_push("work-available")
+        (run,) = worker.claim(queues=["fast_lane"])
+        worker.join_run(run)
+        talk = RunTalk(worker, run)
+        talk.start()
+        fetch(talk)
+        act(talk)
+        return waiting.result(20).json()["data"]
+
+
+def test_the_answer_of_a_webhook_is_cleaned(served: Served) -> None:
+    synchronous = copy.deepcopy(PROJECT)
+    synchronous["workflows"][0]["triggers"][0]["webhook_reply"] = "after_completion"
+    served.deploy(synchronous)
+    set_secret(served, password="wait-password", pin="73519284")
+    told = {"a": ["wait-password", {"wait-password!": "Basic d2FpdC1wYXNzd29yZA=="}], "b": 1}
+
+    def final_state(talk: RunTalk) -> None:
+        talk.complete(final_state={**told, "pin": 73519284})
+
+    def own_answer(talk: RunTalk) -> None:
+        step = talk.start_step(JOB)
+        end = talk.step_end(step, JOB, webhook_response={"status": 200, "body": told})
+        talk.ok("step:complete", end)
+        talk.complete()
+
+    clean = {"a": ["***", {"***!": "Basic ***"}], "b": 1}
+    assert asked(served, final_state) == {**clean, "pin": "***"}
+    assert asked(served, own_answer) == clean
 
 
 def versions(served: Served) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.model.json import Json
+from holdfast.model.secrets import forms
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
 
 VECTORS: list[dict[str, Any]] = json.loads(
@@ -49,6 +51,30 @@ def test_the_beginning_of_a_text_ends_before_a_secret_does(before: str, cut: int
 
 def test_a_text_that_bytes_cannot_say_is_cleaned_all_the_same() -> None:
     assert Scrubber([{"password": SECRET}]).clean(f"\ud800 {SECRET}") == "? ***"
+
+
+PARTS = ("aaaaab", "aaaaaab", "abcde", "bcdefgh", "cdefghijkl", "x", "aaaa", "a" * 40)
+
+
+@given(
+    known=st.sets(st.sampled_from(PARTS), min_size=1),
+    pieces=st.lists(st.sampled_from((*PARTS, "a", "b", "cd", "é", " " * 300))),
+)
+def test_the_leftmost_and_longest_secret_is_masked(known: set[str], pieces: list[str]) -> None:
+    text = "".join(pieces)
+    whole = sorted(set().union(*(forms({"password": part}) for part in known)), key=len)
+    expected = re.sub("|".join(map(re.escape, reversed(whole))), "***", text)
+    assert (
+        Scrubber([{f"password{n}": part} for n, part in enumerate(known)]).clean(text) == expected
+    )
+
+
+def test_a_value_is_cleaned_in_texts_names_and_numbers() -> None:
+    scrubber = Scrubber([{"password": SECRET, "pin": 73519284}])
+    value: Json = {SECRET: [f"a {SECRET}", None, True, 1.5], "n": {"pin": 73519284}}
+    assert scrubber.clean_value(value) == {"***": ["a ***", None, True, 1.5], "n": {"pin": "***"}}
+    clean: Json = {"a": [1, "b"]}
+    assert scrubber.clean_value(clean) is clean
 
 
 def test_scrubbers_are_kept_for_a_while() -> None:

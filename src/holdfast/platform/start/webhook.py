@@ -20,6 +20,7 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.store import dataclips
+from holdfast.platform.store.credentials import run_scrubber
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
 from holdfast.platform.store.triggers import find_webhook
@@ -93,7 +94,7 @@ async def _start(platform: Platform, trigger: Row, body: str, record: str) -> Re
                         break
         except TimeoutError:
             return _timed_out(created, limit)
-    return await platform.database.read(lambda c: _completed(c, trigger, created))
+    return await platform.database.read(lambda c: _completed(platform, c, trigger, created))
 
 
 async def _ended(platform: Platform, run_id: str) -> bool:
@@ -119,8 +120,13 @@ def _timed_out(created: Created, limit: float) -> Response:
     return JSONResponse(body, 504, headers=_headers(created))
 
 
-def _completed(connection: Connection, trigger: Row, created: Created) -> Response:
-    """The envelope of a run that has ended; the job may set status and body."""
+def _completed(
+    platform: Platform, connection: Connection, trigger: Row, created: Created
+) -> Response:
+    """The envelope of a run that has ended; the job may set status and body.
+
+    The caller is a stranger: secrets that the run had are replaced.
+    """
     run = find_run(connection, created.run_id)
     assert run is not None
     good = run.state == RunState.SUCCESS.value
@@ -136,6 +142,7 @@ def _completed(connection: Connection, trigger: Row, created: Created) -> Respon
         status, data = _asked(asked, status, data)
     if status in {204, 304}:
         return Response(status_code=status, headers=_headers(created))
+    scrubber = run_scrubber(connection, platform.keys, platform.scrubbers, created.run_id)
     meta = {
         "work_order_id": created.work_order_id,
         "run_id": created.run_id,
@@ -146,7 +153,8 @@ def _completed(connection: Connection, trigger: Row, created: Created) -> Respon
             for name in ("inserted_at", "claimed_at", "started_at", "finished_at")
         },
     }
-    return JSONResponse({"data": data, "meta": meta}, status, headers=_headers(created))
+    cleaned = scrubber.clean_value(data)
+    return JSONResponse({"data": cleaned, "meta": meta}, status, headers=_headers(created))
 
 
 def _asked(asked: Mapping[str, Any], status: int, data: Json) -> tuple[int, Json]:

@@ -112,6 +112,15 @@ def scrubber_of(
     return scrubbers.of(versions, lambda: [_body(connection, keys, one) for one in versions])
 
 
+def run_scrubber(
+    connection: Connection, keys: Keys, scrubbers: Scrubbers, run_id: str
+) -> Scrubber:
+    """What cleans a text of the secrets that this run had."""
+    return scrubber_of(
+        connection, keys, scrubbers, select(t.runs.c.id).where(t.runs.c.id == run_id)
+    )
+
+
 def _versions_had(connection: Connection, run_ids: Select[tuple[str]]) -> frozenset[str]:
     s = t.run_secrets.c
     return frozenset(connection.scalars(select(s.version_id).where(s.run_id.in_(run_ids))))
