@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Self, cast
 
 from holdfast.model import bodies
+from holdfast.model.cut import cut_object
 from holdfast.model.json import JsonObject
+
+#: Bytes of an outcome as JSON. On a full disk it must fit into the reserve of its journal, with
+#: the ends of the steps that are open.
+MOST_BYTES = 48 * 1024
 
 
 class Reason(StrEnum):
@@ -65,14 +70,15 @@ class Outcome:
     evidence: JsonObject = field(default_factory=dict)
 
     def body(self, timestamp: str) -> bodies.Outcome:
-        """OUTCOME. `timestamp` in Unix microseconds."""
-        return {
+        """OUTCOME. `timestamp` in Unix microseconds. Texts are cut where all exceeds MOST_BYTES."""
+        whole: JsonObject = {
             "timestamp": timestamp,
             "reason": self.reason.value,
             "error_type": self.error_type,
             "error_message": self.error_message,
             "evidence": self.evidence,
         }
+        return cast("bodies.Outcome", cut_object(whole, MOST_BYTES))
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Self:

@@ -18,13 +18,16 @@ from holdfast.engine.shim.recorder import (
 )
 from holdfast.journal import RESERVE, Journal, JournalReader
 from holdfast.journal import writer as writer_module
+from holdfast.model.classify import classify
+from holdfast.model.evidence import Evidence, Place
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
 LINE: JsonObject = {"source": "JOB", "level": "info", "message": ["x" * 1000], "timestamp": "1"}
 START: JsonObject = {"step_id": "s", "job_id": "a", "timestamp": "2"}
 COMPLETE: JsonObject = {**START, "reason": "success", "output": {"inline": "{}"}}
-RESULT: JsonObject = {"timestamp": "3", "reason": "success", "final_state": {"inline": "{}"}}
+TIME = "3"
+RESULT: JsonObject = {"timestamp": TIME, "reason": "success", "final_state": {"inline": "{}"}}
 OUTCOME: list[tuple[Kind, JsonObject]] = [(Kind.OUTCOME, {"reason": "success"})]
 
 
@@ -46,13 +49,8 @@ def recorder(tmp_path: Path) -> Recorder:
     return recorder
 
 
-@pytest.mark.parametrize("started_before", [True, False])
-def test_without_room_for_its_lines_steps_and_result_are_kept(
-    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started_before: bool
-) -> None:
-    if started_before:
-        frame(recorder, Kind.STEP_START, START)
-        recorder.journal.flush()
+def fill_the_disk(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no more room than the journal has set aside."""
     monkeypatch.setattr(writer_module, "_allocate", lambda *_: errno.ENOSPC)
     real, size = os.pwrite, recorder.journal.size
 
@@ -63,6 +61,46 @@ def test_without_room_for_its_lines_steps_and_result_are_kept(
         return real(file, data, offset)
 
     monkeypatch.setattr(os, "pwrite", full)
+
+
+@pytest.mark.parametrize("letter", ["\x01", "\udfff", "\U0001f600"])
+def test_the_largest_end_of_a_run_fits_on_a_full_disk(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    words: JsonObject = {"error_type": letter * 1000, "error_message": letter * 17_000}
+    for number in range(MAX_OPEN_STEPS):
+        frame(recorder, Kind.STEP_START, {**START, "step_id": f"s{number}", "job_id": "j" * 700})
+    recorder.journal.flush()
+    fill_the_disk(recorder, monkeypatch)
+    for _ in range(300):
+        frame(recorder, Kind.LOG, LINE)
+    frame(recorder, Kind.RUN_ERROR, {**words, "timestamp": TIME, "severity": "crash"})
+    place = Place("step", letter * 1000, None, letter * 1000)
+    outcome = classify(Evidence(said_error=recorder.error, stderr_tail=letter * 4096, place=place))
+    last = recorder.closing_records(outcome, 0)
+    last.append((Kind.OUTCOME, outcome.body(TIME)))
+    assert not recorder.write_end(last)
+    assert recorder.write_end(last)
+    kinds = [kind for kind, _ in records(tmp_path)]
+    assert kinds.count(Kind.STEP_COMPLETE) == MAX_OPEN_STEPS
+    assert str(records(tmp_path)[-1][1]["error_message"]).startswith(letter * 100)
+
+
+def test_open_steps_have_short_names(recorder: Recorder) -> None:
+    for number in range(6):
+        frame(recorder, Kind.STEP_START, {**START, "step_id": f"{number}" + "\x01" * 300})
+    with pytest.raises(ProtocolViolation, match="names of the open steps are too long"):
+        frame(recorder, Kind.STEP_START, {**START, "step_id": "\x01" * 300})
+
+
+@pytest.mark.parametrize("started_before", [True, False])
+def test_without_room_for_its_lines_steps_and_result_are_kept(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started_before: bool
+) -> None:
+    if started_before:
+        frame(recorder, Kind.STEP_START, START)
+        recorder.journal.flush()
+    fill_the_disk(recorder, monkeypatch)
     if not started_before:
         frame(recorder, Kind.STEP_START, START)
     for _ in range(300):

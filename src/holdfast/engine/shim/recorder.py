@@ -18,14 +18,16 @@ from typing import Any, TypeAlias, cast
 
 from holdfast import faults
 from holdfast.engine.frames import FromRun
-from holdfast.journal import RESERVE, BlobWriter, Journal, JournalFull
+from holdfast.journal import BlobWriter, Journal, JournalFull
 from holdfast.model import bodies
 from holdfast.model.bodies import SHAPES
+from holdfast.model.cut import cut_text, size_of
 from holdfast.model.evidence import Place
 from holdfast.model.json import JsonObject, Unfit, parse_fit
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
+from holdfast.model.scrubber import Scrubber
 
 #: A body of any kind.
 Body: TypeAlias = Mapping[str, object]
@@ -41,6 +43,9 @@ _FILE_BYTES = 4096
 #: Most open steps at a time (our engine has one), and most steps of one run.
 MAX_OPEN_STEPS = 16
 MAX_STEPS = 20_000
+#: What may be written into the journal's reserve when the disk is full, in bytes: records that
+#: wait, names of all open steps, their messages. The outcome (`MOST_BYTES`) goes there too.
+_WAITING_BYTES, _NAMES_BYTES, _MESSAGES_BYTES = 48 * 1024, 12 * 1024, 8 * 1024
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 
@@ -50,6 +55,7 @@ _ALLOWED = {
     "engine": frozenset(
         {Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR}
     ),
+    "step": frozenset({Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RUN_ERROR}),
 }
 #: Kinds whose bodies are appended unchanged.
 _KEPT = frozenset({Kind.LOG, Kind.REPORT})
@@ -57,6 +63,8 @@ _KEPT = frozenset({Kind.LOG, Kind.REPORT})
 _DOCUMENTS = ("output", "webhook_response_document", "final_state")
 _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 
+#: Parts of records that may repeat what job code or an adaptor has said.
+_TOLD = frozenset({"message", "error_type", "error_message", "position", "details", "subtype"})
 #: How an end is told, and what of a record else goes into evidence.
 _WORDS = ("error_type", "error_message")
 
@@ -88,8 +96,12 @@ def log_line(level: bodies.Level, text: str) -> bodies.Log:
     return {"source": "RTE", "level": level, "message": [text], "timestamp": now_text()}
 
 
-def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> bodies.StepComplete:
-    """STEP_COMPLETE of a step that could not end itself. Milliseconds and bytes."""
+def closing(
+    step: OpenStep, outcome: Outcome, duration: int, peak: int, *, steps: int = 1
+) -> bodies.StepComplete:
+    """STEP_COMPLETE of one of `steps` that could not end themselves. Milliseconds and bytes."""
+    most = _MESSAGES_BYTES // steps
+    message = outcome.error_message
     return {
         "step_id": step.step_id,
         "job_id": step.job_id,
@@ -98,8 +110,8 @@ def closing(step: OpenStep, outcome: Outcome, duration: int, peak: int) -> bodie
         "thread_id": 0,
         "mem": {"job": peak, "system": peak},
         "reason": outcome.reason.value,
-        "error_type": outcome.error_type,
-        "error_message": outcome.error_message,
+        "error_type": outcome.error_type and cut_text(outcome.error_type, most // 4),
+        "error_message": message and cut_text(message, most * 3 // 4),
         "next": [],
         "output": _OMITTED,
         "measures": {},
@@ -119,6 +131,10 @@ class Recorder:
         self.user_code = False
         self.data = (0, "")  # most embedded data of a step, and the step's name
         self.on_said_end: Callable[[], None] = lambda: None
+        #: The one job that the process which talks may tell of; None: any.
+        self.only_job: str | None = None
+        #: Cleans what is told, where the process that tells it does not know all secrets.
+        self.scrubber: Scrubber | None = None
         self._started = 0  # steps
         self._folder = folder
         self._left = document_bytes
@@ -134,16 +150,16 @@ class Recorder:
         return self.result is not None or self.error is not None
 
     def frame(self, sender: str, kind: int, body: bytes) -> None:
-        """Take one frame of the `compiler` or the `engine`. Raises ProtocolViolation."""
+        """Take one frame of the `compiler`, the `engine` or a `step`. Raises ProtocolViolation."""
         if self.said_end:
             self.late_frames += 1
             return
         faults.point("shim.record")
         if kind in _ALLOWED[sender]:
             self._record(Kind(kind), body)
-        elif kind == FromRun.BLOB and sender == "engine":
+        elif kind == FromRun.BLOB and sender != "compiler":
             self._blob(body)
-        elif kind == FromRun.BLOB_END and sender == "engine":
+        elif kind == FromRun.BLOB_END and sender != "compiler":
             self._blob_end(body)
         else:
             message = f"the {sender} sent a frame of type {kind}"
@@ -184,7 +200,7 @@ class Recorder:
             (kind, {**body, "output": _OMITTED} if kind is Kind.STEP_COMPLETE else body)
             for _, kind, body in marks
         ]
-        if sum(len(bodies.encode(body)) for _, body in kept) > RESERVE // 2:
+        if sum(len(bodies.encode(body)) for _, body in kept) > _WAITING_BYTES:
             kept = []  # the outcome would not fit
         return [note, *kept] if lost > 0 else kept
 
@@ -193,7 +209,8 @@ class Recorder:
         records: list[tuple[Kind, Body]] = []
         for step in self.open_steps.values():
             duration = round((time.monotonic() - step.started) * 1000)
-            records.append((Kind.STEP_COMPLETE, closing(step, outcome, duration, peak)))
+            end = closing(step, outcome, duration, peak, steps=len(self.open_steps))
+            records.append((Kind.STEP_COMPLETE, end))
         return records
 
     def abandon_streams(self) -> None:
@@ -202,8 +219,22 @@ class Recorder:
             writer.abandon()
         self._streams.clear()
 
+    def forget_process(self) -> None:
+        """The process of a step has ended well: nothing of it may be open any more."""
+        if self.open_steps:
+            message = "a process ended before the step that it had started"
+            raise ProtocolViolation(message)
+        self.abandon_streams()
+        self._blobs.clear()
+
     def _record(self, kind: Kind, body: bytes) -> None:
         value = _parsed(kind, body)
+        if self.scrubber is not None and any(name in value for name in _TOLD):
+            value = {
+                name: self.scrubber.clean_value(item) if name in _TOLD else item
+                for name, item in value.items()
+            }
+            body = bodies.encode(value)
         if kind is Kind.REPORT:
             self.data = max(self.data, (value["data_bytes"], str(value["name"])[:200]))
         if kind in _KEPT:
@@ -244,12 +275,16 @@ class Recorder:
     def _open(self, step: OpenStep) -> None:
         self.user_code = True
         self._started += 1
-        if step.step_id in self.open_steps:
+        if self.only_job is not None and step.job_id != self.only_job:
+            message = f"the process of step {self.only_job:.80} started another step"
+        elif step.step_id in self.open_steps:
             message = f"step {step.step_id:.80} was started twice"
         elif len(self.open_steps) >= MAX_OPEN_STEPS:
             message = f"more than {MAX_OPEN_STEPS} steps were open at once"
         elif self._started > MAX_STEPS:
             message = f"more than {MAX_STEPS} steps were started"
+        elif sum(map(_names_bytes, (step, *self.open_steps.values()))) > _NAMES_BYTES:
+            message = "the names of the open steps are too long"
         else:
             self.open_steps[step.step_id] = step
             return
@@ -310,6 +345,10 @@ class Recorder:
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
     """The documents of a run exceed what its journal may hold."""
+
+
+def _names_bytes(step: OpenStep) -> int:
+    return size_of(step.step_id) + size_of(step.job_id)
 
 
 def _size(path: Path) -> int:

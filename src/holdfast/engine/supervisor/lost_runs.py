@@ -174,7 +174,8 @@ def _write(run: RunFolder, known: Known, launched: JsonObject) -> None:
     now = time.time_ns() // 1000
     with Journal.open(run.journal) as journal:
         for step, began in known.steps.values():
-            body = closing(step, outcome, max(0, now - began) // 1000, peak)
+            took = max(0, now - began) // 1000
+            body = closing(step, outcome, took, peak, steps=len(known.steps))
             journal.append(Kind.STEP_COMPLETE, encode(body), essential=True)
         journal.append(Kind.OUTCOME, encode(outcome.body(now_text())), essential=True)
         journal.flush()
