@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any
+
+from holdfast.model.json import parse_document
 
 #: JSON texts, not values: some of them no JSON library would write.
 NASTY = (
@@ -20,6 +23,18 @@ NASTY = (
     "'x'", "\ufeff1", "1 2", "[" * 100 + "]" * 100, "[" * 300 + "]" * 300, "[" * 2000,
     '{"a":' * 500 + "NaN" + "}" * 500,
 )  # fmt: skip
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_document(text.encode())
+    except ValueError:
+        return False
+    return True
+
+
+#: Those of them that are JSON all the same.
+ODD = tuple(text for text in NASTY if _is_json(text))
 #: Bytes that mean something to some reader.
 MARKS = (
     b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"\n", b"\r\n", b'"', b"\\",
@@ -28,23 +43,25 @@ MARKS = (
 )  # fmt: skip
 
 
-def text_of(value: Any, chance: Random, *, wild: float = 0.1) -> str:
+def text_of(value: Any, chance: Random, *, wild: float = 0.1, nasty: Sequence[str] = NASTY) -> str:
     """JSON text of a value, in which each part is replaced by a nasty one with this chance."""
     if chance.random() < wild:
-        return chance.choice(NASTY)
+        return chance.choice(nasty)
     if isinstance(value, dict):
         pairs = [
-            f"{json.dumps(key)}:{text_of(item, chance, wild=wild)}"
+            f"{json.dumps(key)}:{text_of(item, chance, wild=wild, nasty=nasty)}"
             for key, item in value.items()
             if chance.random() >= wild / 2
         ]
         if chance.random() < wild / 2:
-            pairs.append(f'"more":{chance.choice(NASTY)}')
+            pairs.append(f'"more":{chance.choice(nasty)}')
         if chance.random() < wild / 4 and pairs:
             pairs.append(chance.choice(pairs))  # a name that stands there twice
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(text_of(item, chance, wild=wild) for item in value) + "]"
+        return (
+            "[" + ",".join(text_of(item, chance, wild=wild, nasty=nasty) for item in value) + "]"
+        )
     return json.dumps(value)
 
 
