@@ -48,6 +48,25 @@ def test_a_workflow_follows_its_edges(tmp_path: Path, env: dict[str, str]) -> No
     assert json.loads(done.stdout) == {"data": 10}
 
 
+def test_each_step_may_have_a_process_of_its_own(tmp_path: Path, env: dict[str, str]) -> None:
+    """The first step leaves a mark in the realm that adaptors live in; the second looks for it."""
+    realm = "const all = state.constructor.constructor('return globalThis')();"
+    first = f"fn(state => {{ {realm} all.mark = 1; return {{ data: {{ n: 1 }} }}; }})"
+    second = (
+        f"fn(state => {{ {realm} return {{ data: {{ n: state.data.n, mark: all.mark }} }}; }})"
+    )
+    steps = [
+        {"id": "a", "adaptor": COMMON, "expression": first, "next": {"b": True}},
+        {"id": "b", "adaptor": COMMON, "expression": second},
+    ]
+    path = tmp_path / "workflow.json"
+    path.write_text(json.dumps({"workflow": {"steps": steps}}))
+    shared = command.run("run", str(path), env=env)
+    assert json.loads(shared.stdout) == {"data": {"n": 1, "mark": 1}}, shared.stderr
+    apart = command.run("run", str(path), "--process-per-step", env=env)
+    assert json.loads(apart.stdout) == {"data": {"n": 1}}, apart.stderr
+
+
 def test_exit_code_1_when_the_job_failed(tmp_path: Path, env: dict[str, str]) -> None:
     file = job(tmp_path, "fn(s => s);\nfn(() => { throw new Error('no patient') });")
     done = command.run("run", file, "-a", COMMON, env=env)

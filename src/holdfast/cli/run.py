@@ -54,6 +54,7 @@ class Order:
 
     limits: Limits
     egress: str
+    process_per_step: bool
     log_filter: str
     as_json: bool
 
@@ -167,6 +168,8 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
         (data / "journals").mkdir(mode=0o700)
         folder = prepare_run(data / "journals", run_id, plan, state)
         options: JsonObject = {"run_id": run_id, "egress": order.egress, "adaptors": adaptors}
+        wanted = cast("JsonObject", plan["options"]).get("process_per_step") is True
+        options["process_per_step"] = order.process_per_step or wanted
         request = RunRequest(folder.path, run_id, order.limits, {}, options)
         follower = Follower(folder, order)
         async with start_supervisor(
@@ -215,6 +218,11 @@ def _pretty(document: str) -> str:
     " nothing.",
 )
 @click.option(
+    "--process-per-step",
+    is_flag=True,
+    help="Each step in a process of its own, with the credential of that step only.",
+)
+@click.option(
     "--log",
     type=click.Choice(list(runlog.FILTERS)),
     default="info",
@@ -233,6 +241,7 @@ def run_command(
     timeout: float,
     memory: int,
     egress: str,
+    process_per_step: bool,
     log: str,
     as_json: bool,
 ) -> int:
@@ -253,7 +262,8 @@ def run_command(
             check_step(plan, option, step)
     given = cast("JsonObject", plan["options"])
     given.update({key: value for key, value in (("start", start), ("end", end)) if value})
-    order = Order(Limits(memory_mb=memory, timeout_seconds=timeout), egress, log, as_json)
+    limits = Limits(memory_mb=memory, timeout_seconds=timeout)
+    order = Order(limits, egress, process_per_step, log, as_json)
     follower = asyncio.run(execute(plan, parse_input(state), order))
     if follower.final_state is not None:
         pretty = _pretty(follower.final_state)

@@ -207,6 +207,11 @@ Examples:
     type=click.Choice(["basic", "strong", "full"]),
     help="Refuse to start below this level (see holdfast doctor).",
 )
+@click.option(
+    "--process-per-step",
+    is_flag=True,
+    help="Each step of a run in a process of its own, with the credential of that step only.",
+)
 @click.option("--verbose", is_flag=True, help="Log every connection.")
 def up_command(
     *,
@@ -220,6 +225,7 @@ def up_command(
     run_memory: int | None,
     egress: str | None,
     isolation: str | None,
+    process_per_step: bool,
     verbose: bool,
 ) -> int:
     """Serve the platform on SQLite and run its workflows, on this machine, until stopped.
@@ -243,6 +249,7 @@ def up_command(
         "WORKER_MAX_RUN_DURATION_SECONDS": None if run_timeout is None else str(run_timeout),
         "WORKER_EGRESS": egress,
         "WORKER_REQUIRE_ISOLATION": isolation,
+        "WORKER_PROCESS_PER_STEP": "true" if process_per_step else None,
     }
     if not no_worker:
         option_of(egress or os.environ.get("WORKER_EGRESS") or "public")

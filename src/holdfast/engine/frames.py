@@ -27,7 +27,9 @@ class ToRun(IntEnum):
     PLAN = 3  # raw: chunk of plan.json (to the compiler) or of the compiled plan (to Node)
     MODULE = 4  # raw: chunk of one compiled step, preceded by its header
     INPUT = 5  # raw: chunk of the initial state
-    GO = 6  # empty: everything has been sent
+    GO = 6  # empty: everything has been sent; to a conductor: the step's process is gone
+    VISIT = 7  # JSON: the one step that a process is for (`engine/shim/steps.py`)
+    VISITED = 8  # JSON: what a step has left, to the conductor; its document follows as INPUT
 
 
 class FromRun(IntEnum):
@@ -37,6 +39,11 @@ class FromRun(IntEnum):
     BLOB = 65  # u32 stream number, bytes: a piece of a large document
     BLOB_END = 66  # u32 stream number
     COMPILED = 67  # the compiler is done; modules and plan have gone to the engine
+    PASS = 68  # u8 frame of ToRun, bytes: for the process of the step that was asked for
+    SECRETS = 69  # JSON: configurations that stand in the plan or the input
+    LEFT = 70  # JSON: what a step has left
+    HANDED = 71  # raw: chunk of its document
+    ASK = 72  # JSON: have this step executed by a process of its own
 
 
 class Control(IntEnum):

@@ -70,7 +70,7 @@ class Outcome:
     evidence: JsonObject = field(default_factory=dict)
 
     def body(self, timestamp: str) -> bodies.Outcome:
-        """OUTCOME. `timestamp` in Unix microseconds. Texts are cut where all exceeds MOST_BYTES."""
+        """OUTCOME, with texts cut to MOST_BYTES in all. `timestamp` in Unix microseconds."""
         whole: JsonObject = {
             "timestamp": timestamp,
             "reason": self.reason.value,

@@ -97,6 +97,11 @@ class Confinement:
             if last != self._last and self._let_others_first(self._pid, last):
                 self._last = last
 
+    def let_go(self) -> None:
+        """The process is gone: what was set for its whole group is taken back."""
+        if self._last and self._let_others_first(self._pid, False):
+            self._last = False
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from holdfast.sandbox import kernel
 from holdfast.sandbox.spec import SCRATCH
@@ -31,18 +32,34 @@ _PROC = "/.proc"
 
 
 def enter(
-    new: str, visible: Iterable[str], scratch_bytes: int, user: int | None, program: str | None
+    new: str,
+    visible: Iterable[str],
+    scratch_bytes: int,
+    user: int | None,
+    program: str | None,
+    *,
+    written: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Make `new` (an empty folder) the root, showing `visible` and nothing else.
+
+    `written`: files with contents of their own, which may take the place of visible ones.
 
     To be called as the first process in namespaces of one's own for mounts and processes, which
     is going to be `program`. OSError if refused.
     """
     kernel.mount("none", "/", None, _RECURSIVE | _PRIVATE)
-    kernel.mount("tmpfs", new, "tmpfs", _NO_SETUID | _NO_DEVICES, "size=1m,mode=755")
+    size = 1 + sum(map(len, written.values())) // (512 * 1024)
+    kernel.mount("tmpfs", new, "tmpfs", _NO_SETUID | _NO_DEVICES, f"size={size}m,mode=755")
     made: set[str] = set()
+    for path, content in written.items():
+        os.makedirs(new + os.path.dirname(path), exist_ok=True)
+        file = os.open(new + path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        os.fchmod(file, 0o644)  # whatever our umask
+        os.write(file, content)
+        os.close(file)
     for path in _outermost([*visible, *_DEVICES]):
-        _show(new, path, made)
+        if path not in written:
+            _show(new, path, made)
     Path(new + SCRATCH).mkdir(parents=True, exist_ok=True)
     _show_processes(new, made, program)
     attributes = struct.pack("=QQQQ", _ATTRIBUTE_READ_ONLY | _ATTRIBUTE_NO_SETUID, 0, 0, 0)

@@ -51,6 +51,8 @@ _OPTIONS = {
     # IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_V6ONLY, IPV6_TCLASS
     socket.IPPROTO_IPV6: (16, 23, 25, 26, 67),
 }
+#: Process id of what is started in a process namespace of its own, as it sees itself.
+_FIRST = 1
 #: What libc makes threads with: CLONE_VM, _FS, _FILES, _SIGHAND and _THREAD must be there, the
 #: others may be.
 _THREAD_NEEDS = 0x00010F00
@@ -127,6 +129,8 @@ def program(network: Network, *, own_pid: int, execution: Execution) -> list[tup
         "ioctl": lambda body: _listed(body, 1, _IOCTLS, errno.ENOTTY),
         "prctl": lambda body: _listed(body, 0, _PRCTLS, errno.EPERM),
         "prlimit": lambda body: _first_argument(body, 0, told),
+        # outside a namespace of its own it tells the machine's name
+        "named": lambda body: body.end(_ALLOW if own_pid == _FIRST else _refuse(errno.EPERM)),
         "fcntl": lambda body: _fcntl(body, told),
         "clone": lambda body: _clone(body, told),
         "execve": lambda body: body.end(_EXECUTE[execution]),
@@ -241,10 +245,6 @@ def _send(body: _Program, network: Network, *, flags: int, address: int | None =
     body.argument(flags)
     body.any_bit_end(_MSG_FASTOPEN, _refuse(errno.EPERM))
     body.end(_NOTIFY if network is Network.BROKER and address is None else _ALLOW)
-
-
-#: Process id of what is started in a process namespace of its own, as it sees itself.
-_FIRST = 1
 
 
 @cache

@@ -220,7 +220,9 @@ def _enter_root(spec: Spec) -> None:
     visible = [str(path) for path in (*spec.readable, *spec.executable)]
     user = spec.user if Layer.UID in spec.layers else None
     program = spec.argv[0] if spec.argv else None
-    roots.enter(str(spec.scratch), visible, spec.scratch_bytes, user, program)
+    roots.enter(
+        str(spec.scratch), visible, spec.scratch_bytes, user, program, written=spec.written
+    )
 
 
 def _become(user: int) -> None:

@@ -60,6 +60,8 @@ class Spec:
     scratch: Path | None = None
     scratch_bytes: int = 64 * 1024 * 1024
     readable: tuple[Path, ...] = ()
+    #: Files with contents of their own. Only where there are namespaces.
+    written: dict[str, bytes] = field(default_factory=dict)
     executable: tuple[Path, ...] = ()
     rlimits: dict[int, int] = field(default_factory=dict)
     layers: frozenset[Layer] = frozenset()

@@ -77,6 +77,7 @@ class WorkerConfig:
     ca_certs: Path | None
     use_proxy: bool
     egress: str | None
+    process_per_step: bool
     standby: int
     isolation: str | None
     drain_seconds: float | None

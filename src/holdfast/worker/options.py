@@ -225,6 +225,9 @@ OPTIONS = (
     Option("egress", "--egress", "WORKER_EGRESS", None, str,
            "What runs may reach: open, lan (default: public and private networks), public, none,"
            " or a list (host:port, 10.0.0.0/8)."),
+    Option("process_per_step", "--process-per-step", "WORKER_PROCESS_PER_STEP", "false", truth,
+           "Execute each step of a run in a process of its own, which gets the credential of that"
+           " step only. Costs a start of Node.js for each step."),
     Option("standby", "--standby", "WORKER_STANDBY", "2", natural,
            "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
     Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,

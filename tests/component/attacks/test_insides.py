@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
+from holdfast.sandbox.names import own, tells
 from support.engine import ESCAPE, Running, engine, run
 from support.native import WITHOUT
 
+NAMESPACES = frozenset({"namespaces", "network-namespace", "own-uid"})
 FLAG = "--no-wasm-bounds-checks"
 BUILTIN = "const take = process.getBuiltinModule;"
 REQUIRE = BUILTIN + "const require = take('module').createRequire('/scratch/x.js');"
@@ -84,3 +87,27 @@ def test_no_thread_has_insides_of_its_own(running: Running) -> None:
 def test_jobs_get_no_collector(running: Running) -> None:
     ended = run(running, "export default [state => ({ data: typeof gc })];")
     assert ended.bodies(Kind.RESULT)[0]["final_state"] == {"inline": '{"data":"undefined"}'}
+
+
+NAMED = (
+    "export default [async state => {" + ESCAPE + BUILTIN
+    + "const os = take('os'); const fs = take('fs'); const dns = take('dns'); let hosts;"
+    " try { hosts = fs.readFileSync('/etc/hosts', 'utf8'); } catch (e) { hosts = e.code; }"
+    " const found = await dns.promises.lookup('localhost', { all: true });"
+    " const one = await new Promise(done => dns.lookup('localhost', 4, (_, at) => done(at)));"
+    " return { data: { name: os.hostname(), hosts, found, one, type: os.type() } }; }];"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("level", ["full", "strong"])
+def test_the_name_of_the_machine_is_hidden(tmp_path: Path, level: str) -> None:
+    """Other names of /etc/hosts go on working."""
+    without = WITHOUT | (NAMESPACES if level == "strong" else frozenset[str]())
+    with engine(tmp_path / "data", without=without) as running:
+        ended = run(running, NAMED)
+    document = ended.bodies(Kind.RESULT)[0]["final_state"]
+    assert isinstance(document, dict)
+    seen = json.loads(str(document["inline"]))["data"]
+    assert (seen["name"], seen["type"], seen["one"]) == ("run", "Linux", "127.0.0.1")
+    assert {"address": "127.0.0.1", "family": 4} in seen["found"]
+    assert not tells(seen["hosts"], own())

@@ -34,21 +34,18 @@ LEVELS = {
 ORDINARY = {"ordinary-user", "ordinary-user-without-namespaces"}
 #: Where everything is tried; without seccomp only what does no harm there.
 EVERYTHING = [level for level in LEVELS if level != "without-seccomp"]
-#: Stopped by namespaces only, and harmless: the name of the machine.
-NAME = {"host-name"}
 FILES = {
     "passwd", "secret", "root", "write-outside", "write-tmp", "shared-memory", "sys", "groups",
     "through-own-root", "through-own-folder", "mountinfo", "keys", "own-score",
     "net-tcp", "net-self", "net-route", "net-thread", "net-task",
 }  # fmt: skip
 #: Files that not every machine has.
-MACHINES = {"sysrq", "kcore", "memory", "keys", "shared-memory", "groups"}
+MACHINES = {"sysrq", "kcore", "memory", "keys", "shared-memory", "groups", "hosts-name"}
 #: What gets through at a level. At `full` and `strong` nothing else may.
 THROUGH: dict[str, set[str]] = {
-    "strong": NAME,
     # It has none of the capabilities in it, and can gain none.
-    "ordinary-user-without-namespaces": NAME | {"bounding-set"},
-    "without-landlock-or-namespaces": NAME | FILES,
+    "ordinary-user-without-namespaces": {"bounding-set"},
+    "without-landlock-or-namespaces": FILES | {"hosts-name"},
 }
 if not is_root():
     THROUGH["strong"] = THROUGH["ordinary-user-without-namespaces"]

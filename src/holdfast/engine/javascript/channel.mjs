@@ -9,9 +9,10 @@
 import fs from 'node:fs';
 
 export const Kind = Object.freeze({
-  OPTIONS: 1, CREDENTIALS: 2, PLAN: 3, MODULE: 4, INPUT: 5, GO: 6,
+  OPTIONS: 1, CREDENTIALS: 2, PLAN: 3, MODULE: 4, INPUT: 5, GO: 6, VISIT: 7, VISITED: 8,
   PHASE: 11, LOG: 13, STEP_START: 14, STEP_COMPLETE: 15, RESULT: 18, RUN_ERROR: 19,
-  READY: 64, BLOB: 65, BLOB_END: 66,
+  READY: 64, BLOB: 65, BLOB_END: 66, PASS: 68, SECRETS: 69, LEFT: 70, HANDED: 71,
+  ASK: 72,
 });
 
 const HEADER = 5;
@@ -166,8 +167,24 @@ export function send(kind, value) {
  * @param {string} text
  */
 export function stream(text) {
-  release();
   const number = ++streams;
+  const bytes = sendPieces(Kind.BLOB, text, 4, () => putNumber(number));
+  putHeader(outgoing, 4, Kind.BLOB_END);
+  putNumber(number);
+  writeAll(outgoing, HEADER + 4);
+  return { stream: number, bytes };
+}
+
+/**
+ * Send a text in frames of one kind. Returns its bytes. `put` writes what each frame begins with,
+ * `head` bytes.
+ * @param {number} kind
+ * @param {string} text
+ * @param {number} [head]
+ * @param {() => void} [put]
+ */
+export function sendPieces(kind, text, head = 0, put = () => {}) {
+  release();
   let bytes = 0;
   for (let start = 0; start < text.length; ) {
     let end = start + PIECE;
@@ -175,17 +192,35 @@ export function stream(text) {
     else if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end -= 1; // keep the pair whole
     const piece = substring(text, start, end);
     // takes what fits: whole characters, fewer where they are longer
-    const { read, written } = encodeInto(piece, subarray(outgoing, HEADER + 4));
-    putHeader(outgoing, 4 + written, Kind.BLOB);
-    putNumber(number);
-    writeAll(outgoing, HEADER + 4 + written);
+    const { read, written } = encodeInto(piece, subarray(outgoing, HEADER + head, HEADER + head + PIECE));
+    putHeader(outgoing, head + written, kind);
+    put();
+    writeAll(outgoing, HEADER + head + written);
     bytes += written;
     start += read;
   }
-  putHeader(outgoing, 4, Kind.BLOB_END);
-  putNumber(number);
-  writeAll(outgoing, HEADER + 4);
-  return { stream: number, bytes };
+  return bytes;
+}
+
+/**
+ * Have the shim pass a frame on to the process of a step: a text in as many as it needs, one at
+ * least.
+ * @param {number} kind
+ * @param {string | Buffer} body
+ */
+export function pass(kind, body) {
+  const put = () => {
+    outgoing[HEADER] = kind;
+  };
+  if (typeof body === 'string' && body !== '') {
+    sendPieces(Kind.PASS, body, 1, put);
+    return;
+  }
+  release();
+  putHeader(outgoing, 1 + body.length, Kind.PASS);
+  put();
+  if (typeof body !== 'string') outgoing.set(body, HEADER + 1);
+  writeAll(outgoing, HEADER + 1 + body.length);
 }
 
 /** @param {number} number */

@@ -5,7 +5,9 @@
 import { Buffer } from 'node:buffer';
 import vm from 'node:vm';
 
-const { parse } = JSON;
+const { parse, stringify } = JSON;
+/** Bytes of one frame at most; below `CHUNK` in `holdfast.engine.frames`. */
+const PIECE = 128 * 1024;
 const LINE_END = /\r\n|[\n\r\u2028\u2029]/;
 
 /** Puts the MODULE frames of one step after another together. */
@@ -20,10 +22,12 @@ export class ModuleReader {
 
   /**
    * Take a frame's body. Returns the step's CompiledStep when it is complete, else undefined.
+   * `kept`: with the bytes that it was made of, for `frames`.
    * @param {Buffer} body
+   * @param {boolean} [kept]
    * @returns {CompiledStep | undefined}
    */
-  take(body) {
+  take(body, kept = false) {
     let rest = body;
     let header = this.#header;
     if (header === undefined) {
@@ -35,6 +39,7 @@ export class ModuleReader {
     this.#fill(rest);
     if (this.#missing > 0) return undefined;
     const step = new CompiledStep(header, this.#parts);
+    if (kept) step.raw = [Buffer.from(`${stringify(header)}\n`), ...this.#parts];
     this.#header = undefined;
     this.#parts = [];
     return step;
@@ -71,6 +76,11 @@ export class ModuleReader {
 
 /** One compiled step: `index`, `step` (id), `name`, `code`, `check`, `operations`, `doubt`. */
 export class CompiledStep {
+  /**
+   * The bytes it was made of, where it is to be handed on.
+   * @type {Buffer[]}
+   */
+  raw = [];
   /** @type {{ text: Buffer | undefined, once: boolean }[]} */
   #data;
   /** @type {string[] | undefined} */
@@ -96,6 +106,13 @@ export class CompiledStep {
     this.check = check.toString();
     this.code = code.toString();
     this.#data = data.map((text, number) => ({ text, once: known.once[number] }));
+  }
+
+  /** Bodies of the MODULE frames that make the same step in another process. */
+  * frames() {
+    for (const part of this.raw) {
+      for (let at = 0; at < part.length; at += PIECE) yield part.subarray(at, at + PIECE);
+    }
   }
 
   /** Whether our compiler made it: then positions are known, and V8 must judge it first. */

@@ -19,7 +19,7 @@ const { stringify } = JSON;
 const INLINE = 16 * 1024;
 /** Characters of what else a record may hold (`holdfast.model.bodies`). */
 const MESSAGE_LIMIT = 16 * 1024;
-const WORD_LIMIT = 1000;
+export const WORD_LIMIT = 1000;
 const DETAILS_LIMIT = 32 * 1024;
 /** Levels of lists and objects in details. */
 const DETAILS_DEEPEST = 100;
@@ -185,7 +185,7 @@ const REASONS = new Set(['fail', 'crash', 'kill', 'exception']);
  * @param {boolean} stopped
  * @returns {string}
  */
-function reasonOf({ severity }, stopped) {
+export function reasonOf({ severity }, stopped) {
   if (typeof severity === 'string' && REASONS.has(severity)) return severity;
   return stopped ? 'crash' : 'fail';
 }
@@ -194,7 +194,7 @@ function reasonOf({ severity }, stopped) {
  * @param {unknown} message
  * @param {number} [limit]
  */
-function shortened(message, limit = MESSAGE_LIMIT) {
+export function shortened(message, limit = MESSAGE_LIMIT) {
   const text = typeof message === 'string' ? message : String(stringify(message));
   if (text.length <= limit) return text;
   const note = `… [cut: ${text.length} characters in all]`;

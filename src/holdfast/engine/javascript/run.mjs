@@ -278,7 +278,7 @@ export class Run {
       const id = String(named);
       const count = times.get(id) ?? 0;
       times.set(id, count + 1);
-      const { document, clip, next, fault } = await this.#visit(plan, id, given, from);
+      const { document, clip, next, fault } = await this.visit(plan, id, given, from);
       const isEnd = plan.end !== undefined && id === String(plan.end);
       const isLeaf = isEnd || next.length === 0;
       if (document) document.readers += next.length + (isLeaf ? 1 : 0);
@@ -294,13 +294,14 @@ export class Run {
   }
 
   /**
+   * Execute one step, or go past one that has no expression.
    * @param {Plan} plan
    * @param {string} id
    * @param {Document | undefined} input
    * @param {string | undefined} clip
    * @returns {Promise<Visit>}
    */
-  async #visit(plan, id, input, clip) {
+  async visit(plan, id, input, clip) {
     const planned = plan.step(id);
     const module = this.modules.get(plan.steps.indexOf(planned));
     if (module === undefined) return this.#pass(plan, planned, input, clip);

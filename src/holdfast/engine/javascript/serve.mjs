@@ -7,7 +7,9 @@ import { Kind, receive, send } from './channel.mjs';
 import { setClock } from './clock.mjs';
 import { ModuleReader } from './compiled.mjs';
 import { closeInsides } from './internals.mjs';
+import { standIn } from './names.mjs';
 import { warm } from './standby.mjs';
+import { Conductor, OneStep } from './visits.mjs';
 
 /**
  * @import { CompiledStep } from './compiled.mjs'
@@ -23,6 +25,11 @@ class Incoming {
   options = {};
   /** @type {Record<string, Bag>} */
   credentials = {};
+  /**
+   * The one step that this process is for, where each has its own.
+   * @type {{ step: string, input_dataclip_id?: string } | undefined}
+   */
+  asked = undefined;
   /** @type {Buffer[]} */
   plan = [];
   /** @type {Map<number, CompiledStep>} */
@@ -48,6 +55,9 @@ class Incoming {
       case Kind.CREDENTIALS:
         this.credentials = parse(body.toString());
         break;
+      case Kind.VISIT:
+        this.asked = parse(body.toString());
+        break;
       case Kind.PLAN:
         this.plan.push(Buffer.from(body));
         break;
@@ -65,12 +75,21 @@ class Incoming {
 
   /** @param {Buffer} body */
   #module(body) {
-    const step = this.#reader.take(body);
+    const conducts = this.options.process_per_step === true && this.asked === undefined;
+    const step = this.#reader.take(body, conducts);
     if (step !== undefined) this.modules.set(step.index, step);
   }
 
-  /** What `Run` wants; the pieces are let go of. */
-  finish() {
+  /**
+   * The run; the pieces are let go of.
+   * @param {typeof Run} Kept what executes a run with all its steps
+   */
+  begin(Kept) {
+    if (this.asked !== undefined) return new OneStep(this.#finish(), this.asked);
+    return new (this.options.process_per_step === true ? Conductor : Kept)(this.#finish());
+  }
+
+  #finish() {
     const { options, credentials, modules } = this;
     const plan = parse(joined(this.plan));
     const { input } = this;
@@ -103,13 +122,14 @@ async function once(Kept, protection) {
     if (frame === undefined) return protection.leave(0);
     if (frame.kind === Kind.GO) break;
     incoming.take(frame.kind, frame.body);
+    if (frame.kind === Kind.OPTIONS && incoming.options.hosts) standIn(incoming.options.hosts);
     if (frame.kind === Kind.OPTIONS && incoming.options.preload) {
       await warm(incoming.options.preload, incoming.options.adaptors);
       ready();
     }
   }
   setClock();
-  const run = new Kept(incoming.finish());
+  const run = incoming.begin(Kept);
   protection.watch(run);
   try {
     await run.execute();

@@ -66,6 +66,14 @@ export class Document {
     return value;
   }
 
+  /** The text, for a reader in another process. The last reader takes it. */
+  hand() {
+    const { text } = this;
+    this.readers -= 1;
+    if (this.readers <= 0) this.text = '';
+    return text;
+  }
+
   /** After somebody may have changed the value: the text says what the value says. */
   refresh() {
     if (this.value === undefined) return;

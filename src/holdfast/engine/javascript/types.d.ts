@@ -97,6 +97,8 @@ interface InstalledAdaptor {
 /** The OPTIONS frame. */
 interface RunOptions {
   run_id?: string;
+  process_per_step?: boolean;
+  hosts?: Record<string, string[]>;
   dataclip_id?: string;
   versions?: Record<string, string>;
   adaptors?: Record<string, InstalledAdaptor>;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.engine.config import EngineConfig
@@ -54,6 +55,8 @@ class RunProcess:
         self.on_end: Callable[[Process], None] = lambda _: None
         self.compiler = Process("compiler", loop, self._frame)
         self.engine = Process("engine", loop, self._frame)
+        self._loop = loop
+        self._steps = 0  # that had a process of their own
         self._store = config.store.resolve() if config.store is not None else None
         self._seen = _opened(self._store)
 
@@ -67,6 +70,15 @@ class RunProcess:
         self.scratch.mkdir(mode=0o700, parents=True)
         self.engine.start(self.walls.engine(self.group), self._end)
         self.compiler.start(self.walls.compiler(self.group), self._end)
+
+    def start_step(self) -> Process:
+        """Start a process for one step, with a scratch folder of its own. OSError as `start`."""
+        self._steps += 1
+        process = Process("step", self._loop, self._frame)
+        scratch = self.scratch / f"step-{self._steps}"
+        scratch.mkdir(mode=0o700)
+        process.start(replace(self.walls, scratch=scratch).engine(self.group), self._end)
+        return process
 
     def fits(
         self, limits: Limits, network: Network, roots: tuple[Path, ...], audience: str | None

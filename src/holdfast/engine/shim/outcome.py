@@ -28,6 +28,7 @@ def gather(
     run: tuple[Process, Process],
     *,
     compiled: bool,
+    spent_ms: int = 0,
     stop: tuple[Stop | None, str | None],
     started: float,
     layers: tuple[str, ...],
@@ -35,9 +36,10 @@ def gather(
 ) -> Evidence:
     """All facts about the end of a run whose processes are gone.
 
-    `run` is compiler and engine, `stop` why the shim ended them and in which circumstances,
-    `started` the monotonic second in which the clock began, `clean` what takes the secrets out of
-    a text: libraries write to standard error whatever they like.
+    `run` is compiler and engine, `spent_ms` the processor time of others, `stop` why the shim
+    ended them and in which circumstances, `started` the monotonic second in which the clock
+    began, `clean` what takes the secrets out of a text: libraries write to standard error
+    whatever they like.
     """
     compiler, engine = run
     # The compiler explains the end when it did not do its work, unless the engine died first.
@@ -71,7 +73,7 @@ def gather(
         place=recorder.place,
         timeout_ms=round(limits.timeout_seconds * 1000),
         duration_ms=round((time.monotonic() - started) * 1000),
-        cpu_ms=sum(item.cpu_ms() for item in run),
+        cpu_ms=spent_ms + sum(item.cpu_ms() for item in run),
         said_result=recorder.result,
         said_error=recorder.error,
         stderr_tail=tail,

@@ -32,6 +32,7 @@ from holdfast.engine.shim.recorder import (
     now_text,
 )
 from holdfast.engine.shim.standby import Unusable, audience_of, remember, wait
+from holdfast.engine.shim.steps import StepProcesses
 from holdfast.engine.shim.walls import readable_roots
 from holdfast.engine.shim.watch import Watch
 from holdfast.journal import (
@@ -50,6 +51,7 @@ from holdfast.model.record import Kind
 from holdfast.model.scrubber import Scrubber
 from holdfast.sandbox import kernel, processes
 from holdfast.sandbox.egress import EgressError, Policy
+from holdfast.sandbox.spawn import SpawnError
 from holdfast.sandbox.spec import Network
 
 #: Credentials and options together; the largest thing an agent sends in one piece.
@@ -185,6 +187,16 @@ class Shim:
         self._clients = Clients(loop, self._cancel)
         run.on_frame, run.on_end = self._frame, self._ended
         self._egress = Egress(loop, policy, self._log)
+        self._steps: StepProcesses | None = None
+        if request.options.get("process_per_step") is True:
+            self._steps = StepProcesses(
+                loop,
+                run,
+                self._recorder,
+                request,
+                options=self._options,
+                egress=lambda: Egress(loop, policy, self._log),
+            )
         self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
 
     def run(self, connection: socket.socket) -> None:
@@ -266,12 +278,15 @@ class Shim:
         options.setdefault("state_limit_mb", self._limits.state_mb)
         options.setdefault("payload_limit_mb", self._limits.payload_mb)
         options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
+        if (hosts := self._run.walls.hosts) is not None:
+            options["hosts"] = {name: [*addresses] for name, addresses in hosts.items()}
         return json.dumps(options).encode()
 
     def _feed_engine(self) -> None:
         self._engine.outlet.on_low = self._compiler.inlet.resume
         self._engine.outlet.send(ToRun.OPTIONS, self._options())
-        secrets = json.dumps(self._request.credentials).encode()
+        credentials = self._request.credentials if self._steps is None else {}
+        secrets = json.dumps(credentials).encode()
         self._engine.outlet.send(ToRun.CREDENTIALS, secrets)
 
     def _frame(self, sender: str, kind: int, body: bytes) -> None:
@@ -283,8 +298,24 @@ class Shim:
             self._compiled = True
             self._engine.outlet.send_file(ToRun.INPUT, self._folder.input)
             self._engine.outlet.send(ToRun.GO)
-        elif not (sender == "engine" and kind == FromRun.READY):
+        elif self._steps is not None and self._of_steps(self._steps, sender, kind, body):
+            self._follow(self._steps.current)
+        elif sender == "compiler" or kind != FromRun.READY:
             self._recorder.frame(sender, kind, body)
+
+    def _of_steps(self, steps: StepProcesses, sender: str, kind: int, body: bytes) -> bool:
+        try:
+            return steps.frame(sender, kind, body)
+        except SpawnError as error:
+            self._stop(Stop.SETUP, str(error))
+            return True
+
+    def _follow(self, step: Process | None) -> None:
+        """The process of a step is the run's engine for as long as it lives."""
+        engine = step or self._run.engine
+        if engine is not self._engine:
+            self._engine = engine
+            self._watch.follow(engine.pid)
 
     def _said_end(self) -> None:
         self._loop.at("deadline", None)
@@ -300,6 +331,11 @@ class Shim:
         self._guard(process.drain)
         if process.name == "compiler" and self._compiled and process.end and process.end.code == 0:
             return
+        if self._steps is not None and self._steps.ended(process):
+            self._follow(None)
+            return
+        if process is not self._compiler and not self._over:
+            self._engine = process  # whose end is the run's
         self._group.kill()
         self._over = True
 
@@ -347,9 +383,11 @@ class Shim:
 
     def _finish(self) -> None:
         """Write the outcome. Nothing may interrupt this, so it is tried until it is done."""
-        self._engine.kill()
-        self._compiler.kill()
+        for process in self._processes():
+            process.kill()
         self._guard(self._egress.stop)
+        if self._steps is not None:
+            self._guard(self._steps.stop)
         if self._recorder.result is None:
             self._reap()  # how it ended is evidence; else it may end beside what is to do now
         for name in ("deadline", "linger", "sync"):
@@ -361,10 +399,11 @@ class Shim:
             self._limits,
             (self._compiler, self._engine),
             compiled=self._compiled,
+            spent_ms=self._spent_ms(),
             stop=(self.stop, self.stop_detail),
             started=self._started,
             layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
-            clean=lambda text: Scrubber(self._request.credentials.values()).clean(text),
+            clean=self._clean,
         )
         outcome = classify(evidence)
         self._recorder.abandon_streams()
@@ -381,10 +420,27 @@ class Shim:
         self._run.clear()
         self._lock.release()
 
+    def _clean(self, text: str) -> str:
+        known = self._recorder.scrubber or Scrubber(self._request.credentials.values())
+        return known.clean(text)
+
+    def _processes(self) -> set[Process]:
+        """All that may still run."""
+        step = self._steps.current if self._steps is not None else None
+        found = {self._compiler, self._run.engine, self._engine}
+        return found if step is None else found | {step}
+
+    def _spent_ms(self) -> int:
+        """Processor time of the processes that are not the compiler nor the last engine."""
+        if self._steps is None:
+            return 0
+        others = self._processes() - {self._compiler, self._engine}
+        return self._steps.cpu_ms + sum(process.cpu_ms() for process in others)
+
     def _reap(self) -> None:
         """Wait until nothing runs any more, and take its last words."""
         self._group.kill()
-        for process in (self._engine, self._compiler):
+        for process in self._processes():
             if process.pid and process.end is None:
                 process.reap()
                 self._guard(process.drain)

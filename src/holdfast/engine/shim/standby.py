@@ -98,6 +98,8 @@ def _preload(config: EngineConfig, run: RunProcess) -> None:
     if note.get("audience") is not None and _count(note) >= _ROW:
         run.audience = str(note["audience"])
         options = {name: note[name] for name in ("preload", "adaptors")}
+    if (hosts := run.walls.hosts) is not None:
+        options["hosts"] = {name: [*addresses] for name, addresses in hosts.items()}
     run.engine.outlet.send(ToRun.OPTIONS, json.dumps(options).encode())
 
 
@@ -105,10 +107,10 @@ def audience_of(request: RunRequest) -> str | None:
     """Which runs may share what has been loaded for this one: a digest that is the same for them.
 
     It covers the project, the adaptors with paths and integrity, the egress policy and the limits.
-    None where the project is not known: then no other run may.
+    None where the project is not known: then no other run may. A conductor loads no adaptors.
     """
     options = request.options
-    if not options.get("project_id"):
+    if not options.get("project_id") or options.get("process_per_step") is True:
         return None
     whole = {
         **{name: options.get(name) for name in ("project_id", "adaptors", "egress")},

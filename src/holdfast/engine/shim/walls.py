@@ -14,7 +14,7 @@ from holdfast.engine.config import EngineConfig
 from holdfast.engine.host import Host
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
-from holdfast.sandbox import system, v8
+from holdfast.sandbox import names, system, v8
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
 from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
@@ -127,7 +127,9 @@ class Walls:
             flags.append(f"--allow-fs-write={scratch}/*")
         node = self.config.node.resolve()
         spec.argv = (str(node), *flags, str(self.config.program))
-        spec.readable = (*system.LIBRARIES, *map(Path, _SETTINGS), *seen)
+        spec.readable = (*system.LIBRARIES, *self._settings(), *seen)
+        if self._named:
+            spec.written[str(names.HOSTS)] = names.without(self._hosts, self._machine).encode()
         if self.config.ca_certs is not None:
             spec.environment["NODE_EXTRA_CA_CERTS"] = str(self.config.ca_certs)
             spec.readable += (self.config.ca_certs,)
@@ -157,6 +159,31 @@ class Walls:
             network=network,
             niceness=0 if group.weighs_cpu else _NICE,
         )
+
+    @cached_property
+    def _hosts(self) -> str:
+        return names.read()
+
+    @cached_property
+    def _machine(self) -> str:
+        return names.own()
+
+    @property
+    def _named(self) -> bool:
+        """Whether /etc/hosts tells what the machine calls itself."""
+        return names.tells(self._hosts, self._machine)
+
+    @property
+    def hosts(self) -> dict[str, list[str]] | None:
+        """What the engine answers in the place of what is hidden from it; None: nothing is."""
+        if Layer.NAMESPACES in self.layers or not {Layer.SECCOMP, Layer.LANDLOCK} & self.layers:
+            return None
+        hidden = self._named and Layer.LANDLOCK in self.layers
+        return names.table(names.without(self._hosts, self._machine)) if hidden else {}
+
+    def _settings(self) -> list[Path]:
+        hidden = self._named and Layer.NAMESPACES not in self.layers
+        return [path for path in map(Path, _SETTINGS) if not (hidden and path == names.HOSTS)]
 
     def _adaptors(self) -> list[Path]:
         store = self.config.store

@@ -76,6 +76,12 @@ class Watch:
         if self.scratch is not None:
             self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)
 
+    def follow(self, engine: int) -> None:
+        """Another process computes from now on."""
+        self._engine = engine
+        self._confinement.let_go()
+        self._confinement = Confinement(engine, self._group.let_others_first)
+
     def stop(self) -> None:
         """No further looks."""
         for timer in ("memory", "scratch", "processors"):

@@ -212,6 +212,8 @@ class Preparation:
             "output_dataclips": given.get("output_dataclips") is not False,
             "adaptors": adaptors,
         }
+        if self.config.process_per_step or given.get("process_per_step") is True:
+            options["process_per_step"] = True
         if isinstance(given.get("job_log_level"), str):
             options["job_log_level"] = given["job_log_level"]
         try:
