@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, str] = {
     "platform/store/migrations/versions": "",
     "platform/access": f"{PLATFORM} protocol",
     "platform/workers": f"{PLATFORM} protocol",
-    "platform/start": f"{PLATFORM} platform/project",
+    "platform/start": f"{PLATFORM} platform/project platform/access",
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api",
     "platform/api": f"{PLATFORM} platform/access platform/project platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/start",

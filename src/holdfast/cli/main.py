@@ -18,6 +18,7 @@ COMMANDS = {
     "platform": ("platform", "platform_command", "The embedded platform alone."),
     "worker": ("worker", "worker_command", "A worker for any Lightning-compatible platform."),
     "open": ("open", "open_command", "Open the web page of a running platform, logged in."),
+    "users": ("users", "users_group", "Who may log in to a platform."),
     "deploy": ("deploy", "deploy_command", "Send a project file to a running platform."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),

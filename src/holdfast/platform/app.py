@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from holdfast import log
+from holdfast.platform.access.doors import check_rows
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.api.routes import api_routes
@@ -21,7 +22,11 @@ from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import Settings
 from holdfast.platform.start.cron import cron
 from holdfast.platform.start.webhook import webhook
+from holdfast.platform.web.account import account_routes
+from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
+from holdfast.platform.web.people import people_routes
+from holdfast.platform.web.render import message
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
@@ -49,12 +54,19 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
             WebSocketRoute("/worker/websocket", worker_socket),
             *collection_routes(),
             *api_routes(),
+            *entrance_routes(),
+            *account_routes(),
+            *people_routes(),
             *page_routes(),
         ],
-        middleware=[Middleware(Limited, limits=_limits(settings)), Middleware(Guard)],
+        middleware=[
+            Middleware(Limited, limits=_limits(settings)),
+            Middleware(Guard, show=message),
+        ],
         lifespan=lifespan,
         exception_handlers={Exception: _failed},
     )
+    check_rows(app.routes)
     app.state.platform = platform
     return app
 

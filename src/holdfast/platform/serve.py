@@ -24,6 +24,7 @@ from holdfast.platform.access.sessions import START_LINK_SECONDS
 from holdfast.platform.app import create_app, create_collections_door
 from holdfast.platform.service import Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
+from holdfast.platform.store.accounts import FIRST_ACCOUNT
 from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
@@ -139,7 +140,7 @@ async def _serve(
 
 async def _listening(platform: Platform, main: socket.socket, door: socket.socket) -> Listening:
     host, port = main.getsockname()[:2]
-    code = await platform.sessions.link(START_LINK_SECONDS)
+    code = await platform.sessions.link(FIRST_ACCOUNT, START_LINK_SECONDS)
     return Listening(host, port, door.getsockname()[1], f"{SESSION}{code}", platform)
 
 

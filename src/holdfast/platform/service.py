@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from holdfast import log
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
+from holdfast.model.json import JsonObject
 from holdfast.platform.access.keys import Keys, load_keys
+from holdfast.platform.access.passwords import Passwords
 from holdfast.platform.access.places import Places
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
@@ -17,6 +19,8 @@ from holdfast.platform.hub import Hub
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
+from holdfast.platform.store.lists import visible_runs
+from holdfast.platform.store.workers import recent_workers
 from holdfast.platform.workers.registry import Workers
 
 #: `name@latest` -> `name@1.2.3`.
@@ -37,6 +41,7 @@ class Platform:
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
+        self.passwords = Passwords()
         self.resolve = (
             resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
         )
@@ -62,6 +67,15 @@ class Platform:
             task.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
         await asyncio.to_thread(self.database.close)
+
+    async def known_workers(self, visible: frozenset[str] | None) -> list[JsonObject]:
+        """Workers for people, with their runs of the projects that may be seen."""
+        rows = await self.database.read(recent_workers)
+        if visible is None:
+            return self.workers.listed(rows)
+        runs = [run for connection in self.workers for run in connection.runs]
+        shown = await self.database.read(lambda c: visible_runs(c, runs, visible))
+        return self.workers.listed(rows, shown)
 
     async def _keep_going(self, chore: Callable[[Platform], Awaitable[None]]) -> None:
         """A chore that fails is reported and begun again: the platform lives on."""

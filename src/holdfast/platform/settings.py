@@ -50,6 +50,8 @@ class Settings:
     pong_seconds: float = 15.0
     #: For the head of a request, and for each piece of its body or of its answer.
     patience_seconds: float = 20.0
+    #: Proxies in front whose `X-Forwarded-For` is believed: addresses and networks.
+    proxies: tuple[str, ...] = ()
     #: How long a login lasts.
     session_hours: float = 168.0
     #: The door for runs that serves Collections only; None: the port of last time, or any.
@@ -119,6 +121,13 @@ def _is_web_address(text: str) -> bool:
         return False
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    items = tuple(item.strip() for item in text.split(",") if item.strip())
+    for item in items:
+        ipaddress.ip_network(item, strict=False)
+    return items
+
+
 def _port(text: str) -> int:
     if not 0 <= (number := int(text)) <= 65535:
         raise ValueError
@@ -148,6 +157,7 @@ _WANTED: dict[Any, str] = {
     _above_zero: "a number above 0",
     _not_negative: "a number of 0 or more",
     _count: "a whole number above 0",
+    _networks: "a list of addresses or networks with commas between, such as 10.0.0.0/8",
 }
 #: setting -> environment variable, how its text is read, and what it is.
 VARIABLES: dict[str, tuple[str, Any, str]] = {
@@ -158,6 +168,11 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "HOLDFAST_PUBLIC_URL",
         str,
         "how people reach the page, where a proxy is in front",
+    ),
+    "proxies": (
+        "HOLDFAST_PROXIES",
+        _networks,
+        "proxies in front, as addresses or networks: they say where a request comes from",
     ),
     "run_timeout_seconds": (
         "WORKER_MAX_RUN_DURATION_SECONDS",

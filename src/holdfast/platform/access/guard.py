@@ -1,105 +1,148 @@
-"""Who may see and change what (`docs/platform.md`, "Who may come in").
+"""Lets a request through or refuses it (`docs/access.md`).
 
 Nothing is open because of where a request comes from: jobs and other programs run on this
-machine, too. Webhooks, the worker socket and Collections have keys of their own. Everything else
-needs the admin token, or for pages and for reading the session of a person who has logged in. A
-route that is not named here needs them.
+machine, too. What a route needs stands in `doors.py`, who may do it is decided by `policy.py`.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.platform.access import sessions
+from holdfast.platform.access import visit
 from holdfast.platform.access.address import host_of, is_forwarded, is_loopback, same_site
-from holdfast.platform.access.keys import Keys
+from holdfast.platform.access.doors import Door, Way, door_of
+from holdfast.platform.access.identity import cookie_name, identify
+from holdfast.platform.access.policy import Kind, Reason, Subject, Verdict, decide
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
+from holdfast.platform.store.belonging import project_of
 
 LOGIN = "/login"
 SESSION = "/session/"
-#: Open to everybody who knows the way here; they show and change nothing of a project.
-_OPEN = ("/static/", "/health_check", "/ready")
-#: They ask for keys of their own.
-_KEYED = ("/i/", "/worker/", "/collections/")
-#: Where a person comes in.
-_ENTRANCES = (LOGIN, SESSION)
+#: They show nothing of a project, or have keys of their own.
+_EVERYBODY = frozenset({Way.OPEN, Way.WEBHOOK, Way.WORKER})
+#: Their handlers take tokens only, those of runs, too.
+_COLLECTIONS = "/collections/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_HOST = "The request does not say in one plain Host header which address it was sent to."
 _LOCAL_ONLY = "This platform serves its own machine only. Set HOLDFAST_PUBLIC_URL to change that."
 _FORM = "application/x-www-form-urlencoded"
 
 
-class Guard:
-    """ASGI middleware: lets through, or answers 400, 401, 403 or with the way to the login."""
+#: Why a request is refused: an answer, or what the policy said; None: it is not.
+_Refused = Response | Verdict | None
+#: A page that says why: status, title, text.
+Show = Callable[[int, str, str], Response]
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Guard:
+    """ASGI middleware: lets through, or answers 400, 401, 403, 404 or with the login's address."""
+
+    def __init__(self, app: ASGIApp, show: Show) -> None:
         self._app = app
+        self._show = show
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        visit.enter(visit.Visit())
         request = Request(scope, receive)
-        refusal, receive = await _judge(request, receive)
-        await (refusal or self._app)(scope, receive, send)
+        refused, receive = await _judge(request, receive)
+        if isinstance(refused, Verdict):
+            refused = refusal(request, refused, self._show)
+        await (refused or self._app)(scope, receive, send)
 
 
-async def _judge(request: Request, receive: Receive) -> tuple[Response | None, Receive]:
+async def _judge(request: Request, receive: Receive) -> tuple[_Refused, Receive]:
     """Why the request is refused, and where its body is to be read from."""
-    sessions.enter("")
-    if (refusal := _misdirected(request)) is not None or not _needs_session(request):
-        return refusal, receive
-    return await _judge_session(request, receive)
-
-
-def _misdirected(request: Request) -> Response | None:
-    """Refuses what was not sent to an address of ours, by a browser that was led here."""
     platform: Platform = request.app.state.platform
     if (host := host_of(request.headers)) is None:
-        return PlainTextResponse(_NO_HOST, 400)
-    if _is_below(request.scope["path"], _OPEN + _KEYED) or has_token(request, platform.keys):
-        return None
-    if not _meant_for_us(host, request.headers, platform.settings):
-        return PlainTextResponse(_LOCAL_ONLY, 403)
-    return None
+        return PlainTextResponse(_NO_HOST, 400), receive
+    found = door_of(request.app.routes, request.scope)
+    if found is not None and found[0].way in _EVERYBODY:
+        return None, receive
+    visitor = await identify(request)
+    visit.enter(visitor)
+    keyed = visitor.subject.kind is Kind.TOKEN or request.scope["path"].startswith(_COLLECTIONS)
+    if not keyed and not _meant_for_us(host, request.headers, platform.settings):
+        return PlainTextResponse(_LOCAL_ONLY, 403), receive
+    if found is None:
+        signed_in = visitor.subject.kind is not Kind.NOBODY
+        return (None if signed_in else _sign_in(request)), receive
+    return await _judge_door(request, receive, *found)
 
 
-def _needs_session(request: Request) -> bool:
+async def _judge_door(
+    request: Request, receive: Receive, door: Door, named: dict[str, str]
+) -> tuple[_Refused, Receive]:
+    """Whether the visitor may do what is behind the door, and came in the way it wants."""
+    visitor = visit.current()
+    if door.way is Way.ENTRANCE or (door.way is Way.ASKS and door.of is None):
+        return None, receive
+    reading, session = request.method in _SAFE, visitor.session
+    if session and door.way in {Way.API, Way.ASKS} and not reading:
+        return _sign_in(request), receive  # another site could have sent it
+    if door.way is Way.ASKS:
+        unknown = visitor.subject.kind is Kind.NOBODY
+        return (_sign_in(request) if unknown else None), receive
+    verdict = await _verdict(request, visitor.subject, door, named)
+    if not verdict.allowed:
+        return verdict, receive
+    if session and not reading:
+        return await _judge_form(request, session)
+    return None, receive
+
+
+async def _verdict(
+    request: Request, subject: Subject, door: Door, named: dict[str, str]
+) -> Verdict:
     platform: Platform = request.app.state.platform
-    if _is_below(request.scope["path"], _OPEN + _KEYED + _ENTRANCES):
-        return False
-    return not has_token(request, platform.keys)
+    assert door.action is not None
+    if door.of is None or subject.kind is Kind.NOBODY:
+        return decide(subject, door.action)
+    kind, key = door.of, named.get("project_id") or named["id"]
+    project_id = await platform.database.read(lambda c: project_of(c, kind, key))
+    if project_id is None and subject.administrator:
+        return decide(subject, door.action, "")  # the handler says that there is no such thing
+    return decide(subject, door.action, project_id)
 
 
-async def _judge_session(request: Request, receive: Receive) -> tuple[Response | None, Receive]:
-    """Reading needs a session. Forms need its number, too; the API is changed with a token."""
-    platform: Platform = request.app.state.platform
-    api, reading = _is_below(request.scope["path"], ("/api/",)), request.method in _SAFE
-    session = request.cookies.get(cookie_name(request), "")
-    if not await platform.sessions.is_open(session) or (api and not reading):
-        return _unauthorized(request, api=api), receive
-    sessions.enter(session)
-    return (None, receive) if reading else await _judge_form(request, session)
+def refusal(request: Request, verdict: Verdict, show: Show | None = None) -> Response:
+    """The answer to who may not: what is missing, and never more than they may know."""
+    api = show is None or request.scope["path"].startswith("/api/")
+    if verdict.reason is Reason.UNKNOWN:
+        return _sign_in(request)
+    if verdict.reason is Reason.NO_MEMBER:
+        if show is None or api:
+            return JSONResponse({"error": "Not Found"}, 404)
+        text = "There is no such page, or you do not belong to its project."
+        return show(404, "Not found", text)
+    reason = str(verdict.reason)
+    text = f"{reason[0].upper()}{reason[1:]}. It needs {verdict.needed}."
+    if show is None or api:
+        return JSONResponse({"error": "Forbidden", "message": text}, 403)
+    return show(403, "Not allowed", text)
 
 
 async def _judge_form(request: Request, session: str) -> tuple[Response | None, Receive]:
     """A form must be one of ours: sent by this site, with the number that we put into it."""
     platform: Platform = request.app.state.platform
-    refusal = PlainTextResponse("Refused: the form is not from a page of this session.", 403)
+    refused = PlainTextResponse("Refused: the form is not from a page of this session.", 403)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        return refusal, request.receive
+        return refused, request.receive
     body = await request.body()
-    given = parse_qs(body.decode("utf-8", "replace")).get(sessions.FORM_FIELD, [""])[0]
-    good = hmac.compare_digest(given.encode(), sessions.form_token(session).encode())
+    given = parse_qs(body.decode("utf-8", "replace")).get(visit.FORM_FIELD, [""])[0]
+    good = hmac.compare_digest(given.encode(), visit.form_token(session).encode())
     if not good or not same_site(request.headers, platform.settings.public_url):
-        return refusal, request.receive
+        return refused, request.receive
     return None, _again(body, request.receive)
 
 
@@ -111,21 +154,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return replay
-
-
-def has_token(request: HTTPConnection, keys: Keys) -> bool:
-    """Whether the request carries the admin token."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and keys.is_admin(token.strip())
-
-
-def cookie_name(request: HTTPConnection) -> str:
-    """Cookies do not know ports: without a name of its own, each platform would lose its own."""
-    platform: Platform = request.app.state.platform
-    if platform.settings.public_url is None:
-        server = request.scope.get("server") or ("", 0)
-        return f"holdfast-{server[1]}"
-    return "__Host-holdfast" if platform.settings.secure else "holdfast"
 
 
 def set_cookie(request: Request, answer: Response, session: str) -> None:
@@ -141,11 +169,6 @@ def set_cookie(request: Request, answer: Response, session: str) -> None:
     )
 
 
-def _is_below(path: str, places: tuple[str, ...]) -> bool:
-    """Whether a path is one of these, or below one that ends with a slash."""
-    return any(path == place or (place[-1] == "/" and path.startswith(place)) for place in places)
-
-
 def _meant_for_us(host: str, headers: Headers, settings: Settings) -> bool:
     """Without a public address and bound to this machine, nothing else has business here.
 
@@ -157,9 +180,9 @@ def _meant_for_us(host: str, headers: Headers, settings: Settings) -> bool:
     return is_loopback(host) and not is_forwarded(headers)
 
 
-def _unauthorized(request: Request, *, api: bool) -> Response:
-    if api:
-        text = "Send the admin token: Authorization: Bearer <content of admin-token>."
+def _sign_in(request: Request) -> Response:
+    if request.scope["path"].startswith("/api/"):
+        text = "Send a token: Authorization: Bearer <an API token, or the content of admin-token>."
         return JSONResponse(
             {"error": "Unauthorized", "message": text}, 401, {"www-authenticate": "Bearer"}
         )

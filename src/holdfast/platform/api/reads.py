@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.access import visit
 from holdfast.platform.api import views
 from holdfast.platform.api.shape import BadFilter, Page, around, chosen
 from holdfast.platform.clock import iso
@@ -18,7 +19,6 @@ from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.queue import summary
 from holdfast.platform.store.runs import find_run, find_work_order, run_to_show
 from holdfast.platform.store.snapshots import parts_of
-from holdfast.platform.store.workers import recent_workers
 
 NOT_FOUND = {"error": "Not Found"}
 #: Of a run's log in one answer; a line is whole, however long it is.
@@ -118,14 +118,14 @@ async def run_logs(request: Request) -> Response:
 async def queue(request: Request) -> Response:
     """What waits and what is under way."""
     platform: Platform = request.app.state.platform
-    return JSONResponse(await platform.database.read(summary))
+    visible = visit.subject().visible
+    return JSONResponse(await platform.database.read(lambda c: summary(c, visible)))
 
 
 async def workers(request: Request) -> Response:
     """Connected workers first, then those that were seen before."""
     platform: Platform = request.app.state.platform
-    rows = await platform.database.read(recent_workers)
-    return JSONResponse({"data": platform.workers.listed(rows)})
+    return JSONResponse({"data": await platform.known_workers(visit.subject().visible)})
 
 
 async def dataclip_body(request: Request) -> Response:

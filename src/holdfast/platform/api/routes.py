@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform.api import provision, reads, writes
+from holdfast.platform.api import accounts, provision, reads, tokens, writes
+from holdfast.platform.api.body import Endpoint, answered
 
 
 def api_routes() -> list[BaseRoute]:
     """Routes under `/api`."""
     return [
+        *_access_routes(),
         Route("/api/provision", provision.post, methods=["POST"]),
         Route("/api/provision/{id}", provision.get, methods=["GET"]),
         Route("/api/session_links", writes.session_link, methods=["POST"]),
@@ -30,3 +32,28 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/projects/{project_id}/work_orders", reads.work_orders),
         Route("/api/projects/{project_id}/credentials", writes.set_credential, methods=["POST"]),
     ]
+
+
+def _access_routes() -> list[BaseRoute]:
+    """Accounts, members, tokens and sessions."""
+    members, own = "/api/projects/{project_id}/members", "/api/projects/{project_id}/tokens"
+    rows: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/api/me", accounts.me),
+        ("GET", "/api/users", accounts.users),
+        ("POST", "/api/users", accounts.add_user),
+        ("PATCH", "/api/users/{id}", accounts.change_user),
+        ("POST", "/api/users/{id}/links", accounts.user_link),
+        ("GET", members, accounts.members),
+        ("PUT", f"{members}/{{user}}", accounts.put_member),
+        ("DELETE", f"{members}/{{user}}", accounts.remove_member),
+        ("GET", "/api/tokens", tokens.own_tokens),
+        ("POST", "/api/tokens", tokens.add_own_token),
+        ("DELETE", "/api/tokens/{id}", tokens.revoke_own_token),
+        ("GET", own, tokens.project_tokens),
+        ("POST", own, tokens.add_project_token),
+        ("DELETE", f"{own}/{{id}}", tokens.revoke_project_token),
+        ("GET", "/api/sessions", tokens.own_sessions),
+        ("DELETE", "/api/sessions", tokens.end_sessions),
+        ("DELETE", "/api/sessions/{id}", tokens.end_session),
+    ]
+    return [Route(path, answered(endpoint), methods=[method]) for method, path, endpoint in rows]

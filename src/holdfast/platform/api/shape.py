@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
+from holdfast.platform.access import visit
 from holdfast.platform.clock import from_iso
 from holdfast.platform.store.lists import Chosen
 
@@ -60,6 +61,7 @@ def chosen(request: Request, page: Page, names: Iterable[str], times: Iterable[s
         until=_times(request, times, "before"),
         limit=page.size,
         offset=(page.number - 1) * page.size,
+        visible=visit.subject().visible,
     )
 
 

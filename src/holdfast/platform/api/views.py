@@ -19,6 +19,7 @@ def run(row: Any, *, whole: bool = False) -> JsonObject:
         "queue": row.queue,
         "priority": row.priority,
         "worker_name": row.worker_name or row.worker_id,
+        "created_by": row.created_by,
         "options": json.loads(row.options),
         "versions": json.loads(row.versions or "null"),
         "returns": row.returns,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import parse_document
+from holdfast.platform.access import visit
 from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.sessions import LINK_SECONDS
 from holdfast.platform.service import Platform
@@ -20,6 +21,7 @@ from holdfast.platform.store.runs import Created
 async def run_workflow(request: Request) -> Response:
     """`POST /api/workflows/:id/runs` with `{"input"?, "dataclip_id"?, "job_id"?}`."""
     platform: Platform = request.app.state.platform
+    who = visit.subject().name
     try:
         asked = await _object(request)
         created = await platform.database.write(
@@ -30,6 +32,7 @@ async def run_workflow(request: Request) -> Response:
                 body=asked.get("input"),
                 dataclip_id=_id(asked, "dataclip_id"),
                 job_id=_id(asked, "job_id"),
+                by=who,
             )
         )
     except ActionError as error:
@@ -40,10 +43,11 @@ async def run_workflow(request: Request) -> Response:
 async def retry_run(request: Request) -> Response:
     """`POST /api/runs/:id/retry` with `{"step_id"?}`."""
     platform: Platform = request.app.state.platform
+    who = visit.subject().name
     try:
         step = _id(await _object(request), "step_id")
         created = await platform.database.write(
-            lambda tx: retry(tx, platform.settings, request.path_params["id"], step)
+            lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
         )
     except ActionError as error:
         return _refused(error)
@@ -84,7 +88,9 @@ async def set_credential(request: Request) -> Response:
 async def session_link(request: Request) -> Response:
     """`POST /api/session_links`: a path that logs a browser in, once, within ten minutes."""
     platform: Platform = request.app.state.platform
-    code = await platform.sessions.link()
+    user_id = visit.subject().user_id
+    assert user_id is not None  # the door asks for an account
+    code = await platform.sessions.link(user_id)
     body = {"path": f"{SESSION}{code}", "expires_in_seconds": LINK_SECONDS}
     return JSONResponse(body, 201, {"cache-control": "no-store"})
 

@@ -1,13 +1,12 @@
 """The Collections API, version 1 and 2 (`docs/spec/platform.md` 6.1, 6.2).
 
 The bearer is a run's token, good for the collections of the run's project while the run is under
-way, or the admin token. The door for runs takes a run's token only.
+way, or a token of a person or a project. The door for runs takes a run's token only.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,15 +17,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from holdfast.model.json import parse_document
-from holdfast.platform.access.guard import has_token
+from holdfast.platform.access import visit
+from holdfast.platform.access.identity import bearer_of, run_subject
+from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
 from holdfast.platform.api.shape import BadFilter
 from holdfast.platform.clock import iso
 from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import find_run, is_live
-from holdfast.protocol.tokens import TokenError, verify_run_token
 
 #: Items read from the database at a time.
 _CHUNK = 500
@@ -85,8 +84,7 @@ def _endpoint(method: str, call: _Call) -> _Endpoint:
 async def _call(request: Request, *, runs_only: bool) -> _Call:
     """Who asks, for what. Raises _Denied."""
     platform: Platform = request.app.state.platform
-    admin = not runs_only and has_token(request, platform.keys)
-    project_id = None if admin else await _project(request, platform)
+    subject = await _subject(request, platform, runs_only=runs_only)
     version = request.headers.get("x-api-version", "1")
     parts = request.path_params["path"].split("/")
     if version == "2":
@@ -97,28 +95,36 @@ async def _call(request: Request, *, runs_only: bool) -> _Call:
         raise _Denied(400, f"Unknown API version {version!r}")
     if not parts or not parts[0]:
         raise _Denied(404, "Not Found")
-    if project_id is not None and asked not in {None, project_id}:
+    if subject.kind is Kind.RUN and asked not in {None, *subject.roles}:
         raise _Denied(403, "Forbidden")
-    wanted = project_id or asked
-    found = await platform.database.read(lambda c: store.find_collection(c, parts[0], wanted))
-    if found is None:
+    visible = subject.visible if asked is None else frozenset({asked})
+    found = await platform.database.read(lambda c: store.find_collection(c, parts[0], visible))
+    key = "/".join(parts[1:]) or None
+    project_id = None if found is None else str(found.project_id)
+    verdict = decide(subject, _action(request.method, one=key is not None), project_id)
+    if found is None or verdict.reason is Reason.NO_MEMBER:
         raise _Denied(404, "Not Found")
-    return _Call(platform, found, "/".join(parts[1:]) or None)
+    if not verdict.allowed:
+        raise _Denied(403, f"Forbidden: it needs {verdict.needed}")
+    return _Call(platform, str(found.id), key)
 
 
-async def _project(request: Request, platform: Platform) -> str:
-    """The project of the run whose token the request carries. Raises _Denied."""
-    token = request.headers.get("authorization", "").partition(" ")[2].strip()
-    try:
-        verified = verify_run_token(token, platform.keys.run_public, time.time())
-    except TokenError as error:
-        raise _Denied(401, "Unauthorized") from error
-    run = await platform.database.read(lambda c: find_run(c, verified.run_id))
-    if run is None or run.claim_id != verified.claims.get("claim_id"):
-        raise _Denied(401, "Unauthorized")
-    if not is_live(run):
-        raise _Denied(401, "Unauthorized: the run has ended")
-    return str(run.project_id)
+def _action(method: str, *, one: bool) -> Action:
+    if method == "GET":
+        return Action.READ_COLLECTION
+    many = method == "DELETE" and not one
+    return Action.CLEAR_COLLECTION if many else Action.WRITE_COLLECTION
+
+
+async def _subject(request: Request, platform: Platform, *, runs_only: bool) -> Subject:
+    """Who asks: a run, or whom the guard has found. Raises _Denied."""
+    visitor = visit.subject()
+    if not runs_only and visitor.kind is Kind.TOKEN:
+        return visitor
+    found = await run_subject(platform, bearer_of(request) or "")
+    if isinstance(found, str):
+        raise _Denied(401, found)
+    return found
 
 
 def _item(row: Row) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def start_run(
     body: Json = None,
     dataclip_id: str | None = None,
     job_id: str | None = None,
+    by: str,
 ) -> Created:
     """A manual run of a whole workflow, or from one job. Raises ActionError."""
     workflow = workflows.find_workflow(tx.connection, workflow_id)
@@ -49,12 +50,16 @@ def start_run(
         dataclip_id = _saved_input(tx, settings, workflow.project_id, body)
     else:
         _usable(tx, dataclip_id, workflow.project_id)
-    start = _by_hand(workflow_id, dataclip_id, trigger_id, job_id)
+    start = _by_hand(workflow_id, dataclip_id, trigger_id, job_id, by)
     return create_work_order(tx, start, settings)
 
 
 def _by_hand(
-    workflow_id: str, dataclip_id: str | None, trigger_id: str | None, job_id: str | None
+    workflow_id: str,
+    dataclip_id: str | None,
+    trigger_id: str | None,
+    job_id: str | None,
+    by: str,
 ) -> Start:
     """What people start goes before what waits (2.1)."""
     return Start(
@@ -64,7 +69,7 @@ def _by_hand(
         job_id=job_id,
         queue="manual",
         priority=IMMEDIATE,
-        created_by="admin",
+        created_by=by,
     )
 
 
@@ -106,7 +111,9 @@ def _usable(tx: Transaction, dataclip_id: str | None, project_id: str) -> None:
         raise ActionError(message)
 
 
-def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None = None) -> Created:
+def retry(
+    tx: Transaction, settings: Settings, run_id: str, step_id: str | None = None, *, by: str
+) -> Created:
     """A new run of the same work order, with the newest code: from the start or from a step.
 
     Steps of branches that do not depend on the chosen one belong to the new run, too. Raises
@@ -126,7 +133,7 @@ def retry(tx: Transaction, settings: Settings, run_id: str, step_id: str | None 
         message = "The workflow no longer has what this run began with."
         raise ActionError(message)
     snapshot = newest_snapshot(tx.connection, run.workflow_id)
-    start = _by_hand(run.workflow_id, clip, trigger_id, job_id)
+    start = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
     new_run = create_run(tx, run.work_order_id, snapshot, start, settings)
     if step is not None:
         _carry_over(tx, run, step, new_run)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.lists import seen
 
 MOST_CHARACTERS = 1_000_000
 
@@ -56,13 +57,13 @@ def _matches(pattern: str) -> ColumnElement[bool]:
     return t.collection_items.c.key.like(escaped.replace("*", "%"), escape="\\")
 
 
-def find_collection(connection: Connection, name: str, project_id: str | None) -> str | None:
-    """The id; without a project the name must be unique. Raises AmbiguousError."""
+def find_collection(
+    connection: Connection, name: str, visible: frozenset[str] | None
+) -> Row | None:
+    """`id` and `project_id` of the one of this name in these projects. Raises AmbiguousError."""
     c = t.collections.c
-    query = select(c.id).where(c.name == name)
-    if project_id is not None:
-        query = query.where(c.project_id == project_id)
-    found = list(connection.scalars(query.limit(2)))
+    query = select(c.id, c.project_id).where(c.name == name, seen(c.project_id, visible))
+    found = list(connection.execute(query.limit(2)))
     if len(found) > 1:
         message = (
             f"Multiple collections found with the name {name!r}. Add ?project_id=<uuid> to "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, true
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
@@ -33,6 +33,8 @@ class Chosen:
     until: Mapping[str, int]
     limit: int
     offset: int
+    #: The projects that the asker may see; None: all of them.
+    visible: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def list_runs(connection: Connection, chosen: Chosen) -> Listed:
     query = select(*t.LISTED_RUN).order_by(r.inserted_at.desc(), r.id)
     columns = {name: r[name] for name in ("state", "project_id", "workflow_id", "work_order_id")}
     times = {"inserted": r.inserted_at, "updated": r.last_event_at}
+    query = query.where(seen(r.project_id, chosen.visible))
     return _listed(connection, query, chosen, columns, times)
 
 
@@ -58,6 +61,7 @@ def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
     query = select(t.work_orders).order_by(c.inserted_at.desc())
     columns = {name: c[name] for name in ("state", "project_id", "workflow_id")}
     times = {"inserted": c.inserted_at, "updated": c.last_activity}
+    query = query.where(seen(c.project_id, chosen.visible))
     return _listed(connection, query, chosen, columns, times)
 
 
@@ -69,8 +73,9 @@ def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
     query = select(*others, message, func.length(c.message).label("size")).order_by(c.id)
     columns = {name: c[name] for name in ("run_id", "level", "step_id")}
     of_run = {name: r[name] for name in ("project_id", "workflow_id", "work_order_id")}
-    if of_run.keys() & chosen.equal.keys():
+    if of_run.keys() & chosen.equal.keys() or chosen.visible is not None:
         query = query.join(t.runs, r.id == c.run_id)
+        query = query.where(seen(r.project_id, chosen.visible))
     if "job_id" in chosen.equal:
         query = query.join(t.steps, t.steps.c.id == c.step_id)
     columns = {**columns, **of_run, "job_id": t.steps.c.job_id}
@@ -92,8 +97,27 @@ def _listed(
     return Listed(rows, total or 0)
 
 
+def seen(column: ColumnElement[Any], visible: frozenset[str] | None) -> ColumnElement[bool]:
+    """The rows of projects that may be seen; None: of every project."""
+    return true() if visible is None else column.in_(sorted(visible))
+
+
+def visible_runs(
+    connection: Connection, run_ids: Iterable[str], visible: frozenset[str]
+) -> set[str]:
+    """Those of these runs that may be seen."""
+    r = t.runs.c
+    query = select(r.id).where(r.id.in_(list(run_ids)), seen(r.project_id, visible))
+    return set(connection.scalars(query))
+
+
 def named_runs(
-    connection: Connection, *, limit: int, offset: int = 0, **filters: str | None
+    connection: Connection,
+    *,
+    limit: int,
+    offset: int = 0,
+    visible: frozenset[str] | None = None,
+    **filters: str | None,
 ) -> list[Row]:
     """Runs with the names of workflow and project, newest first.
 
@@ -104,6 +128,7 @@ def named_runs(
         select(*t.LISTED_RUN, w.name.label("workflow_name"), p.name.label("project_name"))
         .join(t.workflows, w.id == r.workflow_id)
         .join(t.projects, p.id == r.project_id)
+        .where(seen(r.project_id, visible))
         .order_by(r.inserted_at.desc(), r.id)
         .limit(limit)
         .offset(offset)

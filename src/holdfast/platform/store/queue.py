@@ -19,6 +19,7 @@ from holdfast.platform.clock import SECOND, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, lock_claims
+from holdfast.platform.store.lists import seen
 from holdfast.platform.store.runs import changed
 from holdfast.protocol.messages import Claim
 
@@ -142,8 +143,11 @@ def _remember_turn(tx: Transaction, project_id: str, place: int) -> None:
     )
 
 
-def summary(connection: Connection) -> JsonObject:
-    """How many runs wait, by queue, since when (seconds), and how many workers have."""
+def summary(connection: Connection, visible: frozenset[str] | None = None) -> JsonObject:
+    """How many runs wait, by queue, since when (seconds), and how many workers have.
+
+    `visible`: of these projects only.
+    """
     r = t.runs.c
     counts = select(
         r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest")
@@ -151,7 +155,7 @@ def summary(connection: Connection) -> JsonObject:
     rows = [
         row
         for condition in (t.WAITING, t.UNDER_WAY)
-        for row in connection.execute(counts.where(condition))
+        for row in connection.execute(counts.where(condition, seen(r.project_id, visible)))
     ]
     waiting = [row for row in rows if row.state == RunState.AVAILABLE.value]
     oldest = min((row.oldest for row in waiting), default=None)

@@ -359,22 +359,6 @@ workers = Table(
     _time("last_heartbeat_at", required=True),
 )
 
-#: People's sessions and one-time links to one, by digest (`store/sessions.py`).
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    _time("inserted_at", required=True),
-    _time("expires_at", required=True),
-)
-
-session_links = Table(
-    "session_links",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    _time("expires_at", required=True),
-)
-
 #: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
 LISTED_RUN = [column for column in runs.c if column.name not in {"postmortem", "webhook_response"}]
 

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.lists import seen
 
 
 def find_workflow(connection: Connection, workflow_id: str) -> Row | None:
@@ -61,14 +62,14 @@ def first_job(connection: Connection, workflow_id: str) -> str | None:
     return found
 
 
-def all_workflows(connection: Connection) -> list[Row]:
-    """`id`, `name` and `project_name` of each, by name."""
+def all_workflows(connection: Connection, visible: frozenset[str] | None = None) -> list[Row]:
+    """`id`, `name` and `project_name` of each that may be seen, by name."""
     w, p = t.workflows.c, t.projects.c
     return list(
         connection.execute(
             select(w.id, w.name, p.name.label("project_name"))
             .join(t.projects, p.id == w.project_id)
-            .where(w.deleted_at.is_(None))
+            .where(w.deleted_at.is_(None), seen(w.project_id, visible))
             .order_by(p.name, w.name)
         )
     )

@@ -22,7 +22,9 @@ STEPS = 500
 _DAY = 24 * 3600 * SECOND
 
 
-def workflow_rows(connection: Connection) -> list[dict[str, Any]]:
+def workflow_rows(
+    connection: Connection, visible: frozenset[str] | None = None
+) -> list[dict[str, Any]]:
     """Workflows with what they did in the last day."""
     counts = workflows.runs_by_state(connection, now() - _DAY)
     return [
@@ -34,16 +36,16 @@ def workflow_rows(connection: Connection) -> list[dict[str, Any]]:
             "success": counts.get(row.id, {}).get("success", 0),
             "bad": sum(counts.get(row.id, {}).get(state, 0) for state in lists.UNSUCCESSFUL),
         }
-        for row in workflows.all_workflows(connection)
+        for row in workflows.all_workflows(connection, visible)
     ]
 
 
-def overview(connection: Connection) -> dict[str, Any]:
-    rows = workflow_rows(connection)
+def overview(connection: Connection, visible: frozenset[str] | None) -> dict[str, Any]:
+    rows = workflow_rows(connection, visible)
     return {
-        "queue": queue.summary(connection),
+        "queue": queue.summary(connection, visible),
         "workflows": rows,
-        "runs": lists.named_runs(connection, limit=12),
+        "runs": lists.named_runs(connection, limit=12, visible=visible),
         "day": {
             "runs": sum(item["runs"] for item in rows),
             "success": sum(item["success"] for item in rows),

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from holdfast.platform.access import sessions
+from holdfast.platform.access import visit
+from holdfast.platform.access.identity import identify
+from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.hub import Hub
 from holdfast.platform.service import Platform
+from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Notice
 from holdfast.platform.web import data
 from holdfast.platform.web.render import part
@@ -23,14 +26,18 @@ _GATHER_SECONDS, _OVERVIEW_SECONDS = 0.1, 0.5
 
 
 class Visit:
-    """Who looks at a live page: a session, for as long as it is open, or the admin token."""
+    """Who looks at a live page, for as long as they may see what it shows."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self.session = sessions.current()
+    def __init__(self, request: Request, project_id: str | None = None) -> None:
+        self._request = request
+        self._project_id = project_id
+        self.owner = visit.subject().key_id or ""
 
     async def is_over(self) -> bool:
-        return bool(self.session) and not await self._platform.sessions.is_open(self.session)
+        """Whether they have logged out, or may no longer see the project."""
+        subject = (await identify(self._request)).subject
+        action = Action.READ if self._project_id else Action.LOOK
+        return not decide(subject, action, self._project_id).allowed
 
 
 async def run_events(request: Request) -> Response:
@@ -38,28 +45,30 @@ async def run_events(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     after = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    visit = Visit(platform)
-    return _stream(platform, visit, _run_events(platform, visit, request.path_params["id"], after))
+    key = request.path_params["id"]
+    project_id = await platform.database.read(lambda c: project_of(c, "run", key))
+    visitor = Visit(request, project_id)
+    return _stream(platform, visitor, _run_events(platform, visitor, key, after))
 
 
 async def overview_events(request: Request) -> Response:
     """`changed` whenever the overview may look different."""
     platform: Platform = request.app.state.platform
-    visit = Visit(platform)
-    return _stream(platform, visit, _overview_events(platform, visit))
+    visitor = Visit(request)
+    return _stream(platform, visitor, _overview_events(platform, visitor))
 
 
-def _stream(platform: Platform, visit: Visit, events: AsyncIterator[str]) -> Response:
+def _stream(platform: Platform, visitor: Visit, events: AsyncIterator[str]) -> Response:
     """The events, or 503 when too many pages are followed already."""
-    if not platform.streams.has_room(visit.session):
+    if not platform.streams.has_room(visitor.owner):
         return PlainTextResponse("Too many pages are open.", 503, {"retry-after": "5"})
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
 async def _run_events(
-    platform: Platform, visit: Visit, run_id: str, last: int
+    platform: Platform, visitor: Visit, run_id: str, last: int
 ) -> AsyncIterator[str]:
-    with platform.streams.take(visit.session), platform.hub.watch(f"run:{run_id}") as notices:
+    with platform.streams.take(visitor.owner), platform.hub.watch(f"run:{run_id}") as notices:
         yield _event("changed", "")  # whatever happened before we listened
         changed = False
         while True:
@@ -71,19 +80,19 @@ async def _run_events(
             if changed:
                 yield _event("changed", "")
             news = await _next(platform.hub, notices, _GATHER_SECONDS)
-            if news is None or await visit.is_over():
+            if news is None or await visitor.is_over():
                 return
             changed = any(notice.what != "logs" for notice in news)
             if not news:
                 yield ": still here\n\n"
 
 
-async def _overview_events(platform: Platform, visit: Visit) -> AsyncIterator[str]:
+async def _overview_events(platform: Platform, visitor: Visit) -> AsyncIterator[str]:
     topics = ("runs", "workers")
-    with platform.streams.take(visit.session), platform.hub.watch(*topics) as notices:
+    with platform.streams.take(visitor.owner), platform.hub.watch(*topics) as notices:
         yield _event("changed", "")
         while (news := await _next(platform.hub, notices, _OVERVIEW_SECONDS)) is not None:
-            if await visit.is_over():
+            if await visitor.is_over():
                 return
             yield _event("changed", "") if news else ": still here\n\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,20 +11,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from holdfast.model.json import parse_document
-from holdfast.platform.access import guard, sessions
+from holdfast.platform.access import visit
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
 from holdfast.platform.store import lists
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.dataclips import shown_text
-from holdfast.platform.store.workers import recent_workers
 from holdfast.platform.web import data, live
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
-from holdfast.platform.web.render import FOLDER, SHOWN, page, pretty
+from holdfast.platform.web.render import FOLDER, SHOWN, message, page, pretty
 
-#: Where a login may lead: a page of ours, never `//host` or `/\\host`.
-_OWN_PATH = re.compile(r"/([\w-][\w./-]*)?")
 _STATES = (
     "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
     "exception", "cancelled", "lost",
@@ -45,17 +41,15 @@ def page_routes() -> list[BaseRoute]:
         Route("/workflows/{id}", workflow),
         Route("/workflows/{id}/run", start, methods=["POST"]),
         Route("/workers", workers),
-        Route(guard.LOGIN, login, methods=["GET", "POST"]),
-        Route(f"{guard.SESSION}{{code}}", follow_link, methods=["GET"]),
-        Route("/logout", logout, methods=["POST"]),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 
 
 async def overview(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    found = await platform.database.read(data.overview)
-    known = platform.workers.listed(await platform.database.read(recent_workers))
+    visible = visit.subject().visible
+    found = await platform.database.read(lambda c: data.overview(c, visible))
+    known = await platform.known_workers(visible)
     connected = [worker for worker in known if worker["connected"]]
     return page("overview.html", **found, workers=connected, capacity=platform.workers.capacity)
 
@@ -64,22 +58,22 @@ async def workers(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     secret = platform.settings.data / "keys" / "worker-secret"
     url = f"ws{str(request.base_url).removeprefix('http')}worker"
-    known = platform.workers.listed(await platform.database.read(recent_workers))
+    known = await platform.known_workers(visit.subject().visible)
     return page("workers.html", workers=known, url=url, secret=secret)
 
 
 async def runs(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    asked = request.query_params
+    asked, visible = request.query_params, visit.subject().visible
     filters = {name: asked.get(name) or None for name in ("state", "workflow_id", "q")}
     text = asked.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 10**6 else 1
     rows = await platform.database.read(
         lambda c: lists.named_runs(
-            c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, **filters
+            c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, visible=visible, **filters
         )
     )
-    known = await platform.database.read(data.workflow_rows)
+    known = await platform.database.read(lambda c: data.workflow_rows(c, visible))
     kept = urlencode({name: value for name, value in filters.items() if value})
     return page(
         "runs.html",
@@ -161,7 +155,7 @@ async def _workflow_page(
 
 async def start(request: Request) -> Response:
     """The form on the workflow's page: run it now with this input."""
-    platform: Platform = request.app.state.platform
+    platform, who = request.app.state.platform, visit.subject().name
     async with request.form() as form:
         text = str(form.get("input") or "{}")
     try:
@@ -170,7 +164,9 @@ async def start(request: Request) -> Response:
         return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
     try:
         created = await platform.database.write(
-            lambda tx: start_run(tx, platform.settings, request.path_params["id"], body=body)
+            lambda tx: start_run(
+                tx, platform.settings, request.path_params["id"], body=body, by=who
+            )
         )
     except ActionError as error:
         return await _workflow_page(request, platform, error.message, text)
@@ -178,15 +174,15 @@ async def start(request: Request) -> Response:
 
 
 async def retry_run(request: Request) -> Response:
-    platform: Platform = request.app.state.platform
+    platform, who = request.app.state.platform, visit.subject().name
     async with request.form() as form:
         step = str(form.get("step_id") or "") or None
     try:
         created = await platform.database.write(
-            lambda tx: retry(tx, platform.settings, request.path_params["id"], step)
+            lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
         )
     except ActionError as error:
-        return page("message.html", status=error.status, title="Not retried", text=error.message)
+        return message(error.status, "Not retried", error.message)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
 
 
@@ -196,51 +192,9 @@ async def cancel_run(request: Request) -> Response:
     try:
         await platform.database.write(lambda tx: cancel(tx, key))
     except ActionError as error:
-        return page("message.html", status=error.status, title="Not cancelled", text=error.message)
+        return message(error.status, "Not cancelled", error.message)
     return RedirectResponse(f"/runs/{key}", 303)
 
 
-async def login(request: Request) -> Response:
-    """The admin token opens a session."""
-    platform: Platform = request.app.state.platform
-    if request.method != "POST":
-        return page("login.html", wrong=False, used_link=False)
-    async with request.form() as form:
-        token = str(form.get("token") or "").strip()
-    if not platform.keys.is_admin(token):
-        return page("login.html", status=401, wrong=True, used_link=False)
-    return _let_in(request, await platform.sessions.open())
-
-
-async def follow_link(request: Request) -> Response:
-    """A one-time link opens a session. Programs that only look (HEAD) do not use it up."""
-    platform: Platform = request.app.state.platform
-    if request.method != "GET":
-        return Response(status_code=204)
-    session = await platform.sessions.redeem(request.path_params["code"])
-    if session is None:
-        return page("login.html", status=401, wrong=False, used_link=True)
-    return _let_in(request, session)
-
-
-def _let_in(request: Request, session: str) -> Response:
-    """Go on to the page that was wanted, with the session's cookie."""
-    after = request.query_params.get("next", "/")
-    answer = RedirectResponse(after if _OWN_PATH.fullmatch(after) else "/", 303)
-    guard.set_cookie(request, answer, session)
-    return answer
-
-
-async def logout(request: Request) -> Response:
-    """End this session, or with `everywhere` all of them."""
-    platform: Platform = request.app.state.platform
-    async with request.form() as form:
-        everywhere = bool(form.get("everywhere"))
-    await platform.sessions.end(sessions.current(), everywhere=everywhere)
-    answer = RedirectResponse(guard.LOGIN, 303)
-    answer.delete_cookie(guard.cookie_name(request))
-    return answer
-
-
 def _missing(text: str) -> Response:
-    return page("message.html", status=404, title="Not found", text=text)
+    return message(404, "Not found", text)

@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse
 
 from holdfast import __version__
 from holdfast.model.json import Json, parse_document
-from holdfast.platform.access import sessions
+from holdfast.platform.access import visit
+from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.web.explain import LABELS, STEP_STATES
 
@@ -36,6 +37,11 @@ def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one."""
     text = _environment.get_template(template).render(**values)
     return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def message(status: int, title: str, text: str) -> HTMLResponse:
+    """A page that says one thing."""
+    return page("message.html", status=status, title=title, text=text)
 
 
 def part(template: str, **values: Any) -> str:
@@ -138,8 +144,9 @@ _environment.filters |= {
     "size": size,
 }
 _environment.globals |= {
-    "form_field": sessions.form_field,
-    "in_session": lambda: bool(sessions.current()),
+    "form_field": visit.form_field,
+    "may": lambda action, project_id=None: visit.may(Action[action], project_id),
+    "visit": visit.current,
     "LABELS": LABELS,
     "STEP_STATES": STEP_STATES,
     "assets": {name: _asset(name) for name in ("holdfast.css", "live.js", "htmx.min.js")},

@@ -72,9 +72,16 @@ class Workers:
         for connection in free[: max(runs, 1)]:
             connection.wake()
 
-    def listed(self, rows: list[Row]) -> list[JsonObject]:
-        """Stored workers for people: connected ones first, with the runs they have open."""
-        open_runs = {c.worker_id: sorted(c.runs) for c in self if c.joined}
+    def listed(self, rows: list[Row], shown: set[str] | None = None) -> list[JsonObject]:
+        """Stored workers for people: connected ones first, with the runs they have open.
+
+        `shown`: of the runs, these only.
+        """
+        open_runs = {
+            c.worker_id: sorted(c.runs if shown is None else shown & set(c.runs))
+            for c in self
+            if c.joined
+        }
         found: list[JsonObject] = [
             {
                 "id": row.id,

@@ -1,0 +1,176 @@
+"""Every route of the platform, and what it needs. A route without a row is refused at the start.
+
+`docs/access.md` is made from this table, and `tests/component/platform/test_access_matrix.py` asks
+at every door as every kind of visitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.types import Scope
+
+from holdfast.platform.access.policy import Action
+
+
+class Way(Enum):
+    """How a door is guarded."""
+
+    #: For everybody; tells nothing of a project.
+    OPEN = "open"
+    #: Where people come in.
+    ENTRANCE = "entrance"
+    #: The webhook's own address and keys.
+    WEBHOOK = "webhook"
+    #: The token that a worker makes from `WORKER_SECRET`.
+    WORKER = "worker"
+    #: The handler asks: the project is known only from the body (`of` project), or from the name
+    #: of a collection, where runs come, too.
+    ASKS = "asks"
+    #: A token, or for reading a session.
+    API = "api"
+    #: A session, and for a form its number; or a token.
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a route needs. `of`: the path's `id` names one, and so the project."""
+
+    way: Way
+    action: Action | None = None
+    of: str | None = None
+
+
+def _api(action: Action, of: str | None = None) -> Door:
+    return Door(Way.API, action, of)
+
+
+def _page(action: Action, of: str | None = None) -> Door:
+    return Door(Way.PAGE, action, of)
+
+
+_RUN, _FLOW, _PROJECT, _ORDER, _CLIP = "run", "workflow", "project", "work_order", "dataclip"
+DOORS: dict[str, Door] = {
+    "GET /health_check": Door(Way.OPEN),
+    "GET /ready": Door(Way.OPEN),
+    "GET /static": Door(Way.OPEN),
+    "GET /i/{path:path}": Door(Way.WEBHOOK),
+    "POST /i/{path:path}": Door(Way.WEBHOOK),
+    "OPTIONS /i/{path:path}": Door(Way.WEBHOOK),
+    "WEBSOCKET /worker/websocket": Door(Way.WORKER),
+    "GET /collections/{path:path}": Door(Way.ASKS, Action.READ_COLLECTION),
+    "PUT /collections/{path:path}": Door(Way.ASKS, Action.WRITE_COLLECTION),
+    "POST /collections/{path:path}": Door(Way.ASKS, Action.WRITE_COLLECTION),
+    "DELETE /collections/{path:path}": Door(Way.ASKS, Action.WRITE_COLLECTION),
+    # projects
+    "POST /api/provision": Door(Way.ASKS, Action.DEPLOY, _PROJECT),
+    "GET /api/provision/{id}": _api(Action.READ, _PROJECT),
+    # runs
+    "GET /api/queue": _api(Action.LOOK),
+    "GET /api/workers": _api(Action.LOOK),
+    "GET /api/runs": _api(Action.LOOK),
+    "GET /api/runs/{id}": _api(Action.READ, _RUN),
+    "GET /api/runs/{id}/steps": _api(Action.READ, _RUN),
+    "GET /api/runs/{id}/logs": _api(Action.READ, _RUN),
+    "POST /api/runs/{id}/retry": _api(Action.RUN, _RUN),
+    "POST /api/runs/{id}/cancel": _api(Action.RUN, _RUN),
+    "GET /api/work_orders": _api(Action.LOOK),
+    "GET /api/work_orders/{id}": _api(Action.READ, _ORDER),
+    "GET /api/log_lines": _api(Action.LOOK),
+    "GET /api/dataclips/{id}/body": _api(Action.READ, _CLIP),
+    "POST /api/workflows/{id}/runs": _api(Action.RUN, _FLOW),
+    "GET /api/projects/{project_id}/runs": _api(Action.READ, _PROJECT),
+    "GET /api/projects/{project_id}/work_orders": _api(Action.READ, _PROJECT),
+    "POST /api/projects/{project_id}/credentials": _api(Action.MANAGE, _PROJECT),
+    # who may come in
+    "POST /api/session_links": _api(Action.ACCOUNT),
+    "GET /api/me": _api(Action.LOOK),
+    "GET /api/users": _api(Action.ADMINISTER),
+    "POST /api/users": _api(Action.ADMINISTER),
+    "PATCH /api/users/{id}": _api(Action.ADMINISTER),
+    "POST /api/users/{id}/links": _api(Action.ADMINISTER),
+    "GET /api/projects/{project_id}/members": _api(Action.READ, _PROJECT),
+    "PUT /api/projects/{project_id}/members/{user}": _api(Action.MANAGE, _PROJECT),
+    "DELETE /api/projects/{project_id}/members/{user}": _api(Action.MANAGE, _PROJECT),
+    "GET /api/tokens": _api(Action.ACCOUNT),
+    "POST /api/tokens": _api(Action.ACCOUNT),
+    "DELETE /api/tokens/{id}": _api(Action.ACCOUNT),
+    "GET /api/projects/{project_id}/tokens": _api(Action.MANAGE, _PROJECT),
+    "POST /api/projects/{project_id}/tokens": _api(Action.MANAGE, _PROJECT),
+    "DELETE /api/projects/{project_id}/tokens/{id}": _api(Action.MANAGE, _PROJECT),
+    "GET /api/sessions": _api(Action.ACCOUNT),
+    "DELETE /api/sessions": _api(Action.ACCOUNT),
+    "DELETE /api/sessions/{id}": _api(Action.ACCOUNT),
+    # pages
+    "GET /": _page(Action.LOOK),
+    "GET /events": _page(Action.LOOK),
+    "GET /runs": _page(Action.LOOK),
+    "GET /runs/{id}": _page(Action.READ, _RUN),
+    "GET /runs/{id}/events": _page(Action.READ, _RUN),
+    "POST /runs/{id}/retry": _page(Action.RUN, _RUN),
+    "POST /runs/{id}/cancel": _page(Action.RUN, _RUN),
+    "GET /workflows/{id}": _page(Action.READ, _FLOW),
+    "POST /workflows/{id}/run": _page(Action.RUN, _FLOW),
+    "GET /workers": _page(Action.LOOK),
+    "GET /login": Door(Way.ENTRANCE),
+    "POST /login": Door(Way.ENTRANCE),
+    "GET /session/{code}": Door(Way.ENTRANCE),
+    "POST /logout": _page(Action.ACCOUNT),
+    "GET /account": _page(Action.ACCOUNT),
+    "POST /account": _page(Action.ACCOUNT),
+    "POST /account/password": _page(Action.ACCOUNT),
+    "POST /account/tokens": _page(Action.ACCOUNT),
+    "POST /account/tokens/{id}/revoke": _page(Action.ACCOUNT),
+    "POST /account/sessions/{id}/end": _page(Action.ACCOUNT),
+    "GET /users": _page(Action.ADMINISTER),
+    "POST /users": _page(Action.ADMINISTER),
+    "POST /users/{id}": _page(Action.ADMINISTER),
+    "GET /projects/{project_id}/members": _page(Action.READ, _PROJECT),
+    "POST /projects/{project_id}/members": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/members/{user}/remove": _page(Action.MANAGE, _PROJECT),
+}
+
+
+class NoRowError(Exception):
+    """A route has no row in `DOORS`: nobody has decided who may use it."""
+
+
+def names(route: BaseRoute) -> Iterator[str]:
+    """The rows that a route needs."""
+    if isinstance(route, Mount):
+        yield f"GET {route.path}"
+    elif isinstance(route, WebSocketRoute):
+        yield f"WEBSOCKET {route.path}"
+    elif isinstance(route, Route):
+        for method in sorted(route.methods or ()):
+            if method != "HEAD":
+                yield f"{method} {route.path}"
+
+
+def check_rows(routes: Sequence[BaseRoute]) -> None:
+    """Raises NoRowError."""
+    missing = [name for route in routes for name in names(route) if name not in DOORS]
+    if missing:
+        message = f"no row in holdfast.platform.access.doors for {', '.join(missing)}"
+        raise NoRowError(message)
+
+
+def door_of(routes: Sequence[BaseRoute], scope: Scope) -> tuple[Door, dict[str, str]] | None:
+    """The door that a request came to and what its path names; None: there is none.
+
+    A method that a path does not have comes to the door of another of its methods.
+    """
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    other: tuple[Door, dict[str, str]] | None = None
+    for route in routes:
+        match, found = route.matches(scope)
+        named = found.get("path_params", {})
+        if match is Match.FULL:
+            return DOORS[f"{method} {getattr(route, 'path', '')}"], named
+        if match is Match.PARTIAL and other is None:
+            other = DOORS[next(names(route))], named
+    return other

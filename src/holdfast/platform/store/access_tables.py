@@ -1,0 +1,93 @@
+"""The tables of who may come in: accounts, members, sessions, tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, text
+
+from holdfast.platform.store.tables import metadata
+
+
+def _id() -> Column[str]:
+    return Column("id", String(36), primary_key=True)
+
+
+def _time(name: str, *, required: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=not required)
+
+
+def _times() -> list[Column[Any]]:
+    return [_time("inserted_at", required=True), _time("updated_at", required=True)]
+
+
+def _refers(name: str, to: str, *, required: bool = True) -> Column[str]:
+    return Column(name, String(36), ForeignKey(f"{to}.id"), nullable=not required)
+
+
+#: People who may log in (`store/accounts.py`). Without a password they come by a link or by
+#: single sign-on.
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("email", String(255), unique=True),
+    Column("name", String(255), nullable=False),
+    Column("password", String(255)),  # argon2
+    Column("administrator", Boolean, nullable=False, server_default=text("false")),
+    _time("disabled_at"),
+    *_times(),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("project_id", String(36), ForeignKey("projects.id"), primary_key=True),
+    Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    _time("inserted_at", required=True),
+    Index("ix_members_user_id", "user_id"),
+)
+
+#: People's sessions and one-time links to one, by digest (`store/sessions.py`).
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    _refers("user_id", "users"),
+    Column("agent", String(255), nullable=False, server_default=""),
+    Column("address", String(64), nullable=False, server_default=""),
+    _time("inserted_at", required=True),
+    _time("seen_at", required=True),
+    _time("expires_at", required=True),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
+session_links = Table(
+    "session_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    _refers("user_id", "users"),
+    _time("expires_at", required=True),
+)
+
+#: Tokens for programs, by digest: of a user, or of a project with a role (`store/api_tokens.py`).
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _id(),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    _refers("user_id", "users", required=False),
+    _refers("project_id", "projects", required=False),
+    Column("role", String(16)),
+    Column("scopes", String(255), nullable=False),  # words with spaces between
+    Column("created_by", String(255), nullable=False),
+    _time("inserted_at", required=True),
+    _time("expires_at"),
+    _time("used_at"),
+    _time("revoked_at"),
+    Index("ix_api_tokens_user_id", "user_id"),
+    Index("ix_api_tokens_project_id", "project_id"),
+)
