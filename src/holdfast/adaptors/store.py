@@ -6,6 +6,8 @@
 <root>/resolutions.json                                       what `latest` and ranges became
 <root>/.locks, .tmp, .npm                                     locks, unfinished work, downloads
 ```
+
+The root may be a repository of the reference: what is in it is read too (`aliases.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from holdfast.adaptors import tree
+from holdfast.adaptors.aliases import find_alias
 from holdfast.adaptors.code_cache import is_outdated, make_anew
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
@@ -51,7 +54,8 @@ class Store:
     npm's settings are taken from, by default this process's. `overrides` are exact versions for
     packages that adaptors need, instead of those they ask for (a mirror that lacks one, a fix).
     `flatten` joins each adaptor into one file where that changes nothing but speed; without it,
-    those that are joined do not count as installed.
+    those that are joined do not count as installed. Without `aliases` what the reference installed
+    under the root does not count either.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Store:
         overrides: Mapping[str, str] | None = None,
         retry_seconds: tuple[float, ...] = RETRY_SECONDS,
         flatten: bool = True,
+        aliases: bool = True,
     ) -> None:
         self.root = absolute(root)
         self._monorepos = tuple(absolute(path) for path in monorepos)
@@ -73,6 +78,7 @@ class Store:
         self._installer = Installer(self.root, self._npm, overrides or {}, flattener)
         self._verifier = Verifier()
         self._records: dict[str, tuple[Path, Record]] = {}
+        self._aliases: dict[str, InstalledAdaptor] | None = {} if aliases else None
         self._tried: set[str] = set()  # adaptors whose outdated code cache was looked at
         self.resolutions = Resolutions(
             self.root / "resolutions.json", self.root / ".locks" / "resolutions"
@@ -173,7 +179,9 @@ class Store:
     def _tools(self, environment: Mapping[str, str] | None) -> Store:
         """A store of its own for programs that installation uses. Speed only: no retries."""
         folder = self.root / ".tools"
-        return Store(folder, environment=environment, retry_seconds=(), flatten=False)
+        return Store(
+            folder, environment=environment, retry_seconds=(), flatten=False, aliases=False
+        )
 
     async def _one(
         self, text: str, listener: Listener, gate: asyncio.Semaphore, refresh: bool
@@ -186,6 +194,9 @@ class Store:
             found = await self.find(wanted)
             if found is not None:
                 found = await self._with_cache(wanted, found)
+            else:
+                found = await self._inherited(wanted)
+            if found is not None:
                 listener(InstallEvent(Event.PRESENT, text, found.version))
                 return found
             async with gate:
@@ -209,6 +220,17 @@ class Store:
                 self._records[str(wanted)] = known
                 return known[1].at(folder)
         return None
+
+    async def _inherited(self, wanted: Specifier) -> InstalledAdaptor | None:
+        """What the reference's worker has installed under the root."""
+        if self._aliases is None:
+            return None
+        known = self._aliases.get(str(wanted))
+        if known is None or not (known.path / known.entry).is_file():
+            known = await asyncio.to_thread(find_alias, wanted, self.root)
+        if known is not None:
+            self._aliases[str(wanted)] = known
+        return known
 
     async def _with_cache(self, wanted: Specifier, found: InstalledAdaptor) -> InstalledAdaptor:
         """The adaptor with a code cache that V8 takes, or as it is where none can be made.

@@ -57,7 +57,10 @@ def adaptors_group(context: click.Context, store: Path | None) -> None:
 
 def _store(root: Path, *, flatten: bool = True) -> Store:
     return Store(
-        root, monorepos=paths(os.environ.get("OPENFN_ADAPTORS_REPO", "")), flatten=flatten
+        root,
+        monorepos=paths(os.environ.get("OPENFN_ADAPTORS_REPO", "")),
+        flatten=flatten,
+        aliases=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from holdfast.testing.platform import TwinPlatform, one_job_plan
@@ -21,3 +22,31 @@ async def test_a_run_from_its_claim_to_its_acceptance(tmp_path: Path) -> None:
         assert step["output_dataclip"] == '{"data":{"n":1}}'
         assert run.outcome["final_dataclip_id"] == step["output_dataclip_id"]
         assert await worker.end() == 0
+
+
+async def test_adaptors_that_the_reference_installed_are_used_without_a_network(
+    tmp_path: Path,
+) -> None:
+    repository = tmp_path / "repo"
+    folder = repository / "node_modules" / "@openfn" / "answers_1.0.0"
+    shared = repository / "node_modules" / "shared"
+    for place, manifest, code in (
+        (folder, {"name": "@openfn/answers", "version": "1.0.0", "type": "module"},
+         "import { n } from 'shared'; export const answer = () => () => ({ data: { n } });"),
+        (shared, {"name": "shared", "version": "2.0.0", "type": "module"}, "export const n = 42;"),
+    ):  # fmt: skip
+        place.mkdir(parents=True)
+        (place / "package.json").write_text(json.dumps({**manifest, "main": "index.js"}))
+        (place / "index.js").write_text(code)
+    listed = {"@openfn/answers_1.0.0": "npm:@openfn/answers@1.0.0"}
+    (repository / "package.json").write_text(json.dumps({"dependencies": listed}))
+    plan = one_job_plan("answer()", adaptor="@openfn/answers@1.0.0")
+    options = {"WORKER_REPO_DIR": repository, "npm_config_registry": "http://127.0.0.1:1"}
+    async with (
+        TwinPlatform() as platform,
+        Worker(platform, tmp_path / "data", WORKER_EGRESS="lan", **options),
+    ):
+        run = platform.enqueue(plan, input={"data": {}})
+        await platform.until(lambda: run.final)
+        assert run.outcome is not None
+        assert run.outcome.get("final_state") == {"data": {"n": 42}}, run.outcome

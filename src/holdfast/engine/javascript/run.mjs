@@ -23,7 +23,7 @@ import { Step } from './step.mjs';
 
 const MEBIBYTE = 1024 * 1024;
 const DEFAULT_REMOVED = ['configuration', 'response'];
-const WHITELIST = ['^@openfn/language-'];
+const WHITELIST = ['^@openfn/'];
 
 export class Run {
   /**
