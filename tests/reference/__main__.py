@@ -1,0 +1,69 @@
+"""Our worker against a built checkout of the reference: `make reference KIT=path`.
+
+    python -m tests.reference tests KIT    the reference's own tests, with its worker and with ours
+    python -m tests.reference swap KIT     two hundred plans through both workers, compared
+
+`docs/reference-tests.md` says how to build KIT, and what came of it. `--only reference` or `--only
+ours` leaves the tests of the other out. Further words are files of tests (`ws-worker/lightning`)
+or names of plans. The streams of a swap are kept in the folder of `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reference.kit import Kit
+from reference.own_tests import Result, run_all
+from reference.plans import plans
+from reference.swap import compare
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code: 1 when something differs for which no reason is written down."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reference", description=__doc__)
+    parser.add_argument("what", choices=["tests", "swap"])
+    parser.add_argument("kit", type=lambda text: Kit(Path(text).resolve()))
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--only", choices=["reference", "ours"])
+    parser.add_argument("--out", type=Path, default=Path("build/reference"))
+    given = parser.parse_intermixed_args(arguments)
+    given.kit.check()
+    given.out.mkdir(parents=True, exist_ok=True)
+    if given.what == "tests":
+        return own_tests(given.kit, given.only, tuple(given.words))
+    wanted = [item for item in plans() if not given.words or item.name in given.words]
+    said = compare(given.kit, wanted, given.out)
+    for line in said:
+        say(line)
+    say(f"{len(wanted)} plans through both workers, {len(said)} differences without a reason")
+    return 1 if said else 0
+
+
+def own_tests(kit: Kit, only: str | None, files: tuple[str, ...]) -> int:
+    """The reference's tests, and how many of them passed with each worker."""
+    found: dict[str, list[Result]] = {}
+    for who in [only] if only else ["reference", "ours"]:
+        found[who] = []
+        for result in run_all(kit, ours=who == "ours", files=files):
+            found[who].append(result)
+            say(f"{who:9} {'passed' if result.passed else 'FAILED'} {result.file}: {result.name}")
+            if result.why:
+                say(result.why)
+    for who, results in found.items():
+        passed = sum(result.passed for result in results)
+        say(f"{who}: {passed} of {len(results)} passed")
+    return 0
+
+
+def say(text: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
