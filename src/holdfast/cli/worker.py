@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import click
 
@@ -20,8 +23,9 @@ from holdfast.journal import RunLock
 from holdfast.log import FORMATS, LEVELS
 from holdfast.model.errors import UsageError
 from holdfast.protocol.tokens import public_key, sign_worker_token
+from holdfast.sandbox import kernel
 from holdfast.worker.arguments import Arguments, parse
-from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
+from holdfast.worker.config import MOCK_PORT, MOCK_URL, SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import check_secret
 from holdfast.worker.options import OPTIONS, Option
 
@@ -129,9 +133,26 @@ def worker_command(context: click.Context, arguments: Arguments, *, check: bool)
     argv, environment = worker_command_line(environment)
     check_data(config)
     check_port(config)
+    if config.lightning_url == MOCK_URL:
+        start_mock(MOCK_PORT)
     token = sign_worker_token(config.secret, "holdfast-check", int(time.time()))
     asyncio.run(check_secret(config.lightning_url, token, config.dial))
     os.execve(argv[0], argv, environment)  # noqa: S606 - the supervisor takes this process over
+
+
+def start_mock(port: int) -> None:
+    """Start the platform that `-l mock` means, unless one listens there.
+
+    It ends with this process, also when another program has taken that over.
+    """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            return
+    subprocess.Popen(
+        [sys.executable, "-m", "holdfast.testing.mock", str(port)],
+        preexec_fn=partial(kernel.die_with_parent, signal.SIGTERM),  # noqa: PLW1509 - one thread
+        start_new_session=True,  # Ctrl-C is for the worker, which drains
+    )
 
 
 def check_data(config: WorkerConfig) -> None:

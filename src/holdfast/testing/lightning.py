@@ -21,6 +21,7 @@ from holdfast.testing.twin_run import FINAL, Crash, LineRow, Refusal, StepRow, T
 
 _REASONS = FINAL | {"ok"}
 _LATEST_MS = 253_402_300_800_000  # the year 10000
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: What an unknown step is answered with, by the event.
 NOT_OF_RUN = "must be associated with the run"
@@ -69,6 +70,8 @@ class RunChannel:
     def _credential(self, payload: Any) -> Json | bytes:
         wanted = payload.get("id")
         if wanted not in self.run.credentials:
+            if not _UUID.fullmatch(str(wanted)):
+                _crash("the id is no UUID")
             raise Refusal({"errors": {"id": ["Credential not found!"]}})
         self.fetched.add(wanted)
         return self.run.credentials[wanted]

@@ -155,6 +155,7 @@ class Connection:
         self.drops = 0
         self.isolation = Isolation()
         self.no_batches = False  # the platform's channels crash on batches of log lines
+        self.no_json = False  # it takes outputs as text only
         self._url = url
         self._name = name or url
         self._make_token = make_token

@@ -127,8 +127,8 @@ _ENFORCED = "The kernel enforces memory limits wherever it can: see holdfast doc
 OPTIONS = (
     Option("lightning_url", "--lightning -l --lightning-service-url",
            "WORKER_LIGHTNING_SERVICE_URL", "ws://localhost:4000/worker", str,
-           "Address of the platform's worker socket; `mock`: ws://localhost:8888/worker, where"
-           " `python -m holdfast.testing.mock` listens."),
+           "Address of the platform's worker socket; `mock`: one that is started for you, on port"
+           " 8888, with one run (`python -m holdfast.testing.mock`)."),
     Option("secret", "--secret -s", "WORKER_SECRET", None, str,
            "The secret shared with the platform."),
     Option("public_key", "--lightning-public-key", "WORKER_LIGHTNING_PUBLIC_KEY", None, str,

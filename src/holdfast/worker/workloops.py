@@ -44,14 +44,17 @@ class Workloop:
 
 
 def parse_workloops(text: str) -> list[Workloop]:
-    """Workloops from `<queue>(><queue>)*:<count>`, separated by blanks. UsageError if broken."""
+    """Workloops from `<queue>(><queue>)*:<count>`, separated by blanks. UsageError if broken.
+
+    Two with the same queues are one with the slots of both: a platform tells them by their queues.
+    """
     loops: dict[str, Workloop] = {}
     for token in text.split():
         loop = _parse(token)
         if loop.key in loops:
-            message = f"the queues {loop.key} are named twice in the workloops"
-            raise UsageError(message, fix="Add their counts up and name them once.")
-        loops[loop.key] = loop
+            loops[loop.key].slots += loop.slots
+        else:
+            loops[loop.key] = loop
     if not loops:
         message = "the workloops are empty"
         raise UsageError(message, fix=f"The default is {DEFAULT_QUEUES}:5")
@@ -60,7 +63,7 @@ def parse_workloops(text: str) -> list[Workloop]:
 
 def _parse(token: str) -> Workloop:
     names, colon, count = token.rpartition(":")
-    queues = tuple(names.split(">"))
+    queues = tuple(dict.fromkeys(names.split(">")))  # a name that comes again says nothing
     fix = "A workloop looks like fast_lane:1 or manual>*:4 (queues by preference : slots)."
     if not colon or not count.isascii() or not count.isdigit() or int(count) < 1:
         message = f"workloop {token!r}: the number of slots must be 1 or more"
@@ -72,7 +75,4 @@ def _parse(token: str) -> Workloop:
         if name != "*" and not _NAME.fullmatch(name):
             message = f"workloop {token!r}: {name!r} is not the name of a queue"
             raise UsageError(message, fix=fix)
-    if len(set(queues)) < len(queues):
-        message = f"workloop {token!r}: a queue is named twice"
-        raise UsageError(message, fix=fix)
     return Workloop(queues, int(count))

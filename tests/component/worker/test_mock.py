@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
 from holdfast.testing import mock as platform
 from holdfast.testing.platform import TwinPlatform
 from holdfast.worker.config import MOCK_SECRET, MOCK_URL
+from support.waiting import eventually
 from support.worker import Worker
 
 
@@ -28,6 +31,25 @@ async def test_a_worker_completes_the_sample_run(tmp_path: Path) -> None:
     finally:
         mock.kill()
         await mock.wait()
+
+
+def test_the_word_mock_starts_the_platform_which_ends_with_the_worker() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import sys; from holdfast.cli.worker import start_mock;"
+        f" start_mock({port}); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as starter:
+        eventually(lambda: listens(port), "it listens")
+        starter.kill()
+    eventually(lambda: not listens(port), "it ended with who started it")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_word_mock_leads_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,17 @@ async def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_wai
             stuck = platform.order("run:complete", Do.MUTE, times=1000)
             held = platform.enqueue(one_job_plan(slow(0.5)), input={})
             deadline = asyncio.get_running_loop().time() + 30
+            used = 0  # by the run while it lives, MB
             while not (found := await status())["oldest_undelivered_seconds"]:
+                used = max([used, *(run["memory_mb"] for run in found["runs"])])
                 assert asyncio.get_running_loop().time() < deadline
                 await asyncio.sleep(0.02)
             (run,) = found["runs"]
             assert (run["id"], run["stage"]) == (held.id, "delivering")
             assert found["undelivered"] == 1
+            assert used > 10, "an empty Node.js takes more"
             assert {tuple(loop["queues"]): loop["runs"] for loop in found["workloops"]}
+            await worker.until(standing_by(web))
             now = figures((await web.get("/metrics")).text)
             assert now["holdfast_worker_oldest_undelivered_seconds"] > 0
             assert now["holdfast_worker_runs delivering"] == 1
@@ -68,6 +73,16 @@ async def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_wai
         lines = [json.loads(line) for line in worker.text().splitlines()]
         assert {"time", "level", "event"} <= lines[0].keys()
         assert any(line.get("run") == quick.id for line in lines)
+
+
+def standing_by(web: httpx.AsyncClient) -> Callable[[], Awaitable[bool]]:
+    """Whether a process waits for a run, as the figures say it."""
+
+    async def probe() -> bool:
+        now = figures((await web.get("/metrics")).text)
+        return now["holdfast_worker_standby_memory_bytes"] > 10_000_000
+
+    return probe
 
 
 async def json_port(worker: Worker) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import pytest
+
 from holdfast.model.json import Json
 from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import ClaimedRun
-from holdfast.worker.agent.claims import Claimer
+from holdfast.worker.agent.claims import Claimer, Turn
 from holdfast.worker.connection import AnswerLost
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.workloops import Workloop, parse_workloops
+from support.waiting import until
 
 
 @dataclass
@@ -55,7 +58,7 @@ def scene(slots: int, beside: Scene | None = None) -> Scene:
     taken: list[str] = []
     why: list[str | None] = [None]
     (loop,) = parse_workloops(f"fast_lane:{slots}" if beside else f"manual>*:{slots}")
-    turn = beside.claimer.turn if beside else asyncio.Lock()
+    turn = beside.claimer.turn if beside else Turn()
 
     def take(run: ClaimedRun, _: Workloop) -> None:
         taken.append(run.id)
@@ -102,6 +105,40 @@ async def test_w2_a_lost_answer_gives_its_slot_back() -> None:
     assert await claim == 0
     assert stage.loop.free == 1
     assert not stage.claimer.late(bringing("a", ref="0")), "it can not be answered any more"
+
+
+async def test_a_platform_that_never_answers_a_claim_stops_no_other_slot() -> None:
+    stage = scene(3)
+    stage.claimer.turn.patience = 0.02
+    running = asyncio.create_task(stage.claimer.run())
+    await until(lambda: len(stage.queue.asked) == 3)
+    assert stage.loop.free == 0, "each keeps its slot"
+    stage.queue.asked[0].set_result(bringing("a"))
+    stage.queue.asked[1].set_result(bringing())
+    await until(lambda: len(stage.queue.asked) == 4)
+    assert stage.taken == ["a"], "an overdue answer is taken like any other"
+    assert stage.loop.claims + len(stage.loop.runs) == 3
+    running.cancel()
+
+
+async def test_each_overdue_claim_doubles_the_wait_for_the_next() -> None:
+    turn = Turn(patience=60)
+    loop = asyncio.get_running_loop()
+    turn.overdue = {loop.create_task(asyncio.sleep(0, 0)) for _ in range(2)}
+    waits: list[float | None] = []
+
+    async def wait(
+        claims: set[asyncio.Task[int]],
+        timeout: float,  # noqa: ASYNC109 - as asyncio's own
+    ) -> tuple[set[object], set[object]]:
+        waits.append(timeout)
+        return set(), set(claims)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "wait", wait)
+        assert not await turn.wait(loop.create_task(asyncio.sleep(0, 0)))
+    assert waits == [240]
+    assert len(turn.overdue) == 3
 
 
 async def test_one_claim_of_all_loops_is_under_way_at_a_time() -> None:

@@ -73,7 +73,6 @@ def test_every_option_of_the_environment_is_read() -> None:
         ({"WORKER_WORKLOOPS": "a:0"}, "number of slots"),
         ({"WORKER_WORKLOOPS": "*>a:1"}, "may only be the last"),
         ({"WORKER_WORKLOOPS": "a-b:1"}, "not the name of a queue"),
-        ({"WORKER_WORKLOOPS": "a:1 a:2"}, "named twice"),
         ({"WORKER_EGRESS": "some where"}, "some where"),
         ({"WORKER_EGRESS": "open,10.0.0.0/8"}, "egress"),
     ],
@@ -81,6 +80,13 @@ def test_every_option_of_the_environment_is_read() -> None:
 def test_mistakes_are_named(environment: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         WorkerConfig.from_environment({**SECRET, **environment})
+
+
+def test_workloops_of_the_same_queues_are_one_with_the_slots_of_both() -> None:
+    made = config(WORKER_WORKLOOPS="a>*:1 b:1 a>*:2 a>b>a:1")
+    assert [(loop.key, loop.slots) for loop in made.workloops] == [
+        ("a>*", 3), ("b", 1), ("a>b", 1),
+    ]  # fmt: skip
 
 
 def test_the_address_is_shown_without_what_may_be_secret() -> None:

@@ -32,8 +32,9 @@ from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun,
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
 from holdfast.sandbox import kernel
 from holdfast.worker import sentry
+from holdfast.worker.agent import collections
 from holdfast.worker.agent.backlog import Backlog
-from holdfast.worker.agent.claims import Claimer
+from holdfast.worker.agent.claims import Claimer, Turn
 from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
@@ -125,6 +126,7 @@ class Agent:
             asyncio.create_task(self._prune()),
             asyncio.create_task(self._watch_slots()),
             asyncio.create_task(self._notifier.keep_alive()),
+            asyncio.create_task(collections.look_up(self.config, self.services.store)),
         ]
         if self.config.loop:
             self._background += [asyncio.create_task(c.run()) for c in self._claimers]
@@ -141,7 +143,7 @@ class Agent:
         queues = {loop.key: loop.slots for loop in self.loops}
         payload = QueueJoin(self.config.slots, queues).to_payload()
         queue = self.connection.join(WORKER_QUEUE, payload, timeout=self.config.message_seconds)
-        turn = asyncio.Lock()
+        turn = Turn()
         self._claimers = [
             Claimer(
                 loop, queue, self.config.name, self.config.backoff, self.config.claim_seconds,
@@ -206,18 +208,29 @@ class Agent:
         self._opening[claimed.id] = claimed.token
         self._start(self._open(claimed.id, loop, bad))
 
-    def _bad_token(self, claimed: ClaimedRun) -> str | None:
-        """What is wrong with the run's token; None if nothing is, or if no key was given."""
+    def _bad_token(self, claimed: ClaimedRun, at: float | None = None) -> str | None:
+        """What is wrong with the run's token; None if nothing is, or if no key was given.
+
+        `at`: when it must have been valid, seconds since 1970; now, if it is not given.
+        """
         if self._key is None:
             return None
+        when = time.time() if at is None else at
         try:
-            verify_run_token(
-                claimed.token, self._key, time.time(), run_id=claimed.id, strict=False
-            )
+            verify_run_token(claimed.token, self._key, when, run_id=claimed.id, strict=False)
         except TokenError as error:
             log.error("run.bad_token", run=claimed.id, why=error.message)
             return f"{_UNVERIFIED}: {error.message}. {_UNVERIFIED_FIX}"
         return None
+
+    def _bad_adopted(self, case: FoundRun) -> str | None:
+        """The same of a run that an earlier worker claimed and that has not started."""
+        if not case.unstarted or case.token is None:
+            return None
+        bad = self._bad_token(ClaimedRun(case.run_id, case.token), at=case.claimed_at)
+        if bad is not None:
+            self.trust.failed(case.run_id, bad, self.connection.now(), for_good=True)
+        return bad
 
     async def _open(self, run_id: str, loop: Workloop, bad: str | None) -> None:
         try:
@@ -279,7 +292,7 @@ class Agent:
             if case.ended:
                 self.backlog.ended(case.run_id, found=True)
             loop.runs.add(case.run_id)
-            self._start(self._live(case, loop))
+            self._start(self._live(case, loop, self._bad_adopted(case)))
 
     def _loop_of(self, case: FoundRun) -> Workloop:
         """The loop that claimed the run, if there is one of that name; else the emptiest."""

@@ -1,8 +1,9 @@
 """Claiming: one loop per workloop. Lost and late answers never cost a slot.
 
-The worker has at most one unanswered claim. Its slot stays taken until the answer comes, the
+The worker has one unanswered claim at a time. Its slot stays taken until the answer comes, the
 connection is lost, or the claim's time is up. So the platform never gives out more runs than there
-are slots, and a lost connection costs one run at most.
+are slots, and a lost connection costs one run at most. A platform that lives and does not answer a
+claim must not stop the worker: after a minute the next slot asks, then after two, and so on.
 
 Timing: `docs/spec/worker-protocol.md` 3.4, with one difference: after an answer with runs the next
 claim follows at once. After an answer without runs the pause grows by 15 %, up to the longest. The
@@ -27,6 +28,26 @@ from holdfast.worker.workloops import Workloop
 
 _GROWTH = 1.15
 _JITTER = 0.1
+#: Wait for the answer to a claim before another slot may ask; doubled for each that is overdue.
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass
+class Turn:
+    """Whose claim is under way, of all loops of a worker."""
+
+    patience: float = PATIENCE_SECONDS
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    overdue: set[asyncio.Task[int]] = field(default_factory=set)  # claims, each with its slot
+
+    async def wait(self, claim: asyncio.Task[int]) -> bool:
+        """Whether it was answered in time; if not, it goes on by itself."""
+        seconds = self.patience * 2 ** len(self.overdue)
+        done, _ = await asyncio.wait({claim}, timeout=seconds)
+        if not done:
+            self.overdue.add(claim)
+            claim.add_done_callback(self.overdue.discard)
+        return bool(done)
 
 
 @dataclass
@@ -40,7 +61,7 @@ class Claimer:
     claim_seconds: float
     take: Callable[[ClaimedRun, Workloop], None]
     blocked: Callable[[], str | None]
-    turn: asyncio.Lock  # of all loops of the worker: whose claim is under way
+    turn: Turn
     metrics: Metrics
     chance: Callable[[], float] = random.random
     _fresh: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,19 +97,37 @@ class Claimer:
             return 0
 
     async def claim(self) -> int:
-        """One claim, if there is room; the number of runs it brought."""
-        async with self.turn:
+        """One claim, if there is room; the number of runs it brought, 0 if it is overdue."""
+        async with self.turn.lock:
             if not self.loop.free or not self.channel.joined or self.blocked() is not None:
                 return 0
             self.loop.claims += 1
+            claim = asyncio.create_task(self._claimed())
             try:
-                reply = await self._asked()
-            finally:
-                self.loop.claims -= 1
-            if reply is None:
-                self._count("lost")
-                return 0
-            return self.accept(reply)
+                if await self.turn.wait(claim):
+                    return claim.result()
+            except asyncio.CancelledError:
+                claim.cancel()
+                raise
+        log.warn("claim.overdue", loop=self.loop.key, overdue=len(self.turn.overdue))
+        claim.add_done_callback(self._came_late)
+        return 0
+
+    async def _claimed(self) -> int:
+        try:
+            reply = await self._asked()
+        finally:
+            self.loop.claims -= 1
+        if reply is None:
+            self._count("lost")
+            return 0
+        return self.accept(reply)
+
+    def _came_late(self, claim: asyncio.Task[int]) -> None:
+        """An overdue claim has ended: its slot may be free."""
+        if not claim.cancelled() and (error := claim.exception()) is not None:
+            log.failure("claim.failed", error, loop=self.loop.key)
+        self.refresh()
 
     async def _asked(self) -> Reply | None:
         """Send a claim and wait; None if the answer did not come in time, or will not come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from holdfast import __version__
 from holdfast.model.json import JsonObject
+from holdfast.model.limits import MEBIBYTE
 from holdfast.protocol.messages import WORKER_QUEUE
+from holdfast.worker.agent import usage
 from holdfast.worker.agent.trust import PASSING
 from holdfast.worker.metrics import Figure
 from holdfast.worker.run.run import Stage
@@ -49,6 +52,12 @@ class Report:
         waiting = [run.undelivered_seconds for run in self.agent.runs.values()]
         return max(waiting, default=0.0)
 
+    def memory(self) -> usage.Usage:
+        """What runs and standby processes use now."""
+        runs = self.agent.runs.items()
+        running = {key: run.case.folder.lock for key, run in runs if run.stage is Stage.RUNNING}
+        return usage.look(running, os.getppid())
+
     def figures(self) -> Iterable[Figure]:
         """For /metrics; names without the prefix."""
         agent = self.agent
@@ -73,6 +82,12 @@ class Report:
         yield one("oldest_undelivered_seconds",
                   "Seconds since the end of the oldest run whose end the platform does not have.",
                   self.oldest_undelivered())  # fmt: skip
+        memory = self.memory()
+        yield Figure("run_memory_bytes", "Memory that the processes of a run use now.",
+                     {(run,): float(used) for run, used in memory.runs.items()},
+                     ("run",))  # fmt: skip
+        yield one("standby_memory_bytes", "Memory of processes that wait for a run.",
+                  memory.standby)  # fmt: skip
         yield one("disk_free_bytes", "Free bytes where the journals are.", self._disk_free())
         yield one("start_time_seconds", "When the agent started, since 1970.", self.started)
         yield Figure("runs", "Runs by stage.",
@@ -90,7 +105,7 @@ class Report:
     def status(self) -> JsonObject:
         """For /status and `holdfast status`."""
         agent = self.agent
-        reasons = self.reasons()
+        reasons, memory = self.reasons(), self.memory()
         return {
             "worker": agent.worker_id,
             "name": agent.config.name,
@@ -104,6 +119,7 @@ class Report:
             "egress": agent.config.egress_policy,
             "memory_budget_mb": agent.config.memory_budget_mb,
             "memory_free_mb": agent.memory.free_mb if agent.config.memory_budget_mb else None,
+            "standby_memory_mb": memory.standby // MEBIBYTE,
             "disk_free_mb": self._disk_free() // (1024 * 1024),
             "undelivered": len(agent.runs),
             "oldest_undelivered_seconds": round(self.oldest_undelivered(), 1),
@@ -118,6 +134,7 @@ class Report:
                 {
                     "id": run.case.run_id, "stage": run.stage.value, "loop": run.case.loop,
                     "seconds": round(run.stage_seconds, 1), "why": run.waits_for,
+                    "memory_mb": memory.runs.get(run.case.run_id, 0) // MEBIBYTE,
                 }
                 for run in list(agent.runs.values())
             ],

@@ -156,6 +156,7 @@ class Deliverer:
             limit=config.batch_limit,
             batch_seconds=config.batch_ms / 1000,
         )
+        outbox.native = not (config.text_outputs or connection.no_json)
         while (shipment := outbox.next(now)) is not None:
             if not isolation.may_send(self, self.poke, suspect=shipment.suspect):
                 outbox.not_sent(shipment)
@@ -187,9 +188,11 @@ class Deliverer:
             return Raw(dumps(settling.question(shipment.events[0])))
         try:
             if shipment.bytes < _LARGE_BYTES:
-                payload = self._rendered(shipment, examined)
+                payload = self._rendered(shipment, examined, native=outbox.native)
             else:
-                payload = await asyncio.to_thread(self._rendered, shipment, examined)
+                payload = await asyncio.to_thread(
+                    self._rendered, shipment, examined, native=outbox.native
+                )
         except events.Unreadable as error:
             outbox.unreadable(shipment.items[0], error.part, str(error))
             return None
@@ -201,13 +204,14 @@ class Deliverer:
             outbox.too_large(shipment.items[0])
         return None
 
-    def _rendered(self, shipment: Shipment, examined: JsonObject | None) -> Raw | None:
+    def _rendered(
+        self, shipment: Shipment, examined: JsonObject | None, *, native: bool
+    ) -> Raw | None:
         """The payload; None if its frame would be too large. Unreadable."""
         if shipment.name == RUN_BATCH_LOGS:
             payload = events.render_batch(self.run_id, shipment.events)
         else:
             (event,) = shipment.events
-            native = not self.config.text_outputs
             payload = events.render(
                 self.run_id, event, self._read, postmortem=examined, native=native
             )
@@ -254,6 +258,10 @@ class Deliverer:
             outbox.batch_crashed = False
             self.channel.connection.no_batches = True
             log.warn("delivery.batches_not_known", run=self.run_id)
+        if outbox.native_refused:
+            outbox.native_refused = False
+            self.channel.connection.no_json = True
+            log.warn("delivery.json_not_known", run=self.run_id)
         if outbox.rejoin:
             outbox.rejoin = False
             self.channel.rejoin()

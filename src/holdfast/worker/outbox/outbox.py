@@ -90,9 +90,11 @@ class Outbox:
     batch_seconds: float = 0.0
     batches: bool = False  # also of one line
     idempotent: bool = False  # a repeat does no harm
+    native: bool = False  # outputs go as JSON values; the shell renders them so
     finished: bool = False  # the outcome was accepted
     given_up: str | None = None  # why the platform will not take the outcome
     batch_crashed: bool = False  # the platform does not know batches; the shell takes it
+    native_refused: bool = False  # it wants them as text; so too
     rejoin: bool = False  # the channel must be joined anew before anything is sent; so too
     notes: list[JsonObject] = field(default_factory=list)  # for the journal; the shell takes them
     not_before: float = 0.0
@@ -406,6 +408,9 @@ class Outbox:
 
     def _refused(self, item: Item, response: Json | bytes, now: float) -> None:
         item.suspect = False
+        if self.native and events.output_id(item.event) is not None and "clip" in str(response):
+            self.native, self.native_refused = False, True  # it goes again, as text
+            return
         less = events.alternatives(item.event, response)
         why = str(response)[:500]
         if less is not None:

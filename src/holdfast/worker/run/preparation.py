@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,8 @@ from typing import cast
 
 from holdfast import __version__, log
 from holdfast.adaptors.errors import AutoinstallError
+from holdfast.adaptors.events import Event, InstallEvent
+from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
 from holdfast.durable import sync_folder
 from holdfast.engine.request import RunRequest
@@ -21,7 +22,6 @@ from holdfast.model.json import Json, JsonObject, nests_deeper, parse_document
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from holdfast.protocol.client import NotJoined
 from holdfast.protocol.messages import FETCH_CREDENTIAL, FETCH_DATACLIP, FETCH_PLAN
 from holdfast.sandbox.egress import EgressError
 from holdfast.worker.config import WorkerConfig
@@ -29,17 +29,16 @@ from holdfast.worker.connection import AnswerLost, Channel, Refused
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run import plan as plans
 from holdfast.worker.run.plan import BadPlan, Prepared
+from holdfast.worker.run.questions import Questions, cause_of
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_document
 
-#: Attempts for a question that is not answered in time.
-ATTEMPTS = 3
 #: Inputs up to this size are checked to be JSON; larger ones are the engine's to judge.
 _CHECKED_BYTES = 4 * 1024 * 1024
 _OPENFN = "@openfn/"
-
-#: A plan that is refused with this word is asked for again, after these pauses.
-_NOT_READY = "adaptor_not_ready"
-_NOT_READY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+_WIPED = (
+    f"[{FETCH_DATACLIP}] the platform's first answer was lost, and it has wiped the input since."
+    " Start the run again with a new input."
+)
 
 #: Error types of runs that could not be prepared (`docs/spec/worker-protocol.md` section 6).
 PLAN = "PlanLoadError"
@@ -60,7 +59,7 @@ class PreparationFailed(HoldfastError):  # noqa: N818 - states a fact
 
 @dataclass(slots=True, eq=False)
 class Preparation:
-    """Prepares one run. `rejoined` waits until the run's channel is joined (again)."""
+    """Prepares one run."""
 
     config: WorkerConfig
     store: Store
@@ -68,7 +67,7 @@ class Preparation:
     channel: Channel
     case: FoundRun
     scrubbing: Scrubbing
-    rejoined: Callable[[], Awaitable[None]]
+    questions: Questions
 
     async def prepare(self) -> RunRequest:
         """Everything a shim needs; plan and input are on disk. PreparationFailed."""
@@ -91,49 +90,14 @@ class Preparation:
             options,
         )
 
-    async def _ask(self, event: str, payload: JsonObject) -> Json | bytes:
-        """A question to the platform, again if its answer was lost. Refused, AnswerLost."""
-        timeouts = 0
-        while True:
-            await self.rejoined()
-            await self._undisturbed()
-            try:
-                return await self.channel.request(event, payload, self.config.message_seconds)
-            except NotJoined:
-                continue
-            except AnswerLost as lost:
-                timeouts += lost.loss is None
-                if timeouts >= ATTEMPTS:
-                    raise
-
-    async def _undisturbed(self) -> None:
-        """Wait while a frame is tried that may end the connection: a platform may wipe an input
-        whose answer is lost."""
-        isolation, changed = self.channel.connection.isolation, asyncio.Event()
-        while not isolation.may_send(self, changed.set, suspect=False):
-            await changed.wait()
-            changed.clear()
-
     async def _plan(self) -> Prepared:
         collections = self.config.collections_version if self.config.collections_url else None
         try:
-            answer = await self._plan_when_ready()
+            answer = await self.questions.plan(self.case.run_id)
             return plans.convert(answer, collections_version=collections)
         except (Refused, AnswerLost, BadPlan) as error:
-            message = f"Failed to load the plan of the run: {_cause(FETCH_PLAN, error)}"
+            message = f"Failed to load the plan of the run: {cause_of(FETCH_PLAN, error)}"
             raise PreparationFailed(PLAN, message) from error
-
-    async def _plan_when_ready(self) -> Json | bytes:
-        """The plan; asked for again while the platform says that an adaptor is not ready yet."""
-        for pause in _NOT_READY_SECONDS:
-            try:
-                return await self._ask(FETCH_PLAN, {})
-            except Refused as error:
-                if _NOT_READY not in str(error):
-                    raise
-                log.warn("run.plan_not_ready", run=self.case.run_id, retry_seconds=pause)
-            await asyncio.sleep(pause)
-        return await self._ask(FETCH_PLAN, {})
 
     async def _input(self, dataclip_id: str | None) -> bytes:
         """The initial state as JSON text.
@@ -147,10 +111,12 @@ class Preparation:
         if dataclip_id is None:
             return b"{}"
         try:
-            answer = await self._ask(FETCH_DATACLIP, {"id": dataclip_id})
-            return _document(answer)
+            answer = await self.questions.ask(FETCH_DATACLIP, {"id": dataclip_id})
+            # An earlier process may have asked, and an earlier answer may be lost.
+            again = self.case.resumed or FETCH_DATACLIP in self.questions.lost
+            return _document(answer, again=again)
         except (Refused, AnswerLost, ValueError) as error:
-            message = f"Failed to load dataclip {dataclip_id}: {_cause(FETCH_DATACLIP, error)}"
+            message = f"Failed to load dataclip {dataclip_id}: {cause_of(FETCH_DATACLIP, error)}"
             raise PreparationFailed(DATACLIP, message) from error
 
     async def _adaptors(self, prepared: Prepared) -> tuple[dict[str, str], JsonObject]:
@@ -158,27 +124,29 @@ class Preparation:
         names = [name for name in prepared.adaptors if name.startswith(_OPENFN)]
         try:
             exact = {name: await self.store.resolve(name) for name in names}
-            installed = await self.store.ensure(exact.values())
+            installed = await self.store.ensure(exact.values(), on_event=self._adaptor_news)
         except AutoinstallError as error:
             raise PreparationFailed(AUTOINSTALL, str(error)) from error
         return exact, {name: adaptor.to_option() for name, adaptor in installed.items()}
+
+    def _adaptor_news(self, news: InstallEvent) -> None:
+        if news.event is Event.INSTALLED:
+            name, seconds = Specifier.parse(news.specifier).name, round(news.seconds, 2)
+            log.info(
+                "adaptor.installed",
+                run=self.case.run_id, name=name, version=news.version, seconds=seconds,
+            )  # fmt: skip
 
     async def _credentials(self, prepared: Prepared) -> dict[str, JsonObject]:
         """Configurations by step. Each credential is asked for once, however often it is used."""
         wanted = list(dict.fromkeys(prepared.credential_ids.values()))
         joins = self.channel.joins
-        answers = await asyncio.gather(
-            *(self._ask(FETCH_CREDENTIAL, {"id": name}) for name in wanted),
-            return_exceptions=True,
-        )
         fetched: dict[str, Json] = {}
         problems = []
-        for name, answer in zip(wanted, answers, strict=True):
-            if isinstance(answer, Refused | AnswerLost):
-                cause = _cause(FETCH_CREDENTIAL, answer)
+        for name, answer in (await self.questions.credentials(wanted)).items():
+            if isinstance(answer, Exception):
+                cause = cause_of(FETCH_CREDENTIAL, answer)
                 problems.append(f"Failed to load credential {name}: {cause}")
-            elif isinstance(answer, BaseException):
-                raise answer
             else:
                 try:
                     fetched[name] = parse_document(answer) if isinstance(answer, bytes) else answer
@@ -241,11 +209,6 @@ class Preparation:
         self.run_folders.append(folder, (Kind.PREPARED, body))
 
 
-def _cause(event: str, error: Exception) -> str:
-    """Why a question failed, as the reference words it."""
-    return f"[{event}] timeout" if isinstance(error, AnswerLost) else str(error)
-
-
 def versions(adaptors: JsonObject) -> JsonObject:
     """What executes the run, as `run:start` reports it."""
     try:
@@ -264,8 +227,12 @@ def _adaptor_versions(adaptors: JsonObject) -> JsonObject:
     return cast("JsonObject", found)
 
 
-def _document(answer: Json | bytes) -> bytes:
-    """The input's text: from a binary reply, from the mock's list of bytes, or plain JSON."""
+def _document(answer: Json | bytes, *, again: bool) -> bytes:
+    """The input's text: from a binary reply, from the mock's list of bytes, or plain JSON.
+
+    ValueError. `again`: an earlier answer may be lost. A platform that wipes what was read answers
+    `null` then, which is no input (`docs/spec/lightning-answers.md` 4).
+    """
     if isinstance(answer, bytes):
         data = answer
     elif isinstance(answer, list) and answer and all(_is_byte(item) for item in answer):
@@ -276,6 +243,8 @@ def _document(answer: Json | bytes) -> bytes:
     else:
         data = json.dumps(answer).encode()
     if data.strip() in (b"null", b""):
+        if again:
+            raise ValueError(_WIPED)
         return b"{}"
     if len(data) <= _CHECKED_BYTES and not nests_deeper(data):  # a deeper one is the engine's
         json.loads(data)

@@ -28,6 +28,7 @@ from holdfast.worker.metrics import Metrics
 from holdfast.worker.outbox.deliverer import Deliverer
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import UNVERIFIED, Preparation, PreparationFailed
+from holdfast.worker.run.questions import Questions
 from holdfast.worker.run_folders import FoundRun, RunFolders, plain
 
 #: A run that has not started is given back after this many refused joins in a row.
@@ -275,7 +276,7 @@ class Run:
             self.channel,
             self.case,
             self.scrubbing,
-            self._rejoined,
+            Questions(self.channel, self._rejoined, services.config.message_seconds),
         )
         request = await preparation.prepare()
         faults.point("agent.prepared")
