@@ -68,6 +68,15 @@ docs: $(STAMP)            ## the documentation as a site in build/site; every li
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/docs $(BIN)/uv run --quiet --locked --no-dev --group docs \
 		mkdocs build --quiet && echo "built: build/site/index.html"
 
+.PHONY: deploy reference
+deploy: $(STAMP)          ## what lies in deploy/, against the schemas of Kubernetes, compose and Dockerfiles
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/deploy $(BIN)/uv run --quiet --locked --no-dev --group deploy \
+		python scripts/check_deploy.py --schemas
+
+reference: $(STAMP)       ## the reference's own tests, and 200 plans through both workers; KIT=its built checkout
+	$(BIN)/python -m tests.reference tests "$(KIT)" $(ARGS)
+	$(BIN)/python -m tests.reference swap "$(KIT)"
+
 kernel: $(STAMP)          ## tests on a kernel with control groups of version 2, in an emulator
 	$(BIN)/python scripts/on_own_kernel.py $(ARGS)
 

@@ -1,5 +1,8 @@
 """Checks what lies in `deploy/` against the product: `python scripts/check_deploy.py`.
 
+`make deploy` adds `--schemas`: then Kubernetes' own schemas, the specification of compose files
+and hadolint judge as well, and a wheel is built from exactly the files that the image copies.
+
 Options and figures that are named there must exist, the unit must be one that systemd takes, and
 numbers that belong together must agree. Prints each problem; exit code 1 when there is one.
 """
@@ -7,6 +10,7 @@ numbers that belong together must agree. Prints each problem; exit code 1 when t
 from __future__ import annotations
 
 import configparser
+import importlib
 import json
 import re
 import shutil
@@ -26,6 +30,7 @@ from holdfast.worker.options import OPPOSITES, OPTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
+UV = ROOT / ".venv" / "bin" / "uv"
 _KNOWN = {option.variable for option in OPTIONS} | OPPOSITES.keys() | {"DEPLOYED_POD_NAME"}
 #: Variables of Lightning itself.
 _LIGHTNING = {"WORKER_RUNS_PRIVATE_KEY"}
@@ -136,6 +141,49 @@ def kubernetes(path: Path) -> Iterator[str]:
             yield f"{path.name}: {probe} asks a path that the worker does not have"
 
 
+def schemas() -> Iterator[str]:
+    """What the makers of each format say of our files. Needs the project's group `deploy`."""
+    compose_spec = importlib.import_module("compose_spec")
+    kubernetes_validate = importlib.import_module("kubernetes_validate")
+    path = DEPLOY / "kubernetes" / "worker.yaml"
+    for document in yaml.safe_load_all(path.read_text()):
+        try:
+            kubernetes_validate.validate(
+                document, kubernetes_validate.latest_version(), strict=True
+            )
+        except kubernetes_validate.ValidationError as error:
+            yield f"{path.name}: {document['kind']}: {error.message}"
+    path = DEPLOY / "compose.yaml"
+    try:
+        compose_spec.PyCompose.from_yaml(path.read_text()).validate()
+    except ValueError as error:
+        yield f"{path.name}: {error}"
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run(
+        (linter, DEPLOY / "Dockerfile"), capture_output=True, text=True, check=False
+    )
+    yield from (done.stdout + done.stderr).splitlines()
+    yield from built(DEPLOY / "Dockerfile")
+
+
+def built(path: Path) -> Iterator[str]:
+    """Whether the files that the image copies are enough to build the product from."""
+    copied = re.findall(r"^COPY (?!--from)(.*) (/source\S*)$", path.read_text(), re.MULTILINE)
+    with tempfile.TemporaryDirectory() as folder:
+        for sources, target in copied:
+            for source in sources.split():
+                where = Path(folder) / target.removeprefix("/")
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, where)
+                else:
+                    where.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, where)
+        command = [str(UV), "build", "--quiet", "--wheel", "--out-dir", folder, f"{folder}/source"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not list(Path(folder).glob("*.whl")):
+            yield f"{path.name}: no wheel from what it copies: {done.stderr[-500:]}"
+
+
 def figures() -> set[str]:
     """Names of all figures, as the worker's own code writes them."""
     source = ROOT / "src" / "holdfast" / "worker"
@@ -160,7 +208,7 @@ def monitoring(folder: Path) -> Iterator[str]:
 
 def main() -> int:
     """Returns the exit code."""
-    found = list(problems())
+    found = [*problems(), *(schemas() if "--schemas" in sys.argv[1:] else ())]
     sys.stdout.write("".join(f"{problem}\n" for problem in found) or "deploy/ is in order\n")
     return 1 if found else 0
 
