@@ -50,7 +50,7 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
         routes=[
             Route("/health_check", _health),
             Route("/ready", _ready),
-            Route("/i/{path:path}", webhook, methods=["GET", "POST"]),
+            Route("/i/{path:path}", webhook, methods=["GET", "POST", "OPTIONS"]),
             WebSocketRoute("/worker/websocket", worker_socket),
             *collection_routes(),
             *api_routes(),

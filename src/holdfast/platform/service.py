@@ -13,6 +13,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.access.keys import Keys, load_keys
 from holdfast.platform.access.passwords import Passwords
 from holdfast.platform.access.places import Places
+from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
@@ -41,7 +42,7 @@ class Platform:
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
-        self.passwords = Passwords()
+        self.passwords, self.rates = Passwords(), Rates.of(settings)
         self.resolve = (
             resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
         )

@@ -52,6 +52,9 @@ class Settings:
     patience_seconds: float = 20.0
     #: Proxies in front whose `X-Forwarded-For` is believed: addresses and networks.
     proxies: tuple[str, ...] = ()
+    #: Requests of one webhook, and of one visitor, in the long run; ten times as many at once.
+    webhooks_per_second: float = 200.0
+    requests_per_second: float = 200.0
     #: How long a login lasts.
     session_hours: float = 168.0
     #: The door for runs that serves Collections only; None: the port of last time, or any.
@@ -195,6 +198,16 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "RUN_CHANNEL_JOIN_TIMEOUT_SECONDS",
         _above_zero,
         "a claimed run that is not joined for so long goes back to the queue, seconds",
+    ),
+    "webhooks_per_second": (
+        "HOLDFAST_WEBHOOKS_PER_SECOND",
+        _above_zero,
+        "requests that one webhook takes each second; ten times as many at once",
+    ),
+    "requests_per_second": (
+        "HOLDFAST_REQUESTS_PER_SECOND",
+        _above_zero,
+        "requests that a session, token or address may make each second; ten times that at once",
     ),
     "session_hours": ("HOLDFAST_SESSION_HOURS", _above_zero, "how long a login holds, hours"),
     "patience_seconds": (

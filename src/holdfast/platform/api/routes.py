@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform.api import accounts, provision, reads, tokens, writes
+from holdfast.platform.api import accounts, provision, reads, tokens, webhook_keys, writes
 from holdfast.platform.api.body import Endpoint, answered
 
 
@@ -37,6 +37,7 @@ def api_routes() -> list[BaseRoute]:
 def _access_routes() -> list[BaseRoute]:
     """Accounts, members, tokens and sessions."""
     members, own = "/api/projects/{project_id}/members", "/api/projects/{project_id}/tokens"
+    keys = "/api/projects/{project_id}/webhook_keys"
     rows: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/me", accounts.me),
         ("GET", "/api/users", accounts.users),
@@ -52,6 +53,9 @@ def _access_routes() -> list[BaseRoute]:
         ("GET", own, tokens.project_tokens),
         ("POST", own, tokens.add_project_token),
         ("DELETE", f"{own}/{{id}}", tokens.revoke_project_token),
+        ("GET", keys, webhook_keys.listed),
+        ("PUT", f"{keys}/{{name}}", webhook_keys.put),
+        ("DELETE", f"{keys}/{{name}}", webhook_keys.remove),
         ("GET", "/api/sessions", tokens.own_sessions),
         ("DELETE", "/api/sessions", tokens.end_sessions),
         ("DELETE", "/api/sessions/{id}", tokens.end_session),

@@ -39,6 +39,7 @@ def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
         **_named(project, "description", "concurrency"),
         "project_credentials": list[Json](credentials),
         "collections": _collections_payload(project, current),
+        "webhook_keys": [{"name": n, "type": kind} for n, kind in project.webhook_keys.items()],
         "workflows": list[Json](workflows),
     }
 
@@ -124,7 +125,7 @@ def _job_payload(job: Job, job_id: str, credentials: dict[str, str]) -> JsonObje
 
 def _trigger_payload(trigger: Trigger, trigger_id: str, job_ids: dict[str, str]) -> JsonObject:
     cursor = trigger.cron_cursor_job
-    return {
+    payload: JsonObject = {
         "id": trigger_id,
         "name": trigger.key,
         "type": trigger.type,
@@ -135,6 +136,9 @@ def _trigger_payload(trigger: Trigger, trigger_id: str, job_ids: dict[str, str])
         "webhook_reply": trigger.webhook_reply,
         "webhook_response_config": trigger.webhook_response_config,
     }
+    if trigger.webhook_access is not None:  # a file that does not speak of it opens nothing
+        payload["webhook_access"] = trigger.webhook_access
+    return payload
 
 
 def _edge_payload(

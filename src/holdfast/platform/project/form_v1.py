@@ -5,6 +5,7 @@ from __future__ import annotations
 from yaml.nodes import Node
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.project.access import KEY_TYPES, tidy
 from holdfast.platform.project.model import (
     CONDITIONS,
     DEFAULT_ADAPTOR,
@@ -21,13 +22,13 @@ from holdfast.platform.project.source import Source, egress
 
 PROJECT = (
     "id", "name", "description", "concurrency", "credentials", "collections", "workflows",
-    "globals", "color", "env",
+    "webhook_keys", "globals", "color", "env",
 )  # fmt: skip
 WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs", "egress")
 JOB = ("id", "name", "adaptor", "credential", "body", "globals")
 TRIGGER = (
     "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
-    "webhook_response_config",
+    "webhook_response_config", "webhook_access",
 )  # fmt: skip
 EDGE = (
     "id", "source_trigger", "source_job", "target_job", "condition_type", "condition_expression",
@@ -45,6 +46,7 @@ def read(source: Source) -> tuple[Project, Places]:
         concurrency=source.number(top.get("concurrency"), "concurrency"),
         named=frozenset(top),
     )
+    project.webhook_keys = webhook_keys(source, top.get("webhook_keys"))
     places.put(project, top.get("name") or source.root)
     for key, node in source.mapping(top.get("credentials"), "credentials").items():
         project.credentials.append(_credential(source, key, node))
@@ -134,7 +136,33 @@ def trigger_of(source: Source, members: dict[str, Node], what: str, key: str) ->
         )
         or "before_start",
         webhook_response_config=_response_config(source, members, what),
+        webhook_access=_access(source, members, what),
     )
+
+
+def _access(source: Source, members: dict[str, Node], what: str) -> JsonObject | None:
+    """Who may use the webhook; `rules.py` looks at what the lists say."""
+    node = members.get("webhook_access")
+    where = f"{what}: webhook_access"
+    if node is None:
+        return None
+    asked = tidy(
+        {
+            name: [source.text(item, f"{where}: {name}") for item in source.items(part, where)]
+            for name, part in source.mapping(node, where).items()
+        }
+    )
+    return asked or {}  # it says: none of all this
+
+
+def webhook_keys(source: Source, node: Node | None) -> dict[str, str]:
+    """The keys that a project declares: name -> type."""
+    found = {}
+    for name, part in source.mapping(node, "webhook_keys").items():
+        members = source.mapping(part, f"webhook key {name}", ("type",))
+        kind = source.choice(members.get("type"), f"webhook key {name}: type", KEY_TYPES)
+        found[name] = kind or KEY_TYPES[0]
+    return found
 
 
 def _response_config(source: Source, members: dict[str, Node], what: str) -> JsonObject | None:

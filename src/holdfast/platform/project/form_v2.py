@@ -6,7 +6,7 @@ import re
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from holdfast.platform.project.form_v1 import trigger_of
+from holdfast.platform.project.form_v1 import trigger_of, webhook_keys
 from holdfast.platform.project.model import (
     CONDITIONS,
     DEFAULT_ADAPTOR,
@@ -22,7 +22,7 @@ from holdfast.platform.project.source import Source, egress
 
 PROJECT = (
     "id", "name", "description", "schema_version", "cli", "credentials", "collections",
-    "workflows", "openfn", "options", "sandbox",
+    "workflows", "webhook_keys", "openfn", "options", "sandbox",
 )  # fmt: skip
 WORKFLOW = (
     "id",
@@ -38,7 +38,8 @@ WORKFLOW = (
 STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
 TRIGGER = (
     "id", "name", "type", "enabled", "custom_path", "cron_expression", "cron_cursor",
-    "cron_cursor_job_id", "webhook_reply", "webhook_response_config", "next", "openfn",
+    "cron_cursor_job_id", "webhook_reply", "webhook_response_config", "webhook_access", "next",
+    "openfn",
 )  # fmt: skip
 NEXT = ("condition", "label", "disabled", "openfn", "name")
 
@@ -52,6 +53,7 @@ def read(source: Source) -> tuple[Project, Places]:
     )
     description = source.text(top.get("description"), "description")
     project = Project(name, description, named=frozenset(top))
+    project.webhook_keys = webhook_keys(source, top.get("webhook_keys"))
     places.put(project, top.get("id") or top.get("name") or source.root)
     for node in source.items(top.get("credentials"), "credentials"):
         members = source.mapping(node, "a credential", ("name", "owner", "uuid"))

@@ -35,6 +35,8 @@ class Trigger:
     cron_cursor_job: str | None = None
     webhook_reply: str = "before_start"
     webhook_response_config: JsonObject | None = None
+    #: Keys, methods and origins (`access.py`).
+    webhook_access: JsonObject | None = None
     id: str = ""
     name: str = ""
 
@@ -99,6 +101,8 @@ class Project:
     credentials: list[CredentialRef] = field(default_factory=list)
     collections: list[CollectionRef] = field(default_factory=list)
     workflows: list[Workflow] = field(default_factory=list)
+    #: Keys of its webhooks: name -> type.
+    webhook_keys: dict[str, str] = field(default_factory=dict)
     retention_policy: str = "retain_all"
     history_days: int | None = None
     dataclip_days: int | None = None

@@ -14,6 +14,7 @@ from yaml.nodes import Node
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.access import access_problems, tidy
 from holdfast.platform.project.merge import dicts, is_deleted
 from holdfast.platform.project.model import (
     CONDITIONS,
@@ -66,6 +67,7 @@ _PROJECT = frozenset(
         "allow_support_access", "scheduled_deletion", "env", "color", "parent_id",
         "inserted_at", "updated_at", "project_credentials", "collections", "workflows",
         "version_history", "project_users", "project_repo_connection", "channels", "files",
+        "webhook_keys",
     }
 )  # fmt: skip
 _WORKFLOW = frozenset(
@@ -109,6 +111,8 @@ def from_payload(payload: Json) -> Provision:
     for item in _kept_items(payload.get("collections"), provision):
         collection_id = _given_id(item, "collection", problems)
         project.collections.append(CollectionRef(str(item.get("name")), collection_id))
+    for item in dicts(payload.get("webhook_keys")):
+        project.webhook_keys[str(item.get("name"))] = str(item.get("type"))
     for item in _kept_items(payload.get("workflows"), provision):
         project.workflows.append(_workflow(item, provision, problems))
     check_project(project, Places(), problems)
@@ -182,7 +186,15 @@ def _trigger(item: JsonObject, workflow: str, problems: _Texts) -> Trigger:
         cron_cursor_job=_text(item.get("cron_cursor_job_id")),
         webhook_reply=reply,
         webhook_response_config=config if isinstance(config, dict) else None,
+        webhook_access=_access(item.get("webhook_access"), where, problems),
     )
+
+
+def _access(value: Json, where: str, problems: _Texts) -> JsonObject | None:
+    found = list(access_problems(value))
+    for problem in found:
+        problems.add(None, f"{where}: {problem}")
+    return None if found or not isinstance(value, dict) else tidy(value)
 
 
 def _edge(item: JsonObject, workflow: str, names: dict[str, str], problems: _Texts) -> Edge:

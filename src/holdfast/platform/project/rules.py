@@ -12,6 +12,7 @@ from cronsim import CronSim, CronSimError
 from yaml.nodes import Node
 
 from holdfast.model.adaptor_name import full_name, is_adaptor
+from holdfast.platform.project.access import access_problems, key_problems
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
 
 PROJECT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -54,6 +55,8 @@ def check_project(project: Project, places: Places, source: Problems) -> None:
     known = {credential.key for credential in project.credentials}
     for name in _twice(workflow.name for workflow in project.workflows):
         source.add(places.of(project), f"two workflows are called {name!r}")
+    for problem in key_problems(project.webhook_keys):
+        source.add(places.of(project), problem)
     for workflow in project.workflows:
         _check_workflow(workflow, known, places, source)
 
@@ -119,6 +122,8 @@ def _check_trigger(
     for name, code in (trigger.webhook_response_config or {}).items():
         if code is not None and not _is_status(code):
             source.add(places.of(trigger), f"{where}: {name} must be a number from 200 to 599")
+    for problem in access_problems(trigger.webhook_access):
+        source.add(places.of(trigger), f"{where}: {problem}")
     if trigger.cron_cursor_job and trigger.cron_cursor_job not in {j.key for j in workflow.jobs}:
         source.add(places.of(trigger), f"{where}: there is no job {trigger.cron_cursor_job!r}")
     if (path := trigger.custom_path) and (not CUSTOM_PATH.fullmatch(path) or UUID.fullmatch(path)):

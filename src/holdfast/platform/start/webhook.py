@@ -8,70 +8,104 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.model.json import Json, nests_deeper, parse_document
+from holdfast.model.json import Json, nests_deeper
 from holdfast.model.outcome import RunState
+from holdfast.platform.access.webhook_keys import HEADERS
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
-from holdfast.platform.store import dataclips
+from holdfast.platform.start.admission import NOT_FOUND, Options, admit, idempotency_key
+from holdfast.platform.start.payload import Rejected, body_of
+from holdfast.platform.store import dataclips, idempotency
 from holdfast.platform.store.credentials import run_scrubber
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.database import Connection, Notice, Row, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
 from holdfast.platform.store.triggers import find_webhook
 
 #: Headers that carry secrets are not stored with the request.
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
-_NOT_FOUND = {"error": "Webhook not found"}
-
-
-class _Rejected(Exception):  # noqa: N818 - said of the request
-    """The request cannot be taken; the response says why."""
-
-    def __init__(self, status: int, body: Json) -> None:
-        super().__init__(status)
-        self.response = JSONResponse(body, status)
+_SECRET_HEADERS = HEADERS | {"cookie", "proxy-authorization"}
 
 
 async def webhook(request: Request) -> Response:
-    """GET tells that the trigger exists; POST starts a run."""
+    """POST starts a run, and GET where the trigger says so; else GET tells that it exists."""
     platform: Platform = request.app.state.platform
     path = [part for part in request.path_params["path"].split("/") if part]
     trigger = await platform.database.read(lambda c: find_webhook(c, path))
+    options = Options.of(None if trigger is None else trigger.webhook_access)
+    sharing = options.sharing(request.headers.get("origin"))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=sharing)
+    try:
+        answer = await _answer(request, platform, trigger, options, path)
+    except Rejected as rejected:
+        answer = rejected.response
+    except ClientDisconnect:
+        return Response(status_code=400)
+    answer.headers.update(sharing)
+    return answer
+
+
+async def _answer(
+    request: Request, platform: Platform, trigger: Row | None, options: Options, path: list[str]
+) -> Response:
+    """Raises Rejected, ClientDisconnect."""
     if trigger is None:
-        return JSONResponse(_NOT_FOUND, 404)
-    if request.method == "GET":
+        return JSONResponse(NOT_FOUND, 404)
+    key = idempotency_key(request)
+    starts = request.method in options.methods
+    await admit(request, platform, trigger, options, reads_body=starts)
+    if request.method == "GET" and not starts:
         return JSONResponse({"message": "This trigger exists. POST to it to start a run."})
+    if not starts:
+        allowed = {"allow": ", ".join(options.methods)}
+        return JSONResponse({"error": "method_not_allowed"}, 405, allowed)
     if not trigger.enabled:
         text = "This trigger is disabled: enable it and deploy the project again."
         return JSONResponse({"error": "trigger_disabled", "message": text}, 403)
-    try:
-        body = await _body(request, platform.settings.payload_bytes)
-    except _Rejected as rejected:
-        return rejected.response
-    except ClientDisconnect:
-        return Response(status_code=400)
-    return await _start(platform, trigger, body, _request_record(request, path))
+    body = await body_of(request, platform.settings.payload_bytes)
+    return await _start(platform, trigger, body, _request_record(request, path), key)
 
 
-async def _start(platform: Platform, trigger: Row, body: str, record: str) -> Response:
-    sync = trigger.webhook_reply == "after_completion"
-    queue = "fast_lane" if sync else "default"
+def _creator(
+    platform: Platform, trigger: Row, body: str, record: str, key: str | None
+) -> Callable[[Transaction], Created]:
+    """Makes the work order, or finds the one that the same key has made before."""
+    queue = "fast_lane" if trigger.webhook_reply == "after_completion" else "default"
 
     def create(tx: Transaction) -> Created:
+        if key is not None and (before := idempotency.found(tx, trigger.id, key)) is not None:
+            return before
         clip = dataclips.insert_clip(
             tx, project_id=trigger.project_id, kind="http_request", body=body, request=record
         )
         start = Start(trigger.workflow_id, clip, trigger_id=trigger.id, queue=queue)
-        return create_work_order(tx, start, platform.settings)
+        created = create_work_order(tx, start, platform.settings)
+        if key is not None:
+            idempotency.remember(tx, trigger.id, key, created)
+        return created
 
-    if not sync:
-        created = await platform.database.write(create)
+    return create
+
+
+async def _create(platform: Platform, create: Callable[[Transaction], Created]) -> Created:
+    """Once more where another process was quicker with the same key: its work order is found."""
+    try:
+        return await platform.database.write(create)
+    except idempotency.TakenError:
+        return await platform.database.write(create)
+
+
+async def _start(
+    platform: Platform, trigger: Row, body: str, record: str, key: str | None
+) -> Response:
+    create = _creator(platform, trigger, body, record, key)
+    if trigger.webhook_reply != "after_completion":
+        created = await _create(platform, create)
         answer = {"work_order_id": created.work_order_id, "run_id": created.run_id}
         return JSONResponse(answer, headers=_headers(created))
     if not platform.waiting.has_room(trigger.id):
@@ -79,22 +113,35 @@ async def _start(platform: Platform, trigger: Row, body: str, record: str) -> Re
         return JSONResponse({"error": "busy", "message": text}, 503, {"retry-after": "5"})
     # before the run exists, to miss nothing
     with platform.waiting.take(trigger.id), platform.hub.watch("runs") as notices:
-        created = await platform.database.write(create)
+        created = await _create(platform, create)
         limit = platform.settings.webhook_timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                while True:
-                    notice = await notices.get()
-                    if notice.what == "closing":
-                        return _stopping(created)
-                    ended = RunState(notice.data.get("state", "started")).final
-                    if notice.data.get("run_id") == created.run_id and ended:
-                        break
-                    if notice.what == "missed" and await _ended(platform, created.run_id):
-                        break
+                if not await _wait_for_end(platform, notices, created, look=key is not None):
+                    return _stopping(created)
         except TimeoutError:
             return _timed_out(created, limit)
     return await platform.database.read(lambda c: _completed(platform, c, trigger, created))
+
+
+async def _wait_for_end(
+    platform: Platform, notices: asyncio.Queue[Notice], created: Created, *, look: bool
+) -> bool:
+    """Whether the run has ended; False when the platform ends before it.
+
+    `look`: it may be an older run, which has ended already.
+    """
+    if look and await _ended(platform, created.run_id):
+        return True
+    while True:
+        notice = await notices.get()
+        if notice.what == "closing":
+            return False
+        ended = RunState(notice.data.get("state", "started")).final
+        if notice.data.get("run_id") == created.run_id and ended:
+            return True
+        if notice.what == "missed" and await _ended(platform, created.run_id):
+            return True
 
 
 async def _ended(platform: Platform, run_id: str) -> bool:
@@ -173,56 +220,6 @@ def _asked(asked: Mapping[str, Any], status: int, data: Json) -> tuple[int, Json
 
 def _headers(created: Created) -> dict[str, str]:
     return {"x-meta-work-order-id": created.work_order_id, "x-meta-run-id": created.run_id}
-
-
-async def _body(request: Request, limit: int) -> str:
-    """The payload as JSON text. Raises _Rejected."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        await _read(request, limit)
-        async with request.form(max_part_size=limit) as form:
-            fields = {
-                key: value.filename if isinstance(value, UploadFile) else value
-                for key, value in form.multi_items()
-            }
-        return json.dumps(fields, ensure_ascii=False)
-    raw = await _read(request, limit)
-    if not raw:
-        return "{}"
-    if kind != "application/json" and not kind.endswith("+json"):
-        text = f"Content-Type {kind or '(none)'} is not supported: send application/json."
-        raise _Rejected(415, {"error": "unsupported_media_type", "message": text})
-    return _json_text(raw)
-
-
-def _json_text(raw: bytes) -> str:
-    try:
-        text = raw.decode("utf-8-sig")
-        value = parse_document(text)
-    except ValueError as error:
-        message = f"The body is not JSON: {error}"
-        raise _Rejected(400, {"error": "bad_json", "message": message}) from error
-    if isinstance(value, dict) and "configuration" not in value:
-        return text
-    if isinstance(value, dict):
-        return dataclips.object_text(text)[0]
-    return f'{{"_json":{text}}}'
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    """The body, read piece by piece so that a large one is refused early."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            megabytes = limit / (1024 * 1024)
-            text = f"The body is larger than {megabytes:g} MB."
-            raise _Rejected(413, {"error": "payload_too_large", "message": text})
-        parts.append(part)
-    body = b"".join(parts)
-    request._body = body
-    return body
 
 
 def _request_record(request: Request, path: list[str]) -> str:

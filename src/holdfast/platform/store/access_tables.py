@@ -1,10 +1,22 @@
-"""The tables of who may come in: accounts, members, sessions, tokens."""
+"""The tables of who may come in: accounts, members, sessions, tokens, keys of webhooks."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
 
 from holdfast.platform.store.tables import metadata
 
@@ -90,4 +102,30 @@ api_tokens = Table(
     _time("revoked_at"),
     Index("ix_api_tokens_user_id", "user_id"),
     Index("ix_api_tokens_project_id", "project_id"),
+)
+
+#: Keys of webhooks (`store/webhook_keys.py`). `secrets`: encrypted JSON; null: none was set.
+webhook_keys = Table(
+    "webhook_keys",
+    metadata,
+    _id(),
+    _refers("project_id", "projects"),
+    Column("name", String(255), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("secrets", LargeBinary),
+    Column("window_seconds", Integer),
+    *_times(),
+    UniqueConstraint("project_id", "name"),
+)
+
+#: Requests that may be sent again (`store/idempotency.py`).
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("trigger_id", String(36), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("work_order_id", String(36), nullable=False),
+    Column("run_id", String(36), nullable=False),
+    _time("inserted_at", required=True),
+    Index("ix_idempotency_keys_inserted_at", "inserted_at"),
 )

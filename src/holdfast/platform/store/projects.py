@@ -17,16 +17,19 @@ from sqlalchemy.exc import IntegrityError
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
+from holdfast.platform.project.access import keys_named
 from holdfast.platform.project.model import (
     CollectionRef,
     CredentialRef,
     Edge,
     Job,
+    Project,
     Trigger,
     Workflow,
 )
 from holdfast.platform.project.provision import Provision
 from holdfast.platform.store import tables as t
+from holdfast.platform.store import webhook_keys
 from holdfast.platform.store.database import Transaction
 
 
@@ -96,6 +99,10 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
         done.changes.append(f"+ project {project.name}")
     for credential in project.credentials:
         _import_credential(tx, project.id, credential, done)
+    for name, kind in project.webhook_keys.items():
+        if webhook_keys.declare(tx, project.id, name, kind):
+            done.changes.append(f"+ webhook key {name} (its secret is not set yet)")
+    _check_webhook_keys(tx.connection, project)
     for collection in project.collections:
         _import_collection(tx, project.id, collection, done)
     _delete_collections(tx, project.id, provision.deleted, done)
@@ -103,6 +110,17 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
     for workflow in project.workflows:
         done.changes += _import_workflow(tx, workflow, provision, resolved)
     return done
+
+
+def _check_webhook_keys(connection: Connection, project: Project) -> None:
+    """A trigger names keys of its project only."""
+    known = webhook_keys.names_of(connection, project.id)
+    for workflow in project.workflows:
+        for trigger in workflow.triggers:
+            if unknown := sorted(set(keys_named(trigger.webhook_access)) - set(known)):
+                message = f"workflow {workflow.name}: there is no webhook key {unknown[0]!r}"
+                fix = "Declare it in the project's webhook_keys."
+                raise ConflictError(message, fix=fix)
 
 
 def _check_names(connection: Connection, provision: Provision) -> None:
@@ -290,7 +308,7 @@ def _job_row(
 
 def _trigger_row(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
     webhook = trigger.type == "webhook"
-    config = trigger.webhook_response_config
+    config, access = trigger.webhook_response_config, trigger.webhook_access
     return {
         "workflow_id": workflow.id,
         "name": trigger.name,
@@ -301,6 +319,7 @@ def _trigger_row(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
         "cron_cursor_job_id": None if webhook else trigger.cron_cursor_job,
         "webhook_reply": trigger.webhook_reply,
         "webhook_response_config": json.dumps(config) if config and webhook else None,
+        "webhook_access": json.dumps(access) if access and webhook else None,
     }
 
 
@@ -443,7 +462,14 @@ def document(connection: Connection, project_id: str) -> JsonObject:
         "project_credentials": [dict(item) for item in credentials.mappings()],
         "collections": [dict(item) for item in collections.mappings()],
         "workflows": [_workflow_document(connection, workflow) for workflow in workflows],
+        **_webhook_keys(connection, project_id),
     }
+
+
+def _webhook_keys(connection: Connection, project_id: str) -> JsonObject:
+    """Only where there are some: OpenFn's command does not know them."""
+    known = webhook_keys.names_of(connection, project_id)
+    return {"webhook_keys": [{"name": n, "type": k} for n, k in known.items()]} if known else {}
 
 
 def _workflow_document(connection: Connection, row: Any) -> JsonObject:
@@ -455,6 +481,8 @@ def _workflow_document(connection: Connection, row: Any) -> JsonObject:
     for trigger in parts["triggers"]:
         text = trigger["webhook_response_config"]
         trigger["webhook_response_config"] = json.loads(text) if text else None
+        if (access := trigger.pop("webhook_access")) is not None:
+            trigger["webhook_access"] = json.loads(access)
     return {
         "id": row.id,
         "name": row.name,

@@ -137,6 +137,7 @@ triggers = Table(
     Column("cron_cursor_job_id", String(36)),
     Column("webhook_reply", String(32), nullable=False, server_default="before_start"),
     Column("webhook_response_config", Text),
+    Column("webhook_access", Text),  # JSON object: keys, methods, origins
     _time("last_fired_at"),
     Index("ix_triggers_custom_path", "custom_path"),
 )
