@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -94,6 +95,7 @@ def _run_complete(run: TwinRun, payload: Any) -> Json:
     if complete.final_dataclip_id is not None and complete.final_dataclip_id not in run.clips:
         raise Refusal({"errors": {"final_dataclip_id": ["does not exist"]}})
     run.outcome, run.state, run.finished = payload, complete.reason, True
+    run.ended_at = time.monotonic()
     run.events.append((m.RUN_COMPLETE, payload))
     return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 from uuid import UUID, uuid4
@@ -231,7 +232,7 @@ class RunChannel:
                 raise Refusal({"errors": {"final_dataclip_id": ["does not exist"]}})
             _no_nul(payload.get("final_state"))
         run.state = self.cached_state = "success" if reason == "ok" else reason
-        run.finished, run.outcome = True, payload
+        run.finished, run.outcome, run.ended_at = True, payload, time.monotonic()
         run.webhook_response = self.webhook_response
         run.events.append((m.RUN_COMPLETE, payload))
         return None

@@ -48,6 +48,7 @@ class TwinRun:
     claims: int = 0
     token: str = ""
     claimed_at: float = 0.0
+    ended_at: float = 0.0  # when its end was accepted, on the same steady clock
     joined: bool = False  # by whoever holds the present claim
     started_at: str | None = None
     finished: bool = False  # finished_at is set

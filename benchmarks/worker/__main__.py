@@ -1,0 +1,7 @@
+"""`python -m benchmarks.worker`."""
+
+import sys
+
+from benchmarks.worker import main
+
+main(sys.argv[1:])
