@@ -62,11 +62,12 @@ def problems(
 
 
 def _lines_sorted(keys: list[Key]) -> list[Key]:
-    """With the log lines between any two other events in the order of their timestamps."""
+    """With the log lines between any two starts in the order of their timestamps, behind the
+    ends of steps."""
     out: list[Key] = []
-    for is_line, group in itertools.groupby(keys, lambda key: key[0] == "run:log"):
+    for late, group in itertools.groupby(keys, lambda key: key[0] in ("run:log", "step:complete")):
         found = list(group)
-        out += sorted(found, key=str) if is_line else found
+        out += sorted(found, key=lambda key: (key[0] == "run:log", str(key))) if late else found
     return out
 
 
@@ -86,7 +87,8 @@ def _delivery_problems(expected: Expected, journal: Archived) -> Iterator[str]:
     arrived = [key for key in once if key in both]
     happened = [key for key in written if key in both]
     if any(event in LINES and do == "refuse" for event, do in expected.run.struck):
-        # A successor that never heard of it sends such a line again, behind others.
+        # A successor that never heard of it sends such a line again, behind others and behind the
+        # end of its step.
         arrived, happened = _lines_sorted(arrived), _lines_sorted(happened)
     if arrived != happened:
         place = next(n for n, key in enumerate(arrived) if key != happened[n])

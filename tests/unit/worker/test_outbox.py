@@ -80,11 +80,12 @@ def test_a_window_and_batches_where_they_were_offered() -> None:
             outbox.answered(shipment, OK, 0.0)
     assert rounds == [
         [("run:start", 1), ("run:batch_logs", 1)],
-        [("step:start", 1)],
-        [("run:batch_logs", 50), ("run:batch_logs", 50), ("run:batch_logs", 20)],
-        [("step:complete", 1), ("run:batch_logs", 2)],
+        [
+            ("step:start", 1), ("run:batch_logs", 50), ("run:batch_logs", 50),
+            ("run:batch_logs", 20), ("step:complete", 1), ("run:batch_logs", 2),
+        ],
         [("run:complete", 1)],
-    ]
+    ]  # fmt: skip
 
 
 def test_a_step_never_overtakes_a_line_that_has_to_be_sent_again() -> None:
@@ -99,31 +100,95 @@ def test_a_step_never_overtakes_a_line_that_has_to_be_sent_again() -> None:
     assert drain(outbox) == ["run:batch_logs", "step:start"]
 
 
+UNKNOWN: Json = {"step_id": ["must be associated with the run"]}
+
+
+def one_step(lines: int) -> Tape:
+    """A step with lines, and a line behind it."""
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j", input_dataclip_id="c")
+    for number in range(lines):
+        tape.log(f"{number}", step="s")
+    tape.add(Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success")
+    tape.log("behind")
+    tape.add(Kind.OUTCOME, reason="success")
+    return tape
+
+
+def flight(outbox: Outbox) -> list[Shipment]:
+    """All that may leave now."""
+    return list(iter(partial(outbox.next, 0.0), None))
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_lines_of_a_refused_step_go_without_it_in_their_order(restarted: bool) -> None:
-    tape = Tape()
-    tape.add(Kind.STEP_START, step_id="s", job_id="j")
-    for number in range(3):
-        tape.log(f"{number}", step="s")
-    tape.add(Kind.OUTCOME, reason="success")
-    outbox = begin(tape, offer=FAST)
-    start = outbox.next(0.0)
-    assert start is not None
-    assert outbox.next(0.0) is None, "its fate decides what is sent of the lines"
+    tape = one_step(3)
+    outbox = begin(tape)
+    start, *behind = flight(outbox)
+    names = ["run:log"] * 3 + ["step:complete"] + ["run:log"] * 2
+    assert [shipment.name for shipment in behind] == names
     outbox.answered(start, refusal(), 0.0)
     if restarted:
         notes, position = outbox.notes, outbox.position
         outbox = Outbox(position)
         outbox.know(notes)
-        outbox.adapt(FAST, batch=False, limit=50, batch_seconds=0)
+        outbox.adapt(Extension(), batch=False, limit=50, batch_seconds=0)
         for record in tape.records:
             if record.sequence > position.sequence:
                 outbox.feed(record, 0.0)
-    sent = [shipment.events for shipment in iter(partial(outbox.next, 0.0), None)]
-    lines = [event for event, *_ in sent[:3]]
+    else:
+        for shipment in behind[:4]:
+            outbox.answered(shipment, refusal(UNKNOWN), 0.0)
+        for shipment in behind[4:]:
+            outbox.answered(shipment, OK, 0.0)
+    lines = [shipment.events[0] for shipment in flight(outbox)[:3]]
     assert [event.body.message for event in lines] == [["0"], ["1"], ["2"]]  # type: ignore[union-attr]
     assert all("step_id" in event.without for event in lines)
     assert outbox.known.unknown_steps == {"s"}
+    assert not any(note["event"] == "run:log" for note in outbox.notes), "that says nothing new"
+
+
+def test_a_start_that_is_refused_in_part_keeps_its_lines_and_its_end() -> None:
+    outbox = begin(one_step(2))
+    start, *behind = flight(outbox)
+    outbox.answered(start, refusal({"input_dataclip": ["does not exist"]}), 0.0)
+    for shipment in behind[:3]:
+        outbox.answered(shipment, refusal(UNKNOWN), 0.0)
+    for shipment in behind[3:]:
+        outbox.answered(shipment, OK, 0.0)
+    again = flight(outbox)
+    assert [shipment.name for shipment in again] == [
+        "step:start", "run:log", "run:log", "step:complete",
+    ]  # fmt: skip
+    assert all(shipment.events[0].step_id == "s" for shipment in again)
+    for shipment in again:
+        outbox.answered(shipment, OK, 0.0)
+    assert drain(outbox) == ["run:complete"]
+    assert [note["what"] for note in outbox.notes] == ["refused in part"]
+
+
+def test_nothing_goes_behind_a_start_that_may_be_stored() -> None:
+    outbox = begin(one_step(2))
+    for shipment in flight(outbox):
+        outbox.unanswered(shipment, Loss.CONNECTION, 0.0)
+    (question,) = flight(outbox)
+    assert question.probe
+    outbox.answered(question, refusal({"message": ["blank"], **UNKNOWN}), 0.0)  # type: ignore[dict-item]
+    start, *_ = flight(outbox)
+    assert start.name == "step:start"
+
+
+def test_no_other_step_and_no_outcome_goes_behind_one_that_is_open() -> None:
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.log("of another", step="other")
+    outbox = begin(tape)
+    assert [shipment.name for shipment in flight(outbox)] == ["step:start"]
+    tape = Tape()
+    tape.add(Kind.STEP_START, step_id="s", job_id="j")
+    tape.add(Kind.STEP_COMPLETE, step_id="other", job_id="j", reason="success")
+    outbox = begin(tape)
+    assert [shipment.name for shipment in flight(outbox)] == ["step:start"]
 
 
 def test_a_step_whose_start_was_not_answered_may_be_known() -> None:

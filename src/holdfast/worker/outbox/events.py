@@ -67,6 +67,14 @@ class Event:
         return isinstance(self.body, RunComplete)
 
     @property
+    def step_id(self) -> str | None:
+        """The step that the event names."""
+        if "step_id" in self.without:
+            return None
+        step: str | None = getattr(self.body, "step_id", None)
+        return step
+
+    @property
     def bytes(self) -> int:
         """About how large its frame will be, before it is rendered."""
         document = self.document or {}

@@ -20,10 +20,11 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
 again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
-Only log lines are sent ahead of answers, and not behind the start of a step, whose fate changes
-them (lines of a step that was refused go without the step). Any other event waits for the fate of
-all before it. So nothing can come late but a refused line among other lines, whose timestamps tell
-its place.
+Ahead of answers go log lines; behind the start of a step its own lines and its end, which can only
+be taken where the start was (if they are refused while it is not settled, they go again); and the
+end of a step behind lines. Any other event waits for the fate of all before it. So nothing can come
+late but a refused line, among other lines and behind the end of its step; its timestamp tells its
+place.
 """
 
 from __future__ import annotations
@@ -202,12 +203,40 @@ class Outbox:
             self.position = replace(self.position, delivery=DeliveryState.ENDING)
 
     def _may_follow(self, shipment: Shipment) -> bool:
-        """Whether it may go while others are unanswered: a line whose form they cannot change."""
+        """Whether it may go while others are unanswered: see the module."""
         if self._bytes + shipment.bytes > BYTES_IN_FLIGHT:
             return False
-        last, first = self._flying[-1].items[0], shipment.items[0]
-        settled = not isinstance(last.event.body, StepStart)
-        return settled and first.event.is_log and not (last.suspect or first.suspect)
+        first, ahead = shipment.items[0], self._flying[0].items[0]
+        if first.suspect or ahead.suspect:
+            return False
+        begins = isinstance(ahead.event.body, StepStart)
+        if begins and not self._of_step(shipment, ahead):
+            return False
+        if first.event.is_log:
+            return True
+        others = self._flying[begins:]
+        return self._is_end(first) and all(self._is_harmless(other) for other in others)
+
+    def _of_step(self, shipment: Shipment, start: Item) -> bool:
+        """Whether the start changes nothing of it, or it is refused where the start was not taken:
+        then it goes again when that is settled."""
+        if start.doubt and not self.idempotent:
+            return False
+        step = start.event.step_id
+        return all(
+            item.event.step_id == step or (item.event.is_log and item.event.step_id is None)
+            for item in shipment.items
+        )
+
+    def _is_end(self, item: Item) -> bool:
+        """The end of a step that was never sent: nothing of it must be settled."""
+        doubt = item.doubt and not self.idempotent
+        return isinstance(item.event.body, StepComplete) and not doubt
+
+    def _is_harmless(self, other: Shipment) -> bool:
+        """A line whose fate changes nothing; a batch goes as single lines when it is refused."""
+        alone = other.name == RUN_LOG and not other.probe
+        return alone or (self.idempotent and other.name == RUN_BATCH_LOGS)
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""
@@ -265,7 +294,9 @@ class Outbox:
         """The platform answered."""
         self._landed(shipment)
         item = shipment.items[0]
-        if shipment.probe:
+        if not (reply.ok or shipment.probe) and any(map(self._is_void, shipment.items)):
+            pass  # it goes again
+        elif shipment.probe:
             self._probed(item, reply)
         elif reply.ok:
             self._backoff.reset()
@@ -280,6 +311,17 @@ class Outbox:
             self._refused(item, reply.response, now)
         if not all(item.accepted for item in shipment.items):
             self._resend = True
+
+    def _is_void(self, item: Item) -> bool:
+        """Whether a refusal says nothing: the start of its step, ahead of it, was not taken."""
+        step = item.event.step_id
+        if step is None:
+            return False
+        if step in self.known.unknown_steps:
+            return not item.event.without
+        front = self._head()
+        waits = front is not None and front is not item and front.event.step_id == step
+        return waits and isinstance(front.event.body, StepStart)
 
     def _probed(self, item: Item, reply: Reply) -> None:
         """The answer to a question about a step says whether the platform has it."""
