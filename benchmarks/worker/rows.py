@@ -122,7 +122,9 @@ def lines(count: int, bar: float, *, batches: bool) -> Row:
     """A run that writes many log lines."""
 
     async def row(side: Side) -> list[Figure]:
-        body = f"fn(s => {{ for (let i = 0; i < {count}; i++) console.log('line', i); return s; }});"
+        body = (
+            f"fn(s => {{ for (let i = 0; i < {count}; i++) console.log('line', i); return s; }});"
+        )
         options = {"WORKER_BATCH_LOGS": "true"} if batches else {}
         async with side.started(**options) as session:
             await session.ready()

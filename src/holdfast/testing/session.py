@@ -82,13 +82,14 @@ class Session:
         self._held: list[tuple[Message, str, Json | bytes]] = []  # answers to be overtaken
         self._answers: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue()
         self._carrier: asyncio.Task[None] | None = None
+        self._heard = asyncio.get_running_loop().time()
 
     async def serve(self) -> None:
         """Read until the socket ends."""
+        watching = asyncio.create_task(self._watch())
         try:
-            while True:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    data = await self._connection.recv()
+            async for data in self._connection:
+                self._heard = asyncio.get_running_loop().time()
                 await self._host.thawed.wait()
                 if isinstance(data, str):
                     message = _decoded(data)
@@ -97,15 +98,21 @@ class Session:
                         return
                     await self._received(message)
                 self._host.changed()
-        except TimeoutError:
-            await self._connection.close(_IDLE)
         except BadFrame as error:
             await self._connection.close(_ABNORMAL, error.message[:100])
         except ConnectionClosed:
             return
         finally:  # the processes work off what is in their mailboxes; nobody hears the answers
+            watching.cancel()
             if self._carrier is not None:
                 self._carrier.cancel()
+
+    async def _watch(self) -> None:
+        """Close a socket on which nothing comes."""
+        loop = asyncio.get_running_loop()
+        while (left := self._heard + IDLE_SECONDS - loop.time()) > 0:
+            await asyncio.sleep(left)
+        await self._connection.close(_IDLE)
 
     def push(self, topic: str, event: str, payload: Json) -> None:
         """Push an event to whoever has joined."""

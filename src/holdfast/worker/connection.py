@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -34,6 +35,8 @@ API_VERSION = "1.2"
 RECONNECT_SECONDS = (0.25, 4.0)
 #: Plans with data in them and input dataclips come in one message.
 MAX_INCOMING_BYTES = 256 * 1024 * 1024
+#: Frames read ahead: as many as one turn of the event loop may bring.
+_INCOMING = 1024
 #: A connection that has lived so long has done well, even if there was nothing to do.
 _STEADY_SECONDS = 30.0
 _OPEN_SECONDS = 10.0
@@ -82,6 +85,10 @@ def endpoint(url: str, token: str) -> str:
     return f"{url.rstrip('/')}/websocket?{urlencode(query)}"
 
 
+#: Told what became of a push, once. Runs in the event loop and must not block.
+Then: TypeAlias = "Callable[[Reply | AnswerLost], None]"
+
+
 @dataclass(eq=False)
 class Channel:
     """One topic as its owner sees it. The callbacks run in the event loop and must not block."""
@@ -95,28 +102,43 @@ class Channel:
     on_change: Callable[[], None] = lambda: None  # joined, refused, or lost
     on_push: Callable[[str, Payload], None] = lambda _event, _payload: None
     on_late: Callable[[Reply], None] = lambda _reply: None
-    waiting: dict[str, asyncio.Future[Reply]] = field(default_factory=dict)
+    waiting: dict[str, Then] = field(default_factory=dict)
 
     @property
     def joined(self) -> bool:
         return self.connection.client.joined(self.topic)
 
-    def push(self, event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
-        """Send now; the future brings the reply or AnswerLost. NotJoined if it cannot be sent."""
+    def push(self, event: str, payload: Payload, then: Then, *, timeout: float) -> str:
+        """Send; `then` gets the reply or AnswerLost. The reference that a late reply will name.
+
+        NotJoined if it cannot be sent. Never answers before this has returned.
+        """
         connection = self.connection
         ref = connection.client.push(self.topic, event, payload, connection.now(), timeout=timeout)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.waiting[ref] = future
-        connection.pump()
-        return future
+        self.waiting[ref] = then
+        connection.pump_soon()
+        return ref
 
-    def ref_of(self, answer: asyncio.Future[Reply]) -> str | None:
-        """The reference of a push whose answer is awaited: a late reply will name it."""
-        return next((ref for ref, future in self.waiting.items() if future is answer), None)
+    def ask(
+        self, event: str, payload: Payload, *, timeout: float
+    ) -> tuple[str, asyncio.Future[Reply]]:
+        """As `push`; the reference, and a future that brings the reply or AnswerLost."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def then(answer: Reply | AnswerLost) -> None:
+            if future.done():
+                return
+            if isinstance(answer, AnswerLost):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+        return self.push(event, payload, then, timeout=timeout), future
 
     async def request(self, event: str, payload: Payload, seconds: float) -> Json | bytes:
         """Send and wait; the response. Refused, AnswerLost, NotJoined."""
-        reply = await self.push(event, payload, timeout=seconds)
+        _, answer = self.ask(event, payload, timeout=seconds)
+        reply = await answer
         if not reply.ok:
             raise Refused(event, reply.response)
         return reply.response
@@ -124,7 +146,7 @@ class Channel:
     def rejoin(self) -> None:
         """Join anew: what is unanswered is given up, here and at the platform."""
         self.connection.client.rejoin(self.topic, self.connection.now())
-        self.connection.pump()
+        self.connection.pump_soon()
 
     def progressed(self) -> None:
         """The platform has taken something: after a failure it is tried again at once."""
@@ -165,6 +187,7 @@ class Connection:
         self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._preparing: set[asyncio.Task[None]] = set()
         self._behind: dict[str, deque[str]] = {}  # by topic: a large frame, and what follows it
+        self._pumping = False  # it will be done in this turn of the event loop
         self._ticked = asyncio.Event()
         self._wakes = float("inf")  # when the ticker looks again
         self._backoff = Backoff(*RECONNECT_SECONDS)
@@ -222,8 +245,15 @@ class Connection:
                     await self._outbox.join()
             await self._socket.close(1000, "worker ends")
 
+    def pump_soon(self) -> None:
+        """As `pump`, behind what the event loop does now: once for all that is sent meanwhile."""
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self.pump)
+
     def pump(self) -> None:
         """Pass on what the client wants to send and what it has noticed."""
+        self._pumping = False
         for frame in self.client.outgoing():
             topic = frame[:_HEAD_CHARACTERS].split(",", 3)[2]
             if (behind := self._behind.get(topic)) is not None:
@@ -267,6 +297,7 @@ class Connection:
                 endpoint(self._url, token),
                 **self._dial.options(self._url),
                 max_size=MAX_INCOMING_BYTES,
+                max_queue=_INCOMING,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
                 compression=None,
@@ -298,7 +329,7 @@ class Connection:
                     self.client.received(data, self.now())
                 except BadFrame as error:
                     log.warn("connection.bad_frame", why=error.message)
-                self.pump()
+                self.pump_soon()  # once for all frames that have come together
         finally:
             sender.cancel()
             self._socket = None
@@ -359,13 +390,11 @@ class Connection:
         if channel is None:
             return
         if isinstance(happened, channels.Replied):
-            future = channel.waiting.pop(happened.reply.ref, None)
-            if future is not None and not future.done():
-                future.set_result(happened.reply)
+            if (then := channel.waiting.pop(happened.reply.ref, None)) is not None:
+                then(happened.reply)
         elif isinstance(happened, channels.Unanswered):
-            future = channel.waiting.pop(happened.ref, None)
-            if future is not None and not future.done():
-                future.set_exception(AnswerLost(happened.loss))
+            if (then := channel.waiting.pop(happened.ref, None)) is not None:
+                then(AnswerLost(happened.loss))
         elif isinstance(happened, channels.Late):
             channel.on_late(happened.reply)
         elif isinstance(happened, channels.Pushed):

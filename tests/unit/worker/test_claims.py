@@ -26,14 +26,13 @@ class Queue:
     asked: list[asyncio.Future[Reply]] = field(default_factory=list)
     payloads: list[Payload] = field(default_factory=list)
 
-    def push(self, event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
+    def ask(
+        self, event: str, payload: Payload, *, timeout: float
+    ) -> tuple[str, asyncio.Future[Reply]]:
         assert event == "claim"
         self.payloads.append(payload)
         self.asked.append(asyncio.get_running_loop().create_future())
-        return self.asked[-1]
-
-    def ref_of(self, answer: asyncio.Future[Reply]) -> str:
-        return str(self.asked.index(answer))
+        return str(len(self.asked) - 1), self.asked[-1]
 
     def answer(self, *runs: str) -> None:
         self.asked[-1].set_result(bringing(*runs))

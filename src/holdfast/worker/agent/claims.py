@@ -134,8 +134,7 @@ class Claimer:
         ref = None
         try:
             payload = Claim(1, self.name, self.loop.queues).to_payload()
-            answer = self.channel.push(CLAIM, payload, timeout=self.claim_seconds)
-            ref = self.channel.ref_of(answer)
+            ref, answer = self.channel.ask(CLAIM, payload, timeout=self.claim_seconds)
             return await answer
         except (AnswerLost, NotJoined) as error:
             log.warn("claim.unanswered", loop=self.loop.key, why=error)

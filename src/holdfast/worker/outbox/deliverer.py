@@ -162,30 +162,38 @@ class Deliverer:
                 outbox.not_sent(shipment)
                 return
             payload = await self._payload(outbox, shipment, postmortem=offer.postmortem)
-            if payload is None:
+            if payload is None or outbox.behind:
                 outbox.not_sent(shipment)
-                continue
-            faults.point("agent.send")
-            outbox.going(shipment)
-            if outbox.position.delivery is not mark.position.delivery:
-                # A power cut may take back what is not synced. Then a start would go again, which
-                # opens a finished run anew (`docs/spec/lightning-answers.md` 6).
-                self._keep_mark(outbox, mark, sync=not offer.idempotent)
-            try:
-                answer = channel.push(shipment.name, payload, timeout=config.message_seconds)
-            except NotJoined:
-                outbox.not_sent(shipment)
+            elif not self._go(outbox, mark, shipment, payload, synced=not offer.idempotent):
                 return
-            isolation.sent()
-            answer.add_done_callback(partial(self._landed, outbox, shipment))
+
+    def _go(
+        self, outbox: Outbox, mark: Mark, shipment: Shipment, payload: Raw, *, synced: bool
+    ) -> bool:
+        """Send it; False if the channel is not joined any more."""
+        faults.point("agent.send")
+        outbox.going(shipment)
+        if outbox.position.delivery is not mark.position.delivery:
+            # A power cut may take back what is not synced. Then a start would go again, which
+            # opens a finished run anew (`docs/spec/lightning-answers.md` 6).
+            self._keep_mark(outbox, mark, sync=synced)
+        try:
+            landed = partial(self._landed, outbox, shipment)
+            seconds = self.config.message_seconds
+            self.channel.push(shipment.name, payload, landed, timeout=seconds)
+        except NotJoined:
+            outbox.not_sent(shipment)
+            return False
+        self.channel.connection.isolation.sent()
+        return True
 
     async def _payload(
         self, outbox: Outbox, shipment: Shipment, *, postmortem: bool
     ) -> Raw | None:
         """What is sent; None if the event cannot be sent so and has been made smaller."""
-        examined = self._postmortem if postmortem else None
         if shipment.probe:
             return Raw(dumps(settling.question(shipment.events[0])))
+        examined = self._postmortem if postmortem else None
         try:
             if shipment.bytes < _LARGE_BYTES:
                 payload = self._rendered(shipment, examined, native=outbox.native)
@@ -228,21 +236,18 @@ class Deliverer:
         path = blob_path(self.folder.path, str(document.get("blob")))
         return path.read_text(encoding="utf-8", errors="surrogatepass")
 
-    def _landed(self, outbox: Outbox, shipment: Shipment, answer: asyncio.Future[Reply]) -> None:
+    def _landed(self, outbox: Outbox, shipment: Shipment, answer: Reply | AnswerLost) -> None:
         connection = self.channel.connection
         now, isolation = connection.now(), connection.isolation
         loss: Loss | None = None
-        if answer.cancelled():
-            outbox.not_sent(shipment)
-        elif isinstance(error := answer.exception(), AnswerLost):
-            loss = error.loss
+        if isinstance(answer, AnswerLost):
+            loss = answer.loss
             outbox.unanswered(shipment, loss, now)
         else:
             faults.point("agent.accepted")
-            reply = answer.result()
-            if reply.ok:
+            if answer.ok:
                 self.channel.progressed()
-            outbox.answered(shipment, reply, now)
+            outbox.answered(shipment, answer, now)
         if loss in (Loss.FRAME, Loss.CONNECTION) or isolation.accused(self):
             if outbox.suspects:
                 isolation.accuse(self, lambda: self.channel.joined)

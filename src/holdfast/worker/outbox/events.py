@@ -7,9 +7,8 @@ identities whenever it is read, so that a repeat can be recognised as one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
-from uuid import UUID, uuid5
 
 from holdfast.journal import Record
 from holdfast.model.bodies import SHAPES
@@ -26,14 +25,15 @@ from holdfast.protocol.messages import (
     StepComplete,
     StepStart,
 )
+from holdfast.worker.outbox import lines
 from holdfast.worker.outbox.clean import clean_json, quoted
 
 REDACTED = "[REDACTED]"
 REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
 #: Stands for a line that the platform cannot take for another reason than its length.
 REFUSED_LOG = "[This line is missing: the platform cannot take what it says.]"
-#: Log lines are UUIDs of their run and their place in its journal, in this namespace.
-_LINES = UUID("5f2b0a6e-0d0c-5c57-9a53-1c6f5d0c6e1b")
+#: Nothing is left out of an event.
+_WHOLE: frozenset[str] = frozenset()
 
 #: Gives the JSON text of a document that the journal names.
 ReadDocument: TypeAlias = Callable[[JsonObject], str]
@@ -55,8 +55,9 @@ class Event:
     body: RunStart | StepStart | StepComplete | LogLine | RunComplete
     document: JsonObject | None = None
     response: JsonObject | None = None  # the answer to a webhook, where it is a document
-    without: frozenset[str] = field(default_factory=frozenset)
+    without: frozenset[str] = frozenset()
     size: int = 0  # bytes of the record it is from, where they are what is sent: a log line
+    text: str = ""  # of a log line: its JSON, if it can be sent so
 
     @property
     def is_log(self) -> bool:
@@ -77,7 +78,9 @@ class Event:
     @property
     def bytes(self) -> int:
         """About how large its frame will be, before it is rendered."""
-        document = self.document or {}
+        document = self.document
+        if document is None:
+            return 500 + self.size
         size = document.get("bytes")
         inline = document.get("inline")
         known = len(inline) if isinstance(inline, str) else 0
@@ -104,6 +107,10 @@ def events_of(
     What is wrong in it is left out and told. ValueError or KeyError if the record is not what its
     kind says, except for an OUTCOME: every run that has one gets its end.
     """
+    if record.kind == Kind.LOG and (found := lines.read(record)) is not None:
+        line, text = found
+        size = len(record.body)
+        return [Event(messages.RUN_LOG, line, None, None, _WHOLE, size, text)]
     make = _MAKERS.get(record.kind)
     if make is None:
         return []
@@ -168,6 +175,8 @@ def render(
     """
     body = event.body
     if isinstance(body, LogLine):
+        if event.text and not event.without:
+            return Raw(lines.with_ids(run_id, body, event.text, alone=True), clean=True)
         text = dumps_any({"run_id": run_id, **_line(run_id, event, body)})
     elif isinstance(body, StepComplete):
         return Raw(_step_text(event, body, read, native=native), clean=True)
@@ -186,14 +195,23 @@ def render(
 
 def render_batch(run_id: str, events: list[Event]) -> Raw:
     """The payload of `run:batch_logs`."""
-    lines = [_line(run_id, event, cast("LogLine", event.body)) for event in events]
-    return Raw(clean_json(dumps_any({"run_id": run_id, "logs": lines})), clean=True)
+    run = clean_json(dumps(run_id))
+    logs = ",".join(_line_text(run_id, event) for event in events)
+    return Raw(f'{{"run_id":{run},"logs":[{logs}]}}', clean=True)
+
+
+def _line_text(run_id: str, event: Event) -> str:
+    """A line of a batch as JSON text."""
+    body = cast("LogLine", event.body)
+    if event.text and not event.without:
+        return lines.with_ids(run_id, body, event.text, alone=False)
+    return clean_json(dumps_any(_line(run_id, event, body)))
 
 
 def _line(run_id: str, event: Event, line: LogLine) -> JsonObject:
     """A log line as it is sent: with an id that a repeat has too."""
     sent = line.to_line()
-    sent["id"] = str(uuid5(_LINES, f"{run_id}/{line.id}"))
+    sent["id"] = lines.identity(run_id, line)
     if event.without:
         if "message" in event.without:
             sent["message"] = [REDACTED_LOG]

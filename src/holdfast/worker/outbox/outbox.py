@@ -20,11 +20,11 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
 again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
-Ahead of answers go log lines; behind the start of a step its own lines and its end, which can only
-be taken where the start was (if they are refused while it is not settled, they go again); and the
-end of a step behind lines. Any other event waits for the fate of all before it. So nothing can come
-late but a refused line, among other lines and behind the end of its step; its timestamp tells its
-place.
+Ahead of answers go log lines, and the end of a step behind lines; behind the start of a step only
+what is its own, which can only be taken where the start was (if it is refused while the start is
+not settled, it goes again). Any other event waits for the fate of all before it. So nothing can
+come late but a refused line, among other lines and behind the end of its step; its timestamp tells
+its place.
 """
 
 from __future__ import annotations
@@ -139,6 +139,11 @@ class Outbox:
     def idle(self) -> bool:
         """Whether everything that was fed has been accepted."""
         return not self._queue and not self._sent
+
+    @property
+    def behind(self) -> bool:
+        """Whether something that was sent must go again: what stands behind it waits."""
+        return self._resend
 
     @property
     def suspects(self) -> bool:
@@ -262,11 +267,12 @@ class Outbox:
         """The first item to be sent; those that cannot be sent at all are passed."""
         while self._queue:
             first = self._queue[0]
-            if not first.accepted and not self.known.lacks_step(first.event):
-                if self.known.anything:
-                    first.event = self.known.named(first.event)
-                return first
             if not first.accepted:
+                if not self.known.anything:
+                    return first
+                if not self.known.lacks_step(first.event):
+                    first.event = self.known.named(first.event)
+                    return first
                 self._give_up_on(first, NO_STEP)
             self._sent.append(self._queue.popleft())
             self._settle()
@@ -514,7 +520,8 @@ class Outbox:
         self._advance()
 
     def _advance(self) -> None:
-        sequence, offset = self.position.sequence, self.position.offset
+        at = self.position
+        sequence, offset = at.sequence, at.offset
         while self._sources:
             source = self._sources[0]
             if self._held < source.events or (source.barrier and not self.finished):
@@ -522,5 +529,6 @@ class Outbox:
             self._sources.popleft()
             self._held -= source.events
             sequence, offset = source.sequence, source.end
-        state = DeliveryState.COMPLETE if self.finished else self.position.delivery
-        self.position = Position(sequence, offset, self._held, state)
+        state = DeliveryState.COMPLETE if self.finished else at.delivery
+        if (sequence, self._held, state) != (at.sequence, at.part, at.delivery):
+            self.position = Position(sequence, offset, self._held, state)

@@ -18,7 +18,8 @@ class Shipment:
     bytes: int = field(init=False)  # about, as it was when it was made
 
     def __post_init__(self) -> None:
-        self.bytes = sum(item.event.bytes for item in self.items)
+        first, *others = self.items
+        self.bytes = first.event.bytes + sum(item.event.bytes for item in others)
 
     @property
     def events(self) -> list[Event]:
