@@ -125,8 +125,7 @@ def lines(count: int, bar: float, *, batches: bool) -> Row:
         body = (
             f"fn(s => {{ for (let i = 0; i < {count}; i++) console.log('line', i); return s; }});"
         )
-        options = {"WORKER_BATCH_LOGS": "true"} if batches else {}
-        async with side.started(**options) as session:
+        async with side.started(WORKER_BATCH_LOGS=str(batches).lower()) as session:
             await session.ready()
             await session.warm()
             agents = session.worker.agents()

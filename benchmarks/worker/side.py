@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +105,7 @@ def chain(bodies: list[str]) -> dict[str, object]:
     names = [f"s{number}" for number in range(len(bodies))]
     edges = [{"source_trigger_id": "t", "target_job_id": "s0", "condition": "always"}] + [
         {"source_job_id": one, "target_job_id": two, "condition": "always"}
-        for one, two in zip(names, names[1:], strict=False)
+        for one, two in pairwise(names)
     ]
     jobs = [
         {"id": name, "name": name, "adaptor": COMMON, "body": body}

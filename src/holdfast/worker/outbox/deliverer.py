@@ -101,6 +101,7 @@ class Deliverer:
             await self._send(outbox, mark, now)
             if outbox.notes:  # of what was too large to be sent
                 self._keep_mark(outbox, mark)
+            self._expect_end(outbox, mark)
             if outbox.finished:
                 return DeliveryState.COMPLETE
             if self.given_up is not None or outbox.given_up is not None:
@@ -110,6 +111,17 @@ class Deliverer:
                 message = f"The journal is damaged behind record {reader.sequence}."
                 raise JournalDamaged(message)
             await self._wait(outbox, now)
+
+    def _expect_end(self, outbox: Outbox, mark: Mark) -> None:
+        """Bring to disk, while answers are under way, what must be there before the outcome goes.
+
+        A power cut may take back what is not synced. Then a start would go again, which opens a
+        finished run anew (`docs/spec/lightning-answers.md` 6).
+        """
+        open_yet = mark.position.delivery is DeliveryState.OPEN
+        if open_yet and not outbox.idempotent and outbox.only_the_end_is_left():
+            outbox.ending()
+            self._keep_mark(outbox, mark, sync=True)
 
     async def _feed(self, outbox: Outbox, reader: JournalReader, now: float) -> None:
         while outbox.hungry():
@@ -174,9 +186,7 @@ class Deliverer:
         faults.point("agent.send")
         outbox.going(shipment)
         if outbox.position.delivery is not mark.position.delivery:
-            # A power cut may take back what is not synced. Then a start would go again, which
-            # opens a finished run anew (`docs/spec/lightning-answers.md` 6).
-            self._keep_mark(outbox, mark, sync=synced)
+            self._keep_mark(outbox, mark, sync=synced)  # see `_expect_end`
         try:
             landed = partial(self._landed, outbox, shipment)
             seconds = self.config.message_seconds

