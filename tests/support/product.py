@@ -27,14 +27,18 @@ class Product:
     data: Path
     folder: Path
 
-    def deploy(self, name: str, body: str, **more: object) -> str:
-        """A project with one workflow of one job and `more`; the address of its webhook."""
+    def deploy(self, name: str, body: str, reply: str | None = None, **more: object) -> str:
+        """A project with one workflow of one job and `more`; the address of its webhook.
+
+        `reply`: when it answers, if not at once.
+        """
         job = {"name": "Only", "adaptor": COMMON, "body": body}
         edge = {"source_trigger": "webhook", "target_job": "Only", "condition_type": "always"}
+        answers = {} if reply is None else {"webhook_reply": reply}
         workflow = {
             "name": name,
             "jobs": {"Only": job},
-            "triggers": {"webhook": {"type": "webhook", "enabled": True}},
+            "triggers": {"webhook": {"type": "webhook", "enabled": True, **answers}},
             "edges": {"webhook->Only": {**edge, "enabled": True}},
             **more,
         }
