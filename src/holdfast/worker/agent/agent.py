@@ -39,8 +39,10 @@ from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
 from holdfast.worker.agent.trust import TRYING, Trust
+from holdfast.worker.agent.warm import verify_newest
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.idle import Idle
 from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.run.run import Run, RunServices, Stage
@@ -86,11 +88,12 @@ class Agent:
         report = Report(self, time.time())
         self.metrics = Metrics(report.figures)
         self.memory = MemoryBudget(config.memory_budget_mb)
+        self.idle = Idle(self._busy)
         store_root = config.repo_dir or default_store_root({}, config.data)
         self.services = RunServices(
             config, self.connection, engine, Store(store_root, monorepos=config.monorepo_dirs),
             run_folders, lambda: time.time_ns() // 1000, self.metrics, self.memory,
-            self._changed, self.trust.worked,
+            self._changed, self.trust.worked, self.idle,
         )  # fmt: skip
         self.loops = config.workloops
         self._places = {loop.key: asyncio.Semaphore(loop.slots) for loop in self.loops}
@@ -100,7 +103,6 @@ class Agent:
         self.draining = False
         self._disk_bad_until = float("-inf")
         self._opening: dict[str, str] = {}  # run -> token: claimed, not yet on disk
-        self.port = 0
         self._key = public_key(config.public_key) if config.public_key else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._claimers: list[Claimer] = []
@@ -115,11 +117,12 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, stop)
-        self.port = await self._health.start(self.config.host, self.config.port)
-        log.info("worker.started", id=self.worker_id, slots=self.config.slots, port=self.port)
+        port = await self._health.start(self.config.host, self.config.port)
+        log.info("worker.started", id=self.worker_id, slots=self.config.slots, port=port)
         grace = math.ceil(self.config.drain_within([]) + LAST_DELIVERY_SECONDS[1])
         log.info("worker.grace_period", seconds=grace, why=_GRACE)
         queue = self._join_queue()
+        self._start(verify_newest(self.services.store))
         await self._adopt()
         self._background = [
             asyncio.create_task(self.connection.run()),
@@ -133,8 +136,7 @@ class Agent:
         self._notifier.tell("READY=1")
         await stop.wait()
         self._notifier.tell("STOPPING=1")
-        code = await self._drain(queue)
-        log.info("worker.ended", code=code)
+        log.info("worker.ended", code=(code := await self._drain(queue)))
         return code
 
     # Claims
@@ -266,6 +268,11 @@ class Agent:
 
     # Runs
 
+    @property
+    def undelivered(self) -> int:
+        """Runs of which the platform lacks something."""
+        return sum(run.ending is None for run in self.runs.values())
+
     async def _adopt(self) -> None:
         """Every journal that is not put away: continue, deliver, or report what is true."""
         for found in await asyncio.to_thread(lambda: list(self.run_folders.found())):
@@ -362,6 +369,8 @@ class Agent:
         for key, run in self.runs.items():
             if run.stage is Stage.DELIVERING:
                 self.backlog.ended(key)
+            elif run.ending is not None:
+                self.backlog.gone(key, delivered=run.ending is DeliveryState.COMPLETE)
         for claimer in self._claimers:
             held = claimer.loop.runs
             settled = {key for key in held if key in self.runs and self.runs[key].settled}
@@ -380,8 +389,15 @@ class Agent:
             await asyncio.sleep(_SLOTS_SECONDS)
             self._changed()
 
+    def _busy(self) -> bool:
+        """Whether a run is on its way to its start or its end; a claim may bring one."""
+        if self._opening or any(loop.claims for loop in self.loops):
+            return True
+        return any(run.in_a_hurry for run in self.runs.values())
+
     async def _prune(self) -> None:
         while True:
+            await self.idle.turn()
             removed = await asyncio.to_thread(
                 self.run_folders.prune,
                 keep_seconds=self.config.keep_hours * 3600,
@@ -402,6 +418,7 @@ class Agent:
     async def _drain(self, queue: Channel) -> int:
         """No more claims; finish and deliver; at the deadline end what still runs."""
         self.draining = True
+        self.idle.hurry()
         within = self.config.drain_within(run.case.timeout_seconds for run in self.runs.values())
         log.info("worker.draining", runs=len(self.runs), seconds=within)
         ended = 0
@@ -416,7 +433,7 @@ class Agent:
             seconds = min(most, max(least, within))
             await self._settled(seconds, self._hurry)
         queue.leave()
-        left = len(self.runs)
+        left = self.undelivered
         connecting, *others = self._background
         await self._stop([*others, *self._tasks])
         await self.connection.close()

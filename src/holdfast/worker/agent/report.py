@@ -78,7 +78,7 @@ class Report:
         yield one("runs_waiting", "Ended runs that keep the worker from claiming more.",
                   agent.backlog.waiting)  # fmt: skip
         yield one("undelivered", "Journals that hold something the platform does not have.",
-                  len(agent.runs))  # fmt: skip
+                  agent.undelivered)  # fmt: skip
         yield one("oldest_undelivered_seconds",
                   "Seconds since the end of the oldest run whose end the platform does not have.",
                   self.oldest_undelivered())  # fmt: skip
@@ -121,7 +121,7 @@ class Report:
             "memory_free_mb": agent.memory.free_mb if agent.config.memory_budget_mb else None,
             "standby_memory_mb": memory.standby // MEBIBYTE,
             "disk_free_mb": self._disk_free() // (1024 * 1024),
-            "undelivered": len(agent.runs),
+            "undelivered": agent.undelivered,
             "oldest_undelivered_seconds": round(self.oldest_undelivered(), 1),
             "workloops": [
                 {
@@ -137,6 +137,7 @@ class Report:
                     "memory_mb": memory.runs.get(run.case.run_id, 0) // MEBIBYTE,
                 }
                 for run in list(agent.runs.values())
+                if run.stage is not Stage.DONE
             ],
         }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """What may leave while others are unanswered. Pure.
 
 - A log line, behind anything. Behind the start of a step only its own lines and lines of no step.
-- The end of a step, behind its start and behind lines, if it was never sent before.
+- The start of a run, behind lines; the end of a step, behind its start and behind lines. If it was
+  never sent before.
 
 Every other event waits for the fate of all before it, and nothing leaves behind the start of a
 step that may be stored already, as that is settled first.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.protocol.messages import RUN_BATCH_LOGS, RUN_LOG, StepComplete, StepStart
+from holdfast.protocol.messages import RUN_BATCH_LOGS, RUN_LOG, RunStart, StepComplete, StepStart
 from holdfast.worker.outbox.settling import Item
 from holdfast.worker.outbox.shipment import Shipment
 
@@ -33,7 +34,7 @@ def may_follow(shipment: Shipment, flying: Sequence[Shipment], *, idempotent: bo
     fresh = idempotent or not first.doubt
     return (
         fresh
-        and isinstance(first.event.body, StepComplete)
+        and isinstance(first.event.body, RunStart | StepComplete)
         and all(_is_line(other, idempotent=idempotent) for other in flying[begins:])
     )
 

@@ -23,6 +23,7 @@ from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.protocol.tokens import lifetime_of
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
+from holdfast.worker.idle import Idle
 from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.outbox.deliverer import Deliverer
@@ -43,6 +44,8 @@ LAUNCHES = 3
 _ENGINE_SECONDS = 60.0
 #: A run ends so long before its token does, or a quarter of its time: enough to deliver the end.
 END_SECONDS = 5.0
+#: A run that has gone on for longer needs nothing at once.
+_FRESH_SECONDS = 0.2
 #: With less time than this a run is not started.
 _LEAST_SECONDS = 0.5
 _TOO_LATE = (
@@ -82,6 +85,7 @@ class RunServices:
     memory: MemoryBudget
     on_change: Callable[[], None] = lambda: None
     on_joined: Callable[[str], None] = lambda _: None  # a run that is ours, and can be executed
+    idle: Idle = field(default_factory=lambda: Idle(lambda: False))
 
 
 @dataclass
@@ -94,12 +98,13 @@ class Run:
     bad: str | None = None  # why it cannot be executed here, whatever it is
     stage: Stage = Stage.PREPARING
     handle: RunHandle | None = None
+    ending: DeliveryState | None = None  # how its delivery ended
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
     _request: RunRequest | None = None
     _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _ended_at: float | None = None
-    _delivered: bool = False
+    _delivered: bool = False  # or it cannot be
     _told: bool = False  # by the shim that the outcome is synced
 
     def __post_init__(self) -> None:
@@ -119,6 +124,12 @@ class Run:
     def ended(self) -> bool:
         """Whether its outcome stands; the engine has nothing more to do for it."""
         return self.stage in {Stage.DELIVERING, Stage.DONE}
+
+    @property
+    def in_a_hurry(self) -> bool:
+        """Whether it is on its way to its first step, or to its end."""
+        running = self.stage is Stage.RUNNING and self.stage_seconds > _FRESH_SECONDS
+        return not running and self.stage is not Stage.DONE
 
     @property
     def stage_seconds(self) -> float:
@@ -189,9 +200,10 @@ class Run:
                 await self._end_here(Reason.EXCEPTION, "JournalDamaged", error.message)
                 ending = await self._deliver()
             self._delivered = True
+            self.ending = ending
+            self._enter(Stage.DONE)
             if self.deliverer.reason is not None:
                 self.services.metrics.outcomes.labels(self.deliverer.reason).inc()
-            self.services.on_change()
             return await self._put_away(ending, self.deliverer.given_up)
         finally:
             delivering.cancel()
@@ -422,11 +434,12 @@ class Run:
         if why is not None:
             notes.append({"what": ending.name.lower(), "why": why})
             log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
+        self.channel.leave()
+        await self.services.idle.turn()
         await self._shim_gone()
         await asyncio.to_thread(
             self.services.run_folders.close, self.case.folder, ending, notes, keep=self.case.keep
         )
-        self.channel.leave()
         self._enter(Stage.DONE)
         log.info("run.done", run=self.case.run_id, ending=ending.name)
         return ending
