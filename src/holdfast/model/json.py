@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from itertools import accumulate
 from typing import NoReturn, TypeAlias
-
-from holdfast.model.patterns import loop
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
@@ -81,8 +78,21 @@ def nests_deeper(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> bool:
         text = text.decode(json.detect_encoding(text), "replace")
     if text.count("[") + text.count("{") <= most:
         return False
-    marks = _STRING.sub("", text).encode("ascii", "replace").translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, marks)), default=0) > most
+    brackets = _brackets(text)
+    left, levels = brackets, 0
+    while levels <= most and left != (inner := left.replace(b"{}", b"")):
+        left, levels = inner, levels + 1  # the innermost level of each part is gone
+    if levels + left.count(b"{") <= most:
+        return False
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > most
+
+
+def _brackets(text: str) -> bytes:
+    """All brackets of a JSON text outside its strings, as braces."""
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    outside = "".join(text.split('"')[::2])
+    return outside.encode("ascii", "replace").translate(_AS_BRACES, _NO_BRACKETS)
 
 
 def refuse_depth(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> None:
@@ -126,9 +136,10 @@ def check_json(text: str, *, deep: bool = False) -> None:
     """Raises ValueError when a text is no JSON (RFC 8259) that can be sent as UTF-8, or, unless
     `deep`, is nested deeper than DEEPEST_DOCUMENT levels. A deeper one is not looked into. Builds
     next to nothing of the value."""
-    if deep and nests_deeper(text):
-        return
-    refuse_depth(text)
+    if nests_deeper(text):
+        if deep:
+            return
+        refuse_depth(text)
     _CHECKER.decode(text)
     text.encode()
 
@@ -158,9 +169,9 @@ def _unfit(constant: str) -> NoReturn:
     raise Unfit(message)
 
 
-_STRING = re.compile('"' + loop(r'[^"\\]++', r"\\[\s\S]") + '"?')
-_STEPS = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(number), 0) for number in range(256)]
-_NO_BRACKETS = bytes(number for number in range(256) if not _STEPS[number])
+_STEPS = [{"{": 1, "}": -1}.get(chr(number), 0) for number in range(256)]
+_NO_BRACKETS = bytes(number for number in range(256) if chr(number) not in "[]{}")
+_AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _FIT = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_unfit)
 _MENDED = json.JSONDecoder(
     parse_int=lambda text: int(text) if len(text) <= _DIGITS else None,

@@ -275,8 +275,9 @@ def _parsed(text: str) -> Any:
 
 def _no_nul(*values: Any) -> None:
     """PostgreSQL stores no NUL, in text and in jsonb, in keys and in values."""
-    if any("\\u0000" in json.dumps(_plain(value)) for value in values):
-        _crash("unsupported Unicode escape sequence")
+    for value in values:  # the second look tells a NUL from a backslash in front of these letters
+        if "\\u0000" in json.dumps(value) and "\\u0000" in json.dumps(_plain(value)):
+            _crash("unsupported Unicode escape sequence")
 
 
 def _plain(value: Any) -> Any:
