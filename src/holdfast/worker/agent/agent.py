@@ -54,7 +54,7 @@ from holdfast.worker.workloops import Workloop
 MIN_FREE_BYTES = 256 * 1024 * 1024
 #: After a claim could not be journaled, none is made for this time.
 DISK_PAUSE_SECONDS = 30.0
-#: Pauses between attempts to journal a claim; a disk that fails for longer loses it.
+#: Between attempts to journal a claim; a disk that fails for longer loses it.
 _DISK_AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 #: Runs that have ended and are not delivered, per slot, before claiming stops (`backlog.py`).
 BACKLOG_PER_SLOT = 4
@@ -68,7 +68,6 @@ _GRACE = (
     "give the service manager at least this: TimeoutStopSec, terminationGracePeriodSeconds,"
     " stop_grace_period; more, where the platform allows longer runs"
 )
-
 _UNVERIFIED = "The token of the run does not verify with the worker's WORKER_LIGHTNING_PUBLIC_KEY"
 _UNVERIFIED_FIX = "Give the worker its platform's public key, and check both machines' clocks."
 DRAINED, ENDED_AT_DEADLINE, UNDELIVERED = 0, 3, 4
