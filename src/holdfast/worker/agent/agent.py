@@ -13,7 +13,6 @@ import asyncio
 import math
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -35,6 +34,7 @@ from holdfast.worker import sentry
 from holdfast.worker.agent import collections
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer, Turn
+from holdfast.worker.agent.disk import disk_problem
 from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
@@ -50,8 +50,6 @@ from holdfast.worker.run_folders import FoundRun, RunFolders, Unread, remove
 from holdfast.worker.vault import Vault
 from holdfast.worker.workloops import Workloop
 
-#: Below this much free disk no run is claimed.
-MIN_FREE_BYTES = 256 * 1024 * 1024
 #: After a claim could not be journaled, none is made for this time.
 DISK_PAUSE_SECONDS = 30.0
 #: Between attempts to journal a claim; a disk that fails for longer loses it.
@@ -494,17 +492,6 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except OSError as error:
         sys.stderr.write(f"error: the worker cannot start: {error}\n")
         return 2
-
-
-def disk_problem(folder: Path) -> str | None:
-    """Why nothing should be begun that must be written here; None if it may."""
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        return f"the data folder cannot be used: {error.strerror}"
-    if free < MIN_FREE_BYTES:
-        return "the disk is nearly full"
-    return None if os.access(folder, os.W_OK) else "the data folder cannot be written to"
 
 
 def _path_of(found: FoundRun | Path | Unread) -> Path:
