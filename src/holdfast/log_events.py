@@ -174,6 +174,8 @@ EVENTS = (
          "A task in the background failed (janitor, cron, waking of workers). It begins again."),
         ("platform.not_ready", "error", "why",
          "`/ready` was answered with 503: the database does not read or write."),
+        ("request.unfit", "info", "path why",
+         "A request has a value that no column can hold. It was answered with 422."),
         ("request.broken", "info", "path why",
          "What came was no HTTP. It was answered with 400, and the connection was closed."),
         ("request.failed", "error", "path why",

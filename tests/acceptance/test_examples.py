@@ -38,7 +38,7 @@ ELSEWHERE = {
     r"\$HOLDFAST_DATA/": "is a part of a script: it has no meaning alone",
 }
 #: Exit codes beside 0: what the machine, or the run, is like.
-ALSO = {r"doctor": {2}, r"journal verify": {1}}
+ALSO = {r"doctor": {2}, r"journal verify": {1}, r"holdfast diff": {1}}
 #: Examples that stay up, and how they say that they are ready.
 SERVERS = {
     r"\bup\b": r"Holdfast is ready: (\S+)",

@@ -39,6 +39,7 @@ from holdfast.adaptors.resolutions import Resolutions
 from holdfast.adaptors.specifier import Specifier, version_order
 from holdfast.paths import absolute
 
+_NO_SUCH = (Cause.UNKNOWN_PACKAGE, Cause.UNKNOWN_VERSION)
 #: Pauses before a failed request is made again, seconds.
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
 #: Installations of different adaptors at one time.
@@ -79,6 +80,7 @@ class Store:
         self._verifier = Verifier()
         self._records: dict[str, tuple[Path, Record]] = {}
         self._aliases: dict[str, InstalledAdaptor] | None = {} if aliases else None
+        self._confirmed: set[str] = set()  # exact versions that the registry knows
         self._tried: set[str] = set()  # adaptors whose outdated code cache was looked at
         self.resolutions = Resolutions(
             self.root / "resolutions.json", self.root / ".locks" / "resolutions"
@@ -127,6 +129,31 @@ class Store:
             except OSError as error:
                 raise from_system(error, specifier) from error
         return str(asked.at(version))
+
+    async def confirm(self, specifier: str) -> str | None:
+        """Whether an exact version exists: it is installed, or the registry knows it.
+
+        None when it does; words when the registry cannot be asked at the moment, which is tried
+        once. Raises AutoinstallError when there is no such version.
+        """
+        wanted = Specifier.parse(specifier)
+        text = str(wanted)
+        if not wanted.concrete or text in self._confirmed or self._candidates(wanted):
+            return None
+        try:
+            versions = await self._npm.versions(text)
+        except OSError as error:
+            return f"{text} was taken as it is: {from_system(error, text).cause}"
+        except NpmError as error:
+            failed = from_npm(error, text)
+            if error.cause in _NO_SUCH:
+                raise failed from None
+            return f"{text} was taken as it is: {failed.cause}"
+        if not versions:
+            message, fix = WORDS[Cause.UNKNOWN_VERSION]
+            raise AutoinstallError(message, specifier=text, fix=fix)
+        self._confirmed.add(text)
+        return None
 
     def installed(self) -> list[tuple[Path, Record]]:
         """Every adaptor in the store with its folder, by name and version."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,27 @@ import httpx
 import yaml
 
 from holdfast.cli import terminal
+from holdfast.cli.checkout import STATE_FILE, checkout_of, fetched_project
 from holdfast.cli.kinds import Place
-from holdfast.model.errors import HoldfastError
-from holdfast.model.json import parse_document
-from holdfast.paths import data_folder
+from holdfast.cli.remote import (
+    DeployError,
+    Where,
+    address_of,
+    base_of,
+    call,
+    client_for,
+    connected,
+    platform_options,
+    token_of,
+)
+from holdfast.model.json import JsonObject
 from holdfast.platform.project.deployment import to_payload
+from holdfast.platform.project.difference import conflicts
+from holdfast.platform.project.folder import is_folder
 from holdfast.platform.project.loader import SafeLoader
-from holdfast.platform.project.read import read_project
-from holdfast.platform.settings import ADDRESS_FILE, DEFAULT_PORT
+from holdfast.platform.project.model import Project
 
-#: Adaptor versions are looked up while the request waits.
-_TIMEOUT_SECONDS = 120.0
-
-
-class DeployError(HoldfastError):
-    """The platform cannot be reached, or refuses."""
+__all__ = ["DeployError", "address_of", "call", "client_for", "deploy_command", "token_of"]
 
 
 @click.command(
@@ -35,55 +40,104 @@ class DeployError(HoldfastError):
 Examples:
   holdfast deploy project.yaml
   holdfast deploy project.yaml --credentials secrets.yaml
+  holdfast deploy project.yaml --dry-run
   holdfast deploy project.yaml --url https://flows.example.org --token "$TOKEN" --json
 """,
 )
-@click.argument("file", type=Place())
-@click.option(
-    "--url", envvar="HOLDFAST_URL", help="The platform.  [default: the one running here]"
-)
-@click.option("--token", envvar="HOLDFAST_TOKEN", help="Admin token.  [default: found in --data]")
-@click.option("--data", type=Place(), help="Data folder of the platform here.")
+@click.argument("file", type=Place(), default=".")
 @click.option(
     "--credentials",
     type=Place(),
     help="YAML file: for each credential key of the project, a map with its secret values.",
 )
+@click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
+@click.option("--force", is_flag=True, help="Overwrite what others have changed meanwhile.")
+@platform_options
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def deploy_command(
     file: Path,
-    url: str | None,
-    token: str | None,
-    data: Path | None,
     credentials: Path | None,
     *,
+    where: Where,
+    dry_run: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
-    """Make a project on the platform equal to FILE (project.yaml, form 1 or 2).
+    """Make a project on the platform equal to FILE.
 
-    Prints what changed and the addresses of webhooks. Collections and past runs are kept.
+    FILE is a project file (form 1 or 2) or a folder with openfn.yaml. Prints what changed and the
+    addresses of webhooks. Collections and past runs are kept. When others have changed the project
+    since the files were fetched, it says what, and changes nothing.
     """
-    project = read_project(file)
+    project = fetched_project(file)
     secrets = _secrets(credentials, {c.key for c in project.credentials})
-    folder = data_folder(os.environ, data)
-    base = (url or address_of(folder)).rstrip("/")
-    key = token or token_of(folder)
-    with client_for(base, key) as client:
-        current = call(client, "GET", f"/api/provision/{project.name}", missing=True)
-        payload = to_payload(project, (current or {}).get("data"))
-        answer = call(client, "POST", "/api/provision", payload)
-        for credential in project.credentials:
-            if (body := secrets.get(credential.key)) is not None:
-                named = {"name": credential.name, "owner": credential.owner, "body": body}
-                call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+    with connected(where) as client:
+        found = call(client, "GET", f"/api/provision/{project.name}", missing=True)
+        current: JsonObject | None = (found or {}).get("data")
+        if (told := conflicts(project, current)) and not force:
+            message = "others have changed the project since it was fetched:\n" + "\n".join(
+                f"  {line}" for line in told
+            )
+            raise DeployError(message, fix="Pull it and merge, or overwrite it with --force.")
+        payload = to_payload(project, current)
+        dry = "true" if dry_run else None
+        answer = call(client, "POST", "/api/provision", payload, dry_run=dry)
+        if not dry_run:
+            _set_secrets(client, project, secrets)
+            _remember(file, project, answer["data"], base_of(client))
+        base = base_of(client)
     done = answer["holdfast"]
     for webhook in done["webhooks"]:
         webhook["url"] = base + webhook["path"]
     if as_json:
-        told = {"project": project.name, "id": answer["data"]["id"], "url": base, **done}
-        terminal.echo(json.dumps(told, indent=2))
+        told_json = {"project": project.name, "id": answer["data"]["id"], "url": base, **done}
+        terminal.echo(json.dumps({**told_json, "dry_run": dry_run}, indent=2))
     else:
         _print(project.name, done)
+
+
+def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]) -> None:
+    for credential in project.credentials:
+        if (body := secrets.get(credential.key)) is not None:
+            named = {"name": credential.name, "owner": credential.owner, "body": body}
+            call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+
+
+def _remember(file: Path, project: Project, document: JsonObject, endpoint: str) -> None:
+    """Let the files say which versions they are, where they said so before. Raises DeployError."""
+    if not project.forked_from:
+        return
+    try:
+        if is_folder(file):
+            root = file if file.is_dir() else file.parent
+            found = checkout_of(document, endpoint, root, "folder")
+            # The author's files stay as they are: only what the commands keep is written.
+            found.files = {
+                path: text
+                for path, text in found.files.items()
+                if path.parent in {root, root / ".projects"}
+            }
+            found.gone = []
+            found.write()
+        elif (file.parent / STATE_FILE).is_file():
+            found = checkout_of(document, endpoint, file, "1")
+            del found.files[file]
+            found.write()
+        else:
+            _renew_versions(file, project, document)
+    except OSError as error:
+        message = f"deployed, but {error.filename} cannot be written: {error.strerror}"
+        raise DeployError(message) from error
+
+
+def _renew_versions(file: Path, project: Project, document: JsonObject) -> None:
+    """In a file of form 2, put the new versions in the place of the old ones."""
+    text = file.read_bytes().decode()
+    heads = {w["name"]: w["version_history"][-1] for w in document["workflows"]}  # type: ignore[index,union-attr,call-overload]
+    for workflow in project.workflows:
+        if workflow.version and (head := heads.get(workflow.name)):
+            text = text.replace(workflow.version, str(head))
+    file.write_bytes(text.encode())
 
 
 def _print(name: str, done: dict[str, Any]) -> None:
@@ -91,76 +145,11 @@ def _print(name: str, done: dict[str, Any]) -> None:
     terminal.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
     for line in changes:
         terminal.echo(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
+    for note in done.get("notes", ()):
+        terminal.echo(f"note: {note}")
     for webhook in done["webhooks"]:
         state = "" if webhook["enabled"] else " (disabled)"
         terminal.echo(f"webhook  {webhook['workflow']}: {webhook['url']}{state}")
-
-
-def client_for(base: str, token: str) -> httpx.Client:
-    """For the calls of one command. Raises DeployError when `base` is no address."""
-    headers = {"authorization": f"Bearer {token}"}
-    try:
-        return httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS)
-    except httpx.InvalidURL as error:
-        message = f"not an address: {base} ({error})"
-        raise DeployError(message, fix="Write it like http://127.0.0.1:4000.") from error
-
-
-def call(
-    client: httpx.Client, method: str, path: str, body: Any = None, *, missing: bool = False
-) -> Any:
-    """The JSON answer; None for 404 when that is allowed. Raises DeployError."""
-    try:
-        response = client.request(method, path, json=body)
-    except httpx.HTTPError as error:
-        message = f"cannot reach the platform at {client.base_url}: {error}"
-        raise DeployError(
-            message, fix="Start it with `holdfast up`, or name another with --url."
-        ) from error
-    if response.status_code == 404 and missing:
-        return None
-    if response.status_code == 401:
-        message = "the platform does not accept the token"
-        raise DeployError(
-            message, fix="Give the content of its admin-token file with --token or HOLDFAST_TOKEN."
-        )
-    try:
-        answer = parse_document(response.content)
-    except ValueError:
-        answer = None
-    if response.is_success and isinstance(answer, dict):
-        return answer
-    message = "\n".join(_texts(answer)) or f"the platform answered {response.status_code}"
-    raise DeployError(message)
-
-
-def _texts(errors: Any) -> list[str]:
-    """The texts in an error reply, however nested."""
-    if isinstance(errors, str):
-        return [errors]
-    if isinstance(errors, dict):
-        errors = list(errors.values())
-    return [text for item in errors or () for text in _texts(item)]
-
-
-def address_of(folder: Path) -> str:
-    """Where the platform of a data folder listens on this machine."""
-    try:
-        return str(json.loads((folder / ADDRESS_FILE).read_text())["url"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"http://127.0.0.1:{os.environ.get('PORT', DEFAULT_PORT)}"
-
-
-def token_of(folder: Path) -> str:
-    """The admin token of a data folder. Raises DeployError."""
-    path = folder / "admin-token"
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        message = f"no admin token: cannot read {path} ({error.strerror})"
-        raise DeployError(
-            message, fix="Name the platform's data folder with --data, or give --token."
-        ) from error
 
 
 def _secrets(path: Path | None, known: set[str]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ COMMANDS = {
     "open": ("open", "open_command", "Open the web page of a running platform, logged in."),
     "users": ("users", "users_group", "Who may log in to a platform."),
     "deploy": ("deploy", "deploy_command", "Send a project file to a running platform."),
+    "pull": ("pull", "pull_command", "Write a platform's project as files."),
+    "diff": ("diff", "diff_command", "What deploying a project would change."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),

@@ -133,7 +133,13 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
         loop.add_signal_handler(number, stop)
     terminal.echo("starting the platform", err=True)
     store = Store(default_store_root(os.environ, settings.data))
-    await serve(settings, on_listening=listening, stop=stop_platform, resolve=store.resolve)
+    await serve(
+        settings,
+        on_listening=listening,
+        stop=stop_platform,
+        resolve=store.resolve,
+        confirm=store.confirm,
+    )
     for task in keeping:
         await task
     terminal.echo("stopped", err=True)

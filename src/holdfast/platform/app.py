@@ -16,12 +16,14 @@ from holdfast import log
 from holdfast.platform.access.doors import check_rows
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
+from holdfast.platform.access.request_line import PlainAddress
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
-from holdfast.platform.service import Platform, Resolve
+from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import Settings
 from holdfast.platform.start.cron import cron
 from holdfast.platform.start.webhook import webhook
+from holdfast.platform.store.database import BAD_VALUES
 from holdfast.platform.web.account import account_routes
 from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
@@ -31,12 +33,14 @@ from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
 
-def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, resolve: Resolve | None = None, confirm: Confirm | None = None
+) -> Starlette:
     """The application. `resolve` turns `name@latest` into an exact version.
 
     Raises DataFolderError and BadKeyError at once, DatabaseError when it is started.
     """
-    platform = Platform(settings, resolve=resolve)
+    platform = Platform(settings, resolve=resolve, confirm=confirm)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -60,6 +64,7 @@ def create_app(settings: Settings, *, resolve: Resolve | None = None) -> Starlet
             *page_routes(),
         ],
         middleware=[
+            Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(settings)),
             Middleware(Guard, show=message),
         ],
@@ -78,7 +83,10 @@ def create_collections_door(platform: Platform) -> Starlette:
     """
     app = Starlette(
         routes=collection_routes(runs_only=True),
-        middleware=[Middleware(Limited, limits=_limits(platform.settings))],
+        middleware=[
+            Middleware(PlainAddress),
+            Middleware(Limited, limits=_limits(platform.settings)),
+        ],
         exception_handlers={Exception: _failed},
     )
     app.state.platform = platform
@@ -111,6 +119,11 @@ async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, h11.LocalProtocolError):
         # What came is no HTTP: it has been answered with 400, and there is no one to answer to.
         log.info("request.broken", path=request.url.path, why=error)
+    elif isinstance(error, BAD_VALUES):
+        # A value that no column can hold, which no rule has named: asking again would not help.
+        log.info("request.unfit", path=request.url.path, why=type(error).__name__)
+        text = "The request has a value that cannot be stored."
+        return JSONResponse({"error": "bad_value", "message": text}, 422)
     else:
         log.error("request.failed", path=request.url.path, why=type(error).__name__)
     body = {"error": "internal_error", "message": "The platform could not do this; see its log."}

@@ -22,7 +22,7 @@ from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.keys import DataFolderError
 from holdfast.platform.access.sessions import START_LINK_SECONDS
 from holdfast.platform.app import create_app, create_collections_door
-from holdfast.platform.service import Platform, Resolve
+from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.platform.store.accounts import FIRST_ACCOUNT
 from holdfast.sandbox.hosts import own_addresses
@@ -102,6 +102,7 @@ async def serve(
     on_listening: Callable[[Listening], None] | None = None,
     stop: asyncio.Event | None = None,
     resolve: Resolve | None = None,
+    confirm: Confirm | None = None,
 ) -> None:
     """Serve until `stop` is set or the task is cancelled; then end in order.
 
@@ -109,16 +110,16 @@ async def serve(
     ListenError, FolderInUseError, DataFolderError, BadKeyError, DatabaseError.
     """
     with _hold(settings.data):
-        await _serve(settings, on_listening, stop or asyncio.Event(), resolve)
+        app = create_app(settings, resolve=resolve, confirm=confirm)
+        await _serve(app, settings, on_listening, stop or asyncio.Event())
 
 
 async def _serve(
+    app: Starlette,
     settings: Settings,
     on_listening: Callable[[Listening], None] | None,
     stop: asyncio.Event,
-    resolve: Resolve | None,
 ) -> None:
-    app = create_app(settings, resolve=resolve)
     platform: Platform = app.state.platform
     with _listen(settings.host, settings.port) as main, _listen_for_runs(settings) as door:
         async with (

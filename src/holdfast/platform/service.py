@@ -26,6 +26,8 @@ from holdfast.platform.workers.registry import Workers
 
 #: `name@latest` -> `name@1.2.3`.
 Resolve = Callable[[str], Awaitable[str]]
+#: Raises when an exact version does not exist; words when nobody could be asked.
+Confirm = Callable[[str], Awaitable[str | None]]
 #: New runs that come together wake the workers together, seconds.
 _WAKE_SECONDS = 0.005
 
@@ -33,7 +35,13 @@ _WAKE_SECONDS = 0.005
 class Platform:
     """Made by `create_app`; `start` and `stop` follow the ASGI lifespan."""
 
-    def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resolve: Resolve | None = None,
+        confirm: Confirm | None = None,
+    ) -> None:
         self.settings = settings
         self.keys: Keys = load_keys(settings.data)
         self.hub = Hub()
@@ -43,9 +51,10 @@ class Platform:
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
         self.passwords, self.rates = Passwords(), Rates.of(settings)
-        self.resolve = (
-            resolve or AdaptorStore(default_store_root(os.environ, settings.data)).resolve
-        )
+        store = AdaptorStore(default_store_root(os.environ, settings.data))
+        self.resolve = resolve or store.resolve
+        #: Whoever resolves versions in another way knows which there are.
+        self.confirm = confirm or (store.confirm if resolve is None else _taken)
         #: Live pages, by session; webhooks that wait for their run, by trigger.
         self.streams, self.waiting = Places(256, 32), Places(256, 256)
         #: Of runs whose channels are open, by run.
@@ -88,6 +97,10 @@ class Platform:
                 await asyncio.sleep(1.0)
             else:
                 return
+
+
+async def _taken(_specifier: str) -> None:
+    """Every version is taken to exist."""
 
 
 async def _wake_workers(platform: Platform) -> None:

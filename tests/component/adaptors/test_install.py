@@ -122,6 +122,19 @@ async def test_a_range_means_its_highest_version_by_semantic_order(
         await room.store.resolve(f"{NAME}@^12.0.0")
 
 
+async def test_an_exact_version_exists_or_is_taken_with_a_word(tmp_path: Path) -> None:
+    with serve() as registry:
+        room = Room(tmp_path, registry)
+        registry.publish(NAME, "1.0.0")
+        assert await room.store.confirm(f"{NAME}@1.0.0") is None
+        for missing in (f"{NAME}@1.0.1", "@openfn/language-none@1.0.0"):
+            with pytest.raises(AutoinstallError, match=r"no such version|of this name"):
+                await room.store.confirm(missing)
+    assert await room.store.confirm(f"{NAME}@1.0.0") is None
+    words = await Room(tmp_path / "other", registry).store.confirm(f"{NAME}@1.0.1")
+    assert words == f"{NAME}@1.0.1 was taken as it is: the npm registry cannot be reached"
+
+
 def test_a_version_published_later_is_found(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
     room.ensure(f"{NAME}@1.0.0")

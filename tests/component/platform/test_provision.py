@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast.model.errors import HoldfastError
+from holdfast.platform.project.deployment import to_payload
+from holdfast.platform.project.read import parse_project
+from holdfast.platform.project.versions import version_of
 from holdfast.platform.store.projects import ConflictError
-from support.platform import FETCH, PROJECT, STORE, Served, Store
+from support.platform import FETCH, PROJECT, STORE, TRIGGER, Served, Store
 
 
 def document(served: Served, name: str = "demo") -> dict[str, Any]:
@@ -178,7 +182,7 @@ def test_a_collection_keeps_the_id_it_was_given_and_goes_by_it(served: Served) -
     assert document(served)["collections"] == [{"id": key, "name": "codes"}]
     gone = served.deploy({"id": before["id"], "collections": [{"id": key, "delete": True}]})
     assert gone["holdfast"]["changes"] == ["- collection codes"]
-    assert document(served)["collections"] == []
+    assert "collections" not in document(served)
 
 
 def test_a_workflow_goes_as_the_cli_sends_it(served: Served) -> None:
@@ -224,3 +228,105 @@ def test_npms_package_of_a_short_name_is_never_taken(served: Served) -> None:
     served.deploy({"id": before["id"], "workflows": [{**workflow, "jobs": jobs}]})
     (job,) = document(served)["workflows"][0]["jobs"]
     assert job["adaptor"] == "@openfn/language-common@latest"
+
+
+def test_history_grows_by_changes_only_and_names_who_made_them(served: Served) -> None:
+    (workflow,) = document(served)["workflows"]
+    (first,) = workflow["version_history"]
+    assert first == version_of(workflow, [], "cli")
+    served.deploy(document(served))
+    changed = document(served)
+    changed["workflows"][0]["jobs"][0]["body"] = "fn(s => ({}))"
+    served.deploy(changed)
+    (after,) = document(served)["workflows"]
+    assert after["version_history"] == [first, version_of(after, [], "cli")]
+    back = document(served)
+    back["workflows"][0]["jobs"][0]["body"] = "fn(s => s)"
+    served.deploy(back)
+    assert len(document(served)["workflows"][0]["version_history"]) == 3
+
+
+def test_another_persons_change_is_not_overwritten_without_a_word(served: Served) -> None:
+    mine, theirs = document(served), document(served)
+    theirs["workflows"][0]["jobs"][0]["body"] = "fn(s => ({ theirs: true }))"
+    served.deploy(theirs)
+    answer = served.client.post("/api/provision", json=mine)
+    assert answer.status_code == 422
+    assert "others have changed since you looked: workflow Referrals" in answer.text
+    gone = [{"id": mine["workflows"][0]["id"], "delete": True, "lock_version": 1}]
+    answer = served.client.post("/api/provision", json={"id": mine["id"], "workflows": gone})
+    assert answer.status_code == 422
+    assert len(document(served)["workflows"]) == 1
+
+
+def test_members_that_only_clients_read_are_kept_and_given_back(served: Served) -> None:
+    key = str(uuid.uuid4())
+    channel = {"id": key, "name": "out", "destination_url": "https://example.org", "enabled": True}
+    kept = {"env": "staging", "color": "#fff", "requires_mfa": True, "channels": [channel]}
+    before = document(served)
+    assert "channels" not in before
+    positions = {"positions": {"a": {"x": 1.5, "y": 2}}}
+    workflow = {**before["workflows"][0], **positions}
+    served.deploy({"id": before["id"], **kept, "workflows": [workflow]})
+    after = document(served)
+    assert {name: after[name] for name in kept} == kept
+    assert after["workflows"][0]["positions"] == positions["positions"]
+    served.deploy({"id": before["id"]})
+    assert document(served) == after
+    gone = {"channels": [{"id": key, "delete": True}], "color": None}
+    served.deploy({"id": before["id"], **gone})
+    assert "channels" not in document(served)
+    assert document(served)["color"] is None
+
+
+def test_triggers_and_edges_are_shown_without_what_is_null(served: Served) -> None:
+    (workflow,) = document(served)["workflows"]
+    assert workflow["triggers"] == [{"id": TRIGGER, "type": "webhook", "enabled": True}]
+    assert [sorted(edge) for edge in workflow["edges"]] == [
+        ["condition_type", "enabled", "id", "source_trigger_id", "target_job_id"],
+        ["condition_expression", "condition_type", "enabled", "id", "source_job_id",
+         "target_job_id"],
+    ]  # fmt: skip
+    assert workflow["jobs"][0]["project_credential_id"] is None
+
+
+@pytest.mark.parametrize("path", ["/api/provision/", "/api/provision/?", "/api/provision"])
+def test_a_slash_at_the_end_costs_no_redirection(served: Served, path: str) -> None:
+    answer = served.client.post(path, json=document(served), follow_redirects=False)
+    assert answer.status_code == 201
+    shown = served.client.get(f"/api/provision/{document(served)['id']}?", follow_redirects=False)
+    assert shown.status_code == 200
+
+
+def test_a_version_of_an_adaptor_that_does_not_exist_is_refused(served: Served) -> None:
+    asked: list[str] = []
+
+    async def confirm(name: str) -> str | None:
+        asked.append(name)
+        if name.endswith("@0.0.1"):
+            message = f"Error installing {name}: this package has no such version"
+            raise HoldfastError(message)
+        return f"{name} was taken as it is" if name.endswith("@7.0.0") else None
+
+    served.platform.confirm = confirm
+    assert served.deploy(document(served))["holdfast"]["notes"] == []
+    assert asked == []
+    changed = document(served)
+    changed["workflows"][0]["jobs"][0]["adaptor"] = "@openfn/language-http@0.0.1"
+    answer = served.client.post("/api/provision", json=changed)
+    assert answer.status_code == 422
+    assert "no such version" in answer.text
+    changed["workflows"][0]["jobs"][0]["adaptor"] = "@openfn/language-http@7.0.0"
+    notes = served.deploy(changed)["holdfast"]["notes"]
+    assert notes == ["@openfn/language-http@7.0.0 was taken as it is"]
+
+
+def test_the_projects_file_can_be_fetched_and_says_the_same(served: Served) -> None:
+    before = document(served)
+    answer = served.client.get("/api/provision/yaml", params={"id": before["id"]})
+    assert answer.status_code == 200
+    project = parse_project(answer.text, Path("project.yaml"))
+    assert served.deploy(to_payload(project, before))["holdfast"]["changes"] == []
+    assert document(served) == before
+    for query in ("", "?id=nobody"):
+        assert served.client.get(f"/api/provision/yaml{query}").status_code == 404

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.cli.deploy import _texts
 from holdfast.cli.planfile import PlanFileError, read_document
+from holdfast.cli.remote import _texts
 from holdfast.engine.run.plan_text import PlanError, PlanReader
 from holdfast.model.json import (
     DEEPEST,

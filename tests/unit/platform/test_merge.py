@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.platform.project.merge import merged
+from holdfast.platform.project.merge import merged, stale
 
 JOB, OTHER, TRIGGER, FIRST, SECOND, FLOW = (
     f"00000000-0000-0000-0000-00000000000{n}" for n in range(1, 7)
@@ -114,3 +114,12 @@ def test_maps_keyed_by_name_are_lists_too() -> None:
     whole = merged(flow(jobs={"Fetch": {"id": JOB, "body": "z"}, "S": {"id": OTHER}}), CURRENT)
     assert part(whole, "jobs", JOB)["body"] == "z"
     assert part(whole, "jobs", OTHER)["body"] == "b"
+
+
+def test_a_sender_that_saw_another_version_is_told() -> None:
+    current = {**CURRENT, "workflows": [{**CURRENT["workflows"][0], "lock_version": 3}]}
+    for seen, told in ((3, []), (None, []), (2, ["Referrals"]), (4, ["Referrals"])):
+        assert stale(flow(lock_version=seen), current) == told
+    assert stale(flow(lock_version=2, delete=True), current) == ["Referrals"]
+    assert stale(flow(), current) == []
+    assert stale(flow(lock_version=2), None) == []

@@ -68,6 +68,7 @@ DOORS: dict[str, Door] = {
     "DELETE /collections/{path:path}": Door(Way.ASKS, Action.WRITE_COLLECTION),
     # projects
     "POST /api/provision": Door(Way.ASKS, Action.DEPLOY, _PROJECT),
+    "GET /api/provision/yaml": _api(Action.LOOK),  # its handler asks for the project
     "GET /api/provision/{id}": _api(Action.READ, _PROJECT),
     # runs
     "GET /api/queue": _api(Action.LOOK),

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.model.json import parse_document
+from holdfast.model.request_body import parse_request
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.store.accounts import AccountError
 
@@ -31,7 +31,7 @@ async def object_of(request: Request) -> dict[str, Any]:
     """The body as an object; an empty body is an empty one. Raises AccessError."""
     raw = await request.body()
     try:
-        value = parse_document(raw) if raw else {}
+        value = parse_request(raw) if raw else {}
     except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise AccessError(message, 400) from error

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.api import views
-from holdfast.platform.api.shape import BadFilter, Page, around, chosen
+from holdfast.platform.api.shape import BadFilter, Page, around, chosen, whole_number
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.store import lists, steps
@@ -95,11 +95,12 @@ def step_views(connection: Connection, run_id: str) -> list[JsonObject] | None:
 async def run_logs(request: Request) -> Response:
     """Lines of a run after a number, flat and whole. Ask again after the last, until none come."""
     platform: Platform = request.app.state.platform
-    after = request.query_params.get("after", "0")
-    if not after.isascii() or not after.isdigit() or len(after) > 18:
-        return JSONResponse({"error": "after must be the number of a line"}, 422)
+    try:
+        after = whole_number(request.query_params.get("after", "0"), "after", most=2**63 - 1)
+    except BadFilter as error:
+        return JSONResponse({"error": error.message}, 422)
     lines = await platform.database.read(
-        lambda c: steps.log_lines(c, request.path_params["id"], int(after), _LOG)
+        lambda c: steps.log_lines(c, request.path_params["id"], after, _LOG)
     )
     data = [
         {

@@ -13,6 +13,7 @@ def api_routes() -> list[BaseRoute]:
     return [
         *_access_routes(),
         Route("/api/provision", provision.post, methods=["POST"]),
+        Route("/api/provision/yaml", provision.yaml, methods=["GET"]),
         Route("/api/provision/{id}", provision.get, methods=["GET"]),
         Route("/api/session_links", writes.session_link, methods=["POST"]),
         Route("/api/queue", reads.queue),

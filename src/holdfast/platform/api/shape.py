@@ -33,9 +33,18 @@ class Page:
 
 
 def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10**9:
-        message = f"{name} must be a whole number from 1"
+    return whole_number(request.query_params.get(name, str(default)), name, least=1)
+
+
+def whole_number(text: str, name: str, *, least: int = 0, most: int = 10**9) -> int:
+    """A number of a query. Raises BadFilter that names it."""
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or len(text) > 19
+        or not least <= int(text) <= most
+    ):
+        message = f"{name} must be a whole number from {least} to {most}"
         raise BadFilter(message)
     return int(text)
 

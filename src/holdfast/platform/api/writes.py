@@ -7,13 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.model.json import parse_document
+from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.sessions import LINK_SECONDS
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
-from holdfast.platform.store import projects
+from holdfast.platform.store import documents
 from holdfast.platform.store.credentials import put_credential
 from holdfast.platform.store.runs import Created
 
@@ -23,7 +23,7 @@ async def run_workflow(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     who = visit.subject().name
     try:
-        asked = await _object(request)
+        asked = await _object(request, document=True)
         created = await platform.database.write(
             lambda tx: start_run(
                 tx,
@@ -74,7 +74,7 @@ async def set_credential(request: Request) -> Response:
     name, owner, body = asked.get("name"), asked.get("owner") or "", asked.get("body")
     if not isinstance(name, str) or not isinstance(owner, str) or not isinstance(body, dict):
         return JSONResponse({"error": "name (text) and body (object) are needed"}, 422)
-    project_id = await platform.database.read(lambda c: projects.find_project(c, asked_project))
+    project_id = await platform.database.read(lambda c: documents.find_project(c, asked_project))
     if project_id is None:
         return JSONResponse({"error": "There is no such project."}, 404)
     key = await platform.database.write(
@@ -95,13 +95,13 @@ async def session_link(request: Request) -> Response:
     return JSONResponse(body, 201, {"cache-control": "no-store"})
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def _object(request: Request, *, document: bool = False) -> dict[str, Any]:
     """The body as an object; an empty body is an empty one. Raises ActionError."""
     raw = await request.body()
     if not raw:
         return {}
     try:
-        value = parse_document(raw)
+        value = parse_request(raw, document=document)
     except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise ActionError(message, 400) from error

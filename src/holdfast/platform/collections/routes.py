@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from holdfast.model.json import parse_document
+from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.access.identity import bearer_of, run_subject
 from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
@@ -64,6 +64,8 @@ async def _dispatch(request: Request, *, runs_only: bool) -> Response:
         return denied.response
     except store.AmbiguousError as error:
         return JSONResponse({"error": error.message}, 409)
+    except store.CollectionError as error:
+        return JSONResponse({"error": error.message}, 404)
     except BadFilter as error:
         return JSONResponse({"error": error.message}, 400)
 
@@ -237,9 +239,9 @@ async def _body(request: Request, call: _Call) -> dict[str, Any]:
             raise _Denied(413, f"The body is larger than {call.platform.settings.payload_mb:g} MB")
         parts.append(part)
     try:
-        value = parse_document(b"".join(parts))
+        value = parse_request(b"".join(parts))
     except ValueError as error:
-        raise _Denied(400, "The body is not JSON") from error
+        raise _Denied(400, f"The body is not JSON that can be stored: {error}") from error
     if not isinstance(value, dict):
         raise _Denied(422, "The body must be an object")
     return value

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from holdfast.platform.api.shape import BadFilter, moment
+from holdfast.platform.api.shape import BadFilter, moment, whole_number
 from holdfast.platform.store.collections import Bound, Selection
 from holdfast.platform.store.database import Row
 
@@ -35,7 +35,7 @@ def selection(parameters: Mapping[str, str]) -> Selection:
             column, lower = _TIMES[name]
             bounds.append(Bound(column, lower, moment(text, name)))
         elif name == "limit":
-            limit = _limit(text)
+            limit = whole_number(text, name, least=1, most=1_000_000)
         elif name == "cursor":
             after = _number(text)
         elif name not in {"key", "project_id"}:
@@ -44,20 +44,14 @@ def selection(parameters: Mapping[str, str]) -> Selection:
     return Selection(pattern, tuple(bounds), limit, after)
 
 
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        message = "limit must be a whole number from 1"
-        raise BadFilter(message)
-    return int(text)
-
-
 def cursor_of(item: Row) -> str:
     return base64.b64encode(str(item.id).encode()).decode()
 
 
 def _number(cursor: str) -> int:
     try:
-        return int(base64.b64decode(cursor, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        text = base64.b64decode(cursor, validate=True).decode()
+        return whole_number(text, "cursor", most=2**63 - 1)
+    except (binascii.Error, UnicodeDecodeError, ValueError, BadFilter) as error:
         message = "cursor is not one of ours"
         raise BadFilter(message) from error

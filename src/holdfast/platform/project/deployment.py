@@ -1,16 +1,18 @@
 """What `holdfast deploy` posts: the project of the file, merged with what the platform has.
 
-Names keep their ids, and what the file no longer has is marked `delete`, as the `openfn` command
-does it (`docs/spec/platform.md` 7.2, 7.3).
+Parts keep their ids: those of the file when the platform knows them, else those of the parts of
+the same name. What the file no longer has is marked `delete`, as the `openfn` command does it
+(`docs/spec/platform.md` 7.2, 7.3).
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.merge import dicts
-from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.model import KEPT, Edge, Job, Project, Trigger, Workflow
 
 _NAMESPACE = uuid.UUID("6f1e0cde-4f7b-5c7e-9b44-3a0f5a1d2c00")
 
@@ -20,28 +22,56 @@ def _id(*names: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, "\0".join(names)))
 
 
+class _Ids:
+    """Ids for the parts of one list: each is given to one part only."""
+
+    def __init__(self, known: Mapping[str, str], given: Iterable[str]) -> None:
+        self._by_name = dict(known)
+        self._here = set(known.values())
+        self._taken = {key for key in given if key in self._here}
+
+    def give(self, given: str, name: str, fresh: str) -> str:
+        """The file's id if it is known here, else that of the name, else the file's or new."""
+        if given in self._here:
+            return given
+        named = self._by_name.get(name)
+        chosen = named if named is not None and named not in self._taken else given or fresh
+        self._taken.add(chosen)
+        return chosen
+
+
 def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
     """The document that makes the platform's project equal to this one."""
     current = current or {}
-    known = {str(item["name"]): item for item in dicts(current.get("workflows"))}
+    known = dicts(current.get("workflows"))
     credentials = _credentials_payload(project, current)
-    ids = {
+    keys = {
         c.key: str(item["id"]) for c, item in zip(project.credentials, credentials, strict=True)
     }
-    workflows = [
-        _workflow_payload(project, workflow, known.pop(workflow.name, {}), ids)
-        for workflow in project.workflows
-    ]
-    workflows += [_delete(item) for item in known.values()]
-    return {
-        "id": current.get("id") or _id(project.name),
+    ids = _Ids({str(w["name"]): str(w["id"]) for w in known}, (w.id for w in project.workflows))
+    here = {str(item["id"]): item for item in known}
+    workflows: list[Json] = []
+    for workflow in project.workflows:
+        key = ids.give(workflow.id, workflow.name, _id(project.name, workflow.name))
+        workflows.append(_workflow_payload(project, workflow, key, here.pop(key, {}), keys))
+    workflows += [_delete(item) for item in here.values()]
+    payload: JsonObject = {
+        "id": current.get("id") or project.id or _id(project.name),
         "name": project.name,
-        **_named(project, "description", "concurrency"),
+        **_named(project, "description", "concurrency", "retention_policy"),
+        **{name: project.kept.get(name) for name in KEPT if name in project.named},
         "project_credentials": list[Json](credentials),
         "collections": _collections_payload(project, current),
         "webhook_keys": [{"name": n, "type": kind} for n, kind in project.webhook_keys.items()],
-        "workflows": list[Json](workflows),
+        "workflows": workflows,
     }
+    if "history_retention_period" in project.named:
+        payload["history_retention_period"] = project.history_days
+    if "dataclip_retention_period" in project.named:
+        payload["dataclip_retention_period"] = project.dataclip_days
+    if "channels" in project.named:
+        payload["channels"] = _channels_payload(project, current, keys)
+    return payload
 
 
 def _named(part: Project | Workflow, *members: str) -> JsonObject:
@@ -50,13 +80,16 @@ def _named(part: Project | Workflow, *members: str) -> JsonObject:
 
 
 def _credentials_payload(project: Project, current: JsonObject) -> list[JsonObject]:
-    ids = {
-        (str(item.get("owner") or ""), str(item["name"])): item["id"]
+    known = {
+        f"{item.get('owner') or ''}\0{item['name']}": str(item["id"])
         for item in dicts(current.get("project_credentials"))
     }
+    ids = _Ids(known, (c.id for c in project.credentials))
     return [
         {
-            "id": ids.get((c.owner, c.name)) or _id(project.name, "credential", c.owner, c.name),
+            "id": ids.give(
+                c.id, f"{c.owner}\0{c.name}", _id(project.name, "credential", c.owner, c.name)
+            ),
             "name": c.name,
             "owner": c.owner,
         }
@@ -78,39 +111,65 @@ def _collections_payload(project: Project, current: JsonObject) -> list[Json]:
     ]
 
 
+def _channels_payload(
+    project: Project, current: JsonObject, credentials: dict[str, str]
+) -> list[Json]:
+    known = {str(item["name"]): item["id"] for item in dicts(current.get("channels"))}
+    channels: list[Json] = []
+    for item in dicts(project.channels):
+        name = str(item.get("name"))
+        key = item.get("id") or known.get(name) or _id(project.name, "channel", name)
+        members = {k: v for k, v in item.items() if k != "destination_credential"}
+        if "destination_credential" in item:
+            credential = str(item["destination_credential"])
+            members["destination_credential_id"] = credentials.get(credential)
+        channels.append({**members, "id": key})
+    return channels
+
+
 def _workflow_payload(
-    project: Project, workflow: Workflow, current: JsonObject, credentials: dict[str, str]
+    project: Project,
+    workflow: Workflow,
+    key: str,
+    current: JsonObject,
+    credentials: dict[str, str],
 ) -> JsonObject:
     path = (project.name, workflow.name)
-    jobs = {str(item["name"]): item for item in dicts(current.get("jobs"))}
+    known = {str(item["name"]): str(item["id"]) for item in dicts(current.get("jobs"))}
+    ids = _Ids(known, (job.id for job in workflow.jobs))
+    jobs = {
+        job.key: ids.give(job.id, job.name, _id(*path, "job", job.name)) for job in workflow.jobs
+    }
+    known = {
+        str(item.get("name") or item["type"]): str(item["id"])
+        for item in dicts(current.get("triggers"))
+    }
+    ids = _Ids(known, (trigger.id for trigger in workflow.triggers))
     triggers = {
-        str(item.get("name") or item["type"]): item for item in dicts(current.get("triggers"))
-    }
-    job_ids = {
-        job.key: str(jobs.get(job.name, {}).get("id") or _id(*path, "job", job.name))
-        for job in workflow.jobs
-    }
-    trigger_ids = {
         # The id is the address of a webhook: nobody may compute it from names.
-        t.key: str(triggers.get(t.key, {}).get("id") or uuid.uuid4())
+        t.key: ids.give(t.id, t.name or t.key, str(uuid.uuid4()))
         for t in workflow.triggers
     }
-    edges = [_edge_payload(path, edge, job_ids, trigger_ids) for edge in workflow.edges]
-    kept = {*job_ids.values(), *trigger_ids.values(), *(str(edge["id"]) for edge in edges)}
-    return {
-        "id": current.get("id") or _id(*path),
+    edges = _edges_payload(path, workflow, current, jobs, triggers)
+    kept = {*jobs.values(), *triggers.values(), *(str(edge["id"]) for edge in edges)}
+    payload: JsonObject = {
+        "id": key,
         "name": workflow.name,
-        **_named(workflow, "concurrency", "enable_job_logs", "egress"),
+        **_named(workflow, "concurrency", "enable_job_logs", "egress", "positions"),
         "jobs": [
-            *(_job_payload(job, job_ids[job.key], credentials) for job in workflow.jobs),
+            *(_job_payload(job, jobs[job.key], credentials) for job in workflow.jobs),
             *_gone(current.get("jobs"), kept),
         ],
         "triggers": [
-            *(_trigger_payload(t, trigger_ids[t.key], job_ids) for t in workflow.triggers),
+            *(_trigger_payload(t, triggers[t.key], jobs) for t in workflow.triggers),
             *_gone(current.get("triggers"), kept),
         ],
         "edges": [*edges, *_gone(current.get("edges"), kept)],
     }
+    if "lock_version" in current:
+        # Whoever changes it between this look and the writing is not overwritten.
+        payload["lock_version"] = current["lock_version"]
+    return payload
 
 
 def _job_payload(job: Job, job_id: str, credentials: dict[str, str]) -> JsonObject:
@@ -127,13 +186,14 @@ def _trigger_payload(trigger: Trigger, trigger_id: str, job_ids: dict[str, str])
     cursor = trigger.cron_cursor_job
     payload: JsonObject = {
         "id": trigger_id,
-        "name": trigger.key,
+        "name": trigger.name or trigger.key,
         "type": trigger.type,
         "enabled": trigger.enabled,
         "custom_path": trigger.custom_path,
         "cron_expression": trigger.cron_expression,
-        "cron_cursor_job_id": job_ids.get(cursor) if cursor else None,
-        "webhook_reply": trigger.webhook_reply,
+        # a file may name the job by its id
+        "cron_cursor_job_id": job_ids.get(cursor, cursor) if cursor else None,
+        "webhook_reply": trigger.webhook_reply or None,
         "webhook_response_config": trigger.webhook_response_config,
     }
     if trigger.webhook_access is not None:  # a file that does not speak of it opens nothing
@@ -141,15 +201,37 @@ def _trigger_payload(trigger: Trigger, trigger_id: str, job_ids: dict[str, str])
     return payload
 
 
-def _edge_payload(
-    path: tuple[str, str], edge: Edge, job_ids: dict[str, str], trigger_ids: dict[str, str]
-) -> JsonObject:
-    source = edge.source_trigger or edge.source_job or ""
+def _edges_payload(
+    path: tuple[str, str],
+    workflow: Workflow,
+    current: JsonObject,
+    jobs: dict[str, str],
+    triggers: dict[str, str],
+) -> list[JsonObject]:
+    """An edge is known by its ends."""
+    known = {
+        f"{source} {edge['target_job_id']}": str(edge["id"])
+        for edge in dicts(current.get("edges"))
+        for source in [edge.get("source_trigger_id") or edge.get("source_job_id")]
+    }
+    ids = _Ids(known, (edge.id for edge in workflow.edges))
+    found = []
+    for edge in workflow.edges:
+        origin = edge.source_trigger or edge.source_job or ""
+        source = triggers[origin] if edge.source_trigger else jobs[origin]
+        target = jobs[edge.target_job]
+        fresh = _id(*path, "edge", origin, edge.target_job)
+        key = ids.give(edge.id, f"{source} {target}", fresh)
+        found.append(_edge_payload(edge, key, source, target))
+    return found
+
+
+def _edge_payload(edge: Edge, key: str, source: str, target: str) -> JsonObject:
     return {
-        "id": _id(*path, "edge", source, edge.target_job),
-        "source_trigger_id": trigger_ids[edge.source_trigger] if edge.source_trigger else None,
-        "source_job_id": job_ids[edge.source_job] if edge.source_job else None,
-        "target_job_id": job_ids[edge.target_job],
+        "id": key,
+        "source_trigger_id": source if edge.source_trigger else None,
+        "source_job_id": None if edge.source_trigger else source,
+        "target_job_id": target,
         "condition_type": edge.condition_type,
         "condition_expression": edge.condition_expression,
         "condition_label": edge.condition_label,

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from yaml.nodes import Node
 
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.access import KEY_TYPES, tidy
+from holdfast.platform.project.members import (
+    OPTIONS,
+    WORKFLOW_OPTIONS,
+    id_of,
+    read_options,
+    read_workflow_options,
+)
 from holdfast.platform.project.model import (
     CONDITIONS,
     DEFAULT_ADAPTOR,
@@ -18,13 +25,14 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.rules import Places
-from holdfast.platform.project.source import Source, egress
+from holdfast.platform.project.source import Source
 
 PROJECT = (
-    "id", "name", "description", "concurrency", "credentials", "collections", "workflows",
-    "webhook_keys", "globals", "color", "env",
+    "id", "name", "description", "credentials", "collections", "channels", "workflows",
+    "webhook_keys", "globals",
+    *OPTIONS,
 )  # fmt: skip
-WORKFLOW = ("id", "name", "jobs", "triggers", "edges", "concurrency", "enable_job_logs", "egress")
+WORKFLOW = ("id", "name", "jobs", "triggers", "edges", *WORKFLOW_OPTIONS)
 JOB = ("id", "name", "adaptor", "credential", "body", "globals")
 TRIGGER = (
     "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
@@ -43,10 +51,13 @@ def read(source: Source) -> tuple[Project, Places]:
     project = Project(
         name=source.needed(source.root, top.get("name"), "the project's name"),
         description=source.text(top.get("description"), "description"),
-        concurrency=source.number(top.get("concurrency"), "concurrency"),
+        id=id_of(source, top.get("id"), "the project's id"),
         named=frozenset(top),
     )
     project.webhook_keys = webhook_keys(source, top.get("webhook_keys"))
+    read_options(source, project, top)
+    channels = source.mapping(top.get("channels"), "channels")
+    project.channels = [_channel(source, key, node) for key, node in channels.items()]
     places.put(project, top.get("name") or source.root)
     for key, node in source.mapping(top.get("credentials"), "credentials").items():
         project.credentials.append(_credential(source, key, node))
@@ -59,6 +70,12 @@ def read(source: Source) -> tuple[Project, Places]:
     for key, node in source.mapping(top.get("workflows"), "workflows").items():
         project.workflows.append(_workflow(source, places, key, node))
     return project, places
+
+
+def _channel(source: Source, key: str, node: Node) -> Json:
+    """Kept as it is written."""
+    members = source.mapping(node, f"channel {key}")
+    return {"name": key, **{name: source.plain(part) for name, part in members.items()}}
 
 
 def _credential(source: Source, key: str, node: Node) -> CredentialRef:
@@ -77,13 +94,9 @@ def _workflow(source: Source, places: Places, key: str, node: Node) -> Workflow:
     workflow = Workflow(
         key,
         source.text(members.get("name"), f"{what}: name") or key,
-        concurrency=source.number(members.get("concurrency"), f"{what}: concurrency"),
-        enable_job_logs=source.flag(
-            members.get("enable_job_logs"), f"{what}: enable_job_logs", default=True
-        ),
-        egress=egress(source, members.get("egress"), f"{what}: egress"),
-        named=frozenset(members),
+        id=id_of(source, members.get("id"), f"{what}: id"),
     )
+    read_workflow_options(source, workflow, members)
     places.put(workflow, node)
     for name, part in source.mapping(members.get("jobs"), f"{what}: jobs").items():
         workflow.jobs.append(_job(source, places, f"{what}, job {name}", name, part))
@@ -134,7 +147,7 @@ def trigger_of(source: Source, members: dict[str, Node], what: str, key: str) ->
             f"{what}: webhook_reply",
             ("before_start", "after_completion"),
         )
-        or "before_start",
+        or "",
         webhook_response_config=_response_config(source, members, what),
         webhook_access=_access(source, members, what),
     )

@@ -26,12 +26,28 @@ def merged(payload: JsonObject, current: JsonObject | None) -> JsonObject:
         return payload
     known = by_id(current.get("workflows"))
     whole = {**_unlisted(current), **payload}
+    if "channels" not in payload and "channels" in current:
+        whole["channels"] = current["channels"]
     if "workflows" in payload:
         whole["workflows"] = [
             _workflow(item, known.get(str(item.get("id")).lower()))
             for item in dicts(payload["workflows"])
         ]
     return whole
+
+
+def stale(payload: JsonObject, current: JsonObject | None) -> list[str]:
+    """Names of workflows that others have changed since the sender looked: `lock_version` tells.
+
+    A sender that gives none does not mind.
+    """
+    known = by_id((current or {}).get("workflows"))
+    found = []
+    for item in dicts(payload.get("workflows")):
+        here, asked = known.get(str(item.get("id")).lower()), item.get("lock_version")
+        if here is not None and asked is not None and asked != here["lock_version"]:
+            found.append(str(here["name"]))
+    return found
 
 
 def _workflow(item: JsonObject, current: JsonObject | None) -> JsonObject:
@@ -43,17 +59,24 @@ def _workflow(item: JsonObject, current: JsonObject | None) -> JsonObject:
         parts = _parts(item.get(part), current.get(part), listed=part in item)
         if part == "edges":
             parts = [_cut(edge, gone) for edge in parts]
+        elif part == "triggers":
+            parts = [_without_cursor(trigger, gone) for trigger in parts]
         gone |= {str(entry["id"]) for entry in parts if is_deleted(entry)}
         whole[part] = parts  # type: ignore[assignment] # a list of objects is JSON
     return whole
 
 
 def _parts(given: Any, current: Any, *, listed: bool) -> list[JsonObject]:
-    """Every part: those that are given, with what they do not say; then those that go."""
+    """Every part: those that are given, with what they do not say; then those that go.
+
+    What is known keeps its place: files and clients write parts in an order of their own.
+    """
     known = by_id(current)
     if not listed:
         return list(known.values())
+    places = {key: place for place, key in enumerate(known)}
     parts = [_part(item, known.pop(str(item.get("id")).lower(), {})) for item in dicts(given)]
+    parts.sort(key=lambda part: places.get(str(part.get("id")).lower(), len(places)))
     return parts + [{"id": key, "delete": True} for key in known]
 
 
@@ -69,6 +92,13 @@ def _cut(edge: JsonObject, gone: set[str]) -> JsonObject:
     if not is_deleted(edge) and gone & {str(edge.get(end)) for end in _ENDS}:
         return {"id": edge.get("id"), "delete": True}
     return edge
+
+
+def _without_cursor(trigger: JsonObject, gone: set[str]) -> JsonObject:
+    """A trigger that went on from the output of a job that goes, begins anew."""
+    if str(trigger.get("cron_cursor_job_id")) in gone:
+        return {**trigger, "cron_cursor_job_id": None}
+    return trigger
 
 
 def _unlisted(document: JsonObject) -> JsonObject:

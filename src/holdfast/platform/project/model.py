@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.sandbox.egress import EgressError, option_of
 
 CONDITIONS = ("always", "on_job_success", "on_job_failure", "js_expression")
 DEFAULT_ADAPTOR = "@openfn/language-common@latest"
+#: Members of a project's document that the platform keeps and gives back, and their defaults.
+KEPT: JsonObject = {
+    "requires_mfa": False,
+    "allow_support_access": False,
+    "scheduled_deletion": None,
+    "env": "main",
+    "color": None,
+    "parent_id": None,
+}
 
 
 @dataclass(slots=True)
@@ -33,7 +42,8 @@ class Trigger:
     custom_path: str | None = None
     cron_expression: str | None = None
     cron_cursor_job: str | None = None
-    webhook_reply: str = "before_start"
+    #: Empty: not said, which means `before_start`.
+    webhook_reply: str = ""
     webhook_response_config: JsonObject | None = None
     #: Keys, methods and origins (`access.py`).
     webhook_access: JsonObject | None = None
@@ -70,6 +80,10 @@ class Workflow:
     #: What its runs may reach, as `holdfast worker --egress` is written; None: as the worker.
     egress: str | None = None
     id: str = ""
+    #: Where its parts are drawn; kept for clients.
+    positions: Json = None
+    #: The newest version that the file was made from; empty: the file does not say.
+    version: str = ""
     #: Members that the file has: what it does not name stays as the platform has it.
     named: frozenset[str] = frozenset()
 
@@ -81,6 +95,7 @@ class CredentialRef:
     key: str
     name: str
     owner: str = ""
+    id: str = ""
 
 
 @dataclass(slots=True)
@@ -107,6 +122,11 @@ class Project:
     history_days: int | None = None
     dataclip_days: int | None = None
     id: str = ""
+    #: Members of `KEPT` that were given, and the list of channels: kept for clients.
+    kept: JsonObject = field(default_factory=dict)
+    channels: list[Json] = field(default_factory=list)
+    #: Key of each workflow that was fetched -> its newest version then, as far as the file says.
+    forked_from: dict[str, str] = field(default_factory=dict)
     #: Members that the file has, as in a workflow.
     named: frozenset[str] = frozenset()
 

@@ -18,6 +18,7 @@ from holdfast.platform.project.access import access_problems, tidy
 from holdfast.platform.project.merge import dicts, is_deleted
 from holdfast.platform.project.model import (
     CONDITIONS,
+    KEPT,
     CollectionRef,
     CredentialRef,
     Edge,
@@ -27,11 +28,12 @@ from holdfast.platform.project.model import (
     Workflow,
     egress_problem,
 )
-from holdfast.platform.project.rules import UUID, Places, check_project
+from holdfast.platform.project.rules import RETENTION, UUID, Places, check_project
 
-RETENTION = ("retain_all", "retain_with_errors", "erase_all")
 #: Days that a retention period may have.
 RETENTION_DAYS = (7, 14, 30, 90, 180, 365)
+#: The largest limit that the database can hold.
+_MOST = 2**31 - 1
 
 
 class ProvisionError(HoldfastError):
@@ -95,6 +97,12 @@ def from_payload(payload: Json) -> Provision:
             retention_policy=_text(payload.get("retention_policy")) or "retain_all",
             history_days=_days(payload, "history_retention_period", problems),
             dataclip_days=_days(payload, "dataclip_retention_period", problems),
+            kept={
+                name: payload[name]
+                for name, default in KEPT.items()
+                if payload.get(name) not in (None, default)
+            },
+            channels=_channels(payload.get("channels"), problems),
         )
     )
     project = provision.project
@@ -134,6 +142,7 @@ def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workf
         concurrency=_count(item.get("concurrency"), f"workflow {name}: concurrency", problems),
         enable_job_logs=item.get("enable_job_logs") is not False,
         egress=_egress(item.get("egress"), f"workflow {name}: egress", problems),
+        positions=item.get("positions"),
     )
     for part in _kept_items(item.get("jobs"), provision):
         workflow.jobs.append(_job(part, name, problems))
@@ -170,8 +179,8 @@ def _trigger(item: JsonObject, workflow: str, problems: _Texts) -> Trigger:
     where = f"workflow {workflow}, trigger {name}"
     if kind not in {"webhook", "cron"}:
         problems.add(None, f"{where}: type must be webhook or cron")
-    reply = _text(item.get("webhook_reply")) or "before_start"
-    if reply not in {"before_start", "after_completion", "custom"}:
+    reply = _text(item.get("webhook_reply")) or ""
+    if reply not in {"", "before_start", "after_completion", "custom"}:
         problems.add(None, f"{where}: webhook_reply {reply!r} is not known")
     config = item.get("webhook_response_config")
     trigger_id = _given_id(item, where, problems)
@@ -212,10 +221,24 @@ def _edge(item: JsonObject, workflow: str, names: dict[str, str], problems: _Tex
         source_trigger=trigger,
         source_job=job,
         condition_type=condition,
-        condition_expression=_text(item.get("condition_expression")),
+        condition_expression=_text(item.get("condition_expression"))
+        if condition == "js_expression"
+        else None,
         condition_label=_text(item.get("condition_label")),
         enabled=trigger is not None or item.get("enabled") is not False,
     )
+
+
+def _channels(value: Json, problems: _Texts) -> list[Json]:
+    """Channels are kept as they come: nothing of ours reads them."""
+    channels: list[Json] = []
+    for item in dicts(value):
+        if not is_deleted(item):
+            name = item.get("name")
+            if not isinstance(name, str) or not name:
+                problems.add(None, "a channel's name is missing")
+            channels.append({"id": _given_id(item, f"channel {name}", problems), **item})
+    return channels
 
 
 def _kept_items(value: Json, provision: Provision) -> Iterator[JsonObject]:
@@ -261,8 +284,8 @@ def _egress(value: Json, what: str, problems: _Texts) -> str | None:
 def _count(value: Json, what: str, problems: _Texts) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        problems.add(None, f"{what} must be a whole number from 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+        problems.add(None, f"{what} must be a whole number from 1 to {_MOST}")
         return None
     return value
 

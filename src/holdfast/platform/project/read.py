@@ -1,26 +1,23 @@
-"""Read a project file of either form and judge it (`docs/spec/platform.md` 7.3)."""
+"""Read a project of either form and judge it (`docs/spec/platform.md` 7.3)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from holdfast.platform.project import form_v1, form_v2
+from holdfast.platform.project import folder, form_v1, form_v2
 from holdfast.platform.project.model import Project
 from holdfast.platform.project.rules import check_project
 from holdfast.platform.project.source import ProjectFileError, Source
 
 
 def read_project(path: Path) -> Project:
-    """The project in `path`. Raises ProjectFileError with every problem and its line."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"{path}: not a text file in UTF-8 (byte {error.start})"
-        raise ProjectFileError(message) from error
-    except OSError as error:
-        message = f"{path}: {error.strerror or error}"
-        raise ProjectFileError(message, fix="Give the path of a project file.") from error
-    return parse_project(text, path)
+    """The project in a file or a folder. Raises ProjectFileError with every problem's place."""
+    if folder.is_folder(path):
+        project, places, source = folder.read(path)
+        check_project(project, places, source)
+        source.check()
+        return project
+    return parse_project(folder.text_of(path), path)
 
 
 def parse_project(text: str, path: Path) -> Project:
@@ -35,4 +32,5 @@ def parse_project(text: str, path: Path) -> Project:
     project, places = form_v2.read(source) if second else form_v1.read(source)
     check_project(project, places, source)
     source.check()
+    project.forked_from = {w.key: w.version for w in project.workflows if w.version}
     return project

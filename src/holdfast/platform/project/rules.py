@@ -15,6 +15,7 @@ from holdfast.model.adaptor_name import full_name, is_adaptor
 from holdfast.platform.project.access import access_problems, key_problems
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
 
+RETENTION = ("retain_all", "retain_with_errors", "erase_all")
 PROJECT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 JOB_NAME = re.compile(r"[\w\- ]{1,100}")
 CUSTOM_PATH = re.compile(r"[a-z0-9_-]{1,255}")
@@ -124,14 +125,22 @@ def _check_trigger(
             source.add(places.of(trigger), f"{where}: {name} must be a number from 200 to 599")
     for problem in access_problems(trigger.webhook_access):
         source.add(places.of(trigger), f"{where}: {problem}")
-    if trigger.cron_cursor_job and trigger.cron_cursor_job not in {j.key for j in workflow.jobs}:
-        source.add(places.of(trigger), f"{where}: there is no job {trigger.cron_cursor_job!r}")
+    cursor = trigger.cron_cursor_job
+    if cursor and not _is_job(cursor, workflow):
+        source.add(places.of(trigger), f"{where}: there is no job {cursor!r}")
     if (path := trigger.custom_path) and (not CUSTOM_PATH.fullmatch(path) or UUID.fullmatch(path)):
         source.add(
             places.of(trigger),
             f"{where}: custom_path {path!r} may have lower-case letters, digits, _ and - "
             "and must not look like an id",
         )
+
+
+def _is_job(cursor: str, workflow: Workflow) -> bool:
+    """By key or by id; whether an id that the file does not give is right, the platform knows."""
+    if cursor in {key for job in workflow.jobs for key in (job.key, job.id)}:
+        return True
+    return UUID.fullmatch(cursor) is not None and not any(job.id for job in workflow.jobs)
 
 
 def _check_edge(

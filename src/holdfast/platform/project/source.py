@@ -14,10 +14,12 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from holdfast.model.errors import HoldfastError
+from holdfast.model.json import Json
 from holdfast.platform.project.loader import SafeLoader
 from holdfast.platform.project.model import egress_problem
 
 _TAG = "tag:yaml.org,2002:"
+_NUMBERS_AND_FLAGS = {f"{_TAG}int", f"{_TAG}float", f"{_TAG}bool"}
 _MOST_PROBLEMS = 20
 
 
@@ -29,42 +31,53 @@ class ProjectFileError(HoldfastError):
 class Problem:
     """Something wrong, and where. Lines count from 1."""
 
+    file: str
     line: int
     text: str
 
 
 class Source:
-    """One YAML file and the problems found in it."""
+    """A YAML file, or several that belong together, and the problems found in them."""
 
     def __init__(self, text: str, path: Path) -> None:
         self.path = path
         self.problems: list[Problem] = []
-        self.root = self._compose(text)
+        self.root = self.another(text, path)
 
-    def _compose(self, text: str) -> Node | None:
+    def another(self, text: str, path: Path) -> Node | None:
+        """The content of a file; every node of it knows the file."""
         try:
-            return yaml.compose(text, Loader=SafeLoader)
+            loader = SafeLoader(text)
+            loader.name = str(path)
+            node: Node | None = loader.get_single_node()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = error.problem or "this is not YAML"
             context = f" {error.context}," if error.context else ""
             self.problems.append(
-                Problem(mark.line + 1 if mark else 1, f"broken YAML:{context} {what}")
+                Problem(str(path), mark.line + 1 if mark else 1, f"broken YAML:{context} {what}")
             )
         except (yaml.YAMLError, ValueError) as error:
             one_line = " ".join(str(error).split())
-            self.problems.append(Problem(1, f"broken YAML: {one_line}"))
+            self.problems.append(Problem(str(path), 1, f"broken YAML: {one_line}"))
+        else:
+            return node
         return None
 
     def add(self, node: Node | None, text: str) -> None:
-        self.problems.append(Problem(node.start_mark.line + 1 if node else 1, text))
+        line = node.start_mark.line + 1 if node else 1
+        self.problems.append(Problem(self.file_of(node), line, text))
+
+    def file_of(self, node: Node | None) -> str:
+        """Where a node stands."""
+        return str(node.start_mark.name) if node else str(self.path)
 
     def check(self) -> None:
         """Raise what was found. Raises ProjectFileError."""
         if not self.problems:
             return
-        ordered = sorted(self.problems, key=lambda problem: problem.line)
-        lines = [f"{self.path}:{problem.line}: {problem.text}" for problem in ordered]
+        ordered = sorted(self.problems, key=lambda problem: (problem.file, problem.line))
+        lines = [f"{problem.file}:{problem.line}: {problem.text}" for problem in ordered]
         if (more := len(lines) - _MOST_PROBLEMS) > 0:
             lines[_MOST_PROBLEMS:] = [f"… and {more} more"]
         raise ProjectFileError("\n".join(lines))
@@ -138,6 +151,19 @@ class Source:
             return None
         return int(node.value)
 
+    def plain(self, node: Node | None) -> Json:
+        """Any value as JSON has it; times are kept as they are written."""
+        if node is None or _is_null(node):
+            return None
+        if isinstance(node, MappingNode):
+            return {str(key.value): self.plain(value) for key, value in node.value}
+        if isinstance(node, SequenceNode):
+            return [self.plain(item) for item in node.value]
+        if node.tag in _NUMBERS_AND_FLAGS:
+            value: Json = SafeLoader("").construct_object(node)
+            return value
+        return str(node.value)
+
     def body(self, node: Node | None, what: str) -> str:
         """Code: the text itself, or `path: ./file.js` beside the project file."""
         if not isinstance(node, MappingNode):
@@ -146,11 +172,15 @@ class Source:
         name = self.needed(node, members.get("path"), f"{what}: path")
         if not name:
             return ""
+        return self.beside(members["path"], name, what)
+
+    def beside(self, node: Node, name: str, what: str) -> str:
+        """The text of a file that another one names, from where that lies."""
         try:
-            return (self.path.parent / name).read_text("utf-8")
+            return (Path(self.file_of(node)).parent / name).read_bytes().decode()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            self.add(members["path"], f"{what}: cannot read {name}: {reason}")
+            self.add(node, f"{what}: cannot read {name}: {reason}")
             return ""
 
 

@@ -8,7 +8,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from holdfast.model.json import Json, parse_document
+from holdfast.model.json import Json
+from holdfast.model.request_body import parse_request
 from holdfast.platform.store import dataclips
 
 
@@ -45,7 +46,7 @@ async def body_of(request: Request, limit: int) -> str:
 def _json_text(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
-        value = parse_document(text)
+        value = parse_request(text, document=True)
     except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise Rejected(400, {"error": "bad_json", "message": message}) from error

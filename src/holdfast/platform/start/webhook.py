@@ -16,19 +16,16 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import Json, nests_deeper
 from holdfast.model.outcome import RunState
-from holdfast.platform.access.webhook_keys import HEADERS
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.start.admission import NOT_FOUND, Options, admit, idempotency_key
 from holdfast.platform.start.payload import Rejected, body_of
+from holdfast.platform.start.redaction import redacted_headers, redacted_query
 from holdfast.platform.store import dataclips, idempotency
 from holdfast.platform.store.credentials import run_scrubber
 from holdfast.platform.store.database import Connection, Notice, Row, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
 from holdfast.platform.store.triggers import find_webhook
-
-#: Headers that carry secrets are not stored with the request.
-_SECRET_HEADERS = HEADERS | {"cookie", "proxy-authorization"}
 
 
 async def webhook(request: Request) -> Response:
@@ -224,15 +221,11 @@ def _headers(created: Created) -> dict[str, str]:
 
 def _request_record(request: Request, path: list[str]) -> str:
     """What is kept of the request itself."""
-    headers = {
-        name: "[REDACTED]" if name in _SECRET_HEADERS else value
-        for name, value in request.headers.items()
-    }
     return json.dumps(
         {
             "method": request.method,
             "path": ["i", *path],
-            "query_params": dict(request.query_params),
-            "headers": headers,
+            "query_params": redacted_query(request.query_params.items()),
+            "headers": redacted_headers(request.headers.items()),
         }
     )

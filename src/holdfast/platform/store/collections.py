@@ -15,6 +15,8 @@ from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import seen
 
 MOST_CHARACTERS = 1_000_000
+#: Of a key, in UTF-8: what PostgreSQL's index can hold.
+MOST_KEY_BYTES = 2000
 
 
 class CollectionError(HoldfastError):
@@ -99,7 +101,11 @@ def put_items(tx: Transaction, collection_id: str, items: list[tuple[str, str]])
         message = "Duplicate key found"
         raise CollectionError(message)
     grown = 0
+    _lock(tx, collection_id)
     for key, value in items:
+        if len(key.encode()) > MOST_KEY_BYTES:
+            message = f"the key {key[:40]!r}… has more than {MOST_KEY_BYTES} bytes"
+            raise CollectionError(message)
         if len(value) > MOST_CHARACTERS:
             message = f"the value of {key!r} has more than {MOST_CHARACTERS} characters"
             raise CollectionError(message)
@@ -135,6 +141,7 @@ def delete_items(tx: Transaction, collection_id: str, chosen: Selection) -> int:
 
 def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]) -> int:
     c = t.collection_items.c
+    _lock(tx, collection_id)
     gone = tx.connection.execute(
         delete(t.collection_items)
         .where(c.collection_id == collection_id, *conditions)
@@ -143,6 +150,18 @@ def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[
     size = sum(len((row.key + row.value).encode("utf-8", "replace")) for row in gone)
     _grow(tx, collection_id, -size)
     return len(gone)
+
+
+def _lock(tx: Transaction, collection_id: str) -> None:
+    """One writer of a collection at a time, also of several platforms, so that its size is right.
+
+    SQLite has one writer anyway. Raises CollectionError when somebody has deleted it.
+    """
+    c = t.collections.c
+    mine = select(c.id).where(c.id == collection_id).with_for_update()
+    if tx.connection.scalar(mine) is None:
+        message = "the collection is gone"
+        raise CollectionError(message)
 
 
 def _grow(tx: Transaction, collection_id: str, size: int) -> None:

@@ -24,7 +24,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
@@ -33,6 +33,9 @@ T = TypeVar("T")
 #: What other rooms name, so that only this one imports the library: what reads, and what it finds.
 Connection: TypeAlias = sqlalchemy.Connection
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
+
+#: What is raised for a value that a column cannot hold.
+BAD_VALUES = (UnicodeEncodeError, OverflowError, DataError)
 
 GROUP = 256  # pieces of work in one commit at most
 READERS = 4

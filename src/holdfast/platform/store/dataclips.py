@@ -15,7 +15,7 @@ from holdfast.platform.access.keys import Keys
 from holdfast.platform.scrubbing import Scrubbers
 from holdfast.platform.store import credentials
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 
 #: Types whose state is `{"data": body, "request": request}`.
 _WRAPPED = frozenset({"http_request", "kafka"})
@@ -43,18 +43,9 @@ def insert_clip(
     `wiped`: only its existence is kept (projects that save no data). Raises ClipConflictError.
     """
     digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
-    if clip_id is None:
-        clip_id = str(uuid.uuid4())
-    else:
-        query = select(t.dataclips.c.digest).where(t.dataclips.c.id == clip_id)
-        known = tx.connection.scalar(query)
-        if known == digest:
-            return clip_id
-        if known is not None:
-            message = "has already been taken by other content"
-            raise ClipConflictError(message)
-    tx.connection.execute(
-        insert(t.dataclips).values(
+    clip_id = clip_id or str(uuid.uuid4())
+    added = tx.connection.execute(
+        insert_new(tx.connection, t.dataclips).values(
             id=clip_id,
             project_id=project_id,
             type=kind,
@@ -65,6 +56,12 @@ def insert_clip(
             wiped_at=tx.now if wiped else None,
         )
     )
+    if added.rowcount != 1:
+        known = select(t.dataclips.c.digest).where(t.dataclips.c.id == clip_id)
+        if tx.connection.scalar(known) == digest:
+            return clip_id
+        message = "has already been taken by other content"
+        raise ClipConflictError(message)
     if not wiped:
         tx.connection.execute(
             insert(t.dataclip_bodies).values(dataclip_id=clip_id, body=body, request=request)

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, JsonObject
-from holdfast.platform.clock import iso
+from holdfast.model.json import JsonObject
 from holdfast.platform.project.access import keys_named
+from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.model import (
     CollectionRef,
     CredentialRef,
@@ -28,9 +28,13 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.provision import Provision
+from holdfast.platform.project.versions import same_version, version_of
+from holdfast.platform.store import documents, webhook_keys
 from holdfast.platform.store import tables as t
-from holdfast.platform.store import webhook_keys
 from holdfast.platform.store.database import Transaction
+
+#: Versions of a workflow that are remembered.
+_LONGEST_HISTORY = 100
 
 
 class ConflictError(HoldfastError):
@@ -55,25 +59,33 @@ def import_over(
     current: JsonObject | None,
     provision: Provision,
     resolved: Mapping[str, str],
+    source: str = "cli",
 ) -> Imported:
     """As `import_project`, if the project still is `current`, over which the document was laid.
 
     Raises ChangedError, ConflictError.
     """
-    if current_document(tx.connection, provision.project.id) != current:
+    c = t.projects.c
+    tx.connection.execute(select(c.id).where(c.id == provision.project.id).with_for_update())
+    if documents.current_document(tx.connection, provision.project.id) != current:
         raise ChangedError
-    return import_project(tx, provision, resolved)
+    return import_project(tx, provision, resolved, source)
 
 
-def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) -> Imported:
+def import_project(
+    tx: Transaction,
+    provision: Provision,
+    resolved: Mapping[str, str],
+    source: str = "cli",
+) -> Imported:
     """Make the project what the document says. `resolved`: adaptor -> adaptor@version.
 
-    Raises ConflictError.
+    `source` is whom the version history names for it: `cli` or `app`. Raises ConflictError.
     """
     project = provision.project
     _check_names(tx.connection, provision)
     try:
-        done = _import(tx, provision, resolved)
+        done = _import(tx, provision, resolved, source)
     except IntegrityError as error:
         message = "the document gives new ids to names that the platform has already"
         raise ConflictError(
@@ -83,7 +95,9 @@ def import_project(tx: Transaction, provision: Provision, resolved: Mapping[str,
     return done
 
 
-def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) -> Imported:
+def _import(
+    tx: Transaction, provision: Provision, resolved: Mapping[str, str], source: str
+) -> Imported:
     project = provision.project
     values = {
         "name": project.name,
@@ -92,6 +106,7 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
         "retention_policy": project.retention_policy,
         "history_retention_period": project.history_days,
         "dataclip_retention_period": project.dataclip_days,
+        "kept": _kept(project.kept | ({"channels": project.channels} if project.channels else {})),
     }
     what = _put(tx, t.projects, project.id, values, times=True)
     done = Imported(project.id, what == "+")
@@ -108,7 +123,7 @@ def _import(tx: Transaction, provision: Provision, resolved: Mapping[str, str]) 
     _delete_collections(tx, project.id, provision.deleted, done)
     _delete_workflows(tx, project.id, provision.deleted, done)  # frees their names
     for workflow in project.workflows:
-        done.changes += _import_workflow(tx, workflow, provision, resolved)
+        done.changes += _import_workflow(tx, workflow, provision, resolved, source)
     return done
 
 
@@ -224,7 +239,11 @@ def _delete_collections(
 
 
 def _import_workflow(
-    tx: Transaction, workflow: Workflow, provision: Provision, resolved: Mapping[str, str]
+    tx: Transaction,
+    workflow: Workflow,
+    provision: Provision,
+    resolved: Mapping[str, str],
+    source: str,
 ) -> list[str]:
     row = tx.connection.execute(
         select(t.workflows).where(t.workflows.c.id == workflow.id)
@@ -237,6 +256,7 @@ def _import_workflow(
         "egress": workflow.egress,
         "deleted_at": None,
         "lock_version": row.lock_version if row else 0,
+        "kept": _kept({} if workflow.positions is None else {"positions": workflow.positions}),
     }
     changes: list[str] = []
     _note(
@@ -257,7 +277,27 @@ def _import_workflow(
         what = _put(tx, t.edges, edge.id, _edge_row(workflow, edge, position))
         _note(changes, what, f"edge {edge.key} {suffix}")
     _write_snapshot(tx, workflow.id)
+    _record_version(tx, workflow.id, source)
     return changes
+
+
+def _kept(members: JsonObject) -> str | None:
+    return json.dumps(members, sort_keys=True) if members else None
+
+
+def _record_version(tx: Transaction, workflow_id: str, source: str) -> None:
+    """Add what the workflow is now to its history, unless it is there as the last."""
+    c = t.workflows.c
+    row = tx.connection.execute(select(t.workflows).where(c.id == workflow_id)).one()
+    shown = documents.workflow_document(tx.connection, row)
+    credentials = dicts(documents.credentials_of(tx.connection, row.project_id))
+    history: list[str] = json.loads(row.version_history or "[]")
+    newest = version_of(shown, credentials, source)
+    if not history or not same_version(history[-1], newest):
+        text = json.dumps([*history, newest][-_LONGEST_HISTORY:])
+        tx.connection.execute(
+            update(t.workflows).where(c.id == workflow_id).values(version_history=text)
+        )
 
 
 def _free_names(tx: Transaction, workflow: Workflow) -> None:
@@ -339,7 +379,7 @@ def _edge_row(workflow: Workflow, edge: Edge, position: int) -> dict[str, Any]:
 
 def _write_snapshot(tx: Transaction, workflow_id: str) -> None:
     """Freeze the workflow when it differs from its last snapshot."""
-    body = json.dumps(_parts(tx.connection, workflow_id))
+    body = json.dumps(documents.parts_of_workflow(tx.connection, workflow_id))
     workflow = tx.connection.execute(
         select(t.workflows).where(t.workflows.c.id == workflow_id)
     ).one()
@@ -359,24 +399,6 @@ def _write_snapshot(tx: Transaction, workflow_id: str) -> None:
         .where(t.workflows.c.id == workflow_id)
         .values(lock_version=version, updated_at=tx.now)
     )
-
-
-def _parts(connection: Connection, workflow_id: str) -> JsonObject:
-    """Jobs, triggers and edges of a workflow, as rows."""
-
-    def rows(table: Table, *order: Any) -> list[Json]:
-        query = select(table).where(table.c.workflow_id == workflow_id).order_by(*order)
-        skipped = {"workflow_id", "position", "last_fired_at"}
-        return [
-            {key: value for key, value in row.items() if key not in skipped}
-            for row in connection.execute(query).mappings()
-        ]
-
-    return {
-        "jobs": rows(t.jobs, t.jobs.c.position, t.jobs.c.name),
-        "triggers": rows(t.triggers, t.triggers.c.name, t.triggers.c.id),
-        "edges": rows(t.edges, t.edges.c.position, t.edges.c.id),
-    }
 
 
 def _delete_workflows(
@@ -399,100 +421,3 @@ def _delete_workflows(
             update(t.triggers).where(t.triggers.c.workflow_id == row.id).values(enabled=False)
         )
         done.changes.append(f"- workflow {row.name}")
-
-
-def current_document(connection: Connection, project_id: object) -> JsonObject | None:
-    """The project of this id as `document` shows it; None if there is none."""
-    if not isinstance(project_id, str):
-        return None
-    known = select(t.projects.c.id).where(t.projects.c.id == project_id.lower())
-    found = connection.scalar(known)
-    return None if found is None else document(connection, found)
-
-
-def find_project(connection: Connection, id_or_name: str) -> str | None:
-    c = t.projects.c
-    found: str | None = connection.scalar(
-        select(c.id).where(or_(c.id == id_or_name, c.name == id_or_name))
-    )
-    return found
-
-
-def retention_policy(connection: Connection, project_id: str) -> str | None:
-    c = t.projects.c
-    policy: str | None = connection.scalar(select(c.retention_policy).where(c.id == project_id))
-    return policy
-
-
-def document(connection: Connection, project_id: str) -> JsonObject:
-    """The project in the shape of the provisioning API."""
-    row = connection.execute(select(t.projects).where(t.projects.c.id == project_id)).one()
-    credentials = connection.execute(
-        select(t.credentials.c.id, t.credentials.c.name, t.credentials.c.owner)
-        .where(t.credentials.c.project_id == project_id)
-        .order_by(t.credentials.c.name)
-    )
-    collections = connection.execute(
-        select(t.collections.c.id, t.collections.c.name)
-        .where(t.collections.c.project_id == project_id)
-        .order_by(t.collections.c.name)
-    )
-    c = t.workflows.c
-    workflows = connection.execute(
-        select(t.workflows)
-        .where(c.project_id == project_id, c.deleted_at.is_(None))
-        .order_by(c.name)
-    ).all()
-    return {
-        "id": row.id,
-        "name": row.name,
-        "description": row.description,
-        "concurrency": row.concurrency,
-        "retention_policy": row.retention_policy,
-        "history_retention_period": row.history_retention_period,
-        "dataclip_retention_period": row.dataclip_retention_period,
-        "requires_mfa": False,
-        "allow_support_access": False,
-        "scheduled_deletion": None,
-        "env": "main",
-        "color": None,
-        "parent_id": None,
-        "inserted_at": iso(row.inserted_at),
-        "updated_at": iso(row.updated_at),
-        "project_credentials": [dict(item) for item in credentials.mappings()],
-        "collections": [dict(item) for item in collections.mappings()],
-        "workflows": [_workflow_document(connection, workflow) for workflow in workflows],
-        **_webhook_keys(connection, project_id),
-    }
-
-
-def _webhook_keys(connection: Connection, project_id: str) -> JsonObject:
-    """Only where there are some: OpenFn's command does not know them."""
-    known = webhook_keys.names_of(connection, project_id)
-    return {"webhook_keys": [{"name": n, "type": k} for n, k in known.items()]} if known else {}
-
-
-def _workflow_document(connection: Connection, row: Any) -> JsonObject:
-    parts: dict[str, Any] = dict(_parts(connection, row.id))
-    for job in parts["jobs"]:
-        job["project_credential_id"] = job.pop("credential_id")
-        job["keychain_credential_id"] = None
-        del job["adaptor_resolved"]
-    for trigger in parts["triggers"]:
-        text = trigger["webhook_response_config"]
-        trigger["webhook_response_config"] = json.loads(text) if text else None
-        if (access := trigger.pop("webhook_access")) is not None:
-            trigger["webhook_access"] = json.loads(access)
-    return {
-        "id": row.id,
-        "name": row.name,
-        "lock_version": row.lock_version,
-        "concurrency": row.concurrency,
-        "enable_job_logs": row.enable_job_logs,
-        "egress": row.egress,
-        "deleted_at": iso(row.deleted_at),
-        "inserted_at": iso(row.inserted_at),
-        "updated_at": iso(row.updated_at),
-        "version_history": [],
-        **parts,
-    }

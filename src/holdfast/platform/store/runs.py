@@ -220,7 +220,8 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
     Of each kind the first are kept; the last of them counts the rest as `more`, so that many notes
     of one kind push out none of another.
     """
-    text = tx.connection.scalar(select(t.runs.c.notes).where(t.runs.c.id == run_id))
+    mine = select(t.runs.c.notes).where(t.runs.c.id == run_id)
+    text = tx.connection.scalar(mine.with_for_update())  # another platform may add to them, too
     notes = json.loads(text) if text else []
     kind = what, facts.get("event")
     alike = [old for old in notes if (old["what"], old.get("event")) == kind]

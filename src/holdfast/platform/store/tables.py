@@ -66,6 +66,7 @@ projects = Table(
     Column("retention_policy", String(32), nullable=False, server_default="retain_all"),
     Column("history_retention_period", Integer),
     Column("dataclip_retention_period", Integer),
+    Column("kept", Text),  # JSON object: members of its document that only clients read
     _time("last_claim_at"),
     *_times(),
 )
@@ -80,6 +81,8 @@ workflows = Table(
     Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
     Column("egress", Text),
     Column("lock_version", Integer, nullable=False),
+    Column("version_history", Text),  # JSON list, oldest first; null: none was recorded yet
+    Column("kept", Text),  # as in projects
     _time("deleted_at"),
     *_times(),
     UniqueConstraint("project_id", "name"),

@@ -49,7 +49,7 @@ def webhooks_of(connection: Connection, project_id: str) -> list[JsonObject]:
             "workflow": row.name,
             "path": f"/i/{row.id}",
             "enabled": row.enabled,
-            "reply": row.webhook_reply,
+            "reply": row.webhook_reply or "before_start",
         }
         for row in rows
     ]

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from holdfast.model.json import parse_document
+from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
@@ -159,7 +159,7 @@ async def start(request: Request) -> Response:
     async with request.form() as form:
         text = str(form.get("input") or "{}")
     try:
-        body = parse_document(text)
+        body = parse_request(text, document=True)
     except ValueError as error:
         return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
     try:

@@ -17,7 +17,7 @@ from typing import Any, cast
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import DEEPEST, Json, JsonObject, is_deep
 from holdfast.model.outcome import Reason, RunState, state_of
-from holdfast.platform.store import dataclips, ownership, projects, steps
+from holdfast.platform.store import dataclips, documents, ownership, steps
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
     find_run,
@@ -293,7 +293,7 @@ def _final_clip(tx: Transaction, run: Row, event: m.RunComplete) -> str | None:
 
 
 def _wipe_by_policy(tx: Transaction, run: Row, state: RunState) -> None:
-    policy = projects.retention_policy(tx.connection, run.project_id)
+    policy = documents.retention_policy(tx.connection, run.project_id)
     if policy == "erase_all":
         dataclips.wipe(tx, run.dataclip_id)
     elif policy == "retain_with_errors" and state is RunState.SUCCESS:

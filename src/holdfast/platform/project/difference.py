@@ -1,0 +1,154 @@
+"""What differs between two provisioning documents, and what others changed meanwhile. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.project.merge import by_id, dicts
+from holdfast.platform.project.model import Project
+from holdfast.platform.project.versions import same_version
+from holdfast.platform.project.writing import hyphenated, slug
+
+#: Members that say nothing of what a project does.
+_UNTOLD = frozenset(
+    {
+        "id", "lock_version", "version_history", "inserted_at", "updated_at", "deleted_at",
+        "project_id", "workflows", "jobs", "triggers", "edges", "project_credentials",
+        "collections", "channels",
+    }
+)  # fmt: skip
+_LISTS = (("credential", "project_credentials"), ("collection", "collections"))
+_PARTS = (("job", "jobs"), ("trigger", "triggers"), ("edge", "edges"))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One part that is new (`+`), gone (`-`) or different (`~`): members before and after."""
+
+    sign: str
+    kind: str
+    name: str
+    workflow: str = ""
+    members: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        where = f" ({self.workflow})" if self.workflow else ""
+        words = ", ".join(f"{name}{_words(*pair)}" for name, pair in self.members.items())
+        return f"{self.sign} {self.kind} {self.name}{where}{': ' if words else ''}{words}"
+
+    def as_json(self) -> JsonObject:
+        members: JsonObject = {name: [*pair] for name, pair in self.members.items()}
+        told: JsonObject = {"sign": self.sign, "kind": self.kind, "name": self.name}
+        return {**told, "workflow": self.workflow or None, "members": members}
+
+
+def difference(before: JsonObject | None, after: JsonObject | None) -> list[Change]:
+    """What has to change so that `before` becomes `after`."""
+    changes = list(_part("project", before, after, ""))
+    before, after = before or {}, after or {}
+    for kind, name in _LISTS:
+        changes += _list(kind, before.get(name), after.get(name), "")
+    old, new = by_id(before.get("workflows")), by_id(after.get("workflows"))
+    for key in [*old, *(key for key in new if key not in old)]:
+        one, other = old.get(key), new.get(key)
+        changes += _part("workflow", one, other, "")
+        if one is None or other is None:
+            continue
+        for kind, name in _PARTS:
+            changes += _list(kind, one.get(name), other.get(name), str(other["name"]), other)
+    return changes
+
+
+def _list(
+    kind: str, before: Json, after: Json, workflow: str, whole: JsonObject | None = None
+) -> Iterator[Change]:
+    old, new = by_id(before), by_id(after)
+    for key in [*old, *(key for key in new if key not in old)]:
+        yield from _part(kind, old.get(key), new.get(key), workflow, whole)
+
+
+def _part(
+    kind: str,
+    before: JsonObject | None,
+    after: JsonObject | None,
+    workflow: str,
+    whole: JsonObject | None = None,
+) -> Iterator[Change]:
+    shown = after or before
+    if shown is None:
+        return
+    name = _name(kind, shown, whole)
+    if before is None or after is None:
+        yield Change("+" if before is None else "-", kind, name, workflow)
+        return
+    names = [*before, *(key for key in after if key not in before)]
+    members = {
+        key: (before.get(key), after.get(key))
+        for key in names
+        if key not in _UNTOLD and (before.get(key) or None) != (after.get(key) or None)
+    }
+    if members:
+        yield Change("~", kind, name, workflow, members)
+
+
+def _name(kind: str, part: JsonObject, whole: JsonObject | None) -> str:
+    if kind != "edge":
+        return str(part.get("name") or part.get("type"))
+    names = {
+        str(item["id"]): str(item.get("name") or item.get("type"))
+        for item in (*dicts((whole or {}).get("jobs")), *dicts((whole or {}).get("triggers")))
+    }
+    source = str(part.get("source_trigger_id") or part.get("source_job_id"))
+    target = str(part.get("target_job_id"))
+    return f"{names.get(source, source)}->{names.get(target, target)}"
+
+
+def _words(before: Json, after: Json) -> str:
+    """Short texts as they are; of longer ones how many lines came and went."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in (before, after)]
+    if all(len(text) <= 60 for text in texts):
+        return f" {texts[0]} -> {texts[1]}"
+    lines = list(lines_between(before, after))
+    added = sum(line.startswith("+") for line in lines)
+    return f" (+{added} -{sum(line.startswith('-') for line in lines)} lines)"
+
+
+def lines_between(before: Json, after: Json) -> Iterator[str]:
+    """The lines of two texts that differ, as `diff -u` shows them, without its head."""
+    old, new = (str(value or "").splitlines() for value in (before, after))
+    for line in difflib.unified_diff(old, new, lineterm="", n=1):
+        if not line.startswith(("---", "+++")):
+            yield line
+
+
+def conflicts(project: Project, current: JsonObject | None) -> list[str]:
+    """What others have changed on the platform since the project's files were fetched.
+
+    Nothing is known when the files do not say what they were made from.
+    """
+    if not project.forked_from or current is None:
+        return []
+    bases, found = dict(project.forked_from), []
+    mine = {workflow.name for workflow in project.workflows}
+    for workflow in dicts(current.get("workflows")):
+        name = str(workflow["name"])
+        base = _take(bases, slug(name), hyphenated(name), name)
+        history = workflow.get("version_history")
+        head = str(history[-1]) if isinstance(history, list) and history else ""
+        if base is None:
+            what = "was made" if name in mine else "was made, and this deployment would remove it"
+            found.append(f"workflow {name} {what} ({head})")
+        elif not same_version(base, head):
+            found.append(f"workflow {name} was changed: {base} is {head} now")
+    kept = {key for w in project.workflows for key in (w.key, slug(w.name), hyphenated(w.name))}
+    found += [f"workflow {key} was removed (it was {base})" for key, base in bases.items()
+              if key in kept]  # fmt: skip
+    return found
+
+
+def _take(bases: dict[str, str], *keys: str) -> str | None:
+    return next((bases.pop(key) for key in keys if key in bases), None)
