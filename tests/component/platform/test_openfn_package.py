@@ -39,6 +39,8 @@ def plain(project: dict[str, Any]) -> dict[str, Any]:
         for step in shown["steps"]:
             if step.get("cron_cursor_job_id") not in known:
                 step.pop("cron_cursor_job_id", None)  # its job was removed
+            for edge in (step.get("next") or {}).values():
+                edge.setdefault("disabled", False)
             if not step.get("next") and "type" not in step:
                 step.pop("next", None)
             if "expression" in step:

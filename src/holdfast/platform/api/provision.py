@@ -88,13 +88,13 @@ async def _bring(platform: Platform, payload: Json, *, dry: bool) -> tuple[_Done
     subject = visit.subject()
     for _ in range(_TRIES):
         current = await platform.database.read(lambda c: documents.current_document(c, asked))
-        if isinstance(payload, dict) and (names := stale(payload, current)):
-            message = f"others have changed since you looked: workflow {', '.join(names)}"
-            raise projects.ConflictError(message, fix="Fetch the project again, then deploy.")
         whole = merged(payload, current) if isinstance(payload, dict) else payload
         verdict = judge(subject, whole if isinstance(whole, dict) else {}, current)
         if not verdict.allowed:
             raise NotAllowedError(verdict)
+        if isinstance(payload, dict) and (names := stale(payload, current)):
+            message = f"others have changed since you looked: workflow {', '.join(names)}"
+            raise projects.ConflictError(message, fix="Fetch the project again, then deploy.")
         provision = from_payload(whole)
         notes = await _confirm(platform, provision, current)
         resolved = await _resolve(platform, provision)
