@@ -48,7 +48,7 @@ async def post(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     dry = request.query_params.get("dry_run") in {"1", "true"}
     try:
-        done, notes = await _bring(platform, await _json(request), dry=dry)
+        done, notes = await bring(platform, await _json(request), dry=dry)
     except NotAllowedError as error:
         return refusal(request, error.verdict)
     except ProvisionError as error:
@@ -79,7 +79,9 @@ class _Rehearsed(Exception):  # noqa: N818 - it is no error
         self.done = done
 
 
-async def _bring(platform: Platform, payload: Json, *, dry: bool) -> tuple[_Done, list[str]]:
+async def bring(
+    platform: Platform, payload: Json, *, dry: bool, source: str = "cli"
+) -> tuple[_Done, list[str]]:
     """Lay the document over the project; again when somebody else changed that meanwhile.
 
     What was done, and what the sender should know.
@@ -98,11 +100,16 @@ async def _bring(platform: Platform, payload: Json, *, dry: bool) -> tuple[_Done
         provision = from_payload(whole)
         notes = await _confirm(platform, provision, current)
         resolved = await _resolve(platform, provision)
-        bring = partial(
-            _import, current=current, provision=provision, resolved=resolved, owner=subject.user_id
+        work = partial(
+            _import,
+            current=current,
+            provision=provision,
+            resolved=resolved,
+            owner=subject.user_id,
+            source=source,
         )
         with suppress(projects.ChangedError):
-            return await _write(platform, bring, dry=dry), notes
+            return await _write(platform, work, dry=dry), notes
     message = "others change the project at the same time"
     raise projects.ConflictError(message, fix="Deploy again.")
 
@@ -114,19 +121,20 @@ def _import(
     provision: Provision,
     resolved: dict[str, str],
     owner: str | None,
+    source: str,
 ) -> projects.Imported:
     """Whoever makes a project is its owner."""
-    done = projects.import_over(tx, current, provision, resolved)
+    done = projects.import_over(tx, current, provision, resolved, source)
     if done.created and owner is not None:
         put_member(tx, done.project_id, owner, Role.OWNER)
     return done
 
 
 async def _write(
-    platform: Platform, bring: Callable[[Transaction], projects.Imported], *, dry: bool
+    platform: Platform, act: Callable[[Transaction], projects.Imported], *, dry: bool
 ) -> _Done:
     def work(tx: Transaction) -> _Done:
-        imported = bring(tx)
+        imported = act(tx)
         key = imported.project_id
         shown = documents.document(tx.connection, key)
         done = _Done(imported, shown, webhooks_of(tx.connection, key))

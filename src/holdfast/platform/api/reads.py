@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.api import views
-from holdfast.platform.api.shape import BadFilter, Page, around, chosen, whole_number
+from holdfast.platform.api.shape import BadFilter, around, chosen_page, whole_number
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.store import lists, steps
@@ -28,33 +28,33 @@ _STEPS = 1000
 
 async def runs(request: Request) -> Response:
     names = ("state", "workflow_id", "work_order_id", "project_id")
-    return await _list(request, lists.list_runs, views.run, names, ("inserted", "updated"))
+    return await listed(request, lists.list_runs, views.run, names, ("inserted", "updated"))
 
 
 async def work_orders(request: Request) -> Response:
     names = ("state", "workflow_id", "project_id")
     times = ("inserted", "updated")
-    return await _list(request, lists.list_work_orders, views.work_order, names, times)
+    return await listed(request, lists.list_work_orders, views.work_order, names, times)
 
 
 async def log_lines(request: Request) -> Response:
     names = ("run_id", "level", "step_id", "project_id", "workflow_id", "work_order_id", "job_id")
-    return await _list(request, lists.list_log_lines, views.log_line, names, ("timestamp",))
+    return await listed(request, lists.list_log_lines, views.log_line, names, ("timestamp",))
 
 
-async def _list(
+async def listed(
     request: Request,
     find: Callable[[Connection, lists.Chosen], lists.Listed],
     view: Callable[[Row], JsonObject],
     names: Iterable[str],
     times: Iterable[str],
 ) -> Response:
+    """One page of a list, chosen by the query."""
     platform: Platform = request.app.state.platform
-    try:
-        page = Page.of(request)
-        wanted = chosen(request, page, names, times)
-    except BadFilter as error:
-        return JSONResponse({"error": error.message}, 422)
+    asked = chosen_page(request, names, times)
+    if isinstance(asked, Response):
+        return asked
+    page, wanted = asked
     found = await platform.database.read(lambda c: find(c, wanted))
     rest = around(request, page, found.total)
     return JSONResponse({"data": [view(row) for row in found.rows], **rest})

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform.api import accounts, provision, reads, tokens, webhook_keys, writes
+from holdfast.platform.api import (
+    accounts,
+    catalog,
+    edits,
+    provision,
+    reads,
+    tokens,
+    webhook_keys,
+    writes,
+)
 from holdfast.platform.api.body import Endpoint, answered
 
 
@@ -28,6 +37,20 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/work_orders/{id}", reads.work_order),
         Route("/api/log_lines", reads.log_lines),
         Route("/api/dataclips/{id}/body", reads.dataclip_body),
+        Route("/api/projects", catalog.list_projects),
+        Route("/api/projects/{project_id}", catalog.project),
+        Route("/api/workflows", catalog.list_workflows),
+        Route("/api/workflows", edits.create, methods=["POST"]),
+        Route("/api/workflows/{id}", catalog.workflow),
+        Route("/api/workflows/{id}", edits.change, methods=["PUT", "PATCH"]),
+        Route("/api/projects/{project_id}/workflows", catalog.list_workflows),
+        Route("/api/projects/{project_id}/workflows", edits.create, methods=["POST"]),
+        Route("/api/jobs", catalog.list_jobs),
+        Route("/api/jobs/{id}", catalog.job),
+        Route("/api/projects/{project_id}/jobs", catalog.list_jobs),
+        Route("/api/credentials", catalog.list_credentials),
+        Route("/api/credentials/{id}", catalog.delete_credential, methods=["DELETE"]),
+        Route("/api/projects/{project_id}/credentials", catalog.list_credentials),
         Route("/api/workflows/{id}/runs", writes.run_workflow, methods=["POST"]),
         Route("/api/projects/{project_id}/runs", reads.runs),
         Route("/api/projects/{project_id}/work_orders", reads.work_orders),

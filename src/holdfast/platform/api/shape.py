@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
@@ -72,6 +73,17 @@ def chosen(request: Request, page: Page, names: Iterable[str], times: Iterable[s
         offset=(page.number - 1) * page.size,
         visible=visit.subject().visible,
     )
+
+
+def chosen_page(
+    request: Request, names: Iterable[str], times: Iterable[str]
+) -> tuple[Page, Chosen] | Response:
+    """What a request for a list asks for; 422 that names what cannot be understood."""
+    try:
+        page = Page.of(request)
+        return page, chosen(request, page, names, times)
+    except BadFilter as error:
+        return JSONResponse({"error": error.message}, 422)
 
 
 def _times(request: Request, times: Iterable[str], side: str) -> dict[str, int]:

@@ -97,3 +97,37 @@ def log_line(row: Any) -> JsonObject:
         "truncated": row.size > len(row.message),
     }
     return item("log_lines", str(row.id), attributes, {"run": row.run_id, "step": row.step_id})
+
+
+def project(row: Any) -> JsonObject:
+    """A project without its workflows."""
+    names = ("name", "description", "concurrency", "retention_policy",
+             "history_retention_period", "dataclip_retention_period")  # fmt: skip
+    attributes: JsonObject = {name: getattr(row, name) for name in names}
+    attributes |= {name: iso(getattr(row, name)) for name in ("inserted_at", "updated_at")}
+    return item("projects", row.id, attributes, {})
+
+
+def job(row: Any) -> JsonObject:
+    """A job; `adaptor_resolved` is what its runs use."""
+    names = ("name", "body", "adaptor", "adaptor_resolved")
+    attributes: JsonObject = {name: getattr(row, name) for name in names}
+    related: JsonObject = {
+        "workflow": row.workflow_id,
+        "project": row.project_id,
+        "credential": row.credential_id,
+    }
+    return item("jobs", row.id, attributes, related)
+
+
+def credential(row: Any) -> JsonObject:
+    """A credential, never its secret; `has_secret`: somebody has set one."""
+    attributes: JsonObject = {
+        "name": row.name,
+        "owner": row.owner,
+        "schema": row.schema,
+        "has_secret": row.version_id is not None,
+        "inserted_at": iso(row.inserted_at),
+        "updated_at": iso(row.updated_at),
+    }
+    return item("credentials", row.id, attributes, {"project": row.project_id})

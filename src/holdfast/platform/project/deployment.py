@@ -62,13 +62,15 @@ def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
         **{name: project.kept.get(name) for name in KEPT if name in project.named},
         "project_credentials": list[Json](credentials),
         "collections": _collections_payload(project, current),
-        "webhook_keys": [{"name": n, "type": kind} for n, kind in project.webhook_keys.items()],
         "workflows": workflows,
     }
     if "history_retention_period" in project.named:
         payload["history_retention_period"] = project.history_days
     if "dataclip_retention_period" in project.named:
         payload["dataclip_retention_period"] = project.dataclip_days
+    if "webhook_keys" in project.named:
+        declared = project.webhook_keys.items()
+        payload["webhook_keys"] = [{"name": name, "type": kind} for name, kind in declared]
     if "channels" in project.named:
         payload["channels"] = _channels_payload(project, current, keys)
     return payload

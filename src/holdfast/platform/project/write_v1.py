@@ -56,7 +56,7 @@ def spec_of(document: JsonObject) -> JsonObject:
 def webhook_keys(document: JsonObject) -> JsonObject | None:
     """The keys that webhooks may ask for, by name; their secrets are nowhere in a document."""
     keys: JsonObject = {
-        str(item["name"]): item["type"] for item in dicts(document.get("webhook_keys"))
+        str(item["name"]): {"type": item["type"]} for item in dicts(document.get("webhook_keys"))
     }
     return keys or None
 

@@ -52,7 +52,7 @@ def list_runs(connection: Connection, chosen: Chosen) -> Listed:
     columns = {name: r[name] for name in ("state", "project_id", "workflow_id", "work_order_id")}
     times = {"inserted": r.inserted_at, "updated": r.last_event_at}
     query = query.where(seen(r.project_id, chosen.visible))
-    return _listed(connection, query, chosen, columns, times)
+    return chosen_rows(connection, query, chosen, columns, times)
 
 
 def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
@@ -62,7 +62,7 @@ def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
     columns = {name: c[name] for name in ("state", "project_id", "workflow_id")}
     times = {"inserted": c.inserted_at, "updated": c.last_activity}
     query = query.where(seen(c.project_id, chosen.visible))
-    return _listed(connection, query, chosen, columns, times)
+    return chosen_rows(connection, query, chosen, columns, times)
 
 
 def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
@@ -79,16 +79,17 @@ def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
     if "job_id" in chosen.equal:
         query = query.join(t.steps, t.steps.c.id == c.step_id)
     columns = {**columns, **of_run, "job_id": t.steps.c.job_id}
-    return _listed(connection, query, chosen, columns, {"timestamp": c.timestamp})
+    return chosen_rows(connection, query, chosen, columns, {"timestamp": c.timestamp})
 
 
-def _listed(
+def chosen_rows(
     connection: Connection,
     query: Select[Any],
     chosen: Chosen,
     columns: Mapping[str, ColumnElement[Any]],
     times: Mapping[str, ColumnElement[Any]],
 ) -> Listed:
+    """The page of a query that is asked for, by these columns and times."""
     query = query.where(*(columns[name] == value for name, value in chosen.equal.items()))
     query = query.where(*(times[name] >= at for name, at in chosen.since.items()))
     query = query.where(*(times[name] <= at for name, at in chosen.until.items()))

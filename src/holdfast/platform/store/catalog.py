@@ -1,0 +1,94 @@
+"""Lists of what projects are made of: for the API, a page at a time."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.lists import Chosen, Listed, chosen_rows, seen
+
+
+def list_projects(connection: Connection, chosen: Chosen) -> Listed:
+    """By `name`; times: `inserted`, `updated`."""
+    c = t.projects.c
+    query = select(t.projects).where(seen(c.id, chosen.visible)).order_by(c.name)
+    times = {"inserted": c.inserted_at, "updated": c.updated_at}
+    return chosen_rows(connection, query, chosen, {"name": c.name}, times)
+
+
+def list_workflows(connection: Connection, chosen: Chosen) -> Listed:
+    """Those that are not deleted, by `project_id`, `name`; times: `inserted`, `updated`."""
+    c = t.workflows.c
+    query = select(t.workflows).where(c.deleted_at.is_(None), seen(c.project_id, chosen.visible))
+    columns = {"project_id": c.project_id, "name": c.name}
+    times = {"inserted": c.inserted_at, "updated": c.updated_at}
+    return chosen_rows(connection, query.order_by(c.name, c.id), chosen, columns, times)
+
+
+def list_jobs(connection: Connection, chosen: Chosen) -> Listed:
+    """By `project_id`, `workflow_id`, `name`."""
+    j, w = t.jobs.c, t.workflows.c
+    query = (
+        select(t.jobs, w.project_id)
+        .join(t.workflows, w.id == j.workflow_id)
+        .where(w.deleted_at.is_(None), seen(w.project_id, chosen.visible))
+        .order_by(w.name, j.position, j.id)
+    )
+    columns = {"project_id": w.project_id, "workflow_id": j.workflow_id, "name": j.name}
+    return chosen_rows(connection, query, chosen, columns, {})
+
+
+def list_credentials(connection: Connection, chosen: Chosen) -> Listed:
+    """Without their secrets, by `project_id`, `name`; times: `inserted`, `updated`."""
+    c = t.credentials.c
+    query = select(t.credentials).where(seen(c.project_id, chosen.visible))
+    columns = {"project_id": c.project_id, "name": c.name}
+    times = {"inserted": c.inserted_at, "updated": c.updated_at}
+    return chosen_rows(connection, query.order_by(c.name, c.id), chosen, columns, times)
+
+
+def find_project(connection: Connection, key: str) -> Row | None:
+    c = t.projects.c
+    query = select(t.projects).where((c.id == key) | (c.name == key))
+    return connection.execute(query).one_or_none()
+
+
+def find_job(connection: Connection, key: str) -> Row | None:
+    """A job with its `project_id`."""
+    j, w = t.jobs.c, t.workflows.c
+    query = select(t.jobs, w.project_id).join(t.workflows, w.id == j.workflow_id)
+    return connection.execute(query.where(j.id == key)).one_or_none()
+
+
+def find_credential(connection: Connection, key: str) -> Row | None:
+    query = select(t.credentials).where(t.credentials.c.id == key)
+    return connection.execute(query).one_or_none()
+
+
+def jobs_with(connection: Connection, credential_id: str) -> list[str]:
+    """Names of the jobs that use a credential."""
+    j = t.jobs.c
+    return list(connection.scalars(select(j.name).where(j.credential_id == credential_id)))
+
+
+def delete_credential(tx: Transaction, credential_id: str) -> bool:
+    """Delete a credential that no job uses; False when one does.
+
+    The secrets that runs were given stay, encrypted: what they wrote is cleaned of them.
+    """
+    if jobs_with(tx.connection, credential_id):
+        return False
+    v, s = t.credential_versions.c, t.run_secrets.c
+    had = select(s.version_id)
+    kept = select(v.id).where(v.credential_id == credential_id, v.id.in_(had)).limit(1)
+    tx.connection.execute(
+        delete(t.credential_versions).where(v.credential_id == credential_id, v.id.not_in(had))
+    )
+    if tx.connection.scalar(kept) is None:
+        tx.connection.execute(delete(t.credentials).where(t.credentials.c.id == credential_id))
+    else:
+        gone = t.credentials.update().where(t.credentials.c.id == credential_id)
+        name = t.credentials.c.id  # the name is free again
+        tx.connection.execute(gone.values(version_id=None, name=name, updated_at=tx.now))
+    return True
