@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.access.policy import ALLOWED, Action, Subject, Verdict, decide
-from holdfast.platform.project.model import KEPT
 
 #: Members of a project that belong to its settings. Its workflows do not, nor its name.
 _SETTINGS = (
     "name", "description", "concurrency", "retention_policy", "history_retention_period",
-    "dataclip_retention_period", "channels", *KEPT,
+    "dataclip_retention_period", "channels", "requires_mfa", "allow_support_access",
+    "scheduled_deletion", "env", "color", "parent_id",
 )  # fmt: skip
 
 
