@@ -84,6 +84,10 @@ reference: $(STAMP)       ## the reference's own tests, and 200 plans through bo
 kernel: $(STAMP)          ## tests on a kernel with control groups of version 2, in an emulator
 	$(BIN)/python scripts/on_own_kernel.py $(ARGS)
 
+.PHONY: container
+container: $(STAMP)       ## tests of walls in what a Kubernetes pod gives a process; ARGS="--allow pidfd_getfd"
+	$(BIN)/python scripts/in_container.py $(ARGS)
+
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find src tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
