@@ -2,8 +2,8 @@
 
 No container engine is needed. This program makes namespaces as an engine does, masks the same
 files, gives up every capability, and puts the default profile of container engines around all: no
-new namespaces, no mounts, no `pidfd_getfd`. `--allow pidfd_getfd` leaves a call out of the profile.
-Needs root, x86-64.
+new namespaces, no mounts, no `pidfd_getfd`. `--allow pidfd_getfd` is what `SYS_PTRACE` in the
+pod's capabilities does to the profile. Needs root and x86-64.
 """
 
 from __future__ import annotations

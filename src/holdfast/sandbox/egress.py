@@ -70,7 +70,13 @@ _PRIVATE = tuple(
 #: `public`. Alibaba, Azure, AWS, Google, Scaleway.
 _METADATA = tuple(
     ipaddress.ip_network(text)
-    for text in ["100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254", "fd00:42::42"]
+    for text in [
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fd00:42::42",
+    ]
 )
 #: The name of the rule for a closed block; every other one is `reserved range`.
 _NAMES = {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.adaptors.node import node_binary
 from holdfast.engine.config import JAVASCRIPT
@@ -51,3 +54,18 @@ def test_the_run_process_masks_the_same() -> None:
 def test_any_json_may_be_a_credential(body: Json) -> None:
     assert isinstance(forms(body), set)
     assert Scrubber([body]).clean("hello") == "hello"
+
+
+PARTS = ("aaaaab", "aaaaaab", "abcde", "bcdefgh", "cdefghijkl", "x", "aaaa", "a" * 40)
+
+
+@given(
+    known=st.sets(st.sampled_from(PARTS), min_size=1),
+    pieces=st.lists(st.sampled_from((*PARTS, "a", "b", "cd", "é", "\ud800"))),
+)
+def test_the_leftmost_and_longest_secret_is_masked(known: set[str], pieces: list[str]) -> None:
+    text = "".join(pieces)
+    whole = sorted(set().union(*(forms({"password": part}) for part in known)), key=len)
+    expected = re.sub("|".join(map(re.escape, reversed(whole))), "***", text)
+    bodies: list[Json] = [{"password": part} for part in known]
+    assert Scrubber(bodies).clean(text) == expected

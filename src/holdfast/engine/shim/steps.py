@@ -85,7 +85,7 @@ class StepProcesses:
             self._start(body)
         elif sender == "engine" and kind == FromRun.PASS:
             self._pass(body)
-        elif sender == "engine" and kind == FromRun.SECRETS:
+        elif sender == "engine" and kind == FromRun.SECRETS and self.current is None:
             self._secrets += cast("list[Json]", _fit(body))
             self._learn()
         elif sender == "step" and kind == FromRun.LEFT and not self._left:
