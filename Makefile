@@ -63,6 +63,10 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
 	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
 
+.PHONY: soak
+soak: $(STAMP)            ## eight hours' worth of load with kills; SEED=… RUNS=…
+	$(BIN)/python -m tests.soak --seed "$(or $(SEED),1)" --runs "$(or $(RUNS),9600)"
+
 .PHONY: fuzz
 fuzz: $(STAMP)            ## foreign bytes at every door, ten minutes each; DOORS="…" SECONDS=… SEED=…
 	$(BIN)/python -m tests.fuzz $(DOORS) --seconds "$(or $(SECONDS),600)" --seed "$(or $(SEED),random)" $(ARGS)
@@ -80,6 +84,8 @@ deploy: $(STAMP)          ## what lies in deploy/, against the schemas of Kubern
 reference: $(STAMP)       ## the reference's own tests, and 200 plans through both workers; KIT=its built checkout
 	$(BIN)/python -m tests.reference tests "$(KIT)" $(ARGS)
 	$(BIN)/python -m tests.reference swap "$(KIT)"
+	$(BIN)/python -m tests.reference fleet "$(KIT)"
+	$(BIN)/python -m tests.reference replace "$(KIT)"
 
 kernel: $(STAMP)          ## tests on a kernel with control groups of version 2, in an emulator
 	$(BIN)/python scripts/on_own_kernel.py $(ARGS)

@@ -2,6 +2,8 @@
 
     python -m tests.reference tests KIT    the reference's own tests, with its worker and with ours
     python -m tests.reference swap KIT     two hundred plans through both workers, compared
+    python -m tests.reference fleet KIT    both workers on one platform at once
+    python -m tests.reference replace KIT  the page that replaces the worker, with the real old one
 
 `docs/reference-tests.md` says how to build KIT, and what came of it. `--only reference` or `--only
 ours` leaves the tests of the other out. Further words are files of tests (`ws-worker/lightning`)
@@ -11,12 +13,14 @@ or names of plans. The streams of a swap are kept in the folder of `--out`.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from reference.kit import Kit
+from reference.fleet import mixed
+from reference.kit import Kit, environment
 from reference.own_tests import Result, run_all
 from reference.plans import plans
 from reference.swap import compare
@@ -25,7 +29,7 @@ from reference.swap import compare
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 1 when something differs for which no reason is written down."""
     parser = argparse.ArgumentParser(prog="python -m tests.reference", description=__doc__)
-    parser.add_argument("what", choices=["tests", "swap"])
+    parser.add_argument("what", choices=["tests", "swap", "fleet", "replace"])
     parser.add_argument("kit", type=lambda text: Kit(Path(text).resolve()))
     parser.add_argument("words", nargs="*")
     parser.add_argument("--only", choices=["reference", "ours"])
@@ -35,6 +39,12 @@ def main(arguments: list[str]) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.what == "tests":
         return own_tests(given.kit, given.only, tuple(given.words))
+    if given.what == "replace":
+        return replace(given.kit)
+    if given.what == "fleet":
+        wrong = mixed(given.kit)
+        say("\n".join(wrong) or "200 runs by both kinds of worker, none lost, none twice")
+        return 1 if wrong else 0
     wanted = [item for item in plans() if not given.words or item.name in given.words]
     said = compare(given.kit, wanted, given.out)
     for line in said:
@@ -57,6 +67,16 @@ def own_tests(kit: Kit, only: str | None, files: tuple[str, ...]) -> int:
         passed = sum(result.passed for result in results)
         say(f"{who}: {passed} of {len(results)} passed")
     return 0
+
+
+def replace(kit: Kit) -> int:
+    """The exit code of the test of the page that replaces the worker, with the real old one."""
+    whole = environment(kit)
+    old = f"{whole['PATH'].split(':')[0]}/node {kit.start_script}"
+    test = Path(__file__).parents[1] / "component" / "worker" / "test_replace.py"
+    command = (sys.executable, "-m", "pytest", "-q", str(test))
+    environ = {**whole, "HOLDFAST_OLD_WORKER": old}
+    return subprocess.run(command, env=environ, check=False).returncode
 
 
 def say(text: str) -> None:

@@ -74,8 +74,10 @@ class Kit:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.package / "src", target / "src")
         (target / "test").mkdir()
-        for name in (*(f"{test}.test.ts" for test in PROTOCOL), "util.ts"):
-            shutil.copy(self.package / "test" / name, target / "test" / name)
+        shutil.copy(self.package / "test" / "util.ts", target / "test")
+        for name in PROTOCOL:
+            text = (self.package / "test" / f"{name}.test.ts").read_text()
+            (target / "test" / f"{name}.test.ts").write_text(_with_operations(text))
         for name in ("package.json", "tsconfig.json"):
             shutil.copy(self.package / name, target / name)
         shutil.copy(self.root / "ava.config.js", target / "ava.config.cjs")
@@ -111,6 +113,17 @@ def _place_exchange(folder: Path, module: str) -> None:
         "environment": {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp")},
     }
     (folder / "holdfast.json").write_text(json.dumps(given))
+
+
+def _with_operations(text: str) -> str:
+    """A test of a mock engine, with jobs for a real one (`exchange/lightning.js`)."""
+    plain = text.replace("import createLightningServer", "import plainLightningServer")
+    if plain == text:
+        return text
+    added = "import { withOperations } from '../holdfast/lightning.js';\n"
+    made = "\nconst createLightningServer = withOperations(plainLightningServer);\n"
+    first = plain.index("\nlet ")
+    return added + plain[:first] + made + plain[first:]
 
 
 def _link_all(source: Path, target: Path, *, but: tuple[str, ...]) -> None:

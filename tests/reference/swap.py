@@ -16,6 +16,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import ndiff
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _VOLATILE = ("timestamp", "duration", "mem", "thread_id", "versions", "dataclip_
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|s)\b")
 #: What is said for people who operate the worker, not for authors: limits, versions, progress.
-_BESIDE = ("VER", "RTE", "R/T")
+_BESIDE = ("VER", "RTE", "CMP", "R/T")
 _FINAL = re.compile(r"Run complete with status|Error: |^[A-Za-z]*Error\b")
 
 
@@ -44,7 +45,7 @@ async def streams(command: list[str], plans: list[Given], base: dict[str, str]) 
             )
             for given in plans
         }
-        with working(command, platform, base) as log:
+        with working(command, base, platform) as log:
             if not await _settled(platform):
                 sys.stderr.write(log.read_text(errors="replace")[-2000:])
         return {name: [run.state, *normal(run.events)] for name, run in runs.items()}
@@ -70,7 +71,7 @@ async def _settled(platform: TwinPlatform) -> bool:
 
 
 @contextmanager
-def working(command: list[str], platform: TwinPlatform, base: dict[str, str]) -> Iterator[Path]:
+def working(command: list[str], base: dict[str, str], platform: TwinPlatform) -> Iterator[Path]:
     """A worker at work; its log."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
@@ -151,19 +152,16 @@ def _plain(name: str, body: Any) -> Any:
     return body if name != "run:log" else {**body, "message": _TIME.sub("…", str(body["message"]))}
 
 
-def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """By name of a plan: what differs, there and here, as text."""
-    found: dict[str, list[tuple[str, str]]] = {}
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, list[str]]:
+    """By name of a plan: the lines that only one of both has."""
+    found: dict[str, list[str]] = {}
     for name, there in theirs.items():
-        here = ours[name]
-        rows = [(_text(there, n), _text(here, n)) for n in range(max(len(there), len(here)))]
-        if different := [row for row in rows if row[0] != row[1]]:
+        before, after = (
+            [json.dumps(item, sort_keys=True) for item in stream] for stream in (there, ours[name])
+        )
+        if different := [line for line in ndiff(before, after) if line[0] in "-+"]:
             found[name] = different
     return found
-
-
-def _text(stream: list[Any], number: int) -> str:
-    return json.dumps(stream[number], sort_keys=True) if number < len(stream) else "(nothing)"
 
 
 def listed() -> dict[str, Any]:
@@ -186,9 +184,9 @@ def judged(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     explained = {plan: item["reason"] for item in listed().get("deviation", [])
                  for plan in item["plans"]}  # fmt: skip
     said = [
-        f"{name}:\n  there {there}\n  here  {here}"
-        for name, rows in different.items() if name not in explained
-        for there, here in rows
-    ]  # fmt: skip
+        "\n  ".join([f"{name}: - there, + here", *lines])
+        for name, lines in different.items()
+        if name not in explained
+    ]
     said += [f"{name}: equal, but listed" for name in explained if name not in different]
     return said

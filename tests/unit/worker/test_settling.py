@@ -248,7 +248,7 @@ def test_question_about_a_step_stores_nothing() -> None:
     referee = Referee(steps)
     run = referee.to_the_end(Once({"step:start": Fate.CUT_AFTER}))
     asked = [body for name, body, _ in run.refused if name == "run:log"]
-    assert [set(body) for body in asked] == [{"step_id", "timestamp"}]
+    assert [set(body) for body in asked] == [{"run_id", "step_id", "timestamp"}]
     assert not any(line.message is None for line in run.lines)
 
 

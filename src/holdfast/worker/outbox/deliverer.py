@@ -202,7 +202,7 @@ class Deliverer:
     ) -> Raw | None:
         """What is sent; None if the event cannot be sent so and has been made smaller."""
         if shipment.probe:
-            return Raw(dumps(settling.question(shipment.events[0])))
+            return Raw(dumps(settling.question(self.run_id, shipment.events[0])))
         examined = self._postmortem if postmortem else None
         try:
             if shipment.bytes < _LARGE_BYTES:

@@ -72,11 +72,14 @@ def again(event: Event, fresh: Callable[[], str]) -> Event:
     return event
 
 
-def question(event: Event) -> JsonObject:
-    """The payload of a `run:log` that is always refused, and whose refusal tells of the step."""
+def question(run_id: str, event: Event) -> JsonObject:
+    """The payload of a `run:log` that is always refused, and whose refusal tells of the step.
+
+    It names the run like any line, although the topic does: the reference's mock looks there.
+    """
     body = event.body
     assert isinstance(body, StepStart)
-    return {"step_id": body.step_id, "timestamp": body.timestamp}
+    return {"run_id": run_id, "step_id": body.step_id, "timestamp": body.timestamp}
 
 
 def probed(reply: Reply) -> Probe:

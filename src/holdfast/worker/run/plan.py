@@ -128,6 +128,8 @@ def limits_of(options: JsonObject, default: Limits) -> Limits:
             given[name] = value * scale if scale != 1 else value
         elif value == 0 and name == "timeout_seconds":
             given[name] = NO_TIMEOUT_SECONDS
+        elif value == 0 and name in {"payload_mb", "log_payload_mb"}:
+            given[name] = 0  # everything is too large
     if "memory_mb" in given:
         given["memory_mb"] = max(1, int(given["memory_mb"]))
     return replace(default, **given)  # type: ignore[arg-type] # memory_mb is an int
