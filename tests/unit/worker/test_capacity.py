@@ -52,7 +52,9 @@ class Platform:
     most: dict[str, int] = field(default_factory=dict)
     most_under_way: int = 0
 
-    def push(self, _event: str, payload: Payload, *, timeout: float) -> asyncio.Future[Reply]:
+    def ask(
+        self, _event: str, payload: Payload, *, timeout: float
+    ) -> tuple[str, asyncio.Future[Reply]]:
         assert timeout == HOUR
         assert isinstance(payload, dict)
         queues = payload["queues"]
@@ -74,10 +76,7 @@ class Platform:
 
         late = self.chance.choice([0.01, 0.01, 5.0, 45.0, 200.0])
         loop.call_later(late * self.chance.random(), bring)
-        return answer
-
-    def ref_of(self, _answer: asyncio.Future[Reply]) -> str:
-        return "1"
+        return run, answer
 
 
 @pytest.mark.parametrize("seed", range(5))
