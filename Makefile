@@ -16,7 +16,7 @@ QUICK := tests/unit tests/conformance tests/component/compiler tests/component/c
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml uv.lock
+$(STAMP): pyproject.toml uv.lock hatch_build.py src/holdfast/engine/native/zygote.c
 	@echo "==> setting up $(VENV) (first time: about a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit("Holdfast needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 " + "demo") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -27,6 +27,8 @@ from holdfast.model.record import Kind
 ORDINARY = Path(__file__).with_name("ordinary.py")
 #: For a supervisor to answer: the emulator of `make kernel` is ten times slower.
 _PATIENCE_SECONDS = 120.0
+#: Where runs go, unless a test says so itself; `make lanes` runs whole suites elsewhere.
+LANE = os.environ.get("HOLDFAST_TEST_LANE", "auto")
 #: A user that owns nothing.
 NOBODY = 65534
 #: Generous, so that a busy machine fails no test; runs end long before.
@@ -79,7 +81,8 @@ def engine(
 ) -> Iterator[Running]:
     """A supervisor; `changes` are fields of its config, `user` whom root starts it as."""
     with tempfile.TemporaryDirectory(prefix="hf-") as sockets:
-        config = replace(EngineConfig(data, Path(sockets) / "engine.sock"), **changes)  # type: ignore[arg-type]
+        plain = EngineConfig(data, Path(sockets) / "engine.sock", lane=LANE)
+        config = replace(plain, **changes)  # type: ignore[arg-type]
         prefix: tuple[str, ...] = ()
         if user is not None:
             prefix = (sys.executable, "-P", str(ORDINARY), str(user))

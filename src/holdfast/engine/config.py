@@ -37,9 +37,9 @@ class EngineConfig:
     `agent` is the command line of the agent, empty for an engine without one. `store` is the
     folder of installed adaptors. `limits` forces one of the means of `sandbox.finder`, and
     `without` leaves out isolation layers by name: both for tests. `require` is the isolation
-    level (`holdfast.sandbox.levels`) below which the engine refuses to start. `standby` is how
-    many run processes wait ready-made, `standby_memory_mb` and `standby_overhead_mb` the memory
-    limits they are made for.
+    level (`holdfast.sandbox.levels`) below which the engine refuses to start. `lane` says where
+    runs go. `standby` is how many run processes wait ready-made, `standby_memory_mb` and
+    `standby_overhead_mb` the memory limits they are made for.
     Paths become absolute: a run process works in a folder of its own.
     """
 
@@ -57,6 +57,7 @@ class EngineConfig:
     ca_certs: Path | None = None  # authorities that runs trust beside Node's own
     standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
+    lane: str = "auto"  # of `zygote.rule.Choice`
 
     def __post_init__(self) -> None:
         for name in ("data", "socket", "store", "node", "program"):
@@ -85,6 +86,7 @@ class EngineConfig:
                 "ca_certs": None if self.ca_certs is None else str(self.ca_certs),
                 "standby_network": self.standby_network,
                 "require": self.require,
+                "lane": self.lane,
             }
         )
 
@@ -108,4 +110,5 @@ class EngineConfig:
             ca_certs=None if value["ca_certs"] is None else Path(value["ca_certs"]),
             standby_network=str(value["standby_network"]),
             require=value["require"],
+            lane=str(value["lane"]),
         )

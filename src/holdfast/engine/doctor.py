@@ -6,13 +6,17 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
+from holdfast.engine.run import program
+from holdfast.engine.zygote.rule import Choice, unavailable
+from holdfast.engine.zygote.trial import tried_out
 from holdfast.model.json import Json, JsonObject
 from holdfast.sandbox.egress import Entry, Policy
 from holdfast.sandbox.hosts import nameservers, own_addresses
@@ -41,6 +45,7 @@ _HOW = {
     Layer.EGRESS: "Allow seccomp and pidfd_getfd in the container's profile. Until then the "
     "egress policies `lan`, `public` and lists are only advice.",
 }
+_FORKS_HOW = "Runs only start later. It needs a C compiler at installation, and the level full."
 _MEANS_HOW = (
     "Start as root, or with a delegated control group: systemd-run --user -p Delegate=yes "
     "holdfast worker (a unit: Delegate=yes). Until then memory is sampled."
@@ -103,7 +108,7 @@ def examine(data: Path, require: str | None = None) -> Report:
         for layer in Layer
     ]
     means = host.groups.means
-    checks = [_system(), node, _data(data), _memory(host)]
+    checks = [_system(), node, _data(data), _memory(host), _zygotes(config, host)]
     return Report(level_of(host.grants, means), means, layers, checks)
 
 
@@ -156,6 +161,22 @@ def _data(data: Path) -> Check:
         return Check("data", False, f"{data} cannot be written to", fix)
     free = shutil.disk_usage(parent).free // (1024 * 1024)
     return Check("data", True, f"{data}, {free} MB free")
+
+
+def _zygotes(config: EngineConfig, host: Host) -> Check:
+    """Has a zygote made and tried out, as a worker does, in a folder that is removed."""
+    name, cause = "warm forks", None
+    with tempfile.TemporaryDirectory(prefix="holdfast-doctor-") as folder:
+        Path(folder).chmod(0o755)
+        try:
+            config = replace(config, data=Path(folder), lane=Choice.ZYGOTE)
+            config = replace(config, program=program.install(config))
+            cause = unavailable(config, host) or tried_out(config, host)
+        except (EngineError, OSError) as error:
+            cause = str(error)
+    if cause is None:
+        return Check(name, True, "runs of one kind are forked from a process with their adaptors")
+    return Check(name, False, f"{cause}; each run starts its own process", _FORKS_HOW)
 
 
 def _memory(host: Host) -> Check:

@@ -37,6 +37,10 @@ class Cgroup(Group):
         for folder in dict.fromkeys(self._folders.values()):
             (folder / "cgroup.procs").write_text("0")
 
+    def take(self, pid: int) -> None:
+        for folder in dict.fromkeys(self._folders.values()):
+            (folder / "cgroup.procs").write_text(str(pid))
+
     def limit_processes(self, count: int) -> bool:
         folder = self._folders.get("pids")
         if folder is None:

@@ -103,17 +103,19 @@ def remove(folder: Path) -> None:
     except FileNotFoundError:
         return
     try:
-        free = count()
-        while entries := _listed(top):
-            for name, is_folder in entries:
-                if is_folder:
-                    _empty(name, top, free)
-                    os.rmdir(name, dir_fd=top)
-                else:
-                    os.unlink(name, dir_fd=top)
+        _clear(top)
     finally:
         os.close(top)
     os.rmdir(folder)  # noqa: PTH106 - as everywhere here
+
+
+def clear(folder: Path) -> None:
+    """Remove all below a folder and leave it. Raises OSError."""
+    top = _changeable(os.fspath(folder), None)
+    try:
+        _clear(top)
+    finally:
+        os.close(top)
 
 
 def _empty(name: str, top: int, free: Iterator[int]) -> None:
@@ -129,6 +131,17 @@ def _empty(name: str, top: int, free: Iterator[int]) -> None:
                     os.unlink(below, dir_fd=inner)
     finally:
         os.close(inner)
+
+
+def _clear(top: int) -> None:
+    free = count()
+    while entries := _listed(top):
+        for name, is_folder in entries:
+            if is_folder:
+                _empty(name, top, free)
+                os.rmdir(name, dir_fd=top)
+            else:
+                os.unlink(name, dir_fd=top)
 
 
 def _lift(name: str, source: int, top: int, free: Iterator[int]) -> None:

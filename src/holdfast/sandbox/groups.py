@@ -61,6 +61,10 @@ class Group(ABC):
         """A descriptor that becomes readable when the kernel kills for memory, if there is one."""
         return None
 
+    def take(self, pid: int) -> None:
+        """Move a process into the group from outside, before it does anything of its run."""
+        self.add(pid)
+
     def add(self, pid: int) -> None:
         """Tell the group of a process that joined it."""
         return  # the kernel keeps this list itself; only the fallback has to

@@ -39,13 +39,15 @@ def enter(
     program: str | None,
     *,
     written: Mapping[str, bytes] = MappingProxyType({}),
+    slots: int = 0,
 ) -> None:
     """Make `new` (an empty folder) the root, showing `visible` and nothing else.
 
     `written`: files with contents of their own, which may take the place of visible ones.
 
     To be called as the first process in namespaces of one's own for mounts and processes, which
-    is going to be `program`. OSError if refused.
+    is going to be `program`. `slots`: folders for children, each as large as the scratch.
+    OSError if refused.
     """
     kernel.mount("none", "/", None, _RECURSIVE | _PRIVATE)
     size = 1 + sum(map(len, written.values())) // (512 * 1024)
@@ -69,6 +71,10 @@ def enter(
     closed = _NO_SETUID | _NO_DEVICES | _NO_EXECUTE
     options = f"size={scratch_bytes},nr_inodes={_INODES},mode=700{owner}"
     kernel.mount("tmpfs", new + SCRATCH, "tmpfs", closed, options)
+    for slot in range(slots):
+        folder = f"{new}{SCRATCH}/{slot}"
+        os.mkdir(folder)
+        kernel.mount("tmpfs", folder, "tmpfs", closed, options)
     kernel.change_root(new)
 
 

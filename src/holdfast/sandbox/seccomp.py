@@ -35,6 +35,8 @@ _PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
 #: files of adaptors are everybody's.
 _FCNTLS = (0, 1, 2, 3, 1030, 1032, 1034)
 _F_SETFL, _O_ASYNC = 4, 0x2000
+#: What a zygote sets in a child of its own.
+_PR_SET_PDEATHSIG = 1
 #: Protocols of sockets. SCTP and MPTCP connect to further addresses past connect().
 _PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 #: Options of sockets by level. Not those that send packets elsewhere than to the address that was
@@ -56,6 +58,8 @@ _FIRST = 1
 #: What libc makes threads with: CLONE_VM, _FS, _FILES, _SIGHAND and _THREAD must be there, the
 #: others may be.
 _THREAD_NEEDS = 0x00010F00
+#: What libc forks with: CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID and SIGCHLD.
+_FORK = 0x01200011
 _THREAD_MAY = _THREAD_NEEDS | 0x00040000 | 0x00080000 | 0x00100000 | 0x00200000 | 0x00400000
 
 
@@ -112,8 +116,10 @@ def _refuse(number: int) -> int:
     return _ERRNO | number
 
 
-def program(network: Network, *, own_pid: int, execution: Execution) -> list[tuple[int, ...]]:
-    """The filter's instructions for one process."""
+def program(
+    network: Network, *, own_pid: int, execution: Execution, forks: bool = False
+) -> list[tuple[int, ...]]:
+    """The filter's instructions for one process. `forks`: it is a zygote."""
     whole = _Program()
     whole.put(_LOAD, 4)
     whole.put(_EQUAL, _ARCHITECTURE, 1, 0)
@@ -127,12 +133,15 @@ def program(network: Network, *, own_pid: int, execution: Execution) -> list[tup
         "tell": lambda body: body.end(told),
         "self": lambda body: _first_argument(body, own_pid, told),
         "ioctl": lambda body: _listed(body, 1, _IOCTLS, errno.ENOTTY),
-        "prctl": lambda body: _listed(body, 0, _PRCTLS, errno.EPERM),
+        "prctl": lambda body: _listed(
+            body, 0, (*_PRCTLS, *((_PR_SET_PDEATHSIG,) if forks else ())), errno.EPERM
+        ),
+        "zygote": lambda body: body.end(_ALLOW if forks else _refuse(errno.ENOSYS)),
         "prlimit": lambda body: _first_argument(body, 0, told),
         # outside a namespace of its own it tells the machine's name
         "named": lambda body: body.end(_ALLOW if own_pid == _FIRST else _refuse(errno.EPERM)),
         "fcntl": lambda body: _fcntl(body, told),
-        "clone": lambda body: _clone(body, told),
+        "clone": lambda body: _clone(body, told, forks=forks),
         "execve": lambda body: body.end(_EXECUTE[execution]),
         "socket": lambda body: _socket(body, network),
         "setsockopt": _setsockopt,
@@ -190,12 +199,14 @@ def _fcntl(body: _Program, otherwise: int) -> None:
     body.end(_ALLOW)
 
 
-def _clone(body: _Program, otherwise: int) -> None:
+def _clone(body: _Program, otherwise: int, *, forks: bool) -> None:
     """Threads as libc makes them. (clone3 is not listed: libc falls back to clone.)
 
     All share one table of descriptors, which is what the broker looks into.
     """
     body.argument(0)
+    if forks:
+        body.equal_end(_FORK, _ALLOW)
     body.any_bit_end(~_THREAD_MAY & 0xFFFFFFFF, otherwise)
     body.put(_AND, _THREAD_NEEDS)
     body.equal_end(_THREAD_NEEDS, _ALLOW)
@@ -248,25 +259,26 @@ def _send(body: _Program, network: Network, *, flags: int, address: int | None =
 
 
 @cache
-def _binary(network: Network, own_pid: int, execution: Execution) -> bytes:
-    code = program(network, own_pid=own_pid, execution=execution)
+def binary(network: Network, own_pid: int, execution: Execution, *, forks: bool = False) -> bytes:
+    """The same as the kernel takes it."""
+    code = program(network, own_pid=own_pid, execution=execution, forks=forks)
     return b"".join(struct.pack("=HBBI", *item) for item in code)
 
 
 def prepare() -> None:
     """Make the filters of most runs, for the process that all others are forked from."""
-    _binary(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
+    binary(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
     for network in Network:
         for execution in (Execution.FREE, Execution.ONCE):
-            _binary(network, _FIRST, execution)
+            binary(network, _FIRST, execution)
 
 
-def install(network: Network, execution: Execution) -> int | None:
+def install(network: Network, execution: Execution, *, forks: bool = False) -> int | None:
     """Filter this process from now on; the listener's descriptor where calls need an answer.
 
     Needs `no_new_privs` (or root). OSError when the kernel refuses.
     """
-    raw = _binary(network, os.getpid(), execution)
+    raw = binary(network, os.getpid(), execution, forks=forks)
     buffer = ctypes.create_string_buffer(raw, len(raw))
     header = struct.pack("=HxxxxxxQ", len(raw) // _INSTRUCTION, ctypes.addressof(buffer))
     asks = network is Network.BROKER or execution is Execution.ONCE

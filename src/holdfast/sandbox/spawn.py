@@ -166,7 +166,7 @@ def _child(spec: Spec, channel: socket.socket, origin: _Origin) -> NoReturn:
         if Layer.SECCOMP in spec.layers:
             never = spec.call is not None
             execution = Execution.NEVER if never else spec.execution
-            listener = seccomp.install(spec.network, execution)
+            listener = seccomp.install(spec.network, execution, forks=spec.slots > 0)
             if listener is not None:
                 _hand_over(listener, channel)
         step = "execute"
@@ -221,7 +221,13 @@ def _enter_root(spec: Spec) -> None:
     user = spec.user if Layer.UID in spec.layers else None
     program = spec.argv[0] if spec.argv else None
     roots.enter(
-        str(spec.scratch), visible, spec.scratch_bytes, user, program, written=spec.written
+        str(spec.scratch),
+        visible,
+        spec.scratch_bytes,
+        user,
+        program,
+        written=spec.written,
+        slots=spec.slots,
     )
 
 

@@ -79,6 +79,7 @@ class WorkerConfig:
     egress: str | None
     process_per_step: bool
     standby: int
+    lane: str
     isolation: str | None
     drain_seconds: float | None
     frame_bytes: int

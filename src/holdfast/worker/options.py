@@ -88,6 +88,17 @@ def truth(text: str) -> bool:
     return text in {"true", "1"}
 
 
+#: Where a run's engine may come from (`holdfast.engine.zygote.rule.Choice`).
+LANES = ("auto", "zygote", "standby", "cold")
+
+
+def lane(text: str) -> str:
+    """One of LANES. ValueError."""
+    if text not in LANES:
+        raise ValueError(text)
+    return text
+
+
 def names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
@@ -230,6 +241,9 @@ OPTIONS = (
            " step only. Costs a start of Node.js for each step."),
     Option("standby", "--standby", "WORKER_STANDBY", "2", natural,
            "Run processes that wait ready-made, at most; 0 starts each when its run comes."),
+    Option("lane", "--lane", "WORKER_LANE", "auto", lane,
+           "Where runs go: auto, zygote (children of a process that has loaded their adaptors),"
+           " standby (processes that wait), cold (new processes)."),
     Option("isolation", "--require-isolation", "WORKER_REQUIRE_ISOLATION", None, str,
            "Refuse to start below this level: basic, strong or full (see holdfast doctor)."),
     Option("drain_seconds", "--drain-timeout", "WORKER_DRAIN_TIMEOUT_SECONDS", None, seconds,

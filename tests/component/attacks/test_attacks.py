@@ -46,6 +46,7 @@ LEVELS = {
     "full": ALL,
     "no-namespaces": frozenset({"namespaces", "network-namespace", "own-uid"}),
     "kernel-only": frozenset({"node-permissions"}),
+    "zygote": frozenset({"node-permissions"}),
     "landlock-only": frozenset(
         {"namespaces", "network-namespace", "own-uid", "seccomp", "egress-broker"}
         | {"node-permissions"}
@@ -165,7 +166,7 @@ def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level
     if user is not None and not is_root():
         pytest.skip("this is the ordinary user already")
     with (
-        engine(folder / request.param, user, without=LEVELS[request.param]) as running,
+        engine(folder / request.param, user, **_settings(request.param)) as running,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         secret = folder / "secret"
@@ -200,6 +201,12 @@ def level(request: pytest.FixtureRequest, public_folder: Path) -> Iterator[Level
         results = json.loads(str(document["inline"]))["data"]
         assert database.read_text() == "x" or not FILES & set(map(str, layers))
         yield Level({str(layer) for layer in layers}, results, ended.log, places)
+
+
+def _settings(level: str) -> dict[str, Any]:
+    """A child of a zygote is tried without Node's own wall, as native code would be."""
+    settings: dict[str, Any] = {"without": LEVELS[level]}
+    return {**settings, "lane": "zygote"} if level == "zygote" else settings
 
 
 def _attempts(places: dict[str, str]) -> str:

@@ -19,6 +19,7 @@ from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
 from support import cgroups
+from support.adaptors import loose_adaptor
 from support.engine import ESCAPE, LIMITS, Running, engine, job, public_folder, run
 from support.waiting import eventually
 
@@ -41,7 +42,9 @@ LOOK = (
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data"), standby=2, standby_memory_mb=128) as started:
+    with engine(
+        tmp_path_factory.mktemp("data"), standby=2, lane="standby", standby_memory_mb=128
+    ) as started:
         yield started
 
 
@@ -96,7 +99,7 @@ def test_the_limits_hold_there_too(running: Running) -> None:
 
 
 def test_one_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
-    with engine(tmp_path, standby=1, standby_memory_mb=128) as running:
+    with engine(tmp_path, standby=1, lane="standby", standby_memory_mb=128) as running:
         folder = eventually(lambda: waiting(running), "a standby process")[0]
         os.kill(int(folder.name.rpartition("-")[2]), signal.SIGKILL)
         left = [folder, *cgroups.folders(f"holdfast-{folder.name}")]
@@ -105,7 +108,7 @@ def test_one_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_they_end_with_their_supervisor(tmp_path: Path) -> None:
-    with engine(tmp_path, standby=2, standby_memory_mb=128) as running:
+    with engine(tmp_path, standby=2, lane="standby", standby_memory_mb=128) as running:
         found = eventually(lambda: waiting(running), "a standby process")
         makers = [int(path.name.rpartition("-")[2]) for path in found]
     eventually(lambda: all(processes.start_time(pid) is None for pid in makers), "they are gone")
@@ -136,7 +139,7 @@ SECRET = "another-projects-password"
 
 def spying(store: Path) -> JsonObject:
     """Options of a run of the spy's project."""
-    return {**installed(store, SPY, SPYING), "project_id": "spy"}
+    return {**loose_adaptor(store, SPY, SPYING), "project_id": "spy"}
 
 
 def loaded_ahead(running: Running, used: list[str]) -> bool:
@@ -167,7 +170,9 @@ def test_adaptors_that_are_loaded_ahead_meet_only_runs_of_their_own_project(
     home = public_folder / secrets.token_hex(4)
     home.mkdir()
     options, used = spying(home / "store"), list[str]()
-    with engine(home, store=home / "store", standby=1, standby_memory_mb=128) as running:
+    with engine(
+        home, store=home / "store", standby=1, lane="standby", standby_memory_mb=128
+    ) as running:
         for _ in range(2):
             eventually(lambda: waiting(running), "a standby process")
             ended = run(running, USE_SPY, limits=ROOM, options=options)
@@ -191,7 +196,7 @@ def test_where_runs_differ_nothing_is_loaded_ahead(public_folder: Path) -> None:
     store, used = public_folder / "store-differ", list[str]()
     options = spying(store)
     data = public_folder / "differ"
-    with engine(data, store=store, standby=1, standby_memory_mb=128) as running:
+    with engine(data, store=store, standby=1, lane="standby", standby_memory_mb=128) as running:
         for project in ("a", "b", "a"):
             before = eventually(
                 lambda: [path for path in waiting(running) if str(path) not in used], "one waits"
@@ -211,21 +216,9 @@ TIMES = job(
 )
 
 
-def installed(store: Path, specifier: str, code: str) -> JsonObject:
-    """Options for a run with this adaptor, just installed."""
-    name, _, version = specifier.rpartition("@")
-    package = store / f"{name.rpartition('-')[2]}@{version}/node_modules/{name}"
-    package.mkdir(parents=True)
-    (package / "index.holdfast.cjs").write_text(code)
-    place: JsonObject = {
-        "name": name, "version": version, "path": str(package), "entry": "index.holdfast.cjs",
-    }  # fmt: skip
-    return {"adaptors": {specifier: place}}
-
-
 def counting(store: Path) -> JsonObject:
     """Options for a run with an adaptor that counts how often it was loaded."""
-    return installed(
+    return loose_adaptor(
         store,
         COUNT,
         "(function (exports, require, module) { globalThis.loaded = (globalThis.loaded ?? 0) + 1;"
@@ -236,7 +229,9 @@ def counting(store: Path) -> JsonObject:
 def test_what_was_loaded_ahead_is_not_loaded_again(public_folder: Path) -> None:
     store = public_folder / "store"
     options = {**counting(store), "project_id": "p"}
-    with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
+    with engine(
+        public_folder / "data", store=store, standby=1, lane="standby", standby_memory_mb=128
+    ) as running:
         for _ in range(3):  # the first ones tell what the next one loads ahead
             eventually(lambda: waiting(running), "a standby process")
             ended = run(running, TIMES, limits=ROOM, options=options)
@@ -253,7 +248,9 @@ def all_gone(paths: list[Path]) -> bool:
 def test_one_from_before_the_store_was_made_is_not_used(public_folder: Path) -> None:
     # Its walls let through the folder of that time: the first adaptor of a new worker comes later.
     store = public_folder / "store"
-    with engine(public_folder / "data", store=store, standby=1, standby_memory_mb=128) as running:
+    with engine(
+        public_folder / "data", store=store, standby=1, lane="standby", standby_memory_mb=128
+    ) as running:
         for _ in range(2):  # there is none; there is another
             before = eventually(lambda: waiting(running), "a standby process")
             shutil.rmtree(store, ignore_errors=True)
@@ -278,7 +275,9 @@ def test_one_from_before_the_store_was_made_is_not_used(public_folder: Path) -> 
 def test_the_network_of_a_standby_process_is_that_of_its_run(
     tmp_path: Path, waits_with: str, wanted: str, taken: bool
 ) -> None:
-    with engine(tmp_path, standby=1, standby_memory_mb=128, standby_network=waits_with) as running:
+    with engine(
+        tmp_path, standby=1, lane="standby", standby_memory_mb=128, standby_network=waits_with
+    ) as running:
         eventually(lambda: waiting(running), "a standby process")
         options: JsonObject = {"egress": wanted}
         ended = run(running, "export default [s => s]", limits=ROOM, options=options)

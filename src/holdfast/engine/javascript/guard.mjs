@@ -5,6 +5,7 @@ import fs from 'node:fs';
 
 import { Kind, sendText } from './channel.mjs';
 import { Fault, describe } from './faults.mjs';
+import { leave } from './forked.mjs';
 import * as stacks from './stack.mjs';
 
 /**
@@ -23,7 +24,11 @@ const STACK_FRAMES = 40;
  * @param {(error: unknown) => Fault} [faultOf]
  */
 export function guard(faultOf = ofTheEngine) {
-  const exit = process.reallyExit.bind(process);
+  const reallyExit = process.reallyExit.bind(process);
+  const exit = (/** @type {number} */ code = 0) => {
+    leave(code);
+    return reallyExit(code);
+  };
   const protection = new Protection(exit, faultOf);
   /** @param {number | string | null} [code] */
   const intercept = (code) => protection.exitAsked(code ?? process.exitCode ?? 0);

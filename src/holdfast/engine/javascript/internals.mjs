@@ -19,7 +19,7 @@ function inside(name) {
 export const internalBinding = inside('internal/test/binding')?.internalBinding;
 
 /** Taken before `closeInsides` takes it from everybody else. @type {(flag: string) => void} */
-const setFlags = internalBinding?.('v8').setFlagsFromString
+export const setFlags = internalBinding?.('v8').setFlagsFromString
   ?? ((/** @type {string} */ flag) => load('node:v8').setFlagsFromString(flag));
 
 /** @type {(() => void) | undefined} */
@@ -78,7 +78,13 @@ function refuser(name) {
   };
 }
 
-export const randomUUID = (inside('internal/crypto/random') ?? load('node:crypto')).randomUUID;
+/**
+ * @import * as crypto from 'node:crypto'
+ * @type {Pick<typeof crypto, 'randomUUID' | 'randomInt' | 'randomFillSync'>}
+ */
+export const random = inside('internal/crypto/random') ?? load('node:crypto');
+
+export const randomUUID = random.randomUUID;
 
 /** Gives the bytes of JavaScript's heap that are in use. */
 export const heapBytes = heapReader() ?? (() => process.memoryUsage().heapUsed);

@@ -1,14 +1,18 @@
 // What a step used: time, processor, memory, sizes, log lines.
 
 import { milliseconds } from './clock.mjs';
+import { isForked } from './forked.mjs';
 import { heapBytes } from './internals.mjs';
 
 const cpuUsage = process.cpuUsage.bind(process);
 const resourceUsage = process.resourceUsage.bind(process);
-const residentBytes = process.memoryUsage.rss.bind(process.memoryUsage);
+const residentNow = process.memoryUsage.rss.bind(process.memoryUsage);
 
 /** Most memory this process ever had resident, in bytes. */
 const highWater = () => resourceUsage().maxRSS * 1024;
+
+/** What the kernel shows a child of a zygote in files is the zygote's. */
+const residentBytes = () => (isForked() ? highWater() : residentNow());
 
 export class Measure {
   constructor() {

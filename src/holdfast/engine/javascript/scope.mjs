@@ -6,6 +6,7 @@ import vm from 'node:vm';
 
 import { release } from './channel.mjs';
 import { Fault } from './faults.mjs';
+import { isForked, lendRandom } from './forked.mjs';
 import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
 /**
@@ -92,7 +93,11 @@ export function prepareContext() {
 /** A context with the lent names. No code from strings, no WebAssembly. */
 function bareContext() {
   lent ??= names();
-  return vm.createContext(named({}, lent), { codeGeneration: { strings: false, wasm: false } });
+  const context = vm.createContext(named({}, lent), {
+    codeGeneration: { strings: false, wasm: false },
+  });
+  if (isForked()) lendRandom(vm.runInContext('Math', context));
+  return context;
 }
 
 /**

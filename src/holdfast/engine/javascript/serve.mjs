@@ -6,6 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { Kind, receive, send } from './channel.mjs';
 import { setClock } from './clock.mjs';
 import { ModuleReader } from './compiled.mjs';
+import * as forked from './forked.mjs';
 import { closeInsides } from './internals.mjs';
 import { standIn } from './names.mjs';
 import { warm } from './standby.mjs';
@@ -122,9 +123,14 @@ async function once(Kept, protection) {
     if (frame === undefined) return protection.leave(0);
     if (frame.kind === Kind.GO) break;
     incoming.take(frame.kind, frame.body);
-    if (frame.kind === Kind.OPTIONS && incoming.options.hosts) standIn(incoming.options.hosts);
-    if (frame.kind === Kind.OPTIONS && incoming.options.preload) {
-      await warm(incoming.options.preload, incoming.options.adaptors);
+    if (frame.kind !== Kind.OPTIONS) continue;
+    const { hosts, preload, adaptors, zygote } = incoming.options;
+    if (hosts) standIn(hosts);
+    if (zygote === 'child') forked.begin();
+    if (zygote === 'parent') forked.prepare();
+    if (preload) {
+      await warm(preload, adaptors);
+      if (zygote === 'parent') forked.settle();
       ready();
     }
   }

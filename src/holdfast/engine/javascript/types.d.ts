@@ -112,6 +112,8 @@ interface RunOptions {
   output_dataclips?: boolean;
   /** A standby process gets these first. */
   preload?: string[];
+  /** What this process is to be, or is: children are forked from it, or it was forked. */
+  zygote?: 'parent' | 'child';
 }
 
 /** A stack trace: what stands before the frames, and the frames. */

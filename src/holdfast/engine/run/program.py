@@ -18,6 +18,7 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from holdfast import durable
@@ -30,6 +31,9 @@ LOADER = "load.cjs"
 _MAKER = "cache.cjs"
 _JOINED = "program.js"
 _CACHE = "program.js.cache"
+#: Makes zygotes of Node.js. Built at installation; missing where there was no C compiler.
+LIBRARY = "zygote.so"
+_BUILT = Path(__file__).parent.parent / "native" / LIBRARY
 
 #: Node.js makes the cache in a tenth of a second, on a busy machine in a few.
 _PATIENCE_SECONDS = 60.0
@@ -113,14 +117,18 @@ def install(config: EngineConfig) -> Path:
     """
     text = join(config.program)
     own = [text, *((config.program.parent / name).read_text() for name in (LOADER, _MAKER))]
-    files = dict(zip((_JOINED, LOADER, _MAKER), own, strict=True))
+    named = zip((_JOINED, LOADER, _MAKER), own, strict=True)
+    files = {name: text.encode("ascii") for name, text in named}
+    if _BUILT.is_file():
+        files[LIBRARY] = _BUILT.read_bytes()
     try:
         node = config.node.stat()
     except OSError as error:
         message = f"Node.js cannot be found at {config.node}: {error.strerror}"
         raise EngineError(message, fix="Install Holdfast again.") from error
-    made_of = json.dumps([*own, str(config.node), node.st_size, node.st_mtime_ns])
-    folder = config.data / "program" / hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    made_of = json.dumps([str(config.node), node.st_size, node.st_mtime_ns]).encode()
+    digest = hashlib.sha256(b"\0".join([*files.values(), made_of])).hexdigest()
+    folder = config.data / "program" / digest[:16]
     try:
         if not _is_whole(folder, files):
             shutil.rmtree(folder, ignore_errors=True)
@@ -131,18 +139,18 @@ def install(config: EngineConfig) -> Path:
     return folder / LOADER
 
 
-def _is_whole(folder: Path, files: dict[str, str]) -> bool:
+def _is_whole(folder: Path, files: dict[str, bytes]) -> bool:
     try:
-        return all((folder / name).read_bytes() == files[name].encode() for name in files)
+        return all((folder / name).read_bytes() == files[name] for name in files)
     except OSError:
         return False
 
 
-def _lay(folder: Path, files: dict[str, str]) -> None:
+def _lay(folder: Path, files: dict[str, bytes]) -> None:
     folder.parent.mkdir(mode=0o755, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    for name, text in files.items():
-        (temporary / name).write_text(text, encoding="ascii")
+    for name, content in files.items():
+        (temporary / name).write_bytes(content)
         (temporary / name).chmod(0o644)  # a run may have a user of its own, whatever our umask
     temporary.chmod(0o755)
     try:
@@ -176,7 +184,7 @@ def make_cache(config: EngineConfig, flags: Sequence[str]) -> None:
     temporary = folder / f"{_CACHE}.{os.getpid()}"
     argv = [str(config.node), *flags, str(folder / _MAKER), str(temporary)]
     with suppress(OSError), tempfile.TemporaryFile(dir=folder) as frames:
-        frames.write(_trial())
+        frames.write(trial({"preload": [], "adaptors": {}}, _TRIAL))
         frames.seek(0)
         nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (1, 2, 3)]
         given = [(os.POSIX_SPAWN_DUP2, frames.fileno(), 0), *nothing]
@@ -207,18 +215,19 @@ _TRIAL = (
 )
 
 
-def _trial() -> bytes:
-    """The frames of a run that knows nobody (docs/engine-protocol.md)."""
+def trial(options: JsonObject, codes: Sequence[str]) -> bytes:
+    """The frames of a run that knows nobody (docs/engine-protocol.md); a step for each code."""
     steps: list[JsonObject] = [
-        {"id": "a", "name": "a", "adaptors": [], "next": {"b": "!state.errors"}},
-        {"id": "b", "name": "b", "adaptors": []},
+        {"id": f"s{number}", "name": "trial", "adaptors": []} for number in range(len(codes))
     ]
-    options: JsonObject = {"preload": [], "adaptors": {}, "run_id": "trial"}
-    frames = [encode(ToRun.OPTIONS, json.dumps(options).encode())]
-    frames.append(encode(ToRun.CREDENTIALS, b'{"a":{"password":"none at all"}}'))
+    for step, following in pairwise(steps):
+        step["next"] = {str(following["id"]): "!state.errors"}
+    whole = {**options, "run_id": "trial"}
+    frames = [encode(ToRun.OPTIONS, json.dumps(whole).encode())]
+    frames.append(encode(ToRun.CREDENTIALS, b'{"s0":{"password":"none at all"}}'))
     frames.append(encode(ToRun.PLAN, json.dumps({"workflow": {"steps": steps}}).encode()))
     meta = json.dumps({"operations": [], "edits": [], "check_edits": [], "once": []}).encode()
-    for index, code in enumerate(_TRIAL):
+    for index, code in enumerate(codes):
         parts = [meta, code.encode(), code.encode()]
         head = {"index": index, "step": steps[index]["id"], "name": steps[index]["name"]}
         sizes = {"bytes": sum(map(len, parts)), "parts": list(map(len, parts))}

@@ -7,19 +7,31 @@ and the same files.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
+from holdfast import log
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.walls import Walls
+from holdfast.engine.zygote.child import ChildProcess
 from holdfast.model.limits import Limits
 from holdfast.sandbox import folders
 from holdfast.sandbox.spec import Layer, Network
+
+
+class Lane(StrEnum):
+    """Where the engine of a run has come from; in its LAUNCHED record."""
+
+    ZYGOTE = "zygote"  # a child of a process that has loaded its adaptors
+    STANDBY = "standby"  # a process that waited for a run
+    COLD = "cold"  # a process that was started for it
 
 
 class RunProcess:
@@ -42,7 +54,9 @@ class RunProcess:
         network: Network = Network.BROKER,
         roots: tuple[Path, ...] = (),
         label: str = "standby",
+        keeper: socket.socket | None = None,
     ) -> None:
+        self.lane = Lane.COLD
         self.audience: str | None = None
         self.limits = limits
         self.network = network
@@ -55,8 +69,11 @@ class RunProcess:
         self.on_end: Callable[[Process], None] = lambda _: None
         self.compiler = Process("compiler", loop, self._frame)
         self.engine = Process("engine", loop, self._frame)
-        self._loop = loop
         self._steps = 0  # that had a process of their own
+        if keeper is not None:
+            self.engine = ChildProcess("engine", loop, self._frame, keeper)
+            self.lane = Lane.ZYGOTE
+        self._loop = loop
         self._store = config.store.resolve() if config.store is not None else None
         self._seen = _opened(self._store)
 
@@ -65,10 +82,34 @@ class RunProcess:
         """Whether scratch is a file system of its own, with a limit of its own."""
         return Layer.NAMESPACES in self.walls.layers
 
+    @property
+    def pids(self) -> list[int]:
+        """Processes that have been started."""
+        return [item.pid for item in (self.engine, self.compiler) if item.pid]
+
     def start(self) -> None:
         """Start both processes. OSError (with the step in its text) when one cannot be."""
-        self.scratch.mkdir(mode=0o700, parents=True)
+        self.lane = Lane.STANDBY
+        self.start_engine()
+        self.start_compiler()
+
+    def start_engine(self) -> None:
+        """Start Node.js, or have it forked. OSError (with the step in its text)."""
+        if isinstance(self.engine, ChildProcess):
+            try:
+                self.engine.ask(self.walls.effective_network, self.group, self._end)
+            except OSError as error:
+                log.warn("run.not_forked", why=str(error))
+                self.engine = Process("engine", self._loop, self._frame)
+                self.lane = Lane.COLD
+            else:
+                return
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.engine.start(self.walls.engine(self.group), self._end)
+
+    def start_compiler(self) -> None:
+        """Start the compiler. OSError (with the step in its text)."""
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.compiler.start(self.walls.compiler(self.group), self._end)
 
     def start_step(self) -> Process:
@@ -79,6 +120,12 @@ class RunProcess:
         scratch.mkdir(mode=0o700)
         process.start(replace(self.walls, scratch=scratch).engine(self.group), self._end)
         return process
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers around the engine. Children of one zygote have one user."""
+        shared = {Layer.UID} if self.lane is Lane.ZYGOTE else set()
+        return sorted(self.walls.layers - shared)
 
     def fits(
         self, limits: Limits, network: Network, roots: tuple[Path, ...], audience: str | None

@@ -49,6 +49,11 @@ class Outlet:
     def closed(self) -> bool:
         return self._file < 0
 
+    def send_raw(self, data: bytes) -> None:
+        """Queue bytes that are frames already."""
+        if not self.closed:
+            self._queue(data)
+
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a frame; dropped when the process has closed its end."""
         if not self.closed:

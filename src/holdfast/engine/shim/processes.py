@@ -13,7 +13,7 @@ from holdfast.engine.loop import Loop
 from holdfast.engine.shim.pipes import Inlet, Outlet, Tail, pipe
 from holdfast.sandbox import processes
 from holdfast.sandbox.spawn import spawn
-from holdfast.sandbox.spec import Spec
+from holdfast.sandbox.spec import Spec, Started
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,22 @@ class Process:
         finally:
             for descriptor in theirs.values():
                 os.close(descriptor)
-        self.pid, self.pidfd, self.broker = started.pid, started.pidfd, started.broker
         self._kept = started.kept
+        self._take(started, (into[1], plain[0], error[0], out[0]), on_end)
+
+    def _take(
+        self,
+        started: Started,
+        ends: tuple[int, int, int, int],
+        on_end: Callable[[Process], None],
+    ) -> None:
+        """Follow a process that has been started. `ends`: ours of its pipes 0 to 3."""
+        into, plain, error, out = ends
+        self.pid, self.pidfd, self.broker = started.pid, started.pidfd, started.broker
         self.started = processes.start_time(self.pid)
-        self.outlet = Outlet(self._loop, into[1])
-        self.inlet = Inlet(self._loop, out[0], self._frame, lambda: None)
-        self.plain, self.error = Tail(self._loop, plain[0]), Tail(self._loop, error[0])
+        self.outlet = Outlet(self._loop, into)
+        self.inlet = Inlet(self._loop, out, self._frame, lambda: None)
+        self.plain, self.error = Tail(self._loop, plain), Tail(self._loop, error)
         self._loop.read(self.pidfd, lambda: self._exited(on_end))
 
     def drain(self) -> None:
@@ -91,10 +101,9 @@ class Process:
     def reap(self) -> None:
         """Wait for the process and keep how it ended."""
         self._loop.forget(self.pidfd)
+        status, cpu = self._status()
         for handle in (self.pidfd, *self._kept):
             os.close(handle)
-        _, status, usage = os.wait4(self.pid, 0)
-        cpu = round((usage.ru_utime + usage.ru_stime) * 1000)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             name = f"SIG{number}"
@@ -103,3 +112,8 @@ class Process:
             self.end = End(None, name, cpu)
         else:
             self.end = End(os.WEXITSTATUS(status), None, cpu)
+
+    def _status(self) -> tuple[int, int]:
+        """Wait for the end: status as the kernel gives it, processor time in ms."""
+        _, status, usage = os.wait4(self.pid, 0)
+        return status, round((usage.ru_utime + usage.ru_stime) * 1000)

@@ -20,8 +20,9 @@ from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.clients import Clients
+from holdfast.engine.shim.compiled import Compiled, Frame
 from holdfast.engine.shim.egress import Egress
-from holdfast.engine.shim.launch import RunProcess
+from holdfast.engine.shim.launch import Lane, RunProcess
 from holdfast.engine.shim.outcome import gather
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.recorder import (
@@ -31,10 +32,11 @@ from holdfast.engine.shim.recorder import (
     log_line,
     now_text,
 )
-from holdfast.engine.shim.standby import Unusable, audience_of, remember, wait
+from holdfast.engine.shim.standby import Waiting, audience_of, remember
 from holdfast.engine.shim.steps import StepProcesses
 from holdfast.engine.shim.walls import readable_roots
 from holdfast.engine.shim.watch import Watch
+from holdfast.engine.zygote import rule
 from holdfast.journal import (
     Journal,
     JournalError,
@@ -68,33 +70,35 @@ _RETRY_SECONDS = 1.0
 _LOCK_SECONDS = 1.0
 
 
-def serve(config: EngineConfig, host: Host, connection: socket.socket, notify: int) -> None:
-    """Take one launch from `connection` and see the run through. Returns when all is written.
+def serve(
+    config: EngineConfig,
+    host: Host,
+    channel: socket.socket,
+    notify: int,
+    connection: socket.socket | None,
+) -> None:
+    """See one run after another through, until the supervisor lets go of `channel`.
 
-    `notify` is a pipe to the supervisor: it gets the run's folder once the run is ours.
+    `connection` is that of the first run, `notify` a pipe to the supervisor: it gets the folder
+    of each run once that is ours.
     """
-    _serve((config, host, notify), connection, Loop(), None)
-
-
-def serve_standby(config: EngineConfig, host: Host, channel: socket.socket, notify: int) -> None:
-    """Wait with a run process ready-made for the connection of a run, then do as `serve`."""
     kernel.adopt_orphans()
+    waiting = Waiting(config, host, channel)
     try:
-        connection, loop, ready = wait(config, host, channel)
-    except Unusable:
-        return
-    _serve((config, host, notify), connection, loop, ready)
+        while connection is not None or (connection := waiting.connection()) is not None:
+            with connection:
+                _serve((config, host, notify), connection, waiting)
+            connection = None
+            waiting.idle()
+    finally:
+        waiting.end()
 
 
 def _serve(
-    own: tuple[EngineConfig, Host, int],
-    connection: socket.socket,
-    loop: Loop,
-    ready: RunProcess | None,
+    own: tuple[EngineConfig, Host, int], connection: socket.socket, waiting: Waiting
 ) -> None:
     config, host, notify = own
-    kernel.adopt_orphans()
-    run = ready
+    run: RunProcess | None = None
     try:
         request = receive_launch(connection)
         policy = Policy.from_option(
@@ -102,8 +106,11 @@ def _serve(
             own_addresses=host.own_addresses,
             nameservers=host.nameservers,
         )
-        run = _fitting((config, host), request, _network(policy), loop, ready)
-        shim = Shim(request, policy, loop, run)
+        plan = RunFolder(request.directory).plan
+        compilation = Compiled.of(config, plan, request.options)
+        run = _run_process((config, host), request, _network(policy), waiting, compilation)
+        spare = [] if waiting.ready is None else waiting.ready.pids
+        shim = Shim(request, policy, waiting.loop, run, compilation=compilation, spare=spare)
     except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
         if run is not None:
             run.discard()
@@ -114,6 +121,8 @@ def _serve(
     os.write(notify, f"{request.directory}\n".encode())
     remember(config, request)
     shim.run(connection)
+    if run.lane is Lane.ZYGOTE and compilation is not None:
+        rule.remember(config, compilation.digest, shim.peak, request.limits.memory_bytes)
 
 
 def receive_launch(connection: socket.socket) -> RunRequest:
@@ -132,21 +141,33 @@ def receive_launch(connection: socket.socket) -> RunRequest:
             return RunRequest.decode(body)
 
 
-def _fitting(
+def _run_process(
     own: tuple[EngineConfig, Host],
     request: RunRequest,
     network: Network,
-    loop: Loop,
-    ready: RunProcess | None,
+    waiting: Waiting,
+    compilation: Compiled | None,
 ) -> RunProcess:
-    """The run process that waits, if it fits, else a new one."""
+    """A child of a zygote where one serves, else the process that waits if it fits, else new."""
+    config, host = own
     roots = readable_roots(request.options)
-    if ready is not None and ready.fits(request.limits, network, roots, audience_of(request)):
-        return ready
-    if ready is not None:
+    workflow = compilation.digest if compilation is not None else None
+    keeper = None
+    if rule.unavailable(config, host) is None:
+        keeper = rule.keeper_for(config, request, network, workflow)
+    if keeper is None and (ready := waiting.take()) is not None:
+        if ready.fits(request.limits, network, roots, audience_of(request)):
+            return ready
         ready.discard()
-    label = request.directory.name
-    return RunProcess(*own, loop, request.limits, network=network, roots=roots, label=label)
+    return RunProcess(
+        *own,
+        waiting.loop,
+        request.limits,
+        network=network,
+        roots=roots,
+        label=request.directory.name,
+        keeper=keeper,
+    )
 
 
 def _never_twice(folder: RunFolder) -> None:
@@ -163,8 +184,19 @@ def _never_twice(folder: RunFolder) -> None:
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
-    def __init__(self, request: RunRequest, policy: Policy, loop: Loop, run: RunProcess) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        policy: Policy,
+        loop: Loop,
+        run: RunProcess,
+        *,
+        compilation: Compiled | None,
+        spare: list[int],
+    ) -> None:
         self._request = request
+        self._spare = spare  # processes of ours that are none of this run
+        self.peak = 0  # bytes, once the run has ended
         self._limits = request.limits
         self._folder = RunFolder(request.directory)
         self._loop = loop
@@ -182,8 +214,9 @@ class Shim:
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)
         self._recorder.on_said_end = self._said_end
-        if self._compiler.pid:
-            self._guard(self._feed_compiler)  # it works while all else is made ready
+        self._compilation = compilation
+        self._known: list[Frame] | None = None
+        self._guard(self._compile)  # the compiler works while all else is made ready
         self._clients = Clients(loop, self._cancel)
         run.on_frame, run.on_end = self._frame, self._ended
         self._egress = Egress(loop, policy, self._log)
@@ -214,13 +247,11 @@ class Shim:
 
     def _start(self) -> None:
         self._clients.listen(self._folder.control_socket)
-        if not self._engine.pid:
+        if not self._engine.pid and self.stop is None:
             try:
-                self._run.start()
+                self._run.start_engine()
             except OSError as error:
                 self._stop(Stop.SETUP, str(error))
-            else:
-                self._feed_compiler()
         faults.point("shim.forked")
         if self._engine.broker is not None:
             self._egress.start(self._engine.broker, self._engine.pidfd)
@@ -240,7 +271,8 @@ class Shim:
             "boot": processes.boot_id(),
             "pids": {process.name: process.pid for process in running},
             "started": {process.name: process.started for process in running},
-            "layers": [layer.value for layer in sorted(self._run.walls.layers)],
+            "lane": self._run.lane.value,
+            "layers": [layer.value for layer in self._run.layers],
             "memory_limit_mb": limits.memory_mb,
             "memory_means": self._group.means,
             "group": self._group.name,
@@ -261,20 +293,30 @@ class Shim:
     def _log(self, level: bodies.Level, text: str) -> None:
         self._recorder.append(Kind.LOG, log_line(level, text))
 
-    def _feed_compiler(self) -> None:
+    def _compile(self) -> None:
         """The clock begins: compiling counts."""
         self._started = time.monotonic()
         if self._limits.timed:
             self._loop.after(
                 "deadline", self._limits.timeout_seconds, lambda: self._stop(Stop.TIMEOUT)
             )
+        self._known = self._compilation.known() if self._compilation is not None else None
+        if self._known is not None:
+            return
+        if not self._compiler.pid:
+            try:
+                self._run.start_compiler()
+            except OSError as error:
+                self._stop(Stop.SETUP, str(error))
+                return
         self._compiler.outlet.send(ToRun.OPTIONS, self._options())
         self._compiler.outlet.send_file(ToRun.PLAN, self._folder.plan)
         self._compiler.outlet.send(ToRun.GO)
         self._compiler.outlet.flush()
 
-    def _options(self) -> bytes:
+    def _options(self, *, child: bool = False) -> bytes:
         options = {**self._request.options, "run_id": self._request.run_id}
+        options["zygote"] = "child" if child else None
         options.setdefault("state_limit_mb", self._limits.state_mb)
         options.setdefault("payload_limit_mb", self._limits.payload_mb)
         options.setdefault("log_payload_limit_mb", self._limits.log_payload_mb)
@@ -283,16 +325,21 @@ class Shim:
         return json.dumps(options).encode()
 
     def _feed_engine(self) -> None:
-        self._engine.outlet.on_low = self._compiler.inlet.resume
-        self._engine.outlet.send(ToRun.OPTIONS, self._options())
+        if self._compiler.pid:
+            self._engine.outlet.on_low = self._compiler.inlet.resume
+        self._engine.outlet.send(ToRun.OPTIONS, self._options(child=self._run.lane is Lane.ZYGOTE))
         credentials = self._request.credentials if self._steps is None else {}
         secrets = json.dumps(credentials).encode()
         self._engine.outlet.send(ToRun.CREDENTIALS, secrets)
+        for kind, body in self._known or ():
+            self._frame("compiler", kind, body)
 
     def _frame(self, sender: str, kind: int, body: bytes) -> None:
+        if sender == "compiler" and self._known is None and self._compilation is not None:
+            self._compilation.learn(kind, body)
         if sender == "compiler" and kind in (ToRun.PLAN, ToRun.MODULE) and not self._compiled:
             self._engine.outlet.send(kind, body)
-            if self._engine.outlet.full:
+            if self._engine.outlet.full and self._compiler.pid:
                 self._compiler.inlet.pause()
         elif sender == "compiler" and kind == FromRun.COMPILED and not self._compiled:
             self._compiled = True
@@ -402,9 +449,10 @@ class Shim:
             spent_ms=self._spent_ms(),
             stop=(self.stop, self.stop_detail),
             started=self._started,
-            layers=tuple(layer.value for layer in sorted(self._run.walls.layers)),
+            layers=tuple(layer.value for layer in self._run.layers),
             clean=self._clean,
         )
+        self.peak = evidence.memory.peak
         outcome = classify(evidence)
         self._recorder.abandon_streams()
         last = self._recorder.closing_records(outcome, evidence.memory.peak)
@@ -415,6 +463,8 @@ class Shim:
             time.sleep(_RETRY_SECONDS)
         faults.point("shim.ended")
         self._clients.ended(self._journal.synced)
+        if self._compiled and self._known is None and self._compilation is not None:
+            self._compilation.keep()
         self._reap()
         self._journal.close()
         self._run.clear()
@@ -445,7 +495,11 @@ class Shim:
                 process.reap()
                 self._guard(process.drain)
         # What lost its parent before the group could be told of it has become a child of ours.
-        processes.kill_family(processes.children(os.getpid()))
+        own = [pid for pid in processes.children(os.getpid()) if pid not in self._spare]
+        processes.kill_family(own)
+        for pid in own:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _network(policy: Policy) -> Network:

@@ -16,13 +16,13 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from holdfast import log
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.frames import FromRun, ToRun
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.launch import RunProcess
-from holdfast.engine.shim.processes import Process
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.sandbox.spec import Network
@@ -33,62 +33,99 @@ _RECENT = "standby.json"
 _ROW = 2
 
 
-class Unusable(Exception):  # noqa: N818 - no error: the supervisor makes another one
-    """The processes that waited are gone, or nobody will ask for them."""
+class Waiting:
+    """What a shim does between its runs: it waits for a connection, maybe with a process ready."""
 
+    def __init__(self, config: EngineConfig, host: Host, channel: socket.socket) -> None:
+        self.loop = Loop()
+        self.ready: RunProcess | None = None
+        self._config = config
+        self._host = host
+        self._channel = channel
+        self._made = 0
+        self._connections: list[int] = []
+        self._over = False
 
-def wait(
-    config: EngineConfig, host: Host, channel: socket.socket
-) -> tuple[socket.socket, Loop, RunProcess]:
-    """Make a run process and wait for the connection of a run. Raises Unusable, OSError."""
-    loop = Loop()
-    run = RunProcess(
-        config,
-        host,
-        loop,
-        Limits(memory_mb=config.standby_memory_mb, overhead_mb=config.standby_overhead_mb),
-        network=Network(config.standby_network),
-    )
-    try:
-        run.start()
-        return _wait(config, channel, loop, run), loop, run
-    except BaseException:
-        run.discard()
-        raise
+    def connection(self) -> socket.socket | None:
+        """The next run's; None when the supervisor is gone or wants no more of this shim."""
+        self.loop.read(self._channel.fileno(), self._told)
+        while not self._connections and not self._over:
+            self.loop.turn()
+        self.loop.forget(self._channel.fileno())
+        if not self._connections:
+            return None
+        descriptor = self._connections.pop()
+        os.set_inheritable(descriptor, False)
+        return socket.socket(fileno=descriptor)
 
+    def take(self) -> RunProcess | None:
+        """The process that is ready, which another one may be made for now."""
+        ready, self.ready = self.ready, None
+        if ready is not None:
+            self._say("used")
+        return ready
 
-def _wait(
-    config: EngineConfig, channel: socket.socket, loop: Loop, run: RunProcess
-) -> socket.socket:
-    connections: list[int] = []
-    gone: list[str] = []
-    ready: list[int] = []
+    def idle(self) -> None:
+        """Tell the supervisor that the next run may come."""
+        self._say("idle+" if self.ready is not None else "idle-")
 
-    def frame(sender: str, kind: int, _body: bytes) -> None:
-        if sender != "engine" or kind != FromRun.READY:
-            gone.append(f"{sender} sent a frame of type {kind}")
-        elif not ready:
-            _preload(config, run)
-        ready.append(kind)
+    def end(self) -> None:
+        """Give back what waits."""
+        if self.ready is not None:
+            self.ready.discard()
 
-    def ended(process: Process) -> None:
-        gone.append(f"{process.name} ended")
+    def _say(self, word: str) -> None:
+        with suppress(OSError):  # it is gone: the next look at the channel tells
+            self._channel.send(word.encode())
 
-    def told() -> None:
-        data, descriptors, _, _ = socket.recv_fds(channel, 16, 1)
-        connections.extend(descriptors)
-        if not data:
-            gone.append("the supervisor is gone")
+    def _told(self) -> None:
+        try:
+            word, descriptors, _, _ = socket.recv_fds(self._channel, 16, 1)
+        except OSError:
+            word, descriptors = b"", []
+        self._connections.extend(descriptors)
+        if word == b"prepare":
+            self._prepare()
+        elif not word:
+            self._over = True
 
-    run.on_frame, run.on_end = frame, ended
-    loop.read(channel.fileno(), told)
-    while not connections:
-        loop.turn()
-        if gone:
-            raise Unusable(gone[0])
-    loop.forget(channel.fileno())
-    os.set_inheritable(connections[0], False)
-    return socket.socket(fileno=connections[0])
+    def _prepare(self) -> None:
+        """Make a process ready."""
+        config = self._config
+        limits = Limits(memory_mb=config.standby_memory_mb, overhead_mb=config.standby_overhead_mb)
+        self._made += 1
+        run = RunProcess(
+            config,
+            self._host,
+            self.loop,
+            limits,
+            network=Network(config.standby_network),
+            label=f"standby-{self._made}",
+        )
+        seen: list[int] = []
+
+        def frame(sender: str, kind: int, _body: bytes) -> None:
+            if sender != "engine" or kind != FromRun.READY:
+                self._lost(f"{sender} sent a frame of type {kind}")
+            elif not seen:
+                _preload(config, run)
+            seen.append(kind)
+
+        run.on_frame = frame
+        run.on_end = lambda process: self._lost(f"{process.name} ended")
+        self.ready = run
+        try:
+            run.start()
+        except OSError as error:
+            self._lost(str(error))
+
+    def _lost(self, why: str) -> None:
+        log.warn("standby.lost", why=why)
+        run, self.ready = self.ready, None
+        if run is not None:
+            run.on_frame, run.on_end = (lambda *_: None), (lambda _: None)
+            run.discard()
+        self.idle()
 
 
 def _preload(config: EngineConfig, run: RunProcess) -> None:

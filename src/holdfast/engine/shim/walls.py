@@ -12,6 +12,7 @@ from pathlib import Path
 
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.host import Host
+from holdfast.engine.run.program import LIBRARY
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox import names, system, v8
@@ -38,6 +39,15 @@ NODE_FLAGS = (
     "--no-warnings",
     # Not the host's: a file that exists and may not be read would keep Node from starting.
     "--openssl-config=/dev/null",
+)
+#: Of a zygote: no thread of V8 works beside it, because a child would lack that thread. V8 takes
+#: the code caches under these flags too.
+ZYGOTE_FLAGS = (
+    "--v8-pool-size=0",
+    "--disable-sigusr1",
+    "--single-threaded-gc",
+    "--no-concurrent-recompilation",
+    "--no-concurrent-sparkplug",
 )
 #: A plan that a compiler has compiled before its run comes.
 _REHEARSED = b'{"workflow":{"steps":[{"expression":"fn((state) => state);"}]}}'
@@ -138,6 +148,24 @@ class Walls:
         if {Layer.SECCOMP, Layer.EGRESS} <= self.host.grants.layers:
             spec.execution = Execution.ONCE
         return spec
+
+    def zygote(self, group: Group, slots: int) -> Spec:
+        """Node.js that children are forked from: the walls of an engine, and no network."""
+        spec = self.engine(group)
+        node, *flags = spec.argv
+        spec.argv = (node, *ZYGOTE_FLAGS, *flags)
+        shown = {f"/{path.parts[1]}" for path in (*spec.readable, *spec.executable)}
+        tops = ":".join(sorted(top for top in (*shown, "/dev", "/proc") if Path(top).exists()))
+        spec.environment |= {"LD_PRELOAD": str(self.library), "HOLDFAST_ZYGOTE": tops}
+        spec.slots = slots
+        # One user for all children: each control group counts the processes of its own.
+        spec.rlimits.pop(resource.RLIMIT_NPROC, None)
+        return spec
+
+    @property
+    def library(self) -> Path:
+        """What makes a zygote of Node.js."""
+        return self.config.program.parent / LIBRARY
 
     def compiler(self, group: Group) -> Spec:
         """The compiler: a fork of this process, without any network."""

@@ -30,8 +30,13 @@ from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.run import program
 from holdfast.engine.shim import shim
+from holdfast.engine.shim.compiled import compiler_digest, prune
 from holdfast.engine.shim.walls import NODE_FLAGS, look_around
 from holdfast.engine.supervisor import lost_runs
+from holdfast.engine.supervisor.keepers import Keepers
+from holdfast.engine.supervisor.pool import Pool
+from holdfast.engine.zygote import keeper, kinds
+from holdfast.engine.zygote.rule import unavailable
 from holdfast.sandbox import kernel
 
 #: Seconds before a dead agent is started again: the first, the factor, the most.
@@ -39,18 +44,12 @@ _BACKOFF = (0.2, 2.0, 30.0)
 #: An agent that lived this long is started again without delay.
 _STEADY_SECONDS = 60.0
 _BACKLOG = 256
-#: A standby shim is made this long after a run came, so that the run has the processor first.
-_STANDBY_SECONDS = 0.05
 #: Without standby shims: from the end of the first run until the cache is made. The engine
 #: of a lone run has ended by then.
 _CACHE_SECONDS = 5.0
-#: After this long without a run, one standby shim fewer is kept.
-_CALM_SECONDS = 30.0
 #: A process that could not be started is tried again after this long.
 _AGAIN_SECONDS = 1.0
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-#: Share of the machine's memory that must be free for a further standby process.
-_SPARE_MEMORY = 0.1
 
 
 class Supervisor:
@@ -62,16 +61,16 @@ class Supervisor:
         self._host = Host.look(config)
         # Held ready for the compiler of every run, which is a fork of a fork of this process.
         importlib.import_module("holdfast.engine.run.compile_process")
+        compiler_digest()
         look_around()
         self._host.require(config.require)
         self._listener = listen(config.socket)
-        self._shims: dict[int, int] = {}  # pid -> pipe that tells its run's folder
-        self._folders: dict[int, bytes] = {}
+        self._pool = Pool(self._loop, config.standby, self._fork_shim, self._may_prepare)
+        self._keepers = Keepers(self._loop, config, self._fork_keeper)
+        self._zygotes = unavailable(config, self._host) is None
         self._helpers: set[int] = set()
         self._delayed = 0  # helpers that could not be started at once
         self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
-        self._waiting: dict[int, socket.socket] = {}  # standby shims, oldest first
-        self._wanted = min(1, config.standby)
         self._agent: subprocess.Popen[bytes] | None = None
         self._agent_since = 0.0
         self._delay = _BACKOFF[0]
@@ -83,18 +82,19 @@ class Supervisor:
         signals = _signal_pipe()
         self._loop.read(signals, lambda: self._signalled(signals))
         self._listen()
+        kinds.tidy(self._config)
         self._help(self._tidy)
         self._start_agent()
         if self._config.standby:
             self._make_cache()
-        self._plan_standby()
+        self._plan()
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
         gc.freeze()
         while self._code is None:
             self._loop.turn()
-        for channel in self._waiting.values():
-            channel.close()  # which ends them
+        self._pool.close()
+        self._keepers.close()
         self._listener.close()
         self._config.socket.unlink(missing_ok=True)
         return self._code
@@ -112,13 +112,12 @@ class Supervisor:
             return
         faults.point("supervisor.fork")
         with connection:
-            if not self._give_to_waiting(connection):
-                connection.setblocking(True)
-                try:
-                    self._fork_shim(lambda told: shim.serve(*self._own, connection, told))
-                except OSError as error:  # who asks for the run asks again
-                    _report("shim", error)
-        self._plan_standby()
+            connection.setblocking(True)
+            try:
+                self._pool.give(connection)
+            except OSError as error:  # who asks for the run asks again
+                _report("shim", error)
+        self._plan()
 
     def _listen(self) -> None:
         self._loop.read(self._listener.fileno(), self._accept)
@@ -126,66 +125,38 @@ class Supervisor:
     def _tidy(self) -> None:
         """What earlier engines have left; only now, when the socket says that none is alive."""
         program.forget_others(self._config.program)
+        prune(self._config)
         lost_runs.end_lost_runs(self._config, self._host.groups)
+
+    def _plan(self) -> None:
+        """Make ready for the runs to come, soon: the run that has come goes first."""
+        if not self._stopping:
+            self._pool.plan()
+            if self._zygotes:
+                self._keepers.plan()
+
+    def _may_prepare(self) -> bool:
+        return not self._stopping and not self._cache_maker
+
+    def _fork_shim(
+        self, channel: socket.socket, told: int, connection: socket.socket | None
+    ) -> int:
+        """Raises OSError when the system allows no further process."""
+        pid = os.fork()
+        if pid == 0:
+            self._become(lambda: shim.serve(*self._own, channel, told, connection))
+        return pid
+
+    def _fork_keeper(self, name: str, channel: socket.socket) -> int:
+        """Raises OSError as well."""
+        pid = os.fork()
+        if pid == 0:
+            self._become(lambda: keeper.keep(*self._own, name, channel))
+        return pid
 
     @property
     def _own(self) -> tuple[EngineConfig, Host]:
         return self._config, self._host
-
-    def _fork_shim(self, work: Callable[[int], None]) -> int:
-        """Raises OSError when the system allows no further process."""
-        tell, told = os.pipe2(os.O_CLOEXEC)
-        try:
-            pid = os.fork()
-        except OSError:
-            os.close(tell)
-            os.close(told)
-            raise
-        if pid == 0:
-            os.close(tell)
-            self._become_shim(lambda: work(told))
-        os.close(told)
-        self._shims[pid] = tell
-        return pid
-
-    def _give_to_waiting(self, connection: socket.socket) -> bool:
-        """Hand a connection to a standby shim; False when none waits."""
-        while self._waiting:
-            pid = next(iter(self._waiting))
-            with self._waiting.pop(pid) as channel, suppress(OSError):
-                socket.send_fds(channel, [b"run"], [connection.fileno()])
-                return True
-        if self._config.standby:
-            # Runs come faster than they are prepared for: keep more of them ready.
-            self._wanted = min(self._wanted + 1, self._config.standby)
-        return False
-
-    def _plan_standby(self) -> None:
-        """See to the number of standby shims soon: the run that has come goes first."""
-        if self._config.standby and not self._stopping:
-            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
-            self._loop.after("calm", _CALM_SECONDS, self._calm)
-
-    def _make_standby(self) -> None:
-        if len(self._waiting) >= self._wanted or self._stopping or self._cache_maker:
-            return
-        if _available_share() > _SPARE_MEMORY:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-
-                def work(told: int) -> None:
-                    ours.close()
-                    shim.serve_standby(*self._own, theirs, told)
-
-                try:
-                    self._waiting[self._fork_shim(work)] = ours
-                except OSError as error:
-                    ours.close()
-                    _report("standby", error)
-                    self._loop.after("standby", _CALM_SECONDS, self._make_standby)
-                    return
-        if len(self._waiting) < self._wanted:
-            self._loop.after("standby", _STANDBY_SECONDS, self._make_standby)
 
     def _make_cache(self) -> None:
         """Once, where there is none; standby shims wait for it."""
@@ -196,14 +167,8 @@ class Supervisor:
                     lambda: program.make_cache(self._config, NODE_FLAGS)
                 )
 
-    def _calm(self) -> None:
-        """Nothing came for a while: fewer need to wait."""
-        self._wanted = max(min(1, self._config.standby), self._wanted - 1)
-        while len(self._waiting) > self._wanted:
-            self._waiting.pop(next(iter(self._waiting))).close()
-        self._loop.after("calm", _CALM_SECONDS, self._calm)
-
-    def _become_shim(self, work: Callable[[], None]) -> NoReturn:
+    def _become(self, work: Callable[[], None]) -> NoReturn:
+        """In a child: be a shim, or a keeper."""
         code = 70
         try:
             self._forget_parent()
@@ -224,10 +189,8 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._listener.close()
-        for tell in self._shims.values():
-            os.close(tell)
-        for channel in self._waiting.values():
-            channel.close()
+        self._pool.close()
+        self._keepers.close()
 
     def _help(self, work: Callable[[], object]) -> int:
         """Do something slow in a child; returns its process id, 0 if there can be none yet."""
@@ -269,22 +232,19 @@ class Supervisor:
             faults.point("supervisor.reap")
             if self._agent is not None and pid == self._agent.pid:
                 self._agent_ended(os.waitstatus_to_exitcode(status))
-            elif pid in self._shims:
+            elif pid in self._pool:
                 self._shim_ended(pid, clean=status == 0)
+            elif pid in self._keepers:
+                self._keepers.ended(pid)
+                self._help(lambda: lost_runs.remove_leftovers(self._config, self._host.groups))
             else:
                 self._helpers.discard(pid)
                 if pid == self._cache_maker:
                     self._cache_maker = 0
-                    self._plan_standby()
+                    self._plan()
 
     def _shim_ended(self, pid: int, *, clean: bool) -> None:
-        tell = self._shims.pop(pid)
-        waiting = self._waiting.pop(pid, None)
-        if waiting is not None:  # it died before there was a run for it
-            waiting.close()
-            self._loop.after("standby", _CALM_SECONDS, self._make_standby)
-        folder = os.read(tell, 4096).decode().strip()
-        os.close(tell)
+        folder = self._pool.ended(pid)
         if self._cache_maker is None and not self._loop.has("cache"):
             self._loop.after("cache", _CACHE_SECONDS, self._make_cache)
         if not clean:
@@ -340,16 +300,6 @@ def _report(what: str, error: OSError) -> None:
     log.error("process.not_started", process=what, why=error.strerror)
 
 
-def _available_share() -> float:
-    """Share of the machine's memory that could be had now; 1 where nobody says."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-        return fields["MemAvailable"] / fields["MemTotal"]
-    except (OSError, KeyError, ValueError, IndexError):
-        return 1.0
-
-
 def _die_with_supervisor() -> None:
     """The next supervisor starts an agent of its own; two would fight over the journals."""
     kernel.die_with_parent(signal.SIGKILL)
@@ -399,7 +349,7 @@ def prepare_folders(config: EngineConfig) -> None:
     """Make the folders of a data folder, for this user only. Raises EngineError."""
     try:
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (config.journals, config.data / "scratch"):
+        for folder in (config.journals, config.data / "scratch", kinds.folder(config)):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         message = f"The data folder {config.data} cannot be used: {error.strerror}"

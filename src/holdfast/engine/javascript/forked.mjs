@@ -1,0 +1,81 @@
+// What a process does that children are forked from, before (`prepare`) and in the child (`begin`);
+// docs/engine.md, "Zygotes". Whatever such a process knows, all its children know: so nothing that
+// is to be different in each run may be drawn before.
+
+import { leaveWith } from './channel.mjs';
+import { random as drawn, setFlags } from './internals.mjs';
+
+/** V8 would give these to threads, which a child does not have. */
+const NO_THREADS = ['--wasm-num-compilation-tasks=0', '--no-wasm-async-compilation'];
+/** Node.js draws so many of them ahead. */
+const UUIDS_AHEAD = 128;
+const INTEGERS_AHEAD = 1024;
+
+const { imul } = Math;
+let own = false;
+/** State of `random`: xoshiro128**. */
+const words = new Uint32Array(4);
+
+/** A number of 52 random bits, as `Math.random` gives it. */
+function random() {
+  return ((next() >>> 6) * 0x4000000 + (next() >>> 6)) / 0x10000000000000;
+}
+
+function next() {
+  const [a, b, c, d] = words;
+  const mixed = imul(b, 5);
+  const result = imul((mixed << 7) | (mixed >>> 25), 9);
+  words[2] = c ^ a;
+  words[3] = d ^ b;
+  words[1] = b ^ words[2];
+  words[0] = a ^ words[3];
+  words[2] ^= b << 9;
+  words[3] = (words[3] << 11) | (words[3] >>> 21);
+  return result >>> 0;
+}
+
+/**
+ * Give a context's `Math` a generator that is seeded in each child. V8's own is the same in all of
+ * them, and there is no way to seed it anew. Does nothing in a process that is no zygote.
+ * @param {{ random: () => number }} math
+ */
+export function lendRandom(math) {
+  if (own) math.random = random;
+}
+
+/** Before any adaptor is loaded: it may keep `Math.random` for itself. */
+export function prepare() {
+  own = true;
+  seed();
+  lendRandom(Math);
+}
+
+/** When everything has been loaded: code caches are made for V8's flags as they were until now. */
+export function settle() {
+  for (const flag of NO_THREADS) setFlags(flag);
+}
+
+/** In a child, before anything of its run is read. */
+export function begin() {
+  seed();
+  // an adaptor may have drawn one while it was loaded: what Node.js drew with it is thrown away
+  for (let i = 0; i < UUIDS_AHEAD; i++) drawn.randomUUID();
+  for (let i = 0; i < INTEGERS_AHEAD; i++) drawn.randomInt(2);
+}
+
+function seed() {
+  drawn.randomFillSync(words);
+}
+
+/** Whether this process is a zygote or a child of one. */
+export function isForked() {
+  return own;
+}
+
+/**
+ * Leave at once. A child lacks the threads that Node.js waits for at its end.
+ * @param {number} code
+ */
+export function leave(code) {
+  if (own) leaveWith(code);
+}

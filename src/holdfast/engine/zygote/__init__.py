@@ -1,0 +1,1 @@
+"""Zygotes: processes that have loaded runtime and adaptors, and fork a child for each run."""

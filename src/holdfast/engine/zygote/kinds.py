@@ -1,0 +1,155 @@
+"""Which runs one zygote may serve, and the notes from which the supervisor knows what is wanted.
+
+A kind is a digest over the project, the adaptors with paths and integrity, the egress policy and
+the limits. Each has a note in `<data>/zygotes`, which holds no names of runs and no secrets, and
+beside it the socket of its keeper, once one serves. Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.request import RunRequest
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import Limits
+
+#: A zygote is made for a kind after so many runs of it.
+RUNS = 2
+#: Kinds that have a zygote at a time: those that ran last.
+_KINDS = 4
+#: A kind that had no run for so long needs none.
+IDLE_SECONDS = 120.0
+_ENDING = ".json"
+_REFUSED = ".refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a zygote is made for."""
+
+    name: str
+    adaptors: JsonObject
+    limits: Limits
+
+    @classmethod
+    def of(cls, config: EngineConfig, request: RunRequest) -> Kind:
+        """The kind of a run."""
+        adaptors = request.options.get("adaptors")
+        known = adaptors if isinstance(adaptors, dict) else {}
+        whole = {
+            **{name: request.options.get(name) for name in ("project_id", "egress")},
+            "adaptors": known,
+            "limits": made_for(request.limits),
+            "store": _identity(config.store),
+        }
+        text = json.dumps(whole, sort_keys=True)
+        return cls(hashlib.sha256(text.encode()).hexdigest()[:24], known, request.limits)
+
+    @property
+    def options(self) -> JsonObject:
+        """What the program of a zygote is told first."""
+        return {"zygote": "parent", "preload": list(self.adaptors), "adaptors": self.adaptors}
+
+    def to_json(self) -> JsonObject:
+        return {"adaptors": self.adaptors, "limits": self.limits.to_json()}
+
+
+def made_for(limits: Limits) -> list[int]:
+    """What of a run's limits is built into the process that serves it."""
+    memory = [limits.memory_mb, limits.overhead_mb]
+    return [*memory, limits.scratch_mb, limits.processes, limits.open_files]
+
+
+def folder(config: EngineConfig) -> Path:
+    """Where notes and sockets lie."""
+    return config.data / "zygotes"
+
+
+def socket_path(config: EngineConfig, name: str) -> Path:
+    """Where the keeper of this kind listens."""
+    return folder(config) / name
+
+
+def count(config: EngineConfig, kind: Kind, *, forced: bool = False) -> None:
+    """Note that a run of this kind has come. `forced`: it needs a zygote at once."""
+    path = folder(config) / f"{kind.name}{_ENDING}"
+    note = _read(path)
+    runs = note.get("runs")
+    runs = runs if isinstance(runs, int) else 0
+    counted = RUNS if forced else runs + 1
+    with suppress(OSError):  # the next run counts again
+        if runs >= RUNS:
+            os.utime(path)
+            return
+        temporary = Path(f"{path}.{os.getpid()}")
+        temporary.write_text(json.dumps({**kind.to_json(), "runs": counted}, sort_keys=True))
+        temporary.rename(path)
+
+
+def read(config: EngineConfig, name: str) -> Kind | None:
+    """The kind of this name, if its note can be read."""
+    note = _read(folder(config) / f"{name}{_ENDING}")
+    try:
+        limits = Limits.from_json(cast("JsonObject", note["limits"]))
+        return Kind(name, cast("JsonObject", note["adaptors"]), limits)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def wanted(config: EngineConfig, now: float | None = None) -> list[str]:
+    """Names of the kinds that ran lately and often enough, the latest first."""
+    now = time.time() if now is None else now
+    found: list[tuple[float, str]] = []
+    with suppress(OSError):
+        for entry in os.scandir(folder(config)):
+            if entry.name.endswith(_ENDING):
+                age = now - entry.stat().st_mtime
+                if age > IDLE_SECONDS:
+                    Path(entry.path).unlink(missing_ok=True)
+                elif _read(Path(entry.path)).get("runs") == RUNS:
+                    found.append((age, entry.name.removesuffix(_ENDING)))
+    return [name for _, name in sorted(found)[:_KINDS]]
+
+
+def refuse(config: EngineConfig, name: str) -> None:
+    """Note that no zygote can be made for this kind."""
+    with suppress(OSError):
+        (folder(config) / f"{name}{_REFUSED}").touch(mode=0o600)
+
+
+def waits(config: EngineConfig, name: str) -> bool:
+    """Whether a zygote of this kind may still come."""
+    return not (folder(config) / f"{name}{_REFUSED}").exists()
+
+
+def tidy(config: EngineConfig) -> None:
+    """Remove what an earlier engine has left but for its notes."""
+    with suppress(OSError), os.scandir(folder(config)) as entries:
+        for entry in entries:
+            if not entry.name.endswith(_ENDING) and not entry.name.startswith("heavy-"):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _identity(path: Path | None) -> list[int]:
+    """Tells a store from one that was laid in its place: the walls show the former."""
+    try:
+        seen = path.stat() if path is not None else None
+    except OSError:
+        seen = None
+    return [] if seen is None else [seen.st_dev, seen.st_ino]
+
+
+def _read(path: Path) -> JsonObject:
+    with suppress(OSError, ValueError):
+        note = json.loads(path.read_text())
+        if isinstance(note, dict):
+            return note
+    return {}
