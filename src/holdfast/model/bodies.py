@@ -104,6 +104,7 @@ class Launched(TypedDict):
     boot: str
     pids: dict[str, Count]
     started: dict[str, Count | None]
+    lane: NotRequired[str]  # of `engine.shim.launch.Lane`; journals of earlier versions lack it
     layers: list[str]
     memory_limit_mb: Count
     memory_means: str

@@ -22,7 +22,7 @@ import holdfast
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.frames import Decoder, FrameError, FromRun, ToRun, encode
 from holdfast.engine.run.plan_text import PlanError, PlanReader
-from holdfast.engine.shim.recorder import log_line
+from holdfast.engine.shim.recorder import log_line, now_text
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 
@@ -119,7 +119,8 @@ class Compiled:
                 return None
             frames += kept
             took = f"{round((time.monotonic() - began) * 1000)}ms"
-            frames.append(_log("info", f"Compiled {step.label} in {took}"))
+            line = {**log_line("info", f"Compiled {step.label} in {took}"), "source": "CMP"}
+            frames.append((Kind.LOG, json.dumps(line).encode()))
         frames.append((ToRun.PLAN, json.dumps(self._plan).encode()))
         frames.append((FromRun.COMPILED, b""))
         return frames
@@ -207,14 +208,8 @@ def _name(options: JsonObject, index: int, step: JsonObject, text: str) -> str:
     return whole.hexdigest()
 
 
-def _log(level: str, text: str) -> Frame:
-    body = {**log_line(level, text), "source": "CMP"}
-    return Kind.LOG, json.dumps(body).encode()
-
-
 def _current(kind: int, body: bytes) -> Frame:
     """A log line is said anew: its time is that of this run."""
     if kind != Kind.LOG:
         return kind, body
-    line = json.loads(body)
-    return _log(str(line["level"]), str(line["message"][0]))
+    return kind, json.dumps({**json.loads(body), "timestamp": now_text()}).encode()

@@ -153,7 +153,8 @@ def _run_process(
     roots = readable_roots(request.options)
     workflow = compilation.digest if compilation is not None else None
     keeper = None
-    if rule.unavailable(config, host) is None:
+    alone = request.options.get("process_per_step") is True
+    if not alone and rule.unavailable(config, host) is None:
         keeper = rule.keeper_for(config, request, network, workflow)
     if keeper is None and (ready := waiting.take()) is not None:
         if ready.fits(request.limits, network, roots, audience_of(request)):
