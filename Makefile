@@ -67,6 +67,12 @@ chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS
 soak: $(STAMP)            ## eight hours' worth of load with kills; SEED=… RUNS=…
 	$(BIN)/python -m tests.soak --seed "$(or $(SEED),1)" --runs "$(or $(RUNS),9600)"
 
+.PHONY: lanes
+lanes: $(STAMP)           ## attacks, outcomes and survival in the zygote lane (two minutes)
+	HOLDFAST_TEST_LANE=zygote $(BIN)/python -m pytest -n 2 --dist loadfile tests/component/attacks \
+		tests/component/engine/test_outcomes.py tests/component/engine/test_egress.py \
+		tests/component/engine/test_survival.py $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(STAMP)            ## foreign bytes at every door, ten minutes each; DOORS="…" SECONDS=… SEED=…
 	$(BIN)/python -m tests.fuzz $(DOORS) --seconds "$(or $(SECONDS),600)" --seed "$(or $(SEED),random)" $(ARGS)

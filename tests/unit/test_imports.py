@@ -28,10 +28,11 @@ MAY_IMPORT: dict[str, str] = {
     "journal": "model",
     "sandbox": "model",
     "adaptors": "model compiler sandbox",
-    "engine": "model journal sandbox",
+    "engine": "model journal sandbox engine/run engine/zygote",
     "engine/run": "model compiler engine",
-    "engine/shim": f"{ENGINE} compiler engine/run",
-    "engine/supervisor": f"{ENGINE} engine/run engine/shim",
+    "engine/shim": f"{ENGINE} compiler engine/run engine/zygote",
+    "engine/zygote": f"{ENGINE} engine/run engine/shim",
+    "engine/supervisor": f"{ENGINE} engine/run engine/shim engine/zygote",
     "worker": "model protocol journal sandbox",
     "worker/outbox": "model protocol journal engine worker",
     "worker/run": f"{ENGINE} protocol adaptors engine/supervisor worker worker/outbox",
@@ -63,7 +64,16 @@ IMPURE = {
 #: Names of tables and statements: known to platform/store alone.
 DATABASE = {"alembic", "sqlalchemy", "sqlite3"}
 #: Loaded into the supervisor and into every shim: standard library only.
-STDLIB_ONLY = ["", "model", "journal", "sandbox", "engine", "engine/shim", "engine/supervisor"]
+STDLIB_ONLY = [
+    "",
+    "model",
+    "journal",
+    "sandbox",
+    "engine",
+    "engine/shim",
+    "engine/supervisor",
+    "engine/zygote",
+]
 #: Reads the library's version, which is a name of our own package.
 OURS = {"holdfast"}
 

@@ -100,7 +100,7 @@ def read(config: EngineConfig, name: str) -> Kind | None:
     try:
         limits = Limits.from_json(cast("JsonObject", note["limits"]))
         return Kind(name, cast("JsonObject", note["adaptors"]), limits)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

@@ -1,0 +1,83 @@
+"""Zygotes in the life of an engine: when they come and go, and what a shim keeps between runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import Limits
+from holdfast.model.record import Kind
+from holdfast.sandbox import processes
+from support.engine import Running, engine, public_folder, run
+from support.waiting import eventually
+
+__all__ = ["public_folder"]
+
+ROOM = Limits(memory_mb=128, timeout_seconds=60)
+NOTHING = "export default [s => s]"
+
+
+def lane(running: Running, options: JsonObject | None = None, code: str = NOTHING) -> str:
+    ended = run(running, code, limits=ROOM, options=options)
+    assert ended.outcome.error_type is None, ended.outcome
+    return str(ended.bodies(Kind.LAUNCHED)[0]["lane"])
+
+
+def keepers(running: Running) -> list[int]:
+    """Process ids of the keepers, as the folders of their zygotes are named."""
+    folders = (running.config.data / "scratch").glob("zygote-*")
+    return [int(path.name.rpartition("-")[2]) for path in folders]
+
+
+def gone(paths: list[str]) -> bool:
+    return not any(map(os.path.exists, paths))
+
+
+def test_runs_that_come_again_are_forked_and_others_are_not(public_folder: Path) -> None:
+    data = public_folder / "again"
+    mine: JsonObject = {"project_id": "mine"}
+    with engine(data, standby=1, lane="auto", standby_memory_mb=128) as running:
+        assert "zygote" not in {lane(running, mine), lane(running, mine)}
+        eventually(lambda: lane(running, mine) == "zygote", "a zygote of this project")
+        assert lane(running, {"project_id": "yours"}) != "zygote"
+        (keeper,) = keepers(running)
+        os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: not keepers(running), "what it held is gone")
+        assert lane(running, mine) != "zygote"
+        eventually(lambda: lane(running, mine) == "zygote", "another zygote")
+        left = keepers(running)
+    eventually(lambda: not any(processes.start_time(pid) for pid in left), "they end with it")
+
+
+def test_a_shim_keeps_neither_descriptors_nor_processes_of_its_runs(public_folder: Path) -> None:
+    with engine(
+        public_folder / "kept", standby=1, lane="zygote", standby_memory_mb=128
+    ) as running:
+        shims: dict[int, list[int]] = {}
+        for _ in range(12):
+            ended = run(running, NOTHING, limits=ROOM)
+            shim = int(str(ended.bodies(Kind.LAUNCHED)[0]["shim"]))
+            folder = Path(f"/proc/{shim}/fd")
+            groups = str(ended.bodies(Kind.LAUNCHED)[0]["group"]).split(":")
+            eventually(partial(gone, groups), "its groups are gone")
+            shims.setdefault(shim, []).append(len(list(folder.iterdir())))
+        for shim, counts in shims.items():
+            assert counts[-1] <= counts[0] + 6, f"shim {shim} collects descriptors: {counts}"
+        assert len(shims) <= 3, f"shims are used again: {shims}"
+
+
+def test_a_job_that_was_compiled_before_is_compiled_no_more(public_folder: Path) -> None:
+    with engine(public_folder / "compiled") as running:
+        pids = []
+        for _ in range(2):
+            ended = run(running, NOTHING, limits=ROOM, options={"project_id": "mine"})
+            pids.append(ended.bodies(Kind.LAUNCHED)[0]["pids"])
+            assert any("Compiled A in" in line for line in ended.log.splitlines()), ended.log
+            assert len(ended.bodies(Kind.REPORT)) == 1
+        assert [sorted(one) for one in pids if isinstance(one, dict)] == [
+            ["compiler", "engine"],
+            ["engine"],
+        ]

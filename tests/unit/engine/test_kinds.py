@@ -1,0 +1,135 @@
+"""Which runs share a zygote, and which kinds get one."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.request import RunRequest
+from holdfast.engine.zygote import kinds, rule
+from holdfast.engine.zygote.kinds import Kind
+from holdfast.model.json import JsonObject
+from holdfast.model.limits import Limits
+from holdfast.sandbox.spec import Network
+
+ADAPTOR: JsonObject = {"path": "/store/http@1", "integrity": "sha512-a"}
+OPTIONS: JsonObject = {"project_id": "p", "egress": "public", "adaptors": {"http@1": ADAPTOR}}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> EngineConfig:
+    (tmp_path / "zygotes").mkdir()
+    return EngineConfig(tmp_path, tmp_path / "engine.sock", node=tmp_path)
+
+
+def request(config: EngineConfig, **options: object) -> RunRequest:
+    return RunRequest(config.data / "run", "r", Limits(), {}, {**OPTIONS, **options})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"project_id": "q"},
+        {"project_id": None},
+        {"egress": "none"},
+        {"adaptors": {}},
+        {"adaptors": {"http@1": {**ADAPTOR, "integrity": "sha512-b"}}},
+        {"adaptors": {"http@1": {**ADAPTOR, "path": "/elsewhere"}}},
+    ],
+)
+def test_runs_that_differ_in_what_may_be_shared_have_no_zygote_in_common(
+    config: EngineConfig, other: dict[str, object]
+) -> None:
+    assert Kind.of(config, request(config)).name != Kind.of(config, request(config, **other)).name
+
+
+@pytest.mark.parametrize("limit", ["memory_mb", "overhead_mb", "scratch_mb", "open_files"])
+def test_limits_that_are_built_into_a_process_make_a_kind(
+    config: EngineConfig, limit: str
+) -> None:
+    usual = request(config)
+    other = replace(usual, limits=replace(usual.limits, **{limit: 77}))
+    assert Kind.of(config, usual).name != Kind.of(config, other).name
+
+
+def test_what_is_the_runs_own_makes_no_kind(config: EngineConfig) -> None:
+    usual = request(config)
+    other = replace(
+        request(config, versions={"a": "b"}),
+        run_id="other",
+        credentials={"a": {}},
+        limits=replace(usual.limits, timeout_seconds=1.0),
+    )
+    assert Kind.of(config, usual).name == Kind.of(config, other).name
+
+
+def test_another_store_in_the_place_of_the_first_makes_another_kind(config: EngineConfig) -> None:
+    stored = replace(config, store=config.data / "store")
+    (config.data / "store").mkdir()
+    first = Kind.of(stored, request(config)).name
+    (config.data / "store").rename(config.data / "old")
+    (config.data / "store").mkdir()
+    assert Kind.of(stored, request(config)).name != first
+
+
+def test_a_kind_is_wanted_after_two_runs_and_as_long_as_it_has_runs(config: EngineConfig) -> None:
+    kind = Kind.of(config, request(config))
+    kinds.count(config, kind)
+    assert kinds.wanted(config) == []
+    kinds.count(config, kind)
+    assert kinds.wanted(config) == [kind.name]
+    assert kinds.read(config, kind.name) == kind
+    assert kinds.wanted(config, time.time() + kinds.IDLE_SECONDS + 1) == []
+    assert kinds.read(config, kind.name) is None, "its note is gone"
+
+
+def test_only_the_kinds_that_ran_last_have_a_zygote(config: EngineConfig) -> None:
+    names = []
+    for number in range(6):
+        kind = Kind.of(config, request(config, project_id=str(number)))
+        kinds.count(config, kind, forced=True)
+        age = time.time() - 60 + number
+        os.utime(config.data / "zygotes" / f"{kind.name}.json", (age, age))
+        names.append(kind.name)
+    assert kinds.wanted(config) == names[:1:-1]
+
+
+def test_a_note_that_cannot_be_read_makes_no_zygote(config: EngineConfig) -> None:
+    (config.data / "zygotes" / "x.json").write_text('{"runs": 2, "limits": [], "adaptors": {}}')
+    assert kinds.read(config, "x") is None
+    assert kinds.wanted(config) == ["x"]
+
+
+@pytest.mark.parametrize("lane", ["standby", "cold"])
+def test_the_option_keeps_runs_away_from_zygotes(config: EngineConfig, lane: str) -> None:
+    forced = replace(config, lane=lane)
+    assert rule.keeper_for(forced, request(config), Network.BROKER, "code") is None
+    assert list((config.data / "zygotes").iterdir()) == [], "and nothing is noted"
+
+
+@pytest.mark.parametrize(
+    ("network", "workflow", "size"),
+    [(Network.OPEN, "code", 1), (Network.BROKER, None, 1), (Network.BROKER, "code", 3 << 20)],
+)
+def test_runs_that_a_child_would_be_worse_for_are_not_counted(
+    config: EngineConfig, network: Network, workflow: str | None, size: int
+) -> None:
+    (config.data / "run").mkdir()
+    (config.data / "run" / "input.json").write_bytes(b" " * size)
+    assert rule.keeper_for(config, request(config), network, workflow) is None
+    assert list((config.data / "zygotes").iterdir()) == []
+
+
+def test_code_that_needed_much_memory_goes_elsewhere(config: EngineConfig) -> None:
+    rule.remember(config, "light", used=40, limit=100)
+    rule.remember(config, "heavy", used=60, limit=100)
+    rule.keeper_for(config, request(config), Network.BROKER, "heavy")
+    assert kinds.wanted(config) == []
+    for _ in range(2):
+        rule.keeper_for(config, request(config), Network.BROKER, "light")
+    assert len(kinds.wanted(config)) == 1
