@@ -7,6 +7,8 @@ walls.
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import errno
 import json
 import os
 import signal
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from holdfast.engine.client import RunHandle
+from holdfast.engine.zygote.keeper import parent_of
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
@@ -143,6 +146,41 @@ def beside_a_victim(running: Running, code: str) -> Any:
 
 def test_a_child_finds_nothing_of_its_siblings_nor_of_the_zygote(running: Running) -> None:
     assert beside_a_victim(running, LOOK) == []
+
+
+def test_no_descriptor_and_no_memory_is_shared(running: Running) -> None:
+    """What one of them sends into an event loop of the other is taken for pointers there."""
+
+    async def compare(handle: RunHandle) -> None:
+        await next_record(handle, Kind.STEP_START)
+        launched = await next_record(handle, Kind.LAUNCHED)
+        pids = launched["pids"]
+        assert isinstance(pids, dict)
+        child = int(str(pids["engine"]))
+        zygote = parent_of(child)
+        assert zygote is not None
+        for mine in descriptors(child):
+            for other in descriptors(zygote):
+                assert not shared(child, mine, zygote, other), f"{mine} is {other} of the zygote"
+        writable = [row for row in Path(f"/proc/{child}/maps").read_text().splitlines()
+                    if row.split()[1].endswith("s")]  # fmt: skip
+        assert writable == []
+        await handle.cancel()
+
+    assert execute(running, prepare(running, VICTIM), compare).outcome.reason is Reason.CANCEL
+
+
+def descriptors(pid: int) -> list[int]:
+    return sorted(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def shared(pid: int, mine: int, other: int, theirs: int) -> bool:
+    """Whether two descriptors are of one open file, as the kernel says."""
+    same = ctypes.CDLL(None, use_errno=True).syscall(312, pid, other, 0, mine, theirs)
+    if same < 0 and ctypes.get_errno() == errno.ENOSYS:
+        pytest.skip("this kernel does not compare open files")
+    assert same >= 0, os.strerror(ctypes.get_errno())
+    return bool(same == 0)
 
 
 def test_native_code_in_a_child_gets_at_no_sibling_and_not_at_the_zygote(

@@ -170,6 +170,19 @@ static int close_calls(int hand, const struct order *order, size_t length) {
   return order->listens ? (int)result : -1;
 }
 
+// Nothing that the zygote has open may stay: what is sent into a pipe of its event loops is taken
+// there for pointers. The numbers stay taken until libuv has closed those that it knows.
+static void close_descriptors(int hand) {
+  struct rlimit limit;
+  int nothing_there = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nothing_there < 0 || getrlimit(RLIMIT_NOFILE, &limit)) fail(hand, "descriptors");
+  for (int fd = 4; (rlim_t)fd < limit.rlim_cur; fd++)
+    if (fd != hand && fd != nothing_there && fcntl(fd, F_GETFD) >= 0
+        && dup3(nothing_there, fd, O_CLOEXEC) < 0)
+      fail(hand, "descriptors");
+  close(nothing_there);
+}
+
 // In the child. Returns when the shim lets it go on; leaves where anything fails.
 static void become_run(int *files, const struct order *order, size_t length) {
   serving = 0;
@@ -182,7 +195,7 @@ static void become_run(int *files, const struct order *order, size_t length) {
   if (getppid() != 1) fail(hand, "parent's end");
   for (int i = 0; i < 4; i++)
     if (dup3(files[i], i, 0) < 0) fail(hand, "descriptors");
-  for (int i = 0; i < 4; i++) close(files[i]);
+  close_descriptors(hand);
   signal(SIGCHLD, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from holdfast import log
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.loop import Loop
+from holdfast.engine.supervisor.pool import memory_to_spare
 from holdfast.engine.zygote import kinds
 
 #: Soon enough for a run that waits for one; a look at a folder.
@@ -68,7 +69,7 @@ class Keepers:
             if keeper.name not in wanted and keeper.ready:
                 self._retire(pid)
         for name in wanted:
-            if name not in present and name not in self._unfit:
+            if name not in present and name not in self._unfit and memory_to_spare():
                 self._make(name)
                 break  # one at a time: each takes a processor while it is made
         self._loop.after("zygotes", _IDLE_SECONDS, self._look)

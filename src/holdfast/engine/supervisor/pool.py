@@ -142,7 +142,7 @@ class Pool:
         ready = sum(shim.ready for shim in self._shims.values())
         if ready >= self._wanted or not self._may_prepare():
             return
-        if _available_share() > _SPARE_MEMORY:
+        if memory_to_spare():
             bare = [self._shims[pid] for pid in self._idle() if not self._shims[pid].ready]
             try:
                 shim = bare[0] if bare else self._start(None)
@@ -186,6 +186,11 @@ def _last_line(pipe: int) -> str:
         while piece := os.read(pipe, 65536):
             text = text[-4096:] + piece
     return text.decode().strip().rpartition("\n")[2]
+
+
+def memory_to_spare() -> bool:
+    """Whether the machine has room for a process that only waits."""
+    return _available_share() > _SPARE_MEMORY
 
 
 def _available_share() -> float:
