@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import cache
 from pathlib import Path
 
 
@@ -128,6 +129,7 @@ def _state(pid: int) -> str | None:
     return text.rpartition(")")[2].split()[0]
 
 
+@cache
 def boot_id() -> str:
     """Names this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -97,7 +97,7 @@ class RunProcess:
         """Start Node.js, or have it forked. OSError (with the step in its text)."""
         if isinstance(self.engine, ChildProcess):
             try:
-                self.engine.ask(self.walls.effective_network, self.group, self._end)
+                self.engine.ask(self.network, self.group, self._end)
             except OSError as error:
                 log.warn("run.not_forked", why=str(error))
                 self.engine = Process("engine", self._loop, self._frame)
@@ -123,9 +123,13 @@ class RunProcess:
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers around the engine. Children of one zygote have one user."""
-        shared = {Layer.UID} if self.lane is Lane.ZYGOTE else set()
-        return sorted(self.walls.layers - shared)
+        """The layers around the engine. Children of one zygote have one user, and one network."""
+        if self.lane is not Lane.ZYGOTE:
+            return sorted(self.walls.layers)
+        lacking = {Layer.UID, Layer.NETWORK}
+        if self.network is Network.NONE:
+            lacking.add(Layer.EGRESS)
+        return sorted(self.walls.host.grants.layers - lacking)
 
     def fits(
         self, limits: Limits, network: Network, roots: tuple[Path, ...], audience: str | None
