@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from benchmarks.engine import figures, survival
+from benchmarks.engine import figures, lanes, survival
 
 _ROOT = Path(__file__).parents[2]
 _NOBODY = "65534"
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parts: dict[str, Callable[[], Coroutine[None, None, None]]] = {
         "latency": lambda: figures.latency(max(5, given.runs // 4)),
         "throughput": lambda: figures.throughput(given.runs),
+        "lanes": lambda: lanes.lanes(given.runs * 2),
         "overrun": figures.overrun,
         "neighbours": lambda: figures.neighbours(max(6, given.runs // 4)),
         "memory": figures.idle_memory,
@@ -66,7 +67,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--leak-runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument(
-        "--only", help="latency, throughput, overrun, neighbours, memory, kills or leaks"
+        "--only",
+        help="latency, throughput, lanes, overrun, neighbours, memory, kills or leaks",
     )
     parser.add_argument("--user", help="none, or the number of an ordinary user")
     return parser.parse_args(arguments)
