@@ -122,6 +122,7 @@ def _with_operations(text: str) -> str:
         return text
     added = "import { withOperations } from '../holdfast/lightning.js';\n"
     made = "\nconst createLightningServer = withOperations(plainLightningServer);\n"
+    plain = plain.replace("collectionsVersion: '1.0.0'", "collectionsVersion: '0.8.0'")
     first = plain.index("\nlet ")
     return added + plain[:first] + made + plain[first:]
 
