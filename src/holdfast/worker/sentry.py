@@ -15,8 +15,14 @@ from holdfast import __version__, log
 _ONCE = {"connection.failed", "channel.refused"}
 
 
-def set_up(dsn: str, environment: str) -> bool:
-    """Report from now on; False where the extra is not installed, or the DSN is none."""
+def set_up(dsn: str | None, environment: str) -> None:
+    """Report from now on, if there is a DSN. Where that cannot be, one line says so."""
+    if dsn and not _set_up(dsn, environment):
+        why = "holdfast[sentry] is not installed, or the value is no DSN"
+        log.warn("option.without_effect", name="WORKER_SENTRY_DSN", why=why)
+
+
+def _set_up(dsn: str, environment: str) -> bool:
     if find_spec("sentry_sdk") is None:
         return False
     import sentry_sdk  # noqa: PLC0415 - only where it is asked for

@@ -30,7 +30,7 @@ from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
 from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, verify_run_token
 from holdfast.sandbox import kernel
-from holdfast.worker import sentry
+from holdfast.worker import sentry, telemetry
 from holdfast.worker.agent import collections
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer, Turn
@@ -478,9 +478,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         config = WorkerConfig.from_environment(environment)
         log.set_up(config.log_level, config.log_format)
         log_libraries.capture()
-        if config.sentry_dsn and not sentry.set_up(config.sentry_dsn, config.sentry_env):
-            why = "holdfast[sentry] is not installed, or the value is no DSN"
-            log.warn("option.without_effect", name="WORKER_SENTRY_DSN", why=why)
+        sentry.set_up(config.sentry_dsn, config.sentry_env)
+        telemetry.set_up(environment)
         if config.egress is None:
             log.info("egress.default", policy=config.egress_policy, tighten="WORKER_EGRESS=public")
         for name, why in config.ignored:

@@ -21,6 +21,7 @@ from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.messages import run_topic, timestamp_text
 from holdfast.protocol.tokens import lifetime_of
+from holdfast.worker import telemetry
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import Channel, Connection
 from holdfast.worker.idle import Idle
@@ -441,6 +442,7 @@ class Run:
             self.services.run_folders.close, self.case.folder, ending, notes, keep=self.case.keep
         )
         self._enter(Stage.DONE)
+        telemetry.done(self.case.run_id, ending.name)
         log.info("run.done", run=self.case.run_id, ending=ending.name)
         return ending
 
@@ -454,6 +456,7 @@ class Run:
     def _enter(self, stage: Stage) -> None:
         if stage is not self.stage:
             self.services.metrics.phases.labels(self.stage.value).observe(self.stage_seconds)
+            telemetry.phase(self.case.run_id, self.stage.value, self.stage_seconds)
             self._since = asyncio.get_running_loop().time()
         self.stage = stage
         self.services.on_change()
