@@ -17,6 +17,7 @@ from holdfast.platform.access.doors import check_rows
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.access.request_line import PlainAddress
+from holdfast.platform.api.problems import Problems
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Confirm, Platform, Resolve
@@ -64,6 +65,7 @@ def create_app(
             *page_routes(),
         ],
         middleware=[
+            Middleware(Problems),
             Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(settings)),
             Middleware(Guard, show=message),

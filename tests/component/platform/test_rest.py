@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import httpx
 import pytest
 
 from support.platform import FETCH, TRIGGER, Served
@@ -155,3 +156,30 @@ def test_credentials_are_listed_without_secrets_and_deleted_when_unused(served: 
     assert get(served, "/api/credentials")["data"] == []
     assert served.client.delete(f"/api/credentials/{key}").status_code == 404
     served.post(trigger=TRIGGER)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/api/runs/x", 404, "Not Found"),
+        ("GET", "/api/nothing", 404, "Not Found"),
+        ("DELETE", "/api/runs", 405, "Method Not Allowed"),
+        ("GET", "/api/runs?page=0", 422, "page must be a whole number from 1 to 1000000000"),
+        ("POST", "/api/provision", 422, "the body is not JSON"),
+        ("GET", "/api/runs?x=%00", 400, "The address has a NUL character."),
+    ],
+)
+def test_errors_are_problem_details(
+    served: Served, method: str, path: str, status: int, detail: str
+) -> None:
+    answer = served.client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert (said["type"], said["status"]) == ("about:blank", status)
+    assert said["instance"] == path.partition("?")[0]
+    assert detail in said["detail"]
+    assert "error" in said or "errors" in said
+    nobody = httpx.get(f"{served.url}/api/runs")
+    assert nobody.json()["status"] == 401
+    assert nobody.headers["www-authenticate"] == "Bearer"

@@ -15,6 +15,8 @@ from holdfast.model.json import JsonObject
 
 #: The lists of a workflow, those that edges refer to first.
 _PARTS = ("jobs", "triggers", "edges")
+#: Lists of the project that stay when they are left out, as its other members do.
+_UNCHANGED = ("channels", "project_credentials")
 _ENDS = ("source_job_id", "source_trigger_id", "target_job_id")
 #: What belongs to another member of the same part: a client that sends one takes the other back.
 _EITHER = {"source_job_id": "source_trigger_id", "source_trigger_id": "source_job_id"}
@@ -26,8 +28,9 @@ def merged(payload: JsonObject, current: JsonObject | None) -> JsonObject:
         return payload
     known = by_id(current.get("workflows"))
     whole = {**_unlisted(current), **payload}
-    if "channels" not in payload and "channels" in current:
-        whole["channels"] = current["channels"]
+    for name in _UNCHANGED:
+        if name not in payload and name in current:
+            whole[name] = current[name]
     if "workflows" in payload:
         whole["workflows"] = [
             _workflow(item, known.get(str(item.get("id")).lower()))
