@@ -55,6 +55,8 @@ PROJECT = f"""\
 name: examples
 credentials:
   HAPI: {{name: HAPI, owner: jo}}
+collections:
+  codes: {{name: codes}}
 workflows:
   examples:
     jobs:

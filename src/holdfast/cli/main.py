@@ -22,6 +22,13 @@ COMMANDS = {
     "deploy": ("deploy", "deploy_command", "Send a project file to a running platform."),
     "pull": ("pull", "pull_command", "Write a platform's project as files."),
     "diff": ("diff", "diff_command", "What deploying a project would change."),
+    "runs": ("runs", "runs_group", "Runs of a platform: list, show, follow, retry, cancel."),
+    "workorders": ("runs", "workorders_command", "Work orders of a platform."),
+    "collections": (
+        "collections",
+        "collections_group",
+        "Collections of a platform, and their items.",
+    ),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),

@@ -59,6 +59,8 @@ class Settings:
     session_hours: float = 168.0
     #: The door for runs that serves Collections only; None: the port of last time, or any.
     collections_port: int | None = None
+    #: What the collections of one project may hold together, MB; None: as much as the disk.
+    collections_mb: float | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
     window: int = 64
 
@@ -76,6 +78,10 @@ class Settings:
     @property
     def payload_bytes(self) -> int:
         return int(self.payload_mb * MEGABYTE)
+
+    @property
+    def collections_bytes(self) -> int | None:
+        return None if self.collections_mb is None else int(self.collections_mb * 1_000_000)
 
     @property
     def frame_bytes(self) -> int:
@@ -219,6 +225,11 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "HOLDFAST_COLLECTIONS_PORT",
         _port,
         "port of Collections for runs on this machine",
+    ),
+    "collections_mb": (
+        "HOLDFAST_COLLECTIONS_MB",
+        _above_zero,
+        "what the collections of one project may hold together, MB",
     ),
     "silence_seconds": (
         "HOLDFAST_SILENCE_SECONDS",

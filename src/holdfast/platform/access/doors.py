@@ -82,6 +82,8 @@ DOORS: dict[str, Door] = {
     "GET /api/jobs": _api(Action.LOOK),
     "GET /api/jobs/{id}": _api(Action.READ, "job"),
     "GET /api/projects/{project_id}/jobs": _api(Action.READ, _PROJECT),
+    "GET /api/collections": _api(Action.LOOK),
+    "GET /api/projects/{project_id}/collections": _api(Action.READ, _PROJECT),
     "GET /api/credentials": _api(Action.LOOK),
     "DELETE /api/credentials/{id}": _api(Action.MANAGE, "credential"),
     "GET /api/projects/{project_id}/credentials": _api(Action.READ, _PROJECT),

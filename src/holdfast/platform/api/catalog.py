@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.api import views
-from holdfast.platform.api.reads import NOT_FOUND, listed
+from holdfast.platform.api.reads import NOT_FOUND, in_project, listed
 from holdfast.platform.api.shape import around, chosen_page
 from holdfast.platform.service import Platform
 from holdfast.platform.store import catalog, documents, workflows
@@ -50,6 +50,12 @@ async def list_credentials(request: Request) -> Response:
     return await listed(request, catalog.list_credentials, views.credential, names, _TIMES)
 
 
+async def list_collections(request: Request) -> Response:
+    """Collections with the number of their items and their size in bytes."""
+    names = ("project_id", "name")
+    return await listed(request, catalog.list_collections, views.collection, names, _TIMES)
+
+
 async def delete_credential(request: Request) -> Response:
     """Delete a credential that no job uses."""
     platform: Platform = request.app.state.platform
@@ -67,7 +73,7 @@ async def list_workflows(request: Request) -> Response:
     """Workflows with jobs, triggers and edges."""
 
     def read(connection: Connection, chosen: Chosen) -> tuple[list[JsonObject], int]:
-        found = catalog.list_workflows(connection, chosen)
+        found = catalog.list_workflows(connection, in_project(connection, chosen))
         return [documents.workflow_document(connection, row) for row in found.rows], found.total
 
     platform: Platform = request.app.state.platform

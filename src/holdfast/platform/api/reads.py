@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +17,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import lists, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
+from holdfast.platform.store.documents import find_project
 from holdfast.platform.store.queue import summary
 from holdfast.platform.store.runs import find_run, find_work_order, run_to_show
 from holdfast.platform.store.snapshots import parts_of
@@ -27,7 +29,7 @@ _STEPS = 1000
 
 
 async def runs(request: Request) -> Response:
-    names = ("state", "workflow_id", "work_order_id", "project_id")
+    names = ("state", "workflow_id", "work_order_id", "project_id", "id_begins")
     return await listed(request, lists.list_runs, views.run, names, ("inserted", "updated"))
 
 
@@ -55,9 +57,17 @@ async def listed(
     if isinstance(asked, Response):
         return asked
     page, wanted = asked
-    found = await platform.database.read(lambda c: find(c, wanted))
+    found = await platform.database.read(lambda c: find(c, in_project(c, wanted)))
     rest = around(request, page, found.total)
     return JSONResponse({"data": [view(row) for row in found.rows], **rest})
+
+
+def in_project(connection: Connection, wanted: lists.Chosen) -> lists.Chosen:
+    """With the project's id where a path or a query has its name."""
+    named = wanted.equal.get("project_id")
+    if named is None or (key := find_project(connection, named)) is None:
+        return wanted
+    return replace(wanted, equal={**wanted.equal, "project_id": key})
 
 
 async def run(request: Request) -> Response:

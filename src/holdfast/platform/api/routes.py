@@ -48,6 +48,8 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/jobs", catalog.list_jobs),
         Route("/api/jobs/{id}", catalog.job),
         Route("/api/projects/{project_id}/jobs", catalog.list_jobs),
+        Route("/api/collections", catalog.list_collections),
+        Route("/api/projects/{project_id}/collections", catalog.list_collections),
         Route("/api/credentials", catalog.list_credentials),
         Route("/api/credentials/{id}", catalog.delete_credential, methods=["DELETE"]),
         Route("/api/projects/{project_id}/credentials", catalog.list_credentials),

@@ -131,3 +131,16 @@ def credential(row: Any) -> JsonObject:
         "updated_at": iso(row.updated_at),
     }
     return item("credentials", row.id, attributes, {"project": row.project_id})
+
+
+def collection(row: Any) -> JsonObject:
+    """A collection without its items."""
+    attributes: JsonObject = {
+        "name": row.name,
+        "project_name": row.project_name,
+        "items": row.items,
+        "bytes": row.byte_size_sum,
+        "inserted_at": iso(row.inserted_at),
+        "updated_at": iso(row.updated_at),
+    }
+    return item("collections", row.id, attributes, {"project": row.project_id})

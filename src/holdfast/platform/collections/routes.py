@@ -27,8 +27,8 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
 from holdfast.platform.store.database import Connection, Row
 
-#: Items read from the database at a time.
-_CHUNK = 500
+#: Items read from the database at a time, and the bytes that they should have at most together.
+_CHUNK, _CHUNK_BYTES = 500, 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ async def _list(request: Request, call: _Call) -> Response:
 
 async def _stream(call: _Call, chosen: store.Selection) -> AsyncIterator[str]:
     yield '{"items":['
-    left, cursor, first = chosen.limit, None, True
+    left, cursor, first, chunk = chosen.limit, None, True, 20
     while left > 0:
-        count = min(left, _CHUNK)
+        count = min(left, chunk)
         # one more than wanted tells whether there is more
         read = partial(_page, call=call, chosen=chosen, count=count + 1)
         rows = await call.platform.database.read(read)
@@ -164,6 +164,8 @@ async def _stream(call: _Call, chosen: store.Selection) -> AsyncIterator[str]:
             yield text if first else f",{text}"
             first = False
         left -= len(rows)
+        # large items come a few at a time, so that memory stays the same
+        chunk = max(1, min(_CHUNK, len(rows) * _CHUNK_BYTES // (len(text) + 1)))
         if not more:
             cursor = None
             break
@@ -204,7 +206,9 @@ async def _put_many(request: Request, call: _Call) -> Response:
 async def _put(call: _Call, pairs: list[tuple[str, str]]) -> Response:
     try:
         count = await call.platform.database.write(
-            lambda tx: store.put_items(tx, call.collection_id, pairs)
+            lambda tx: store.put_items(
+                tx, call.collection_id, pairs, call.platform.settings.collections_bytes
+            )
         )
     except store.CollectionError as error:
         return JSONResponse({"upserted": 0, "error": error.message}, 422)

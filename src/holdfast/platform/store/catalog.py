@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
@@ -92,3 +92,18 @@ def delete_credential(tx: Transaction, credential_id: str) -> bool:
         name = t.credentials.c.id  # the name is free again
         tx.connection.execute(gone.values(version_id=None, name=name, updated_at=tx.now))
     return True
+
+
+def list_collections(connection: Connection, chosen: Chosen) -> Listed:
+    """With `items`, how many they have; by `project_id`, `name`."""
+    c, i, p = t.collections.c, t.collection_items.c, t.projects.c
+    items = select(func.count()).where(i.collection_id == c.id).scalar_subquery().label("items")
+    query = (
+        select(t.collections, items, p.name.label("project_name"))
+        .join(t.projects, p.id == c.project_id)
+        .where(seen(c.project_id, chosen.visible))
+        .order_by(p.name, c.name)
+    )
+    columns = {"project_id": c.project_id, "name": c.name}
+    times = {"inserted": c.inserted_at, "updated": c.updated_at}
+    return chosen_rows(connection, query, chosen, columns, times)

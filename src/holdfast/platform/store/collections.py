@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.store import tables as t
@@ -95,8 +95,16 @@ def page(connection: Connection, collection_id: str, chosen: Selection, count: i
     )
 
 
-def put_items(tx: Transaction, collection_id: str, items: list[tuple[str, str]]) -> int:
-    """Insert or replace; an item that is replaced keeps its place. Raises CollectionError."""
+def put_items(
+    tx: Transaction,
+    collection_id: str,
+    items: list[tuple[str, str]],
+    most_bytes: int | None = None,
+) -> int:
+    """Insert or replace; an item that is replaced keeps its place. Raises CollectionError.
+
+    `most_bytes`: what all collections of the project may hold together.
+    """
     if len({key for key, _ in items}) != len(items):
         message = "Duplicate key found"
         raise CollectionError(message)
@@ -111,7 +119,21 @@ def put_items(tx: Transaction, collection_id: str, items: list[tuple[str, str]])
             raise CollectionError(message)
         grown += _put(tx, collection_id, key, value)
     _grow(tx, collection_id, grown)
+    if most_bytes is not None and grown > 0:
+        _check_room(tx, collection_id, most_bytes)
     return len(items)
+
+
+def _check_room(tx: Transaction, collection_id: str, most_bytes: int) -> None:
+    c = t.collections.c
+    project = select(c.project_id).where(c.id == collection_id).scalar_subquery()
+    used = tx.connection.scalar(select(func.sum(c.byte_size_sum)).where(c.project_id == project))
+    if int(used or 0) > most_bytes:
+        message = (
+            f"the project's collections may hold {most_bytes / 1_000_000:g} MB together"
+            " (HOLDFAST_COLLECTIONS_MB)"
+        )
+        raise CollectionError(message)
 
 
 def _put(tx: Transaction, collection_id: str, key: str, value: str) -> int:
@@ -142,14 +164,20 @@ def delete_items(tx: Transaction, collection_id: str, chosen: Selection) -> int:
 def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]) -> int:
     c = t.collection_items.c
     _lock(tx, collection_id)
-    gone = tx.connection.execute(
-        delete(t.collection_items)
-        .where(c.collection_id == collection_id, *conditions)
-        .returning(c.key, c.value)
-    ).all()
-    size = sum(len((row.key + row.value).encode("utf-8", "replace")) for row in gone)
-    _grow(tx, collection_id, -size)
-    return len(gone)
+    mine = (c.collection_id == collection_id, *conditions)
+    size = tx.connection.scalar(
+        select(func.sum(_bytes(tx, c.key) + _bytes(tx, c.value))).where(*mine)
+    )
+    gone = tx.connection.execute(delete(t.collection_items).where(*mine)).rowcount
+    _grow(tx, collection_id, -int(size or 0))
+    return gone
+
+
+def _bytes(tx: Transaction, column: ColumnElement[str]) -> ColumnElement[int]:
+    """Size of a text in UTF-8, without reading it into memory."""
+    if tx.connection.dialect.name == "postgresql":
+        return func.octet_length(column)
+    return func.length(cast(column, LargeBinary))
 
 
 def _lock(tx: Transaction, collection_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, true
@@ -46,11 +46,15 @@ class Listed:
 
 
 def list_runs(connection: Connection, chosen: Chosen) -> Listed:
-    """By `state`, `project_id`, `workflow_id`, `work_order_id`; times: `inserted`, `updated`."""
+    """By `state`, `id_begins` and what they belong to; times: `inserted`, `updated`."""
     r = t.runs.c
     query = select(*t.LISTED_RUN).order_by(r.inserted_at.desc(), r.id)
     columns = {name: r[name] for name in ("state", "project_id", "workflow_id", "work_order_id")}
     times = {"inserted": r.inserted_at, "updated": r.last_event_at}
+    equal = dict(chosen.equal)
+    if (beginning := equal.pop("id_begins", None)) is not None:
+        query = query.where(r.id.startswith(beginning.lower(), autoescape=True))
+    chosen = replace(chosen, equal=equal)
     query = query.where(seen(r.project_id, chosen.visible))
     return chosen_rows(connection, query, chosen, columns, times)
 

@@ -1,0 +1,210 @@
+"""`holdfast runs` and `holdfast workorders`: what a platform has done and does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import httpx
+
+from holdfast.cli import terminal
+from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
+from holdfast.model.outcome import RunState
+
+#: Between two looks at a log that is followed.
+_FOLLOW_SECONDS = 1.0
+_COLORS = {"success": "green", "started": "blue", "claimed": "blue", "available": None}
+_LEVELS = {"error": "red", "warn": "yellow", "debug": "bright_black"}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many."
+)
+project_option = click.option("--project", help="Name or id of a project.")
+since_option = click.option("--since", help="Made since then: a date, or a date and time.")
+
+
+@click.group("runs")
+def runs_group() -> None:
+    """Runs of a platform, newest first.
+
+    An id may be shortened to its beginning, as `ls` shows it.
+
+    \b
+    holdfast runs ls --state failed
+    """
+
+
+@runs_group.command("ls")
+@click.option(
+    "--state", type=click.Choice([state.value for state in RunState]), help="Only these."
+)
+@project_option
+@since_option
+@limit_option
+@platform_options
+@json_option
+def ls_command(
+    state: str | None, project: str | None, since: str | None, limit: int, *, where: Where,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """List runs."""
+    with connected(where) as client:
+        found = _list(client, "runs", project, limit, state=state, inserted_after=since)
+    _print_list(found, as_json=as_json)
+
+
+@click.command(
+    "workorders",
+    epilog="""\b
+Examples:
+  holdfast workorders --limit 5
+""",
+)
+@click.option("--state", help="Only these: pending, running, success, failed …")
+@project_option
+@since_option
+@limit_option
+@platform_options
+@json_option
+def workorders_command(
+    state: str | None, project: str | None, since: str | None, limit: int, *, where: Where,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """List work orders of a platform: each is one request, with one or more runs."""
+    with connected(where) as client:
+        found = _list(client, "work_orders", project, limit, state=state, inserted_after=since)
+    _print_list(found, as_json=as_json)
+
+
+@runs_group.command("show")
+@click.argument("run")
+@platform_options
+@json_option
+def show_command(run: str, *, where: Where, as_json: bool) -> None:
+    """One run: its state, its steps, and what went wrong."""
+    with connected(where) as client:
+        key = _whole_id(client, run)
+        data = call(client, "GET", f"/api/runs/{key}")["data"]
+        steps = call(client, "GET", f"/api/runs/{key}/steps")["data"]
+    if as_json:
+        terminal.echo(json.dumps({**data, "steps": steps}, indent=2))
+        return
+    told = data["attributes"]
+    terminal.echo(f"run {key}: {told['state']}", fg=_COLORS.get(told["state"], "red"))
+    for name in ("inserted_at", "claimed_at", "started_at", "finished_at", "worker_name"):
+        if told[name]:
+            terminal.echo(f"  {name.removesuffix('_at')}: {told[name]}")
+    if told["error_message"]:
+        terminal.echo(f"  {told['error_type']}: {told['error_message']}")
+    for step in steps:
+        item = step["attributes"]
+        end = item["exit_reason"] or "under way"
+        error = f": {item['error_message']}" if item["error_message"] else ""
+        terminal.echo(f"  step {item['job_name']}: {end} ({item['duration_ms']} ms){error}")
+
+
+@runs_group.command("logs")
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@platform_options
+@json_option
+def logs_command(run: str, *, follow: bool, where: Where, as_json: bool) -> None:
+    """The log of a run, whole lines; with --json one object a line."""
+    with connected(where) as client:
+        key = _whole_id(client, run)
+        for line in _lines(client, key, follow=follow):
+            if as_json:
+                terminal.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                text = f"{line['timestamp']} {line['source']:<3} {line['message']}"
+                terminal.echo(text, fg=_LEVELS.get(line["level"]))
+
+
+def _lines(client: httpx.Client, key: str, *, follow: bool) -> Iterator[dict[str, Any]]:
+    after = 0
+    while True:
+        # asked first: what is written before the end is read after it
+        ended = not follow or _has_ended(client, key)
+        while lines := call(client, "GET", f"/api/runs/{key}/logs", after=after)["data"]:
+            yield from lines
+            after = lines[-1]["number"]
+        if ended:
+            return
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def _has_ended(client: httpx.Client, key: str) -> bool:
+    state = call(client, "GET", f"/api/runs/{key}")["data"]["attributes"]["state"]
+    return RunState(state).final
+
+
+@runs_group.command("retry")
+@click.argument("run")
+@click.option("--step", help="Id of the step to begin with; the steps before it are kept.")
+@platform_options
+@json_option
+def retry_command(run: str, step: str | None, *, where: Where, as_json: bool) -> None:
+    """Run it again, with the newest code and the same input."""
+    with connected(where) as client:
+        key = _whole_id(client, run)
+        made = call(client, "POST", f"/api/runs/{key}/retry", {"step_id": step} if step else {})
+    terminal.echo(json.dumps(made, indent=2) if as_json else f"run {made['run_id']}")
+
+
+@runs_group.command("cancel")
+@click.argument("run")
+@platform_options
+def cancel_command(run: str, *, where: Where) -> None:
+    """Take a run out of the queue. One that a worker has cannot be cancelled."""
+    with connected(where) as client:
+        key = _whole_id(client, run)
+        call(client, "POST", f"/api/runs/{key}/cancel")
+    terminal.echo(f"run {key}: cancelled")
+
+
+def _list(
+    client: httpx.Client, kind: str, project: str | None, limit: int, **filters: str | None
+) -> list[dict[str, Any]]:
+    if project is not None:
+        found = call(client, "GET", f"/api/projects/{project}")["data"]["id"]
+        filters["project_id"] = found
+    query: dict[str, Any] = filters
+    entries: list[dict[str, Any]] = []
+    page = 1
+    while len(entries) < limit:
+        size = min(100, limit)
+        answer = call(client, "GET", f"/api/{kind}", page=page, page_size=size, **query)
+        entries += answer["data"]
+        if page >= answer["meta"]["total_pages"]:
+            break
+        page += 1
+    return entries[:limit]
+
+
+def _print_list(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        terminal.echo(json.dumps(found, indent=2))
+        return
+    for entry in found:
+        told = entry["attributes"]
+        words = f"{entry['id']}  {told['inserted_at']}  {told['state']}"
+        error = told.get("error_type")
+        terminal.echo(
+            f"{words}  {error}" if error else words, fg=_COLORS.get(told["state"], "red")
+        )
+
+
+def _whole_id(client: httpx.Client, beginning: str) -> str:
+    """The id of the run that begins so. Raises DeployError when there is none, or several."""
+    if call(client, "GET", f"/api/runs/{beginning}", missing=True) is not None:
+        return beginning
+    answer = call(client, "GET", "/api/runs", id_begins=beginning, page_size=2)
+    found = [entry["id"] for entry in answer["data"]]
+    if len(found) == 1:
+        return str(found[0])
+    message = f"{'several runs begin' if found else 'no run begins'} with {beginning!r}"
+    raise DeployError(message, fix="`holdfast runs ls` shows ids.")

@@ -1,0 +1,129 @@
+"""`holdfast collections`, `runs` and `workorders` against a platform."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from holdfast.cli.main import cli
+from holdfast.model.errors import HoldfastError
+from support.platform import Served
+
+Holdfast = Callable[..., Result]
+
+
+@pytest.fixture
+def holdfast(served: Served) -> Holdfast:
+    served.deploy({"id": _project(served), "collections": [{"name": "codes"}]})
+    token = served.platform.keys.admin_token
+
+    def call(*arguments: str | Path, stdin: str | None = None) -> Result:
+        where = ["--url", served.url, "--token", token]
+        return CliRunner().invoke(cli, [*map(str, arguments), *where], input=stdin)
+
+    return call
+
+
+def _project(served: Served) -> str:
+    return str(served.client.get("/api/provision/demo").json()["data"]["id"])
+
+
+def refusal(result: Result) -> str:
+    assert isinstance(result.exception, HoldfastError), result.output
+    return result.exception.message
+
+
+def test_items_are_set_got_and_removed(holdfast: Holdfast) -> None:
+    assert holdfast("collections", "set", "codes", "a/b c", '{"iso":"KE"}').exit_code == 0
+    assert holdfast("collections", "set", "codes", "text", "-", stdin="no JSON").exit_code == 0
+    assert json.loads(holdfast("collections", "get", "codes", "a/b c").output) == {"iso": "KE"}
+    lines = holdfast("collections", "get", "codes").output.splitlines()
+    assert [json.loads(line)["value"] for line in lines] == [{"iso": "KE"}, "no JSON"]
+    assert "demo/codes  2 items" in holdfast("collections", "list").output
+    listed = json.loads(holdfast("collections", "list", "--project", "demo", "--json").output)
+    assert listed[0]["items"] == 2
+    assert holdfast("collections", "remove", "codes", "t*", "--dry-run").output == "text\n"
+    assert holdfast("collections", "remove", "codes", "t*", "--yes").output == "1 removed\n"
+    assert "has no item 'text'" in refusal(holdfast("collections", "get", "codes", "text"))
+    assert "Not Found" in refusal(holdfast("collections", "get", "nothing"))
+
+
+@pytest.mark.parametrize("name", ["all.json", "all.jsonl", "all.csv"])
+def test_what_is_exported_is_imported(
+    served: Served, holdfast: Holdfast, tmp_path: Path, name: str
+) -> None:
+    items = [{"key": f"k{n}", "value": json.dumps({"n": n, "é": "x" * 50})} for n in range(1200)]
+    for part in (items[:1000], items[1000:]):
+        served.client.post("/collections/codes", json={"items": part})
+    file = tmp_path / name
+    assert "1200 items exported" in holdfast("collections", "export", "codes", file).stderr
+    before = holdfast("collections", "get", "codes", "--limit", 2000).output
+    holdfast("collections", "remove", "codes", "*", "--yes")
+    imported = holdfast("collections", "import", "codes", file)
+    assert "1200 items imported" in imported.stderr, imported.exception
+    assert holdfast("collections", "get", "codes", "--limit", 2000).output == before
+    listed = json.loads(holdfast("collections", "list", "--json").output)
+    holdfast("collections", "remove", "codes", "*", "--yes")
+    assert json.loads(holdfast("collections", "list", "--json").output)[0]["bytes"] == 0
+    assert (
+        listed[0]["bytes"]
+        == sum(
+            len((i["key"] + json.dumps(json.loads(i["value"]), ensure_ascii=False)).encode())
+            for i in items
+        )
+        or name == "all.csv"
+    )
+
+
+def test_a_file_with_a_mistake_names_the_place(holdfast: Holdfast, tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"key": "a", "value": 1}\n{"key": 1}\n')
+    assert "line 2" in refusal(holdfast("collections", "import", "codes", file))
+    assert "No such file" in refusal(holdfast("collections", "import", "codes", tmp_path / "no"))
+
+
+def test_collections_of_a_project_have_room_for_so_much(
+    served: Served, holdfast: Holdfast
+) -> None:
+    object.__setattr__(served.platform.settings, "collections_mb", 0.0001)
+    assert holdfast("collections", "set", "codes", "a", '"x"').exit_code == 0
+    words = refusal(holdfast("collections", "set", "codes", "b", json.dumps("x" * 200)))
+    assert "may hold 0.0001 MB together" in words
+    assert "1 items" in holdfast("collections", "list").output
+
+
+def test_runs_are_listed_shown_retried_and_cancelled(served: Served, holdfast: Holdfast) -> None:
+    first, second = served.post(), served.post()
+    listed = holdfast("runs", "ls", "--limit", 1).output
+    assert second in listed
+    assert first not in listed
+    assert len(json.loads(holdfast("runs", "ls", "--json", "--state", "available").output)) == 2
+    assert "no run begins with 'zz'" in refusal(holdfast("runs", "show", "zz"))
+    assert holdfast("runs", "cancel", second[:13]).output == f"run {second}: cancelled\n"
+    assert "Only a run that waits" in refusal(holdfast("runs", "cancel", second))
+    assert f"run {second}: cancelled" in holdfast("runs", "show", second[:13]).output
+    again = json.loads(holdfast("runs", "retry", second, "--json").output)["run_id"]
+    assert json.loads(holdfast("runs", "show", again, "--json").output)["steps"] == []
+    orders = json.loads(holdfast("workorders", "--project", "demo", "--json").output)
+    assert [order["attributes"]["state"] for order in orders] == ["pending", "pending"]
+    assert holdfast("runs", "ls", "--since", "2100-01-01").output == ""
+
+
+def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdfast) -> None:
+    run_id = served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.log("first")
+        assert "first" in holdfast("runs", "logs", run_id).output
+        talk.log("second \x1b[31mred", level="error")
+        talk.complete()
+    told = holdfast("runs", "logs", run_id, "-f").output
+    assert told.splitlines()[0].split(maxsplit=2)[2] == "first"
+    assert "\x1b[31mred" not in told
+    lines = holdfast("runs", "logs", run_id, "--json").output.splitlines()
+    assert json.loads(lines[0])["message"] == "first"
