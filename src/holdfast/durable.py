@@ -25,6 +25,14 @@ def sync_file(path: Path) -> None:
     _sync(path)
 
 
+def sync_tree(folder: Path) -> None:
+    """Make all files and names below a folder survive. Raises OSError."""
+    for path, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            _sync(Path(path, name))
+        sync_folder(Path(path))
+
+
 def draft(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Write a file in place. Bytes and name are the caller's: `sync_file`, `sync_folder`.
 

@@ -6,7 +6,6 @@ data folder is a symbolic link, and with relative paths as the examples have the
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -14,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,9 +112,9 @@ def lay(folder: Path, data: Path) -> None:
         (folder / name).write_text(text)
 
 
-def own_store(folder: Path, store: Store) -> Path:
+async def own_store(folder: Path, store: Store) -> Path:
     """The one adaptor that the examples use, known as the newest: nobody is asked for it."""
-    installed = asyncio.run(store.ensure([COMMON]))[COMMON]
+    installed = (await store.ensure([COMMON]))[COMMON]
     source = Path(str(installed.path).partition("/node_modules/")[0])
     target = folder / source.relative_to(store.root)
     shutil.copytree(source, target, copy_function=os.link, symlinks=True)
@@ -135,7 +134,9 @@ def programs(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Iterator[Scene]:
+async def scene(
+    tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store
+) -> AsyncIterator[Scene]:
     root = tmp_path_factory.mktemp("scène")
     folder, servers = root / "größe 1", root / "更多 2"
     lay(folder, root / "la vraie")
@@ -143,7 +144,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Ite
     environment = {
         "PATH": f"{programs(root / 'bin ü')}:{os.environ['PATH']}",
         "HOME": str(folder),
-        "WORKER_REPO_DIR": str(own_store(root / "adaptors é", adaptor_store)),
+        "WORKER_REPO_DIR": str(await own_store(root / "adaptors é", adaptor_store)),
         "WORKER_PORT": "0",
         "PORT": "0",
     }

@@ -87,6 +87,33 @@ assert durable.keep(Path(sys.argv[1]) / "key", lambda: b"another") == b"made"
     assert contents(tmp_path / "data") == {"key": b"made"}
 
 
+def test_installed_adaptor_is_whole_after_a_power_cut(tmp_path: Path) -> None:
+    power = PowerCut(tmp_path / "synced")
+    script = """
+import sys
+from pathlib import Path
+from holdfast import durable
+from holdfast.adaptors.installer import place
+from holdfast.adaptors.record import Record
+root = Path(sys.argv[1])
+durable.make_folder(root)
+for text in ("first", "second"):
+    work = root / ".tmp" / text / "new"
+    (work / "node_modules" / "probe" / "lib").mkdir(parents=True)
+    for name in ("package.json", "lib/index.js"):
+        (work / "node_modules" / "probe" / name).write_text(text)
+    record = Record("@openfn/probe", "1.0.0", "lib/index.js", (), 1, "sha256-0", 2, 9, 0.0, "")
+    record.write(work)
+    place(work, root, record)
+"""
+    run(power, script, tmp_path / "store")
+    placed = tmp_path / "store" / "@openfn"
+    before = contents(placed)
+    assert len(before) == 3
+    power.cut(tmp_path / "store")
+    assert contents(placed) == before
+
+
 @pytest.mark.parametrize(("mode", "umask"), [(0o600, 0o000), (0o644, 0o077), (0o444, 0o027)])
 def test_mode_is_as_said_whatever_the_umask(mode: int, umask: int, tmp_path: Path) -> None:
     before = os.umask(umask)

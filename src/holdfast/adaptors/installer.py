@@ -23,7 +23,7 @@ from holdfast.adaptors.package import entry_file, read_manifest
 from holdfast.adaptors.prune import prune
 from holdfast.adaptors.record import Record
 from holdfast.adaptors.specifier import Specifier
-from holdfast.durable import sync_folder
+from holdfast.durable import sync_folder, sync_tree
 from holdfast.model.json import JsonObject
 
 
@@ -115,7 +115,11 @@ def _empty(work: Path) -> None:
 
 
 def place(work: Path, root: Path, record: Record) -> Path:
-    """Move a finished folder into the store, over a damaged one if need be. Raises OSError."""
+    """Move a finished folder into the store, over a damaged one if need be. Raises OSError.
+
+    Every file is synced first: what stands in the store is whole, also after a power cut.
+    """
+    sync_tree(work)
     target = root / record.folder_name
     target.parent.mkdir(parents=True, exist_ok=True)
     # Whatever our umask: runs read the store as users of their own.
@@ -131,7 +135,8 @@ def place(work: Path, root: Path, record: Record) -> Path:
     else:
         work.rename(target)
     target.chmod(0o555)
-    sync_folder(target.parent)
+    for folder in (target, target.parent, root):
+        sync_folder(folder)
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -22,7 +21,7 @@ OFFLINE = {"npm_config_registry": "http://127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
+async def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with a few adaptors in it; its registry is gone."""
     folder = tmp_path_factory.mktemp("origin")
     with serve() as registry:
@@ -30,14 +29,14 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Store:
         registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
         registry.publish(NAME, "2.0.0", dependencies={"helper": "1.0.0"})
         store = Store(folder, environment=registry.environment(str(folder)), flatten=False)
-        asyncio.run(store.ensure([f"{NAME}@1.0.0", f"{NAME}@latest", "helper"]))
+        await store.ensure([f"{NAME}@1.0.0", f"{NAME}@latest", "helper"])
     return store
 
 
 @pytest.fixture
-def bundle(origin: Store, tmp_path: Path) -> Path:
+async def bundle(origin: Store, tmp_path: Path) -> Path:
     path = tmp_path / "bundle.tgz"
-    asyncio.run(save_bundle(origin, [f"{NAME}@1.0.0", NAME], path))
+    await save_bundle(origin, [f"{NAME}@1.0.0", NAME], path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -28,9 +27,9 @@ from support.runs import Runs
 
 
 @pytest.fixture(scope="module")
-def flattener(adaptor_store: Store) -> Flattener:
+async def flattener(adaptor_store: Store) -> Flattener:
     tools = Store(adaptor_store.root / ".tools", flatten=False)
-    asyncio.run(tools.ensure([ESBUILD]))
+    await tools.ensure([ESBUILD])
     return Flattener(tools)
 
 
@@ -43,8 +42,8 @@ def package(folder: Path, files: dict[str, str], entry: str = "index.js") -> Pat
     return root
 
 
-def flatten(flattener: Flattener, root: Path, entry: str = "index.js") -> str:
-    return asyncio.run(flattener.flatten(root.parents[1], root, entry))
+async def flatten(flattener: Flattener, root: Path, entry: str = "index.js") -> str:
+    return await flattener.flatten(root.parents[1], root, entry)
 
 
 def evaluate(file: Path, expression: str) -> str:
@@ -71,7 +70,7 @@ def test_every_real_adaptor_is_one_file_that_works_alone(
         assert names >= set(adaptor.exports) - {"metadata"}
 
 
-def test_a_joined_adaptor_leaves_its_dependencies_and_comes_back_as_npm_has_it(
+async def test_a_joined_adaptor_leaves_its_dependencies_and_comes_back_as_npm_has_it(
     adaptor_store: Store, flattener: Flattener, tmp_path: Path
 ) -> None:
     name = "@openfn/language-probe"
@@ -91,7 +90,7 @@ def test_a_joined_adaptor_leaves_its_dependencies_and_comes_back_as_npm_has_it(
         root = tmp_path / "store"
         root.mkdir()
         (root / ".tools").symlink_to(adaptor_store.root / ".tools")
-        joined = ensure_one(Store(root, environment=environment), name)
+        joined = await ensure_one(Store(root, environment=environment), name)
         assert joined.entry == "index.holdfast.cjs"
         assert evaluate(joined.path / joined.entry, "it.answer") == "42"
         kept = joined.path.parents[1] / "helper"
@@ -100,17 +99,17 @@ def test_a_joined_adaptor_leaves_its_dependencies_and_comes_back_as_npm_has_it(
             "index.holdfast.cjs", "index.holdfast.cjs.cache", "index.js", "package.json",
         ]  # fmt: skip
 
-        plain = ensure_one(Store(root, environment=environment, flatten=False), name)
+        plain = await ensure_one(Store(root, environment=environment, flatten=False), name)
     assert plain.entry == "index.js"
     assert evaluate(plain.path / plain.entry, "it.answer") == "42"
-    assert ensure_one(Store(root, environment={}), name) == plain
+    assert await ensure_one(Store(root, environment={}), name) == plain
 
 
-def ensure_one(store: Store, name: str) -> InstalledAdaptor:
-    return asyncio.run(store.ensure([f"{name}@1.0.0"]))[f"{name}@1.0.0"]
+async def ensure_one(store: Store, name: str) -> InstalledAdaptor:
+    return (await store.ensure([f"{name}@1.0.0"]))[f"{name}@1.0.0"]
 
 
-def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: Path) -> None:
+async def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: Path) -> None:
     root = package(
         tmp_path,
         {
@@ -133,7 +132,7 @@ def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: P
             "data.json": '{"facts": 42}',
         },
     )
-    joined = root / flatten(flattener, root)
+    joined = root / await flatten(flattener, root)
     for gone in ("old.cjs", "late.js", "data.json"):
         (root / gone).unlink()
     assert evaluate(joined, "it.name, it.loose, it.default.data.facts, it.Odd.name") == (
@@ -158,7 +157,7 @@ def test_dynamic_and_commonjs_parts_are_joined(flattener: Flattener, tmp_path: P
         ("globalThis[new Error().stack.includes('.holdfast.') ? 'x' : 'y'] = 1;", "something"),
     ],
 )
-def test_what_could_behave_differently_stays_as_it_was(
+async def test_what_could_behave_differently_stays_as_it_was(
     flattener: Flattener, tmp_path: Path, code: str, reason: str
 ) -> None:
     (tmp_path / "outside.js").write_text("")
@@ -168,14 +167,14 @@ def test_what_could_behave_differently_stays_as_it_was(
         (root / "index.js").write_text(code.replace("../../outside", "../../../outside"))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(NotFlatError, match=reason):
-        flatten(flattener, root)
+        await flatten(flattener, root)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_commonjs_adaptor_keeps_its_files(flattener: Flattener, tmp_path: Path) -> None:
+async def test_a_commonjs_adaptor_keeps_its_files(flattener: Flattener, tmp_path: Path) -> None:
     root = package(tmp_path, {"index.cjs": "exports.a = 1;"})
     with pytest.raises(NotFlatError, match="not an ES module"):
-        flatten(flattener, root, "index.cjs")
+        await flatten(flattener, root, "index.cjs")
 
 
 def test_the_engine_takes_the_code_cache(runs: Runs) -> None:
@@ -186,7 +185,7 @@ def test_the_engine_takes_the_code_cache(runs: Runs) -> None:
     assert not any("code cache" in line for line in lines)
 
 
-def test_code_that_is_loaded_for_comparison_is_inside_walls(tmp_path: Path) -> None:
+async def test_code_that_is_loaded_for_comparison_is_inside_walls(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("worker secret")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -265,7 +264,7 @@ def test_the_kernel_keeps_what_is_loaded_from_everything_else(
         assert user >= FIRST_USER
 
 
-def test_an_adaptor_that_changes_its_files_while_it_is_loaded_is_refused(
+async def test_an_adaptor_that_changes_its_files_while_it_is_loaded_is_refused(
     flattener: Flattener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the walls let it through, the comparison does not."""
@@ -277,10 +276,10 @@ def test_an_adaptor_that_changes_its_files_while_it_is_loaded_is_refused(
 
     monkeypatch.setattr(flatten_module, "_shape", attacked)
     with pytest.raises(StoreError, match="changed while it was loaded"):
-        flatten(flattener, root)
+        await flatten(flattener, root)
 
 
-def test_a_code_cache_of_another_node_is_made_anew_once(
+async def test_a_code_cache_of_another_node_is_made_anew_once(
     adaptor_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "@openfn/language-probe"
@@ -294,18 +293,18 @@ def test_a_code_cache_of_another_node_is_made_anew_once(
         environment = registry.environment(str(tmp_path))
         with monkeypatch.context() as older:
             older.setattr("holdfast.adaptors.installer.made_for", lambda: "another Node")
-            old = ensure_one(Store(root, environment=environment), name)
+            old = await ensure_one(Store(root, environment=environment), name)
     # The registry is gone: all that is needed is there.
     store = Store(root, environment={})
-    new = ensure_one(store, name)
+    new = await ensure_one(store, name)
     assert new.path != old.path
     assert evaluate(new.path / new.entry, "it.answer") == "42"
     assert read_record(store.folder_of(new)).cached_for == made_for()
-    assert ensure_one(Store(root, environment={}), name) == new
+    assert await ensure_one(Store(root, environment={}), name) == new
     assert old.path.is_dir(), "a run may be about to load from it"
 
 
-def test_without_esbuild_the_files_stay_and_installation_goes_on(tmp_path: Path) -> None:
+async def test_without_esbuild_the_files_stay_and_installation_goes_on(tmp_path: Path) -> None:
     class NoTools:
         asked = 0
 
@@ -319,7 +318,7 @@ def test_without_esbuild_the_files_stay_and_installation_goes_on(tmp_path: Path)
     root = package(tmp_path, {"index.js": "export const a = 1;"})
     for _ in range(2):
         with pytest.raises(NotFlatError, match=r"no esbuild .*cannot be reached"):
-            flatten(flattener, root)
+            await flatten(flattener, root)
     assert tools.asked == 1
 
 
@@ -329,7 +328,7 @@ def test_the_walls_refuse_to_start_anything_without_a_file(tmp_path: Path) -> No
     assert ended.returncode != 0
 
 
-def test_a_failure_of_the_network_is_not_remembered(tmp_path: Path) -> None:
+async def test_a_failure_of_the_network_is_not_remembered(tmp_path: Path) -> None:
     class Unreachable:
         asked = 0
 
@@ -343,5 +342,5 @@ def test_a_failure_of_the_network_is_not_remembered(tmp_path: Path) -> None:
     root = package(tmp_path, {"index.js": "export const a = 1;"})
     for _ in range(2):
         with pytest.raises(NotFlatError, match="cannot be reached"):
-            flatten(flattener, root)
+            await flatten(flattener, root)
     assert tools.asked == 2

@@ -44,11 +44,9 @@ class Room:
             self.root, environment=self.environment, retry_seconds=(0.01, 0.01), flatten=False
         )
 
-    def ensure(self, *specifiers: str, refresh: bool = False) -> list[str]:
+    async def ensure(self, *specifiers: str, refresh: bool = False) -> list[str]:
         self.news.clear()
-        found = asyncio.run(
-            self.store.ensure(specifiers, on_event=self.news.append, refresh=refresh)
-        )
+        found = await self.store.ensure(specifiers, on_event=self.news.append, refresh=refresh)
         return [str(adaptor) for adaptor in found.values()]
 
     def events(self) -> list[Event]:
@@ -63,13 +61,13 @@ def room(tmp_path: Path, registry: Registry) -> Room:
     return Room(tmp_path, registry)
 
 
-def test_a_package_is_installed_without_running_its_scripts(
+async def test_a_package_is_installed_without_running_its_scripts(
     room: Room, registry: Registry, tmp_path: Path
 ) -> None:
     trap = tmp_path / "script-has-run"
     scripts = dict.fromkeys(("preinstall", "install", "postinstall"), f"touch {trap}")
     registry.publish(NAME, "1.0.0", scripts=scripts)
-    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
     assert room.events() == [Event.INSTALLING, Event.INSTALLED]
     assert not trap.exists()
     assert room.leftovers() == []
@@ -79,7 +77,7 @@ def test_a_package_is_installed_without_running_its_scripts(
     assert checksum == registry.packages[NAME]["versions"]["1.0.0"]["dist"]["integrity"]
 
 
-def test_a_setting_that_hides_origins_in_lock_files_changes_nothing(
+async def test_a_setting_that_hides_origins_in_lock_files_changes_nothing(
     tmp_path: Path, registry: Registry
 ) -> None:
     settings = tmp_path / "npmrc"
@@ -89,26 +87,26 @@ def test_a_setting_that_hides_origins_in_lock_files_changes_nothing(
     room.store = room.another()
     registry.publish("needed", "1.0.0")
     registry.publish(NAME, "1.0.0", dependencies={"needed": "1.0.0"})
-    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
 
 
-def test_what_is_there_needs_no_registry(room: Room, registry: Registry) -> None:
+async def test_what_is_there_needs_no_registry(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@latest")
+    await room.ensure(f"{NAME}@latest")
     registry.asked.clear()
     room.store = room.another()
-    assert room.ensure(f"{NAME}@latest", f"{NAME}@1.0.0", NAME) == [f"{NAME}@1.0.0"] * 3
+    assert await room.ensure(f"{NAME}@latest", f"{NAME}@1.0.0", NAME) == [f"{NAME}@1.0.0"] * 3
     assert room.events() == [Event.PRESENT] * 3
     assert registry.asked == []
 
 
-def test_latest_is_resolved_once_and_anew_when_asked(room: Room, registry: Registry) -> None:
+async def test_latest_is_resolved_once_and_anew_when_asked(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@latest")
+    await room.ensure(f"{NAME}@latest")
     registry.publish(NAME, "2.0.0")
-    assert room.ensure(f"{NAME}@latest") == [f"{NAME}@1.0.0"]
-    assert room.ensure(f"{NAME}@latest", refresh=True) == [f"{NAME}@2.0.0"]
-    assert room.ensure(NAME) == [f"{NAME}@2.0.0"]
+    assert await room.ensure(f"{NAME}@latest") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@latest", refresh=True) == [f"{NAME}@2.0.0"]
+    assert await room.ensure(NAME) == [f"{NAME}@2.0.0"]
 
 
 async def test_a_range_means_its_highest_version_by_semantic_order(
@@ -135,18 +133,20 @@ async def test_an_exact_version_exists_or_is_taken_with_a_word(tmp_path: Path) -
     assert words == f"{NAME}@1.0.1 was taken as it is: the npm registry cannot be reached"
 
 
-def test_a_version_published_later_is_found(room: Room, registry: Registry) -> None:
+async def test_a_version_published_later_is_found(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     registry.publish(NAME, "1.0.1")
-    assert room.ensure(f"{NAME}@1.0.1") == [f"{NAME}@1.0.1"]
+    assert await room.ensure(f"{NAME}@1.0.1") == [f"{NAME}@1.0.1"]
 
 
-def test_users_of_the_runs_may_read_whatever_our_umask(room: Room, registry: Registry) -> None:
+async def test_users_of_the_runs_may_read_whatever_our_umask(
+    room: Room, registry: Registry
+) -> None:
     registry.publish(NAME, "1.0.0")
     before = os.umask(0o077)
     try:
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
     finally:
         os.umask(before)
     folder, _ = room.store.installed()[0]
@@ -156,11 +156,11 @@ def test_users_of_the_runs_may_read_whatever_our_umask(room: Room, registry: Reg
     assert entry.stat().st_mode & 0o777 == 0o444
 
 
-def test_versions_stand_side_by_side(room: Room, registry: Registry) -> None:
+async def test_versions_stand_side_by_side(room: Room, registry: Registry) -> None:
     for version in ("1.0.0", "2.0.0"):
         registry.publish(NAME, version, files={"index.js": f"exports.version = '{version}';"})
-    room.ensure(f"{NAME}@1.0.0", f"{NAME}@2.0.0")
-    found = asyncio.run(room.store.ensure([f"{NAME}@1.0.0", f"{NAME}@2.0.0"]))
+    await room.ensure(f"{NAME}@1.0.0", f"{NAME}@2.0.0")
+    found = await room.store.ensure([f"{NAME}@1.0.0", f"{NAME}@2.0.0"])
     for adaptor in found.values():
         assert adaptor.version in (adaptor.path / adaptor.entry).read_text()
 
@@ -175,14 +175,14 @@ def test_versions_stand_side_by_side(room: Room, registry: Registry) -> None:
         (f"{NAME}@2.0.0", "it needs missing@1.0.0: .* no package"),
     ],
 )
-def test_what_the_registry_does_not_have_is_named(
+async def test_what_the_registry_does_not_have_is_named(
     room: Room, registry: Registry, specifier: str, cause: str
 ) -> None:
     registry.publish("helper", "1.0.0")
     registry.publish(NAME, "1.0.0", dependencies={"helper": "3.0.0"})
     registry.publish(NAME, "2.0.0", dependencies={"missing": "1.0.0"})
     with pytest.raises(AutoinstallError, match=cause) as caught:
-        room.ensure(specifier)
+        await room.ensure(specifier)
     assert caught.value.message.startswith(f"Error installing {specifier}: ")
     assert "\n" not in caught.value.message
     assert not caught.value.transient
@@ -191,40 +191,40 @@ def test_what_the_registry_does_not_have_is_named(
     assert room.store.installed() == []
 
 
-def test_a_registry_that_recovers_is_asked_again(room: Room, registry: Registry) -> None:
+async def test_a_registry_that_recovers_is_asked_again(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
     registry.statuses += [500, 503]
-    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
     assert room.events().count(Event.RETRYING) == 2
 
 
-def test_a_registry_that_stays_down_is_the_error(room: Room, registry: Registry) -> None:
+async def test_a_registry_that_stays_down_is_the_error(room: Room, registry: Registry) -> None:
     registry.statuses += [500] * 20
     with pytest.raises(AutoinstallError, match="does not answer properly") as caught:
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
     assert caught.value.transient
     assert room.events().count(Event.RETRYING) == 2
 
 
-def test_an_unreachable_registry_is_the_error_without_its_address(tmp_path: Path) -> None:
+async def test_an_unreachable_registry_is_the_error_without_its_address(tmp_path: Path) -> None:
     with serve() as registry:
         room = Room(tmp_path, registry)
     room.environment["npm_config_//127.0.0.1/:_authToken"] = "s3cr3t-t0ken"
     room.environment["npm_config_registry"] = registry.address.replace("//", "//user:pa55@")
     room.store = room.another()
     with pytest.raises(AutoinstallError, match="the npm registry cannot be reached") as caught:
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
     told = str(caught.value) + repr(room.news)
     for private in ("s3cr3t", "pa55", "127.0.0.1", "npm install", str(tmp_path)):
         assert private not in told
 
 
-def test_a_package_that_was_changed_on_the_way_is_not_installed(
+async def test_a_package_that_was_changed_on_the_way_is_not_installed(
     room: Room, registry: Registry
 ) -> None:
     registry.publish(NAME, "1.0.0", tampered=True)
     with pytest.raises(AutoinstallError, match="does not match its checksum"):
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
     assert room.store.installed() == []
     assert room.leftovers() == []
 
@@ -278,7 +278,9 @@ def test_processes_that_want_the_same_adaptor_share_one_installation(
     assert len(registry.downloads()) == 1
 
 
-def test_a_killed_installation_leaves_nothing_that_hurts(room: Room, registry: Registry) -> None:
+async def test_a_killed_installation_leaves_nothing_that_hurts(
+    room: Room, registry: Registry
+) -> None:
     registry.publish(NAME, "1.0.0")
     registry.gate.clear()
     with start(room, f"{NAME}@1.0.0") as process:
@@ -288,17 +290,19 @@ def test_a_killed_installation_leaves_nothing_that_hurts(room: Room, registry: R
     # npm lives on; it keeps the lock, so that nobody works in the same folder.
     assert room.store.clear_leftovers() == 0
     registry.gate.set()
-    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
     assert room.leftovers() == []
 
 
-def test_leftovers_of_the_dead_are_cleared(room: Room, registry: Registry) -> None:
+async def test_leftovers_of_the_dead_are_cleared(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
-    for again in (room.store.clear_leftovers, lambda: room.ensure(f"{NAME}@1.0.0")):
-        left = room.root / ".tmp" / "gone@1.0.0" / "new" / "node_modules"
-        left.mkdir(parents=True, mode=0o555)
-        again()
-        assert room.leftovers() == []
+    left = room.root / ".tmp" / "gone@1.0.0" / "new" / "node_modules"
+    left.mkdir(parents=True, mode=0o555)
+    room.store.clear_leftovers()
+    assert room.leftovers() == []
+    left.mkdir(parents=True, mode=0o555)
+    await room.ensure(f"{NAME}@1.0.0")
+    assert room.leftovers() == []
 
 
 async def test_a_cancelled_installation_ends_npm_and_leaves_nothing(
@@ -340,11 +344,11 @@ def replaced(package: Path) -> None:
     (package / "data.txt").symlink_to("/etc/hostname")
 
 
-def test_a_damaged_adaptor_is_noticed_and_installed_again(
+async def test_a_damaged_adaptor_is_noticed_and_installed_again(
     room: Room, registry: Registry, tmp_path: Path
 ) -> None:
     registry.publish(NAME, "1.0.0", files={"data.txt": "facts"})
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     folder, record = room.store.installed()[0]
     package = folder / "node_modules" / NAME
     shutil.copytree(package, tmp_path / "pristine")
@@ -359,52 +363,52 @@ def test_a_damaged_adaptor_is_noticed_and_installed_again(
         damage(package)
         assert not room.store.is_whole(folder, record), damage
     room.store = room.another()  # as a new process would
-    assert room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
+    assert await room.ensure(f"{NAME}@1.0.0") == [f"{NAME}@1.0.0"]
     assert Event.DAMAGED in room.events()
     assert room.store.is_whole(*room.store.installed()[0])
     assert (package / "data.txt").read_text() == "facts"
 
 
-def test_what_was_damaged_goes_when_its_successor_has_other_files(
+async def test_what_was_damaged_goes_when_its_successor_has_other_files(
     room: Room, registry: Registry
 ) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     old, _ = room.store.installed()[0]
     (old / "node_modules" / NAME / "index.js").chmod(0o644)
     (old / "node_modules" / NAME / "index.js").write_text("damage")
     registry.publish(NAME, "1.0.0", files={"more.txt": "built anew"})
     remove(room.root / ".npm")
     room.store = room.another()
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     ((folder, record),) = room.store.installed()
     assert folder != old
     assert room.store.is_whole(folder, record)
 
 
-def test_a_change_of_the_entry_file_is_noticed_in_the_same_process(
+async def test_a_change_of_the_entry_file_is_noticed_in_the_same_process(
     room: Room, registry: Registry
 ) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     folder, _ = room.store.installed()[0]
     entry = folder / "node_modules" / NAME / "index.js"
     entry.chmod(0o644)
     entry.write_text("exports.answer = 43;\n")
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     assert Event.DAMAGED in room.events()
     assert "42" in entry.read_text()
 
 
-def test_damaged_metadata_means_not_installed(room: Room, registry: Registry) -> None:
+async def test_damaged_metadata_means_not_installed(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0")
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     folder, _ = room.store.installed()[0]
     (folder / "holdfast.json").chmod(0o644)
     (folder / "holdfast.json").write_text('{"format": 1, "name": 5')
     room.store = room.another()
     assert room.store.installed() == []
-    room.ensure(f"{NAME}@1.0.0")
+    await room.ensure(f"{NAME}@1.0.0")
     assert Event.INSTALLED in room.events()
 
 
@@ -422,7 +426,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_what_is_not_from_the_registry_is_never_fetched(
+async def test_what_is_not_from_the_registry_is_never_fetched(
     room: Room, registry: Registry, what: str
 ) -> None:
     """At any depth: here the second."""
@@ -436,17 +440,19 @@ def test_what_is_not_from_the_registry_is_never_fetched(
         registry.publish("helper", "1.0.0", **manifest)
         registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
         if error is None:
-            room.ensure(f"{NAME}@1.0.0")
+            await room.ensure(f"{NAME}@1.0.0")
             (_, record) = room.store.installed()[0]
             assert sorted(record.packages) == [f"node_modules/{NAME}", "node_modules/helper"]
         else:
             with pytest.raises(AutoinstallError, match=error):
-                room.ensure(f"{NAME}@1.0.0")
+                await room.ensure(f"{NAME}@1.0.0")
             assert room.store.installed() == []
         assert elsewhere.asked == []
 
 
-def test_a_lock_file_inside_a_package_leads_nowhere_else(room: Room, registry: Registry) -> None:
+async def test_a_lock_file_inside_a_package_leads_nowhere_else(
+    room: Room, registry: Registry
+) -> None:
     with serve() as elsewhere:
         elsewhere.publish("evil", "1.0.0")
         origin = f"{elsewhere.address}/evil/-/evil-1.0.0.tgz"
@@ -464,21 +470,23 @@ def test_a_lock_file_inside_a_package_leads_nowhere_else(room: Room, registry: R
         )
         registry.publish(NAME, "1.0.0", dependencies={"helper": "1.0.0"})
         with pytest.raises(AutoinstallError):
-            room.ensure(f"{NAME}@1.0.0")
+            await room.ensure(f"{NAME}@1.0.0")
         assert elsewhere.asked == []
 
 
-def test_a_package_without_a_file_to_load_is_refused(room: Room, registry: Registry) -> None:
+async def test_a_package_without_a_file_to_load_is_refused(room: Room, registry: Registry) -> None:
     registry.publish(NAME, "1.0.0", main="gone.js")
     with pytest.raises(AutoinstallError, match=r"its entry file 'gone\.js' does not exist"):
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
 
 
-def test_a_store_that_cannot_be_written_is_the_error(tmp_path: Path, registry: Registry) -> None:
+async def test_a_store_that_cannot_be_written_is_the_error(
+    tmp_path: Path, registry: Registry
+) -> None:
     room = Room(tmp_path, registry)
     room.root.write_text("a file where the store should be")
     with pytest.raises(AutoinstallError, match="the adaptor store cannot be used"):
-        room.ensure(f"{NAME}@1.0.0")
+        await room.ensure(f"{NAME}@1.0.0")
 
 
 async def test_overrides_choose_the_version_of_a_dependency(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -60,14 +59,14 @@ fn(s => s);""",
 
 
 @pytest.fixture(scope="module")
-def recordings(
+async def recordings(
     real_adaptors: dict[str, InstalledAdaptor], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Recording]:
     """Every job of JOBS, run once."""
     data = tmp_path_factory.mktemp("authors")
     journals = data / "journals"
     journals.mkdir()
-    return asyncio.run(run_all(data, journals, {COMMON: real_adaptors[COMMON].to_option()}))
+    return await run_all(data, journals, {COMMON: real_adaptors[COMMON].to_option()})
 
 
 async def run_all(data: Path, journals: Path, adaptors: dict[str, Any]) -> dict[str, Recording]:

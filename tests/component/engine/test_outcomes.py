@@ -58,7 +58,9 @@ def test_engine_that_cannot_start_is_no_fault_of_the_author(tmp_path: Path) -> N
     assert ended.evidence["ready"] is False
 
 
-def test_relative_folders_of_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_relative_folders_of_an_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The supervisor alone, as a service file may start it: every argument is a relative path."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "real").mkdir()
@@ -67,8 +69,9 @@ def test_relative_folders_of_an_engine(tmp_path: Path, monkeypatch: pytest.Monke
     config = EngineConfig(Path("ça va"), Path("e.sock"))
     process = subprocess.Popen([sys.executable, *arguments])
     try:
-        asyncio.run(Engine.connect(config.socket))
-        ended = run(Running(config, process), operation("return {}"), options={"compile": False})
+        await Engine.connect(config.socket)
+        running, options = Running(config, process), {"compile": False}
+        ended = await asyncio.to_thread(run, running, operation("return {}"), options=options)
         assert ended.outcome.reason is Reason.SUCCESS
     finally:
         process.terminate()

@@ -120,7 +120,7 @@ def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
     assert ended.outcome.reason is Reason.SUCCESS
 
 
-def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) -> None:
+async def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) -> None:
     async def kill_all(handle: RunHandle) -> None:
         await next_record(handle, Kind.STEP_START)
         running.process.kill()
@@ -135,14 +135,14 @@ def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) ->
 
     with engine(tmp_path) as running:
         request = prepare(running, BUSY)
-        asyncio.run(launch_and_kill(running, request))
+        await launch_and_kill(running, request)
         assert read_outcome(request.directory) is None
     with engine(tmp_path):
         outcome = eventually(lambda: read_outcome(request.directory), "an outcome")
     assert outcome.error_type == "ShimLost"
 
 
-def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
+async def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
     async def launch(running: Running, request: RunRequest) -> int:
         handle = await Engine(running.config.socket).launch(request)
         await next_record(handle, Kind.STEP_START)
@@ -153,10 +153,11 @@ def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) 
 
     with engine(tmp_path) as running:
         request = prepare(running, BUSY)
-        shim = asyncio.run(launch(running, request))
+        shim = await launch(running, request)
     with engine(tmp_path) as running:
         # Another run, so that the new one has surely looked around.
-        assert execute(running, prepare(running, SLOW)).outcome.reason is Reason.SUCCESS
+        another = await asyncio.to_thread(execute, running, prepare(running, SLOW))
+        assert another.outcome.reason is Reason.SUCCESS
         assert read_outcome(request.directory) is None
         os.kill(shim, signal.SIGKILL)
         outcome = eventually(lambda: read_outcome(request.directory), "an outcome")

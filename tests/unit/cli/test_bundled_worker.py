@@ -20,40 +20,33 @@ def command(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_worker_told_to_stop_while_it_is_made_ends(
+async def test_worker_told_to_stop_while_it_is_made_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int
 ) -> None:
     command(tmp_path, "exec sleep 1000", monkeypatch)
 
-    async def go() -> None:
-        worker = BundledWorker({"PATH": "/usr/bin:/bin"})
-        keeping = asyncio.create_task(worker.keep())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        worker.stop()
-        await asyncio.wait_for(keeping, 20)
-
-    asyncio.run(go())
+    worker = BundledWorker({"PATH": "/usr/bin:/bin"})
+    keeping = asyncio.create_task(worker.keep())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    worker.stop()
+    await asyncio.wait_for(keeping, 20)
 
 
-def test_worker_that_waits_to_be_started_again_is_not(
+async def test_worker_that_waits_to_be_started_again_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command(tmp_path, f"echo >> '{tmp_path / 'starts'}'; exit 3", monkeypatch)
     pauses: list[float] = []
+    worker = BundledWorker({"PATH": "/usr/bin:/bin"})
+    real = asyncio.wait_for
 
-    async def go() -> None:
-        worker = BundledWorker({"PATH": "/usr/bin:/bin"})
-        real = asyncio.wait_for
+    async def waiting(what: object, seconds: float) -> object:
+        pauses.append(seconds)
+        worker.stop()
+        return await real(what, seconds)  # type: ignore[arg-type]
 
-        async def waiting(what: object, seconds: float) -> object:
-            pauses.append(seconds)
-            worker.stop()
-            return await real(what, seconds)  # type: ignore[arg-type]
-
-        monkeypatch.setattr("holdfast.cli.up.asyncio.wait_for", waiting)
-        await real(worker.keep(), 20)
-
-    asyncio.run(go())
+    monkeypatch.setattr("holdfast.cli.up.asyncio.wait_for", waiting)
+    await real(worker.keep(), 20)
     assert len(pauses) == 1
     assert (tmp_path / "starts").read_text() == "\n"
