@@ -45,6 +45,20 @@ def test_file_named_like_an_unknown_home_is_a_file(home: Path) -> None:
     assert absolute("~nobody-here.js") == home / "~nobody-here.js"
 
 
+@pytest.mark.parametrize("scheme", ["sqlite:///", "sqlite+pysqlite:///"])
+def test_sqlite_file_of_a_database_address_is_absolute(home: Path, scheme: str) -> None:
+    for given in ("a b.db", "./a b.db", "~/a b.db", f"{home}/a b.db"):
+        settings = Settings(home, database_url=f"{scheme}{given}?timeout=5")
+        assert settings.database == f"{scheme}{home}/a b.db?timeout=5"
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql+psycopg://u@h/d", "sqlite://", "sqlite:///:memory:", "nonsense"]
+)
+def test_other_database_addresses_are_left_alone(home: Path, address: str) -> None:
+    assert Settings(home, database_url=address).database == address
+
+
 def test_symbolic_link_is_kept_and_its_parent_is_the_real_one(home: Path) -> None:
     (home / "real" / "inner").mkdir(parents=True)
     (home / "link").symlink_to("real/inner")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ DEFAULT_PORT = 4000
 #: In the data folder: where the platform listens.
 ADDRESS_FILE = "address.json"
 MEGABYTE = 1024 * 1024
+_SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^/?][^?]*)(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises UsageError when the public address is none."""
         object.__setattr__(self, "data", absolute(self.data))
+        if self.database_url is not None:
+            object.__setattr__(self, "database_url", _whole_address(self.database_url))
         if self.public_url is not None and not _is_web_address(self.public_url):
             message = f"{self.public_url!r} is not the address of a web page"
             raise UsageError(message, fix="Write it like https://flows.example.org.")
@@ -117,6 +121,12 @@ class Settings:
         values |= {name: value for name, value in given.items() if value is not None}
         values.setdefault("data", data_folder(environment))
         return cls(**values)
+
+
+def _whole_address(database: str) -> str:
+    """The address of a database; the path of an SQLite file becomes absolute."""
+    found = _SQLITE_FILE.fullmatch(database)
+    return f"{found[1]}{absolute(found[2])}{found[3]}" if found else database
 
 
 def _is_web_address(text: str) -> bool:
