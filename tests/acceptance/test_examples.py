@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from support.adaptors import COMMON
 from support.command import Command
 from support.examples import PLATFORM, Example, examples
 from support.product import Product
+from support.waiting import finish
 
 #: Examples that are not typed here, and why. Every pattern must be needed.
 ELSEWHERE = {
@@ -112,9 +113,9 @@ def lay(folder: Path, data: Path) -> None:
         (folder / name).write_text(text)
 
 
-async def own_store(folder: Path, store: Store) -> Path:
+def own_store(folder: Path, store: Store) -> Path:
     """The one adaptor that the examples use, known as the newest: nobody is asked for it."""
-    installed = (await store.ensure([COMMON]))[COMMON]
+    installed = finish(store.ensure([COMMON]))[COMMON]
     source = Path(str(installed.path).partition("/node_modules/")[0])
     target = folder / source.relative_to(store.root)
     shutil.copytree(source, target, copy_function=os.link, symlinks=True)
@@ -134,9 +135,7 @@ def programs(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-async def scene(
-    tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store
-) -> AsyncIterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Iterator[Scene]:
     root = tmp_path_factory.mktemp("scène")
     folder, servers = root / "größe 1", root / "更多 2"
     lay(folder, root / "la vraie")
@@ -144,7 +143,7 @@ async def scene(
     environment = {
         "PATH": f"{programs(root / 'bin ü')}:{os.environ['PATH']}",
         "HOME": str(folder),
-        "WORKER_REPO_DIR": str(await own_store(root / "adaptors é", adaptor_store)),
+        "WORKER_REPO_DIR": str(own_store(root / "adaptors é", adaptor_store)),
         "WORKER_PORT": "0",
         "PORT": "0",
     }

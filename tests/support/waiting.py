@@ -1,14 +1,15 @@
 """Waiting for a condition with a deadline, never for luck: the one way of all tests.
 
-`eventually` waits in a thread, `until` in a coroutine.
+`eventually` waits in a thread, `until` in a coroutine, `finish` for a coroutine that a fixture or
+a test without a loop needs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Probe = Callable[[], T | Awaitable[T | None] | None]
@@ -24,6 +25,11 @@ def eventually(probe: Callable[[], T | None], what: Told, seconds: float = 30.0)
             return value
         time.sleep(_PAUSE_SECONDS)
     raise AssertionError  # not reached: the tries end with an error
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own, and give its result."""
+    return asyncio.run(work)
 
 
 async def until(probe: Probe[T], what: Told = "what was waited for", seconds: float = 30.0) -> T:

@@ -14,6 +14,7 @@ from conformance.recording import Recording
 from holdfast.adaptors import InstalledAdaptor
 from holdfast.engine.client import start_supervisor
 from holdfast.model.record import Kind
+from support.waiting import finish
 
 COMMON = "@openfn/language-common@3.3.4"
 DATA = json.dumps([{"id": number, "name": f"row {number}"} for number in range(30_000)])
@@ -59,14 +60,14 @@ fn(s => s);""",
 
 
 @pytest.fixture(scope="module")
-async def recordings(
+def recordings(
     real_adaptors: dict[str, InstalledAdaptor], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Recording]:
     """Every job of JOBS, run once."""
     data = tmp_path_factory.mktemp("authors")
     journals = data / "journals"
     journals.mkdir()
-    return await run_all(data, journals, {COMMON: real_adaptors[COMMON].to_option()})
+    return finish(run_all(data, journals, {COMMON: real_adaptors[COMMON].to_option()}))
 
 
 async def run_all(data: Path, journals: Path, adaptors: dict[str, Any]) -> dict[str, Recording]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
@@ -21,7 +20,7 @@ from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
 from support.engine import LIMITS, Ended, Running, engine, execute, next_record, prepare, read, run
-from support.waiting import eventually
+from support.waiting import eventually, finish
 
 BUSY = "export default [state => { while (true); }];"
 SLOW = (
@@ -120,7 +119,7 @@ def test_a_run_outlives_its_supervisor(tmp_path: Path) -> None:
     assert ended.outcome.reason is Reason.SUCCESS
 
 
-async def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) -> None:
+def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Path) -> None:
     async def kill_all(handle: RunHandle) -> None:
         await next_record(handle, Kind.STEP_START)
         running.process.kill()
@@ -135,14 +134,14 @@ async def test_a_new_supervisor_ends_runs_whose_shim_died_meanwhile(tmp_path: Pa
 
     with engine(tmp_path) as running:
         request = prepare(running, BUSY)
-        await launch_and_kill(running, request)
+        finish(launch_and_kill(running, request))
         assert read_outcome(request.directory) is None
     with engine(tmp_path):
         outcome = eventually(lambda: read_outcome(request.directory), "an outcome")
     assert outcome.error_type == "ShimLost"
 
 
-async def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
+def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: Path) -> None:
     async def launch(running: Running, request: RunRequest) -> int:
         handle = await Engine(running.config.socket).launch(request)
         await next_record(handle, Kind.STEP_START)
@@ -153,11 +152,10 @@ async def test_a_shim_of_an_earlier_supervisor_is_watched_by_the_next(tmp_path: 
 
     with engine(tmp_path) as running:
         request = prepare(running, BUSY)
-        shim = await launch(running, request)
+        shim = finish(launch(running, request))
     with engine(tmp_path) as running:
         # Another run, so that the new one has surely looked around.
-        another = await asyncio.to_thread(execute, running, prepare(running, SLOW))
-        assert another.outcome.reason is Reason.SUCCESS
+        assert execute(running, prepare(running, SLOW)).outcome.reason is Reason.SUCCESS
         assert read_outcome(request.directory) is None
         os.kill(shim, signal.SIGKILL)
         outcome = eventually(lambda: read_outcome(request.directory), "an outcome")

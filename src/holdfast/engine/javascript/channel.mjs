@@ -1,10 +1,10 @@
 // The engine's end of the two pipes to its shim: frames in on descriptor 0, frames out on 3.
 //
 // `u32 length, u8 type, body`, little-endian (docs/engine-protocol.md). Everything here is
-// captured in closures when the process starts, before any adaptor's code is loaded, so that a
-// replaced `fs.writeSync` or `JSON.stringify` changes neither what is sent nor where. Code that
-// escapes can still write to descriptor 3; the shim therefore believes none of it against the
-// kernel.
+// captured in closures when the process starts, before any adaptor's code is loaded. So code that
+// replaces `fs.writeSync` or `JSON.stringify` changes neither what is sent nor where. Code that
+// escapes can still write to descriptor 3. Therefore the shim trusts the kernel more than what
+// comes from here.
 
 import fs from 'node:fs';
 
@@ -82,13 +82,13 @@ function putHeader(buffer, length, kind, at = 0) {
 }
 
 const outgoing = new Uint8Array(HEADER + 4 + PIECE);
-/** Frames that wait for the next one, so that both go in one piece; and how long they are. */
+/** Frames that wait, to be sent in one piece with the next one; and how long they are. */
 const waiting = new Uint8Array(WAITING);
 let held = 0;
 let planned = false;
 let streams = 0;
 
-/** Send what waits. Before code runs that may never give the processor back. */
+/** Send the frames that wait. To be called before code that may run forever. */
 export function release() {
   if (held === 0) return;
   const length = held;
@@ -97,8 +97,8 @@ export function release() {
 }
 
 /**
- * Let a short frame wait until another one is sent, the event loop turns, or `release` is called:
- * whoever reads is woken once for all of them, and waking it costs more than what it reads.
+ * Let a short frame wait until another one is sent, the event loop turns, or `release` is called.
+ * So the reader wakes once for all of them; waking it costs more than reading.
  * @param {number} kind
  * @param {string} text
  */
@@ -118,7 +118,7 @@ function turned() {
 }
 
 /**
- * Put a frame that is short enough behind those that wait.
+ * Append a short frame to those that wait.
  * @param {number} kind
  * @param {string} text
  */
@@ -130,7 +130,7 @@ function put(kind, text) {
 }
 
 /**
- * Send one frame whose body is `text`. Returns when the pipe has it and all before it.
+ * Send one frame with the body `text`. Returns when it and all earlier frames are in the pipe.
  * @param {number} kind
  * @param {string} text
  */
@@ -245,8 +245,8 @@ export function leaveWith(code) {
 const incoming = { header: Buffer.allocUnsafe(HEADER), body: Buffer.allocUnsafe(PIECE) };
 
 /**
- * Wait for the next frame, `{kind, body}`; nothing else happens meanwhile. The body is only
- * valid until the next call. Undefined when the pipe was closed: the shim has gone, or this
+ * Wait for the next frame, `{kind, body}`. It blocks the process. The body is valid only until
+ * the next call. Undefined when the pipe was closed: the shim has gone, or this
  * process was never needed.
  */
 export function receive() {

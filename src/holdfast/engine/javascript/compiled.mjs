@@ -46,11 +46,11 @@ export class ModuleReader {
   }
 
   /**
-   * Memory for the parts, which are filled as they come: nothing is held twice.
+   * Memory for the parts. They are filled as they come, so nothing is held twice.
    * @param {ModuleHeader} header
    */
   #begin(header) {
-    // without parts the content is a module as it stands (option `compile: false`)
+    // without parts, the content is a finished module (option `compile: false`)
     const { bytes, parts = [0, 0, bytes] } = header;
     this.#header = header;
     this.#missing = bytes;
@@ -115,7 +115,7 @@ export class CompiledStep {
     }
   }
 
-  /** Whether our compiler made it: then positions are known, and V8 must judge it first. */
+  /** Whether our compiler made it. Then positions are known, and V8 must check it first. */
   get compiled() {
     return this.edits !== undefined;
   }

@@ -1,8 +1,8 @@
-// What can go wrong in a run: one shape for all of it, and from a thrown value to that shape
+// Errors of a run: one class for all of them, and how a thrown value becomes one
 // (docs/spec/runtime.md section 8).
 //
-// A fault's own enumerable properties are what stands in `state.errors`; what is only for the
-// log and the journal (`stack`, `at`) is not enumerable.
+// The own enumerable properties of a fault become `state.errors`. Properties for the log and the
+// journal only (`stack`, `at`) are not enumerable.
 
 import { stringify, parse } from './serialise.mjs';
 import * as stacks from './stack.mjs';
@@ -39,7 +39,7 @@ export class Fault {
     return this;
   }
 
-  /** Whether the run goes on after the step that this ended. */
+  /** Whether the run continues after the step that failed with this. */
   get recoverable() {
     return this.severity !== 'crash' && this.severity !== 'kill';
   }
@@ -67,7 +67,7 @@ export function stateTooLarge(limit) {
 }
 
 /**
- * A crash of a compiled job whose shape is wrong: `subtype` says what.
+ * A crash because a compiled job has a wrong form; `subtype` says which.
  * @param {string} subtype
  * @param {string} message
  * @param {string} fix
@@ -94,7 +94,7 @@ export function messageOf(thrown) {
 }
 
 /**
- * The message as it was thrown, where JSON can carry it.
+ * The message as it was thrown, if JSON can hold it.
  * @param {unknown} thrown
  */
 function carried(thrown) {
@@ -110,7 +110,7 @@ function carried(thrown) {
 }
 
 /**
- * The message as `state.errors` shows it: one that says nothing, such as null, is none.
+ * The message as `state.errors` shows it. An empty one, such as null, becomes undefined.
  * @param {unknown} thrown
  */
 const recorded = (thrown) => carried(thrown) || '';
@@ -154,7 +154,7 @@ function className(thrown) {
 }
 
 /**
- * `{message, …}`: what an adaptor attached to its error, as far as JSON can carry it.
+ * `{message, …}`: what an adaptor attached to its error, as far as JSON can hold it.
  * @param {unknown} thrown
  * @returns {Bag}
  */
@@ -163,7 +163,7 @@ function detailsOf(thrown) {
   try {
     own = parse(stringify({ ...decycled(thrown) }) ?? '{}');
   } catch {
-    // a getter of the error threw: its message is all there is
+    // a getter of the error threw: only its message is left
   }
   return { message: carried(thrown), ...own };
 }
@@ -182,7 +182,7 @@ function decycled(thrown) {
  * The fault for a value thrown while a job was loaded or run.
  *
  * `job.map(line, column)` gives the author's position; `operation` (number from 1) is what was
- * running, undefined while the module was being loaded: such errors are not attributed.
+ * running, undefined while the module was being loaded. Such errors belong to no operation.
  * @param {unknown} thrown
  * @param {JobText} job
  * @param {number} [operation]
@@ -191,7 +191,7 @@ export function classify(thrown, job, operation) {
   try {
     return thrown instanceof Fault ? thrown : classified(thrown, job, operation);
   } catch {
-    // a proxy, or getters that throw: whoever made it meant to fail
+    // a proxy, or getters that throw: it was made to fail
     return new Fault('JobError', 'fail', 'a value that cannot be read was thrown');
   }
 }
@@ -203,7 +203,7 @@ export function classify(thrown, job, operation) {
  */
 function classified(thrown, job, operation) {
   if (thrown === null || thrown === undefined) {
-    // Recorded as the reference has it: code may look for this text.
+    // The text of the reference: code may look for it.
     const message = `Cannot read properties of ${thrown} (reading 'stack')`;
     return new Fault('RuntimeError', 'fail', `TypeError: ${message}`, { subtype: 'TypeError' });
   }
@@ -217,7 +217,7 @@ function classified(thrown, job, operation) {
 }
 
 /**
- * What can be told of an error without a frame of anybody's: refused connections end like this.
+ * The fault for an error whose stack has no frame of a job or an adaptor, as of a refused connection.
  * @param {Operation | undefined} operation
  * @param {Fault} fault
  * @param {unknown} thrown
@@ -253,7 +253,7 @@ function ofKind(thrown) {
 }
 
 /**
- * A hand-made AdaptorError or ImportError keeps what it says of itself.
+ * An AdaptorError or ImportError that code made by hand keeps its own properties.
  * @param {unknown} thrown
  * @param {string} name
  */
@@ -267,7 +267,7 @@ function passedThrough(thrown, name) {
 const POSITIONED = new Set(['RuntimeError', 'RuntimeCrash']);
 
 /**
- * Give a fault of job code its position; only some classes show it in `state.errors`.
+ * Add the position to a fault of job code. Only some classes show it in `state.errors`.
  * @param {Fault} fault
  * @param {Trace | undefined} trace
  * @param {JobText} job
@@ -291,8 +291,8 @@ function locate(fault, trace, job) {
 }
 
 /**
- * `pos`: what threw. It is not `at` in code of the workflow's globals, whose text is none of the
- * step's: its positions stand as they are.
+ * `pos`: the place that threw. It differs from `at` in code of the workflow's globals: that code is
+ * not part of the step, so its positions are not translated.
  * @param {Fault} fault
  * @param {Trace} trace
  * @param {JobText} job
@@ -327,7 +327,7 @@ function adaptorFault(thrown, trace, job, operation) {
 }
 
 /**
- * The words of a worker for a fault: `error_type` of a step prefers the subtype of a crash.
+ * The `error_type` of a step with this fault: the subtype of a crash, else the name.
  * @param {Fault} fault
  */
 export function stepErrorType(fault) {

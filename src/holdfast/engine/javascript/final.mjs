@@ -3,11 +3,11 @@
 import { parse } from './serialise.mjs';
 import { Document } from './state.mjs';
 
-/** Texts of documents that say nothing. */
+/** Texts of empty documents. */
 const EMPTY = new Set(['{}', '{"data":{}}', '[]', 'null']);
 
 /**
- * One document of several: an object of them by key, in JavaScript's property order.
+ * One document from several: an object with all of them by key, in JavaScript's property order.
  * @param {Map<string, Document>} leaves
  */
 export function together(leaves) {
@@ -17,8 +17,8 @@ export function together(leaves) {
 }
 
 /**
- * What the platform is given: `{document?, clip?}`. `executed`: whether any job ran; `ends`: ids of
- * all leaves' outputs, also of those that returned nothing and have no document.
+ * The final state for the platform: `{document?, clip?}`. `executed`: whether any job ran; `ends`:
+ * ids of the outputs of all leaves. A leaf that returned nothing has an id but no document.
  * @param {Map<string, Document>} leaves
  * @param {boolean} executed
  * @param {(string | undefined)[]} ends
@@ -36,7 +36,7 @@ export function compose(leaves, executed, ends) {
 }
 
 /**
- * The input that nobody worked on, without its empty top-level values.
+ * The input of a run without any executed job, without its empty top-level values.
  * @param {Document} document
  */
 function withoutEmpty(document) {

@@ -1,5 +1,5 @@
-// The ends of a run process that its own code does not choose: errors nobody caught, an exit
-// asked for by an adaptor, nothing left that could ever happen.
+// Unplanned ends of a run process: an uncaught error, an exit that an adaptor asked for, an empty
+// event loop.
 
 import fs from 'node:fs';
 
@@ -19,8 +19,8 @@ const { writeSync } = fs;
 const STACK_FRAMES = 40;
 
 /**
- * Take hold of the ways out. Call before any code of adaptors or jobs is loaded. `faultOf`: the
- * Fault that an error is when it is none.
+ * Watch every way to leave. Call it before any code of adaptors or jobs is loaded. `faultOf`:
+ * turns any error into a Fault.
  * @param {(error: unknown) => Fault} [faultOf]
  */
 export function guard(faultOf = ofTheEngine) {
@@ -38,7 +38,7 @@ export function guard(faultOf = ofTheEngine) {
   process.on('uncaughtException', (error) => protection.uncaught(error));
   process.on('unhandledRejection', (error) => protection.uncaught(error));
   process.on('beforeExit', () => protection.stuck());
-  // adaptors call through many layers: the author's frame is to be among those that are kept
+  // adaptors call through many layers; the frame of the author's code must be kept
   Error.stackTraceLimit = STACK_FRAMES;
   return protection;
 }
@@ -60,7 +60,7 @@ export class Protection {
   }
 
   /**
-   * From here on this run is what ends go to; adaptors' own output becomes log lines.
+   * From now on, ends are reported to this run, and adaptors' own output becomes log lines.
    * @param {Run} run
    */
   watch(run) {
@@ -97,7 +97,7 @@ export class Protection {
   }
 
   /**
-   * Before there is a run there is nothing to say it with but the frame itself.
+   * Report an error before there is a run: by a frame of its own.
    * @param {Fault} fault
    * @returns {never}
    */
@@ -141,7 +141,7 @@ export class Protection {
     return this.fail(fault, step, left);
   }
 
-  /** The event loop is empty and the run is not over: nothing can wake it any more. */
+  /** The event loop is empty before the run has ended: nothing can continue it. */
   stuck() {
     const run = this.#run;
     if (run === undefined || this.#over) return;
@@ -155,7 +155,7 @@ export class Protection {
 }
 
 /**
- * An error that is no Fault is a failure of the engine; where it came from stays as evidence.
+ * An error that is no Fault is a failure of the engine. Its stack is kept as evidence.
  * @param {unknown} error
  */
 function ofTheEngine(error) {
@@ -167,8 +167,8 @@ function ofTheEngine(error) {
 }
 
 /**
- * Console and streams of the host realm, where adaptors live, become log lines of `ADA`. Returns
- * what sends the line that has not ended yet.
+ * Turn console and streams of the host realm, where adaptors live, into log lines of `ADA`. Returns
+ * a function that sends an unfinished line.
  * @param {Logger} logger
  */
 function redirect(logger) {
@@ -185,7 +185,7 @@ function redirect(logger) {
   };
 }
 
-/** Stands in the place of a standard stream and makes a log line of each line. */
+/** Replaces a standard stream: each line becomes a log line. */
 class LineWriter {
   #rest = '';
   /** @type {Writable | undefined} */
@@ -203,7 +203,7 @@ class LineWriter {
     Object.defineProperty(process, name, { configurable: true, get: () => this.#made() });
   }
 
-  /** Send what stands on the line that has not ended. */
+  /** Send the unfinished line. */
   end() {
     if (this.#rest !== '') this.logger.write(this.level, [this.#rest]);
     this.#rest = '';

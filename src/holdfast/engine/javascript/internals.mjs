@@ -1,6 +1,6 @@
-// What is taken from Node.js's own insides, and what stands in for it where Node.js does not show
-// them (`--expose-internals`). The public modules `node:crypto` and `node:v8` have the same, and
-// load seventy others: a quarter of the processor time that a start of Node.js takes.
+// What this program uses of Node.js's internal modules, and replacements for a Node.js without
+// `--expose-internals`. The public modules `node:crypto` and `node:v8` offer the same, but load
+// seventy others, which takes a quarter of the processor time of a start.
 
 import { createRequire } from 'node:module';
 import vm from 'node:vm';
@@ -26,8 +26,8 @@ export const setFlags = internalBinding?.('v8').setFlagsFromString
 let collect;
 
 /**
- * Collect garbage now. For moments at which much of it is known to lie about: V8 by itself lets a
- * heap grow to half as much again before it looks.
+ * Collect garbage now. Called when much garbage is known to exist, because V8 lets a heap grow by
+ * half before it collects.
  */
 export function collectGarbage() {
   collect ??= collector();
@@ -35,7 +35,7 @@ export function collectGarbage() {
 }
 
 /**
- * V8 hands its collector to the contexts that are made while this flag is set; here to one.
+ * V8 gives its `gc` function to each context that is made while this flag is set; here to one.
  * @returns {() => void}
  */
 function collector() {
@@ -47,14 +47,14 @@ function collector() {
   }
 }
 
-/** Modules that show everything in a process to whoever asks, this program's own values too. */
+/** Modules through which any code could read all values in the process, this program's too. */
 const REVEALING = new Set(['inspector', 'inspector/promises', 'repl']);
 
 /**
- * Close what this program took its own insides through, before code of adaptors and jobs runs.
+ * Close the access to internal modules, before code of adaptors and jobs runs.
  *
- * With some of V8's flags JavaScript becomes machine code of its author's choice: from now on only
- * this module can set one. (V8's own `--freeze-flags-after-init` costs each run 4 ms, because
+ * With some flags of V8, JavaScript could run any machine code. From now on only this module can
+ * set a flag. (V8's own `--freeze-flags-after-init` costs each run 4 ms, because
  * Node.js then does not take the code that it was built with.)
  */
 export function closeInsides() {

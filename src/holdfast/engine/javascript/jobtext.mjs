@@ -1,4 +1,4 @@
-// The text of a job and its author's view of it: positions, source lines, operations.
+// The text of a job as its author sees it: positions, source lines, operations.
 
 import { readMap } from './sourcemap.mjs';
 
@@ -26,7 +26,7 @@ export class JobText {
   }
 
   /**
-   * Set where positions are the author's: the name that `state.errors` gives as `step`.
+   * The name that `state.errors` gives as `step`. Set only if positions are the author's.
    * @type {string | undefined}
    */
   step = undefined;
@@ -37,7 +37,7 @@ export class JobText {
   /** @type {(line: number, column: number) => Position | undefined} */
   #find = (line, column) => ({ line, column });
   /**
-   * Where an author's column stands in the line as it is shown.
+   * An author's column in the shortened line that is shown.
    * @type {(line: number, column: number) => number}
    */
   #caret = (_, column) => column;
@@ -63,7 +63,7 @@ export class JobText {
   }
 
   /**
-   * The author's operation that runs as number `order`, from 1.
+   * The operation of the author's text that runs as number `order`, from 1.
    * @param {number} [order]
    */
   operation(order) {
@@ -97,7 +97,7 @@ export class JobText {
       const part = excerpt(text, caret);
       shown.push(`${String(number).padStart(width)}: ${part.text}`);
       if (number === line && caret <= text.length + 1) {
-        // as long as the line above it, as the reference has it
+        // the line of the caret is as long as the line above it, as in the reference
         shown.push(' '.repeat(width + 2) + '^'.padStart(part.caret).padEnd(part.text.length));
       }
     }
@@ -110,7 +110,7 @@ export class JobText {
     try {
       map = readMap(sourceMap);
     } catch (error) {
-      this.mapProblem = error; // never breaks the report of the error it was needed for
+      this.mapProblem = error; // the error that needed the map is still reported
       return;
     }
     this.step = this.name;
@@ -154,8 +154,8 @@ function excerpt(text, column) {
 }
 
 /**
- * The column of an author's position in a text whose large literals are shortened. `edits` are
- * of that text: `[line, column, author's line, author's column]` where copying begins anew.
+ * The column of an author's position in a text with shortened literals. `edits` describe that text:
+ * `[line, column, author's line, author's column]` for each place where copying starts again.
  * @param {Edit[]} edits
  * @param {number} line
  * @param {number} column

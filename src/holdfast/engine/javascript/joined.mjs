@@ -10,13 +10,13 @@ import vm from 'node:vm';
 export const JOINED = '.holdfast.cjs';
 
 /**
- * Evaluate the joined file. Gives `{ namespace, script, rejected }`: what `import()` of the
- * original gives, the script, and whether there was a cache that V8 did not take (another version
- * or other flags): then it was compiled from its text.
+ * Evaluate the joined file. Gives `{ namespace, script, rejected }`: the namespace that `import()`
+ * of the original gives, the script, and whether V8 refused the code cache (another version or
+ * other flags) and compiled the text instead.
  * @param {string} file
  */
 export function evaluate(file) {
-  // pure ASCII by construction: a string of one byte per character
+  // the file is pure ASCII: V8 keeps one byte per character
   const source = fs.readFileSync(file, 'latin1');
   const cachedData = readIfThere(`${file}.cache`);
   const script = new vm.Script(source, {
@@ -37,6 +37,6 @@ function readIfThere(file) {
   try {
     return fs.readFileSync(file);
   } catch {
-    return undefined; // loads without it, only later
+    return undefined; // it loads without the cache, only more slowly
   }
 }

@@ -7,8 +7,8 @@ import { checkSyntax } from './syntax.mjs';
 /** @import { CompiledStep } from './compiled.mjs' */
 
 /**
- * Raise CompileError for the first step whose text is no module. `modules`: CompiledSteps by
- * index; `phase` is told of each step; `tell(line)` gets the lines for the author.
+ * Raise CompileError for the first step whose text is not a module. `modules`: CompiledSteps by
+ * index; `phase` is called for each step; `tell(line)` for each line that the author sees.
  * @param {Map<number, CompiledStep>} modules
  * @param {(phase: string, step: { id: string, name: string }) => void} phase
  * @param {(line: string) => void} tell

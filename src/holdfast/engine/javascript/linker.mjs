@@ -22,14 +22,14 @@ const RUNTIME = '@openfn/runtime';
 const ADAPTOR = '@openfn/language-';
 
 /**
- * Namespaces by file. Of the process, not of a linker: what standby loaded ahead is here too.
+ * Namespaces by file, one table for the process: it also has what standby loaded ahead.
  * @type {Map<string, Promise<Bag>>}
  */
 const loaded = new Map();
 
 let hooked = false;
 
-/** An import inside an adaptor that has no extension and is not found is tried with `.js`. */
+/** Try an import inside an adaptor again with `.js`, if it was not found and has no extension. */
 function addExtensionHook() {
   if (hooked) return;
   hooked = true;
@@ -43,7 +43,7 @@ function addExtensionHook() {
         try {
           return next(`${specifier}.js`, context);
         } catch {
-          throw error; // in the words of the import as it was written
+          throw error; // with the name as it was written
         }
       }
     },
@@ -62,7 +62,7 @@ export function splitSpecifier(specifier) {
 }
 
 /**
- * A pattern given as text: bare, or `/pattern/flags`.
+ * A regular expression from text: `pattern`, or `/pattern/flags`.
  * @param {string} text
  */
 export function pattern(text) {
@@ -135,8 +135,8 @@ export class Linker {
   }
 
   /**
-   * An adaptor that only another step names: the version that the specifier asks for, or the
-   * newest, as in a repository that all steps share.
+   * An adaptor that only another step names: the version that the specifier asks for, else the
+   * newest. In the reference all steps share one repository.
    * @param {string} specifier
    */
   elsewhere(specifier) {
@@ -191,7 +191,7 @@ export class Linker {
         const reason = error?.message ?? error;
         throw importFailed(`Failed to import module ${specifier} from ${file} (${reason})`);
       });
-      loading.catch(() => {}); // who asks for it gets the error
+      loading.catch(() => {}); // whoever awaits it gets the error
       loaded.set(file, loading);
     }
     return loading;
@@ -209,8 +209,8 @@ function visible(namespace) {
   if (namespace.__esModule && hasKeys(inner?.default)) return inner.default;
   if (names.length === 1 && names[0] === 'default' && hasKeys(inner)) return inner;
   const all = Object.fromEntries(names.map((name) => [name, namespace[name]]));
-  // since Node 23 a CommonJS namespace has the name `module.exports`; there jobs import the whole
-  // by `default`, and by the names inside it, as they did on Node 20
+  // Since Node 23 a CommonJS namespace has the name `module.exports`. Jobs still import the whole
+  // by `default` and its members by name, as on Node 20.
   if (names.length === 2 && 'module.exports' in all && isObject(inner)) return { ...inner, ...all };
   return all;
 }

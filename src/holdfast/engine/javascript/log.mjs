@@ -9,7 +9,7 @@ import { Renderer } from './render.mjs';
 /** @type {Record<Level, number>} */
 const PRIORITY = { debug: 0, info: 1, success: 2, always: 2, warn: 2, error: 100 };
 /**
- * The lowest priority that a level lets through: every level of a line, and four of its own.
+ * The lowest priority that each level of a logger shows: the levels of lines, and four more.
  * @type {Record<string, number>}
  */
 const FILTER = { ...PRIORITY, log: 1, default: 2, none: 9, 'none-really': 1000 };
@@ -18,9 +18,9 @@ const TOO_LONG = '["[REDACTED: Message length exceeds payload limit]"]';
 const byteLength = Buffer.byteLength.bind(Buffer);
 
 /**
- * A logger of one source. `hold`: its lines, except errors, may wait for what follows (only for
- * lines of our own: what an author writes is in the pipe when the call returns). `currentStep()`
- * gives the id of the step a line belongs to, or undefined; `count()` is called for each line that leaves.
+ * A logger of one source. `hold`: its lines, except errors, may wait for the next frame. Only our
+ * own lines may; a line of the author is in the pipe when the call returns. `currentStep()` gives
+ * the id of the step that a line belongs to, or undefined; `count()` is called for each line sent.
  */
 export class Logger {
   /**
@@ -35,7 +35,7 @@ export class Logger {
     this.renderer = new Renderer(secrets, limit);
     this.hold = hold;
     this.threshold = FILTER[level] ?? 0;
-    // room for the other fields of the frame beside the message
+    // the other fields of the frame need room beside the message
     this.limit = Math.min(limit, MAX_BODY - 4096);
     this.currentStep = currentStep;
     this.count = count;
@@ -100,7 +100,7 @@ export class Logger {
       print: (/** @type {unknown[]} */ ...items) => this.print(items),
       break: () => this.print(['']),
       timer: (/** @type {unknown} */ name) => this.timer(name),
-      // there is nobody to ask: what was asked for with force is granted
+      // nobody can be asked, so only `force` answers yes
       confirm: async (/** @type {unknown} */ _question, force = false) => Boolean(force),
       proxy: (/** @type {any[]} */ ...args) => (
         this.proxy(args.length === 3 ? { level: args[1], message: args[2] } : args[0])

@@ -13,8 +13,8 @@ import { copy } from './serialise.mjs';
  */
 
 /**
- * Marks the empty object that stands for what an operation did not return. A property, not an
- * identity: where an adaptor's `execute` copies that object there is still no state.
+ * Marks the empty object that replaces a missing result of an operation. It is a property, not an
+ * identity, so that a copy that an adaptor's `execute` makes is still marked.
  */
 const MISSING = Symbol('no state');
 
@@ -23,7 +23,7 @@ const isMissing = (value) => typeof value === 'object' && value !== null
   && !types.isProxy(value) && Object.hasOwn(value, MISSING);
 
 /**
- * Raise a crash when the module's exports are not what the compiler makes.
+ * Raise a crash if the module's exports differ from what the compiler makes.
  * @param {unknown} operations
  */
 function check(operations) {
@@ -76,7 +76,7 @@ export class Operations {
    * @param {number} [limit]
    */
   async run(state, limit) {
-    const { reducer } = this; // called as a function: its frame says no more than the author wrote
+    const { reducer } = this; // called as a function, so that no `this.` stands in the stack
     if (!limit) return this.#result(await reducer(state));
     this.log.debug(`Timeout set to ${limit}ms`);
     /** @type {NodeJS.Timeout | undefined} */
@@ -150,12 +150,12 @@ function reducerOf(execute, operations) {
   if (!execute) {
     return async (state) => {
       let result = state;
-      // holes in a list of the author's own are passed over
+      // the author's own list may have holes; they are skipped
       for (const operation of operations.filter(() => true)) result = await operation(result);
       return result;
     };
   }
-  // the words of the reference: jobs that handle them know them so
+  // the text of the reference: jobs may compare it
   if (typeof execute !== 'function') {
     throw new TypeError('(execute || execute_default) is not a function');
   }

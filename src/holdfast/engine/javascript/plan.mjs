@@ -32,8 +32,8 @@ export function validate({ workflow, options }) {
     }
   }
   refuseCycles(graph(workflow.steps, (step) => typeof step.next !== 'string'));
-  // A cycle that a string edge is part of runs on the reference: a condition or `end` may leave it.
-  // Without either it could only run until the timeout.
+  // The reference runs a cycle with a string edge: a condition or `end` may leave it. Without
+  // either, the cycle could only run until the timeout.
   if (!options.end) refuseCycles(graph(workflow.steps, isAlwaysFollowed));
 }
 
@@ -83,7 +83,7 @@ function refuseCycles(edges) {
 
 export class Plan {
   /**
-   * `raw` as it came; raises ValidationError, or an Error that lists edges without a meaning.
+   * `raw`: the plan as it came. Raises ValidationError, or an Error that lists meaningless edges.
    * @param {RawPlan} raw
    * @param {object} hostConsole
    */
@@ -123,7 +123,7 @@ export class Plan {
           }
         }
         const disabled = typeof edge === 'object' && Boolean(edge?.disabled);
-        // a condition that is no text, such as `true` or a list, says only whether it is there
+        // any other condition, such as `true` or a list, counts by its truth value
         const always = edge === true
           || (typeof edge === 'object' && Boolean(rule) && typeof rule !== 'string' && !disabled);
         edges.push({ to, always, condition: disabled ? undefined : condition });

@@ -8,7 +8,7 @@ import { types } from 'node:util';
 /** Entries and characters rendered of one value before the rest is cut. */
 const MOST_NODES = 100_000;
 const DEEPEST = 100;
-/** What stays of a text that would not fit into a line. */
+/** Characters kept of a text that does not fit into a line. */
 const KEPT_CHARACTERS = 8192;
 /** Bytes of a Buffer that are listed. */
 const MOST_BYTES = 1024;
@@ -28,7 +28,7 @@ export class Renderer {
   }
 
   /**
-   * One argument of a console call as a JSON value; undefined means: leave it out.
+   * One argument of a console call as a JSON value; undefined if it is to be left out.
    * @param {any} value
    * @param {boolean} alone
    * @returns {Json | undefined}
@@ -163,7 +163,7 @@ export class Renderer {
         result[key] = `[cannot be read: ${this.text(safeMessage(error))}]`;
         continue;
       }
-      // as JSON has it: what is no data is left out
+      // as in JSON, functions and the like are left out
       if (item === undefined || typeof item === 'function' || typeof item === 'symbol') continue;
       this.nodes += 1;
       setOwn(result, this.secrets.scrub(key), this.walk(item, above));

@@ -15,7 +15,8 @@ export function newestAlias(aliases, name) {
 }
 
 /**
- * Order of two versions; what is no number compares as text, a pre-release before its release.
+ * Order of two versions. Parts that are not numbers compare as text; a pre-release comes before
+ * its release.
  * @param {string} a
  * @param {string} b
  */

@@ -1,5 +1,4 @@
-// What the journal is told of a run: steps opened and closed, the result, the error
-// (docs/journal.md).
+// Writes the records of a run: start and end of steps, the result, the error (docs/journal.md).
 
 import { Kind, holdText, send, stream } from './channel.mjs';
 import { stamp } from './clock.mjs';
@@ -15,7 +14,7 @@ import { withholding } from './state.mjs';
  */
 
 const { stringify } = JSON;
-/** Documents up to this many bytes stand in the record itself. */
+/** Documents up to this many bytes are part of the record. */
 const INLINE = 16 * 1024;
 /** Characters of what else a record may hold (`holdfast.model.bodies`). */
 const MESSAGE_LIMIT = 16 * 1024;
@@ -28,7 +27,7 @@ const THREAD = 1;
 
 export class Report {
   /**
-   * Limits in MB; `saveOutputs`: whether the platform keeps what steps leave.
+   * Limits in MB; `saveOutputs`: whether the platform keeps the outputs of steps.
    * @param {{ payloadLimitMb?: number, saveOutputs: boolean, warn: (text: string) => void }} given
    */
   constructor({ payloadLimitMb, saveOutputs, warn }) {
@@ -53,7 +52,7 @@ export class Report {
    */
   stepStart(step) {
     step.id = randomUUID();
-    // its code runs after the next phase has been told
+    // the step's code runs only after the next phase record
     holdText(Kind.STEP_START, stringify({
       step_id: step.id,
       job_id: word(step.plan.id),
@@ -69,7 +68,7 @@ export class Report {
    */
   stepComplete(step, fault) {
     const { document } = step;
-    // a step that the run stopped leaves nothing: an empty document would look like a result
+    // a stopped step has no output: an empty document would look like a result
     const stopped = fault !== undefined && fault !== step.fault;
     const { job, system } = step.mem ?? step.measure.memory();
     const output = stopped ? { output: { omitted: true } } : this.#output(step, document);
@@ -115,7 +114,7 @@ export class Report {
   }
 
   /**
-   * `{[key]: document}`; with `wrapped` where the platform wants an object and this is none.
+   * `{[key]: document}`; with `wrapped` if the platform wants an object and the value is not one.
    * @param {string} key
    * @param {Document} document
    * @returns {Record<string, RecordedDocument | true | undefined>}
@@ -180,7 +179,7 @@ export class Report {
 const REASONS = new Set(['fail', 'crash', 'kill', 'exception']);
 
 /**
- * A fault's reason. Job code may have made up a severity, or left it out.
+ * A fault's reason. Job code may have invented a severity, or left it out.
  * @param {Fault} fault
  * @param {boolean} stopped
  * @returns {string}
@@ -210,7 +209,7 @@ function word(value) {
 }
 
 /**
- * Details as they are, or only what kind of thing they were.
+ * Details as they are, or only their type.
  * @param {unknown} details
  */
 function fitting(details) {
@@ -220,7 +219,7 @@ function fitting(details) {
 }
 
 /**
- * Whether lists and objects stand in each other more than `most` times.
+ * Whether lists and objects are nested more than `most` levels deep.
  * @param {unknown} value
  * @param {number} most
  * @returns {boolean}

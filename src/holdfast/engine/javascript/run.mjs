@@ -110,7 +110,7 @@ export class Run {
     };
   }
 
-  /** The step whose code is talking: the one it was started from, else the open one. */
+  /** The step whose code is logging: the one that started the code, else the open one. */
   #speaker() {
     const step = this.active.getStore() ?? this.current;
     return step?.id === undefined ? undefined : step;
@@ -135,7 +135,7 @@ export class Run {
     this.report.phase(name, step, operation);
   }
 
-  /** Execute the plan to its end and report it. Raises what ends it before. */
+  /** Execute the plan and report its end. Raises what ends the run early. */
   async execute() {
     judge(
       this.modules,
@@ -162,7 +162,7 @@ export class Run {
   }
 
   /**
-   * Report what ended the run before that. `step`: id of the step at fault, where there is one.
+   * Report what ended the run early. `step`: id of the step at fault, if there is one.
    * @param {Fault} fault
    * @param {string | undefined} step
    */
@@ -170,7 +170,7 @@ export class Run {
     this.report.runError(fault, step);
   }
 
-  /** The plan, when it is one. Raises what is wrong with it, and says so in the log. */
+  /** The validated plan. Logs and raises what is wrong with it. */
   validated() {
     try {
       return new Plan(this.rawPlan, this.adaptorLog.console());
@@ -230,7 +230,7 @@ export class Run {
   }
 
   /**
-   * The value behind an id that a plan has in its place. The worker has resolved all of them.
+   * The value that an id in a plan stands for. The worker has replaced all ids before.
    * @param {'state' | 'credential'} kind
    * @param {string} id
    * @returns {any}
@@ -256,8 +256,9 @@ export class Run {
   }
 
   /**
-   * Breadth first, one at a time. Gives the leaves by key, the fault of the first that failed, and
-   * the id of each leaf's output: one that returned nothing has no document, but an id.
+   * Breadth first, one step at a time. Gives the documents of the leaves by key, the fault of the
+   * first failed leaf, and the id of each leaf's output. A leaf that returned nothing has an id but
+   * no document.
    * @param {Plan} plan
    * @param {Document} [input]
    */
@@ -313,7 +314,7 @@ export class Run {
       this.culprit ??= step;
       throw error;
     }
-    // not the step itself: whoever keeps it keeps all that its code has made
+    // not the step itself, which would keep everything alive that its code has made
     return { document: step.document, clip: step.clip, next: step.next, fault: step.fault };
   }
 
@@ -328,7 +329,7 @@ export class Run {
   }
 
   /**
-   * A step without an expression: its input goes on as it is, an empty object where it has none.
+   * A step without an expression passes its input on, or an empty object if it has none.
    * @param {Plan} plan
    * @param {PlannedStep} planned
    * @param {Document | undefined} input
@@ -371,7 +372,7 @@ export class Run {
   }
 
   /**
-   * A fault without the secrets that its words may repeat.
+   * The fault with every secret in its texts replaced.
    * @template T
    * @param {T} fault
    * @returns {T}

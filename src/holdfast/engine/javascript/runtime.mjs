@@ -1,5 +1,5 @@
 // What job code may import from `@openfn/runtime`: the helper of promise chains, nothing else.
-// (The reference hands out its package installer with it.)
+// (The reference also exports its package installer.)
 
 /**
  * An operation that runs `fn` and then the author's chain on its promise. What `fn` or the chain

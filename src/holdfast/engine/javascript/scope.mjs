@@ -1,6 +1,5 @@
-// The world a step's code lives in: one fresh context per step, with the names of
-// docs/spec/runtime.md 4.6 and docs/compatibility.md 5. Convenience, not a wall: the sandbox is
-// the wall.
+// The globals of a step's code: one fresh context per step, with the names of docs/spec/runtime.md
+// 4.6 and docs/compatibility.md 5. It separates for convenience; the sandbox is what protects.
 
 import vm from 'node:vm';
 
@@ -20,7 +19,7 @@ const { freeze } = Object;
 const DATA_MODULE = 'holdfast:data';
 
 /**
- * A frozen function of our own around one of the host, so that the host's is not frozen.
+ * A frozen wrapper around a function of the host, so that the original is not frozen.
  * @param {string} name
  * @param {(...args: any[]) => unknown} call
  */
@@ -47,7 +46,7 @@ function bufferFactory() {
   return freeze(LentBuffer);
 }
 
-/** Names beside the language's own: those of the reference, then those of docs/compatibility.md 5. */
+/** Names beyond the language: those of the reference, then those of docs/compatibility.md 5. */
 function names() {
   return {
     setTimeout: lend('setTimeout', setTimeout),
@@ -80,7 +79,7 @@ function webNames() {
 /** @type {Bag | undefined} */
 let lent;
 /**
- * A context that nothing has run in: V8 takes a millisecond to make one.
+ * An unused context, made ahead: V8 needs a millisecond for one.
  * @type {vm.Context | undefined}
  */
 let ahead;
@@ -90,7 +89,7 @@ export function prepareContext() {
   ahead ??= bareContext();
 }
 
-/** A context with the lent names. No code from strings, no WebAssembly. */
+/** A context with the names of the host. No code from strings, no WebAssembly. */
 function bareContext() {
   lent ??= names();
   const context = vm.createContext(named({}, lent), {
@@ -101,7 +100,7 @@ function bareContext() {
 }
 
 /**
- * A context with `extra` names over the lent ones.
+ * A context with the names of the host, and `extra` names that replace them.
  * @param {Bag} extra
  * @returns {vm.Context}
  */
@@ -117,7 +116,7 @@ function makeContext(extra) {
  */
 function named(scope, values) {
   for (const [name, value] of Object.entries(values)) {
-    // what the web has and the reference lacks is not listed; the job may replace any of them
+    // names that only we have are not enumerable; the job may replace any name
     const enumerable = !WEB.has(name);
     Object.defineProperty(scope, name, { value, enumerable, writable: true, configurable: true });
   }
@@ -125,8 +124,8 @@ function named(scope, values) {
 }
 
 /**
- * Globals of a run or workflow cannot take the place of what the reference lends too; frozen one
- * level deep.
+ * Globals of a run or workflow, frozen one level deep. They cannot replace names that the reference
+ * gives.
  * @param {Bag | undefined} globals
  * @returns {Bag}
  */
@@ -143,7 +142,7 @@ function ownGlobals(globals) {
 }
 
 /**
- * Evaluate a module as a step's is; without a context, in the host's.
+ * Evaluate a module as a step's module is; without a context, in that of the host.
  * @param {string} code
  * @param {string} identifier
  * @param {vm.Context | undefined} context
@@ -159,9 +158,10 @@ export async function evaluate(code, identifier, context, link) {
 }
 
 /**
- * Evaluate a step's module (a CompiledStep); returns `{namespace, forget()}`. `link(specifier, context)` gives
- * imported modules. A context that had a module is never collected by V8; `forget` lets go of the
- * state in it. Raises whatever the code raises; errors of the workflow's globals are marked.
+ * Evaluate a step's module (a CompiledStep). Returns `{namespace, forget()}`.
+ * `link(specifier, context)` gives imported modules. V8 never collects a context that had a module,
+ * so `forget` removes the state from it. Raises what the code raises; errors of the workflow's
+ * globals are marked.
  * @param {CompiledStep} job
  * @param {{ console: object, state: Bag, globals?: Bag, workflowGlobals?: string, meta?: object,
  *   link: Link }} world

@@ -1,5 +1,5 @@
-// Secrets of a run's credentials, replaced in everything for people that leaves this process:
-// log lines, error messages and details. State is not touched: it must carry what it carries.
+// Replaces the secrets of a run's credentials in everything that people read: log lines, error
+// messages and details. State stays as it is, because the next step needs it.
 //
 // Which values count, and in which forms: secretrules.json, described and read by `model/secrets.py`,
 // too. `tests/support/secret_vectors.json` holds both to the same results.
@@ -47,7 +47,7 @@ function bothAlphabets(text) {
 }
 
 /**
- * What base64 of a longer text always has of these bytes when they stand `shift` bytes into it.
+ * The characters that base64 of any text has for these bytes if they begin at byte `shift` of it.
  * @param {Buffer} bytes
  * @param {number} shift
  */
@@ -83,7 +83,7 @@ function inMarkup(sample) {
 function* samplesOf(value, key) {
   if (typeof value === 'object' && value !== null) {
     for (const [name, item] of Object.entries(value)) {
-      // items of a list stand under the key of the list
+      // items of a list count under the key of the list
       yield* samplesOf(item, Array.isArray(value) ? key : name.toLowerCase());
     }
     return;
@@ -107,7 +107,7 @@ function namesOf(body) {
 }
 
 /**
- * All texts that would tell a secret of one credential.
+ * All texts that would reveal a secret of one credential.
  * @param {Known} known
  */
 function* formsOf({ samples, names }) {
@@ -135,7 +135,7 @@ export class Secrets {
   #longest = 0;
 
   /**
-   * Know the leaf values of one credential. One that is known already costs nothing.
+   * Add the leaf values of one credential. A known one costs nothing.
    * @param {unknown} body
    */
   add(body) {
@@ -174,7 +174,7 @@ export class Secrets {
   }
 
   /**
-   * The same for the beginning of a longer text: its end may hold a part of a secret and goes.
+   * The same for the beginning of a longer text. Its end is cut, as it may be a part of a secret.
    * @param {string} text
    */
   scrubStart(text) {
@@ -185,7 +185,7 @@ export class Secrets {
   }
 
   /**
-   * A number, unless it is the digits of a secret.
+   * A number, or a replacement if its digits are a secret.
    * @param {number} number
    */
   scrubNumber(number) {

@@ -9,9 +9,8 @@ export const CIRCULAR = '[Circular]';
  * JSON text of `value`, or undefined when it has none (a function, a symbol).
  *
  * A circular reference becomes `[Circular]` where the cycle closes. A BigInt becomes its decimal
- * digits: the reference loses the whole state over one, and no job can depend on that
- * (docs/compatibility.md). `onBigInt` is told once. Throws what a getter or toJSON of the value
- * throws.
+ * digits. (The reference then loses the whole state, which no job can need: docs/compatibility.md.)
+ * `onBigInt` is called once. Throws what a getter or toJSON of the value throws.
  * @param {unknown} value
  * @param {() => void} [onBigInt]
  * @returns {string | undefined}
@@ -27,8 +26,8 @@ export function stringify(value, onBigInt) {
 }
 
 /**
- * A replacer that knows the chain of objects it is inside of. What closed a cycle once is cut
- * wherever that object stands, as the reference has it.
+ * A replacer that knows all objects around the current value. An object that closed a cycle once is
+ * cut at every place, as in the reference.
  * @param {() => void} [onBigInt]
  * @returns {(this: any, key: string, value: any) => any}
  */

@@ -20,7 +20,7 @@ import { Conductor, OneStep } from './visits.mjs';
 
 const { parse } = JSON;
 
-/** Everything a run brings, put together from frames as they come. */
+/** All parts of a run, collected from frames. */
 class Incoming {
   /** @type {RunOptions} */
   options = {};
@@ -40,7 +40,7 @@ class Incoming {
    * @type {string | undefined}
    */
   input = undefined;
-  /** Keeps the bytes of a character that a frame cut through. */
+  /** Keeps the bytes of a character that two frames share. */
   #decoder = new StringDecoder('utf8');
   #reader = new ModuleReader();
 
@@ -66,7 +66,7 @@ class Incoming {
         this.#module(body);
         break;
       case Kind.INPUT:
-        // as text at once: a large state does not lie here as bytes and as text
+        // converted to text at once, so that a large state is not held as bytes and as text
         this.input = (this.input ?? '') + this.#decoder.write(body);
         break;
       default:
@@ -101,7 +101,7 @@ class Incoming {
 }
 
 /**
- * Text of the pieces, which are emptied.
+ * The text of the pieces; the list is emptied.
  * @param {Buffer[]} pieces
  */
 function joined(pieces) {
@@ -146,7 +146,8 @@ async function once(Kept, protection) {
 }
 
 /**
- * Serve one run and leave. Not awaited: a module that never settles would hide an empty event loop.
+ * Serve one run and leave. Nothing awaits it: a module that never settles would keep the event loop
+ * from getting empty.
  * @param {typeof Run} Kept what executes the run
  * @param {Protection} protection
  */

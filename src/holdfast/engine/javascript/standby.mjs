@@ -1,6 +1,5 @@
-// Making a process ready before there is a run for it: what is made here costs the run nothing
-// (docs/research/engine-study.md section 3). The code of a run needs no rehearsal: it comes
-// compiled (`load.cjs`).
+// Prepares a process before it has a run, so that the run starts sooner
+// (docs/research/engine-study.md section 3). The program itself comes compiled (`load.cjs`).
 
 import { Linker } from './linker.mjs';
 import { Operations } from './operations.mjs';
@@ -18,7 +17,7 @@ const TRIAL = 'export default [(state) => state];';
 
 /**
  * Load the adaptors named in `specifiers` (keys of `adaptors`), and make what the first step needs.
- * An adaptor that cannot be loaded is left: the run that needs it says why.
+ * An adaptor that cannot be loaded is skipped: the run that needs it reports why.
  * @param {string[]} specifiers
  * @param {Record<string, InstalledAdaptor>} [adaptors]
  */
@@ -27,7 +26,7 @@ export async function warm(specifiers, adaptors) {
   const loading = specifiers.map((specifier) => linker.preload(specifier));
   await Promise.allSettled(loading);
   prepareContext();
-  // not in that context: nothing may have run there
+  // not in the context of the first step, in which nothing may have run
   const namespace = await evaluate(TRIAL, 'trial', undefined, noImports);
   await new Operations(namespace, { log: silent, onOperation() {} }).run({}, 0);
 }

@@ -1,4 +1,4 @@
-// State between steps: text, and a value only while somebody needs one
+// State between steps. It is kept as text, and as a value only while a step needs it
 // (docs/spec/runtime.md 2.2, 2.3, 2.5).
 
 import { Fault, describe, invalid, messageOf, stateTooLarge } from './faults.mjs';
@@ -8,14 +8,14 @@ import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 /** @import { Logger } from './log.mjs' */
 
 const MEBIBYTE = 1024 * 1024;
-/** Of documents from this size on (characters) no two generations are kept at a time. */
+/** From this size on (characters), the earlier state is released before the next one is made. */
 const COLLECTED_FROM = 8 * MEBIBYTE;
-/** Characters of a key that are told. */
+/** Characters of a key that are shown. */
 const KEY_SHOWN = 200;
 
 /**
- * One JSON document that several readers may take. Kept as text, so that a large state exists
- * once; the last reader gets the parsed value itself where there is one.
+ * One JSON document for several readers. It is kept as text, so that a large state exists once. The
+ * last reader gets the parsed value itself, if there is one.
  */
 export class Document {
   /**
@@ -27,10 +27,10 @@ export class Document {
     this.bytes = bytes;
     /** @type {any} */
     this.value = undefined;
-    /** Steps that are still to take it, and the final state if it is part of that. */
+    /** How many will still read it: steps, and the final state if it is part of that. */
     this.readers = 0;
     /**
-     * What is sent in its place, when it is too large to be sent.
+     * What is sent instead, if it is too large.
      * @type {ReturnType<typeof withholding>}
      */
     this.withheld = undefined;
@@ -46,20 +46,20 @@ export class Document {
     this.response = undefined;
   }
 
-  /** The value, for looking at: shared with everybody who peeks. */
+  /** The value for reading only: all callers share it. */
   peek() {
     this.value ??= parse(this.text);
     return this.value;
   }
 
-  /** A value of the reader's own. The last reader gets what there is, and the text goes. */
+  /** A value that the caller owns. The last reader gets the shared one, and the text is released. */
   take() {
     this.readers -= 1;
     if (this.readers > 0) return parse(this.text);
     const large = this.text.length >= COLLECTED_FROM;
-    if (large && this.value === undefined) collectGarbage(); // what the step before worked with
+    if (large && this.value === undefined) collectGarbage(); // of the step before
     const value = this.value ?? parse(this.text);
-    // large states exist often enough: not once more as text while the step runs
+    // a large state is not also kept as text while the step runs
     this.value = undefined;
     this.text = '';
     if (large) collectGarbage();
@@ -74,7 +74,7 @@ export class Document {
     return text;
   }
 
-  /** After somebody may have changed the value: the text says what the value says. */
+  /** Write the text anew, after code may have changed the value. */
   refresh() {
     if (this.value === undefined) return;
     this.text = stringify(this.value) ?? 'null';
@@ -83,7 +83,7 @@ export class Document {
 }
 
 /**
- * The state a job starts with. `input` is a value of its own, or undefined.
+ * The state that a job starts with. `input`: a value that it may change, or undefined.
  * @param {any} input
  * @param {{ state?: any }} step
  * @param {Bag | undefined} configuration
@@ -100,14 +100,14 @@ export function assemble(input, step, configuration, credentials) {
 }
 
 /**
- * Data that is taken as it is: a list, or anything truthy that is no object.
+ * Whether data replaces other data whole: a list, or anything truthy that is not an object.
  * @param {unknown} data
  */
 function isKept(data) {
   return Array.isArray(data) || (Boolean(data) && typeof data !== 'object');
 }
 
-/** Measure, strip and write down what a step leaves; raises a Fault when that cannot be. */
+/** Turns the result of a step into a document: measures, strips, writes. Raises a Fault. */
 export class Cleaner {
   /** @param {{ remove: string[], limitMb: number, log: Logger }} given */
   constructor({ remove, limitMb, log }) {
@@ -117,8 +117,8 @@ export class Cleaner {
   }
 
   /**
-   * The document of a result, or undefined for "no result". With a fault, the document of a
-   * failed step: its state, with the fault recorded under the step's id.
+   * The document of a result, or undefined for "no result". With a fault: the state of the failed
+   * step, with the fault recorded under the step's id.
    * @param {any} result
    * @param {Fault} [fault]
    * @param {string} [id]
@@ -161,7 +161,7 @@ export class Cleaner {
   }
 
   /**
-   * A symbol, or what its own `toJSON` makes nothing of: no result, and its author is told.
+   * A symbol, or an object whose `toJSON` gives undefined, is no result. A log line says so.
    * @param {unknown} result
    */
   #unwritable(result) {
@@ -171,8 +171,8 @@ export class Cleaner {
   }
 
   /**
-   * Delete the keys that must not leave the step; says which, how large they were, and what is
-   * kept: the result itself, or a copy where the result is frozen.
+   * Delete the keys that must not leave the step. Returns which, how large they were, and what is
+   * kept: the result itself, or a copy if the result is frozen.
    * @param {any} result
    */
   #strip(result) {
@@ -218,12 +218,12 @@ export class Cleaner {
   }
 }
 
-/** Values looked at before the text is written: enough to find what holds the most of it. */
+/** How many values are examined before the text is written; enough to find the largest part. */
 const GLANCE = 10_000;
 
 /**
- * Whether JSON text of `value` would certainly be longer than `limit`, as far as a glance tells.
- * A state that is far too large ends with its limit this way, before its text takes the memory.
+ * Whether the JSON text of `value` is certainly longer than `limit`, by a quick estimate. So a state
+ * that is far too large is refused before its text takes memory.
  * @param {unknown} value
  * @param {number} limit
  */
@@ -238,7 +238,7 @@ function atLeast(value, limit) {
     if (bytes > limit) return true;
     if (typeof item !== 'object' || item === null || seen.has(item)) continue;
     seen.add(item);
-    // accessors and toJSON may do anything: they are left to the writing of the text
+    // accessors and toJSON may do anything, so they are not called here
     if (typeof item.toJSON === 'function' || ArrayBuffer.isView(item)) continue;
     for (const key of Object.keys(item).slice(0, GLANCE)) {
       const own = Object.getOwnPropertyDescriptor(item, key);
@@ -249,7 +249,7 @@ function atLeast(value, limit) {
 }
 
 /**
- * The state of a failed step with the error written into it: a copy where it cannot be written.
+ * The state of a failed step with the error in it; a copy if the state cannot be changed.
  * @param {any} state
  * @param {string} id
  * @param {Fault} fault
@@ -262,7 +262,7 @@ function withError(state, id, fault) {
 }
 
 /**
- * What is reported instead of a document that is too large to be sent, or undefined.
+ * What is sent instead of a document that is too large, or undefined if it is not.
  * @param {Document} document
  * @param {number | undefined} limitMb
  */

@@ -15,7 +15,7 @@ import { assemble } from './state.mjs';
  * @import { Fault } from './faults.mjs'
  */
 
-/** Bytes of JSON from which a step's state is let go of as soon as the step has ended. */
+/** From this size on (bytes of JSON), a step's state is released as soon as the step has ended. */
 const LARGE = 1024 * 1024;
 
 const megabytes = (/** @type {number} */ bytes) => (bytes / 1048576).toFixed(0);
@@ -35,7 +35,7 @@ export class Step {
     this.job = job;
     this.input = input;
     /**
-     * Of this execution; set when it is opened.
+     * The id of this execution; set when the step is opened.
      * @type {string | undefined}
      */
     this.id = undefined;
@@ -58,7 +58,7 @@ export class Step {
     /** @type {Operations | undefined} */
     this.operations = undefined;
     /**
-     * Lets go of the state in the context of the step's module.
+     * Removes the state from the context of the step's module.
      * @type {(() => void) | undefined}
      */
     this.forget = undefined;
@@ -66,8 +66,8 @@ export class Step {
   }
 
   /**
-   * Run it. Raises a Fault, or a raw error, when the run cannot go on; the step is closed by an
-   * event before.
+   * Run the step. Raises a Fault, or a raw error, if the run cannot continue; the end of the step is
+   * recorded before.
    */
   async execute() {
     const { run, plan } = this;
@@ -84,7 +84,7 @@ export class Step {
       this.fault = this.#faultOf(thrown);
     }
     this.#settle(result, state, started);
-    // small ones stay: a timer of this step may still look at the global `state`
+    // a small state stays: a timer of this step may still read the global `state`
     if (Math.max(this.measure.stateIn, this.measure.stateOut) > LARGE) this.forget?.();
   }
 
@@ -138,7 +138,7 @@ export class Step {
   }
 
   /**
-   * What a run may give to each of its steps beyond its plan; a worker's gives nothing.
+   * Extras for each step beyond the plan. A worker gives none.
    * @returns {{ globals?: Bag, immutable?: boolean }}
    */
   extras() {
@@ -163,7 +163,7 @@ export class Step {
     if (this.fault === undefined) {
       run.log.success(`${this.label} completed in ${duration(this.measure.elapsed)}`);
     }
-    run.phase('serialise', plan); // the line before it goes along: `toJSON` is the author's code
+    run.phase('serialise', plan); // sent before `toJSON` runs, which is the author's code
     try {
       if (this.fault?.name === 'TimeoutError') throw this.fault;
       this.#leave(result, state, started);
@@ -196,13 +196,13 @@ export class Step {
     run.explain(this, fault);
   }
 
-  /** Evaluate the edges against what left the step. */
+  /** Evaluate the edges with the output of the step. */
   #follow() {
     const { run, plan, document } = this;
     try {
       this.#evaluateEdges();
     } catch (error) {
-      // what ended the run stays what ended it
+      // the first cause of the end is kept
       if (this.fault === undefined || this.fault.recoverable) throw error;
     }
     if (this.whole.mayChangeState(plan)) document?.refresh();
@@ -218,7 +218,7 @@ export class Step {
     this.next = whole.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
   }
 
-  /** What is in use when the state has been written, and the line about it. */
+  /** Memory in use after the state was written; also logged. */
   memory() {
     const mem = this.measure.memory();
     const system = `[system ${megabytes(mem.system)}mb]`;

@@ -1,21 +1,20 @@
 /**
- * V8's word on the syntax of a job, with line and column.
+ * What V8 says about the syntax of a job, with line and column.
  *
- * A SyntaxError of a module carries no position that a program could read; Node keeps one in a
- * private symbol, for printing. So the process must be started with
- * `--experimental-vm-modules --expose-internals`. Without the latter the verdict is the same and
- * the position is unknown.
+ * A program cannot read the position of a module's SyntaxError: Node keeps it in a private symbol,
+ * for printing. So the process must be started with `--experimental-vm-modules --expose-internals`.
+ * Without the latter, the answer is the same but the position is unknown.
  */
 import vm from 'node:vm';
 
 import { internalBinding } from './internals.mjs';
 
 const arrowMessage = internalBinding?.('util').privateSymbols.arrow_message_private_symbol;
-/** Node cuts the line of carets here: beyond it the column is unknown. */
+/** Node cuts the line of carets at this length; beyond it the column is unknown. */
 const CARETS = 1020;
 
 /**
- * Judge a text as a module. Nothing of it is run.
+ * Check the syntax of a module. None of it runs.
  * Returns null, or what is wrong: line and column count from 1 (UTF-16 units), null if unknown.
  * @param {string} text
  * @returns {Verdict | null}

@@ -1,7 +1,7 @@
 """The address that a request was sent to, and the site it comes from.
 
-A browser sends cookies and forms to whatever name leads to us. What cannot be read counts as
-foreign.
+A browser sends cookies and forms to every name that leads to this platform. A header that cannot
+be read counts as foreign.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def host_of(headers: Headers) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name can only mean this machine."""
+    """Whether a name always means this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

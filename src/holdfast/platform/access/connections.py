@@ -1,9 +1,9 @@
-"""How long a connection may take for what is not a request yet, or no longer one.
+"""Limits of connections, for times without a running request.
 
-uvicorn has a limit for connections that wait between two requests, and none for a head that never
-ends, for a body that is sent although the answer has been given, and for an answer that nobody
-reads. This protocol ends such connections, and when there are too many of all kinds, the one that
-has been sending for the longest.
+uvicorn limits how long a connection waits between two requests. It has no limit for a head that
+never ends, for a body that is sent after the answer was given, and for an answer that nobody
+reads. This protocol ends such connections. If there are too many connections, it ends the one that
+has been sending for the longest time.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 #: Connections at a time; half of the files that the process may open.
 MOST = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
-#: Bytes of an answer that must be taken each time when it is looked after.
+#: Bytes of an answer that the client must have read between two looks.
 _TAKEN_BYTES = 16 * 1024
 
 
 class Phase(Enum):
-    """What a connection keeps us waiting for."""
+    """What the server waits for on a connection."""
 
     HEAD = "the head of a request"
     #: Its limits are in `limits.py`.
     BODY = "the body of a request"
-    #: The answer was given before the body had ended: what still comes is thrown away.
+    #: The answer was given before the body had ended; the rest of the body is thrown away.
     REST = "the end of a body that nobody reads"
     NOTHING = "nothing: it is our turn"
 
@@ -68,7 +68,7 @@ class PatientProtocol(H11Protocol):
         self._watch()
 
     def _watch(self) -> None:
-        """See what the connection keeps us waiting for, and since when."""
+        """Note what the server waits for, and since when."""
         theirs, ours = self.conn.their_state, self.conn.our_state
         if self.transport.is_closing():
             phase = Phase.NOTHING
@@ -91,7 +91,7 @@ class PatientProtocol(H11Protocol):
             self._timer = self.loop.call_later(seconds, self.transport.abort)
 
     def _make_room(self) -> None:
-        """End the connection that has been sending for the longest, or else this new one."""
+        """End the connection that has been sending for the longest time, or else the new one."""
         sending = [
             other
             for other in self.connections
@@ -113,13 +113,13 @@ class PatientProtocol(H11Protocol):
             self._reader_timer = None
 
     def _reset(self) -> None:
-        """End the connection and forget what is still to be sent, in the kernel too."""
+        """End the connection and drop what is still to be sent, also in the kernel."""
         end = self.transport.get_extra_info("socket")
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _look_after_reader(self, before: int | None = None) -> None:
-        """Come back, and end the connection if next to nothing was read meanwhile."""
+        """Look again later; end the connection if the client has read almost nothing by then."""
         left = self.transport.get_write_buffer_size()
         if before is not None and left > before - _TAKEN_BYTES:
             self._reset()

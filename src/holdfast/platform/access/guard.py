@@ -62,7 +62,7 @@ class Guard:
 
 
 async def _judge(request: Request, receive: Receive) -> tuple[_Refused, Receive]:
-    """Why the request is refused, and where its body is to be read from."""
+    """Why the request is refused, or None; and where its body is to be read from."""
     platform: Platform = request.app.state.platform
     if (host := host_of(request.headers)) is None:
         return PlainTextResponse(_NO_HOST, 400), receive
@@ -133,7 +133,7 @@ def refusal(request: Request, verdict: Verdict, show: Show | None = None) -> Res
 
 
 async def _judge_form(request: Request, session: str) -> tuple[Response | None, Receive]:
-    """A form must be one of ours: sent by this site, with the number that we put into it."""
+    """A form must come from this site, with the number that this platform put into it."""
     platform: Platform = request.app.state.platform
     refused = PlainTextResponse("Refused: the form is not from a page of this session.", 403)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
@@ -147,7 +147,7 @@ async def _judge_form(request: Request, session: str) -> tuple[Response | None, 
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read already, to be read once more."""
+    """A body that was read already; the application reads it again."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -157,7 +157,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def set_cookie(request: Request, answer: Response, session: str) -> None:
-    """Let the browser keep the session."""
+    """Set the cookie of the session."""
     platform: Platform = request.app.state.platform
     answer.set_cookie(
         cookie_name(request),
@@ -170,10 +170,10 @@ def set_cookie(request: Request, answer: Response, session: str) -> None:
 
 
 def _meant_for_us(host: str, headers: Headers, settings: Settings) -> bool:
-    """Without a public address and bound to this machine, nothing else has business here.
+    """Whether only names of this machine are accepted: no public address is set, and it is local.
 
-    A web site could otherwise reach us by a name of its own (DNS rebinding), and a forgotten
-    proxy would hand the login page to everybody.
+    Otherwise a web site could reach the platform by a name of its own (DNS rebinding), and a
+    forgotten proxy would show the login page to everybody.
     """
     if settings.public_url is not None or not settings.loopback:
         return True

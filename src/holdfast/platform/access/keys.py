@@ -2,7 +2,7 @@
 
 | file | what |
 |---|---|
-| `worker-secret` | HMAC key of worker tokens, used as the text it is |
+| `worker-secret` | HMAC key of worker tokens: the bytes of the text |
 | `run-private.pem`, `run-public.pem` | RSA key pair that signs run tokens |
 | `encryption-key` | AES-256 key of stored credentials, base64 |
 
@@ -73,7 +73,7 @@ class Keys:
         return _VERSION + nonce + sealed
 
     def decrypt(self, sealed: bytes) -> str:
-        """The text that was encrypted. Raises BadKeyError when it was with another key."""
+        """The decrypted text. Raises BadKeyError if it was encrypted with another key."""
         nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return AESGCM(self.encryption).decrypt(nonce, rest, sealed[:1]).decode()
@@ -88,7 +88,7 @@ class Keys:
 
 
 def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
-    """Read the keys, making what is missing. Raises DataFolderError, BadKeyError."""
+    """Read the keys; make those that are missing. Raises DataFolderError, BadKeyError."""
     folder = data / "keys"
     try:
         for needed in (data, folder):
@@ -112,7 +112,7 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """The content of `path`; if there is no such file, it is made, never half-written."""
+    """The content of `path`. A missing file is made; it is never half-written."""
     return durable.keep(path, lambda: make().encode()).decode().strip()
 
 

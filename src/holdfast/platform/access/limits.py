@@ -1,8 +1,8 @@
-"""How much of the platform one request may take: bytes, time, and memory for bodies in all.
+"""Limits of requests: bytes, time, and memory for all bodies together.
 
-Whoever can reach a door can send to it, also before anything is known of him. So bodies are
-bounded in size and time for every route, and together. Heads that never end, and answers that
-nobody reads, are the business of `connections.py`.
+Anybody who reaches a port can send to it, also before a login. So every route limits the size and
+the time of a body, and there is a limit for all bodies together. `connections.py` limits heads
+that never end and answers that nobody reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.platform.settings import MEGABYTE
 
-#: Where people come in nothing large is sent, and nobody is known yet.
+#: Routes for people who have not logged in yet; nothing large is sent there.
 _ENTRANCE_BYTES = 16 * 1024
 _ENTRANCES = ("/login", "/session/", "/logout")
 
@@ -34,7 +34,7 @@ class Limits:
 
 
 class BodyRefused(Exception):  # noqa: N818 - said of the request
-    """The body is too large, too slow, or one too many; the response says which."""
+    """The body is too large or too slow, or there are too many; the response says which."""
 
     def __init__(self, status: int, error: str, text: str) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ class Limited:
             await refusal(scope, receive, exchange.send)
 
     async def _serve(self, exchange: _Exchange, scope: Scope) -> Response | None:
-        """Let the application answer; the refusal if the body broke a limit."""
+        """Let the application answer; if the body breaks a limit, send the refusal."""
 
         async def receive() -> Message:
             before = exchange.size
@@ -99,7 +99,7 @@ class _Exchange:
     _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     def check_announced(self, headers: Headers) -> None:
-        """Refuse at once what says that it is too large. Raises BodyRefused."""
+        """Refuse a body at once if its length header is too large. Raises BodyRefused."""
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) > self.most:
             raise self._too_large()
@@ -109,7 +109,7 @@ class _Exchange:
         return BodyRefused(413, "payload_too_large", text)
 
     async def receive(self) -> Message:
-        """The next piece of the body; once it is complete, this waits for the client to go."""
+        """The next piece of the body. After the last one, wait until the client disconnects."""
         if self._complete:
             return await self._receive()
         left = self._since + self.limits.body_seconds - asyncio.get_running_loop().time()

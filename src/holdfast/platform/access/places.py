@@ -1,4 +1,4 @@
-"""Places for what lasts: live pages and requests that wait for their run."""
+"""Limits for long requests: live pages, and requests that wait for their run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Places:
-    """So many at a time in all, and of each owner. For one event loop."""
+    """A limit for all together, and one for each owner. For one event loop."""
 
     def __init__(self, most: int, most_each: int) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class Places:
 
     @contextmanager
     def take(self, owner: str) -> Iterator[None]:
-        """A place for as long as the block lasts."""
+        """Take a place for the time of the block."""
         self._taken[owner] += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""Sessions: what lets a person's browser in after a login.
+"""Sessions: how a browser is known after a login.
 
 A session is a random number in a cookie; the database knows its digest, whose it is and when it
 ends, so that a restart needs no new login and a logout is final. The digest is made with the admin
@@ -16,7 +16,7 @@ from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import sessions as store
 from holdfast.platform.store.database import Database
 
-#: Seconds that a link is good which a person asked for, and one that a start has printed.
+#: Seconds that a link works: one that a person asked for, and one that a start has printed.
 LINK_SECONDS, START_LINK_SECONDS = 600.0, 3600.0
 _BYTES = 32
 

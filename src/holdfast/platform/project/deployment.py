@@ -77,7 +77,7 @@ def to_payload(project: Project, current: JsonObject | None) -> JsonObject:
 
 
 def _named(part: Project | Workflow, *members: str) -> JsonObject:
-    """Only what the file names: the rest stays as the platform has it."""
+    """Only members that the file names; the rest stays as it is on the platform."""
     return {name: getattr(part, name) for name in members if name in part.named}
 
 

@@ -1,4 +1,4 @@
-"""YAML as we take it: safe values only, and no deeper than anybody writes by hand."""
+"""Reads YAML: safe values only, with a limit for nesting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.nodes import Node
 
-#: Levels of lists and maps. Counted, as where Python gives up differs from version to version.
+#: Levels of lists and maps. We count, because Python's own limit depends on its version.
 DEEPEST = 100
 
 

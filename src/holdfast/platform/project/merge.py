@@ -1,9 +1,9 @@
 """A provisioning document laid over the project that the platform has. Pure.
 
-Absent means unchanged, null means the default: for every member of the project, of its workflows
-and of their parts (`docs/spec/since-may-2026.md`, "Project documents"). A list of parts is whole:
-what it leaves out is removed, and edges of a removed part go with it. A workflow that is left out
-is untouched, for whoever sends one workflow does not speak of the others.
+A missing member stays unchanged and null means the default, in the project, its workflows and
+their parts (`docs/spec/since-may-2026.md`, "Project documents"). A list of parts is complete: a
+part that is not in it is removed, together with its edges. A missing workflow stays as it is,
+because clients may send one workflow alone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _PARTS = ("jobs", "triggers", "edges")
 #: Lists of the project that stay when they are left out, as its other members do.
 _UNCHANGED = ("channels", "project_credentials")
 _ENDS = ("source_job_id", "source_trigger_id", "target_job_id")
-#: What belongs to another member of the same part: a client that sends one takes the other back.
+#: Members that exclude each other: a client that sends one unsets the other.
 _EITHER = {"source_job_id": "source_trigger_id", "source_trigger_id": "source_job_id"}
 
 
 def merged(payload: JsonObject, current: JsonObject | None) -> JsonObject:
-    """The whole document: every workflow that the payload names has all of its members."""
+    """The complete document: each workflow of the payload with all its members."""
     if current is None:
         return payload
     known = by_id(current.get("workflows"))
@@ -70,7 +70,7 @@ def _workflow(item: JsonObject, current: JsonObject | None) -> JsonObject:
 
 
 def _parts(given: Any, current: Any, *, listed: bool) -> list[JsonObject]:
-    """Every part: those that are given, with what they do not say; then those that go.
+    """All parts: the given ones with their missing members filled in, then the removed ones.
 
     What is known keeps its place: files and clients write parts in an order of their own.
     """
@@ -91,7 +91,7 @@ def _part(item: JsonObject, current: JsonObject) -> JsonObject:
 
 
 def _cut(edge: JsonObject, gone: set[str]) -> JsonObject:
-    """An edge at a part that goes, goes with it."""
+    """Remove the edges of removed parts."""
     if not is_deleted(edge) and gone & {str(edge.get(end)) for end in _ENDS}:
         return {"id": edge.get("id"), "delete": True}
     return edge
@@ -110,7 +110,7 @@ def _unlisted(document: JsonObject) -> JsonObject:
 
 
 def is_deleted(item: JsonObject) -> bool:
-    """Whether the entry says that its record shall go; its other members are then ignored."""
+    """Whether the entry asks to remove its record; its other members are then ignored."""
     return item.get("delete") is True
 
 

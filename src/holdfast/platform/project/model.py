@@ -77,14 +77,14 @@ class Workflow:
     edges: list[Edge] = field(default_factory=list)
     concurrency: int | None = None
     enable_job_logs: bool = True
-    #: What its runs may reach, as `holdfast worker --egress` is written; None: as the worker.
+    #: What its runs may reach, in the form of `holdfast worker --egress`; None: as the worker says.
     egress: str | None = None
     id: str = ""
     #: Where its parts are drawn; kept for clients.
     positions: Json = None
     #: The newest version that the file was made from; empty: the file does not say.
     version: str = ""
-    #: Members that the file has: what it does not name stays as the platform has it.
+    #: Members that the file names. All others stay as they are on the platform.
     named: frozenset[str] = frozenset()
 
 
@@ -100,7 +100,7 @@ class CredentialRef:
 
 @dataclass(slots=True)
 class CollectionRef:
-    """A collection that the project shall have; `id` is empty until it has one."""
+    """A collection of the project; `id` is empty until it has one."""
 
     name: str
     id: str = ""

@@ -1,7 +1,7 @@
 """The provisioning document as the platform takes it (`docs/spec/platform.md` 7.2).
 
-Lists as well as maps keyed by name are taken: the two generations of the `openfn` command differ.
-What the document leaves out was filled in before (`merge.py`).
+It accepts lists, and maps keyed by name, because the two generations of the `openfn` command
+differ. `merge.py` has filled in what the document leaves out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ProvisionError(HoldfastError):
 
 @dataclass(slots=True)
 class Provision:
-    """A checked document: what shall be, and the ids of what shall go."""
+    """A checked document: the parts to keep, and the ids of those to remove."""
 
     project: Project
     deleted: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What a project must keep to before it may be deployed (`docs/spec/platform.md` 1.1)."""
+"""The rules that a project must obey to be deployed (`docs/spec/platform.md` 1.1)."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 
 def _cycle(workflow: Workflow) -> list[str]:
-    """The keys of the jobs of one circle, the first at both ends; empty if there is none."""
+    """The keys of the jobs in one cycle, the first one also at the end; empty if there is none."""
     targets: dict[str, list[str]] = {}
     for edge in workflow.edges:
         if edge.source_job is not None:

@@ -1,6 +1,6 @@
 """A YAML file read with positions, so that every problem names its line.
 
-Problems are gathered, not raised one by one: an author mends all of them at once.
+Problems are collected, so that an author sees all of them at once.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Source:
         yield from node.value
 
     def text(self, node: Node | None, what: str) -> str | None:
-        """Any plain value as the text it was written as."""
+        """Any plain value, as its text in the file."""
         if node is None or _is_null(node):
             return None
         if not isinstance(node, ScalarNode):
