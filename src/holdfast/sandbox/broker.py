@@ -1,14 +1,14 @@
-"""Deciding every connect() of a run outside of it, by seccomp's user notification.
+"""Decides every connect() of a run from outside, by seccomp's user notification.
 
-The address is copied once out of the run, and the connection is made here, on a duplicate of
-the run's socket: code cannot swap the address after the check, whatever it does. Messages that
-carry an address of their own are sent here as well, without it.
+The address is copied out of the run once. The connection is made here, on a duplicate of the run's
+socket, so that code cannot change the address after the check. Messages with an address of their
+own are sent from here, too, without it.
 
-All that comes from the run is hostile: numbers of descriptors, addresses, lengths, what lies in
-memory. So this runs in a process of its own (`broker_process`), which may die or be held up
-without harm to the shim. When it dies, every further call fails: closed, not open.
+Everything from the run may be hostile: descriptor numbers, addresses, lengths, memory. So this
+runs in a process of its own (`broker_process`), which may die or hang without harm to the shim. If
+it dies, every further call fails, so nothing gets through.
 
-Calls that no honest job makes come here too, only to be told and refused.
+Calls that no honest job makes also come here; they are reported and refused.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ class Broker:
         self._waiting: list[Call] = []
 
     def handle(self) -> bool:
-        """Take one call and answer it; False when no further ones can come."""
+        """Take one call and answer it; False if no more can come."""
         try:
             call = notify.receive(self.descriptor)
-        except OSError as error:  # the caller died between the event and here
+        except OSError as error:  # the caller has died since
             return notify.is_passing(error) and not notify.is_deserted(self.descriptor)
         self._decide(call)
         return True
 
     def names_known(self) -> None:
-        """Host names have been looked up: decide what had to wait for that."""
+        """Host names have been looked up: decide the calls that waited for them."""
         waiting, self._waiting = self._waiting, []
         for call in waiting:
             self._decide(call, again=True)
@@ -94,18 +94,18 @@ class Broker:
             notify.answer(self.descriptor, call, result)
 
     def _read(self, call: Call, address: int, length: int) -> bytes:
-        """Memory of the caller, known to be the caller's: its pid may not be another's by now."""
+        """Memory of the caller, with a check that its pid is still its own."""
         if not length:
             return b""
         data = kernel.read_memory(call.pid, address, length)
-        if len(data) < length:  # the rest lies on a page that is not there
+        if len(data) < length:  # the next page is not mapped
             raise OSError(errno.EFAULT, "bad address")
         notify.check_valid(self.descriptor, call)
         return data
 
     @contextmanager
     def _socket(self, call: Call) -> Iterator[socket.socket]:
-        """The caller's own internet socket, held for the time of the call. OSError for others."""
+        """A duplicate of the caller's internet socket, for one call. OSError for others."""
         handle = kernel.syscall("pidfd_getfd", self._pidfd, call.integer(0), 0)
         try:
             theirs = socket.socket(fileno=handle)
@@ -121,14 +121,14 @@ class Broker:
         peer = Peer.parse(self._address(call))
         with self._socket(call) as theirs:
             datagram = theirs.type == socket.SOCK_DGRAM
-            if peer is None:  # libc lets go of a datagram socket by naming no family
+            if peer is None:  # libc disconnects a datagram socket by a call without a family
                 return 0 if datagram else -errno.EACCES
             rule = self._policy.refusal(peer.address, peer.port, self._resolver.known)
             if rule is not None:
                 if not again and self._resolver.refresh():
                     self._waiting.append(call)
                     return None
-                if not datagram:  # libc tries those only to sort the addresses of a name
+                if not datagram:  # libc makes these calls only to sort the addresses of a name
                     self._on_refused(f"{peer} {rule}")
                 return -errno.EACCES
             if not datagram and os.get_blocking(theirs.fileno()):
@@ -153,7 +153,7 @@ class Broker:
                 except OSError:
                     if not sent:
                         raise
-                    break  # as the kernel does: the next call finds the error again
+                    break  # as the kernel does: the next call meets the error again
                 sent += 1
             return sent
 
@@ -179,10 +179,10 @@ class Broker:
 
 
 def _connected(handle: int, peer: Peer) -> int:
-    """Connect a socket to an address that was decided on; what the caller is to be told.
+    """Connect a socket to an allowed address; the result for the caller.
 
-    By the bare call: the standard library's would wait for the end of a connection that another
-    thread of the run has made a blocking one meanwhile.
+    It uses the bare system call. The standard library's would wait, if another thread of the run
+    has made the socket a blocking one meanwhile.
     """
     raw = peer.raw
     if kernel.libc.connect(handle, raw, len(raw)) == 0:

@@ -1,7 +1,7 @@
-"""The broker in a process of its own: whatever a run does to it, the shim is not held up.
+"""The broker in a process of its own: whatever a run does to it, the shim goes on.
 
-It is forked from the shim when the run makes its first call, dies with it, and tells it over a
-socket what was refused (`Notice`). Nothing comes back: the end of that socket ends the broker.
+It is forked from the shim at the run's first call, and dies with the shim. It reports refusals
+over a socket (`Notice`) and receives nothing; the end of that socket ends the broker.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from holdfast.sandbox.tally import CONNECTION, FORBIDDEN, Notice, Tally
 #: A call of the kernel that waits this long is interrupted: another thread of the run may have
 #: made a socket a waiting one, or wants its end to linger. Seconds.
 _HELD_UP_SECONDS = 0.05
-#: What was refused is told at most this often, in milliseconds.
+#: Shortest time between two reports of refusals, in milliseconds.
 _TELL_MS = 100
 _FIRST, _CHANNEL, _LISTENER, _PIDFD = 3, 3, 4, 5
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerProcess:
-    """A broker that was started. `channel` gives its notices, and its end."""
+    """A running broker. `channel` gives its notices, and ends with it."""
 
     pid: int
     channel: socket.socket
 
     def notices(self) -> list[Notice] | None:
-        """What has been told by now, without waiting; None when the broker is gone."""
+        """The notices so far, without waiting; None if the broker is gone."""
         found: list[Notice] = []
         while True:
             try:
@@ -52,9 +52,9 @@ class BrokerProcess:
 
 
 def start(listener: int, pidfd: int, policy: Policy) -> BrokerProcess:
-    """Fork a broker for the calls that come on `listener`. OSError when there can be none.
+    """Fork a broker for the calls on `listener`. Raises OSError.
 
-    The caller closes its own `listener` then: the broker's is to be the last one.
+    The caller then closes its own `listener`, so that the broker has the only one.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     parent = os.getpid()
@@ -72,7 +72,7 @@ def start(listener: int, pidfd: int, policy: Policy) -> BrokerProcess:
 
 
 def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> NoReturn:
-    """In the child: let go of all that is the shim's, then serve."""
+    """In the child: close everything of the shim, then serve."""
     try:
         kernel.die_with_parent(signal.SIGKILL)
         if os.getppid() == parent:
@@ -130,7 +130,7 @@ def _current(policy: Policy) -> Policy:
 
 
 def _tell(channel: socket.socket, tally: Tally) -> None:
-    """Send what has been counted; it stays counted while the shim has no room for it."""
+    """Send the counts; they are kept while the shim has no room for them."""
     with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
         text = json.dumps([[one.kind, one.text, one.count] for one in tally.waiting_notices()])
         channel.send(text.encode(), socket.MSG_DONTWAIT)
@@ -139,7 +139,7 @@ def _tell(channel: socket.socket, tally: Tally) -> None:
 
 @contextmanager
 def _never_held_up() -> Iterator[None]:
-    """Interrupt whatever the kernel waits for inside, again and again."""
+    """Interrupt every long wait of a system call in the block, repeatedly."""
     handler: Callable[[int, Any], None] = lambda *_: None  # noqa: E731
     signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, _HELD_UP_SECONDS, _HELD_UP_SECONDS)

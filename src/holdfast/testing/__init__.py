@@ -1,1 +1,1 @@
-"""Shipped twins and the registry of fault points."""
+"""The shipped twin of a platform, for tests of workers."""

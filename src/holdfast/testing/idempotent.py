@@ -1,4 +1,4 @@
-"""What a platform that offers idempotence answers to a run's events: repeats do no harm."""
+"""The answers of an idempotent platform to a run's events: repeats do no harm."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The process behind a run's channel in a real Lightning, rule by rule.
 
 Source of every rule: `docs/spec/lightning-answers.md`; its sections are named in the comments.
-What is not refused and not stored raises Crash: the process dies, and with it everything that it
-kept and everything behind it in its mailbox.
+An event that is neither stored nor refused raises Crash: the process dies, with everything that it
+kept and all messages that wait in its mailbox.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REASONS = FINAL | {"ok"}
 _LATEST_MS = 253_402_300_800_000  # the year 10000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: What an unknown step is answered with, by the event.
+#: The answer to each event of an unknown step.
 NOT_OF_RUN = "must be associated with the run"
 
 
@@ -62,7 +62,7 @@ class RunChannel:
         return self.run.plan
 
     def _dataclip(self, _payload: Any) -> bytes:
-        """The text, whatever the id; where the project keeps no data it is wiped by that."""
+        """The text of the dataclip. If the project keeps no data, reading wipes it."""
         if self.run.wiped:
             return b"null"
         self.run.wiped = not self.run.keeps_data
@@ -189,7 +189,7 @@ class RunChannel:
         self.run.lines.append(row)
 
     def _line(self, payload: Any) -> LineRow:
-        """One changeset: it gathers all errors."""
+        """One changeset: it collects all errors."""
         errors: dict[str, Json] = {}
         message, step_id = payload.get("message"), payload.get("step_id")
         blank = message in (None, []) or (message == "" and not self.profile.empty_lines)

@@ -1,4 +1,4 @@
-"""Faults that a test orders of a twin: what is done with a message instead of answering it."""
+"""Faults that a test orders from a twin: what it does with a message instead of answering it."""
 
 from __future__ import annotations
 

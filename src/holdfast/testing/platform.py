@@ -2,8 +2,8 @@
 
 It answers as the real one does, which is not idempotent (`docs/spec/lightning-answers.md`): a
 repeated step or dataclip crashes the channel, a frame it cannot read closes the socket. With an
-`extension` that says `idempotent` it answers as Holdfast's own platform. Faults are ordered with
-`order`; each is struck by the next message that fits.
+`extension` that says `idempotent` it answers as Holdfast's own platform. `order` orders a fault;
+the next message that fits gets it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class TwinPlatform:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Drop everybody and stop listening; what is known stays known."""
+        """End all connections and stop listening. The data is kept."""
         if self._server is not None:
             self.cut()
             self._server.close()
@@ -133,13 +133,13 @@ class TwinPlatform:
         return run
 
     def order(self, event: str, do: Do, **details: Any) -> Order:
-        """Strike the next message with this event."""
+        """Order a fault for the next message with this event."""
         order = Order(event, do, **details)
         self.orders.append(order)
         return order
 
     def cut(self) -> None:
-        """End every connection without a word."""
+        """Cut every connection."""
         for connection in list(self._connections):
             connection.transport.abort()
 
@@ -199,7 +199,7 @@ class TwinPlatform:
             self.changed()
 
     def changed(self) -> None:
-        """Something happened: `until` looks again."""
+        """Something changed: `until` looks again."""
         self._news.set()
 
     def struck(self, event: str, run: str | None) -> Order | None:

@@ -61,7 +61,7 @@ class Host(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Process:
-    """What answers one channel."""
+    """Answers the messages of one channel."""
 
     topic: str
     join_ref: str
@@ -187,7 +187,7 @@ class Session:
             await self._work_off(process, message, order)
 
     async def _work_off(self, process: Process, message: Message, order: Order | None) -> None:
-        """Work a message, and what has come into the mailbox meanwhile."""
+        """Answer a message, and all that came into the mailbox meanwhile."""
         await self._work(message, order, process)
         while process.alive and process.mailbox:
             message = process.mailbox.popleft()

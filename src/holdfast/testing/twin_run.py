@@ -1,4 +1,4 @@
-"""One run as the twin of a platform keeps it: what its database holds, and what came in."""
+"""One run in the twin of a platform: its database rows, and all events that came."""
 
 from __future__ import annotations
 

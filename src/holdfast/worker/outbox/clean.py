@@ -23,7 +23,7 @@ _RAW = re.compile("[\ud800-\udfff]")
 
 
 def clean_json(text: str) -> str:
-    """The JSON text with U+FFFD in the place of every NUL and lone surrogate."""
+    """The JSON text with U+FFFD instead of every NUL and lone surrogate."""
     if not text.isascii():
         try:
             text.encode()  # four times as fast as looking for them
@@ -35,7 +35,7 @@ def clean_json(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as a JSON string: JSON inside JSON. In pieces, so that other threads get a turn."""
+    """The text as a JSON string: JSON inside JSON. Done in pieces, so that other threads run."""
     if len(text) <= _PIECE:
         return json.dumps(text, ensure_ascii=False)
     pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))

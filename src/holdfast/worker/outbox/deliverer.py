@@ -61,16 +61,16 @@ class Deliverer:
     _budget: NoteBudget = field(default_factory=NoteBudget)
 
     def poke(self) -> None:
-        """Look again: a record is durable, an answer came, the channel changed."""
+        """Wake the delivery: a record is durable, an answer came, or the channel changed."""
         self._changed.set()
 
     def give_up(self, why: str) -> None:
-        """The platform will not have this run: stop trying."""
+        """The platform refuses this run: stop trying."""
         self.given_up = why
         self.poke()
 
     async def deliver(self) -> DeliveryState:
-        """COMPLETE when the platform has accepted the outcome, REFUSED when it will not.
+        """COMPLETE when the platform has accepted the outcome, REFUSED if it refuses it.
 
         Raises JournalDamaged when the journal ends without an outcome although no shim has it.
         """
@@ -95,7 +95,7 @@ class Deliverer:
             now = self.channel.connection.now()
             whole = self.durable is None  # then the reader has seen all there is
             await self._feed(outbox, reader, now)
-            # Before anything is sent that follows from it, what was refused is kept: a
+            # What was refused is kept before anything is sent that follows from it. A
             # successor that did not know would send again what others already passed.
             self._keep_mark(outbox, mark)
             await self._send(outbox, mark, now)
@@ -200,7 +200,7 @@ class Deliverer:
     async def _payload(
         self, outbox: Outbox, shipment: Shipment, *, postmortem: bool
     ) -> Raw | None:
-        """What is sent; None if the event cannot be sent so and has been made smaller."""
+        """What is sent; None if the event could not be sent and was made smaller."""
         if shipment.probe:
             return Raw(dumps(settling.question(self.run_id, shipment.events[0])))
         examined = self._postmortem if postmortem else None
@@ -268,7 +268,7 @@ class Deliverer:
         self.poke()
 
     def _after(self, outbox: Outbox) -> None:
-        """What an answer, or its loss, asks of the channel and the connection."""
+        """Do to the channel and the connection what an answer, or its loss, requires."""
         if outbox.batch_crashed:
             outbox.batch_crashed = False
             self.channel.connection.no_batches = True

@@ -1,7 +1,7 @@
-"""Journal records made into the events a platform receives. Pure, and the same every time.
+"""Turns journal records into the events that a platform receives. Pure.
 
-Formats: `docs/spec/worker-protocol.md` 4.5 to 4.9. A record gives the same events with the same
-identities whenever it is read, so that a repeat can be recognised as one.
+Formats: `docs/spec/worker-protocol.md` 4.5 to 4.9. A record always gives the same events with the
+same ids, so that a platform can recognise a repeat.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from holdfast.worker.outbox.clean import clean_json, quoted
 
 REDACTED = "[REDACTED]"
 REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
-#: Stands for a line that the platform cannot take for another reason than its length.
+#: Replaces a line that the platform refuses, though it is not too long.
 REFUSED_LOG = "[This line is missing: the platform cannot take what it says.]"
 #: Nothing is left out of an event.
 _WHOLE: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ class Event:
 
     @property
     def bytes(self) -> int:
-        """About how large its frame will be, before it is rendered."""
+        """An estimate of the size of its frame, before it is rendered."""
         document = self.document
         if document is None:
             return 500 + self.size
@@ -92,7 +92,7 @@ class Event:
 
 
 def output_id(event: Event) -> str | None:
-    """The id that the event gives to the output of its step; None where it names none."""
+    """The id that the event gives to the output of its step; None if it names none."""
     body, document = event.body, event.document
     if not isinstance(body, StepComplete) or document is None or "withheld" in document:
         return None
@@ -104,8 +104,8 @@ def events_of(
 ) -> list[Event]:
     """The events of one record; `result` is the body of the RESULT before an OUTCOME.
 
-    What is wrong in it is left out and told. ValueError or KeyError if the record is not what its
-    kind says, except for an OUTCOME: every run that has one gets its end.
+    Wrong fields are left out and reported. ValueError or KeyError if the record does not fit its
+    kind, except for an OUTCOME, because every run must get its end.
     """
     if record.kind == Kind.LOG and (found := lines.read(record)) is not None:
         line, text = found
@@ -125,7 +125,7 @@ def events_of(
 
 
 def body_of(record: Record, tell: Callable[[str], None]) -> JsonObject:
-    """The body without the fields that are not of their type, which are told. ValueError."""
+    """The body without fields of a wrong type, which are reported. ValueError."""
     body = record.json()
     shape = SHAPES.get(record.kind)
     # The fields of a log line have rules of their own, which take anything.
@@ -153,7 +153,7 @@ def _identified(event: Event, record: Record, number: int) -> Event:
 
 
 def _timestamp(body: JsonObject, record: Record) -> str:
-    """The record's own word, unless it is no time (log lines come from the run unread)."""
+    """The time that the record gives; if it is not a time, that of writing (log lines are not checked)."""
     value = body.get("timestamp")
     if isinstance(value, str) and len(value) == 16 and value.isascii() and value.isdigit():
         return value
@@ -168,7 +168,7 @@ def render(
     postmortem: JsonObject | None = None,
     native: bool = False,
 ) -> Raw:
-    """The payload of an event as it is sent, with nothing in it that breaks a platform.
+    """The payload of an event as it is sent, without anything that breaks a platform.
 
     `postmortem` goes with the outcome, unless that is left out. `native`: outputs go as JSON
     values instead of text, for Lightning 2.19 and newer. Raises Unreadable.
@@ -209,7 +209,7 @@ def _line_text(run_id: str, event: Event) -> str:
 
 
 def _line(run_id: str, event: Event, line: LogLine) -> JsonObject:
-    """A log line as it is sent: with an id that a repeat has too."""
+    """A log line as it is sent, with an id that stays the same in a repeat."""
     sent = line.to_line()
     sent["id"] = lines.identity(run_id, line)
     if event.without:
@@ -225,9 +225,9 @@ def _line(run_id: str, event: Event, line: LogLine) -> JsonObject:
 def alternatives(event: Event, response: Json | bytes) -> Event | None:
     """The event with less in it, after it was refused; None if there is nothing to leave out.
 
-    A log line of a step the platform does not know goes without the step; a step without an input
-    it does not know; an outcome without the dataclip, then without the state, that the platform
-    will not take; the end of a step without its output, then without its answer to a webhook.
+    A log line loses a step that the platform does not know; a step loses an unknown input. An
+    outcome loses its dataclip, then its state. The end of a step loses its output, then its answer
+    to a webhook.
     """
     text = str(response)
     parts: list[str] = []
@@ -244,7 +244,7 @@ def alternatives(event: Event, response: Json | bytes) -> Event | None:
 
 
 def smaller(event: Event) -> Event | None:
-    """The event without its large part, when its frame is too large; None if it has none left."""
+    """The event without its large part, if its frame is too large; None if it has none left."""
     names = {"words": "message", "output": "large output"}
     parts = [names.get(part, part) for part in _parts(event) if part != "final_dataclip_id"]
     if event.is_final:
@@ -253,12 +253,12 @@ def smaller(event: Event) -> Event | None:
 
 
 def simpler(event: Event) -> Event | None:
-    """The event with less in it, when the platform cannot take what it says; None if no less."""
+    """The event with less in it, if the platform cannot take it; None if nothing is left to remove."""
     return _without_first(event, _parts(event))
 
 
 def _parts(event: Event) -> list[str]:
-    """What an event can go without, in the order in which it is tried."""
+    """The parts that an event can be sent without, in the order in which they are left out."""
     body = event.body
     if isinstance(body, LogLine):
         return ["words"]
@@ -429,8 +429,8 @@ def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunCompl
 
 
 def _document(part: str, document: JsonObject, read: ReadDocument, *, deep: bool = False) -> str:
-    """The text of a document. It comes from the run as it is: if it were no JSON, the platform
-    would crash on it or end the connection. `deep`: it may be nested deeper than we can look.
+    """The text of a document. The run made it, so it is checked: the platform would crash on a text
+    that is not JSON, or end the connection. `deep`: it may be nested deeper than we can check.
     Raises Unreadable."""
     try:
         text = clean_json(read(document))

@@ -1,8 +1,8 @@
-"""What a platform has of one run: steps it refused, outputs it got under another id or not at all.
+"""What a platform knows of one run: refused steps, outputs with another id, missing outputs.
 
 Later events name only what was acknowledged (`docs/spec/lightning-answers.md` 13, rules 5 and 8):
-a step or a dataclip that the platform does not know would cost the event that names it. Pure; it
-is told by notes, which outlive the process.
+the platform refuses an event that names an unknown step or dataclip. Pure; a new process learns
+all this from notes in the journal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NO_ANSWER = "no answer"
 
 @dataclass(slots=True)
 class Known:
-    """Exceptions only: what is not named here is known as the journal names it."""
+    """Exceptions only: everything else is known under the name that the journal gives it."""
 
     unknown_steps: set[str] = field(default_factory=set)  # whose start the platform refused
     clips: dict[str, str | None] = field(default_factory=dict)  # id in the journal -> there
@@ -33,7 +33,7 @@ class Known:
         return bool(self.unknown_steps or self.clips)
 
     def learn(self, notes: Iterable[JsonObject]) -> None:
-        """Take over what notes of this run say."""
+        """Read the notes of this run."""
         for note in notes:
             what, event = note.get("what"), note.get("event")
             if what == REFUSED and event == STEP_START and note.get("why") != NO_ANSWER:
@@ -43,11 +43,11 @@ class Known:
                 self.clips[str(note["dataclip"])] = there if isinstance(there, str) else None
 
     def clip(self, name: str | None) -> str | None:
-        """The id under which the platform has a dataclip of the journal; None: it has it not."""
+        """The id that a dataclip of the journal has on the platform; None if it is not there."""
         return name if name is None else self.clips.get(name, name)
 
     def named(self, event: Event) -> Event:
-        """The event as it names only what the platform has."""
+        """The event, changed so that it names only what the platform has."""
         body = event.body
         if isinstance(body, LogLine) and body.step_id in self.unknown_steps:
             return event.leaving_out("step_id")

@@ -1,8 +1,9 @@
 """Which notes of a delivery are kept. Pure.
 
-A run can have hundreds of thousands of lines refused. Notes that steer what is sent later (of
-steps and their ends) are all kept: a run's steps are counted. Of any other kind the first are
-kept, then one at each doubling, with the number of them so far, and the total at the end.
+The platform may refuse hundreds of thousands of lines of a run. Notes about steps and their ends
+decide what is sent later, and a run has a limited number of steps: all of them are kept. Of each
+other kind the first ones are kept, then one at each doubling with the count so far, and the total
+at the end.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ class NoteBudget:
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def admitted(self, notes: list[JsonObject]) -> list[JsonObject]:
-        """Those of these notes that are kept."""
+        """The notes that are kept, of those given."""
         return [kept for note in notes if (kept := self._admitted(note)) is not None]
 
     def totals(self) -> list[JsonObject]:
-        """How many there were of each kind of which not all were kept."""
+        """The count of each kind of which some were dropped."""
         return [
             {"what": "counted", "kind": what, "event": event, "count": count}
             for (what, event), count in sorted(self._counts.items())

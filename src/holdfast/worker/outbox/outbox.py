@@ -1,8 +1,7 @@
-"""What is to be sent of one run, and what becomes of it: order, window, batches, and a rule for
-every kind of answer.
+"""Decides what is sent of one run: order, window, batches, and a rule for every kind of answer.
 
-Pure: it is told what was read from the journal and what became of each shipment, and says what to
-send next and how far the mark may move. `docs/reliability.md` lists the rules in words.
+Pure. Its input is what was read from the journal and what happened to each shipment. Its output is
+what to send next and how far the mark may move. `docs/reliability.md` lists the rules in words.
 
 | answer | rule |
 |---|---|
@@ -17,8 +16,8 @@ send next and how far the mark may move. `docs/reliability.md` lists the rules i
 | channel crashed | settled; the first unanswered event, after `CRASHES` of them, goes with less |
 | the socket closed with a code against a frame | sent alone; if it closes again, with less |
 
-To settle: an event whose answer was lost may be stored. A platform that is idempotent gets it
-again as it was; for others `holdfast.worker.outbox.settling` has a rule for each kind.
+To settle an event: its answer was lost, so it may be stored. An idempotent platform gets the same
+event again; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
 What may leave while others are unanswered, says `holdfast.worker.outbox.order`.
 """
@@ -54,11 +53,11 @@ from holdfast.worker.outbox.shipment import Shipment, Source
 TIMEOUTS = 5
 CRASHES = 5
 FINAL_REFUSALS = 5
-#: A crash of an event that may be stored speaks for that, and not against the event.
+#: If an event that may be stored crashes the channel, it is probably stored, and not at fault.
 STORED_CRASHES = 2
-#: A step is asked for so often, if the channel crashes of it.
+#: How often a step is asked for, if the question crashes the channel.
 QUESTIONS = 3
-#: A frame of this size that was in flight at so many lost connections is suspected.
+#: A frame of this size is suspected after it was in flight at so many lost connections.
 LOSSES = 3
 SUSPECT_BYTES = 1_000_000
 #: Log lines, or batches of them, under way on a platform that offers no window of its own.
@@ -121,7 +120,7 @@ class Outbox:
         self.batch_seconds = batch_seconds
 
     def know(self, notes: Iterable[JsonObject]) -> None:
-        """Take over what an earlier process noted of this run."""
+        """Read the notes that an earlier process made of this run."""
         self.known.learn(notes)
 
     # From the journal
@@ -215,7 +214,7 @@ class Outbox:
             self.ending()
 
     def wake_at(self, now: float) -> float | None:
-        """When `next` may have something that it has not now, if time alone can bring it."""
+        """The time at which `next` may have something new, if only time has to pass; else None."""
         if now < self.not_before:
             return self.not_before
         if self._queue and now < self._queue[0].since + self.batch_seconds:
@@ -235,7 +234,7 @@ class Outbox:
         return Shipment(first.event.name, (first,))
 
     def _first(self) -> Item | None:
-        """The first item to be sent; those that cannot be sent at all are passed."""
+        """The first item to be sent; items that cannot be sent at all are skipped."""
         while self._queue:
             first = self._queue[0]
             if not first.accepted:
@@ -250,7 +249,7 @@ class Outbox:
         return None
 
     def _batch(self, now: float) -> Shipment | None:
-        """Log lines together; None while it may still fill."""
+        """A batch of log lines; None while more may come."""
         first = self._queue[0]
         batch, size, full = [first], first.event.bytes, False
         for item in islice(self._queue, 1, None):
@@ -306,7 +305,7 @@ class Outbox:
         self._settle()
 
     def _nothing_else_was_sent(self) -> None:
-        """What an earlier process never sent cannot be stored, nor can what follows it."""
+        """An event that an earlier process never sent is not stored, nor is any later one."""
         if self.resumed:
             self.resumed = False
             for item in self._queue:
@@ -340,11 +339,11 @@ class Outbox:
             if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
                 self._suspected(item)
         elif loss is Loss.ERROR and item is self._head():
-            # What is answered in order crashes at its first unanswered event, if at any.
+            # If answers come in order, the first unanswered event is the one that crashed the channel.
             self._crashed(item, shipment)
 
     def _suspected(self, item: Item) -> None:
-        """Its frame may have ended the connection: it goes alone next, then with less in it."""
+        """Its frame may have ended the connection: next it is sent alone, then with less in it."""
         if not item.suspect:
             item.suspect = item.alone = True
             return
@@ -373,7 +372,7 @@ class Outbox:
             self._simpler(item, "the platform's channel crashes on it")
 
     def _may_be_stored(self, item: Item) -> bool:
-        """Whether a crash may come of that: then it says nothing against the event."""
+        """Whether the event may have crashed because it is stored: then it is not at fault."""
         return item.maybe and not self.idempotent
 
     def _head(self) -> Item | None:
@@ -385,7 +384,7 @@ class Outbox:
 
     @staticmethod
     def one_by_one(shipment: Shipment) -> None:
-        """The lines of a batch go each by itself."""
+        """Send each line of a batch by itself."""
         for item in shipment.items:
             item.alone = True
 
@@ -404,14 +403,14 @@ class Outbox:
         item.event = less
 
     def unreadable(self, item: Item, part: str, why: str) -> None:
-        """A document of the event cannot be sent: it goes without this part."""
+        """A document of the event cannot be sent: send the event without it."""
         self._note("unreadable", item, why)
         item.event = item.event.leaving_out(part)
 
     def _simpler(self, item: Item, why: str) -> None:
-        """The platform cannot take the event as it is: send it with less in it."""
+        """The platform refuses the event as it is: send it with less in it."""
         if self._may_be_stored(item) and item.event.name == STEP_COMPLETE:
-            self._give_up_on(item, f"{why}; it may be stored")  # less would cut the output off
+            self._give_up_on(item, f"{why}; it may be stored")  # with less, the output would be lost
             return
         less = events.simpler(item.event)
         if less is None:

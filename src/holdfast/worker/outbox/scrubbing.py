@@ -1,8 +1,8 @@
 """Secrets of a run that the platform masks in its log lines: fetched again after every rejoin.
 
-A Lightning keeps them in the process behind the channel, which dies with the channel; until they
-are fetched anew it stores lines unmasked (`docs/spec/lightning-answers.md` 1 and 5). Our engine
-masks them before: this is the second lock on the same door.
+A Lightning keeps them in the process of the channel, which ends with the channel. Until they
+are fetched again, it stores lines unmasked (`docs/spec/lightning-answers.md` 1 and 5). Our engine
+masks them before; this is a second protection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from holdfast.protocol.client import NotJoined
 from holdfast.protocol.messages import FETCH_CREDENTIAL
 from holdfast.worker.connection import AnswerLost, Channel, Refused
 
-#: Fetches that are refused or not answered in time, before lines go all the same.
+#: After so many failed fetches, lines are sent nevertheless.
 ATTEMPTS = 3
 
 
@@ -26,15 +26,15 @@ class Scrubbing:
     joins: int = 0
 
     def fetched(self, credential_ids: tuple[str, ...], joins: int) -> None:
-        """All were fetched while the channel was joined for this time."""
+        """Note that all were fetched for this join of the channel."""
         self.credential_ids, self.joins = credential_ids, joins
 
     def needed(self, channel: Channel) -> bool:
-        """Whether they must be fetched before a line goes."""
+        """Whether they must be fetched before a line is sent."""
         return bool(self.credential_ids) and channel.joined and self.joins != channel.joins
 
     async def renew(self, channel: Channel, seconds: float) -> None:
-        """Fetch them. Returns early when the channel is lost; the next join begins anew."""
+        """Fetch them. Returns early if the channel is lost; the next join starts again."""
         joins, failures = channel.joins, 0
         for name in self.credential_ids:
             while True:

@@ -1,6 +1,6 @@
 """Events whose answer was lost, on a platform that is not idempotent.
 
-Such an event may be stored, and most events that are sent twice crash the channel or spoil what is
+Such an event may be stored. Most events that are sent twice crash the channel or damage what is
 stored. How each kind is settled: `docs/spec/lightning-answers.md` 13, rule 3. Pure.
 """
 
@@ -16,12 +16,12 @@ from holdfast.protocol.frames import Reply
 from holdfast.protocol.messages import RunStart, StepComplete, StepStart
 from holdfast.worker.outbox.events import Event, output_id
 
-#: A start that goes again is given a time later by less than this, in microseconds.
+#: A repeated start gets a later time, by less than this, in microseconds.
 _SPREAD_US = 1000
 
 
 class Probe(Enum):
-    """What is known of a step from asking for it."""
+    """What a question about a step has shown."""
 
     WANTED = "wanted"  # not asked since the last loss
     KNOWN = "known"  # the platform has the step
@@ -33,8 +33,8 @@ class Probe(Enum):
 class Item:
     """One event on its way.
 
-    `doubt`: it was sent and not answered, so it must be settled before it goes again. `maybe`: it
-    was lost in a way that leaves open whether it is stored (not by a crash, which stores nothing).
+    `doubt`: it was sent and not answered, so it must be settled before it is sent again. `maybe`:
+    after its loss it may be stored (a crash stores nothing).
     """
 
     event: Event
@@ -58,7 +58,7 @@ class Item:
 
 
 def again(event: Event, fresh: Callable[[], str]) -> Event:
-    """The event as it may go a second time: with nothing in it that must be unique.
+    """The event for a second try: without anything that must be unique.
 
     An output gets a new id. A start gets a new time, since one that changes nothing crashes.
     """
@@ -66,14 +66,14 @@ def again(event: Event, fresh: Callable[[], str]) -> Event:
     if isinstance(body, StepComplete) and output_id(event) is not None:
         return replace(event, body=replace(body, output_dataclip_id=fresh()))
     if isinstance(body, RunStart):
-        # By chance: a successor does not know which times were sent before.
+        # Random: a successor does not know which times were sent before.
         later = int(body.timestamp) + 1 + UUID(fresh()).int % _SPREAD_US
         return replace(event, body=replace(body, timestamp=str(later)))
     return event
 
 
 def question(run_id: str, event: Event) -> JsonObject:
-    """The payload of a `run:log` that is always refused, and whose refusal tells of the step.
+    """The payload of a `run:log` that is always refused; the refusal says whether the step is known.
 
     It names the run like any line, although the topic does: the reference's mock looks there.
     """
@@ -83,8 +83,8 @@ def question(run_id: str, event: Event) -> JsonObject:
 
 
 def probed(reply: Reply) -> Probe:
-    """What the answer to a question says. A line without a message is refused for that; where the
-    step is unknown it is refused for that too."""
+    """What the answer to a question says. A line without a message is always refused; if the step is
+    unknown, the refusal says that, too."""
     text = str(reply.response)
     if reply.ok:
         return Probe.INCONCLUSIVE

@@ -1,4 +1,4 @@
-"""What goes into one message, and where in the journal it comes from. Pure."""
+"""The content of one message, and its place in the journal. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdfast.worker.outbox.settling import Item
 
 @dataclass(slots=True, eq=False)
 class Shipment:
-    """What goes into one message: one event, several log lines, or a question about a step."""
+    """The content of one message: one event, several log lines, or a question about a step."""
 
     name: str
     items: tuple[Item, ...]
@@ -27,7 +27,7 @@ class Shipment:
 
     @property
     def suspect(self) -> bool:
-        """Whether its frame may have ended a connection: it goes with nothing else under way."""
+        """Whether its frame may have ended a connection: then nothing else is sent beside it."""
         return self.items[0].suspect
 
     @property
