@@ -1,4 +1,4 @@
-"""Reading a job: its tree, with embedded data taken out and the proof that this was right."""
+"""Reads a job: makes its tree without the embedded data, and proves that this was right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdfast.compiler.repair import read_soundly
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import Node, TooCostlyError, outer, walk
 
-#: Where the stand-in of a literal may be found: places of expressions, and of nothing else.
+#: Where the name that replaces a literal may stand: only in places of expressions.
 _EXPRESSION_PLACES: dict[str, set[str | None]] = {
     "variable_declarator": {"value"},
     "assignment_expression": {"right"},
@@ -32,23 +32,23 @@ _EXPRESSION_PLACES: dict[str, set[str | None]] = {
     "sequence_expression": {None},
 }
 UNREADABLE = "the structure of this text cannot be read"
-#: A text up to this size that seems broken is parsed again with its data, so that V8 judges the
+#: A text up to this size that seems broken is parsed again with its data, so that V8 checks the
 #: author's own text.
 SECOND_LOOK = 4 * 1024 * 1024
 
 
 class Reading(NamedTuple):
-    """What is known of a text. `root` is None when no sound tree could be had."""
+    """The result for a text. `root` is None if no sound tree could be made."""
 
     root: Node | None
     literals: Sequence[Literal] = ()
-    #: The nodes that stand for the literals, in their order.
+    #: The nodes that replace the literals, in the order of the literals.
     nodes: Sequence[Node] = ()
     trouble: str | None = None
 
 
 def read(source: Source, *, smallest: int | None = None) -> Reading:
-    """The tree of a text. `smallest` overrides from which size on literals are taken out."""
+    """The tree of a text. `smallest`: literals of this size or larger are taken out."""
     text = source.text
     literals: list[Literal] = []
     if smallest is not None:
@@ -92,9 +92,9 @@ def _attempt(text: str, literals: list[Literal], prefix: str) -> tuple[Reading, 
 
 
 def _copy(text: str, literals: list[Literal], prefix: str) -> tuple[bytes, list[int], list[int]]:
-    """The text with a name in the place of each literal, and what maps offsets back.
+    """The text with a name instead of each literal, and a function that maps offsets back.
 
-    A stand-in as a whole maps to its literal: its first byte to the start, its end to the end.
+    The first byte of such a name maps to the start of its literal, its end to the end.
     """
     parts: list[str] = []
     offsets: list[int] = []

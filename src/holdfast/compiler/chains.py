@@ -1,6 +1,6 @@
 """Promise chains: `op(…).then(…)` at operation level becomes one operation.
 
-Rules: `docs/spec/compiler.md` section 5; what is no call is left as written (section 14).
+Rules: `docs/spec/compiler.md` section 5; links that are not calls stay as they are (section 14).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Chain(NamedTuple):
 
     call: Node
     operation: Node
-    #: Ranges that now stand inside the function `p => …`.
+    #: Ranges that move into the function `p => …`.
     inside: list[tuple[int, int]]
     #: Ranges that were removed: arguments of a first `.catch` after its handler.
     dropped: tuple[int, int] | None = None
@@ -39,7 +39,7 @@ class Chain(NamedTuple):
 def rewrite_chains(
     root: Node, source: Source, edits: Edits, wrapped: set[Node], helper: str
 ) -> list[Chain]:
-    """Note the edits for every chain at operation level; `wrapped` nodes became functions."""
+    """Note the edits for each chain at operation level. `wrapped`: nodes that became functions."""
     chains = []
     stack = [root]
     while stack:
@@ -60,7 +60,7 @@ def rewrite_chains(
 
 
 def _is_block(node: Node, text: str) -> bool:
-    """`{a: 1}` at the start of a statement is read as an object; it is a block."""
+    """Tree-sitter reads `{a: 1}` at the start of a statement as an object, but it is a block."""
     return (
         node.parent is not None
         and node.parent.type == "expression_statement"
@@ -69,7 +69,7 @@ def _is_block(node: Node, text: str) -> bool:
 
 
 def _links(node: Node, text: str) -> list[Node]:
-    """The calls of `.then` and `.catch` that make up a chain, outermost first."""
+    """The calls of `.then` and `.catch` in a chain, the outermost first."""
     links = []
     while is_call(node) and _link_name(node, text):
         links.append(node)
@@ -78,8 +78,8 @@ def _links(node: Node, text: str) -> list[Node]:
 
 
 def _callee(call: Node) -> Node:
-    """The member that a link calls. Parentheses around it mean nothing, unless they end an
-    optional chain: then they stay, and it is no link."""
+    """The member that a link calls. Parentheses around it change nothing, unless they end an
+    optional chain: then they stay, and it is not a link."""
     callee = call.children[0]
     inner = bare(callee)
     return callee if inner is not callee and in_chain(inner) else inner
@@ -116,7 +116,7 @@ def _rewrite(
         handler = arguments.children[0] if arguments and arguments.children else None
     kept = links[:-1] if handler is not None else links
     if handler is not None:
-        # What is dropped leaves its line ends behind; the handler takes its own along.
+        # The line ends of a dropped text stay; those of the handler move with it.
         breaks = source.line_ends(base.end, handler.start)
         breaks += source.line_ends(handler.end, first.end)
         parts.append("\n" * breaks)
@@ -144,7 +144,7 @@ def _rewrite(
 
 
 def kept(chains: list[Chain], uses: list[Use]) -> list[Use]:
-    """The uses that are still there: not those in the arguments that chains have dropped."""
+    """The uses that are left, without those in arguments that chains have dropped."""
     dropped = [chain.dropped for chain in chains if chain.dropped is not None]
     return [use for use in uses if not _within(dropped, use.node.start)] if dropped else uses
 
@@ -156,9 +156,9 @@ def _within(ranges: list[tuple[int, int]], offset: int) -> bool:
 
 
 def captured(chains: list[Chain], uses: list[Use]) -> set[Node]:
-    """The names `p` of the job that now mean the promise of a chain: they stand in the function
-    `p => …`, and nothing within it declares them. (The reference checks for it no more than we
-    may: what such a job does is fixed by its name.)"""
+    """Uses of a job's own name `p` that now mean the promise of a chain: they stand in the
+    function `p => …`, and nothing inside it declares the name. (Neither the reference nor we can
+    avoid it, because the name is part of the reference's behaviour.)"""
     ranges = [part for chain in chains for part in chain.inside]
     found: set[Node] = set()
     for use in uses if ranges else []:
@@ -174,7 +174,7 @@ def captured(chains: list[Chain], uses: list[Use]) -> set[Node]:
 
 
 def waiting(chains: list[Chain], text: str) -> Node | None:
-    """An `await` that came into the function `p => …`, which may not wait."""
+    """An `await` that moved into the function `p => …`, which is not asynchronous."""
     if "await" not in text:
         return None
     for chain in chains:

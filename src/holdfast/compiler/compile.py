@@ -39,10 +39,10 @@ def compile_job(
 
     `name` is the step's, for messages. `hoist_from`: JSON literals of at least so many bytes are
     taken from `holdfast:data` (None: never). `smallest_literal` is for tests: data of that size
-    is kept from the parser, however small the text.
+    is not parsed, even in a small text.
 
-    The result stands only if V8 accepts `check`, for V8 alone judges syntax. Raises CompileError
-    for what the reference refuses although V8 would not.
+    The result is valid only if V8 accepts `check`, because V8 alone judges syntax. Raises
+    CompileError for what the reference refuses although V8 accepts it.
     """
     text = source if isinstance(source, Source) else Source.of(source)
     reading = read(text, smallest=smallest_literal)
@@ -111,7 +111,7 @@ def _unread(
 def _rewrite(
     root: Node, uses: Uses, text: Source, edits: Edits, disable: Collection[str]
 ) -> tuple[list[Chain], set[Node]]:
-    """The chains, and the nodes in which functions of ours came to be."""
+    """The chains, and the nodes in which this compiler puts functions."""
     wrapped: set[Node] = set()
     chains: list[Chain] = []
     if "lazy-state" not in disable and "$" in text.text:
@@ -122,7 +122,7 @@ def _rewrite(
 
 
 def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:
-    """Warn of names that a rewritten chain takes away from the job; refuse what cannot work."""
+    """Warn about names of the job that a rewritten chain hides; refuse what cannot work."""
     if chains and HELPER in uses.module.names and not uses.helper_imported:
         message = f"the name {HELPER} is taken: the compiler needs it for .then and .catch"
         raise CompileError(message, name=name, fix="Call it something else.")

@@ -16,16 +16,16 @@ import tree_sitter_typescript
 from holdfast.compiler.job import CompileError
 
 LANGUAGE = tree_sitter.Language(tree_sitter_typescript.language_typescript())
-#: The text of a file of the package, by its path in it; None when there is none.
+#: Gives the text of a file of the package by its path; None if there is no such file.
 Reader = Callable[[str], "str | None"]
 _FUNCTIONS = frozenset({"function_signature", "function_declaration"})
 _NAMESPACES = frozenset({"internal_module", "module"})
 
 
 def adaptor_exports(package_json: str | None, read: Reader) -> list[str]:
-    """The names a package exports; an empty list means that they are unknown.
+    """The names that a package exports. An empty list means that they are unknown.
 
-    Raises CompileError when the package names declarations that are not there, or is no package.
+    Raises CompileError if the package names missing declarations, or is not a package.
     """
     if package_json is None:
         message = "the adaptor has no package.json"

@@ -1,7 +1,7 @@
-"""Changing a text by offset, and translating positions of the result back.
+"""Changes a text by offset, and translates positions of the result back.
 
 An edit replaces a range by parts: new text, and ranges of the original, which may carry edits of
-their own. Nothing is ever rebuilt from a tree, so what is not edited is copied as it stands.
+their own. Nothing is rebuilt from a tree: text without an edit is copied unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Edit:
 
 
 class Edits:
-    """Edits of one text. Their ranges are not empty, and nest or lie apart; they never cross."""
+    """Edits of one text. No range is empty, and two ranges never cross."""
 
     def __init__(self) -> None:
         self._edits: list[_Edit] = []
@@ -41,7 +41,7 @@ class Edits:
         return len(self._edits)
 
     def replace(self, start: int, end: int, parts: list[Segment]) -> None:
-        """Put parts in the place of a range. Edits inside it live on in the ranges among them."""
+        """Replace a range by parts. Edits inside still apply to ranges among the parts."""
         self._edits.append(_Edit(start, end, parts))
 
     def wrap(self, start: int, end: int, before: str, after: str) -> None:
@@ -101,7 +101,7 @@ def _add_range(out: list[Segment], start: int, end: int) -> None:
 
 
 def pieces(source: Source, segments: Iterable[Segment]) -> Iterator[bytes]:
-    """The text that segments stand for, as UTF-8, in pieces of bounded size."""
+    """The text of segments as UTF-8, in pieces of bounded size."""
     buffer: list[str] = []
     size = 0
     for segment in segments:
@@ -120,12 +120,12 @@ def pieces(source: Source, segments: Iterable[Segment]) -> Iterator[bytes]:
 
 
 def length(segments: Iterable[Segment]) -> int:
-    """Bytes of the text that segments stand for."""
+    """Bytes of the text of segments."""
     return sum(len(item) if isinstance(item, str) else item[1] - item[0] for item in segments)
 
 
 def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
-    """What translates positions of a rendered text: only the places where the rule changes."""
+    """The table that translates positions of a rendered text: one entry per change of the rule."""
     entries: list[Entry] = []
     if segments == [(0, len(source))]:
         return entries
@@ -155,16 +155,16 @@ def position_map(source: Source, segments: list[Segment]) -> list[Entry]:
 def _goes_on(
     entries: list[Entry], line: int, column: int, begin: tuple[int, int], following: str
 ) -> bool:
-    """Whether text copied from `begin` needs no entry: the rule before still holds here, or holds
-    again, so that the entry of the new text between can go."""
+    """Whether text copied from `begin` needs no entry: the earlier rule still holds, or holds
+    again, so that the entry of the new text between them can be dropped."""
     last = entries[-1] if entries else [1, 1, 1, 1]
     if len(last) == 4:
         return _maps(last, line, column, begin)
     before = entries[-2] if len(entries) > 1 else [1, 1, 1, 1]
     if len(before) == 5:
         return False
-    # New text at the end of a line that was going on as before; or text of this very width,
-    # which may stand for as many characters of the author.
+    # New text at the end of a line whose rule did not change; or new text of the same width as
+    # the author's text that it replaces.
     ends_line = following in "\r\n" and before[2] - before[0] == begin[0] - line
     if ends_line or (last[0] == line and _maps(before, line, column, begin)):
         entries.pop()

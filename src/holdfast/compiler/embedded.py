@@ -1,11 +1,11 @@
 """Embedded data: literals that hold nothing but data.
 
-They are taken out before the text is analysed, so that a tree is only built of what is code.
-Whether a stretch of text really is an expression is not decided here: each candidate is put to
-the proof by `analysis`, which looks where its stand-in ends up in the tree.
+They are taken out before the text is analysed, so that the tree has only code. This module does
+not decide whether a piece of text really is an expression: `analysis` proves it for each
+candidate by the place of its replacement in the tree.
 
-Every part of the text is looked at a fixed number of times, whatever it holds: a failed attempt
-is never begun again inside what it has seen.
+Every part of the text is read a fixed number of times, whatever it holds: no attempt starts
+inside a part that a failed attempt has read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from holdfast.model.patterns import loop
 
 #: Literals smaller than this are left to the parser.
 SMALLEST = 128
-#: Below this size of the whole text nothing is gained by looking.
+#: A text below this size is not searched: it would gain nothing.
 WORTHWHILE = 16 * 1024
 
 #: A place where an expression may begin, and the beginning of a literal.
@@ -29,7 +29,7 @@ _COMMENT = r"//[^\n\r]*+|/\*" + loop("[^*]", r"\*(?!/)") + r"\*/"
 _ESCAPED = r"\\(?:\r\n|[\s\S])"
 _DOUBLE = '"' + loop(r'[^"\\\n\r]', _ESCAPED) + '"'
 _SINGLE = "'" + loop(r"[^'\\\n\r]", _ESCAPED) + "'"
-#: The longest stretch of tokens of which literals are made. No name but keys.
+#: The longest run of tokens that may be in literals. Keys are the only names among them.
 _RUN = re.compile(
     loop(
         r"[\s\[\]{},:]++",
@@ -44,7 +44,7 @@ _RUN = re.compile(
 )
 _BRACKET = re.compile(rf"[\[\]{{}}]|{_DOUBLE}|{_SINGLE}|{_COMMENT}")
 _CLOSES = {"]": "[", "}": "{"}
-#: Strings whose escapes are beyond doubt, so that they may be shortened for V8's check.
+#: Strings whose escapes are certainly valid, so that they may be shortened for V8's check.
 _NUMBERED = "u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}"
 _PLAIN_STRING = re.compile(
     r"""(["'])""" + loop(r"(?!\1)[^\\\n\r]", rf"\\(?:[^ux0-9\n\r]|{_NUMBERED})") + r"\1"
@@ -57,8 +57,8 @@ _PROTO_ESCAPE = re.compile(r"\\u00(?:5[fF]|7[024]|6[fF])")
 
 
 _JSON_START = re.compile(r'\{[ \t\r\n]*+["}]|\[[ \t\r\n]*+["{\[\]\dtfn-]')
-#: Sizes of the first and the last window an attempt is made in; a number or word may be cut off
-#: so far from a window's end.
+#: Sizes of the first and the last window of an attempt. A number or word may be cut off at the end
+#: of a window; so many bytes there are not trusted.
 _WINDOW = 4 * 1024
 _LARGEST_WINDOW = 1 << 20
 _MARGIN = 512
@@ -66,7 +66,7 @@ TOO_DEEP = -1
 
 
 class Literal(NamedTuple):
-    """A stretch of data between two byte offsets."""
+    """A literal between two byte offsets."""
 
     start: int
     end: int
@@ -76,17 +76,17 @@ class Literal(NamedTuple):
 
     @property
     def json(self) -> bool:
-        """It is a JSON text of the same meaning."""
+        """Whether it is a JSON text with the same meaning."""
         return self.kind == "json"
 
     @property
     def proven(self) -> bool:
-        """Well-formed beyond doubt: V8 need not see it to judge the rest."""
+        """Whether it is certainly well-formed, so that V8 need not see it."""
         return self.kind in {"json", "string", "template"}
 
 
 def find_literals(text: str, smallest: int = SMALLEST) -> list[Literal]:
-    """The largest literals that are pure data and have at least this many bytes."""
+    """The outermost literals that are pure data and have at least this many bytes."""
     found: list[Literal] = []
     scan = _json_scanner()
     position = 0
@@ -122,8 +122,8 @@ def _string(text: str, start: int, smallest: int, found: list[Literal]) -> int:
 
 
 class _Box(NamedTuple):
-    """A bracket that is closed, and the large ones in it. `value`: it stands where a value does,
-    not as a computed key."""
+    """A closed pair of brackets, and the large ones in it. `value`: it stands in the place of a
+    value, not of a computed key."""
 
     start: int
     end: int
@@ -167,8 +167,8 @@ def _is_value(text: str, opened: int, start: int, around: str) -> bool:
 def _resolved(scan: Any, text: str, box: _Box) -> Literal:
     """The literal of a bracket: JSON, or another notation with JSON inside.
 
-    An attempt that fails at some place has shown that all that ended before it is JSON, and that
-    all that was still open there is none, so nothing is scanned twice.
+    An attempt that fails at a place has shown two things: everything closed before it is JSON, and
+    everything still open there is not. So nothing is scanned twice.
     """
     end, wrong = _json_end(scan, text, box.start)
     if end == box.end:
@@ -194,8 +194,8 @@ def _resolved(scan: Any, text: str, box: _Box) -> Literal:
 
 
 def _judged(text: str, start: int, end: int) -> Literal:
-    """A JSON text, if it means the same as the literal; with a primitive value in it, so that it
-    can be no assignment pattern."""
+    """The literal as JSON, if it means the same. It must hold a primitive value, so that it cannot
+    be an assignment pattern."""
     proto = text.find("__proto__", start, end) >= 0 or (
         text.find("\\u00", start, end) >= 0 and _PROTO_ESCAPE.search(text, start, end) is not None
     )
@@ -204,15 +204,15 @@ def _judged(text: str, start: int, end: int) -> Literal:
     return Literal(start, end, "json")
 
 
-#: A value that cannot stand in a pattern: after a colon, comma or bracket, and not a key.
+#: A value that cannot be part of a pattern: after a colon, comma or bracket, and not a key.
 _HOLDS_VALUE = re.compile(r'[\[:,]\s*+(?:[\dtfn-]|"' + loop(r'[^"\\]', r"\\.") + r'"(?!\s*+:))')
 
 
 def _json_scanner() -> Any:
-    """The C scanner of the standard library, made to keep nothing of what it reads.
+    """The C scanner of the standard library, set up so that it keeps nothing of what it reads.
 
-    Containers and numbers come out as small integers; it accepts exactly JSON, because the
-    constants Python adds are refused.
+    Containers and numbers become small integers. It accepts exactly JSON, because the constants
+    that Python adds are refused.
     """
 
     def refuse(_name: str) -> None:
@@ -232,10 +232,10 @@ def _json_scanner() -> Any:
 
 
 def _json_end(scan: Any, text: str, start: int) -> tuple[int | None, int]:
-    """Where the JSON text that begins here ends, or None; and up to where it is JSON.
+    """The end of the JSON text that begins here, or None; and how far it is JSON.
 
-    The second number is TOO_DEEP where nobody can say. Python's error counts the lines in front of
-    it: in a window that grows, its cost stays that of what was read.
+    The second number is TOO_DEEP if that cannot be known. Python's error counts the lines before
+    it; the growing window keeps that cost in proportion to what was read.
     """
     if not _JSON_START.match(text, start):
         return None, start + 1
@@ -256,7 +256,7 @@ def _scanned(scan: Any, text: str, start: int) -> tuple[int | None, int]:
     try:
         end = int(scan(text, start)[1])
     except json.JSONDecodeError as error:
-        # A string that does not end may only have been cut off.
+        # A string without an end may just be cut off by the window.
         return None, len(text) if error.msg.startswith("Unterminated") else error.pos
     except StopIteration as stop:
         return None, int(stop.value)

@@ -1,7 +1,7 @@
-"""The JavaScript grammar, without what its package loads beside it.
+"""The JavaScript grammar, without the other modules that its package loads.
 
-Importing `tree_sitter_javascript` also loads `importlib.resources` and all it needs, for query
-files nobody asks for here: 2.5 MB and a third of the start of every compiler process.
+Importing `tree_sitter_javascript` also loads `importlib.resources` for query files that are not
+used here. That costs 2.5 MB and a third of the start of every compiler process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib.util
 
 
 def javascript() -> object:
-    """The grammar, as `tree_sitter.Language` wants it."""
+    """The grammar, in the form that `tree_sitter.Language` takes."""
     package = importlib.util.find_spec("tree_sitter_javascript")
     folders = package.submodule_search_locations if package else None
     finder = importlib.machinery.PathFinder()

@@ -1,10 +1,10 @@
 """Large JSON literals leave the module: V8 reads them by JSON.parse, at a quarter of the memory.
 
-When this is the same program: the text is strict JSON, which every JSON text in ECMAScript also
-is as a literal, of the same value; it has no `__proto__` key, the one that means two things; it
-stands where the tree proves an expression. `data` of the module `holdfast:data` is called where
-the literal stood, so it makes a new object each time, as the literal did, and it is the parser of
-the job's own realm, taken before any of the job's code ran, so no job can change what it does.
+The program stays the same under three conditions. The text is strict JSON, and every JSON text is
+also a literal of ECMAScript with the same value. It has no key `__proto__`, the only one with two
+meanings. The tree proves that it is an expression. In its place stands a call of `data` of the
+module `holdfast:data`, which makes a new object each time, as the literal did. `data` uses the
+parser of the job's own realm, taken before any code of the job ran, so no job can change it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def hoist(
     hoist_from: int | None,
     later: Collection[Node] = (),
 ) -> tuple[list[HoistedData], str | None]:
-    """Note the edits; returns what was hoisted and the name the module calls it by.
+    """Note the edits; returns the hoisted literals and the name of the function that gives them.
 
-    `later`: nodes in which the compiler put functions, which may be called any number of times.
+    `later`: nodes in which the compiler put functions; these may be called any number of times.
     """
     if hoist_from is None:
         return [], None
@@ -61,7 +61,7 @@ def hoist(
 
 
 def _once(node: Node, later: Collection[Node]) -> bool:
-    """Whether the module evaluates this place at most once."""
+    """Whether the module evaluates this place once at most."""
     parent = node.parent
     while parent is not None:
         if parent.type in _REPEATED or parent in later:
@@ -71,7 +71,7 @@ def _once(node: Node, later: Collection[Node]) -> bool:
 
 
 def shortened(source: Source, literals: Iterable[Literal], smallest: int) -> list[Segment]:
-    """The author's text for V8's check, with proven literals of at least this size made short."""
+    """The author's text for V8's check; proven literals of this size or larger are shortened."""
     parts: list[Segment] = []
     done = 0
     for literal in (part for item in literals for part in item.parts or (item,)):

@@ -1,4 +1,4 @@
-"""Who holds the embedded data of a job: the names an author knows it by."""
+"""Finds the names under which a job holds its embedded data, for reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdfast.compiler.report import EmbeddedData
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import Node
 
-#: A holder of less than this is not worth a line of the report.
+#: Bytes; smaller holders are left out of the report.
 REPORT_FROM = 1024
 
 

@@ -13,10 +13,10 @@ from holdfast.model.json import JsonObject
 
 
 class CompileError(HoldfastError):
-    """A step cannot be compiled. Line and column count from 1, in the author's text.
+    """A step that cannot be compiled. Line and column count from 1, in the author's text.
 
-    Columns are UTF-16 code units, as V8 and editors count them. Both are None where the whole
-    step is meant. `excerpt` is the author's line with a caret below it.
+    Columns are UTF-16 code units, as V8 and editors count them. Both are None if the error
+    concerns the whole step. `excerpt` is the author's line with a caret below it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CompileError(HoldfastError):
 class AdaptorExports(NamedTuple):
     """An adaptor of the step and the names it exports (`docs/spec/compiler.md` section 8).
 
-    An empty `exports` means that they are unknown: free names are then guessed to be its.
+    An empty `exports` means that they are unknown. Then free names are assumed to be its exports.
     """
 
     name: str
@@ -109,14 +109,14 @@ class CompiledJob(NamedTuple):
     check_edits: list[Entry]
     report: CompileReport
     data: list[HoistedData]
-    #: Why the structure could not be read. V8 is asked all the same, for it alone judges; when
-    #: it accepts the text, this is the error to report.
+    #: Why the structure could not be read. V8 still checks the text, because it alone judges
+    #: syntax. If V8 accepts the text, this is the error to report.
     doubt: CompileError | None
     segments: list[Segment]
     check_segments: list[Segment]
 
     def measured(self, seconds: float, peak_mb: float | None) -> CompiledJob:
-        """The same, with what its compilation cost in its report."""
+        """A copy with the cost of the compilation in its report."""
         return self._replace(report=self.report._replace(seconds=seconds, peak_mb=peak_mb))
 
     @property
@@ -158,7 +158,7 @@ class CompiledJob(NamedTuple):
         return author_position(self.edits, line, column)
 
     def syntax_error(self, message: str, line: int | None, column: int | None) -> CompileError:
-        """The error V8 raised about `check`, in the author's terms."""
+        """The error that V8 raised for `check`, with the author's position."""
         if line is None:
             return CompileError(message, name=self.name)
         line, mapped = author_position(self.check_edits, line, column or 1)

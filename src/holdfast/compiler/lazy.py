@@ -29,7 +29,7 @@ class LazyStateError(Exception):
 def rewrite_lazy_state(root: Node, uses: list[Use], text: str, edits: Edits) -> set[Node]:
     """Note the edits; returns the nodes that became functions. Raises LazyStateError.
 
-    Uses that were renamed leave the list: all of them are parameters now.
+    Renamed uses are removed from the list, because they are parameters now.
     """
     subjects = [use for use in uses if use.name == "$" and _is_subject(use)]
     renamed = {use.node for use in subjects}
@@ -89,7 +89,7 @@ def _target(dollar: Node, text: str, renamed: set[Node]) -> Node:
 
 
 def _on_state(call: Node, text: str, renamed: set[Node]) -> bool:
-    """`state.f(…)`: a call on state itself is no operation, and no call on any part of `$` is."""
+    """Whether it is `state.f(…)`: neither that call nor one on a part of `$` is an operation."""
     callee = bare(call.children[0])
     if callee.type not in _MEMBER:
         return False
@@ -102,7 +102,7 @@ def _on_state(call: Node, text: str, renamed: set[Node]) -> bool:
 
 
 def _refuse_waiting(root: Node, text: str, wrapped: set[Node]) -> None:
-    """`await` and `yield` cannot go into a function of state: it is no function that may wait."""
+    """Refuse `await` and `yield`: a function of state cannot wait."""
     stack = [(root, False)]
     while stack:
         node, inside = stack.pop()

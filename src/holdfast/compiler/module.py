@@ -1,8 +1,8 @@
-"""The shape of the module: default export, operations, imports (`docs/spec/compiler.md` 6, 7, 8).
+"""Builds the module: default export, operations, imports (`docs/spec/compiler.md` 6, 7, 8).
 
-Text stays where it is as far as the order of evaluation allows: operations behind the last other
-statement become elements where they stand; one that another statement follows is moved behind
-it, together with its line ends, so that all that comes later keeps its line.
+Text stays in its place as far as the order of evaluation allows. Operations after the last other
+statement become elements of the array in their place. An operation before another statement moves
+behind it, with its line ends, so that all later text keeps its line.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _terminated(statement: Node, text: str) -> bool:
 
 
 def _cut(parts: list[Segment], statement: Node, text: str, done: int) -> int:
-    """Leave an operation out; what stands around it stays apart."""
+    """Remove an operation, and keep the text on both sides separate."""
     expression = expression_of(statement)
     parts.append((done, expression.start))
     if not _terminated(statement, text):

@@ -1,4 +1,4 @@
-"""Free names of a module, and which an adaptor is asked for (`docs/spec/compiler.md` 8)."""
+"""Free names of a module, and which of them an adaptor gives (`docs/spec/compiler.md` 8)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from holdfast.compiler.scope import Use
 from holdfast.compiler.tree import Node, in_chain, outer
 
-#: A name that contains one of these anywhere is never guessed to be an adaptor's. (The reference
-#: meant whole names; jobs depend on what it does.) Matched against the list of the specification.
+#: A name that contains one of these is never assumed to be an adaptor's, as in the reference. (It
+#: probably meant whole names, but jobs depend on it.) The list is that of the specification.
 _GLOBAL_LIKE = (
     "AggregateError|Array|ArrayBuffer|AsyncFuction|AsyncGenerator|atob|Atomics|BigInt|Blob|Boolean"
     "|btoa|Buffer|clearInterval|clearTimeout|console|DataView|Date|decodeURI|encodeURI|Error|eval"
@@ -42,7 +42,7 @@ _MEMBER = frozenset({"member_expression", "subscript_expression"})
 
 
 def free_names(uses: Iterable[Use]) -> list[str]:
-    """The names the module uses and does not declare, each once, in order of appearance."""
+    """The names that the module uses and does not declare, once each, in the order of the text."""
     found: dict[str, None] = {}
     for use in uses:
         name = use.name
@@ -83,12 +83,12 @@ def wanted(
     ignore: Collection[str],
     taken: Collection[str],
 ) -> list[str]:
-    """The names to import from one adaptor. `taken` come from an adaptor before it."""
+    """The names to import from one adaptor. `taken`: names that an earlier adaptor gives."""
     if exports:
         present = set(free)
         candidates = [name for name in dict.fromkeys(exports) if name in present]
     else:
-        # Compiled here: most adaptors say what they export, and this takes as long as a small job.
+        # Compiled only when needed, as it takes as long as a small job.
         global_like = re.compile(_GLOBAL_LIKE)
         candidates = [name for name in free if not global_like.search(name)]
     return [

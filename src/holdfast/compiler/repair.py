@@ -1,8 +1,8 @@
-"""Reading what tree-sitter misreads: above all, statements that end with their line.
+"""Reads texts that tree-sitter misreads, mostly statements that end with their line.
 
-Its grammar goes on over a line end where ECMAScript inserts a semicolon, before `(`, `[`, a
-template, an operator. Each repair changes a copy that is only read, never in length, and counts
-only if the tree is sound afterwards. Whether the text is correct is still V8's to say.
+ECMAScript inserts a semicolon at some line ends where tree-sitter continues the statement: before
+`(`, `[`, a template, an operator. Each repair changes a copy that is only read, and never its
+length. It counts only if the tree is sound afterwards. V8 still decides whether the text is right.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ERRORS = 1000
 def read_soundly(
     copy: bytes, place: Callable[[int], int] | None, embedded: frozenset[bytes]
 ) -> tuple[Node, bool]:
-    """Our tree of a text, and whether it can be trusted; see `convert` for the arguments.
+    """The tree of a text, and whether it can be trusted; see `convert` for the arguments.
 
     Raises TooCostlyError.
     """
@@ -81,8 +81,8 @@ def read_soundly(
 
 
 def is_broken(tree: tree_sitter.Tree) -> bool:
-    """Whether the tree cannot be trusted. A semicolon that it misses is none of its errors: that
-    is where ECMAScript inserts one, if the text is correct at all."""
+    """Whether the tree cannot be trusted. A missing semicolon is not an error: ECMAScript inserts
+    one there, if the text is correct."""
     return next(_errors(tree), None) is not None
 
 
@@ -120,7 +120,7 @@ def _first_sound(copy: bytes, tree: tree_sitter.Tree) -> tuple[tree_sitter.Tree,
 
 
 def _separate(copy: bytes, ends: Iterable[int]) -> bytes:
-    """Put a semicolon into each gap that begins at one of `ends` and holds a line end."""
+    """Put a semicolon into each gap that begins at one of `ends` and has a line end."""
     changed: bytearray | None = None
     for end in ends:
         match = _GAP.match(copy, end)
@@ -132,7 +132,7 @@ def _separate(copy: bytes, ends: Iterable[int]) -> bytes:
 
 
 def _join(copy: bytes, ends: Iterable[int]) -> bytes:
-    """Take line ends and comments away behind a word that goes on, and its double meaning."""
+    """Remove line ends and comments after a word that continues, and give it one meaning."""
     changed: bytearray | None = None
     for end in ends:
         match = _GAP.match(copy, end)

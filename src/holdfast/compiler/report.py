@@ -1,4 +1,4 @@
-"""What a compilation found out: sizes, embedded data, forecast, advice."""
+"""The result of a compilation for people: sizes, embedded data, forecast, advice."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from holdfast.model.json import JsonObject
 
-#: Data of a step from this size on belongs elsewhere (bytes).
+#: From this size on (bytes), data of a step should be stored elsewhere.
 ADVICE_BYTES = 256 * 1024
 #: Memory of V8 per byte of source, measured with Node 24 (`docs/figures.md`): of code and
 #: literals that are evaluated, and of data that JSON.parse reads.
 BYTES_PER_SOURCE_BYTE = 11.0
 BYTES_PER_DATA_BYTE = 5.0
 MEGABYTE = 1_000_000
-#: So many holders of data the report names.
+#: How many holders of data the report names.
 SHOWN = 100
 INSTEAD = (
     "Put the data into a Collection and read what a run needs, for example "
@@ -24,7 +24,7 @@ INSTEAD = (
 
 
 class EmbeddedData(NamedTuple):
-    """Data that stands in the code under one name."""
+    """Data in the code under one name."""
 
     name: str
     literals: int
@@ -72,12 +72,12 @@ class CompileReport(NamedTuple):
 
     @property
     def hoisted_bytes(self) -> int:
-        """Bytes of it that the module does not hold itself."""
+        """Bytes of embedded data that are hoisted out of the module."""
         return sum(item.hoisted_bytes for item in self.data)
 
     @property
     def forecast_mb(self) -> float:
-        """Memory (MB) the step needs to be loaded, above that of an empty engine."""
+        """Memory (MB) that loading the step needs beyond that of an empty engine."""
         hoisted = self.hoisted_bytes
         code = self.source_bytes - hoisted
         return (code * BYTES_PER_SOURCE_BYTE + hoisted * BYTES_PER_DATA_BYTE) / MEGABYTE
@@ -87,7 +87,7 @@ class CompileReport(NamedTuple):
         return sorted(self.data, key=lambda item: -item.bytes)[:count]
 
     def advice(self) -> list[str]:
-        """At most two lines for the author, where data outgrows code; else none."""
+        """Two lines for the author if the data is large; else none."""
         large = [item for item in self.data if item.bytes >= self.advice_bytes]
         if not large:
             large = list(self.data) if self.data_bytes >= self.advice_bytes else []

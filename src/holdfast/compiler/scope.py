@@ -1,7 +1,7 @@
-"""Who declares which name, by the reference's rules (`docs/spec/compiler.md` section 8).
+"""Finds the declaration of each name, by the reference's rules (`docs/spec/compiler.md` 8).
 
-Scopes are the module, each function and each catch clause. Blocks, loops and classes are none:
-what they declare belongs to the function around them, wherever it stands.
+Scopes are the module, each function and each catch clause. Blocks, loops and classes are not
+scopes: their declarations belong to the function around them, at any depth.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SCOPED = (
         "class",
     }
 )
-#: Nodes that mean something here; the rest is only looked into.
+#: Nodes with a meaning here; of others only the children matter.
 _NOTED = _SCOPED | _IDENTIFIERS | {"import_statement", "export_statement", "object"}
 
 
@@ -75,7 +75,7 @@ class Use:
 
 
 class Uses:
-    """All identifiers of a module that are no declarations, in the order of the text."""
+    """All identifiers of a module that are not declarations, in the order of the text."""
 
     def __init__(self, root: Node, text: str) -> None:
         self.module = Scope("module", None)
@@ -87,8 +87,8 @@ class Uses:
         self._walk(root)
 
     def _walk(self, root: Node) -> None:
-        """Visit everything in the order of the text. A scope on the stack is that of all that
-        comes behind it."""
+        """Visit everything in the order of the text. A scope on the stack holds for everything
+        after it on the stack."""
         text, bindings, found = self._text, self._bindings, self.uses
         scope = self.module
         stack: list[Node | Scope] = [root]
@@ -216,8 +216,8 @@ def _is_helper(statement: Node, item: Node, text: str) -> bool:
 
 
 def _exported(node: Node) -> list[Node]:
-    """The children of an export that can hold uses: not the names of a list with `from`, and not
-    the outer names of one without."""
+    """The children of an export that can hold uses. The names of a list with `from` cannot, nor
+    the outer names of a list without it."""
     if node.child("source") is not None:
         return []
     out: list[Node] = []

@@ -1,8 +1,8 @@
 """The author's text, addressed by byte offset, and positions in it.
 
-The text is kept once, as a string whose every character is one byte of its UTF-8 form: offsets
-then agree with tree-sitter's, regular expressions and the JSON scanner work on it directly, and
-25 MB of it are 25 MB whatever letters it holds.
+The text is kept once, as a string in which each character is one byte of the UTF-8 form. So its
+offsets agree with tree-sitter's, regular expressions and the JSON scanner work on it directly, and
+25 MB of text need 25 MB, whatever letters it has.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXCERPT_LIMIT = 160
 
 
 def utf8(text: str) -> bytes:
-    """UTF-8 of any string; a lone surrogate becomes U+FFFD, as it does in every store."""
+    """UTF-8 of any string. A lone surrogate becomes U+FFFD, as in every store."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -60,12 +60,12 @@ class Source:
         self._last = (0, 1, 1)
         self._returns = "\r" in text
         self._separators = any(mark in text for mark in SEPARATORS)
-        #: A byte is a character is a column, and only LF ends a line.
+        #: Each byte is one character and one column, and only LF ends a line.
         self._plain = text.isascii() and not self._returns
 
     @classmethod
     def of(cls, value: str | bytes) -> Self:
-        """From a string, or from bytes that should be UTF-8 (what is not becomes U+FFFD)."""
+        """From a string, or from bytes that should be UTF-8 (others become U+FFFD)."""
         if isinstance(value, str):
             return cls(value if value.isascii() else utf8(value).decode("latin-1"))
         try:
@@ -103,7 +103,7 @@ class Source:
         return line, column
 
     def _advance_plain(self, known: tuple[int, int, int], offset: int) -> tuple[int, int]:
-        """As `_advance`, where a byte is a column and only LF ends a line: most jobs."""
+        """`_advance` for most texts: each byte is one column, and only LF ends a line."""
         start, line, column = known
         ends = self.text.count("\n", start, offset)
         if ends:

@@ -1,7 +1,7 @@
 """The structure of a job's text: tree-sitter's tree, made small and given parents.
 
-Tree-sitter finds structure; whether the text is correct is V8's to say. Comments and punctuation
-are left out. What it misreads is put right in `repair`.
+Tree-sitter finds the structure; V8 decides whether the text is correct. Comments and punctuation
+are left out. `repair` corrects what tree-sitter misreads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]+)\}|([0-9a-fA-F]{4}))")
 
 
 #: Expressions that may end a statement although an operator or bracket follows on the next line,
-#: and those that go on from their first child.
+#: and expressions that continue their first child.
 _FINAL = frozenset(
     {"arrow_function", "update_expression", "function_expression", "generator_function", "class"}
 )
@@ -59,14 +59,14 @@ _GOING_ON = frozenset(
 #: Keywords of modules that tree-sitter takes for names when a line end follows.
 _KEYWORDS = frozenset({b"await", b"let"})
 _KEYWORD_LENGTHS = frozenset({len(word) for word in _KEYWORDS})
-#: What is done with a node of tree-sitter's, by its kind: left out; kept where the parent cannot
-#: be told apart without it; kept with nothing of what is in it (an identifier and others); kept.
+#: What happens to a node of tree-sitter, by its kind: left out; kept if the parent has no meaning
+#: without it; kept without its content (an identifier and others); kept.
 _SKIPPED, _WORD, _IDENTIFIER, _WHOLE, _ENDING, _PLAIN = range(6)
-#: What nobody looks into.
+#: Nodes whose content is never read.
 _WHOLES = frozenset({"string", "regex", "number", "property_identifier", "hash_bang_line"})
-#: Tree-sitter's kind of what it could not read.
+#: Tree-sitter's kind for text that it could not read.
 _ERROR = 0xFFFF
-#: The children of a leaf; nobody adds to it.
+#: The children of a leaf; never changed.
 _NONE: list[Node] = []
 
 
@@ -86,7 +86,7 @@ class Node:
         self.children: list[Node] = _NONE
 
     def child(self, field: str) -> Node | None:
-        """The child that plays this part."""
+        """The child with this role."""
         for child in self.children:
             if child.field == field:
                 return child
@@ -98,29 +98,29 @@ class Node:
 
 
 class Misread(NamedTuple):
-    """Places in the parsed text that tree-sitter misread: where it went on from an expression
-    that nothing can go on from, and where it let a keyword be a name."""
+    """Places in the parsed text that tree-sitter misread: it continued an expression that cannot
+    continue, or took a keyword for a name."""
 
     overrun: list[int]
     words: list[int]
 
 
 class TooCostlyError(Exception):
-    """Reading the text takes more work than its size allows."""
+    """Parsing the text takes more work than its size allows."""
 
 
 @cache
 def _language() -> tree_sitter.Language:
-    # Loaded on first use: the supervisor holds this module ready for the compilers that its
-    # shims fork, and nobody else's native code.
+    # Loaded on first use. The supervisor imports this module for the compilers that its shims
+    # fork, but must not load native code.
     import tree_sitter  # noqa: PLC0415
 
     return tree_sitter.Language(javascript())
 
 
 def parse(text: bytes) -> tree_sitter.Tree:
-    """Tree-sitter's tree. Raises TooCostlyError when recovery from errors goes out of hand."""
-    # Called about once per hundred steps of the parser: a deterministic bound on its work.
+    """Tree-sitter's tree. Raises TooCostlyError if recovery from errors takes too much work."""
+    # Called about once in a hundred steps of the parser, so it limits the work exactly.
     budget = 2_000 + len(text) // 4
     calls = 0
 
@@ -169,8 +169,8 @@ def convert(
     place: Callable[[int], int] | None,
     embedded: frozenset[bytes],
 ) -> tuple[Node, Misread]:
-    """Our tree of the tree of a text; `place` gives the author's offset for one of it, where they
-    differ.
+    """Our tree, from tree-sitter's tree of a text. `place` turns its offsets into the author's, if
+    they differ.
 
     Identifiers whose text is among `embedded` come out as nodes of type `embedded`.
     """
@@ -192,7 +192,7 @@ def convert(
         role, kind = kinds[item.kind_id]
         if role > _WORD or (role == _WORD and kind in _TELLING_WORDS.get(parent.type, ())):
             end = item.end_byte
-            node = blank(Node)  # without a call of its __init__: a sixth of what this loop costs
+            node = blank(Node)  # its __init__ would take a sixth of this loop
             node.type, node.start, node.end = kind, item.start_byte, end
             node.field, node.parent = fields[cursor.field_id or 0], parent
             node.children = _NONE
@@ -221,7 +221,7 @@ def convert(
 
 
 def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
-    """Whether nothing can go on from this expression, with which its parent begins."""
+    """Whether this expression, with which its parent begins, cannot continue."""
     parent = node.parent
     if parent is None or parent.children[0] is not node:
         return False
@@ -238,7 +238,7 @@ def _is_overrun(node: Node, item: tree_sitter.Node) -> bool:
 
 
 def walk(node: Node, skip: Callable[[Node], bool] | None = None) -> Iterator[Node]:
-    """The node and everything below it, in the order of the text; without what `skip` names."""
+    """The node and everything below it, in the order of the text; without the nodes in `skip`."""
     stack = [node]
     while stack:
         item = stack.pop()
@@ -249,7 +249,7 @@ def walk(node: Node, skip: Callable[[Node], bool] | None = None) -> Iterator[Nod
 
 
 def bare(node: Node) -> Node:
-    """What stands inside any parentheses."""
+    """The node without parentheses around it."""
     while node.type == "parenthesized_expression" and node.children:
         node = node.children[0]
     return node
