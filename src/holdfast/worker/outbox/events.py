@@ -153,7 +153,7 @@ def _identified(event: Event, record: Record, number: int) -> Event:
 
 
 def _timestamp(body: JsonObject, record: Record) -> str:
-    """The time that the record gives; if it is not a time, that of writing (log lines are not checked)."""
+    """The time that the record gives; if it is none, the time of writing."""
     value = body.get("timestamp")
     if isinstance(value, str) and len(value) == 16 and value.isascii() and value.isdigit():
         return value
@@ -253,7 +253,7 @@ def smaller(event: Event) -> Event | None:
 
 
 def simpler(event: Event) -> Event | None:
-    """The event with less in it, if the platform cannot take it; None if nothing is left to remove."""
+    """The event with less in it, if the platform cannot take it; None if nothing can go."""
     return _without_first(event, _parts(event))
 
 
@@ -429,9 +429,10 @@ def _with_state(event: Event, body: RunComplete, read: ReadDocument) -> RunCompl
 
 
 def _document(part: str, document: JsonObject, read: ReadDocument, *, deep: bool = False) -> str:
-    """The text of a document. The run made it, so it is checked: the platform would crash on a text
-    that is not JSON, or end the connection. `deep`: it may be nested deeper than we can check.
-    Raises Unreadable."""
+    """The text of a document. Raises Unreadable.
+
+    The run made it, so it is checked: a text that is not JSON crashes the platform or ends the
+    connection. `deep`: it may be nested deeper than we can check."""
     try:
         text = clean_json(read(document))
         check_json(text, deep=deep)

@@ -339,7 +339,7 @@ class Outbox:
             if item.losses >= LOSSES and item.event.bytes >= SUSPECT_BYTES:
                 self._suspected(item)
         elif loss is Loss.ERROR and item is self._head():
-            # If answers come in order, the first unanswered event is the one that crashed the channel.
+            # If answers come in order, the first unanswered event crashed the channel.
             self._crashed(item, shipment)
 
     def _suspected(self, item: Item) -> None:
@@ -410,7 +410,8 @@ class Outbox:
     def _simpler(self, item: Item, why: str) -> None:
         """The platform refuses the event as it is: send it with less in it."""
         if self._may_be_stored(item) and item.event.name == STEP_COMPLETE:
-            self._give_up_on(item, f"{why}; it may be stored")  # with less, the output would be lost
+            # with less in it, the output would be lost
+            self._give_up_on(item, f"{why}; it may be stored")
             return
         less = events.simpler(item.event)
         if less is None:
