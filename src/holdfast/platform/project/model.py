@@ -77,7 +77,7 @@ class Workflow:
     edges: list[Edge] = field(default_factory=list)
     concurrency: int | None = None
     enable_job_logs: bool = True
-    #: What its runs may reach, in the form of `holdfast worker --egress`; None: as the worker says.
+    #: What its runs may reach, in the form of `holdfast worker --egress`; None: the worker's.
     egress: str | None = None
     id: str = ""
     #: Where its parts are drawn; kept for clients.

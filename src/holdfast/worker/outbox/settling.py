@@ -73,7 +73,7 @@ def again(event: Event, fresh: Callable[[], str]) -> Event:
 
 
 def question(run_id: str, event: Event) -> JsonObject:
-    """The payload of a `run:log` that is always refused; the refusal says whether the step is known.
+    """The payload of a `run:log` that is always refused; the refusal tells of the step.
 
     It names the run like any line, although the topic does: the reference's mock looks there.
     """
@@ -83,8 +83,8 @@ def question(run_id: str, event: Event) -> JsonObject:
 
 
 def probed(reply: Reply) -> Probe:
-    """What the answer to a question says. A line without a message is always refused; if the step is
-    unknown, the refusal says that, too."""
+    """What the answer to a question says. A line without a message is always refused; if the step
+    is unknown, the refusal says that, too."""
     text = str(reply.response)
     if reply.ok:
         return Probe.INCONCLUSIVE
