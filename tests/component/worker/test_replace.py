@@ -76,7 +76,7 @@ async def test_every_block_of_the_page_runs_and_no_run_is_lost(tmp_path: Path) -
             await run_block(stop, environment)
             assert waiting() > 0, "in the middle of a queue"
             await run_block(start, environment)
-            await platform.until(lambda: all(run.final for run in runs), 60)
+            await platform.until(lambda: all(run.final for run in runs), 200)
         finally:
             for name in ("pid", "old-pid"):
                 with suppress(OSError):
