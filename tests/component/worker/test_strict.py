@@ -115,27 +115,86 @@ async def test_old_platform_without_batches_costs_one_crash_in_all(tmp_path: Pat
         assert sum(len(run.crashed) for run in platform.runs.values()) == 1
 
 
-async def test_wrong_public_key_touches_few_runs_and_says_so(tmp_path: Path) -> None:
-    async with TwinPlatform() as stranger, TwinPlatform() as platform:
-        key = stranger.key.public_key().public_bytes(
-            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-        )
-        options = {"WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(key).decode()}
-        async with Worker(platform, tmp_path, **options) as worker:
+def key_of(platform: TwinPlatform) -> dict[str, str]:
+    """The variable with a platform's public key."""
+    key = platform.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {"WORKER_LIGHTNING_PUBLIC_KEY": base64.b64encode(key).decode()}
+
+
+async def test_clock_that_is_an_hour_off_ends_few_runs_truthfully_or_none(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform:
+        platform.clock_seconds = 3600
+        async with Worker(platform, tmp_path / "checks", **key_of(platform)) as worker:
             url = await worker.ready()
             runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(6)]
-            first = runs[0]
-            await platform.until(lambda: first.final)
-            assert first.outcome is not None
-            assert first.outcome["reason"] == "exception"
-            assert "WORKER_LIGHTNING_PUBLIC_KEY" in str(first.outcome["error_message"])
-            assert first.steps == {}
+            await platform.until(lambda: runs[0].final)
+            assert "check both machines' clocks" in str(runs[0].outcome)
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                answer = await client.get("/readyz")
-            assert answer.status_code == 503
-            assert "WORKER_LIGHTNING_PUBLIC_KEY" in answer.text
+                assert (await client.get("/readyz")).status_code == 503
             assert sum(run.claims for run in runs) <= 3
             assert await worker.end() == 0
+        async with Worker(platform, tmp_path / "trusts"):  # without the key nothing is checked
+            await platform.until(lambda: all(run.final for run in runs))
+        assert {run.state for run in runs[3:]} == {"success"}
+
+
+async def test_run_found_at_the_start_is_checked_against_the_key(tmp_path: Path) -> None:
+    async with TwinPlatform() as stranger, TwinPlatform() as platform:
+        platform.order("fetch:plan", Do.MUTE, times=99)
+        async with Worker(platform, tmp_path) as worker:
+            run = platform.enqueue(one_job_plan(QUICK), input={})
+            await platform.until(lambda: run.joins)
+            worker.kill_everything()
+            platform.orders.clear()
+            worker.environment |= key_of(stranger)
+            worker.start()
+            await platform.until(lambda: run.final)
+        assert run.outcome is not None
+        assert run.outcome["error_type"] == "InvalidTokenError"
+        assert run.steps == {}
+
+
+async def test_refused_plans_end_their_runs_and_hold_up_no_other(tmp_path: Path) -> None:
+    async with TwinPlatform() as platform, Worker(platform, tmp_path, WORKER_CAPACITY=2) as worker:
+        url = await worker.ready()
+        refusal = {"errors": {"too_many_runs": ["Runs limit exceeded"]}}
+        platform.order("fetch:plan", Do.REFUSE, times=5, response=refusal)
+        bad = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(5)]
+        await platform.until(lambda: all(run.final for run in bad))
+        assert {run.state for run in bad} == {"exception"}
+        assert all("Runs limit exceeded" in str(run.outcome) for run in bad)
+        good = platform.enqueue(one_job_plan(QUICK), input={})
+        await platform.until(lambda: good.final)
+        assert good.state == "success"
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            await worker.until(lambda: no_run_holds_a_slot(client))
+
+
+async def no_run_holds_a_slot(client: httpx.AsyncClient) -> bool:
+    """As /metrics says it."""
+    return "\nholdfast_worker_slots_free 2.0\n" in (await client.get("/metrics")).text
+
+
+async def test_wrong_public_key_touches_few_runs_and_says_so(tmp_path: Path) -> None:
+    async with (
+        TwinPlatform() as stranger,
+        TwinPlatform() as platform,
+        Worker(platform, tmp_path, **key_of(stranger)) as worker,
+    ):
+        url = await worker.ready()
+        runs = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(6)]
+        first = runs[0]
+        await platform.until(lambda: first.final)
+        assert first.outcome is not None
+        assert first.outcome["reason"] == "exception"
+        assert "WORKER_LIGHTNING_PUBLIC_KEY" in str(first.outcome["error_message"])
+        assert first.steps == {}
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            answer = await client.get("/readyz")
+        assert answer.status_code == 503
+        assert "WORKER_LIGHTNING_PUBLIC_KEY" in answer.text
+        assert sum(run.claims for run in runs) <= 3
+        assert await worker.end() == 0
 
 
 async def test_refused_joins_touch_few_runs_and_are_told(tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ export default function createServer(engine, options = {}) {
   });
   const worker = {
     workflows,
-    queueChannel: {}, // of the reference's client: there is nothing like it
+    get queueChannel() {
+      throw new Error("a test looks into the client of the reference's worker");
+    },
     destroyed: false,
     on: engine.on,
     async destroy() {
