@@ -47,6 +47,10 @@ coverage: $(STAMP)        ## branch coverage of each package against its floor; 
 postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of their own
 	$(BIN)/python scripts/postgres_tests.py $(ARGS)
 
+.PHONY: api-fuzz
+api-fuzz: $(STAMP)        ## random requests to everything that the API describes; REQUESTS=100000
+	HOLDFAST_REQUESTS="$(or $(REQUESTS),100000)" $(BIN)/python -m pytest -q tests/component/platform/test_openapi.py $(ARGS)
+
 .PHONY: projects
 projects: $(STAMP)        ## 200 projects made and changed by @openfn/project itself: equal, and equal hashes
 	HOLDFAST_PROJECTS="$(or $(COUNT),200)" $(BIN)/python -m pytest -q tests/component/platform/test_openfn_package.py $(ARGS)

@@ -17,6 +17,7 @@ from holdfast.platform.access.doors import check_rows
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.access.request_line import PlainAddress
+from holdfast.platform.api.openapi import description_of
 from holdfast.platform.api.problems import Problems
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.collections.routes import collection_routes
@@ -26,6 +27,7 @@ from holdfast.platform.start.cron import cron
 from holdfast.platform.start.webhook import webhook
 from holdfast.platform.store.database import BAD_VALUES
 from holdfast.platform.web.account import account_routes
+from holdfast.platform.web.apipage import api_page_routes
 from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
@@ -63,6 +65,7 @@ def create_app(
             *account_routes(),
             *people_routes(),
             *page_routes(),
+            *api_page_routes(description_of),
         ],
         middleware=[
             Middleware(Problems),

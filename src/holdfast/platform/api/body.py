@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def answered(endpoint: Endpoint) -> Endpoint:
     """The endpoint with its errors as answers: `{"error": text}` with the error's status."""
 
+    @functools.wraps(endpoint)
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)

@@ -8,6 +8,7 @@ from holdfast.platform.api import (
     accounts,
     catalog,
     edits,
+    openapi,
     provision,
     reads,
     tokens,
@@ -21,6 +22,8 @@ def api_routes() -> list[BaseRoute]:
     """Routes under `/api`."""
     return [
         *_access_routes(),
+        Route("/api/openapi.json", openapi.openapi_json),
+        Route("/workflow-api.yaml", openapi.openapi_yaml),
         Route("/api/provision", provision.post, methods=["POST"]),
         Route("/api/provision/yaml", provision.yaml, methods=["GET"]),
         Route("/api/provision/{id}", provision.get, methods=["GET"]),

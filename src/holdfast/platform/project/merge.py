@@ -120,5 +120,7 @@ def by_id(value: Any) -> dict[str, JsonObject]:
 
 def dicts(value: Any) -> list[JsonObject]:
     """The entries of a list, or of a map keyed by name."""
-    items: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return []
     return [item for item in items if isinstance(item, dict)]

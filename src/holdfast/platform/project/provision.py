@@ -246,6 +246,8 @@ def _kept_items(value: Json, provision: Provision) -> Iterator[JsonObject]:
 
     An entry to be deleted may have other members; they say nothing (the CLI sends them).
     """
+    if value is not None and not isinstance(value, dict | list):
+        raise ProvisionError([f"{value!r:.40} stands where a list of objects belongs"])
     for item in dicts(value):
         if not is_deleted(item):
             yield item

@@ -149,6 +149,8 @@ _environment.globals |= {
     "visit": visit.current,
     "LABELS": LABELS,
     "STEP_STATES": STEP_STATES,
-    "assets": {name: _asset(name) for name in ("holdfast.css", "live.js", "htmx.min.js")},
+    "assets": {
+        name: _asset(name) for name in ("holdfast.css", "live.js", "api.js", "htmx.min.js")
+    },
     "version": __version__,
 }

@@ -1,0 +1,213 @@
+"""The API's description in OpenAPI 3.1, made from the routes, their docstrings and their doors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from holdfast import __version__
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.access.doors import DOORS, Way
+from holdfast.platform.access.policy import RULES
+from holdfast.platform.project.writing import to_yaml
+
+_DESCRIBED = ("/api/", "/collections/", "/i/")
+_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
+_TEXT: JsonObject = {"type": "string"}
+_TIME: JsonObject = {"type": "string", "description": "ISO 8601, such as 2026-01-31T12:00:00Z"}
+_ITEM: JsonObject = {
+    "type": "object",
+    "required": ["key", "value"],
+    "properties": {"key": _TEXT, "value": _TEXT},
+}
+_OBJECT: JsonObject = {"type": "object"}
+_WORKFLOW: JsonObject = {
+    "type": "object",
+    "properties": {
+        "name": _TEXT,
+        "concurrency": {"type": ["integer", "null"]},
+        "jobs": {"type": "array", "items": _OBJECT},
+        "triggers": {"type": "array", "items": _OBJECT},
+        "edges": {"type": "array", "items": _OBJECT},
+    },
+}
+#: By the end of the path: filters of a list, and times that limit it (`<time>_after`, `_before`).
+_LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "runs": (
+        ("state", "workflow_id", "work_order_id", "project_id", "id_begins"),
+        ("inserted", "updated"),
+    ),
+    "work_orders": (("state", "workflow_id", "project_id"), ("inserted", "updated")),
+    "log_lines": (
+        ("run_id", "level", "step_id", "project_id", "workflow_id", "work_order_id", "job_id"),
+        ("timestamp",),
+    ),
+    "projects": (("name",), ("inserted", "updated")),
+    "workflows": (("project_id", "name"), ("inserted", "updated")),
+    "jobs": (("project_id", "workflow_id", "name"), ()),
+    "credentials": (("project_id", "name"), ("inserted", "updated")),
+    "collections": (("project_id", "name"), ("inserted", "updated")),
+}
+_QUERIES: dict[str, tuple[str, ...]] = {
+    "GET /api/runs/{id}/logs": ("after",),
+    "GET /api/provision/yaml": ("id",),
+    "POST /api/provision": ("dry_run",),
+    "GET /collections/{path}": ("key", "limit", "cursor", "created_after", "created_before",
+                                "updated_after", "updated_before", "project_id"),
+    "DELETE /collections/{path}": ("key", "project_id"),
+}  # fmt: skip
+_BODIES: dict[str, JsonObject] = {
+    "POST /api/provision": {
+        "type": "object",
+        "properties": {"id": _TEXT, "name": _TEXT, "workflows": {"type": "array"}},
+    },
+    "POST /api/workflows": _WORKFLOW,
+    "PUT /api/workflows/{id}": _WORKFLOW,
+    "PATCH /api/workflows/{id}": _WORKFLOW,
+    "POST /api/projects/{project_id}/workflows": _WORKFLOW,
+    "POST /api/workflows/{id}/runs": {
+        "type": "object",
+        "properties": {"input": _OBJECT, "dataclip_id": _TEXT, "job_id": _TEXT},
+    },
+    "POST /api/runs/{id}/retry": {"type": "object", "properties": {"step_id": _TEXT}},
+    "POST /api/projects/{project_id}/credentials": {
+        "type": "object",
+        "required": ["name", "body"],
+        "properties": {"name": _TEXT, "owner": _TEXT, "body": _OBJECT},
+    },
+    "POST /collections/{path}": {
+        "type": "object",
+        "required": ["items"],
+        "properties": {"items": {"type": "array", "items": _ITEM}},
+    },
+    "PUT /collections/{path}": {"type": "object", "properties": {"value": _TEXT}},
+}
+#: What an operation answers when it worked, unless it is 200.
+_STATUS: dict[str, int] = {
+    "POST /api/provision": 201,
+    "POST /api/workflows": 201,
+    "POST /api/projects/{project_id}/workflows": 201,
+    "POST /api/workflows/{id}/runs": 201,
+    "POST /api/runs/{id}/retry": 201,
+    "DELETE /api/credentials/{id}": 204,
+}
+_PROBLEM_SCHEMA = "#/components/schemas/Problem"
+_PROBLEM: JsonObject = {
+    "type": "object",
+    "description": "What is wrong (RFC 9457).",
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "instance": _TEXT,
+    },
+}
+
+
+async def openapi_json(request: Request) -> Response:
+    """This description, as JSON."""
+    return JSONResponse(description_of(request.app.routes))
+
+
+async def openapi_yaml(request: Request) -> Response:
+    """This description, as YAML."""
+    return Response(to_yaml(description_of(request.app.routes)), media_type="application/yaml")
+
+
+def description_of(routes: Sequence[BaseRoute]) -> JsonObject:
+    """The whole document."""
+    paths: dict[str, Any] = {}
+    for key, path, method, route in operations(routes):
+        paths.setdefault(path, {})[method.lower()] = _operation(key, path, method, route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Holdfast",
+            "version": __version__,
+            "description": "Runs workflows and never loses a run.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {"Problem": _PROBLEM},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, str, Route]]:
+    """Name, path, method and route of everything that is described."""
+    for route in routes:
+        if isinstance(route, Route) and route.path.startswith(_DESCRIBED):
+            path = _PARAMETER.sub(r"{\1}", route.path)
+            for method in sorted(route.methods or ()):
+                if method not in {"HEAD", "OPTIONS"}:
+                    yield f"{method} {path}", path, method, route
+
+
+def _operation(key: str, path: str, method: str, route: Route) -> JsonObject:
+    door = DOORS[f"{method} {route.path}"]
+    said = inspect.cleandoc(_docstring(route.endpoint)) or key
+    summary, _, rest = said.partition("\n\n")
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    asked = _query(key, path, method)
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in asked]
+    operation: JsonObject = {
+        "operationId": re.sub(r"\W+", "_", key).strip("_").lower(),
+        "summary": " ".join(summary.split()),
+        "tags": [path.split("/")[2] if path.startswith("/api/") else path.split("/")[1]],
+        "parameters": parameters,
+        "responses": {
+            str(_STATUS.get(key, 200)): {"description": "It worked."},
+            "default": {
+                "description": "It did not.",
+                "content": {"application/problem+json": {"schema": {"$ref": _PROBLEM_SCHEMA}}},
+            },
+        },
+    }
+    if rest:
+        operation["description"] = rest
+    if door.way in {Way.API, Way.ASKS}:
+        operation["security"] = [{"token": []}]
+    if door.action is not None:
+        rule = RULES[door.action]
+        operation["x-scope"] = str(rule.scope)
+        operation["x-role"] = str(rule.role) if rule.role else None
+        if rule.administrator:
+            operation["x-role"] = "administrator"
+    if (body := _BODIES.get(key)) is not None:
+        operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
+    return operation
+
+
+def _docstring(endpoint: Any) -> str:
+    while isinstance(endpoint, functools.partial):
+        endpoint = endpoint.func
+    return inspect.unwrap(endpoint).__doc__ or ""
+
+
+def _query(key: str, path: str, method: str) -> Iterator[tuple[str, JsonObject]]:
+    for name in _QUERIES.get(key, ()):
+        yield name, _TEXT
+    names, times = _LISTS.get(path.rsplit("/", 1)[1], ((), ()))
+    if method != "GET" or not path.startswith("/api/") or path.endswith("{id}/runs"):
+        return
+    if names:
+        yield "page", {"type": "integer", "minimum": 1, "default": 1}
+        yield "page_size", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    for name in names:
+        if f"{{{name}}}" not in path:
+            yield name, _TEXT
+    for name in times:
+        yield f"{name}_after", _TIME
+        yield f"{name}_before", _TIME
