@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
+import pytest
+
+from holdfast.model.json import Json, JsonObject
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from support.worker import QUICK, Worker
 
@@ -50,3 +54,25 @@ async def test_adaptors_that_the_reference_installed_are_used_without_a_network(
         await platform.until(lambda: run.final)
         assert run.outcome is not None
         assert run.outcome.get("final_state") == {"data": {"n": 42}}, run.outcome
+
+
+REALM = "const all = state.constructor.constructor('return globalThis')();"
+MARKING = f"export default [state => {{ {REALM} all.mark = 1; return {{ data: {{}} }}; }}];"
+LOOKING = f"export default [state => {{ {REALM} return {{ data: {{ mark: all.mark ?? 0 }} }}; }}];"
+
+
+@pytest.mark.parametrize("asked_by", ["nobody", "worker", "plan"])
+async def test_each_step_may_have_a_process_of_its_own(tmp_path: Path, asked_by: str) -> None:
+    """The first step leaves a mark in the realm that adaptors live in."""
+    plan = one_job_plan(MARKING, **({"process_per_step": True} if asked_by == "plan" else {}))
+    second: JsonObject = {"id": "j2", "name": "Second", "adaptor": None, "body": LOOKING}
+    edge = {"id": "e2", "source_job_id": "j1", "target_job_id": "j2", "condition": "always"}
+    cast("list[Json]", plan["jobs"]).append(second)
+    cast("list[Json]", plan["edges"]).append({**edge, "enabled": True})
+    options = {"WORKER_PROCESS_PER_STEP": "true"} if asked_by == "worker" else {}
+    async with TwinPlatform() as platform, Worker(platform, tmp_path, **options):
+        run = platform.enqueue(plan, input={"data": {}})
+        await platform.until(lambda: run.final)
+        assert run.outcome is not None
+        marked = 1 if asked_by == "nobody" else 0
+        assert run.outcome["final_state"] == {"data": {"mark": marked}}, run.outcome
