@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from holdfast.sandbox import kernel
@@ -117,9 +117,17 @@ def _refuse(number: int) -> int:
 
 
 def program(
-    network: Network, *, own_pid: int, execution: Execution, forks: bool = False
+    network: Network,
+    *,
+    own_pid: int,
+    execution: Execution,
+    forks: bool = False,
+    own_name: bool = False,
 ) -> list[tuple[int, ...]]:
-    """The filter's instructions for one process. `forks`: it is a zygote."""
+    """The filter's instructions for one process.
+
+    `forks`: it is a zygote. `own_name`: it is in a namespace that has a host name of its own.
+    """
     whole = _Program()
     whole.put(_LOAD, 4)
     whole.put(_EQUAL, _ARCHITECTURE, 1, 0)
@@ -139,7 +147,7 @@ def program(
         "zygote": lambda body: body.end(_ALLOW if forks else _refuse(errno.ENOSYS)),
         "prlimit": lambda body: _first_argument(body, 0, told),
         # outside a namespace of its own it tells the machine's name
-        "named": lambda body: body.end(_ALLOW if own_pid == _FIRST else _refuse(errno.EPERM)),
+        "named": lambda body: body.end(_ALLOW if own_name else _refuse(errno.EPERM)),
         "fcntl": lambda body: _fcntl(body, told),
         "clone": lambda body: _clone(body, told, forks=forks),
         "execve": lambda body: body.end(_EXECUTE[execution]),
@@ -259,18 +267,26 @@ def _send(body: _Program, network: Network, *, flags: int, address: int | None =
 
 
 @cache
-def binary(network: Network, own_pid: int, execution: Execution, *, forks: bool = False) -> bytes:
+def binary(
+    network: Network,
+    own_pid: int,
+    execution: Execution,
+    *,
+    forks: bool = False,
+    own_name: bool = True,
+) -> bytes:
     """The same as the kernel takes it."""
-    code = program(network, own_pid=own_pid, execution=execution, forks=forks)
+    code = program(network, own_pid=own_pid, execution=execution, forks=forks, own_name=own_name)
     return b"".join(struct.pack("=HBBI", *item) for item in code)
 
 
 def prepare() -> None:
     """Make the filters of most runs, for the process that all others are forked from."""
-    binary(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
+    made = partial(binary, forks=False, own_name=True)  # as `install` asks for them
+    made(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
     for network in Network:
         for execution in (Execution.FREE, Execution.ONCE):
-            binary(network, _FIRST, execution)
+            made(network, _FIRST, execution)
 
 
 def install(network: Network, execution: Execution, *, forks: bool = False) -> int | None:
@@ -278,7 +294,8 @@ def install(network: Network, execution: Execution, *, forks: bool = False) -> i
 
     Needs `no_new_privs` (or root). OSError when the kernel refuses.
     """
-    raw = binary(network, os.getpid(), execution, forks=forks)
+    pid = os.getpid()
+    raw = binary(network, pid, execution, forks=forks, own_name=pid == _FIRST)
     buffer = ctypes.create_string_buffer(raw, len(raw))
     header = struct.pack("=HxxxxxxQ", len(raw) // _INSTRUCTION, ctypes.addressof(buffer))
     asks = network is Network.BROKER or execution is Execution.ONCE

@@ -99,11 +99,13 @@ NAMED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("level", ["full", "strong"])
-def test_the_name_of_the_machine_is_hidden(tmp_path: Path, level: str) -> None:
+@pytest.mark.parametrize(
+    ("level", "lane"), [("full", "cold"), ("full", "zygote"), ("strong", "cold")]
+)
+def test_the_name_of_the_machine_is_hidden(tmp_path: Path, level: str, lane: str) -> None:
     """Other names of /etc/hosts go on working."""
     without = WITHOUT | (NAMESPACES if level == "strong" else frozenset[str]())
-    with engine(tmp_path / "data", without=without) as running:
+    with engine(tmp_path / "data", without=without, lane=lane) as running:
         ended = run(running, NAMED)
     document = ended.bodies(Kind.RESULT)[0]["final_state"]
     assert isinstance(document, dict)

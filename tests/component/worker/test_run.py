@@ -64,7 +64,7 @@ LOOKING = f"export default [state => {{ {REALM} return {{ data: {{ mark: all.mar
 @pytest.mark.parametrize("asked_by", ["nobody", "worker", "plan"])
 async def test_each_step_may_have_a_process_of_its_own(tmp_path: Path, asked_by: str) -> None:
     """The first step leaves a mark in the realm that adaptors live in."""
-    plan = one_job_plan(MARKING, **({"process_per_step": True} if asked_by == "plan" else {}))
+    plan = one_job_plan(MARKING, process_per_step=asked_by == "plan")
     second: JsonObject = {"id": "j2", "name": "Second", "adaptor": None, "body": LOOKING}
     edge = {"id": "e2", "source_job_id": "j1", "target_job_id": "j2", "condition": "always"}
     cast("list[Json]", plan["jobs"]).append(second)
