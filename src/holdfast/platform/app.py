@@ -28,6 +28,7 @@ from holdfast.platform.start.webhook import webhook
 from holdfast.platform.store.database import BAD_VALUES
 from holdfast.platform.web.account import account_routes
 from holdfast.platform.web.apipage import api_page_routes
+from holdfast.platform.web.audit import audit_routes
 from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
@@ -63,6 +64,7 @@ def create_app(
             *api_routes(),
             *entrance_routes(),
             *account_routes(),
+            *audit_routes(),
             *people_routes(),
             *page_routes(),
             *api_page_routes(description_of),

@@ -7,6 +7,7 @@ replaced by a mark; those that decide themselves are asked for real.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
@@ -31,7 +32,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import accounts, api_tokens
 from holdfast.platform.store.database import Transaction
 from holdfast.protocol.tokens import sign_worker_token
-from support.platform import Served
+from support.platform import FETCH, Served
 
 DOC = Path(__file__).parents[3] / "docs/access.md"
 PLACES = ("loopback", "proxy", "public")
@@ -113,7 +114,10 @@ class Scene:
         path = "/static/live.js" if path == "/static" else path
         host = "127.0.0.1" if place == "loopback" else "flows.example.org"
         headers = {"host": host, "content-type": "application/json"}
-        body = json.dumps({"id": self.ids["project"], "name": "demo", "items": []}).encode()
+        asked = {"id": self.ids["project"], "name": "demo", "items": []}
+        if path == "/api/workflows":
+            asked = {"project_id": self.ids["project"], "name": "w"}
+        body = json.dumps(asked).encode()
         if place != "loopback":
             headers["x-forwarded-for"] = "203.0.113.7"
         if visitor in self.bearers:
@@ -142,7 +146,8 @@ class Scene:
         found = re.search(r"/(\w+)/\{", path)
         assert found
         kind = {"runs": "run", "workflows": "workflow", "provision": "project"}.get(found[1])
-        kind = {"work_orders": "work_order", "dataclips": "dataclip"}.get(found[1], kind)
+        kinds = {"work_orders": "work_order", "dataclips": "dataclip", "jobs": "job"}
+        kind = {**kinds, "credentials": "credential"}.get(found[1], kind)
         return self.ids[kind] if kind else "any"
 
     def ask_all(self, names: list[str], visitor: str, place: str) -> dict[str, int]:
@@ -164,7 +169,9 @@ async def ask(app: Starlette, scope: dict[str, Any], body: bytes) -> int:
     asked = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return asked.pop() if asked else {"type": "http.disconnect"}
+        if not asked:
+            await asyncio.Event().wait()  # the client waits for its answer
+        return asked.pop()
 
     async def send(message: Any) -> None:
         told.append(message)
@@ -229,6 +236,9 @@ def scene(shared: Served) -> Iterator[Scene]:
         "workflow": project["workflows"][0]["id"],
         "other": far["data"]["id"],
     }
+    hapi = {"name": "hapi", "body": {"password": "a-secret"}}
+    credential = shared.client.post("/api/projects/demo/credentials", json=hapi).json()
+    ids |= {"job": FETCH, "credential": credential["data"]["id"]}
     shared.post()
     shared.post()
     with shared.worker() as worker, shared.worker("second") as second:

@@ -157,6 +157,7 @@ def test_a_token_is_shown_once_and_says_when_it_was_used(served: Served) -> None
     assert token not in listed.text
     assert listed.json()["data"][0]["last_used_at"] is None
     assert served.client.get("/api/runs", headers=bearer(token)).status_code == 200
+    served.write(lambda _: None)  # writes are done in order
     assert served.client.get("/api/tokens").json()["data"][0]["last_used_at"] is not None
     refused = served.client.get("/api/users", headers=bearer(token))
     assert (refused.status_code, "scope manage" in refused.text) == (403, True)

@@ -109,6 +109,8 @@ DOORS: dict[str, Door] = {
     # who may come in
     "POST /api/session_links": _api(Action.ACCOUNT),
     "GET /api/me": _api(Action.LOOK),
+    "GET /api/audit": _api(Action.ADMINISTER),
+    "GET /api/projects/{project_id}/audit": _api(Action.MANAGE, _PROJECT),
     "GET /api/users": _api(Action.ADMINISTER),
     "POST /api/users": _api(Action.ADMINISTER),
     "PATCH /api/users/{id}": _api(Action.ADMINISTER),
@@ -151,6 +153,8 @@ DOORS: dict[str, Door] = {
     "POST /account/tokens/{id}/revoke": _page(Action.ACCOUNT),
     "POST /account/sessions/{id}/end": _page(Action.ACCOUNT),
     "GET /users": _page(Action.ADMINISTER),
+    "GET /audit": _page(Action.ADMINISTER),
+    "GET /projects/{project_id}/audit": _page(Action.MANAGE, _PROJECT),
     "POST /users": _page(Action.ADMINISTER),
     "POST /users/{id}": _page(Action.ADMINISTER),
     "GET /projects/{project_id}/members": _page(Action.READ, _PROJECT),
@@ -183,18 +187,18 @@ def check_rows(routes: Sequence[BaseRoute]) -> None:
         raise NoRowError(message)
 
 
-def door_of(routes: Sequence[BaseRoute], scope: Scope) -> tuple[Door, dict[str, str]] | None:
-    """The door that a request came to and what its path names; None: there is none.
+def door_of(routes: Sequence[BaseRoute], scope: Scope) -> tuple[str, dict[str, str]] | None:
+    """The row of the door that a request came to and what its path names; None: there is none.
 
     A method that a path does not have comes to the door of another of its methods.
     """
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
-    other: tuple[Door, dict[str, str]] | None = None
+    other: tuple[str, dict[str, str]] | None = None
     for route in routes:
         match, found = route.matches(scope)
         named = found.get("path_params", {})
         if match is Match.FULL:
-            return DOORS[f"{method} {getattr(route, 'path', '')}"], named
+            return f"{method} {getattr(route, 'path', '')}", named
         if match is Match.PARTIAL and other is None:
-            other = DOORS[next(names(route))], named
+            other = next(names(route)), named
     return other

@@ -7,6 +7,7 @@ machine, too. What a route needs stands in `doors.py`, who may do it is decided 
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote
 
@@ -17,9 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.platform.access import visit
 from holdfast.platform.access.address import host_of, is_forwarded, is_loopback, same_site
-from holdfast.platform.access.doors import Door, Way, door_of
+from holdfast.platform.access.doors import DOORS, Door, Way, door_of
 from holdfast.platform.access.identity import cookie_name, identify
 from holdfast.platform.access.policy import Kind, Reason, Subject, Verdict, decide
+from holdfast.platform.access.record import is_recorded, recording
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.belonging import project_of
@@ -55,29 +57,50 @@ class Guard:
             return
         visit.enter(visit.Visit())
         request = Request(scope, receive)
-        refused, receive = await _judge(request, receive)
+        found = door_of(request.app.routes, scope)
+        refused, receive = await _judge(request, receive, found)
         if isinstance(refused, Verdict):
             refused = refusal(request, refused, self._show)
+        visitor = visit.current()
+        if found is not None and is_recorded(found[0], DOORS[found[0]], visitor):
+            visit.note(**{name: value for name, value in found[1].items() if name != "project_id"})
+            send = recording(request.app.state.platform, visitor, found[0], send)
         await (refused or self._app)(scope, receive, send)
 
 
-async def _judge(request: Request, receive: Receive) -> tuple[_Refused, Receive]:
+async def _judge(
+    request: Request, receive: Receive, found: tuple[str, dict[str, str]] | None
+) -> tuple[_Refused, Receive]:
     """Why the request is refused, or None; and where its body is to be read from."""
     platform: Platform = request.app.state.platform
     if (host := host_of(request.headers)) is None:
         return PlainTextResponse(_NO_HOST, 400), receive
-    found = door_of(request.app.routes, request.scope)
-    if found is not None and found[0].way in _EVERYBODY:
+    door = None if found is None else DOORS[found[0]]
+    if door is not None and door.way in _EVERYBODY:
         return None, receive
     visitor = await identify(request)
     visit.enter(visitor)
     keyed = visitor.subject.kind is Kind.TOKEN or request.scope["path"].startswith(_COLLECTIONS)
     if not keyed and not _meant_for_us(host, request.headers, platform.settings):
         return PlainTextResponse(_LOCAL_ONLY, 403), receive
-    if found is None:
+    if wait := platform.rates.requests.take(_taker(visitor), time.monotonic()):
+        return too_often(wait), receive
+    if found is None or door is None:
         signed_in = visitor.subject.kind is not Kind.NOBODY
         return (None if signed_in else _sign_in(request)), receive
-    return await _judge_door(request, receive, *found)
+    return await _judge_door(request, receive, door, found[1])
+
+
+def _taker(visitor: visit.Visit) -> str:
+    """Whose requests are counted together."""
+    subject = visitor.subject
+    return visitor.address if subject.kind is Kind.NOBODY else subject.key_id or subject.name
+
+
+def too_often(wait: int) -> Response:
+    """429, and when to come again."""
+    body = {"error": "too_many_requests", "message": f"Too many requests. Try again in {wait} s."}
+    return JSONResponse(body, 429, {"retry-after": str(wait)})
 
 
 async def _judge_door(
@@ -110,6 +133,7 @@ async def _verdict(
         return decide(subject, door.action)
     kind, key = door.of, named.get("project_id") or named["id"]
     project_id = await platform.database.read(lambda c: project_of(c, kind, key))
+    visit.note(project_id)
     if project_id is None and subject.administrator:
         return decide(subject, door.action, "")  # the handler says that there is no such thing
     return decide(subject, door.action, project_id)

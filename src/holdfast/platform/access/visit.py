@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from markupsafe import Markup
 
@@ -15,6 +16,14 @@ from holdfast.platform.access.policy import NOBODY, Action, Subject, decide
 FORM_FIELD = "form_token"
 
 
+@dataclass(slots=True)
+class Trace:
+    """What the audit log will say of this request besides who and when."""
+
+    project_id: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Who asks. `session` is the cookie's number; empty for who came otherwise."""
@@ -22,6 +31,7 @@ class Visit:
     subject: Subject = NOBODY
     session: str = ""
     address: str = ""
+    trace: Trace = field(default_factory=Trace)
 
 
 _current: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039 - it is frozen
@@ -39,6 +49,13 @@ def current() -> Visit:
 def subject() -> Subject:
     """Who asks."""
     return _current.get().subject
+
+
+def note(project_id: str | None = None, **facts: Any) -> None:
+    """Facts for the audit log; never secrets."""
+    trace = _current.get().trace
+    trace.project_id = project_id or trace.project_id
+    trace.facts |= facts
 
 
 def may(action: Action, project_id: str | None = None) -> bool:

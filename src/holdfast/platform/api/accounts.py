@@ -20,6 +20,8 @@ from holdfast.platform.store import accounts, sessions
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Row
 
+#: Members of an account that may be changed.
+_CHANGEABLE = {"name", "email", "administrator", "disabled", "password"}
 _NO_STORE = {"cache-control": "no-store"}
 
 
@@ -64,6 +66,7 @@ async def add_user(request: Request) -> Response:
     asked = await object_of(request)
     email, name, password = text(asked, "email"), text(asked, "name", ""), asked.get("password")
     administrator = flag(asked, "administrator")
+    visit.note(email=email, administrator=administrator)
     kept = None if password is None else await platform.passwords.hash(text(asked, "password"))
     key = await platform.database.write(
         lambda tx: accounts.add_user(
@@ -99,6 +102,7 @@ async def change_user(request: Request) -> Response:
     if "password" in asked:
         values["password"] = await platform.passwords.hash(text(asked, "password"))
     disabled = flag(asked, "disabled") if "disabled" in asked else None
+    visit.note(email=row.email, changed=sorted(set(asked) & _CHANGEABLE), disabled=disabled)
     await platform.database.write(
         lambda tx: accounts.change_user(
             tx,
@@ -139,6 +143,7 @@ async def put_member(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     project_id, row = await project(request), await _member(request)
     role = _role(text(await object_of(request), "role"))
+    visit.note(email=row.email, role=role.value)
     had = await platform.database.read(lambda c: accounts.role_of(c, project_id, row.id))
     verdict = may_give(visit.subject(), project_id, role, had)
     if not verdict.allowed:

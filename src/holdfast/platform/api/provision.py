@@ -55,6 +55,8 @@ async def post(request: Request) -> Response:
         return JSONResponse({"errors": error.errors}, 422)
     except HoldfastError as error:
         return JSONResponse({"errors": {"base": [error.message, *filter(None, [error.fix])]}}, 422)
+    imported = done.imported
+    visit.note(imported.project_id, changes=imported.changes[:50], tried_only=dry or None)
     told = {"changes": done.imported.changes, "notes": notes, "webhooks": done.webhooks}
     body = {"data": done.document, "holdfast": {"created": done.imported.created, **told}}
     if dry:

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from holdfast.platform.api import (
     accounts,
+    audit,
     catalog,
     edits,
     openapi,
@@ -69,6 +70,8 @@ def _access_routes() -> list[BaseRoute]:
     keys = "/api/projects/{project_id}/webhook_keys"
     rows: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/me", accounts.me),
+        ("GET", "/api/audit", audit.everything),
+        ("GET", "/api/projects/{project_id}/audit", audit.of_project),
         ("GET", "/api/users", accounts.users),
         ("POST", "/api/users", accounts.add_user),
         ("PATCH", "/api/users/{id}", accounts.change_user),

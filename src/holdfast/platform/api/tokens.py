@@ -124,6 +124,7 @@ async def add_project_token(request: Request) -> Response:
 
 
 async def _add(platform: Platform, subject: Subject, **values: Any) -> Response:
+    visit.note(name=values["name"], scopes=sorted(values["scopes"]))
     key, token = await platform.database.write(
         lambda tx: api_tokens.add_token(tx, created_by=subject.name, **values)
     )
@@ -153,6 +154,7 @@ async def _revoke(platform: Platform, row: Row | None) -> Response:
     if row is None:
         message = "There is no such token."
         raise AccessError(message, 404)
+    visit.note(name=row.name)
     await platform.database.write(lambda tx: api_tokens.revoke(tx, row.id))
     return Response(status_code=204)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.access import visit
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.access.webhook_keys import API_KEY, BASIC, HMAC
 from holdfast.platform.api.accounts import project
@@ -63,6 +64,7 @@ async def put(request: Request) -> Response:
             keep_old_seconds=_DAY if kept is None else kept,
         )
 
+    visit.note(type=kind, window_seconds=window)
     await platform.database.write(work)
     shown: JsonObject = {"secret": secret} if made else {}
     body: JsonObject = {"data": {"name": name, "type": kind, "window_seconds": window}, **shown}

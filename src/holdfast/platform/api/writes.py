@@ -77,6 +77,7 @@ async def set_credential(request: Request) -> Response:
     project_id = await platform.database.read(lambda c: documents.find_project(c, asked_project))
     if project_id is None:
         return JSONResponse({"error": "There is no such project."}, 404)
+    visit.note(name=name, owner=owner)
     key = await platform.database.write(
         lambda tx: put_credential(
             tx, platform.keys, project_id=project_id, name=name, owner=owner, body=body
@@ -121,6 +122,7 @@ def _id(asked: dict[str, Any], name: str) -> str | None:
 
 
 def _created(created: Created) -> Response:
+    visit.note(run=created.run_id)
     body = {"work_order_id": created.work_order_id, "run_id": created.run_id}
     return JSONResponse(body, 201, {"location": f"/api/runs/{created.run_id}"})
 

@@ -104,6 +104,7 @@ async def _call(request: Request, *, runs_only: bool) -> _Call:
     key = "/".join(parts[1:]) or None
     project_id = None if found is None else str(found.project_id)
     verdict = decide(subject, _action(request.method, one=key is not None), project_id)
+    visit.note(project_id, collection=parts[0])
     if found is None or verdict.reason is Reason.NO_MEMBER:
         raise _Denied(404, "Not Found")
     if not verdict.allowed:

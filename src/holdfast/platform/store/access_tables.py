@@ -1,4 +1,4 @@
-"""The tables of who may come in: accounts, members, sessions, tokens, keys of webhooks."""
+"""The tables of who may come in: accounts, sessions, tokens, keys of webhooks, the log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
 
-from holdfast.platform.store.tables import metadata
+from holdfast.platform.store.tables import RowNumber, metadata
 
 
 def _id() -> Column[str]:
@@ -128,4 +129,23 @@ idempotency_keys = Table(
     Column("run_id", String(36), nullable=False),
     _time("inserted_at", required=True),
     Index("ix_idempotency_keys_inserted_at", "inserted_at"),
+)
+
+#: What people changed and looked at (`store/audit.py`). Rows refer to nothing: they outlive it.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    _time("at", required=True),
+    Column("actor", String(255), nullable=False),
+    Column("actor_id", String(36)),
+    Column("kind", String(16), nullable=False),
+    Column("key_id", String(36)),
+    Column("address", String(64), nullable=False),
+    Column("action", String(255), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("project_id", String(36)),
+    Column("details", Text, nullable=False),  # JSON object
+    Index("ix_audit_events_project_id_id", "project_id", "id"),
+    Index("ix_audit_events_actor_id", "actor", "id"),
 )

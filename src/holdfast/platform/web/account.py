@@ -80,6 +80,7 @@ async def change(request: Request) -> Response:
     given = await fields(request, "name", "email")
     user_id = visit.subject().user_id or ""
     values = {name: value for name, value in given.items() if value}
+    visit.note(**values)
     try:
         await platform.database.write(lambda tx: accounts.change_user(tx, user_id, **values))
     except AccountError as error:
@@ -120,6 +121,7 @@ async def add_token(request: Request) -> Response:
         text = "A token needs a name and at least one thing that it may do."
         return await _show(request, error=text, status=422)
     expires = now() + int(days) * _DAY if days else None
+    visit.note(name=name, scopes=sorted(scopes))
     _, token = await platform.database.write(
         lambda tx: api_tokens.add_token(
             tx,
@@ -138,6 +140,7 @@ async def revoke_token(request: Request) -> Response:
     key, user_id = request.path_params["id"], visit.subject().user_id
     row = await platform.database.read(lambda c: api_tokens.find_token(c, key))
     if row is not None and row.user_id == user_id:
+        visit.note(name=row.name)
         await platform.database.write(lambda tx: api_tokens.revoke(tx, key))
     return RedirectResponse("/account#tokens", 303)
 

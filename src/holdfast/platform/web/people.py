@@ -59,6 +59,7 @@ async def add_user(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     given = await fields(request, "email", "name", "administrator")
     administrator = bool(given["administrator"])
+    visit.note(email=given["email"], administrator=administrator)
     try:
         key = await platform.database.write(
             lambda tx: accounts.add_user(
@@ -88,6 +89,7 @@ async def change_user(request: Request) -> Response:
     row = await platform.database.read(lambda c: accounts.find_user(c, key))
     if row is None:
         return message(404, "Not found", "There is no such account.")
+    visit.note(email=row.email, what=what)
     if what == "link":
         return await _with_link(request, row.id, row.email or row.name)
     try:
@@ -142,6 +144,7 @@ async def put_member(request: Request) -> Response:
     if given["role"] not in set(Role):
         return await _members(request, error="There is no such role.")
     role = Role(given["role"])
+    visit.note(email=row.email, role=role.value)
     had = await platform.database.read(lambda c: accounts.role_of(c, project_id, row.id))
     verdict = may_give(visit.subject(), project_id, role, had)
     if not verdict.allowed:
