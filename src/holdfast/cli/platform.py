@@ -11,18 +11,22 @@ import click
 
 from holdfast import log, log_libraries
 from holdfast.cli import terminal
+from holdfast.cli.deploy import call
 from holdfast.cli.kinds import Place, Seconds
+from holdfast.cli.users import connected, where
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 
 
-@click.command(
+@click.group(
     "platform",
+    invoke_without_command=True,
     epilog="""\b
 Examples:
   holdfast platform
   holdfast platform --data ./data --port 4001
   DATABASE_URL=postgresql+psycopg://user@host/holdfast holdfast platform --host 0.0.0.0
+  holdfast platform rotate-key
 """,
 )
 @click.option("--data", type=Place(), help="Data folder: database and keys.")
@@ -35,19 +39,23 @@ Examples:
     "--run-timeout", type=Seconds(1, least_excluded=False), help="Seconds a run may take."
 )
 @click.option("--verbose", is_flag=True, help="Log every connection.")
+@click.pass_context
 def platform_command(
+    context: click.Context,
+    *,
     data: Path | None,
     host: str | None,
     port: int | None,
     public_url: str | None,
     run_timeout: float | None,
-    *,
     verbose: bool,
 ) -> None:
     """Serve projects, webhooks, the queue, the worker socket and the web page.
 
     Any worker that speaks the protocol can be attached, with the secret in <data>/keys.
     """
+    if context.invoked_subcommand is not None:
+        return
     log.set_up("info" if verbose else "warn")
     log_libraries.capture()
     given: dict[str, Any] = {
@@ -78,3 +86,28 @@ def _announce(listening: Listening) -> None:
     terminal.echo(f"           WORKER_SECRET is in {settings.data / 'keys' / 'worker-secret'}")
     terminal.echo(f"           WORKER_COLLECTIONS_URL={listening.collections_url}")
     terminal.echo(f"login      holdfast open --data {settings.data}")
+
+
+@platform_command.command(
+    "rotate-key",
+    epilog="""\b
+Examples:
+  holdfast platform rotate-key
+  holdfast platform rotate-key --only-seal
+""",
+)
+@click.option(
+    "--only-seal", is_flag=True, help="Make no new key: seal with today's what an old one has."
+)
+@where
+def rotate_command(
+    url: str | None, token: str | None, data: Path | None, *, only_seal: bool
+) -> None:
+    """Give a running platform a new encryption key, and seal all secrets with it.
+
+    Nothing stops meanwhile. The old key stays in keys/former-encryption-keys, as backups of the
+    database need it: remove the file when none is left.
+    """
+    with connected(url, token, data) as client:
+        done = call(client, "POST", "/api/keys/rotate", {"only_seal": only_seal})["data"]
+    terminal.echo(f"key {done['key']}: {done['sealed']} secrets sealed")

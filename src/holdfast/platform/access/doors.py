@@ -109,6 +109,7 @@ DOORS: dict[str, Door] = {
     # who may come in
     "POST /api/session_links": _api(Action.ACCOUNT),
     "GET /api/me": _api(Action.LOOK),
+    "POST /api/keys/rotate": _api(Action.ADMINISTER),
     "GET /api/audit": _api(Action.ADMINISTER),
     "GET /api/projects/{project_id}/audit": _api(Action.MANAGE, _PROJECT),
     "GET /api/users": _api(Action.ADMINISTER),

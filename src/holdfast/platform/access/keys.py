@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -35,7 +37,12 @@ from holdfast.protocol.tokens import TokenError, private_key
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _RSA_BITS = 2048
-_VERSION = b"\x01"
+_ID_BYTES = 4
+#: Without the id of a key; still read.
+_FIRST_VERSION = b"\x01"
+_VERSION = b"\x02"
+#: In the folder of keys: what was the encryption key before, one a line.
+_FORMER = "former-encryption-keys"
 
 
 class BadKeyError(HoldfastError):
@@ -61,27 +68,35 @@ class Keys:
     run_private: RSAPrivateKey = field(repr=False)
     encryption: bytes = field(repr=False)
     admin_token: str = field(repr=False)
+    #: Keys that sealed something once; `store/sealed.py` seals it anew.
+    former: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def run_public(self) -> RSAPublicKey:
         return self.run_private.public_key()
 
+    @property
+    def mark(self) -> bytes:
+        """What everything begins with that today's key has sealed."""
+        return _VERSION + key_id(self.encryption)
+
     def encrypt(self, text: str) -> bytes:
-        """AES-256-GCM: a version byte, the nonce, the sealed text."""
+        """AES-256-GCM: a version byte, the key's id, the nonce, the sealed text."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = AESGCM(self.encryption).encrypt(nonce, text.encode(), _VERSION)
-        return _VERSION + nonce + sealed
+        return self.mark + nonce + AESGCM(self.encryption).encrypt(nonce, text.encode(), self.mark)
 
     def decrypt(self, sealed: bytes) -> str:
-        """The decrypted text. Raises BadKeyError if it was encrypted with another key."""
-        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        try:
-            return AESGCM(self.encryption).decrypt(nonce, rest, sealed[:1]).decode()
-        except InvalidTag as error:
-            message = "a stored credential cannot be decrypted: the encryption key has changed"
-            raise BadKeyError(
-                message, fix="Bring back keys/encryption-key, or enter the credential again."
-            ) from error
+        """The text that was encrypted. Raises BadKeyError when no key that we have did it."""
+        first = sealed[:1] == _FIRST_VERSION
+        head = sealed[: 1 if first else 1 + _ID_BYTES]
+        nonce, rest = sealed[len(head) :][:_NONCE_BYTES], sealed[len(head) + _NONCE_BYTES :]
+        for key in (self.encryption, *self.former):
+            if first or head[1:] == key_id(key):
+                with suppress(InvalidTag):
+                    return AESGCM(key).decrypt(nonce, rest, head).decode()
+        message = "a stored credential cannot be decrypted: the encryption key has changed"
+        fix = "Bring back keys/encryption-key, or enter the credential again."
+        raise BadKeyError(message, fix=fix)
 
     def is_admin(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.admin_token.encode())
@@ -106,9 +121,46 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
                 or _kept(folder / "encryption-key", _new_secret)
             ),
             admin_token=_kept(data / "admin-token", lambda: secrets.token_urlsafe(_KEY_BYTES)),
+            former=_former(folder, environment),
         )
     except OSError as error:
         raise DataFolderError.of(data, error) from error
+
+
+def key_id(key: bytes) -> bytes:
+    """Names a key without telling it."""
+    return hashlib.sha256(key).digest()[:_ID_BYTES]
+
+
+def rotate(data: Path, keys: Keys, environment: Mapping[str, str] = os.environ) -> Keys:
+    """The keys with a new encryption key; the old one is kept first, for what it has sealed.
+
+    With the key in the environment, there it is changed. Raises BadKeyError, DataFolderError.
+    """
+    if environment.get("PRIMARY_ENCRYPTION_KEY"):
+        message = "the encryption key stands in PRIMARY_ENCRYPTION_KEY"
+        fix = (
+            "Put the old key into HOLDFAST_FORMER_ENCRYPTION_KEYS and a new one into"
+            " PRIMARY_ENCRYPTION_KEY, start again, and seal with `rotate-key --only-seal`."
+        )
+        raise BadKeyError(message, fix=fix)
+    folder, fresh = data / "keys", _new_secret()
+    former = (keys.encryption, *keys.former)
+    try:
+        text = "".join(base64.b64encode(key).decode() + "\n" for key in former)
+        durable.write(folder / _FORMER, text.encode())
+        durable.write(folder / "encryption-key", fresh.encode())
+    except OSError as error:
+        raise DataFolderError.of(data, error) from error
+    return replace(keys, encryption=_encryption_key(fresh), former=former)
+
+
+def _former(folder: Path, environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Raises OSError, BadKeyError."""
+    path = folder / _FORMER
+    kept = path.read_text().split() if path.exists() else []
+    given = environment.get("HOLDFAST_FORMER_ENCRYPTION_KEYS", "").replace(",", " ").split()
+    return tuple(_encryption_key(text) for text in (*given, *kept))
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:

@@ -30,6 +30,7 @@ WORDS = {
     "POST /api/workflows/{id}/runs": "run started",
     "POST /api/projects/{project_id}/credentials": "credential set",
     "POST /api/session_links": "login link made",
+    "POST /api/keys/rotate": "encryption key rotated",
     "POST /api/users": "account added",
     "PATCH /api/users/{id}": "account changed",
     "POST /api/users/{id}/links": "login link made",

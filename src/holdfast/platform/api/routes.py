@@ -9,6 +9,7 @@ from holdfast.platform.api import (
     audit,
     catalog,
     edits,
+    keys,
     openapi,
     provision,
     reads,
@@ -67,9 +68,10 @@ def api_routes() -> list[BaseRoute]:
 def _access_routes() -> list[BaseRoute]:
     """Accounts, members, tokens and sessions."""
     members, own = "/api/projects/{project_id}/members", "/api/projects/{project_id}/tokens"
-    keys = "/api/projects/{project_id}/webhook_keys"
+    hooks = "/api/projects/{project_id}/webhook_keys"
     rows: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/me", accounts.me),
+        ("POST", "/api/keys/rotate", keys.rotate_key),
         ("GET", "/api/audit", audit.everything),
         ("GET", "/api/projects/{project_id}/audit", audit.of_project),
         ("GET", "/api/users", accounts.users),
@@ -85,9 +87,9 @@ def _access_routes() -> list[BaseRoute]:
         ("GET", own, tokens.project_tokens),
         ("POST", own, tokens.add_project_token),
         ("DELETE", f"{own}/{{id}}", tokens.revoke_project_token),
-        ("GET", keys, webhook_keys.listed),
-        ("PUT", f"{keys}/{{name}}", webhook_keys.put),
-        ("DELETE", f"{keys}/{{name}}", webhook_keys.remove),
+        ("GET", hooks, webhook_keys.listed),
+        ("PUT", f"{hooks}/{{name}}", webhook_keys.put),
+        ("DELETE", f"{hooks}/{{name}}", webhook_keys.remove),
         ("GET", "/api/sessions", tokens.own_sessions),
         ("DELETE", "/api/sessions", tokens.end_sessions),
         ("DELETE", "/api/sessions/{id}", tokens.end_session),
