@@ -9,7 +9,6 @@ from pathlib import Path
 
 from yaml.nodes import Node
 
-from holdfast.model.json import JsonObject
 from holdfast.platform.project.form_v2 import read_workflow
 from holdfast.platform.project.members import id_of
 from holdfast.platform.project.model import CollectionRef, CredentialRef, Project
@@ -87,14 +86,3 @@ def text_of(path: Path) -> str:
     except OSError as error:
         message = f"{path}: {error.strerror or error}"
         raise ProjectFileError(message, fix="Give the path of a project file.") from error
-
-
-def base_of(path: Path) -> JsonObject | None:
-    """What the platform had when the folder was fetched: `.projects/*.yaml`; None if unknown."""
-    folder = path.parent if path.name == WORKSPACE_FILE else path
-    files = sorted((folder / ".projects").glob("*.yaml"))
-    if len(files) != 1:
-        return None
-    source = Source(text_of(files[0]), files[0])
-    found = source.plain(source.root)
-    return found if isinstance(found, dict) else None

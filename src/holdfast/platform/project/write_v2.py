@@ -100,7 +100,7 @@ def folder_of(document: JsonObject, endpoint: str, alias: str = "main") -> dict[
     }
     files = {
         WORKSPACE_FILE: to_yaml({"project": project, "workspace": workspace}),
-        f".projects/{alias}@{urlsplit(endpoint).netloc}.yaml": to_yaml(whole),
+        f".projects/{alias}@{urlsplit(endpoint).hostname}.yaml": to_yaml(whole),
     }
     for workflow in workflows:
         files |= _workflow_files(workflow)
