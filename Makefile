@@ -101,7 +101,7 @@ kernel: $(STAMP)          ## tests on a kernel with control groups of version 2,
 	$(BIN)/python scripts/on_own_kernel.py $(ARGS)
 
 .PHONY: container
-container: $(STAMP)       ## tests of walls in what a Kubernetes pod gives a process; ARGS="--allow pidfd_getfd"
+container: $(STAMP)       ## tests of walls in what a Kubernetes pod gives a process; ARGS=--plain without SYS_PTRACE
 	$(BIN)/python scripts/in_container.py $(ARGS)
 
 clean:
