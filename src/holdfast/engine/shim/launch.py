@@ -15,13 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from holdfast import log
-from holdfast.engine.config import EngineConfig
+from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.walls import Walls
 from holdfast.engine.zygote.child import ChildProcess
+from holdfast.journal import JournalReader, RunFolder
 from holdfast.model.limits import Limits
+from holdfast.model.record import Kind
 from holdfast.sandbox import folders
 from holdfast.sandbox.spec import Layer, Network
 
@@ -197,3 +199,14 @@ def _is_still(handle: int, folder: Path) -> bool:
         return os.path.samestat(os.fstat(handle), folder.stat())
     except OSError:
         return False
+
+
+def refuse_second_launch(folder: RunFolder) -> None:
+    """Refuse a run that had a process before, or that was ended without one. EngineError.
+
+    A launch may be heard late: by a second shim, or when who asked for it has given it up.
+    """
+    with JournalReader(folder.journal) as reader:
+        if any(record.kind in (Kind.LAUNCHED, Kind.OUTCOME) for record in reader.read()):
+            message = "This run has been launched or ended before; no run is executed twice."
+            raise EngineError(message)

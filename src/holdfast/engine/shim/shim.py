@@ -22,7 +22,7 @@ from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.clients import Clients
 from holdfast.engine.shim.compiled import Compiled, Frame
 from holdfast.engine.shim.egress import Egress
-from holdfast.engine.shim.launch import Lane, RunProcess
+from holdfast.engine.shim.launch import Lane, RunProcess, refuse_second_launch
 from holdfast.engine.shim.outcome import gather
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.recorder import (
@@ -34,14 +34,13 @@ from holdfast.engine.shim.recorder import (
 )
 from holdfast.engine.shim.standby import Waiting, audience_of, remember
 from holdfast.engine.shim.steps import StepProcesses
-from holdfast.engine.shim.walls import readable_roots
+from holdfast.engine.shim.walls import network_of, readable_roots
 from holdfast.engine.shim.watch import Watch
 from holdfast.engine.zygote import rule
 from holdfast.journal import (
     Journal,
     JournalError,
     JournalFull,
-    JournalReader,
     RunFolder,
     RunLock,
 )
@@ -108,7 +107,7 @@ def _serve(
         )
         plan = RunFolder(request.directory).plan
         compilation = Compiled.of(config, plan, request.options)
-        run = _run_process((config, host), request, _network(policy), waiting, compilation)
+        run = _run_process((config, host), request, network_of(policy), waiting, compilation)
         spare = [] if waiting.ready is None else waiting.ready.pids
         shim = Shim(request, policy, waiting.loop, run, compilation=compilation, spare=spare)
     except (EngineError, EgressError, JournalError, FrameError, OSError) as error:
@@ -171,17 +170,6 @@ def _run_process(
     )
 
 
-def _never_twice(folder: RunFolder) -> None:
-    """Refuse a run that had a process before, or that was ended without one.
-
-    A launch may be heard late: by a second shim, or when who asked for it has given it up.
-    """
-    with JournalReader(folder.journal) as reader:
-        if any(record.kind in (Kind.LAUNCHED, Kind.OUTCOME) for record in reader.read()):
-            message = "This run has been launched or ended before; no run is executed twice."
-            raise EngineError(message)
-
-
 class Shim:
     """One run. Raises JournalError, OSError when the run's folder cannot be taken over."""
 
@@ -210,7 +198,7 @@ class Shim:
         self.stop_detail: str | None = None
         self._started = time.monotonic()
         self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
-        _never_twice(self._folder)
+        refuse_second_launch(self._folder)
         budget = self._limits.journal_mb * MEBIBYTE
         self._journal = Journal.open(self._folder.journal, max_bytes=budget)
         self._recorder = Recorder(self._journal, request.directory, budget)
@@ -501,9 +489,3 @@ class Shim:
         for pid in own:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-
-
-def _network(policy: Policy) -> Network:
-    if policy.unlimited:
-        return Network.OPEN
-    return Network.NONE if policy.nothing else Network.BROKER

@@ -16,6 +16,7 @@ from holdfast.engine.run.program import LIBRARY
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.sandbox import names, system, v8
+from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
 from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
@@ -241,6 +242,13 @@ class Walls:
             # Page tables of pages that are only read cost memory too.
             wanted[resource.RLIMIT_AS] = _ADDRESSES
         return wanted
+
+
+def network_of(policy: Policy) -> Network:
+    """The network that a run with this egress policy gets."""
+    if policy.unlimited:
+        return Network.OPEN
+    return Network.NONE if policy.nothing else Network.BROKER
 
 
 def look_around() -> None:
