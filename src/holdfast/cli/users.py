@@ -54,7 +54,7 @@ def users_group() -> None:
     epilog="""\b
 Examples:
   holdfast users add jo@example.org --name Jo
-  holdfast users add ann@example.org --project referrals --role editor
+  holdfast users add ann@example.org --project examples --role editor
   holdfast users add sam@example.org --administrator
 """,
 )
