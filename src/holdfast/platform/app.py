@@ -76,7 +76,7 @@ def create_app(
             Middleware(Guard, show=message),
         ],
         lifespan=lifespan,
-        exception_handlers={Exception: _failed},
+        exception_handlers={Exception: _failed, **dict.fromkeys(BAD_VALUES, _unfit)},
     )
     check_rows(app.routes)
     app.state.platform = platform
@@ -121,16 +121,18 @@ async def _ready(request: Request) -> Response:
     return JSONResponse({"ready": True})
 
 
+async def _unfit(request: Request, error: Exception) -> Response:
+    """A value that no column can hold, which no rule has named: asking again would not help."""
+    log.info("request.unfit", path=request.url.path, why=type(error).__name__)
+    text = "The request has a value that cannot be stored."
+    return JSONResponse({"error": "bad_value", "message": text}, 422)
+
+
 async def _failed(request: Request, error: Exception) -> Response:
     """Never a traceback for the one who asks; the log has it."""
     if isinstance(error, h11.LocalProtocolError):
         # What came is no HTTP: it has been answered with 400, and there is no one to answer to.
         log.info("request.broken", path=request.url.path, why=error)
-    elif isinstance(error, BAD_VALUES):
-        # A value that no column can hold, which no rule has named: asking again would not help.
-        log.info("request.unfit", path=request.url.path, why=type(error).__name__)
-        text = "The request has a value that cannot be stored."
-        return JSONResponse({"error": "bad_value", "message": text}, 422)
     else:
         log.error("request.failed", path=request.url.path, why=type(error).__name__)
     body = {"error": "internal_error", "message": "The platform could not do this; see its log."}

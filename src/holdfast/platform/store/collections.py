@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction, upsert
 from holdfast.platform.store.lists import seen
 
 MOST_CHARACTERS = 1_000_000
+#: Keys that one query names: databases allow some thousands.
+_KEYS = 500
 #: Of a key, in UTF-8: what PostgreSQL's index can hold.
 MOST_KEY_BYTES = 2000
 
@@ -108,8 +110,6 @@ def put_items(
     if len({key for key, _ in items}) != len(items):
         message = "Duplicate key found"
         raise CollectionError(message)
-    grown = 0
-    _lock(tx, collection_id)
     for key, value in items:
         if len(key.encode()) > MOST_KEY_BYTES:
             message = f"the key {key[:40]!r}… has more than {MOST_KEY_BYTES} bytes"
@@ -117,7 +117,11 @@ def put_items(
         if len(value) > MOST_CHARACTERS:
             message = f"the value of {key!r} has more than {MOST_CHARACTERS} characters"
             raise CollectionError(message)
-        grown += _put(tx, collection_id, key, value)
+    _lock(tx, collection_id)
+    before = _size(tx, collection_id, [key for key, _ in items])
+    after = sum(len(key.encode()) + len(value.encode()) for key, value in items)
+    grown = after - before
+    _upsert(tx, collection_id, items)
     _grow(tx, collection_id, grown)
     if most_bytes is not None and grown > 0:
         _check_room(tx, collection_id, most_bytes)
@@ -136,19 +140,34 @@ def _check_room(tx: Transaction, collection_id: str, most_bytes: int) -> None:
         raise CollectionError(message)
 
 
-def _put(tx: Transaction, collection_id: str, key: str, value: str) -> int:
-    """Store one item; by how many bytes the collection grew."""
+def _size(tx: Transaction, collection_id: str, keys: list[str]) -> int:
+    """Bytes of the items of these keys, as they are."""
     c = t.collection_items.c
-    mine = (c.collection_id == collection_id, c.key == key)
-    old = tx.connection.scalar(select(c.value).where(*mine))
-    size = len(value.encode("utf-8", "replace"))
-    if old is not None:
-        changes = update(t.collection_items).where(*mine)
-        tx.connection.execute(changes.values(value=value, updated_at=tx.now))
-        return size - len(old.encode("utf-8", "replace"))
-    values = {"key": key, "value": value, "inserted_at": tx.now, "updated_at": tx.now}
-    tx.connection.execute(insert(t.collection_items).values(collection_id=collection_id, **values))
-    return size + len(key.encode("utf-8", "replace"))
+    total = func.sum(_bytes(tx, c.key) + _bytes(tx, c.value))
+    size = 0
+    for start in range(0, len(keys), _KEYS):
+        mine = (c.collection_id == collection_id, c.key.in_(keys[start : start + _KEYS]))
+        size += int(tx.connection.scalar(select(total).where(*mine)) or 0)
+    return size
+
+
+def _upsert(tx: Transaction, collection_id: str, items: list[tuple[str, str]]) -> None:
+    """One statement for all of them: an item that is there gets its new value."""
+    times = {"inserted_at": tx.now, "updated_at": tx.now}
+    rows = [
+        {"collection_id": collection_id, "key": key, "value": value, **times}
+        for key, value in items
+    ]
+    if rows:
+        tx.connection.execute(
+            upsert(
+                tx.connection,
+                t.collection_items,
+                ("collection_id", "key"),
+                ("value", "updated_at"),
+            ),
+            rows,
+        )
 
 
 def delete_item(tx: Transaction, collection_id: str, key: str) -> int:

@@ -231,6 +231,16 @@ def insert_new(connection: Connection, table: Table) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
+def upsert(
+    connection: Connection, table: Table, key: tuple[str, ...], changed: tuple[str, ...]
+) -> Insert:
+    """An insert that changes these columns of the row that has the unique key already."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    query = insert(table)
+    values = {name: query.excluded[name] for name in changed}
+    return query.on_conflict_do_update(index_elements=list(key), set_=values)
+
+
 def _engine(url: str, *, writing: bool) -> Engine:
     engine = create_engine(
         url,
