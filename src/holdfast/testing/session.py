@@ -82,6 +82,7 @@ class Session:
         self._held: list[tuple[Message, str, Json | bytes]] = []  # answers to be overtaken
         self._answers: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue()
         self._carrier: asyncio.Task[None] | None = None
+        self._out: list[str | bytes] = []  # to be sent in this turn of the event loop
         self._heard = asyncio.get_running_loop().time()
         self._watching = self._watch()
 
@@ -94,11 +95,13 @@ class Session:
                 if isinstance(data, str):
                     message = _decoded(data)
                     if (code := self._host.closes(message)) is not None:
+                        await self._flush()
                         await self._connection.close(code)
                         return
                     await self._received(message)
                 self._host.changed()
         except BadFrame as error:
+            await self._flush()
             await self._connection.close(_ABNORMAL, error.message[:100])
         except ConnectionClosed:
             return
@@ -305,8 +308,21 @@ class Session:
             due = asyncio.get_running_loop().time() + self._host.answer_seconds
             self._answers.put_nowait((due, data))
             return
+        self._out.append(data)
+        if len(self._out) == 1:
+            self._later(self._flush())
+
+    async def _flush(self) -> None:
+        """Send all that has come together in one turn of the event loop."""
+        out, self._out = self._out, []
         try:
-            await self._connection.send(data)
+            async with self._connection.send_context():
+                for data in out:
+                    if isinstance(data, bytes):
+                        self._connection.protocol.send_binary(data)
+                    else:
+                        self._connection.protocol.send_text(data.encode())
+                self._connection.transport.writelines(self._connection.protocol.data_to_send())
         except ConnectionClosed:
             return
 

@@ -343,7 +343,8 @@ class Connection:
             self._on_change()
 
     async def _send(self, socket: ClientConnection) -> None:
-        """All that waits is written at once: `socket.send` costs as much for each as the rest."""
+        """All that waits is written at once: a call of the system for each costs as much as the
+        rest."""
         while True:
             frames = [await self._outbox.get()]
             while not self._outbox.empty():
@@ -353,6 +354,7 @@ class Connection:
                     for frame in frames:
                         data = frame.encode() if isinstance(frame, str) else frame
                         socket.protocol.send_text(data)
+                    socket.transport.writelines(socket.protocol.data_to_send())
             except ConnectionClosed:
                 return
             for _ in frames:

@@ -178,6 +178,33 @@ def test_nothing_goes_behind_a_start_that_may_be_stored() -> None:
     assert start.name == "step:start"
 
 
+def test_half_of_the_window_is_waited_for_while_it_is_full() -> None:
+    tape = Tape()
+    for number in range(100):
+        tape.log(f"{number}")
+    outbox = begin(tape)
+    flying = flight(outbox)
+    assert len(flying) == outbox.window
+    turns = []
+    for shipment in flying:
+        outbox.answered(shipment, OK, 0.0)
+        turns.append(outbox.has_work())
+    assert turns.index(True) == outbox.window // 2 - 1
+    (shipment, *_) = flight(outbox)
+    outbox.answered(shipment, refusal({"step_id": ["is invalid"]}), 0.0)
+    assert outbox.has_work(), "a line that goes again does not wait"
+
+
+def test_what_waits_for_all_answers_has_its_turn_when_they_are_here() -> None:
+    outbox = begin(whole_run(logs=3))
+    flying = flight(outbox)
+    turns = []
+    for shipment in flying:
+        outbox.answered(shipment, OK, 0.0)
+        turns.append(outbox.has_work())
+    assert turns == [False] * (len(flying) - 1) + [True]
+
+
 def test_no_other_step_and_no_outcome_goes_behind_one_that_is_open() -> None:
     tape = Tape()
     tape.add(Kind.STEP_START, step_id="s", job_id="j")

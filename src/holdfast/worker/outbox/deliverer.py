@@ -265,7 +265,8 @@ class Deliverer:
                 isolation.clear(self)
         isolation.landed()
         self._after(outbox)
-        self.poke()
+        if outbox.has_work():
+            self.poke()
 
     def _after(self, outbox: Outbox) -> None:
         """Do to the channel and the connection what an answer, or its loss, requires."""

@@ -16,7 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.protocol.messages import RUN_BATCH_LOGS, RUN_LOG, RunStart, StepComplete, StepStart
+from holdfast.protocol.messages import (
+    RUN_BATCH_LOGS,
+    RUN_LOG,
+    RunComplete,
+    RunStart,
+    StepComplete,
+    StepStart,
+)
 from holdfast.worker.outbox.settling import Item
 from holdfast.worker.outbox.shipment import Shipment
 
@@ -37,6 +44,11 @@ def may_follow(shipment: Shipment, flying: Sequence[Shipment], *, idempotent: bo
         and isinstance(first.event.body, RunStart | StepComplete)
         and all(_is_line(other, idempotent=idempotent) for other in flying[begins:])
     )
+
+
+def waits_for_all(item: Item) -> bool:
+    """Whether it can go only when nothing is unanswered."""
+    return isinstance(item.event.body, StepStart | RunComplete)
 
 
 def waits_for_start(item: Item, head: Item | None) -> bool:

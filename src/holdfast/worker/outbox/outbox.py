@@ -3,19 +3,6 @@
 Pure. Its input is what was read from the journal and what happened to each shipment. Its output is
 what to send next and how far the mark may move. `docs/reliability.md` lists the rules in words.
 
-| answer | rule |
-|---|---|
-| ok | accepted |
-| error that means "have it already" | accepted; an outcome that was never sent before: not ours |
-| error to a batch | its lines are sent one by one (W23) |
-| error to an event with parts that can be left out | sent again without them |
-| other error to an event | noted as refused; never blocks the outcome (W11-W13) |
-| other error to the outcome | sent `FINAL_REFUSALS` times, then given up with a note (W14) |
-| no answer in time | settled after a rejoin, `TIMEOUTS` times in all; the outcome for ever |
-| connection lost, channel closed | settled after the rejoin (W9) |
-| channel crashed | settled; the first unanswered event, after `CRASHES` of them, goes with less |
-| the socket closed with a code against a frame | sent alone; if it closes again, with less |
-
 To settle an event: its answer was lost, so it may be stored. An idempotent platform gets the same
 event again; for others `holdfast.worker.outbox.settling` has a rule for each kind.
 
@@ -94,6 +81,7 @@ class Outbox:
     rejoin: bool = False  # the channel must be joined anew before anything is sent; so too
     notes: list[JsonObject] = field(default_factory=list)  # for the journal; the shell takes them
     not_before: float = 0.0
+    behind: bool = False  # what was sent must go again: all behind it waits
     known: Known = field(default_factory=Known)
     fresh: Callable[[], str] = lambda: str(uuid4())  # ids of dataclips that are sent again
     _queue: deque[Item] = field(default_factory=deque)  # to be sent
@@ -101,11 +89,11 @@ class Outbox:
     _queued: int = 0  # bytes of the log lines in both
     _flying: list[Shipment] = field(default_factory=list)
     _bytes: int = 0  # of what is flying
+    _full: bool = False  # as much is flying as may
     _sources: deque[Source] = field(default_factory=deque)
     _skip: int = 0  # events behind the mark that were accepted before this process
     _held: int = 0  # accepted events behind the position
     _result: JsonObject | None = None
-    _resend: bool = False
     _backoff: Backoff = field(default_factory=lambda: Backoff(0.5, 30.0))
 
     def __post_init__(self) -> None:
@@ -134,11 +122,6 @@ class Outbox:
     def idle(self) -> bool:
         """Whether everything that was fed has been accepted."""
         return not self._queue and not self._sent
-
-    @property
-    def behind(self) -> bool:
-        """Whether something that was sent must go again: what stands behind it waits."""
-        return self._resend
 
     @property
     def suspects(self) -> bool:
@@ -178,20 +161,23 @@ class Outbox:
 
     def next(self, now: float) -> Shipment | None:
         """What to send now, or None. Call again until it returns None; then wait."""
-        if now < self.not_before or self.given_up is not None or len(self._flying) >= self.window:
+        self._full = len(self._flying) >= self.window
+        if self._full or now < self.not_before or self.given_up is not None:
             return None
-        if self._resend:
+        if self.behind:
             if self._flying:
                 return None  # first the fate of all that is out, then again from the front
-            self._resend = False
+            self.behind = False
             self._queue.extendleft(item for item in reversed(self._sent) if not item.accepted)
             self._sent.clear()
         shipment = self._shipment(now)
         if shipment is None:
             return None
         if self._flying:
-            room = self._bytes + shipment.bytes <= BYTES_IN_FLIGHT
-            if not (room and order.may_follow(shipment, self._flying, idempotent=self.idempotent)):
+            self._full = self._bytes + shipment.bytes > BYTES_IN_FLIGHT
+            if self._full or not order.may_follow(
+                shipment, self._flying, idempotent=self.idempotent
+            ):
                 return None
         self._flying.append(shipment)
         self._bytes += shipment.bytes
@@ -202,7 +188,7 @@ class Outbox:
     def only_the_end_is_left(self) -> bool:
         """Whether the outcome is next, once what is under way is answered."""
         waits = len(self._queue) == 1 and self._queue[0].event.is_final
-        return waits and bool(self._flying) and not self._resend
+        return waits and bool(self._flying) and not self.behind
 
     def ending(self) -> None:
         """The outcome is about to be sent: a successor must know that it may be stored."""
@@ -212,6 +198,19 @@ class Outbox:
         """It is about to be sent."""
         if shipment.is_final:
             self.ending()
+
+    def has_work(self) -> bool:
+        """After an answer: whether there is enough to do for another turn.
+
+        While all that may be under way is, half of it is waited for: else each answer would cost
+        a turn of its own.
+        """
+        if self.behind or self.notes or not self._flying:
+            return True
+        if self._full:
+            few = len(self._flying) <= self.window // 2
+            return few and self._bytes <= BYTES_IN_FLIGHT // 2
+        return bool(self._queue) and not order.waits_for_all(self._queue[0])
 
     def wake_at(self, now: float) -> float | None:
         """The time at which `next` may have something new, if only time has to pass; else None."""
@@ -286,7 +285,7 @@ class Outbox:
         else:
             self._refused(item, reply.response, now)
         if not all(item.accepted for item in shipment.items):
-            self._resend = True
+            self.behind = True
 
     def _is_void(self, item: Item) -> bool:
         """Whether a refusal of it says nothing: see `order`."""
@@ -315,7 +314,7 @@ class Outbox:
     def unanswered(self, shipment: Shipment, loss: Loss | None, now: float) -> None:
         """The answer will not come: a channel or connection was lost, or (None) time ran out."""
         self._landed(shipment)
-        self._resend = True
+        self.behind = True
         if loss is None and not self.idempotent:
             self.rejoin = True  # its message may still wait there: never two copies of an event
         for item in shipment.items:
@@ -391,7 +390,7 @@ class Outbox:
     def not_sent(self, shipment: Shipment) -> None:
         """The shipment could not be sent at all (no channel now)."""
         self._landed(shipment)
-        self._resend = True
+        self.behind = True
 
     def too_large(self, item: Item) -> None:
         """The event's frame is larger than the platform takes: send it without its large part."""
