@@ -294,3 +294,18 @@ def test_outputs_may_go_as_json_values() -> None:
     (complete,) = [event for event in made(tape) if event.name == "step:complete"]
     sent = events.render("r", complete, lambda document: str(document["inline"]), native=True)
     assert json.loads(sent.text)["output_dataclip"] == {"data": {"n": 1}}
+
+
+def test_a_large_document_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = []
+    monkeypatch.setattr(events, "check_json", lambda text, **_: checks.append(text))
+    monkeypatch.setattr(events, "_CHECKED", set())
+    tape = Tape()
+    for digest in ("a" * 64, "a" * 64, "b" * 64):
+        tape.add(
+            Kind.STEP_COMPLETE, step_id="s", job_id="j", reason="success", output_dataclip_id="c",
+            output={"blob": digest, "bytes": 8},
+        )  # fmt: skip
+    for event in made(tape):
+        events.render("r", event, lambda _: '{"n": 1}')
+    assert len(checks) == 2

@@ -32,6 +32,11 @@ REDACTED = "[REDACTED]"
 REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
 #: Replaces a line that the platform refuses, though it is not too long.
 REFUSED_LOG = "[This line is missing: the platform cannot take what it says.]"
+#: Documents that were found to be JSON, by the digest of their content: what one step leaves is
+#: often what the next one leaves, and what the run ends with.
+_CHECKED: set[tuple[Json, bool]] = set()
+_MOST_CHECKED = 256
+
 #: Nothing is left out of an event.
 _WHOLE: frozenset[str] = frozenset()
 
@@ -433,11 +438,17 @@ def _document(part: str, document: JsonObject, read: ReadDocument, *, deep: bool
 
     The run made it, so it is checked: a text that is not JSON crashes the platform or ends the
     connection. `deep`: it may be nested deeper than we can check."""
+    name = str(document.get("blob") or "") or None, deep
     try:
         text = clean_json(read(document))
-        check_json(text, deep=deep)
+        if name not in _CHECKED:
+            check_json(text, deep=deep)
     except (OSError, ValueError) as error:
         raise Unreadable(part, f"{type(error).__name__}: {error}") from error
+    if name[0] is not None:
+        if len(_CHECKED) >= _MOST_CHECKED:
+            _CHECKED.clear()
+        _CHECKED.add(name)
     return text
 
 
