@@ -124,9 +124,13 @@ async def ours() -> Side:
     return Side("holdfast", None, store.root)
 
 
-def reference(start: Path) -> Side:
-    """A built `@openfn/ws-worker`: the file that Node.js starts, or the folder it is in."""
-    file = start if start.is_file() else next(start.rglob("dist/start.js"))
+def reference(built: Path) -> Side:
+    """A built `@openfn/ws-worker`: the file that Node.js starts, its package, or the checkout."""
+    places = (built, built / "dist/start.js", built / "packages/ws-worker/dist/start.js")
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        message = f"{built} holds no built worker (dist/start.js)"
+        raise SystemExit(message)
     repo = ROOT / ".cache" / "reference-adaptors"
     repo.mkdir(parents=True, exist_ok=True)
     return Side("reference", (str(node_binary()), str(file)), repo)
