@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 #: The longest wait, seconds.
 MOST_SECONDS = 1.0
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.02
 
 
 class Idle:
