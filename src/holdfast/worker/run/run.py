@@ -436,7 +436,8 @@ class Run:
             notes.append({"what": ending.name.lower(), "why": why})
             log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
         self.channel.leave()
-        await self.services.idle.turn()
+        if ending is DeliveryState.COMPLETE:  # any other says something about the worker
+            await self.services.idle.turn()
         await self._shim_gone()
         await asyncio.to_thread(
             self.services.run_folders.close, self.case.folder, ending, notes, keep=self.case.keep
