@@ -123,3 +123,15 @@ def test_a_sender_that_saw_another_version_is_told() -> None:
     assert stale(flow(lock_version=2, delete=True), current) == ["Referrals"]
     assert stale(flow(), current) == []
     assert stale(flow(lock_version=2), None) == []
+
+
+def test_a_cursor_to_a_job_that_was_removed_is_cleared_however_often_it_is_sent() -> None:
+    cron = {"id": TRIGGER, "type": "cron", "cron_cursor_job_id": OTHER}
+    gone = flow(jobs=[{"id": JOB}], triggers=[cron])
+    assert part(merged(gone, CURRENT), "triggers", TRIGGER)["cron_cursor_job_id"] is None
+    flows = CURRENT["workflows"][0]
+    after = {**CURRENT, "workflows": [{**flows, "jobs": flows["jobs"][:1], "edges": []}]}
+    assert part(merged(gone, after), "triggers", TRIGGER)["cron_cursor_job_id"] is None
+    fresh = {**cron, "id": OTHER}
+    kept = part(merged(flow(triggers=[fresh]), after), "triggers", OTHER)
+    assert kept["cron_cursor_job_id"] == OTHER

@@ -63,7 +63,9 @@ def _workflow(item: JsonObject, current: JsonObject | None) -> JsonObject:
         if part == "edges":
             parts = [_cut(edge, gone) for edge in parts]
         elif part == "triggers":
-            parts = [_without_cursor(trigger, gone) for trigger in parts]
+            jobs = {str(job.get("id")).lower() for job in dicts(whole["jobs"])} - gone
+            known = by_id(current.get("triggers"))
+            parts = [_without_cursor(part, jobs, known) for part in parts]
         gone |= {str(entry["id"]) for entry in parts if is_deleted(entry)}
         whole[part] = parts  # type: ignore[assignment] # a list of objects is JSON
     return whole
@@ -97,11 +99,21 @@ def _cut(edge: JsonObject, gone: set[str]) -> JsonObject:
     return edge
 
 
-def _without_cursor(trigger: JsonObject, gone: set[str]) -> JsonObject:
-    """A trigger that went on from the output of a job that goes, begins anew."""
-    if str(trigger.get("cron_cursor_job_id")) in gone:
-        return {**trigger, "cron_cursor_job_id": None}
-    return trigger
+def _without_cursor(
+    trigger: JsonObject, jobs: set[str], known: dict[str, JsonObject]
+) -> JsonObject:
+    """A trigger that went on from the output of a job that is removed, begins anew.
+
+    Clients that have removed the job go on sending its id; a new trigger has no such excuse.
+    """
+    cursor = trigger.get("cron_cursor_job_id")
+    if (
+        cursor is None
+        or str(cursor).lower() in jobs
+        or str(trigger.get("id")).lower() not in known
+    ):
+        return trigger
+    return {**trigger, "cron_cursor_job_id": None}
 
 
 def _unlisted(document: JsonObject) -> JsonObject:
