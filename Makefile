@@ -49,11 +49,11 @@ postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of thei
 
 .PHONY: api-fuzz
 api-fuzz: $(STAMP)        ## random requests to everything that the API describes; REQUESTS=100000
-	HOLDFAST_REQUESTS="$(or $(REQUESTS),100000)" $(BIN)/python -m pytest -q tests/component/platform/test_openapi.py $(ARGS)
+	HOLDFAST_REQUESTS="$(or $(REQUESTS),100000)" $(BIN)/python -m pytest --timeout 0 -q tests/component/platform/test_openapi.py $(ARGS)
 
 .PHONY: projects
 projects: $(STAMP)        ## 200 projects made and changed by @openfn/project itself: equal, and equal hashes
-	HOLDFAST_PROJECTS="$(or $(COUNT),200)" $(BIN)/python -m pytest -q tests/component/platform/test_openfn_package.py $(ARGS)
+	HOLDFAST_PROJECTS="$(or $(COUNT),200)" $(BIN)/python -m pytest --timeout 0 -q tests/component/platform/test_openfn_package.py $(ARGS)
 
 test-pythons: $(STAMP)    ## units and conformance on every CPython from 3.11 on that this machine has
 	@$(BIN)/python scripts/test_pythons.py $(ARGS)
