@@ -24,7 +24,7 @@ WEB_NAMES = {
 _ERROR, _COLLECTION = {"name", "message", "cause", "errors"}, {"[Map]", "[Set]"}
 #: Notes to the author that the reference does not write (docs/compatibility.md 7, 10).
 _OUR_NOTES = re.compile(
-    r"WARNING: (step .* returned something that is no object|state contains BigInt"
+    r"HF\d{4}  |WARNING: (step .* returned something that is no object|state contains BigInt"
     r"|operation \d+ returned .*, which counts as no state|the step returned a value that JSON)"
 )
 _UNDEFINED = re.compile(r"ReferenceError: (\w+) is not defined")
@@ -114,7 +114,7 @@ def without_our_notes(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _is_our_note(line: dict[str, Any]) -> bool:
     text = line["message"][0] if line["message"] else None
-    return line["level"] == "warn" and isinstance(text, str) and bool(_OUR_NOTES.match(text))
+    return isinstance(text, str) and bool(_OUR_NOTES.match(text))
 
 
 def sees_a_web_name(expected: dict[str, Any]) -> bool:

@@ -23,14 +23,15 @@ PLATFORM = "model platform platform/store"
 MAY_IMPORT: dict[str, str] = {
     "": "model",
     "model": "",
+    "diagnosis": "model",
     "protocol": "model",
-    "compiler": "model",
+    "compiler": "model diagnosis",
     "journal": "model",
     "sandbox": "model",
     "adaptors": "model compiler sandbox",
-    "engine": "model journal sandbox engine/run engine/zygote",
+    "engine": "model journal sandbox diagnosis engine/run engine/zygote",
     "engine/run": "model compiler engine",
-    "engine/shim": f"{ENGINE} compiler engine/run engine/zygote",
+    "engine/shim": f"{ENGINE} compiler engine/run engine/zygote diagnosis",
     "engine/zygote": f"{ENGINE} engine/run engine/shim",
     "engine/supervisor": f"{ENGINE} engine/run engine/shim engine/zygote",
     "worker": "model protocol journal sandbox",
@@ -48,13 +49,13 @@ MAY_IMPORT: dict[str, str] = {
     "platform/start": f"{PLATFORM} platform/project platform/access",
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api",
     "platform/api": f"{PLATFORM} platform/access platform/project platform/start",
-    "platform/web": f"{PLATFORM} platform/access platform/start",
+    "platform/web": f"{PLATFORM} platform/access platform/start diagnosis",
     "testing": "model protocol",
-    "cli": f"{ENGINE} protocol compiler adaptors engine/run engine/supervisor worker"
+    "cli": f"{ENGINE} diagnosis protocol compiler adaptors engine/run engine/supervisor worker"
     " platform platform/access platform/project",
 }
 #: Rooms of values and rules: no clock, no file, no process, no socket.
-PURE = ["model", "protocol", "compiler"]
+PURE = ["model", "protocol", "compiler", "diagnosis"]
 #: Modules whose presence means I/O, a process, or a clock.
 IMPURE = {
     "asyncio", "anyio", "fcntl", "httpx", "multiprocessing", "os", "pathlib", "select", "shutil",
@@ -67,6 +68,7 @@ DATABASE = {"alembic", "sqlalchemy", "sqlite3"}
 STDLIB_ONLY = [
     "",
     "model",
+    "diagnosis",
     "journal",
     "sandbox",
     "engine",

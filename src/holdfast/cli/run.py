@@ -30,6 +30,8 @@ from holdfast.cli.planfile import (
     read_plan,
     read_text,
 )
+from holdfast.diagnosis.diagnose import rows
+from holdfast.diagnosis.ending import Diagnosis, read_diagnosis
 from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
 from holdfast.journal.blobs import blob_path
 from holdfast.journal.folder import RunFolder
@@ -67,6 +69,7 @@ class Follower:
     order: Order
     result: JsonObject | None = None
     outcome: Outcome | None = None
+    diagnosis: Diagnosis | None = None
     final_state: str | None = None
 
     def see_all(self, records: Iterable[Record]) -> None:
@@ -80,12 +83,14 @@ class Follower:
             terminal.echo(json.dumps({**head, **record.json()}), err=True)
         elif record.kind == Kind.LOG:
             line = record.json()
-            if runlog.shown(line, self.order.log_filter):
+            if runlog.shown(line, self.order.log_filter) and not runlog.is_verdict(line):
                 runlog.show(line)
         if record.kind == Kind.RESULT:
             self.result = record.json()
         elif record.kind == Kind.OUTCOME:
             self.outcome = Outcome.from_json(record.json())
+            if isinstance(found := record.json().get("diagnosis"), dict):
+                self.diagnosis = read_diagnosis(found)
 
     def keep_final_state(self) -> None:
         """Read the final state's JSON text before its folder goes."""
@@ -276,4 +281,9 @@ def run_command(
     if outcome.reason is not Reason.SUCCESS:
         words = f"{outcome.reason.value}: {outcome.error_type}: {outcome.error_message}"
         terminal.echo(words, err=True, fg="red")
+        if follower.diagnosis is not None and not as_json:
+            terminal.echo("", err=True)
+            for row in rows(follower.diagnosis):
+                terminal.echo(row, err=True)
+            terminal.echo(f"more: holdfast explain {follower.diagnosis.code}", err=True)
     return EXIT_CODES.get(outcome.reason, KILLED_OR_CRASHED)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 from holdfast.cli import terminal
 from holdfast.model.json import Json, JsonObject
 
 _ICONS = {"debug": "❯", "info": "ℹ", "success": "✔", "always": "♦", "warn": "⚠", "error": "✘"}
 _COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red", "success": "green"}
+_CODE = re.compile(r"HF\d{4}  ")
 #: Names of `--log`, and the priority from which each shows lines (`docs/spec/runtime.md` 6.1).
 PRIORITY = {"debug": 0, "info": 1, "success": 2, "always": 2, "warn": 2, "error": 100}
 FILTERS = {"debug": 0, "info": 1, "default": 2, "none": 9}
@@ -25,6 +27,14 @@ def render(line: JsonObject) -> str:
     items = message if isinstance(message, list) else [message]
     text = " ".join(render_item(item) for item in items)
     return f"[{line.get('source', '???')}] {_ICONS.get(level, 'ℹ')} {text}"
+
+
+def is_verdict(line: JsonObject) -> bool:
+    """Whether the line says why the run failed, as `holdfast run` says it at the end."""
+    message = line.get("message")
+    text = message[0] if isinstance(message, list) and message else None
+    is_error = line.get("source") == "RTE" and line.get("level") == "error"
+    return is_error and isinstance(text, str) and bool(_CODE.match(text))
 
 
 def shown(line: JsonObject, log_filter: str) -> bool:

@@ -11,8 +11,9 @@ from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hois
 from holdfast.compiler.holders import embedded_data
 from holdfast.compiler.job import AdaptorExports, CompiledJob, CompileError, Operation
 from holdfast.compiler.lazy import DETAILS, LazyStateError, rewrite_lazy_state
+from holdfast.compiler.misplaced import misplaced
 from holdfast.compiler.module import Layout, build, expression_of, lay_out
-from holdfast.compiler.names import free_names, wanted
+from holdfast.compiler.names import WORLD, free_names, wanted
 from holdfast.compiler.report import ADVICE_BYTES, CompileReport
 from holdfast.compiler.scope import Uses
 from holdfast.compiler.source import Source
@@ -22,6 +23,8 @@ from holdfast.compiler.tree import Node, bare, name_of
 TRANSFORMS = ("lazy-state", "promises", "ensure-exports", "top-level-operations", "add-imports")
 RUNTIME = "@openfn/runtime"
 HELPER = "_defer"
+#: Names that nobody declares are told up to this number.
+MOST_UNKNOWN = 100
 
 
 def compile_job(
@@ -52,7 +55,7 @@ def compile_job(
     edits = Edits()
     uses = Uses(reading.root, text.text)
     try:
-        chains, later = _rewrite(reading.root, uses, text, edits, disable)
+        chains, later, lazy = _rewrite(reading.root, uses, text, edits, disable)
     except LazyStateError as error:
         message = f"Lazy State Error: {error.text}"
         raise _error_at(error.node, text, name, message, DETAILS) from None
@@ -62,7 +65,9 @@ def compile_job(
         _refuse_listed_default(layout, text, name)
     warnings = _names_of_ours(chains, uses, text, name)
     data, data_name = hoist(reading, text, edits, hoist_from, later)
-    imports = {} if "add-imports" in disable else _imports(uses, adaptors, ignore)
+    free = free_names(uses.uses)
+    imports = {} if "add-imports" in disable else _imports(free, adaptors, ignore)
+    warnings += misplaced(lazy, imports, text)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)
@@ -90,6 +95,7 @@ def compile_job(
         None,
         segments,
         check,
+        _unknown(free, imports, text),
     )
 
 
@@ -110,15 +116,15 @@ def _unread(
 
 def _rewrite(
     root: Node, uses: Uses, text: Source, edits: Edits, disable: Collection[str]
-) -> tuple[list[Chain], set[Node]]:
-    """The chains, and the nodes in which this compiler puts functions."""
+) -> tuple[list[Chain], set[Node], set[Node]]:
+    """The chains, the nodes in which functions of ours came to be, and those made by `$`."""
     wrapped: set[Node] = set()
     chains: list[Chain] = []
     if "lazy-state" not in disable and "$" in text.text:
         wrapped = rewrite_lazy_state(root, uses.uses, text.text, edits)
     if "promises" not in disable:
         chains = rewrite_chains(root, text, edits, wrapped, HELPER)
-    return chains, wrapped.union(chain.call for chain in chains)
+    return chains, wrapped.union(chain.call for chain in chains), wrapped
 
 
 def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:
@@ -158,12 +164,19 @@ def _refuse_listed_default(layout: Layout, text: Source, name: str | None) -> No
         raise _error_at(layout.listed_default, text, name, message, fix)
 
 
+def _unknown(
+    free: dict[str, Node], imports: dict[str, list[str]], text: Source
+) -> list[tuple[str, int, int]]:
+    """Names that nobody declares, with the place of their first use."""
+    known = WORLD.union(*imports.values(), (HELPER,))
+    return [
+        (name, *text.position(node.start)) for name, node in free.items() if name not in known
+    ][:MOST_UNKNOWN]
+
+
 def _imports(
-    uses: Uses, adaptors: Sequence[AdaptorExports], ignore: Collection[str]
+    free: dict[str, Node], adaptors: Sequence[AdaptorExports], ignore: Collection[str]
 ) -> dict[str, list[str]]:
-    if not adaptors:
-        return {}
-    free = free_names(uses.uses)
     ignored, taken = set(ignore), set[str]()
     imports: dict[str, list[str]] = {}
     for adaptor in adaptors:

@@ -114,6 +114,8 @@ class CompiledJob(NamedTuple):
     doubt: CompileError | None
     segments: list[Segment]
     check_segments: list[Segment]
+    #: Names that neither the job nor an adaptor declares: name, line, column of the first use.
+    unknown: list[tuple[str, int, int]] = []  # noqa: RUF012 - of a named tuple, never changed
 
     def measured(self, seconds: float, peak_mb: float | None) -> CompiledJob:
         """A copy with the cost of the compilation in its report."""

@@ -41,17 +41,39 @@ RESERVED = frozenset(
 _MEMBER = frozenset({"member_expression", "subscript_expression"})
 
 
-def free_names(uses: Iterable[Use]) -> list[str]:
-    """The names that the module uses and does not declare, once each, in the order of the text."""
-    found: dict[str, None] = {}
+#: Names that job code has without an import: the language's own, then docs/spec/runtime.md 4.6 and
+#: docs/compatibility.md 5.
+WORLD = frozenset(
+    {
+        "AbortController", "AggregateError", "Array", "ArrayBuffer", "AsyncDisposableStack",
+        "Atomics", "BigInt", "BigInt64Array", "BigUint64Array", "Blob", "Boolean", "Buffer",
+        "DataView", "Date", "DisposableStack", "Error", "EvalError", "Event",
+        "FinalizationRegistry", "Float16Array", "Float32Array", "Float64Array", "Function",
+        "Infinity", "Int16Array", "Int32Array", "Int8Array", "Intl", "Iterator", "JSON", "Map",
+        "Math", "NaN", "Number", "Object", "Promise", "Proxy", "RangeError", "ReferenceError",
+        "Reflect", "RegExp", "Set", "SharedArrayBuffer", "String", "SuppressedError", "Symbol",
+        "SyntaxError", "TextDecoder", "TextEncoder", "TypeError", "URIError", "URL",
+        "URLSearchParams", "Uint16Array", "Uint32Array", "Uint8Array", "Uint8ClampedArray",
+        "WeakMap", "WeakRef", "WeakSet", "WebAssembly", "atob", "btoa", "clearInterval",
+        "clearTimeout", "console", "decodeURI", "decodeURIComponent", "encodeURI",
+        "encodeURIComponent", "escape", "eval", "fetch", "globalThis", "isFinite", "isNaN",
+        "meta", "parseFloat", "parseInt", "setInterval", "setTimeout", "state",
+        "structuredClone", "undefined", "unescape",
+    }
+)  # fmt: skip
+
+
+def free_names(uses: Iterable[Use]) -> dict[str, Node]:
+    """The names the module uses and does not declare, each with its first use, in their order."""
+    found: dict[str, Node] = {}
     for use in uses:
         name = use.name
         if name in found or name in RESERVED or use.scope.declares(name):
             continue
         if _is_property(use.node) or _is_computed_key(use.node):
             continue
-        found[name] = None
-    return list(found)
+        found[name] = use.node
+    return found
 
 
 def _is_property(node: Node) -> bool:
@@ -78,7 +100,7 @@ def _is_computed_key(node: Node) -> bool:
 
 
 def wanted(
-    free: Sequence[str],
+    free: Collection[str],
     exports: Sequence[str],
     ignore: Collection[str],
     taken: Collection[str],

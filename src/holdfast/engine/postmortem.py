@@ -1,15 +1,19 @@
 """Why a run did not succeed, as one document, made from its journal alone. Pure.
 
-Timeline of phases and steps, memory over time with the limit, evidence, the last log lines, and
-what the author can do.
+The diagnosis, the timeline of phases and steps, memory over time with the limit, evidence, and the
+last log lines.
 """
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from holdfast.diagnosis.diagnose import diagnose
+from holdfast.diagnosis.diagnose import rows as diagnosed_rows
+from holdfast.diagnosis.ending import Ending, read_diagnosis
 from holdfast.journal import Record
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
@@ -22,40 +26,6 @@ _FIRST, _LAST = 50, 150
 #: Steps whose names are known at a time, and steps with much data that are told of.
 _NAMES, _LARGEST = 1000, 50
 _LARGE_BYTES = 256 * 1024
-
-#: What the author, or the operator, can do about an error type.
-ADVICE = {
-    "OOMError": "Work on less at a time: page through sources, loop over small batches, keep out "
-    "of state what later steps do not need. If the data must be in memory at once, ask for a "
-    "higher memory limit.",
-    "TimeoutError": "See in the timeline which step took the time. Page through large sources, "
-    "give requests a timeout of their own, split the work into several runs.",
-    "StateTooLargeError": "Return from the step only what the next one needs.",
-    "CompileError": "Mend the code at the position in the message.",
-    "DeadlockError": "A promise was awaited that nothing settles: see that every callback of the "
-    "step calls resolve or reject.",
-    "ExitError": "Something in the step's code, or in its adaptor, called process.exit. Throw an "
-    "error instead.",
-    "EngineFailure": "The fault is not in the workflow: the worker's Node.js could not start. "
-    "The operator finds its last words in the evidence, and `holdfast doctor` tries it.",
-    "CompilerFailure": "The fault is not in the workflow: report it together with this document.",
-    "EngineCrash": "Node.js itself crashed, which no job should be able to do: report it together "
-    "with this document. Running the step on smaller data may avoid it.",
-    "ExternalKill": "Somebody, or the machine, ended the process. Run it again; when it recurs, "
-    "the operator finds the cause in the machine's logs.",
-    "HostOutOfMemory": "The machine has too little memory for what runs on it: lower the worker's "
-    "capacity, or give the machine more.",
-    "HostRestarted": "The machine was started again. What the run had done outside until then "
-    "stays done: see in the timeline how far it came before running it again.",
-    "ShimLost": "A process of the worker was killed. What the run had done outside until then "
-    "stays done: see in the timeline how far it came before running it again.",
-    "OutputLimitError": "Log less, and return less from each step.",
-    "DiskLimitError": "Write less to scratch, or remove files that are no longer needed.",
-    "ProtocolViolation": "The code tampered with the channel to the worker. If that was not "
-    "intended, report it together with this document.",
-    "SetupError": "The machine does not allow what the worker needs: `holdfast doctor` says what.",
-    "StorageError": "The worker's data folder could not be written or read: see its disk.",
-}
 
 
 @dataclass(slots=True)
@@ -116,14 +86,15 @@ def build(records: Iterable[Record]) -> JsonObject:
     outcome = found.get(Kind.OUTCOME)
     evidence = outcome.get("evidence") if outcome else None
     memory = evidence.get("memory") if isinstance(evidence, dict) else None
-    kind = str(outcome.get("error_type")) if outcome else ""
+    diagnosis = _diagnosis(outcome) if outcome else None
     words = ("reason", "error_type", "error_message")
     return {
         "run_id": found.get(Kind.CLAIMED, {}).get("run_id"),
         "started_us": seen.start,
         "outcome": {word: outcome.get(word) for word in words} if outcome else None,
         "place": evidence.get("place") if isinstance(evidence, dict) else None,
-        "advice": ADVICE.get(kind),
+        "diagnosis": diagnosis,
+        "advice": diagnosis.get("change") if diagnosis else None,
         "timeline": seen.whole_timeline(),
         "memory": {
             "limit_mb": launched.get("memory_limit_mb"),
@@ -138,6 +109,22 @@ def build(records: Iterable[Record]) -> JsonObject:
     }
 
 
+def _diagnosis(outcome: JsonObject) -> JsonObject | None:
+    """As the shim made it; of an end that no shim has seen, what its words say."""
+    made = outcome.get("diagnosis")
+    if isinstance(made, dict):
+        return made
+    evidence = outcome.get("evidence")
+    end = Ending(
+        str(outcome.get("reason")),
+        str(outcome.get("error_type") or ""),
+        str(outcome.get("error_message") or ""),
+        evidence=evidence if isinstance(evidence, dict) else {},
+    )
+    found = diagnose(end)
+    return found.to_json() if found is not None else None
+
+
 def text(document: JsonObject) -> str:
     """The document for a person at a terminal."""
     outcome = document["outcome"]
@@ -148,8 +135,9 @@ def text(document: JsonObject) -> str:
     rows.append(f"outcome   {outcome['reason']}" + (f" / {kind}" if kind else ""))
     if outcome["error_message"]:
         rows.append(f"          {outcome['error_message']}")
-    if document["advice"]:
-        rows.append(f"advice    {document['advice']}")
+    if isinstance(diagnosis := document["diagnosis"], dict):
+        told = diagnosed_rows(read_diagnosis(diagnosis))
+        rows += ["", *(visible_line(row) for row in told), ""]
     rows += _memory_rows(document["memory"])
     timeline, lines = document["timeline"], document["last_lines"]
     assert isinstance(timeline, list)
@@ -185,7 +173,7 @@ def _count(value: Json) -> int:
 def _line(body: JsonObject) -> str:
     message = body.get("message")
     words = message if isinstance(message, list) else [message]
-    joined = " ".join(word if isinstance(word, str) else repr(word) for word in words)
+    joined = " ".join(word if isinstance(word, str) else json.dumps(word) for word in words)
     return f"{body.get('source')} {body.get('level')} {joined}"[:_WORDS]
 
 

@@ -168,6 +168,7 @@ class StepComplete(TypedDict):
     webhook_response_document: NotRequired[Document]
     position: NotRequired[Position | None]
     measures: NotRequired[Measures]
+    facts: NotRequired[Facts]
 
 
 class Sample(TypedDict):
@@ -220,6 +221,27 @@ class RunError(TypedDict):
     subtype: NotRequired[Word | None]
     position: NotRequired[Position | None]
     details: NotRequired[Free]
+    facts: NotRequired[Facts]
+
+
+class Request(TypedDict):
+    """REQUEST: one that left the run, told when it is sent and when it ends.
+
+    `number` from 1 in the run, `bytes` of what is sent, `ms` until its end.
+    """
+
+    timestamp: Time
+    what: Literal["sent", "answered", "failed"]
+    number: Count
+    step_id: NotRequired[Word | None]
+    operation: NotRequired[Count | None]
+    method: Word
+    host: Word
+    path: Word
+    bytes: NotRequired[Amount | None]
+    status: NotRequired[Count | None]
+    error: NotRequired[Word | None]
+    ms: NotRequired[Amount | None]
 
 
 class Outcome(TypedDict):
@@ -230,6 +252,7 @@ class Outcome(TypedDict):
     error_type: str | None
     error_message: str | None
     evidence: Facts
+    diagnosis: NotRequired[Facts]
 
 
 class Note(TypedDict):
@@ -253,6 +276,7 @@ BODIES: Final[Mapping[Kind, type]] = MappingProxyType(
         Kind.REPORT: Report,
         Kind.RESULT: Result,
         Kind.RUN_ERROR: RunError,
+        Kind.REQUEST: Request,
         Kind.OUTCOME: Outcome,
         Kind.NOTE: Note,
     }

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     REPORT = 17  # the compiler's report of one step
     RESULT = 18  # the engine's own word that the workflow ended, with the final state
     RUN_ERROR = 19  # the engine's own word that the run cannot go on
+    REQUEST = 21  # a request of the run was sent, answered, or failed
     OUTCOME = 30  # how the run ended: the last record of the shim; becomes `run:complete`
     # written by the agent after OUTCOME
     NOTE = 40  # what happened in delivery: refused events and the like

@@ -53,6 +53,15 @@ def start_time(pid: int) -> int | None:
     return int(text.rpartition(")")[2].split()[19])
 
 
+def is_computing(pid: int) -> bool | None:
+    """Whether a process' first thread is on a processor or waits for one; None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()[0] == "R"
+
+
 def cpu_ms(pid: int) -> int:
     """Processor time of a process and all its threads, to the moment; 0 when it is gone."""
     clock = ~pid << 3 | 2  # CPUCLOCK_SCHED of a process, as the kernel's ABI numbers it

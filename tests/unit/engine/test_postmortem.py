@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from holdfast.engine.postmortem import ADVICE, build, text
+from holdfast.engine.postmortem import build, text
 from holdfast.journal import Record
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
@@ -47,7 +47,9 @@ def test_everything_is_in_one_document() -> None:
         "error_type": "OOMError",
         "error_message": "too much",
     }
-    assert document["advice"] == ADVICE["OOMError"]
+    assert isinstance(document["diagnosis"], dict)
+    assert document["diagnosis"]["code"] == "HF1403"
+    assert document["advice"] == document["diagnosis"]["change"]
     assert document["place"] == {"step": "a"}
     assert [item["step"] for item in document["large_data"]] == ["a"]  # type: ignore[union-attr,call-overload,index]
     timeline = document["timeline"]

@@ -101,6 +101,11 @@ export class CompiledStep {
     this.edits = known.edits;
     /** @type {Edit[]} */
     this.checkEdits = known.check_edits ?? [];
+    /**
+     * Names that neither the author nor an adaptor declares: name, line, column.
+     * @type {[string, number, number][]}
+     */
+    this.unknown = known.unknown ?? [];
     /** @type {Verdict | null | undefined} */
     this.doubt = known.doubt;
     this.check = check.toString();

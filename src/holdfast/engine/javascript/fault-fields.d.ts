@@ -26,5 +26,7 @@ declare module './faults.mjs' {
     edge?: { from: string; to: string; text: string };
     raisedIn?: Operation;
     more?: Bag;
+    /** What an explanation needs (holdfast.diagnosis). */
+    facts?: Bag;
   }
 }

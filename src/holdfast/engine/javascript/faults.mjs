@@ -212,8 +212,27 @@ function classified(thrown, job, operation) {
     return adaptorFault(thrown, trace, job, operation);
   }
   const fault = place(ofKind(thrown), trace, job);
+  pointAtName(fault, job);
   if (fault.at === undefined) raisedIn(job.operation(operation), fault, thrown, job);
   return fault;
+}
+
+const UNDEFINED_NAME = /^ReferenceError: (\S+) is not defined$/;
+
+/**
+ * V8 puts a name of a statement that nobody declared down to the beginning of that statement: the
+ * module's default export, for an operation.
+ * @param {Fault} fault
+ * @param {JobText} job
+ */
+function pointAtName(fault, job) {
+  const [, name] = UNDEFINED_NAME.exec(fault.message) ?? [];
+  const { line, column, src = '' } = fault.at ?? {};
+  if (name === undefined || src.startsWith(name, Number(column) - 1)) return;
+  const found = job.unknown(name);
+  if (found === undefined || line === undefined) return;
+  if (fault.pos === fault.at) fault.pos = found;
+  fault.hide('at', found);
 }
 
 /**

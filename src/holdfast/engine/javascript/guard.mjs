@@ -121,6 +121,7 @@ export class Protection {
     const trace = error !== null && error !== undefined ? stacks.read(error) : undefined;
     const found = trace && step && stacks.jobPosition(trace);
     if (found) fault.hide('at', step.job.shown(step.job.map(found.line, found.column)));
+    if (step) fault.hide('facts', step.factsOf(error, fault));
     run.adaptorLog.error(`Uncaught exception in step ${step?.label ?? '(none)'}:`);
     run.adaptorLog.error(trace && step ? stacks.cut(trace, step.job) : message);
     return this.fail(fault, step);

@@ -71,6 +71,29 @@ export class JobText {
   }
 
   /**
+   * The author's lines from one to another, the last ones where they are many; undefined where
+   * they are not known.
+   * @param {number} from
+   * @param {number} to
+   */
+  lines(from, to) {
+    const known = [];
+    for (let number = Math.max(from, to - MOST_LINES); number <= to; number += 1) {
+      known.push((this.#line(number) ?? '').slice(0, MOST));
+    }
+    return this.#line(to) === undefined ? undefined : known.join('\n');
+  }
+
+  /**
+   * Where a name that nobody declares stands first; undefined where that is not known.
+   * @param {string} name
+   */
+  unknown(name) {
+    const found = this.compiled.unknown.find(([known]) => known === name);
+    return found && this.shown({ line: found[1], column: found[2] });
+  }
+
+  /**
    * Where an operation begins in the author's text; undefined where only the compiled one is known.
    * @param {Operation} [operation]
    */
@@ -128,8 +151,9 @@ export class JobText {
   }
 }
 
-/** Characters of one line that a log repeats. */
+/** Characters of one line that a log repeats, and lines before a failure that are told. */
 const MOST = 500;
+const MOST_LINES = 60;
 
 /**
  * A line that embeds megabytes of data is not repeated whole.

@@ -41,19 +41,26 @@ function check(operations) {
 
 export class Operations {
   /**
-   * `onOperation(number)` is told before each operation starts; `immutable`: each gets a copy.
+   * `onOperation(number)` is told before each operation starts, `onNothing(number)` of one that
+   * returned no state; `immutable`: each gets a copy.
    * @param {Bag} namespace
    * @param {{
    *   log: Pick<Logger, 'debug' | 'warn' | 'error'>, immutable?: boolean,
-   *   onOperation: (number: number) => void,
+   *   onOperation: (number: number) => void, onNothing?: (number: number, value: unknown) => void,
    * }} given
    */
-  constructor(namespace, { log, immutable, onOperation }) {
+  constructor(namespace, { log, immutable, onOperation, onNothing = () => {} }) {
     this.log = log;
     this.immutable = immutable;
     this.onOperation = onOperation;
+    this.onNothing = onNothing;
     /** @type {{ error: unknown, number: number } | undefined} */
     this.failed = undefined;
+    /**
+     * The operation that is running, or that failed, and the state it got.
+     * @type {{ number: number, state: unknown } | undefined}
+     */
+    this.at = undefined;
     /** @type {Call[]} */
     const operations = namespace.default;
     check(operations);
@@ -114,12 +121,14 @@ export class Operations {
       }
       const started = milliseconds();
       let result;
+      this.at = { number, state: given };
       try {
         result = await operation(this.immutable ? copy(given) : given);
       } catch (error) {
         this.failed = { error, number };
         throw error;
       }
+      this.at = undefined;
       const state = result || this.#nothing(number, result);
       this.log.debug(`Operation ${number} complete in ${duration(milliseconds() - started)}`);
       return state;
@@ -133,6 +142,7 @@ export class Operations {
    */
   #nothing(number, result) {
     this.log.debug(`Warning: operation ${number} did not return state`);
+    this.onNothing(number, result);
     if (result !== undefined) {
       this.log.warn(`WARNING: operation ${number} returned ${result === '' ? "''" : result}, `
         + 'which counts as no state');

@@ -20,6 +20,7 @@ const INLINE = 16 * 1024;
 const MESSAGE_LIMIT = 16 * 1024;
 export const WORD_LIMIT = 1000;
 const DETAILS_LIMIT = 32 * 1024;
+const FACTS_LIMIT = 64 * 1024;
 /** Levels of lists and objects in details. */
 const DETAILS_DEEPEST = 100;
 /** The run process has one thread of execution; the protocol wants a number. */
@@ -44,6 +45,14 @@ export class Report {
    */
   phase(phase, step, operation) {
     send(Kind.PHASE, { phase, step: word(step?.id), name: word(step?.name), operation });
+  }
+
+  /**
+   * A request was sent, answered, or failed.
+   * @param {Bag} body
+   */
+  request(body) {
+    send(Kind.REQUEST, { timestamp: stamp(), ...body });
   }
 
   /**
@@ -87,6 +96,7 @@ export class Report {
       ...output,
       ...(stopped ? {} : this.#response(step)),
       measures: step.measure.report(),
+      facts: factsOf(step, fault),
     });
   }
 
@@ -172,8 +182,19 @@ export class Report {
       subtype: fault.subtype && shortened(fault.subtype, WORD_LIMIT),
       position: fault.at,
       details: fitting(fault.details ?? fault.edge),
+      facts: fault.edge && { edge: fault.edge },
     });
   }
+}
+
+/**
+ * @param {Step} step
+ * @param {Fault | undefined} fault
+ * @returns {Bag | undefined}
+ */
+function factsOf({ findings }, fault) {
+  const facts = fault?.facts ?? (findings.length > 0 ? { findings } : undefined);
+  return facts === undefined || stringify(facts).length <= FACTS_LIMIT ? facts : { findings };
 }
 
 const REASONS = new Set(['fail', 'crash', 'kill', 'exception']);

@@ -10,6 +10,7 @@ import { Linker } from './linker.mjs';
 import { Logger } from './log.mjs';
 import { Plan } from './plan.mjs';
 import { Report } from './report.mjs';
+import { Requests } from './requests.mjs';
 import { Secrets } from './secrets.mjs';
 import { Cleaner, Document } from './state.mjs';
 import { Step } from './step.mjs';
@@ -81,6 +82,7 @@ export class Run {
       saveOutputs: options.output_dataclips !== false,
       warn: (text) => this.log.warn(text),
     });
+    this.requests = new Requests(this);
     this.cleaner = new Cleaner({
       remove: options.state_props_to_remove ?? DEFAULT_REMOVED,
       limitMb: options.state_limit_mb ?? 500,
@@ -143,6 +145,7 @@ export class Run {
       (text) => this.engineLog.error(text),
     );
     const plan = this.validated();
+    this.requests.watch();
     this.log.info(`Executing ${plan.name}`);
     this.linker = this.makeLinker();
     const input = await this.initial();
@@ -383,6 +386,7 @@ export class Run {
     for (const key of Object.keys(own)) own[key] = this.secrets.scrubValue(own[key]);
     if (fault.stack !== undefined) fault.hide('stack', this.secrets.scrub(fault.stack));
     if (fault.at !== undefined) fault.hide('at', this.secrets.scrubValue(fault.at));
+    if (fault.facts !== undefined) fault.hide('facts', this.secrets.scrubValue(fault.facts));
     if (fault.edge !== undefined) fault.hide('edge', this.secrets.scrubValue(fault.edge));
     return fault;
   }

@@ -13,14 +13,15 @@ export const CIRCULAR = '[Circular]';
  * `onBigInt` is called once. Throws what a getter or toJSON of the value throws.
  * @param {unknown} value
  * @param {() => void} [onBigInt]
+ * @param {(path: string) => void} [onCut] is told once, where the first cycle closes
  * @returns {string | undefined}
  */
-export function stringify(value, onBigInt) {
+export function stringify(value, onBigInt, onCut) {
   try {
     return nativeStringify(value);
   } catch (error) {
     if (error instanceof RangeError) throw error; // too deep, or longer than a string may be
-    const replacer = careful(onBigInt);
+    const replacer = careful(onBigInt, onCut);
     return nativeStringify(value, replacer);
   }
 }
@@ -29,11 +30,17 @@ export function stringify(value, onBigInt) {
  * A replacer that knows all objects around the current value. An object that closed a cycle once is
  * cut at every place, as in the reference.
  * @param {() => void} [onBigInt]
+ * @param {(path: string) => void} [onCut]
  * @returns {(this: any, key: string, value: any) => any}
  */
-function careful(onBigInt) {
+function careful(onBigInt, onCut) {
   /** @type {object[]} */
   const chain = [];
+  /**
+   * The keys under which those of the chain stand.
+   * @type {string[]}
+   */
+  const path = [];
   /** @type {Map<object, Set<string>>} */
   const cuts = new Map();
   let told = false;
@@ -44,13 +51,18 @@ function careful(onBigInt) {
       return String(value);
     }
     if (typeof value !== 'object' || value === null) return value;
-    while (chain.length > 0 && chain.at(-1) !== this) chain.pop();
+    while (chain.length > 0 && chain.at(-1) !== this) {
+      chain.pop();
+      path.pop();
+    }
     if (cuts.get(this)?.has(key)) return CIRCULAR;
     if (chain.includes(value)) {
+      if (cuts.size === 0) onCut?.([...path, key].filter(Boolean).slice(0, 20).join('.').slice(0, 200));
       cuts.set(this, (cuts.get(this) ?? new Set()).add(key));
       return CIRCULAR;
     }
     chain.push(value);
+    path.push(key);
     return value;
   };
 }

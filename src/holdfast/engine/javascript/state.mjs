@@ -3,6 +3,7 @@
 
 import { Fault, describe, invalid, messageOf, stateTooLarge } from './faults.mjs';
 import { collectGarbage } from './internals.mjs';
+import { lostIn } from './facts.mjs';
 import { byteLength, largestKey, parse, stringify } from './serialise.mjs';
 
 /** @import { Logger } from './log.mjs' */
@@ -117,15 +118,18 @@ export class Cleaner {
   }
 
   /**
-   * The document of a result, or undefined for "no result". With a fault: the state of the failed
-   * step, with the fault recorded under the step's id.
+   * The document of a result, or undefined for "no result". With a fault, the document of a
+   * failed step: its state, with the fault recorded under the step's id. `note` is told what JSON
+   * makes nothing of.
    * @param {any} result
    * @param {Fault} [fault]
    * @param {string} [id]
+   * @param {Note} [note]
    */
-  document(result, fault, id) {
+  document(result, fault, id, note = () => {}) {
     try {
-      return this.#document(fault?.severity === 'fail' ? withError(result, String(id), fault) : result);
+      const whole = fault?.severity === 'fail' ? withError(result, String(id), fault) : result;
+      return this.#document(whole, note);
     } catch (error) {
       const fault = error instanceof Fault ? error
         : invalid('InvalidResultError', `the state cannot be read: ${describe(error)}`,
@@ -137,9 +141,10 @@ export class Cleaner {
 
   /**
    * @param {any} result
+   * @param {Note} note
    * @returns {Document | undefined}
    */
-  #document(result) {
+  #document(result, note) {
     if (!result) return undefined;
     if (typeof result === 'function') {
       throw invalid('InvalidResultError', 'the last operation returned a function, not state',
@@ -147,8 +152,10 @@ export class Cleaner {
     }
     if (atLeast(result, this.limitMb * MEBIBYTE)) throw this.#tooLarge(this.limitMb * MEBIBYTE);
     const { kept, ...removed } = this.#strip(result);
-    const text = this.#write(kept);
+    for (const lost of lostIn(kept)) note({ what: 'lost', ...lost });
+    const text = this.#write(kept, note);
     if (text === undefined || text === 'null') return this.#unwritable(result);
+    if (!text.startsWith('{')) note({ what: 'not_object', kind: Array.isArray(kept) ? 'list' : typeof kept });
     const document = new Document(text);
     if (result.webhookResponse) document.response = this.#write(result.webhookResponse);
     this.#check(document.bytes + removed.bytes);
@@ -193,11 +200,15 @@ export class Cleaner {
     return removed;
   }
 
-  /** @param {unknown} value */
-  #write(value) {
+  /**
+   * @param {unknown} value
+   * @param {Note} [note]
+   */
+  #write(value, note = () => {}) {
     try {
       return stringify(value, () => this.log.warn(
-        'WARNING: state contains BigInt values; they are kept as text'));
+        'WARNING: state contains BigInt values; they are kept as text'),
+      (path) => note({ what: 'circular', path }));
     } catch (error) {
       throw invalid('InvalidResultError', `the state cannot be written as JSON: ${messageOf(error)}`,
         'A getter or toJSON of a value in state throws, or the state is nested too deeply');

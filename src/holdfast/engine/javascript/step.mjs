@@ -1,6 +1,9 @@
 // One execution of one job: from its input to its closing event (docs/spec/runtime.md 3.2).
 
+import { types } from 'node:util';
+
 import { duration, milliseconds } from './clock.mjs';
+import { adaptorsOf, causesOf, shapeOf } from './facts.mjs';
 import { classify } from './faults.mjs';
 import { Measure } from './measure.mjs';
 import { Operations } from './operations.mjs';
@@ -17,6 +20,8 @@ import { assemble } from './state.mjs';
 
 /** From this size on (bytes of JSON), a step's state is released as soon as the step has ended. */
 const LARGE = 1024 * 1024;
+/** Findings of one step that are told. */
+const FINDINGS = 20;
 
 const megabytes = (/** @type {number} */ bytes) => (bytes / 1048576).toFixed(0);
 
@@ -63,6 +68,19 @@ export class Step {
      */
     this.forget = undefined;
     this.measure = new Measure();
+    /**
+     * What its author should know although nothing failed (holdfast.diagnosis).
+     * @type {Bag[]}
+     */
+    this.findings = [];
+  }
+
+  /**
+   * Tell the author something. Of many findings only the first are kept.
+   * @param {Bag} finding
+   */
+  note(finding) {
+    if (this.findings.length < FINDINGS) this.findings.push(this.run.secrets.scrubValue(finding));
   }
 
   /**
@@ -81,7 +99,7 @@ export class Step {
       const operations = await this.#load(state);
       result = await this.#operate(operations, state);
     } catch (thrown) {
-      this.fault = this.#faultOf(thrown);
+      this.fault = this.#faultOf(thrown, state);
     }
     this.#settle(result, state, started);
     // a small state stays: a timer of this step may still read the global `state`
@@ -117,6 +135,7 @@ export class Step {
         this.measure.sample();
         run.phase('step', plan, number);
       },
+      onNothing: (number, value) => this.note({ what: 'no_state', ...this.#named(number), value: kindOf(value) }),
     });
     return this.operations;
   }
@@ -128,6 +147,9 @@ export class Step {
   async #operate(operations, state) {
     const { run } = this;
     const result = await operations.run(state, this.limit());
+    for (const { method, host, path } of run.requests.pending(this)) {
+      this.note({ what: 'pending', method, host, path });
+    }
     run.log.debug('Expression complete!');
     return result;
   }
@@ -145,10 +167,45 @@ export class Step {
     return {};
   }
 
-  /** @param {unknown} thrown */
-  #faultOf(thrown) {
+  /**
+   * @param {unknown} thrown
+   * @param {Bag} state
+   */
+  #faultOf(thrown, state) {
     const fault = classify(thrown, this.job, this.operations?.thrower(thrown));
+    fault.hide('facts', this.factsOf(thrown, fault, state));
     return this.run.scrubbed(fault);
+  }
+
+  /**
+   * What an explanation needs to know. `state`: what the step began with.
+   * @param {unknown} thrown
+   * @param {Fault} fault
+   * @param {Bag} [state]
+   * @returns {Bag}
+   */
+  factsOf(thrown, fault, state) {
+    const at = this.operations?.at;
+    const operation = at && this.#named(at.number);
+    const { line } = fault.at ?? {};
+    const first = operation?.line ?? 1;
+    return {
+      phase: this.operations === undefined ? 'load' : 'step',
+      ...operation,
+      causes: causesOf(thrown),
+      thrown: kindOf(thrown),
+      state: shapeOf(at ? at.state : state),
+      adaptors: adaptorsOf(this.plan.adaptors ?? [], this.run.settings.adaptors ?? {}),
+      first,
+      code: typeof line === 'number' ? this.job.lines(first, line) : undefined,
+      findings: this.findings,
+    };
+  }
+
+  /** @param {number} number */
+  #named(number) {
+    const known = this.job.operation(number);
+    return { operation: number, name: known?.name ?? undefined, line: known?.line };
   }
 
   /**
@@ -188,7 +245,7 @@ export class Step {
     const { run, plan, fault } = this;
     const took = milliseconds() - started;
     if (fault === undefined) {
-      this.document = run.cleaner.document(result);
+      this.document = run.cleaner.document(result, undefined, plan.id, (finding) => this.note(finding));
       return;
     }
     run.log.error(`${this.label} aborted with error (${duration(took)})`);
@@ -225,4 +282,13 @@ export class Step {
     this.run.log.debug(`Step memory usage: [step ${megabytes(mem.job)}mb] ${system}`);
     return mem;
   }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
+function kindOf(value) {
+  if (value === null) return 'null';
+  return types.isNativeError(value) ? 'error' : Array.isArray(value) ? 'list' : typeof value;
 }

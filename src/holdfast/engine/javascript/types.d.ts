@@ -92,7 +92,14 @@ interface InstalledAdaptor {
   version: string;
   path: string;
   entry: string;
+  exports?: string[];
 }
+
+/** Keys and kinds of a value (facts.mjs). */
+type Shape = string | number | { [key: string]: Shape };
+
+/** Is told what the author of a step should know. */
+type Note = (finding: Bag) => void;
 
 /** The OPTIONS frame. */
 interface RunOptions {

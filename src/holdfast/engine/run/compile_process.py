@@ -168,6 +168,7 @@ def module_frames(index: int, step: JsonObject, job: CompiledJob) -> Iterator[by
             "edits": job.edits,
             "check_edits": job.check_edits,
             "doubt": doubt,
+            "unknown": job.unknown,
             "once": [item.once for item in job.data],
         }
     ).encode()

@@ -45,6 +45,8 @@ class Egress:
         self._pidfd = -1
         self._broker: BrokerProcess | None = None
         self._told: set[tuple[str, str]] = set()
+        #: Connections that were refused, each target once: address and rule.
+        self.refused: list[tuple[str, str]] = []
         self._counts: Counter[str] = Counter()
 
     def start(self, descriptor: int, pidfd: int) -> None:
@@ -125,6 +127,7 @@ class Egress:
         self._told.add((notice.kind, notice.text))
         if notice.kind == CONNECTION:
             target, _, rule = notice.text.partition(" ")
+            self.refused.append((target, rule))
             self._log(
                 "warn",
                 f"Connection to {target} refused: the egress policy of this run does not allow it"

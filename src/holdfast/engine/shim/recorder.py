@@ -46,6 +46,8 @@ MAX_STEPS = 20_000
 #: What may be written into the journal's reserve when the disk is full, in bytes: records that
 #: wait, names of all open steps, their messages. The outcome (`MOST_BYTES`) goes there too.
 _WAITING_BYTES, _NAMES_BYTES, _MESSAGES_BYTES = 48 * 1024, 12 * 1024, 8 * 1024
+#: Requests without an answer that are remembered.
+MAX_PENDING = 100
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 
@@ -53,9 +55,26 @@ _LARGE = MEBIBYTE
 _ALLOWED = {
     "compiler": frozenset({Kind.PHASE, Kind.LOG, Kind.REPORT, Kind.RUN_ERROR}),
     "engine": frozenset(
-        {Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RESULT, Kind.RUN_ERROR}
+        {
+            Kind.PHASE,
+            Kind.LOG,
+            Kind.STEP_START,
+            Kind.STEP_COMPLETE,
+            Kind.RESULT,
+            Kind.RUN_ERROR,
+            Kind.REQUEST,
+        }
     ),
-    "step": frozenset({Kind.PHASE, Kind.LOG, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.RUN_ERROR}),
+    "step": frozenset(
+        {
+            Kind.PHASE,
+            Kind.LOG,
+            Kind.STEP_START,
+            Kind.STEP_COMPLETE,
+            Kind.RUN_ERROR,
+            Kind.REQUEST,
+        }
+    ),
 }
 #: Kinds whose bodies are appended unchanged.
 _KEPT = frozenset({Kind.LOG, Kind.REPORT})
@@ -135,6 +154,12 @@ class Recorder:
         self.only_job: str | None = None
         #: Cleans what is told, where the process that tells it does not know all secrets.
         self.scrubber: Scrubber | None = None
+        #: Is told of each step that ended, once that stands in the journal.
+        self.on_step: Callable[[JsonObject], None] = lambda _: None
+        #: What the engine told of an error beyond its words.
+        self.facts: JsonObject = {}
+        #: Requests without an answer, by their number.
+        self.pending: dict[int, str] = {}
         self._started = 0  # steps
         self._folder = folder
         self._left = document_bytes
@@ -255,6 +280,8 @@ class Recorder:
     def _read(self, kind: Kind, body: dict[str, Any]) -> None:
         if kind is Kind.PHASE:
             self.place = Place(*map(body.get, ("phase", "step", "operation", "name")))
+        elif kind is Kind.REQUEST:
+            self._request(body)
         elif kind is Kind.STEP_START:
             self._open(OpenStep(body["step_id"], body["job_id"], time.monotonic()))
         elif kind is Kind.STEP_COMPLETE and body["step_id"] not in self.open_steps:
@@ -264,6 +291,8 @@ class Recorder:
         sequence = self.journal.append(kind, bodies.encode(changed))
         if kind is Kind.STEP_COMPLETE:  # only now: without room for it, it is closed at the end
             del self.open_steps[body["step_id"]]
+            if "facts" in body:
+                self.on_step(body)
         if kind in _MARKS:
             written = self.journal.written
             while self._marks and self._marks[0][0] <= written:
@@ -271,6 +300,12 @@ class Recorder:
             self._marks.append((sequence, kind, changed))
         if kind in (Kind.RESULT, Kind.RUN_ERROR):
             self._said(kind, body)
+
+    def _request(self, body: dict[str, Any]) -> None:
+        number = body["number"]
+        self.pending.pop(number, None)
+        if body["what"] == "sent" and len(self.pending) < MAX_PENDING:
+            self.pending[number] = f"{body['method']} {body['host']}{body['path']}"
 
     def _open(self, step: OpenStep) -> None:
         self.user_code = True
@@ -296,6 +331,7 @@ class Recorder:
         else:
             names = [*_WORDS, "severity", "step", "subtype", "position"]
             self.error = {name: body[name] for name in names if name in body}
+            self.facts = cast("JsonObject", body.get("facts") or {})
         self.on_said_end()
 
     def _with_documents(self, body: JsonObject) -> JsonObject:

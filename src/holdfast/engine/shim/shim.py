@@ -22,6 +22,7 @@ from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.clients import Clients
 from holdfast.engine.shim.compiled import Compiled, Frame
 from holdfast.engine.shim.egress import Egress
+from holdfast.engine.shim.explainer import Explainer
 from holdfast.engine.shim.launch import Lane, RunProcess, refuse_second_launch
 from holdfast.engine.shim.outcome import gather
 from holdfast.engine.shim.processes import Process
@@ -196,6 +197,8 @@ class Shim:
         self._over = False
         self.stop: Stop | None = None
         self.stop_detail: str | None = None
+        #: Whether the engine was on a processor, or waited for one, when its time was up.
+        self._computing: bool | None = None
         self._started = time.monotonic()
         self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
         refuse_second_launch(self._folder)
@@ -209,6 +212,7 @@ class Shim:
         self._clients = Clients(loop, self._cancel)
         run.on_frame, run.on_end = self._frame, self._ended
         self._egress = Egress(loop, policy, self._log)
+        self._explainer = Explainer(self._recorder)
         self._steps: StepProcesses | None = None
         if request.options.get("process_per_step") is True:
             self._steps = StepProcesses(
@@ -384,6 +388,8 @@ class Shim:
     def _stop(self, cause: Stop, detail: str | None = None) -> None:
         if self.stop is None and (cause is Stop.LINGERED or not self._recorder.said_end):
             self.stop, self.stop_detail = cause, detail
+            if cause is Stop.TIMEOUT and self._engine.pid:
+                self._computing = processes.is_computing(self._engine.pid)
         self._group.kill()
         if not self._engine.pid:
             self._over = True
@@ -442,10 +448,12 @@ class Shim:
             clean=self._clean,
         )
         self.peak = evidence.memory.peak
+        if self._computing is not None:
+            evidence.notes["computing"] = self._computing
         outcome = classify(evidence)
         self._recorder.abandon_streams()
         last = self._recorder.closing_records(outcome, evidence.memory.peak)
-        last.append((Kind.OUTCOME, outcome.body(now_text())))
+        last += self._explainer.last_words(outcome, self._egress.refused)
         faults.point("shim.outcome")
         while not self._recorder.write_end(last):
             self._reap()  # this may take long, and nothing of the run is to live as long

@@ -1,0 +1,326 @@
+"""Causes in what the code does with its state, and in what it throws."""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.diagnosis.ending import Ending, Found, objects, shortened
+from holdfast.diagnosis.entry import Turn
+from holdfast.diagnosis.near import listed, nearest
+from holdfast.diagnosis.paths import ending_expression, meant, shown, walked
+from holdfast.model.json import Json, JsonObject
+
+_READING = re.compile(
+    r"Cannot (?:read|set) properties of (undefined|null)(?: \((reading|setting) '([^']*)'\))?"
+)
+_DESTRUCTURE = re.compile(
+    r"Cannot destructure property '([^']+)' of '?([^']+?)'? as it is (undefined|null)"
+)
+_NO_FUNCTION = re.compile(
+    r"(?:TypeError: )?(?:\(intermediate value\)\.?)?(\S+) is not a function\b"
+)
+_NOT_ITERABLE = re.compile(
+    r"(?:TypeError: )?(.+?) is not (?:a function or its return value is not )?iterable\b"
+)
+_NOT_JSON = re.compile(
+    r"(is not valid JSON|in JSON at position|JSON input|Unexpected token .* JSON)"
+)
+_OWN = ("Error", "JobError")
+
+
+def no_state_before(end: Ending) -> Found | None:
+    """A failure that comes from the operation before, which returned nothing."""
+    operation = end.facts.get("operation")
+    if not isinstance(operation, int) or "Error" not in f"{end.error_type}{end.message}":
+        return None
+    for finding in objects(end.facts.get("findings")):
+        if finding.get("what") == "no_state" and finding.get("operation") == operation - 1:
+            return no_state(finding, f"operation {operation} then failed with: {end.said}")
+    return None
+
+
+def no_state(finding: JsonObject, after: str) -> Found:
+    """An operation that returned nothing."""
+    name, line = finding.get("name"), finding.get("line")
+    return Found(
+        "HF1103",
+        {
+            "operation": str(finding.get("operation")),
+            "name": f" ({name})" if name else "",
+            "where": f" on line {line}" if line else "",
+            "after": after,
+        },
+    )
+
+
+def property_of_nothing(end: Ending) -> Found | None:
+    """A property of undefined or null: which path was missing, and what stands beside it."""
+    message, path = end.message, None
+    if found := _DESTRUCTURE.search(message):
+        key, path, missing, done = found[1], found[2], found[3], "read"
+    elif reading := _READING.search(message):
+        missing, key = reading[1], reading[3] or ""
+        done = "written" if reading[2] == "setting" else "read"
+        path = ending_expression(_before(end))
+    else:
+        return None
+    if end.facts.get("phase") == "load" and path and path.startswith("state"):
+        return Found("HF1120", {"line": str(end.line or "?"), "said": end.said})
+    return _missing(end, path, missing, key, done)
+
+
+def _before(end: Ending) -> str:
+    """The author's text up to the place of the error, without the dot or bracket before it."""
+    code, column = end.facts.get("code"), end.position.get("column")
+    if not isinstance(code, str) or not isinstance(column, int):
+        return ""
+    head, _, last = code.rpartition("\n")
+    text = f"{head}\n{last[: column - 1]}"
+    return re.sub(r"(?:\?\.|\.|\[['\"]?)\s*$", "", text.rstrip())
+
+
+def _missing(end: Ending, path: str | None, missing: str, key: str, done: str) -> Found:
+    code = end.facts.get("code")
+    state: Json = end.facts.get("state")
+    steps = meant(path, code if isinstance(code, str) else "") if path else None
+    values = {
+        "path": path or "A value",
+        "missing": missing,
+        "key": f"“{key}”" if not key.isidentifier() else key,
+        "done": done,
+    }
+    if steps is None or not isinstance(state, dict):
+        values["there"] = (
+            f"The state that was there: {shown(state)}." if isinstance(state, dict) else ""
+        )
+        return Found("HF1102", values, Turn.AUTHOR)
+    if steps[:1] == ["configuration"]:
+        return _missing_credential(end, steps, key)
+    walk = walked(steps, state)
+    if walk.missing is None:
+        values["there"] = (
+            f"{walk.path} is there, with {walk.kind} as its value." if walk.kind != missing else ""
+        )
+        return Found("HF1102", values)
+    near = nearest(walk.missing, walk.keys)
+    if near:
+        right = f"{walk.before}.{near[0]}"
+        return Found("HF1101", {**values, "path": walk.path, "nearest": right})
+    if walk.keys:
+        values["there"] = f"{walk.before} has: {listed(walk.keys)}."
+    else:
+        values["there"] = f"{walk.before} is {walk.kind}."
+    author = steps[0] != "data" and walk.before == "state"
+    return Found("HF1102", values, Turn.AUTHOR if author else None)
+
+
+def _missing_credential(end: Ending, steps: list[str], key: str) -> Found:
+    state = end.facts.get("state")
+    given = state.get("configuration") if isinstance(state, dict) else None
+    keys = list(given) if isinstance(given, dict) else []
+    absent = steps[1] if len(steps) > 1 else key
+    return lacking(end, keys, [absent])
+
+
+def lacking(end: Ending, given: list[str], absent: list[str]) -> Found:
+    """A credential that is missing, or one without these keys."""
+    adaptor = end.adaptor_names.partition(",")[0]
+    said = end.said or "it failed"
+    if not given:
+        return Found("HF1201", {"adaptor": adaptor, "said": said, "required": listed(absent)})
+    pairs = [(key, nearest(key, given)) for key in absent]
+    wrong = [f"Rename {near[0]} to {key}" for key, near in pairs if near]
+    advice = ". ".join(wrong) if wrong else f"Add {listed(absent)} to the credential"
+    values = {"given": listed(given), "absent": listed(absent), "adaptor": adaptor, "said": said}
+    return Found("HF1202", {**values, "advice": f"{advice}."})
+
+
+def credential(end: Ending) -> Found | None:
+    """A failure inside of an adaptor whose credential lacks what its schema asks for."""
+    state = end.facts.get("state")
+    if end.error_type not in {"AdaptorError", "RuntimeError", "JobError", "Error", "TypeError"}:
+        return None
+    given = state.get("configuration") if isinstance(state, dict) else None
+    keys = [key for key in given if key != "…"] if isinstance(given, dict) else []
+    for adaptor in end.adaptors:
+        required = [str(key) for key in adaptor.get("required") or []]  # type: ignore[union-attr]  # a list
+        known = [str(key) for key in adaptor.get("keys") or []]  # type: ignore[union-attr]  # a list
+        absent = [key for key in required if key not in keys]
+        foreign = [key for key in keys if key not in known] if known else []
+        absent += [
+            key
+            for item in foreign
+            for key in nearest(item, known)
+            if key not in keys and key not in absent
+        ]
+        if absent and _may_be_the_credential(end):
+            return lacking(end, keys, absent)
+    return None
+
+
+def _may_be_the_credential(end: Ending) -> bool:
+    words = f"{end.message} {' '.join(str(cause.get('message')) for cause in end.causes)}".lower()
+    status = any(
+        cause.get("statusCode") in (401, 403) or cause.get("status") in (401, 403)
+        for cause in end.causes
+    )
+    telling = (
+        "url",
+        "configuration",
+        "credential",
+        "auth",
+        "undefined",
+        "token",
+        "password",
+        "host",
+    )
+    return status or any(word in words for word in telling)
+
+
+def no_function(end: Ending) -> Found | None:
+    """Something was called that is no function."""
+    found = _NO_FUNCTION.search(end.message)
+    if found is None or "TypeError" not in f"{end.message}{end.error_type}":
+        return None
+    path = found[1]
+    owner, _, method = path.rpartition(".")
+    kind, keys = _there(end, owner or path)
+    if owner and kind is not None:
+        advice = f"{owner} is {kind}, which has no {method}."
+        if method in _LIST_METHODS and keys:
+            advice += f" If the list is inside of it, write {owner}.{keys[0]}.{method}(…)" + (
+                f"; it has {listed(dict.fromkeys(keys))}." if len(keys) > 1 else "."
+            )
+        elif method in _LIST_METHODS:
+            advice += f" Check what the step gets; to allow for a missing list write ({owner} ?? []).{method}(…)."
+        if near := nearest(method, [*_LIST_METHODS, *_TEXT_METHODS]):
+            advice = f"Write {near[0]} instead of {method}."
+        return Found(
+            "HF1110",
+            {"path": path, "kind": f"undefined there ({owner} is {kind})", "advice": advice},
+        )
+    near = nearest(method or path, [*end.exports, *_LIST_METHODS, *_TEXT_METHODS])
+    advice = f"Write {near[0]} instead of {method or path}." if near else (
+        "See what it is on the line that is shown: a misspelled method, or a missing operator "
+        "between two brackets."
+    )  # fmt: skip
+    return Found("HF1110", {"path": path, "kind": "no function", "advice": advice})
+
+
+_LIST_METHODS = ("map", "forEach", "filter", "find", "reduce", "some", "every", "push", "concat",
+                 "flatMap", "join", "slice", "sort", "includes", "indexOf", "length")  # fmt: skip
+_TEXT_METHODS = ("split", "trim", "toLowerCase", "toUpperCase", "replace", "startsWith",
+                 "endsWith", "toString", "toISOString", "padStart", "match", "substring")  # fmt: skip
+
+
+def _there(end: Ending, path: str) -> tuple[str | None, list[str]]:
+    """What stands at a path of the state, and its keys; None where the code does not say."""
+    code = end.facts.get("code")
+    steps = meant(path, code if isinstance(code, str) else "")
+    if steps is None:
+        return None, []
+    walk = walked(steps, end.facts.get("state"))
+    return ("undefined", []) if walk.missing else (walk.kind, [*walk.lists, *walk.keys])
+
+
+def no_list(end: Ending) -> Found | None:
+    """Something was gone through that is no list."""
+    found = _NOT_ITERABLE.search(end.message)
+    if found is None:
+        return None
+    path = found[1].removeprefix("TypeError: ")
+    kind, keys = _there(end, path) if re.fullmatch(r"[\w$.]+", path) else (None, [])
+    advice = f"Write ({path} ?? []) where it may be missing; Object.values({path}) for an object."
+    if keys:
+        advice = (
+            f"It has {listed(dict.fromkeys(keys))}: write {path}.{keys[0]} if that is the list."
+        )
+    return Found("HF1111", {"path": path, "kind": kind or "none", "advice": advice})
+
+
+def not_json(end: Ending) -> Found | None:
+    """A text was read as JSON that is none."""
+    if not _NOT_JSON.search(end.message):
+        return None
+    said = shortened(re.sub(r"^(?:RuntimeCrash: )?SyntaxError: ", "", end.message))
+    advice = "Check `response.ok` and the content type before reading JSON."
+    if '"[object Object]"' in end.message or "[object" in end.message:
+        advice = "The value is an object already: leave out JSON.parse."
+    elif '"undefined"' in end.message:
+        advice = "The value is not there: check its name and what the step gets."
+    elif "<" in end.message:
+        advice = (
+            "It begins like HTML: the other system sent a page, often for a login or an error."
+        )
+    system = any(name in str(end.facts.get("code")) for name in (".json()", "fetch("))
+    return Found("HF1112", {"said": said, "advice": advice}, Turn.SYSTEM if system else None)
+
+
+def too_much(end: Ending) -> Found | None:
+    """Recursion, ranges, and results that cannot be kept."""
+    message = end.message
+    if "Maximum call stack size exceeded" in message:
+        if "cannot be written" in message or "cannot be read" in message:
+            said = "it is nested too deeply"
+            return Found("HF1108", {"said": said})
+        return Found("HF1113", {"where": end.where})
+    if "the last operation returned a function" in message:
+        return Found("HF1107")
+    if "InvalidResultError" in f"{end.error_type} {message}":
+        return Found("HF1108", {"said": shortened(message.rpartition("JSON: ")[2])})
+    if "RangeError" in f"{end.error_type} {message}" or "Invalid time value" in message:
+        return Found(
+            "HF1114", {"said": shortened(message.partition("RangeError: ")[2] or message)}
+        )
+    return None
+
+
+def nobody_waited(end: Ending) -> Found | None:
+    """Promises that nobody waits for, or that wait for ever; the end of the process."""
+    if end.error_type == "DeadlockError":
+        return Found("HF1118", {"where": end.where})
+    if end.error_type == "ExitError":
+        code = re.search(r"code: (\S+)", end.message)
+        return Found("HF1119", {"exit": code[1] if code else "?"})
+    if end.error_type == "ExecutionError" and end.reason == "crash":
+        return Found("HF1117", {"said": end.said})
+    return None
+
+
+def edges(end: Ending) -> Found | None:
+    """Conditions of edges, and plans that make no sense."""
+    if end.error_type == "EdgeConditionError":
+        edge = end.facts.get("edge")
+        told = edge if isinstance(edge, dict) else {}
+        values = {"source": str(told.get("from", "?")), "target": str(told.get("to", "?"))}
+        return Found("HF1122", {**values, "said": end.said, "text": str(told.get("text", "?"))})
+    if broken := re.search(
+        r"Failed to compile edge condition (\S+?)->(\S+) \((.*?)\)(?:\n|$)", end.message
+    ):
+        return Found("HF1121", {"source": broken[1], "target": broken[2], "said": broken[3]})
+    if end.error_type == "ValidationError":
+        return Found("HF1123", {"said": end.said})
+    if end.error_type == "DataClipError":
+        return Found("HF1124", {"said": end.said})
+    return None
+
+
+def thrown(end: Ending) -> Found | None:
+    """What the job's own code threw, or an operation refused."""
+    kind = end.facts.get("thrown")
+    if end.error_type == "AdaptorError":
+        adaptor = end.adaptor_names.partition(",")[0]
+        short = adaptor.removeprefix("@openfn/language-").partition("@")[0]
+        name = str(end.facts.get("name") or "")
+        values = {"name": name, "adaptor": adaptor, "said": end.said, "short": short}
+        return Found("HF1125", values) if name else Found("HF1115", {"said": end.said})
+    if end.error_type != "JobError":
+        return None
+    if kind in ("string", "number", "boolean", "object", "undefined", "null", "list"):
+        words = {"string": "a text", "list": "a list", "object": "an object"}.get(
+            str(kind), str(kind)
+        )
+        if kind == "object" and end.message:
+            return Found("HF1115", {"said": end.said})
+        return Found("HF1116", {"kind": words, "said": end.said or "nothing"})
+    return Found("HF1115", {"said": end.said})

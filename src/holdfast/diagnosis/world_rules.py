@@ -1,0 +1,270 @@
+"""Causes outside of the code: the network, other systems, limits, this machine."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from holdfast.diagnosis.ending import Ending, Found, shortened
+from holdfast.diagnosis.entry import Turn
+from holdfast.diagnosis.near import nearest
+from holdfast.model.json import JsonObject
+
+_STATUS = range(400, 600)
+_TLS = ("CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ERR_TLS", "ERR_SSL", "EPROTO", "DEPTH_ZERO")
+_SLOW = ("ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT",
+         "ESOCKETTIMEDOUT", "ABORT_ERR")  # fmt: skip
+_BROKEN = ("ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "ECONNABORTED", "HPE_")
+_UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN")
+#: Share of a run's time that it computed, from which on it is taken for a loop.
+_BUSY = 0.6
+
+
+def network(end: Ending) -> Found | None:
+    """A request that did not get an answer."""
+    for cause in reversed(end.causes):
+        code = str(cause.get("code") or "")
+        target = _target(cause, end)
+        if code in ("EACCES", "EPERM") and cause.get("syscall") in ("connect", None):
+            return refused(end, target)
+        found = _by_code(code, cause, target)
+        if found is not None:
+            return found
+    return None
+
+
+def refused(end: Ending, target: str) -> Found:
+    """A connection that the policy did not allow; the shim knows the rule."""
+    known = dict(end.refused)
+    rule = known.get(target)
+    if rule is None and end.refused:
+        target, rule = end.refused[-1]
+    return Found("HF1301", {"target": target, "rule": rule or "of this worker"})
+
+
+def _by_code(code: str, cause: JsonObject, target: str) -> Found | None:
+    message = shortened(str(cause.get("message") or code))
+    if code in ("ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ENODATA", "ESERVFAIL"):
+        host = str(cause.get("hostname") or target)
+        temporary = code != "ENOTFOUND"
+        said = "the name server did not answer" if temporary else "there is no such name"
+        return Found("HF1302", {"host": host, "said": said}, Turn.OPERATOR if temporary else None)
+    if code.startswith(_TLS) or code.startswith("ERR_TLS") or "certificate" in message.lower():
+        return Found(
+            "HF1303", {"host": target, "said": message, "advice": _tls_advice(code, message)}
+        )
+    if code == "ECONNREFUSED":
+        return Found("HF1304", {"target": target})
+    if code in _SLOW:
+        return Found("HF1306", {"target": target, "said": message})
+    if code.startswith(_BROKEN):
+        return Found("HF1305", {"target": target, "said": message})
+    if code in _UNREACHABLE:
+        return Found("HF1304", {"target": target})
+    if message == "bad port":
+        return Found("HF1307", {"said": f"fetch does not connect to the port of {target}"})
+    return None
+
+
+def _tls_advice(code: str, message: str) -> str:
+    if "EXPIRED" in code or "expired" in message:
+        return "The other system must renew its certificate."
+    if "ALTNAME" in code or "does not match" in message:
+        return "The certificate is for another host name: correct the address."
+    if code.startswith(("EPROTO", "ERR_SSL")):
+        return "The port does not speak TLS: write http:// or the right port."
+    return (
+        "The operator names the authority that signed it: NODE_EXTRA_CA_CERTS of the worker. "
+        "Certificates that signed themselves are not accepted without that."
+    )
+
+
+def _target(cause: JsonObject, end: Ending) -> str:
+    address, port = cause.get("address") or cause.get("hostname"), cause.get("port")
+    if address:
+        text = f"[{address}]" if ":" in str(address) else str(address)
+        return f"{text}:{port}" if port else text
+    for item in end.causes:
+        if url := _bare(item.get("url")):
+            return urlsplit(url).netloc or url
+    found = re.search(r"https?://([^\s/'\"`?]+)", str(end.facts.get("code")))
+    return found[1] if found else "the other system"
+
+
+def _bare(url: object) -> str:
+    """An address without user, password and query."""
+    if not isinstance(url, str):
+        return ""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+
+
+def answered(end: Ending) -> Found | None:
+    """A request that was answered with a failure."""
+    for cause in end.causes:
+        status = _status(cause)
+        if status is None:
+            continue
+        method = str(cause.get("method") or "").upper()
+        request = " ".join(
+            part for part in (method, _bare(cause.get("url") or cause.get("path"))) if part
+        )
+        body = shortened(str(cause.get("body") or ""), 200)
+        words = str(cause.get("statusText") or cause.get("statusMessage") or "")
+        values = {
+            "request": request or "The request",
+            "status": f"{status} {words}".strip(),
+            "answer": f" It said: {body}." if body and body != "{}" else "",
+        }
+        return Found(_code_of(status), values)
+    return None
+
+
+def _status(cause: JsonObject) -> int | None:
+    for key in ("statusCode", "status", "code"):
+        value = cause.get(key)
+        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        if isinstance(number, int) and number in _STATUS:
+            return number
+    found = re.search(
+        r"\b(?:status|code|HTTP|failed with)(?: code)?:? ?([45]\d\d)\b",
+        str(cause.get("message")),
+        re.IGNORECASE,
+    )
+    return int(found[1]) if found else None
+
+
+def _code_of(status: int) -> str:
+    if status in (401, 403, 407):
+        return "HF1308"
+    if status in (404, 405, 410):
+        return "HF1309"
+    if status == 429:
+        return "HF1311"
+    return "HF1310" if status < 500 and status != 408 else "HF1312"
+
+
+def address(end: Ending) -> Found | None:
+    """An address that is none."""
+    words = " ".join([end.message, *(str(cause.get("message")) for cause in end.causes)])
+    if "Invalid URL" not in words and "Failed to parse URL" not in words:
+        return None
+    found = re.search(r"Failed to parse URL from (\S+)", words)
+    return Found("HF1307", {"said": found[1] if found else end.said})
+
+
+def limits(end: Ending) -> Found | None:
+    """A limit was reached."""
+    evidence = end.evidence
+    if end.error_type == "TimeoutError":
+        return _timeout(end)
+    if end.error_type == "OOMError":
+        memory = evidence.get("memory")
+        told = memory if isinstance(memory, dict) else {}
+        limit = told.get("limit")
+        notes = evidence.get("notes")
+        largest = notes.get("largest") if isinstance(notes, dict) else None
+        grew = f" Largest known part: {largest}." if largest else ""
+        megabytes = str(limit // 1048576) if isinstance(limit, int) else "?"
+        return Found("HF1403", {"limit": megabytes, "where": end.where, "grew": grew})
+    if end.error_type == "StateTooLargeError":
+        return Found("HF1404", {"said": end.said})
+    if end.error_type in ("OutputLimitError", "DiskLimitError"):
+        return Found("HF1405", {"said": end.said})
+    return None
+
+
+def _timeout(end: Ending) -> Found:
+    evidence = end.evidence
+    limit = evidence.get("timeout_ms") or _milliseconds(end.message)
+    seconds = f"{limit / 1000:g}" if isinstance(limit, int) else "?"
+    took, used = evidence.get("duration_ms"), evidence.get("cpu_ms")
+    share = used / took if isinstance(took, int) and isinstance(used, int) and took else 0.0
+    notes = evidence.get("notes")
+    computing = notes.get("computing") if isinstance(notes, dict) else None
+    if computing is True or (computing is None and share >= _BUSY):
+        hot = evidence.get("hot")
+        where = (
+            f": line {hot.get('line')} was running: {hot.get('src')}"
+            if isinstance(hot, dict)
+            else end.where
+        )
+        return Found(
+            "HF1402",
+            {"limit": seconds, "share": str(min(100, round(share * 100))), "where": where},
+        )
+    what = f" for an answer to {end.pending[-1]}" if end.pending else ""
+    turn = None if end.pending else Turn.AUTHOR
+    return Found("HF1401", {"limit": seconds, "what": what, "where": end.where}, turn)
+
+
+def _milliseconds(message: str) -> int | None:
+    found = re.search(r"(\d+)ms", message)
+    return int(found[1]) if found else None
+
+
+def installing(end: Ending) -> Found | None:
+    """What the worker could not bring together for the run."""
+    if end.error_type == "AutoinstallError":
+        near = nearest(_adaptor_of(end.message), ADAPTORS)
+        unreachable = any(
+            word in end.message
+            for word in ("registry", "network", "ENOTFOUND", "reach", "timed out")
+        )
+        advice = (
+            "The worker must reach the npm registry, or have the adaptor: `holdfast adaptors install`."
+            if unreachable
+            else f"Did you mean {near[0]}? Check name and version."
+            if near
+            else "Check name and version: `holdfast adaptors ls` shows those that are here."
+        )
+        turn = Turn.OPERATOR if unreachable else None
+        return Found("HF1501", {"said": end.said, "advice": advice}, turn)
+    if end.error_type == "CredentialLoadError":
+        return Found("HF1203", {"said": end.said})
+    return None
+
+
+def _adaptor_of(message: str) -> str:
+    found = re.search(r"@openfn/language-([\w-]+)", message)
+    return found[1] if found else ""
+
+
+#: Short names of the adaptors that OpenFn publishes and that are used most.
+ADAPTORS = (
+    "asana", "azure-storage", "cartodb", "chatgpt", "claude", "collections", "common", "commcare",
+    "dhis2", "ethercis", "facebook", "fhir", "fhir-4", "ftp", "gmail", "godata", "googledrive",
+    "googlesheets", "http", "khanacademy", "kobotoolbox", "magpi", "mailchimp", "mailgun",
+    "maximo", "mogli", "mongodb", "msgraph", "mssql", "mysql", "ocl", "odk", "odoo", "openfn",
+    "openhim", "openimis", "openlmis", "openmrs", "openspp", "postgresql", "primero", "progres",
+    "rapidpro", "redis", "resourcemap", "salesforce", "satusehat", "senaite", "sftp", "slack",
+    "stripe", "surveycto", "telerivet", "template", "twilio", "vtiger", "zoho",
+)  # fmt: skip
+
+_MACHINE = {"SetupError", "StorageError", "HostOutOfMemory", "EngineFailure"}
+_INTERRUPTED = {"HostRestarted", "ExternalKill", "ShimLost"}
+_OURS = {
+    "CompilerFailure",
+    "EngineCrash",
+    "UnknownEnd",
+    "ProtocolViolation",
+    "ExecutionError",
+    "EventRejected",
+}
+_LOST = {"LostAfterClaim", "LostAfterStart", "Lost"}
+
+
+def machine(end: Ending) -> Found | None:
+    """What neither the author nor the other system can mend."""
+    if end.reason == "cancel" or end.error_type == "Cancelled":
+        return Found("HF1904", {"where": end.where})
+    if end.error_type in _MACHINE:
+        return Found("HF1901", {"said": end.said})
+    if end.error_type in _INTERRUPTED:
+        return Found("HF1902", {"said": end.said})
+    if end.error_type in _LOST or end.reason == "lost":
+        return Found("HF1905", {"said": end.said or "its last word was lost"})
+    if end.error_type in _OURS:
+        return Found("HF1903", {"said": end.said})
+    return None

@@ -1,0 +1,106 @@
+"""Tells a run's author why it failed: log lines, and the diagnosis in its OUTCOME.
+
+The catalogue is loaded when something has to be explained: most runs never need it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdfast.engine.shim.recorder import Recorder, log_line, now_text
+from holdfast.model.json import JsonObject
+from holdfast.model.outcome import Outcome, Reason
+from holdfast.model.record import Kind
+
+if TYPE_CHECKING:
+    from holdfast.diagnosis.ending import Diagnosis, Ending
+
+#: Failed steps of one run that are explained in its log.
+_STEPS = 5
+
+
+class Explainer:
+    """Of one run. Steps are explained when they have ended, failures when the run has."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        recorder.on_step = self._step_ended
+        self._failed: list[JsonObject] = []
+
+    def last_words(
+        self, outcome: Outcome, refused: list[tuple[str, str]]
+    ) -> list[tuple[Kind, JsonObject]]:
+        """The last records of the run: what failed and why, and its OUTCOME."""
+        body = outcome.body(now_text())
+        failed = self._failed[:_STEPS]
+        if outcome.reason is Reason.SUCCESS and not failed:
+            return [(Kind.OUTCOME, body)]
+        known = tuple(refused)
+        lines = [self._line(step, known) for step in failed if not _same(step, outcome)]
+        if outcome.reason is not Reason.SUCCESS:
+            culprit = next((step for step in reversed(self._failed) if _same(step, outcome)), {})
+            diagnosis = _diagnosed(self._ending(outcome, culprit, known))
+            if diagnosis is not None:
+                body["diagnosis"] = diagnosis.to_json()
+                lines.append(_said(diagnosis, "error", culprit.get("step_id")))
+        return [*((Kind.LOG, line) for line in lines), (Kind.OUTCOME, body)]
+
+    def _step_ended(self, body: JsonObject) -> None:
+        facts = body["facts"]
+        assert isinstance(facts, dict)
+        if body["reason"] != Reason.SUCCESS:
+            self._failed.append(body)
+            del self._failed[:-_STEPS]
+        if facts.get("findings"):
+            from holdfast.diagnosis.diagnose import findings  # noqa: PLC0415
+
+            for finding in findings(facts, str(body["job_id"])):
+                line = _said(finding, "warn", body["step_id"])
+                self._recorder.append(Kind.LOG, line)
+
+    def _ending(
+        self, outcome: Outcome, culprit: JsonObject, refused: tuple[tuple[str, str], ...]
+    ) -> Ending:
+        from holdfast.diagnosis.ending import Ending  # noqa: PLC0415
+
+        error = self._recorder.error or {}
+        position = culprit.get("position") or error.get("position")
+        facts = culprit.get("facts") or self._recorder.facts
+        place = outcome.evidence.get("place")
+        step = culprit.get("job_id") or error.get("step")
+        if step is None and isinstance(place, dict):
+            step = place.get("step")
+        return Ending(
+            outcome.reason.value,
+            outcome.error_type or "",
+            outcome.error_message or "",
+            None if step is None else str(step),
+            position if isinstance(position, dict) else {},
+            facts if isinstance(facts, dict) else {},
+            outcome.evidence,
+            refused,
+            tuple(self._recorder.pending.values()),
+        )
+
+    def _line(self, step: JsonObject, refused: tuple[tuple[str, str], ...]) -> JsonObject:
+        from holdfast.diagnosis.step import diagnose_step  # noqa: PLC0415
+
+        diagnosis = diagnose_step(step, refused)
+        return _said(diagnosis, "warn", step["step_id"])
+
+
+def _same(step: JsonObject, outcome: Outcome) -> bool:
+    return step.get("error_message") == outcome.error_message
+
+
+def _diagnosed(end: Ending) -> Diagnosis | None:
+    from holdfast.diagnosis.diagnose import diagnose  # noqa: PLC0415
+
+    return diagnose(end)
+
+
+def _said(diagnosis: Diagnosis, level: str, step: object) -> JsonObject:
+    """A line for the author: code, cause and change; the place stands in the lines before it."""
+    text = f"{diagnosis.code}  {diagnosis.what} Change: {diagnosis.change}"
+    line = log_line(level, text)
+    return {**line, "step_id": str(step)} if step else line
