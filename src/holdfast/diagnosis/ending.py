@@ -122,7 +122,7 @@ def read_diagnosis(value: JsonObject) -> Diagnosis:
     return Diagnosis(
         known.get("code", ""),
         known.get("title", ""),
-        Turn(turn) if turn in set(Turn) else Turn.AUTHOR,
+        Turn(turn) if isinstance(turn, str) and turn in set(Turn) else Turn.AUTHOR,
         known.get("what", ""),
         known.get("change", ""),
         known.get("step"),

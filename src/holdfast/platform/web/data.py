@@ -12,6 +12,7 @@ from holdfast.platform.store import lists, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import run_to_show, runs_of_work_order
 from holdfast.platform.store.snapshots import newest_snapshot, parts_of
+from holdfast.platform.web.diagnosed import diagnosed
 from holdfast.platform.web.examined import examined
 from holdfast.platform.web.explain import STEP_STATES
 
@@ -94,6 +95,7 @@ def run(connection: Connection, run_id: str, step_id: str | None = None) -> dict
         "final": RunState(row.state).final,
         "notes": json.loads(row.notes or "[]"),
         "examined": examined(row.postmortem),
+        "diagnosed": diagnosed(row.postmortem, row.state, row.error_type, row.error_message),
         "more_steps": len(found) == STEPS,
         "siblings": runs_of_work_order(connection, row.work_order_id),
     }

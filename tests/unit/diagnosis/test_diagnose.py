@@ -1,0 +1,128 @@
+"""Causes that no test can provoke cheaply, whose turn they are, and the words of the catalogue."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from holdfast.diagnosis.catalogue import CATALOGUE, expanded
+from holdfast.diagnosis.diagnose import diagnose, fingerprint
+from holdfast.diagnosis.ending import Ending
+from holdfast.diagnosis.paths import ending_expression, meant, walked
+
+#: reason, error type, message, causes -> code and turn.
+BLAME = [
+    ("exception", "EngineFailure", "Node.js could not start", [], "HF1901", "operator"),
+    ("exception", "SetupError", "no namespaces", [], "HF1901", "operator"),
+    ("exception", "StorageError", "No space left on device", [], "HF1901", "operator"),
+    ("exception", "HostOutOfMemory", "The machine ran out of memory", [], "HF1901", "operator"),
+    ("exception", "HostRestarted", "The machine was started again", [], "HF1902", "operator"),
+    ("exception", "ExternalKill", "ended from outside (SIGKILL)", [], "HF1902", "operator"),
+    ("exception", "ShimLost", "The process that watched died", [], "HF1902", "operator"),
+    ("exception", "CompilerFailure", "The compiler ended", [], "HF1903", "holdfast"),
+    ("crash", "EngineCrash", "Node.js crashed (SIGSEGV)", [], "HF1903", "holdfast"),
+    ("exception", "UnknownEnd", "nothing explains it", [], "HF1903", "holdfast"),
+    ("cancel", "Cancelled", "wanted", [], "HF1904", "nobody"),
+    ("lost", "LostAfterClaim", "", [], "HF1905", "operator"),
+    ("exception", "CredentialLoadError", "dhis2 was not found", [], "HF1203", "operator"),
+    ("exception", "AutoinstallError", "@openfn/language-htpp@1.0.0: no such package", [], "HF1501",
+     "author"),
+    ("exception", "AutoinstallError", "@openfn/language-http: the registry cannot be reached", [],
+     "HF1501", "operator"),
+    ("exception", "DataClipError", "The run's input is not JSON", [], "HF1124", "data"),
+    ("fail", "AdaptorError", "x", [{"code": "ECONNRESET", "message": "socket hang up"}], "HF1305",
+     "system"),
+    ("fail", "AdaptorError", "x", [{"code": "ETIMEDOUT"}], "HF1306", "system"),
+    ("fail", "AdaptorError", "x", [{"code": "EAI_AGAIN", "hostname": "a.org"}], "HF1302",
+     "operator"),
+    ("fail", "AdaptorError", "x", [{"code": "CERT_HAS_EXPIRED"}], "HF1303", "system"),
+    ("fail", "AdaptorError", "x", [{"statusCode": 409, "method": "POST", "url": "http://a/b"}],
+     "HF1310", "data"),
+    ("fail", "AdaptorError", "x", [{"status": 500}], "HF1312", "system"),
+    ("fail", "JobError", "Request failed with status code 502",
+     [{"message": "Request failed with status code 502"}], "HF1312", "system"),
+    ("kill", "StateTooLargeError", "State exceeds the limit of 10mb", [], "HF1404", "author"),
+    ("kill", "OutputLimitError", "too many logs", [], "HF1405", "author"),
+    ("kill", "SecurityError", "Run tried a system call that is forbidden", [], "HF1503", "author"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "kind", "message", "causes", "code", "turn"), BLAME)
+def test_turn_of_a_made_failure(
+    reason: str, kind: str, message: str, causes: list[dict[str, object]], code: str, turn: str
+) -> None:
+    found = diagnose(Ending(reason, kind, message, facts={"causes": causes}))  # type: ignore[dict-item]
+    assert found is not None
+    assert (found.code, found.turn) == (code, turn)
+
+
+def test_success_has_no_diagnosis() -> None:
+    assert diagnose(Ending("success")) is None
+
+
+def test_address_is_told_without_its_secrets() -> None:
+    cause = {"statusCode": 500, "method": "get", "url": "https://me:pass@a.org/x?token=12"}
+    found = diagnose(Ending("fail", "AdaptorError", "x", facts={"causes": [cause]}))
+    assert found is not None
+    assert "GET https://a.org/x" in found.what
+    assert "pass" not in found.what
+    assert "token" not in found.what
+
+
+def test_same_problem_has_the_same_fingerprint_whatever_the_values() -> None:
+    place = {"line": 3, "src": "  throw new Error(`no ${id}`)"}
+    one = Ending("fail", "JobError", "no patient 17 in 'north'", "a", place)
+    two = Ending("fail", "JobError", "no patient 9 in 'south'", "a", {**place, "line": 5})
+    other = Ending("fail", "JobError", "no clinic 9 in 'south'", "a", place)
+    assert fingerprint("HF1115", one) == fingerprint("HF1115", two)
+    assert fingerprint("HF1115", one) != fingerprint("HF1115", other)
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.code)
+def test_entry_is_whole_and_can_be_expanded(entry: object) -> None:
+    text = expanded(entry)  # type: ignore[arg-type]  # each is an Entry
+    assert re.match(r"HF1\d{3}  \S", text)
+    assert (
+        "{" not in text.split("Example:")[0].replace("{ ", "").replace("{data", "") or "=>" in text
+    )
+    assert "Whose turn it is" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "path"),
+    [
+        ("fn(s => s.data.a", "s.data.a"),
+        ("x = state\n  .data\n  .items[0]", "state.data.items[0]"),
+        ("a + b['c d']", "b['c d']"),
+        ("f()", None),
+    ],
+)
+def test_expression_before_an_error(before: str, path: str | None) -> None:
+    assert ending_expression(before) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "steps"),
+    [
+        ("state.data.a", "", ["data", "a"]),
+        ("s.data", "fn(s => s.data", ["data"]),
+        ("d.a", "fn(state => { const d = state.data; d.a", ["data", "a"]),
+        ("p.id", "fn(s => s.data.rows.map(p => p.id", ["data", "rows", "[0]", "id"]),
+        ("row.id", "fn(state => { for (const row of state.data) row.id", ["data", "[0]", "id"]),
+        ("data.a", "fn(({ data }) => data.a", ["data", "a"]),
+        ("data.a", "fn(s => { const { data } = s; data.a", ["data", "a"]),
+        ("other.a", "const other = make(); other.a", None),
+    ],
+)
+def test_names_stand_for_state_where_the_code_says_so(
+    path: str, code: str, steps: list[str] | None
+) -> None:
+    assert meant(path, code) == steps
+
+
+def test_walk_ends_where_a_key_is_missing() -> None:
+    walk = walked(["data", "a", "b"], {"data": {"c": "string"}})
+    assert (walk.path, walk.missing, walk.before, walk.keys) == (
+        "state.data.a", "a", "state.data", ["c"],
+    )  # fmt: skip
