@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import click
 import httpx
 import yaml
 
+from holdfast.adaptors.location import default_store_root
+from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
+from holdfast.cli.check_project import show
 from holdfast.cli.checkout import STATE_FILE, checkout_of, fetched_project
 from holdfast.cli.kinds import Place
+from holdfast.cli.projectcheck import check_project_code
 from holdfast.cli.remote import (
     DeployError,
     Where,
@@ -70,6 +75,7 @@ def deploy_command(
     since the files were fetched, it says what, and changes nothing.
     """
     project = fetched_project(file)
+    _refuse_mistakes(file)
     secrets = _secrets(credentials, {c.key for c in project.credentials})
     with connected(where) as client:
         found = call(client, "GET", f"/api/provision/{project.name}", missing=True)
@@ -94,6 +100,16 @@ def deploy_command(
         terminal.echo(json.dumps({**told_json, "dry_run": dry_run}, indent=2))
     else:
         _print(project.name, done)
+
+
+def _refuse_mistakes(file: Path) -> None:
+    """Raises DeployError for code and conditions that cannot run; shows warnings."""
+    _, found, _ = check_project_code(file, Store(default_store_root(os.environ)))
+    mistakes = [item.row for item in found if not item.warning]
+    if mistakes:
+        raise DeployError("\n".join(mistakes), fix="Nothing was deployed.")
+    if warnings := [item for item in found if item.warning]:
+        show(warnings, set())
 
 
 def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]) -> None:

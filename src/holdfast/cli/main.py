@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 
@@ -29,6 +30,8 @@ COMMANDS = {
         "collections_group",
         "Collections of a platform, and their items.",
     ),
+    "init": ("init", "init_command", "Begin a project that runs and has a test."),
+    "check": ("check_project", "check_command", "Look for mistakes in a project before it runs."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),
@@ -48,7 +51,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail(_unknown(cmd_name))
         module, name, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(f"holdfast.cli.{module}"), name)
         assert isinstance(command, click.Command)
@@ -57,6 +60,12 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    words = f"Did you mean `holdfast {near[0]}`?" if near else "`holdfast --help` lists them."
+    return f"There is no command {name!r}. {words}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

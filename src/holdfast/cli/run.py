@@ -30,6 +30,7 @@ from holdfast.cli.planfile import (
     read_plan,
     read_text,
 )
+from holdfast.cli.projectplan import is_project, project_plan, read_credentials
 from holdfast.diagnosis.diagnose import rows
 from holdfast.diagnosis.ending import Diagnosis, read_diagnosis
 from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
@@ -161,7 +162,9 @@ async def install(plan: JsonObject, store: Store) -> JsonObject:
     return {name: adaptor.to_option() for name, adaptor in installed.items()}
 
 
-async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower:
+async def execute(
+    plan: JsonObject, state: JsonObject, order: Order, credentials: JsonObject | None = None
+) -> Follower:
     """Run the plan in a process of its own, and show what happens as it happens."""
     store = Store(
         default_store_root(os.environ), monorepos=paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
@@ -175,7 +178,7 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
         options: JsonObject = {"run_id": run_id, "egress": order.egress, "adaptors": adaptors}
         wanted = cast("JsonObject", plan["options"]).get("process_per_step") is True
         options["process_per_step"] = order.process_per_step or wanted
-        request = RunRequest(folder.path, run_id, order.limits, {}, options)
+        request = RunRequest(folder.path, run_id, order.limits, credentials or {}, options)
         follower = Follower(folder, order)
         async with start_supervisor(
             data, configure=lambda config: replace(config, store=store.root)
@@ -191,6 +194,27 @@ async def execute(plan: JsonObject, state: JsonObject, order: Order) -> Follower
                 follower.see_all(reader.read())
         follower.keep_final_state()
         return follower
+
+
+def _plan(
+    file: Path, adaptors: tuple[str, ...], workflow: str | None, credentials: Path | None
+) -> tuple[JsonObject, JsonObject]:
+    """The plan, and the credentials by step. Raises UsageError."""
+    if is_project(file):
+        return project_plan(file, workflow, credentials)
+    if workflow is not None:
+        message = "--workflow goes with a project file, which has `workflows`"
+        raise UsageError(message)
+    plan = read_plan(file, adaptors)
+    secrets = read_credentials(credentials)
+    steps = cast("list[JsonObject]", cast("JsonObject", plan["workflow"])["steps"])
+    if len(secrets) == 1 and len(steps) == 1:
+        return plan, {str(steps[0].get("id") or "job-1"): next(iter(secrets.values()))}
+    names = {str(step.get("id") or f"job-{place}") for place, step in enumerate(steps, 1)}
+    if unknown := sorted(set(secrets) - names):
+        message = f"{credentials}: no step has the id {', '.join(unknown)}"
+        raise UsageError(message, fix=f"The steps are: {', '.join(sorted(names))}.")
+    return plan, {**secrets}
 
 
 def _pretty(document: str) -> str:
@@ -235,6 +259,12 @@ def _pretty(document: str) -> str:
     help="Lines from this level on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line on stderr.")
+@click.option("--workflow", help="Which workflow of a project file.")
+@click.option(
+    "--credentials",
+    type=Place(),
+    help="YAML file: for each credential key, a map with its secret values.",
+)
 def run_command(
     *,
     file: Path,
@@ -249,8 +279,10 @@ def run_command(
     process_per_step: bool,
     log: str,
     as_json: bool,
+    workflow: str | None,
+    credentials: Path | None,
 ) -> int:
-    """Execute the job or workflow in FILE and print its final state.
+    """Execute the job, workflow or project in FILE and print its final state.
 
     Log lines go to standard error, the final state to standard output.
 
@@ -258,10 +290,11 @@ def run_command(
     holdfast run job.js -a @openfn/language-common -i '{"data": {"n": 1}}'
     holdfast run workflow.json -i @patients.json -o result.json
     holdfast run workflow.yaml --start map --log debug
+    holdfast run project.yaml --workflow sync --credentials secrets.yaml
     """
     if output is not None:
         _check_output(output)
-    plan = read_plan(file, adaptor)
+    plan, secrets = _plan(file, adaptor, workflow, credentials)
     for option, step in (("--start", start), ("--end", end)):
         if step is not None:
             check_step(plan, option, step)
@@ -269,7 +302,7 @@ def run_command(
     given.update({key: value for key, value in (("start", start), ("end", end)) if value})
     limits = Limits(memory_mb=memory, timeout_seconds=timeout)
     order = Order(limits, egress, process_per_step, log, as_json)
-    follower = asyncio.run(execute(plan, parse_input(state), order))
+    follower = asyncio.run(execute(plan, parse_input(state), order, secrets))
     if follower.final_state is not None:
         pretty = _pretty(follower.final_state)
         if output is None:

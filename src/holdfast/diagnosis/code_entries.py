@@ -140,4 +140,13 @@ CODE = (
         "get('/x').then(async state => { await other(); })\n"
         "  ->  get('/x'); fn(async state => { await other(); return state; });",
     ),
+    Entry(
+        "HF1016",
+        "An operation with another number of arguments",
+        Turn.AUTHOR,
+        "{name} is called with {count} arguments, but takes ({wanted}).",
+        "Give it what it takes, in this order: ({wanted}). The state is not among the arguments: "
+        "the operation gets it when it runs.",
+        "get(state, '/patients', {})\n  ->  get('/patients', {})",
+    ),
 )

@@ -10,9 +10,10 @@ from holdfast.diagnosis.catalogue import CATALOGUE, expanded
 from holdfast.diagnosis.diagnose import diagnose, fingerprint
 from holdfast.diagnosis.ending import Ending
 from holdfast.diagnosis.paths import ending_expression, meant, walked
+from holdfast.model.json import Json, JsonObject
 
 #: reason, error type, message, causes -> code and turn.
-BLAME = [
+BLAME: list[tuple[str, str, str, list[Json], str, str]] = [
     ("exception", "EngineFailure", "Node.js could not start", [], "HF1901", "operator"),
     ("exception", "SetupError", "no namespaces", [], "HF1901", "operator"),
     ("exception", "StorageError", "No space left on device", [], "HF1901", "operator"),
@@ -50,9 +51,9 @@ BLAME = [
 
 @pytest.mark.parametrize(("reason", "kind", "message", "causes", "code", "turn"), BLAME)
 def test_turn_of_a_made_failure(
-    reason: str, kind: str, message: str, causes: list[dict[str, object]], code: str, turn: str
+    reason: str, kind: str, message: str, causes: list[Json], code: str, turn: str
 ) -> None:
-    found = diagnose(Ending(reason, kind, message, facts={"causes": causes}))  # type: ignore[dict-item]
+    found = diagnose(Ending(reason, kind, message, facts={"causes": causes}))
     assert found is not None
     assert (found.code, found.turn) == (code, turn)
 
@@ -62,7 +63,11 @@ def test_success_has_no_diagnosis() -> None:
 
 
 def test_address_is_told_without_its_secrets() -> None:
-    cause = {"statusCode": 500, "method": "get", "url": "https://me:pass@a.org/x?token=12"}
+    cause: JsonObject = {
+        "statusCode": 500,
+        "method": "get",
+        "url": "https://me:pass@a.org/x?token=12",
+    }
     found = diagnose(Ending("fail", "AdaptorError", "x", facts={"causes": [cause]}))
     assert found is not None
     assert "GET https://a.org/x" in found.what
@@ -71,7 +76,7 @@ def test_address_is_told_without_its_secrets() -> None:
 
 
 def test_same_problem_has_the_same_fingerprint_whatever_the_values() -> None:
-    place = {"line": 3, "src": "  throw new Error(`no ${id}`)"}
+    place: JsonObject = {"line": 3, "src": "  throw new Error(`no ${id}`)"}
     one = Ending("fail", "JobError", "no patient 17 in 'north'", "a", place)
     two = Ending("fail", "JobError", "no patient 9 in 'south'", "a", {**place, "line": 5})
     other = Ending("fail", "JobError", "no clinic 9 in 'south'", "a", place)
@@ -83,9 +88,7 @@ def test_same_problem_has_the_same_fingerprint_whatever_the_values() -> None:
 def test_entry_is_whole_and_can_be_expanded(entry: object) -> None:
     text = expanded(entry)  # type: ignore[arg-type]  # each is an Entry
     assert re.match(r"HF1\d{3}  \S", text)
-    assert (
-        "{" not in text.split("Example:")[0].replace("{ ", "").replace("{data", "") or "=>" in text
-    )
+    assert not re.search(r"\{[a-z]+\}", text.split("Example:")[0])
     assert "Whose turn it is" in text
 
 

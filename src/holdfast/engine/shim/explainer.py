@@ -5,9 +5,10 @@ The catalogue is loaded when something has to be explained: most runs never need
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from holdfast.engine.shim.recorder import Recorder, log_line, now_text
+from holdfast.engine.shim.recorder import Body, Recorder, log_line, now_text
+from holdfast.model import bodies
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
@@ -29,7 +30,7 @@ class Explainer:
 
     def last_words(
         self, outcome: Outcome, refused: list[tuple[str, str]]
-    ) -> list[tuple[Kind, JsonObject]]:
+    ) -> list[tuple[Kind, Body]]:
         """The last records of the run: what failed and why, and its OUTCOME."""
         body = outcome.body(now_text())
         failed = self._failed[:_STEPS]
@@ -82,7 +83,7 @@ class Explainer:
             tuple(self._recorder.pending.values()),
         )
 
-    def _line(self, step: JsonObject, refused: tuple[tuple[str, str], ...]) -> JsonObject:
+    def _line(self, step: JsonObject, refused: tuple[tuple[str, str], ...]) -> bodies.Log:
         from holdfast.diagnosis.step import diagnose_step  # noqa: PLC0415
 
         diagnosis = diagnose_step(step, refused)
@@ -99,8 +100,10 @@ def _diagnosed(end: Ending) -> Diagnosis | None:
     return diagnose(end)
 
 
-def _said(diagnosis: Diagnosis, level: str, step: object) -> JsonObject:
+def _said(diagnosis: Diagnosis, level: Literal["warn", "error"], step: object) -> bodies.Log:
     """A line for the author: code, cause and change; the place stands in the lines before it."""
     text = f"{diagnosis.code}  {diagnosis.what} Change: {diagnosis.change}"
     line = log_line(level, text)
-    return {**line, "step_id": str(step)} if step else line
+    if step:
+        line["step_id"] = str(step)
+    return line

@@ -201,4 +201,5 @@ def _edge(source: Source, places: Places, what: str, key: str, node: Node) -> Ed
         source.flag(members.get("enabled"), f"{what}: enabled", default=True),
     )
     places.put(edge, node)
+    places.put_member(edge, "condition_expression", members.get("condition_expression"))
     return edge

@@ -145,6 +145,7 @@ def _step(
         places.put(job, node)
         places.put_member(job, "adaptor", members.get("adaptor") or members.get("adaptors"))
         places.put_member(job, "credential", members.get("configuration"))
+        places.put_member(job, "body", members.get("expression"))
     for target, condition in _targets(source, members.get("next"), where):
         edge = _edge(source, where, key, target, condition, from_trigger=is_trigger)
         workflow.edges.append(edge)

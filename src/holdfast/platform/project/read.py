@@ -6,22 +6,32 @@ from pathlib import Path
 
 from holdfast.platform.project import folder, form_v1, form_v2
 from holdfast.platform.project.model import Project
-from holdfast.platform.project.rules import check_project
+from holdfast.platform.project.rules import Places, check_project
 from holdfast.platform.project.source import ProjectFileError, Source
 
 
 def read_project(path: Path) -> Project:
     """The project in a file or a folder. Raises ProjectFileError with every problem's place."""
+    return read_placed(path)[0]
+
+
+def read_placed(path: Path) -> tuple[Project, Places]:
+    """The project in a file or a folder, and where its parts stand. Raises ProjectFileError."""
     if folder.is_folder(path):
         project, places, source = folder.read(path)
         check_project(project, places, source)
         source.check()
-        return project
-    return parse_project(folder.text_of(path), path)
+        return project, places
+    return placed_project(folder.text_of(path), path)
 
 
 def parse_project(text: str, path: Path) -> Project:
     """The project in this text; `path` is for messages and files beside it."""
+    return placed_project(text, path)[0]
+
+
+def placed_project(text: str, path: Path) -> tuple[Project, Places]:
+    """The project, and where its parts stand in the text. Raises ProjectFileError."""
     source = Source(text, path)
     source.check()
     if source.root is None:
@@ -33,4 +43,4 @@ def parse_project(text: str, path: Path) -> Project:
     check_project(project, places, source)
     source.check()
     project.forked_from = {w.key: w.version for w in project.workflows if w.version}
-    return project
+    return project, places
