@@ -36,6 +36,7 @@ COMMANDS = {
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),
     "journal": ("journal", "journal_group", "Look into the durable records of runs."),
+    "test": ("testing", "test_command", "Run the test cases of a project."),
     "explain": ("explain", "explain_command", "What a code such as HF1101 means."),
     "postmortem": ("postmortem", "postmortem_command", "Why a run did not succeed."),
     "status": ("status", "status_command", "What a worker is doing now."),
