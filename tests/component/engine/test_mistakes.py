@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.server
 import ssl
 import threading
@@ -13,17 +12,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.adaptors import InstalledAdaptor
-from holdfast.engine.client import Engine
-from holdfast.journal import RunFolder
 from holdfast.model.json import JsonObject
-from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from support import tls
-from support.engine import Ended, Running, engine, job, prepare, read
+from support.engine import Ended, engine
+from support.made import made
 from support.mistakes import COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
-
-#: Runs at a time.
-_AT_ONCE = 3
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -74,7 +68,7 @@ def ended(
     with engine(data, store=store) as running, _secure(tmp_path_factory.mktemp("tls")) as port:
         places = {"TLSURL": f"https://localhost:{port}", "URL": address}
         mistakes = [*FAILURES, *WARNINGS]
-        yield asyncio.run(_made(running, mistakes, places, known))
+        yield made(running, mistakes, places, known)
 
 
 @contextmanager
@@ -87,33 +81,6 @@ def _secure(folder: Path) -> Iterator[int]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield int(server.server_address[1])
         server.shutdown()
-
-
-async def _made(
-    running: Running, mistakes: list[Mistake], places: dict[str, str], known: JsonObject
-) -> dict[str, Ended]:
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def make(mistake: Mistake) -> tuple[str, Ended]:
-        code = mistake.code
-        for word, place in places.items():
-            code = code.replace(word, place)
-        first = job(code, adaptors=[mistake.adaptor], **mistake.step)
-        steps = [first, job("fn(s => s)", id="b", name="B", adaptors=[COMMON])]
-        request = prepare(
-            running,
-            *steps[: 2 if "next" in mistake.step else 1],
-            limits=Limits(memory_mb=mistake.memory, timeout_seconds=mistake.timeout),
-            options={"adaptors": known, "egress": mistake.egress},
-            state=mistake.state,
-            credentials={"a": mistake.credential} if mistake.credential else None,
-        )
-        async with gate:
-            handle = await Engine(running.config.socket).launch(request)
-            outcome = await asyncio.wait_for(handle.outcome(), 90)
-        return mistake.name, Ended(RunFolder(request.directory), outcome, read(request.directory))
-
-    return dict(await asyncio.gather(*map(make, mistakes)))
 
 
 @pytest.mark.parametrize("mistake", FAILURES, ids=lambda mistake: mistake.name)
