@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from holdfast.diagnosis.diagnose import diagnose
 from holdfast.diagnosis.diagnose import rows as diagnosed_rows
 from holdfast.diagnosis.ending import Ending, read_diagnosis
+from holdfast.engine.requests import UNKNOWN, Requests
 from holdfast.journal import Record
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
@@ -21,6 +22,8 @@ from holdfast.model.visible import visible_line
 
 #: Log lines kept, samples of memory (thinned out evenly beyond), letters of a line.
 _LINES, _SAMPLES, _WORDS = 20, 200, 500
+#: Requests that are told one by one.
+_REQUESTS = 50
 #: Events of the timeline that are kept: the first, and the last.
 _FIRST, _LAST = 50, 150
 #: Steps whose names are known at a time, and steps with much data that are told of.
@@ -41,9 +44,11 @@ class _Seen:
     samples: list[Json] = field(default_factory=list)
     lines: list[Json] = field(default_factory=list)
     large: list[Json] = field(default_factory=list)
+    requests: Requests = field(default_factory=Requests)
 
     def take(self, record: Record) -> None:
         self.start = self.start or record.time_us
+        self.requests.take(record)
         since = (record.time_us - self.start) // 1000
         if record.kind == Kind.LOG:
             self.lines = [*self.lines[-_LINES + 1 :], _line(record.shown())]
@@ -103,10 +108,18 @@ def build(records: Iterable[Record]) -> JsonObject:
             "samples": _thinned(seen.samples),
         },
         "large_data": seen.large,
+        "requests": _requests(seen.requests),
         "layers": launched.get("layers"),
         "evidence": evidence,
         "last_lines": seen.lines,
     }
+
+
+def _requests(requests: Requests) -> JsonObject:
+    """How many there were of each fate; of the requests themselves the last, and all under way."""
+    known = list(requests.known.values())
+    shown = [item for item in known[:-_REQUESTS] if item.fate == UNKNOWN] + known[-_REQUESTS:]
+    return {"counts": {**requests.counts()}, "last": [item.to_json() for item in shown[:_SAMPLES]]}
 
 
 def _diagnosis(outcome: JsonObject) -> JsonObject | None:
@@ -139,6 +152,9 @@ def text(document: JsonObject) -> str:
         told = diagnosed_rows(read_diagnosis(diagnosis))
         rows += ["", *(visible_line(row) for row in told), ""]
     rows += _memory_rows(document["memory"])
+    requests = document["requests"]
+    if isinstance(requests, dict) and requests["last"]:
+        rows.append(f"requests  {_count_words(requests['counts'])}")
     timeline, lines = document["timeline"], document["last_lines"]
     assert isinstance(timeline, list)
     assert isinstance(lines, list)
@@ -149,6 +165,11 @@ def text(document: JsonObject) -> str:
         rows.append(f"  {at:>11}  {visible_line(str(event['what']))}")
     rows += ["", "last lines", *(f"  {visible_line(str(line))}" for line in lines)]
     return "\n".join(rows)
+
+
+def _count_words(counts: Json) -> str:
+    assert isinstance(counts, dict)
+    return ", ".join(f"{count} {fate}" for fate, count in counts.items())
 
 
 def _memory_rows(memory: Json) -> list[str]:

@@ -1,0 +1,45 @@
+"""`holdfast requests`: what a run asked of other systems, and what is not known of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from holdfast.cli import terminal
+from holdfast.cli.journal import find
+from holdfast.cli.kinds import Place
+from holdfast.engine.requests import UNKNOWN, requests_of
+from holdfast.journal import JournalReader
+from holdfast.paths import data_folder
+
+
+@click.command("requests")
+@click.argument("run")
+@click.option(
+    "--data",
+    type=Place(),
+    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the requests as JSON.")
+def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
+    """Show every request of RUN (its id, or how that begins): where to, what became of it.
+
+    A request that was sent and has no end is under way: whether it was carried out is not known.
+    Values in queries are never kept.
+
+    \b
+    holdfast requests 4f1c
+    """
+    with JournalReader(find(data_folder(os.environ, data), run).journal) as reader:
+        found = requests_of(reader.read())
+    if as_json:
+        told = [request.to_json() for request in found.known.values()]
+        terminal.echo(json.dumps({"requests": told, "counts": found.counts()}, indent=2))
+        return
+    for request in found.known.values():
+        terminal.echo(request.row, fg="yellow" if request.fate == UNKNOWN else None)
+    counts = ", ".join(f"{count} {fate}" for fate, count in found.counts().items())
+    terminal.echo(counts if found.known else "the run made no requests that it told of")
