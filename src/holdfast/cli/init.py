@@ -11,6 +11,8 @@ from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.model.errors import UsageError
 
+#: The folder of test cases, beside the project file.
+CASES = "tests"
 #: Name of each file of a new project, and what stands in it.
 _FILES = {
     "project.yaml": """\
@@ -34,7 +36,7 @@ fn(state => {
   return { ...state, data: { greeting: `Hello ${names.join(' and ')}` } };
 });
 """,
-    "tests/greet.yaml": """\
+    f"{CASES}/greet.yaml": """\
 workflow: greet
 cases:
   two people:

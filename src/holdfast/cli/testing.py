@@ -78,7 +78,7 @@ def test_command(
 
     \b
     holdfast test
-    holdfast test tests/greet.yaml -k people --junit results.xml
+    holdfast test cases.yaml -k people --junit results.xml
     """
     project = project or Path.cwd() / "project.yaml"
     found = _cases(files or tuple(sorted(project.parent.glob("tests/*.y*ml"))), chosen)
