@@ -44,19 +44,19 @@ def insert_clip(
     """
     digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
     clip_id = clip_id or str(uuid.uuid4())
-    added = tx.connection.execute(
-        insert_new(tx.connection, t.dataclips).values(
-            id=clip_id,
-            project_id=project_id,
-            type=kind,
-            name=name,
-            size=len(body),
-            digest=digest,
-            inserted_at=tx.now,
-            wiped_at=tx.now if wiped else None,
-        )
+    row = insert_new(tx.connection, t.dataclips).values(
+        id=clip_id,
+        project_id=project_id,
+        type=kind,
+        name=name,
+        size=len(body),
+        digest=digest,
+        inserted_at=tx.now,
+        wiped_at=tx.now if wiped else None,
     )
-    if added.rowcount != 1:
+    # returned, as PostgreSQL's driver does not count inserted rows
+    added = tx.connection.execute(row.returning(t.dataclips.c.id)).one_or_none()
+    if added is None:
         known = select(t.dataclips.c.digest).where(t.dataclips.c.id == clip_id)
         if tx.connection.scalar(known) == digest:
             return clip_id
