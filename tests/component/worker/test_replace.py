@@ -62,7 +62,7 @@ async def test_every_block_of_the_page_runs_and_no_run_is_lost(tmp_path: Path) -
         try:
             environment["OLD_PID"] = str(first.pid)
             more(3)
-            await platform.until(lambda: all(run.final for run in runs))
+            await platform.until(lambda: all(run.final for run in runs), 200)
             for block in sections["1. Check"]:
                 await run_block(block, environment)
             more(100)
@@ -71,7 +71,7 @@ async def test_every_block_of_the_page_runs_and_no_run_is_lost(tmp_path: Path) -
             assert (await first.wait(), waiting() > 0) == (0, True), "in the middle of a queue"
             left = waiting()
             await run_block(start, environment)
-            await platform.until(lambda: waiting() < left - 3, 60)
+            await platform.until(lambda: waiting() < left - 3, 200)
             stop, start = sections["3. Go back"]
             await run_block(stop, environment)
             assert waiting() > 0, "in the middle of a queue"
@@ -95,6 +95,6 @@ async def run_block(block: str, environment: dict[str, str]) -> None:
         "sh", "-eu", "-c", block, env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(200):
         text, _ = await done.communicate()
     assert done.returncode == 0, f"{block}\n{text.decode()}"

