@@ -19,12 +19,14 @@ from holdfast.testing.twin_run import TwinRun
 from support.worker import Worker, descendants, send
 
 SLOTS = 20
-#: Runs between two disturbances, about.
-CALM_RUNS = 40
+#: Runs between two disturbances, about. An agent that dies again within a minute is started later
+#: and later, so that kills in a row would measure pauses.
+CALM_RUNS = 100
 #: Runs between two samples.
 SAMPLE_RUNS = 20
-#: What may be more at the end than after the first quarter.
-MORE_DESCRIPTORS = 12
+#: What may be more at the end than after the first quarter, or than before the first run: as many
+#: runs as slots may be under way, or processes wait, each with a pipe and a socket.
+MORE_DESCRIPTORS = 2 * SLOTS
 MORE_MEMORY = 0.25
 _JOBS = (
     "export default [s => ({ data: { n: 1 } })];",
@@ -56,6 +58,7 @@ class Soak:
     samples: list[Sample] = field(default_factory=list)
     strikes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    at_rest: list[int] = field(default_factory=list)  # descriptors before the first run, and after
     _given: list[TwinRun] = field(default_factory=list)
 
     async def drive(self) -> list[str]:
@@ -65,6 +68,8 @@ class Soak:
                    "WORKER_PORT": 0}  # fmt: skip
         async with TwinPlatform() as platform, Worker(platform, self.data, **options) as worker:
             platform.join_seconds = 10
+            await worker.ready()
+            self.at_rest.append(self._held(worker))
             strike_at, sample_at = self.calm, SAMPLE_RUNS
             while self.ended < self.runs:
                 self._feed(chance, platform)
@@ -76,6 +81,7 @@ class Soak:
                     strike_at += chance.randrange(self.calm // 2, self.calm * 2)
                 await platform.until(partial(self._moved, self.ended), 120)
             free = await self._free_slots(worker)
+            self.at_rest.append(self._held(worker))
             code = await worker.end(60)
         self.seconds = time.monotonic() - began
         return [*self._wrong(), *self._grown(), *self._left(free, code)]
@@ -94,7 +100,7 @@ class Soak:
             self._given.append(platform.enqueue(one_job_plan(chance.choice(_JOBS)), input={}))
 
     def _strike(self, chance: random.Random, platform: TwinPlatform, worker: Worker) -> None:
-        kind = chance.choice(("agent", "shim", "run", "cut", "agent"))
+        kind = chance.choice(("agent", "shim", "run", "cut", "cut"))
         self.strikes[kind] = self.strikes.get(kind, 0) + 1
         if kind == "cut":
             platform.cut()
@@ -107,16 +113,22 @@ class Soak:
                 send([chance.choice(wanted)], signal.SIGKILL)
 
     def _sample(self, worker: Worker) -> None:
-        pids = [worker.pid, *worker.agents()]
         try:
-            held = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+            held = self._held(worker)
         except OSError:  # the agent was just killed
             return
-        self.samples.append(Sample(self.ended, held, sum(map(resident_bytes, pids))))
+        memory = sum(map(resident_bytes, [worker.pid, *worker.agents()]))
+        self.samples.append(Sample(self.ended, held, memory))
         if self.ended % (10 * SAMPLE_RUNS) < SAMPLE_RUNS:
             now = self.samples[-1]
             self.tell(f"{self.ended}/{self.runs} runs, {now.descriptors} descriptors,"
                       f" {now.memory >> 20} MB")  # fmt: skip
+
+    @staticmethod
+    def _held(worker: Worker) -> int:
+        """Descriptors of supervisor and agent. OSError."""
+        pids = [worker.pid, *worker.agents()]
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
     async def _free_slots(self, worker: Worker) -> int:
         """Slots that are free once everything is over, as /metrics says it."""
@@ -162,6 +174,9 @@ class Soak:
         found = [] if free == SLOTS else [f"{free} of {SLOTS} slots are free at the end"]
         if code:
             found.append(f"the worker ended with {code}")
+        before, after = self.at_rest
+        if after > before + MORE_DESCRIPTORS:
+            found.append(f"{after} descriptors at rest, {before} before the first run")
         rest = list((self.data / "journals").iterdir())
         return [*found, *(f"{path.name} is left" for path in rest)]
 
@@ -181,5 +196,6 @@ class Soak:
         ]
         return (
             f"seed {self.seed}: {len(self._given)} runs in {self.seconds:.0f} s, {states}; struck"
-            f" {self.strikes}; descriptors / MB of supervisor and agent by quarter: {held}"
+            f" {self.strikes}; descriptors / MB of supervisor and agent by quarter: {held};"
+            f" descriptors at rest before and after: {self.at_rest}"
         )
