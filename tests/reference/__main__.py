@@ -74,7 +74,7 @@ def replace(kit: Kit) -> int:
     whole = environment(kit)
     old = f"{whole['PATH'].split(':')[0]}/node {kit.start_script}"
     test = Path(__file__).parents[1] / "component" / "worker" / "test_replace.py"
-    command = (sys.executable, "-m", "pytest", "-q", str(test))
+    command = (sys.executable, "-m", "pytest", "-q", "--timeout=600", str(test))
     environ = {**whole, "HOLDFAST_OLD_WORKER": old}
     return subprocess.run(command, env=environ, check=False).returncode
 
