@@ -192,7 +192,8 @@ def test_v8_refuses_with_the_authors_line_and_a_caret(recordings: dict[str, Reco
     assert error["error_message"] == "My job: Unexpected token '=' (4:9)"
     assert error["position"] == {"line": 4, "column": 9, "src": "  const = 5;"}
     said = [line["message"][0] for line in recording.logs("RTE")]
-    assert said[-4:-1] == ["3: fn(state => {", "4:   const = 5;", "           ^   "]
+    assert said[-5:-2] == ["3: fn(state => {", "4:   const = 5;", "           ^   "]
+    assert said[-1].startswith("HF1001  ")
     assert not recording.bodies(Kind.STEP_START)
 
 

@@ -17,7 +17,12 @@ from holdfast.model.record import Kind
 
 CLI = Path(holdfast.cli.__file__).parent
 #: What writes past the door: colours of our own words, raw code of the user's own file.
-OWN = {"terminal.py": "click.secho", "doctor.py": "click.echo", "status.py": "click.echo(_CLEAR"}
+OWN = {
+    "terminal.py": "click.secho",
+    "doctor.py": "click.echo",
+    "status.py": "click.echo(_CLEAR",
+    "collections.py": 'click.echo(f"\\r{count} items"',  # a number over the one before it
+}
 ATTACK = "\x1b]0;x\x07\x9b2J\u202e"
 CONTROLS = set("\x1b\x07\x9b\u202e")
 
