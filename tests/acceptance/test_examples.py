@@ -66,6 +66,7 @@ workflows:
     edges:
       webhook->Only: {{source_trigger: webhook, target_job: Only}}
 """
+CASES = "workflow: examples\ncases: {two people: {input: {n: 1}, expect: {Only: {seen: true}}}}\n"
 FILES = {
     "job.js": JOB,
     "workflow.json": WORKFLOW,
@@ -73,6 +74,8 @@ FILES = {
     "patients.json": '{"data": [1]}',
     "project.yaml": PROJECT,
     "secrets.yaml": "HAPI: {password: s3cret-value}\n",
+    "cases.yaml": CASES,
+    "tests/people.yaml": CASES,
 }
 DEPLOY = "holdfast deploy project.yaml --credentials secrets.yaml"
 #: Programs that examples call beside `holdfast`, as far as they matter.
@@ -100,7 +103,9 @@ class Scene:
         line = line.replace(PLATFORM, self.environment["WORKER_LIGHTNING_SERVICE_URL"])
         line = line.replace("https://flows.example.org", self.product.url)
         line = re.sub(r"http://127\.0\.0\.1:4000/i/<[^>]*>", self.webhook, line)
-        return re.sub(r"(journal \w+|postmortem) [0-9a-f]{4,8}\b", rf"\1 {self.run_id[:8]}", line)
+        return re.sub(
+            r"(journal \w+|postmortem|requests) [0-9a-f]{4,8}\b", rf"\1 {self.run_id[:8]}", line
+        )
 
 
 def lay(folder: Path, data: Path) -> None:
@@ -109,6 +114,7 @@ def lay(folder: Path, data: Path) -> None:
     data.mkdir()
     (folder / "data").symlink_to(data)
     (folder / ".holdfast").symlink_to("data")
+    (folder / "tests").mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text)
 

@@ -290,7 +290,7 @@ def run_command(
     holdfast run job.js -a @openfn/language-common -i '{"data": {"n": 1}}'
     holdfast run workflow.json -i @patients.json -o result.json
     holdfast run workflow.yaml --start map --log debug
-    holdfast run project.yaml --workflow sync --credentials secrets.yaml
+    holdfast run project.yaml --credentials secrets.yaml
     """
     if output is not None:
         _check_output(output)
