@@ -66,6 +66,8 @@ workflows:
     edges:
       webhook->Only: {{source_trigger: webhook, target_job: Only}}
 """
+#: Where `holdfast test` looks for cases.
+TESTS = "tests"
 CASES = "workflow: examples\ncases: {two people: {input: {n: 1}, expect: {Only: {seen: true}}}}\n"
 FILES = {
     "job.js": JOB,
@@ -75,7 +77,7 @@ FILES = {
     "project.yaml": PROJECT,
     "secrets.yaml": "HAPI: {password: s3cret-value}\n",
     "cases.yaml": CASES,
-    "tests/people.yaml": CASES,
+    f"{TESTS}/people.yaml": CASES,
 }
 DEPLOY = "holdfast deploy project.yaml --credentials secrets.yaml"
 #: Programs that examples call beside `holdfast`, as far as they matter.
@@ -114,7 +116,7 @@ def lay(folder: Path, data: Path) -> None:
     data.mkdir()
     (folder / "data").symlink_to(data)
     (folder / ".holdfast").symlink_to("data")
-    (folder / "tests").mkdir()
+    (folder / TESTS).mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text)
 
