@@ -193,7 +193,7 @@ def imports(end: Ending) -> Found | None:
         advice = (
             f"Write {near[0]} instead of {absent[2]}." if near
             else f"Import one of those it has: {listed(exports)}." if exports
-            else "Look up what it exports: `holdfast adaptors docs NAME`."
+            else "Look up in the adaptor's documentation what it exports."
         )  # fmt: skip
         return Found("HF1006", {"name": absent[2], "package": absent[1], "advice": advice})
     if end.error_type == "ImportError" or "Failed to import module" in message:

@@ -222,8 +222,8 @@ STATE = (
         "An operation that refused what it was given",
         Turn.AUTHOR,
         "The operation {name} of {adaptor} failed: {said}.",
-        "Check the arguments of {name} on the line shown against `holdfast adaptors docs "
-        "{short}`, and look at the state it got.",
+        "Check the arguments of {name} on the line shown against the adaptor's documentation, "
+        "and look at the state it got.",
         "each('items', fn(…))\n  ->  each('$.data.items[*]', fn(…))",
     ),
 )

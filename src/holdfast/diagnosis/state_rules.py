@@ -310,9 +310,8 @@ def thrown(end: Ending) -> Found | None:
     kind = end.facts.get("thrown")
     if end.error_type == "AdaptorError":
         adaptor = end.adaptor_names.partition(",")[0]
-        short = adaptor.removeprefix("@openfn/language-").partition("@")[0]
         name = str(end.facts.get("name") or "")
-        values = {"name": name, "adaptor": adaptor, "said": end.said, "short": short}
+        values = {"name": name, "adaptor": adaptor, "said": end.said}
         return Found("HF1125", values) if name else Found("HF1115", {"said": end.said})
     if end.error_type != "JobError":
         return None

@@ -185,7 +185,7 @@ WORLD = (
         "Large data in the code",
         Turn.AUTHOR,
         "The step carries {size} of data in its code: {holders}. Each run loads it again.",
-        "Move it into a collection: `holdfast collections set NAME --file data.json`, then read "
+        "Move it into a collection: `holdfast collections import NAME data.json`, then read "
         "it with `collections.get(NAME, {{ key: … }})`.",
         "const sites = [ …25 MB… ];\n  ->  collections.get('sites', { key: $.data.site });",
     ),
