@@ -22,6 +22,7 @@ from holdfast.protocol.isolation import Isolation
 from holdfast.worker.connection import Refused
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.run.preparation import Preparation, PreparationFailed
+from holdfast.worker.run.questions import Questions
 
 ROOT = Path(__file__).parents[2]
 COMMON = "@openfn/language-common@3.3.4"
@@ -159,19 +160,23 @@ async def credentials(
     async def joined() -> None:
         return None
 
-    # only what `_credentials` asks for: neither store nor folder takes part
-    parts = (
-        SimpleNamespace(message_seconds=1),
-        None,
-        None,
-        SimpleNamespace(
-            request=request, joins=1, connection=SimpleNamespace(isolation=Isolation())
-        ),
-        SimpleNamespace(),
-        Scrubbing(),
+    channel: Any = SimpleNamespace(
+        request=request,
+        joins=1,
+        topic="run:case",
+        connection=SimpleNamespace(isolation=Isolation()),
     )
+    # only what `_credentials` asks for: neither store nor folder takes part
     made: Any = Preparation
-    preparation = made(*parts, joined)
+    preparation = made(
+        config=SimpleNamespace(message_seconds=1),
+        store=None,
+        run_folders=None,
+        channel=channel,
+        case=SimpleNamespace(),
+        scrubbing=Scrubbing(),
+        questions=Questions(channel, joined, seconds=1),
+    )
     fetch = SimpleNamespace(
         steps=list(ids), credential_ids=ids, inline={}, collections=False, project_id=None
     )

@@ -48,6 +48,17 @@ class Product:
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["webhooks"][0]["url"])
 
+    def change_code(self, name: str, body: str) -> None:
+        """Give the one job of this workflow other code, unchecked, as a program of others may."""
+        [found] = [w for w in self.get("/api/workflows")["workflows"] if w["name"] == name]
+        changed = {"jobs": [{**job, "body": body} for job in found["jobs"]]}
+        token = (self.data / "admin-token").read_text()
+        headers = {"authorization": f"Bearer {token}"}
+        answer = httpx.patch(
+            f"{self.url}/api/workflows/{found['id']}", json=changed, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+
     def send(self, webhook: str, body: Any) -> str:
         """Post to a webhook; the id of the run."""
         answer = httpx.post(webhook, json=body)

@@ -14,6 +14,12 @@ ODD = [
     " x ", "x\n", "\n\nx", "x\r\ny", "é\u2028z", "{a}", "@x", "`", "0o17", "2026-01-01", "\t",
     "fn(s => s);\n", "// 漢字 😀\nget('/a')\n\n", "a\n  b\n c\n",
 ]  # fmt: skip
+#: Those that can be read as JavaScript, and more such: a deployment refuses other code.
+CODE = [
+    "yes", "1e3", "0x1F", "null", ".5", "a: b", "1_000", " x ", "x\n", "\n\nx", "x\r\ny", "{a}",
+    "0o17", "\t", "// - x: '", "/* # x */", "'é\u2028z'", "`~\n@x`", "\"12:30\"",
+    "fn(s => s);\n", "// 漢字 😀\nget('/a')\n\n", "a\n  b\n c\n",
+]  # fmt: skip
 _WORDS = ["Fetch", "store", "Map", "to", "FHIR", "a", "b", "Z", "x_1", "9", "check", "Send"]
 
 
@@ -67,7 +73,7 @@ def _workflow(random: Random, name: str, credentials: list[str]) -> dict[str, An
         {
             "id": key(),
             "name": job,
-            "body": random.choice(ODD),
+            "body": random.choice(CODE),
             "adaptor": random.choice(
                 ["@openfn/language-common@3.0.2", "@openfn/language-http@latest"]
             ),

@@ -191,7 +191,8 @@ def check_rows(routes: Sequence[BaseRoute]) -> None:
 def door_of(routes: Sequence[BaseRoute], scope: Scope) -> tuple[str, dict[str, str]] | None:
     """The row of the door that a request came to and what its path names; None: there is none.
 
-    A method that a path does not have comes to the door of another of its methods.
+    A method that a path does not have comes to the door of another of its methods, and a folder of
+    files has one door for all of them.
     """
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     other: tuple[str, dict[str, str]] | None = None
@@ -199,7 +200,8 @@ def door_of(routes: Sequence[BaseRoute], scope: Scope) -> tuple[str, dict[str, s
         match, found = route.matches(scope)
         named = found.get("path_params", {})
         if match is Match.FULL:
-            return f"{method} {getattr(route, 'path', '')}", named
+            one = isinstance(route, Mount)
+            return next(names(route)) if one else f"{method} {getattr(route, 'path', '')}", named
         if match is Match.PARTIAL and other is None:
             other = next(names(route)), named
     return other
