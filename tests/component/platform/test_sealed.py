@@ -32,8 +32,9 @@ def fill(served: Served, count: int) -> None:
 
 def sealed(served: Served) -> list[bytes]:
     def read(tx: Any) -> list[bytes]:
-        columns = (t.credential_versions.c.body, a.webhook_keys.c.secrets)
-        return [text for column in columns for text in tx.connection.scalars(select(column))]
+        tables = ((t.credential_versions, "body"), (a.webhook_keys, "secrets"))
+        wanted = [select(table.c[name]).order_by(table.c.id) for table, name in tables]
+        return [text for each in wanted for text in tx.connection.scalars(each)]
 
     return served.write(read)
 
