@@ -64,6 +64,7 @@ _PR_SET_PTRACER = 0x59616D61
 _CAPABILITIES = 64
 CAP_SYS_PTRACE = 19
 _MNT_DETACH = 2
+_CLOSE_RANGE_CLOEXEC = 4
 
 
 def _checked(result: int, what: str) -> int:
@@ -202,6 +203,16 @@ def close_descriptors(first: int) -> None:
         syscall("close_range", first, 0xFFFFFFFF, 0)
     except OSError:
         os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def close_at_execution() -> None:
+    """Have every descriptor closed when this process executes a program."""
+    try:
+        syscall("close_range", 0, 0xFFFFFFFF, _CLOSE_RANGE_CLOEXEC)
+    except OSError:  # Linux before 5.11 has no such flag
+        for entry in list(os.scandir("/proc/self/fd")):
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.set_inheritable(int(entry.name), False)
 
 
 class _Vector(ctypes.Structure):

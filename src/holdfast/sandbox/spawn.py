@@ -302,7 +302,11 @@ def _limit(rlimits: dict[int, int]) -> None:
 
 
 def _place(descriptors: dict[int, int]) -> None:
-    """Put each descriptor at its number; everything else is closed when the program starts."""
+    """Put each descriptor at its number; everything else is closed when the program starts.
+
+    That holds for what whoever started us has left open for all its programs, too.
+    """
+    kernel.close_at_execution()
     moved = {target: _high(source) for target, source in descriptors.items()}
     for target, source in moved.items():
         os.dup2(source, target, inheritable=True)

@@ -88,6 +88,26 @@ def test_a_clean_start(tmp_path: Path) -> None:
     assert inside(look, tmp_path) == 0
 
 
+def test_a_program_gets_no_descriptor_that_was_left_open_for_all() -> None:
+    left, other = os.pipe()
+    os.dup2(left, 251, inheritable=True)
+    seen, written = os.pipe()
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    spec = Spec(
+        Sampling(), {0: null, 1: written, 2: 2}, argv=("/bin/ls", "/proc/self/fd"),
+        layers=BASE,
+    )  # fmt: skip
+    try:
+        started = spawn(spec)
+        os.close(written)
+        os.waitpid(started.pid, 0)
+        os.close(started.pidfd)
+        assert os.read(seen, 4096).split() == [b"0", b"1", b"2", b"3"]  # and the one that lists
+    finally:
+        for descriptor in (left, other, 251, seen, null):
+            os.close(descriptor)
+
+
 def test_a_start_that_fails_says_where(tmp_path: Path) -> None:
     with pytest.raises(SpawnError, match="scratch"):
         inside(lambda: None, tmp_path / "not there")
