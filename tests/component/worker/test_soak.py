@@ -8,7 +8,7 @@ from soak.soak import Soak
 
 
 async def test_a_short_soak_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
-    soak = Soak(seed=3, runs=32, data=tmp_path, calm=10)
+    soak = Soak(seed=3, runs=60, data=tmp_path, calm=5)
     assert await soak.drive() == []
     assert soak.samples
     assert soak.strikes

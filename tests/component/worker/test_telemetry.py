@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast import log
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.worker import telemetry
 from support.worker import Worker
@@ -51,6 +52,7 @@ async def test_a_span_for_a_run_and_for_each_of_its_phases(tmp_path: Path) -> No
 def test_without_the_extra_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log.set_up("info")  # a command that ran in this process may have asked for less
     monkeypatch.setattr(telemetry, "find_spec", lambda _: None)
     for environment in ({}, {telemetry.ADDRESSES[1]: "x", "OTEL_SDK_DISABLED": "true"}):
         telemetry.set_up(environment)
