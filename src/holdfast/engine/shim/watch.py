@@ -149,13 +149,15 @@ class Watch:
                 used += folders.nameless_usage(self._engine)
                 until = float("inf")
                 self._moved = 0
-        except folders.MovedError:
+        except (
+            OSError
+        ):  # the run changes it meanwhile, and is not to look like a fault of the disk
             self._moved += 1
             until = float("inf")
         if used > room:
             self._stop(Stop.SCRATCH, f"limit {self._limits.scratch_mb} MB")
         elif self._moved >= _MOVED_LOOKS:
-            self._stop(Stop.SCRATCH, "its folders move faster than they can be measured")
+            self._stop(Stop.SCRATCH, "its folders change faster than they can be measured")
         elif time.monotonic() > until:
             self._loop.after("scratch", _PAUSE_SECONDS, self._measure_on)
         else:
