@@ -39,7 +39,8 @@ class Side:
         with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as name:
             given = {
                 "WORKER_CAPACITY": capacity, "WORKER_REPO_DIR": self.repo,
-                "WORKER_LOG_LEVEL": "info", "WORKER_BACKOFF": "0.1/1", **options,
+                "WORKER_LOG_LEVEL": "info", "WORKER_BACKOFF": "0.1/1",
+                "WORKER_EGRESS": "lan", **options,  # the default; the tests' own is "open"
             }  # fmt: skip
             if self.command is not None:
                 given["WORKER_PORT"] = _free_port()
