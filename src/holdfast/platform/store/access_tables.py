@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -19,37 +16,21 @@ from sqlalchemy import (
     text,
 )
 
+from holdfast.platform.store.columns import identifier, moment, moments, refers
 from holdfast.platform.store.tables import RowNumber, metadata
-
-
-def _id() -> Column[str]:
-    return Column("id", String(36), primary_key=True)
-
-
-def _time(name: str, *, required: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=not required)
-
-
-def _times() -> list[Column[Any]]:
-    return [_time("inserted_at", required=True), _time("updated_at", required=True)]
-
-
-def _refers(name: str, to: str, *, required: bool = True) -> Column[str]:
-    return Column(name, String(36), ForeignKey(f"{to}.id"), nullable=not required)
-
 
 #: People who may log in (`store/accounts.py`). Without a password they come by a link or by
 #: single sign-on.
 users = Table(
     "users",
     metadata,
-    _id(),
+    identifier(),
     Column("email", String(255), unique=True),
     Column("name", String(255), nullable=False),
     Column("password", String(255)),  # argon2
     Column("administrator", Boolean, nullable=False, server_default=text("false")),
-    _time("disabled_at"),
-    *_times(),
+    moment("disabled_at"),
+    *moments(),
 )
 
 members = Table(
@@ -58,7 +39,7 @@ members = Table(
     Column("project_id", String(36), ForeignKey("projects.id"), primary_key=True),
     Column("user_id", String(36), ForeignKey("users.id"), primary_key=True),
     Column("role", String(16), nullable=False),
-    _time("inserted_at", required=True),
+    moment("inserted_at", required=True),
     Index("ix_members_user_id", "user_id"),
 )
 
@@ -68,12 +49,12 @@ sessions = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("id", String(36), nullable=False, unique=True),
-    _refers("user_id", "users"),
+    refers("user_id", "users"),
     Column("agent", String(255), nullable=False, server_default=""),
     Column("address", String(64), nullable=False, server_default=""),
-    _time("inserted_at", required=True),
-    _time("seen_at", required=True),
-    _time("expires_at", required=True),
+    moment("inserted_at", required=True),
+    moment("seen_at", required=True),
+    moment("expires_at", required=True),
     Index("ix_sessions_user_id", "user_id"),
 )
 
@@ -81,26 +62,26 @@ session_links = Table(
     "session_links",
     metadata,
     Column("digest", String(64), primary_key=True),
-    _refers("user_id", "users"),
-    _time("expires_at", required=True),
+    refers("user_id", "users"),
+    moment("expires_at", required=True),
 )
 
 #: Tokens for programs, by digest: of a user, or of a project with a role (`store/api_tokens.py`).
 api_tokens = Table(
     "api_tokens",
     metadata,
-    _id(),
+    identifier(),
     Column("digest", String(64), nullable=False, unique=True),
     Column("name", String(255), nullable=False),
-    _refers("user_id", "users", required=False),
-    _refers("project_id", "projects", required=False),
+    refers("user_id", "users", required=False),
+    refers("project_id", "projects", required=False),
     Column("role", String(16)),
     Column("scopes", String(255), nullable=False),  # words with spaces between
     Column("created_by", String(255), nullable=False),
-    _time("inserted_at", required=True),
-    _time("expires_at"),
-    _time("used_at"),
-    _time("revoked_at"),
+    moment("inserted_at", required=True),
+    moment("expires_at"),
+    moment("used_at"),
+    moment("revoked_at"),
     Index("ix_api_tokens_user_id", "user_id"),
     Index("ix_api_tokens_project_id", "project_id"),
 )
@@ -109,13 +90,13 @@ api_tokens = Table(
 webhook_keys = Table(
     "webhook_keys",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
+    identifier(),
+    refers("project_id", "projects"),
     Column("name", String(255), nullable=False),
     Column("type", String(16), nullable=False),
     Column("secrets", LargeBinary),
     Column("window_seconds", Integer),
-    *_times(),
+    *moments(),
     UniqueConstraint("project_id", "name"),
 )
 
@@ -127,7 +108,7 @@ idempotency_keys = Table(
     Column("digest", String(64), primary_key=True),
     Column("work_order_id", String(36), nullable=False),
     Column("run_id", String(36), nullable=False),
-    _time("inserted_at", required=True),
+    moment("inserted_at", required=True),
     Index("ix_idempotency_keys_inserted_at", "inserted_at"),
 )
 
@@ -136,7 +117,7 @@ audit_events = Table(
     "audit_events",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
-    _time("at", required=True),
+    moment("at", required=True),
     Column("actor", String(255), nullable=False),
     Column("actor_id", String(36)),
     Column("kind", String(16), nullable=False),

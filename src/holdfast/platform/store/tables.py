@@ -7,8 +7,6 @@ one narrow index and no join.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -27,6 +25,8 @@ from sqlalchemy import (
     text,
 )
 
+from holdfast.platform.store.columns import identifier, moment, moments, refers
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -39,27 +39,10 @@ metadata = MetaData(
 #: SQLite gives row numbers to INTEGER keys only; PostgreSQL wants 64 bits.
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
-
-def _id() -> Column[str]:
-    return Column("id", String(36), primary_key=True)
-
-
-def _time(name: str, *, required: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=not required)
-
-
-def _times() -> list[Column[Any]]:
-    return [_time("inserted_at", required=True), _time("updated_at", required=True)]
-
-
-def _refers(name: str, to: str, *, required: bool = True) -> Column[str]:
-    return Column(name, String(36), ForeignKey(f"{to}.id"), nullable=not required)
-
-
 projects = Table(
     "projects",
     metadata,
-    _id(),
+    identifier(),
     Column("name", String(255), nullable=False, unique=True),
     Column("description", Text),
     Column("concurrency", Integer),
@@ -67,15 +50,15 @@ projects = Table(
     Column("history_retention_period", Integer),
     Column("dataclip_retention_period", Integer),
     Column("kept", Text),  # JSON object: members of its document that only clients read
-    _time("last_claim_at"),
-    *_times(),
+    moment("last_claim_at"),
+    *moments(),
 )
 
 workflows = Table(
     "workflows",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
+    identifier(),
+    refers("project_id", "projects"),
     Column("name", String(255), nullable=False),
     Column("concurrency", Integer),
     Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
@@ -83,22 +66,22 @@ workflows = Table(
     Column("lock_version", Integer, nullable=False),
     Column("version_history", Text),  # JSON list, oldest first; null: none was recorded yet
     Column("kept", Text),  # as in projects
-    _time("deleted_at"),
-    *_times(),
+    moment("deleted_at"),
+    *moments(),
     UniqueConstraint("project_id", "name"),
 )
 
 credentials = Table(
     "credentials",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
+    identifier(),
+    refers("project_id", "projects"),
     Column("name", String(255), nullable=False),
     Column("owner", String(255), nullable=False, server_default=""),
     Column("schema", String(255), nullable=False, server_default="raw"),
     #: The secret of today; null until somebody has set one.
     Column("version_id", String(36)),
-    *_times(),
+    *moments(),
     UniqueConstraint("project_id", "owner", "name"),
 )
 
@@ -106,23 +89,23 @@ credentials = Table(
 credential_versions = Table(
     "credential_versions",
     metadata,
-    _id(),
-    _refers("credential_id", "credentials"),
+    identifier(),
+    refers("credential_id", "credentials"),
     Column("body", LargeBinary, nullable=False),
-    _time("inserted_at", required=True),
+    moment("inserted_at", required=True),
     Index("ix_credential_versions_credential_id", "credential_id"),
 )
 
 jobs = Table(
     "jobs",
     metadata,
-    _id(),
-    _refers("workflow_id", "workflows"),
+    identifier(),
+    refers("workflow_id", "workflows"),
     Column("name", String(255), nullable=False),
     Column("body", Text, nullable=False),
     Column("adaptor", String(255), nullable=False),  # as the author wrote it
     Column("adaptor_resolved", String(255), nullable=False),  # with an exact version
-    _refers("credential_id", "credentials", required=False),
+    refers("credential_id", "credentials", required=False),
     Column("position", Integer, nullable=False),
     UniqueConstraint("workflow_id", "name"),
 )
@@ -130,8 +113,8 @@ jobs = Table(
 triggers = Table(
     "triggers",
     metadata,
-    _id(),
-    _refers("workflow_id", "workflows"),
+    identifier(),
+    refers("workflow_id", "workflows"),
     Column("name", String(255), nullable=False),
     Column("type", String(16), nullable=False),
     Column("enabled", Boolean, nullable=False),
@@ -141,15 +124,15 @@ triggers = Table(
     Column("webhook_reply", String(32), nullable=False, server_default="before_start"),
     Column("webhook_response_config", Text),
     Column("webhook_access", Text),  # JSON object: keys, methods, origins
-    _time("last_fired_at"),
+    moment("last_fired_at"),
     Index("ix_triggers_custom_path", "custom_path"),
 )
 
 edges = Table(
     "edges",
     metadata,
-    _id(),
-    _refers("workflow_id", "workflows"),
+    identifier(),
+    refers("workflow_id", "workflows"),
     Column("source_trigger_id", String(36)),
     Column("source_job_id", String(36)),
     Column("target_job_id", String(36), nullable=False),
@@ -164,26 +147,26 @@ edges = Table(
 snapshots = Table(
     "snapshots",
     metadata,
-    _id(),
-    _refers("workflow_id", "workflows"),
+    identifier(),
+    refers("workflow_id", "workflows"),
     Column("lock_version", Integer, nullable=False),
     Column("name", String(255), nullable=False),
     Column("body", Text, nullable=False),
-    _time("inserted_at", required=True),
+    moment("inserted_at", required=True),
     UniqueConstraint("workflow_id", "lock_version"),
 )
 
 dataclips = Table(
     "dataclips",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
+    identifier(),
+    refers("project_id", "projects"),
     Column("type", String(16), nullable=False),
     Column("name", String(255)),
     Column("size", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
-    _time("inserted_at", required=True),
-    _time("wiped_at"),
+    moment("inserted_at", required=True),
+    moment("wiped_at"),
 )
 
 dataclip_bodies = Table(
@@ -197,15 +180,15 @@ dataclip_bodies = Table(
 work_orders = Table(
     "work_orders",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
-    _refers("workflow_id", "workflows"),
-    _refers("snapshot_id", "snapshots"),
+    identifier(),
+    refers("project_id", "projects"),
+    refers("workflow_id", "workflows"),
+    refers("snapshot_id", "snapshots"),
     Column("trigger_id", String(36)),
-    _refers("dataclip_id", "dataclips", required=False),
+    refers("dataclip_id", "dataclips", required=False),
     Column("state", String(16), nullable=False),
-    _time("last_activity", required=True),
-    _time("inserted_at", required=True),
+    moment("last_activity", required=True),
+    moment("inserted_at", required=True),
     Index("ix_work_orders_workflow_id_last_activity", "workflow_id", "last_activity"),
     Index("ix_work_orders_inserted_at", "inserted_at"),
 )
@@ -213,12 +196,12 @@ work_orders = Table(
 runs = Table(
     "runs",
     metadata,
-    _id(),
-    _refers("work_order_id", "work_orders"),
+    identifier(),
+    refers("work_order_id", "work_orders"),
     Column("project_id", String(36), nullable=False),
     Column("workflow_id", String(36), nullable=False),
-    _refers("snapshot_id", "snapshots"),
-    _refers("dataclip_id", "dataclips", required=False),
+    refers("snapshot_id", "snapshots"),
+    refers("dataclip_id", "dataclips", required=False),
     Column("starting_trigger_id", String(36)),
     Column("starting_job_id", String(36)),
     Column("created_by", String(255)),
@@ -228,27 +211,27 @@ runs = Table(
     Column("priority", Integer, nullable=False),
     Column("queue", String(32), nullable=False),
     Column("options", Text, nullable=False),
-    _time("inserted_at", required=True),
-    _time("claimed_at"),
-    _time("started_at"),
-    _time("finished_at"),
+    moment("inserted_at", required=True),
+    moment("claimed_at"),
+    moment("started_at"),
+    moment("finished_at"),
     # the claim
     Column("worker_id", String(255)),
     Column("worker_name", String(255)),
     Column("claim_id", String(36)),
-    _time("claim_expires_at"),
-    _time("joined_at"),
+    moment("claim_expires_at"),
+    moment("joined_at"),
     Column("returns", Integer, nullable=False, server_default="0"),
     # what is known when it ends badly
-    _time("lost_at"),
-    _time("recovered_at"),
+    moment("lost_at"),
+    moment("recovered_at"),
     Column("last_event", String(64)),
-    _time("last_event_at"),
+    moment("last_event_at"),
     Column("postmortem", Text),  # JSON object, of a run that did not succeed
     Column("notes", Text),  # JSON list of {at, what, …}: refusals, returns, recoveries
     # results
     Column("versions", Text),
-    _refers("final_dataclip_id", "dataclips", required=False),
+    refers("final_dataclip_id", "dataclips", required=False),
     Column("webhook_response", Text),
     Index(
         "ix_runs_claimable",
@@ -277,14 +260,14 @@ runs = Table(
 steps = Table(
     "steps",
     metadata,
-    _id(),
+    identifier(),
     Column("job_id", String(36), nullable=False),
-    _refers("snapshot_id", "snapshots"),
+    refers("snapshot_id", "snapshots"),
     Column("input_dataclip_id", String(36)),
     Column("output_dataclip_id", String(36)),
     Column("output_error", String(64)),  # why there is no output: DATACLIP_TOO_LARGE
-    _time("started_at", required=True),
-    _time("finished_at"),
+    moment("started_at", required=True),
+    moment("finished_at"),
     Column("exit_reason", String(32)),
     Column("error_type", String(255)),
     Column("error_message", Text),
@@ -306,10 +289,10 @@ log_lines = Table(
     "log_lines",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
-    _refers("run_id", "runs"),
+    refers("run_id", "runs"),
     Column("line_id", String(64)),  # given by a worker that may send a line twice
     Column("step_id", String(36)),
-    _time("timestamp", required=True),
+    moment("timestamp", required=True),
     Column("level", String(8), nullable=False),
     Column("source", String(8), nullable=False),
     Column("message", Text, nullable=False),
@@ -320,11 +303,11 @@ log_lines = Table(
 collections = Table(
     "collections",
     metadata,
-    _id(),
-    _refers("project_id", "projects"),
+    identifier(),
+    refers("project_id", "projects"),
     Column("name", String(255), nullable=False),
     Column("byte_size_sum", BigInteger, nullable=False, server_default="0"),
-    *_times(),
+    *moments(),
     UniqueConstraint("project_id", "name"),
 )
 
@@ -332,10 +315,10 @@ collection_items = Table(
     "collection_items",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
-    _refers("collection_id", "collections"),
+    refers("collection_id", "collections"),
     Column("key", Text, nullable=False),
     Column("value", Text, nullable=False),
-    *_times(),
+    *moments(),
     UniqueConstraint("collection_id", "key"),
     Index("ix_collection_items_collection_id_id", "collection_id", "id"),
 )
@@ -358,9 +341,9 @@ workers = Table(
     Column("api_version", String(16)),
     Column("capacity", Integer, nullable=False, server_default="1"),
     Column("queues", Text, nullable=False),
-    _time("connected_at", required=True),
-    _time("disconnected_at"),
-    _time("last_heartbeat_at", required=True),
+    moment("connected_at", required=True),
+    moment("disconnected_at"),
+    moment("last_heartbeat_at", required=True),
 )
 
 #: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
