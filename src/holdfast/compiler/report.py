@@ -19,7 +19,8 @@ MEGABYTE = 1_000_000
 SHOWN = 100
 INSTEAD = (
     "Put the data into a Collection and read what a run needs, for example "
-    "collections.get('mappings', { key: '…' }), instead of keeping it in the code."
+    "collections.get('mappings', { key: '…' }), instead of keeping it in the code. "
+    "See `holdfast explain HF1406`."
 )
 
 
