@@ -51,6 +51,8 @@ def worker_command_line(environment: Mapping[str, str]) -> tuple[list[str], dict
         ca_certs=config.ca_certs,
         standby=config.standby if config.lane != "cold" else 0,
         lane=config.lane,
+        log_level=config.log_level,
+        log_format=config.log_format,
         standby_memory_mb=config.run_memory_mb,
         standby_overhead_mb=config.overhead_mb,
         standby_network="open" if config.egress_policy == "open" else "broker",

@@ -58,6 +58,8 @@ class EngineConfig:
     standby_network: str = "broker"  # of `sandbox.spec.Network`: what most runs will want
     require: str | None = None
     lane: str = "auto"  # of `zygote.rule.Choice`
+    log_level: str = "info"  # of `holdfast.log.LEVELS`
+    log_format: str = "text"  # of `holdfast.log.FORMATS`
 
     def __post_init__(self) -> None:
         for name in ("data", "socket", "store", "node", "program"):
@@ -87,6 +89,8 @@ class EngineConfig:
                 "standby_network": self.standby_network,
                 "require": self.require,
                 "lane": self.lane,
+                "log_level": self.log_level,
+                "log_format": self.log_format,
             }
         )
 
@@ -111,4 +115,6 @@ class EngineConfig:
             standby_network=str(value["standby_network"]),
             require=value["require"],
             lane=str(value["lane"]),
+            log_level=str(value["log_level"]),
+            log_format=str(value["log_format"]),
         )

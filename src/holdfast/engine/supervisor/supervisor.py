@@ -359,6 +359,7 @@ def prepare_folders(config: EngineConfig) -> None:
 
 def main(config: EngineConfig) -> int:
     """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
+    log.set_up(config.log_level, config.log_format)
     prepare_folders(config)
     config = replace(config, program=program.install(config))
     return Supervisor(config).run()
