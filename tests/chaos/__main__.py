@@ -30,6 +30,7 @@ from chaos.scene import Effects, Expected, some
 from holdfast.protocol.messages import Extension
 from holdfast.testing.platform import TwinPlatform
 from holdfast.testing.profile import PROFILES
+from support.waiting import until
 from support.worker import Worker, alive, descendants
 
 CAPACITY = 6
@@ -148,13 +149,23 @@ async def put_to_rest(worker: Worker, monkey: Monkey) -> list[str]:
     if any(alive(pid) for pid in family):
         problems.append("processes are left")
     for name in ("journals", "scratch"):
-        folder = worker.data / name
-        rest = list(folder.iterdir()) if folder.exists() else []
-        # A standby's scratch goes with the next start, as everything a killed process leaves.
-        rest = [path for path in rest if not path.name.startswith("standby-")]
-        if rest:
-            problems.append(f"{name} is not empty: {[path.name for path in rest][:3]}")
+        problems += await _emptied(worker.data / name)
     return problems
+
+
+async def _emptied(folder: Path) -> list[str]:
+    """What is wrong: names that stay. The keeper of a zygote clears away after its supervisor."""
+    try:
+        await until(lambda: not _left_in(folder), seconds=20)
+    except AssertionError:
+        return [f"{folder.name} is not empty: {_left_in(folder)[:3]}"]
+    return []
+
+
+def _left_in(folder: Path) -> list[str]:
+    """Names there. A standby's goes with the next start, as everything a killed process leaves."""
+    found = folder.iterdir() if folder.exists() else []
+    return [path.name for path in found if not path.name.startswith("standby-")]
 
 
 def _progress(seed: int, final: int, runs: int, began: float) -> None:
