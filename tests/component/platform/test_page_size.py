@@ -43,8 +43,8 @@ def pages(served: Served, run_id: str) -> str:
 
 def add_lines(served: Served, run_id: str, number: int, size: int) -> None:
     rows = [
-        {"run_id": run_id, "line_id": f"l{n}", "timestamp": n, "level": "info", "source": "JOB",
-         "message": f"<{n}>" + "\u00e9\"" * (size // 2)}
+        {"run_id": run_id, "number": n + 1, "line_id": f"l{n}", "timestamp": n, "level": "info",
+         "source": "JOB", "message": f"<{n}>" + "\u00e9\"" * (size // 2)}
         for n in range(number)
     ]  # fmt: skip
     served.write(lambda tx: tx.connection.execute(insert(t.log_lines), rows))

@@ -13,7 +13,7 @@ from holdfast.platform import clock
 from holdfast.platform.access.keys import load_keys
 from holdfast.platform.settings import Settings
 from holdfast.platform.start import cron
-from holdfast.platform.store.steps import message_text
+from holdfast.platform.store.logs import message_text
 from holdfast.platform.web import render
 from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout

@@ -56,7 +56,8 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "collections": (("project_id", "name"), ("inserted", "updated")),
 }
 _QUERIES: dict[str, tuple[str, ...]] = {
-    "GET /api/runs/{id}/logs": ("after",),
+    "GET /api/runs/{id}/logs": ("after", "limit"),
+    "GET /api/runs/{id}/logs/search": ("q", "after", "limit"),
     "GET /api/provision/yaml": ("id",),
     "POST /api/provision": ("dry_run",),
     "GET /collections/{path}": ("key", "limit", "cursor", "created_after", "created_before",

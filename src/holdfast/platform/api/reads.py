@@ -14,7 +14,7 @@ from holdfast.platform.api import views
 from holdfast.platform.api.shape import BadFilter, around, chosen_page, whole_number
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
-from holdfast.platform.store import lists, steps
+from holdfast.platform.store import lists, logs, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.documents import find_project
@@ -24,7 +24,7 @@ from holdfast.platform.store.snapshots import parts_of
 
 NOT_FOUND = {"error": "Not Found"}
 #: Of a run's log in one answer; a line is whole, however long it is.
-_LOG = steps.Wanted(lines=5000, each=2**31 - 1, together=4_000_000)
+_LOG = logs.Wanted(lines=5000, each=2**31 - 1, together=4_000_000)
 _STEPS = 1000
 
 
@@ -103,18 +103,22 @@ def step_views(connection: Connection, run_id: str) -> list[JsonObject] | None:
 
 
 async def run_logs(request: Request) -> Response:
-    """Lines of a run after a number, flat and whole. Ask again after the last, until none come."""
+    """Lines of a run after a number, flat and whole. Ask again after the last, until none come.
+
+    Lines are numbered from 1. `limit`: so many lines at most. `meta.total`: lines that there are.
+    """
     platform: Platform = request.app.state.platform
     try:
-        after = whole_number(request.query_params.get("after", "0"), "after", most=2**63 - 1)
+        after, limit = _place(request, _LOG.lines)
     except BadFilter as error:
         return JSONResponse({"error": error.message}, 422)
-    lines = await platform.database.read(
-        lambda c: steps.log_lines(c, request.path_params["id"], after, _LOG)
+    key, wanted = request.path_params["id"], replace(_LOG, lines=limit)
+    lines, total = await platform.database.read(
+        lambda c: (logs.lines(c, key, after, wanted), logs.count(c, key))
     )
     data = [
         {
-            "number": line.id,
+            "number": line.number,
             "timestamp": iso(line.timestamp),
             "level": line.level,
             "source": line.source,
@@ -123,7 +127,33 @@ async def run_logs(request: Request) -> Response:
         }
         for line in lines
     ]
-    return JSONResponse({"data": data})
+    return JSONResponse({"data": data, "meta": {"total": total}})
+
+
+async def search_logs(request: Request) -> Response:
+    """Numbers of the lines of a run's log that have the text `q`, whatever its case.
+
+    `limit`: so many at most. While `meta.searched_to` is a number, ask again `after` it.
+    """
+    platform: Platform = request.app.state.platform
+    key, text = request.path_params["id"], request.query_params.get("q", "")
+    try:
+        after, limit = _place(request, 1000)
+    except BadFilter as error:
+        return JSONResponse({"error": error.message}, 422)
+    if not text:
+        return JSONResponse({"error": "q must be a text"}, 422)
+    found = await platform.database.read(
+        lambda c: logs.search(c, key, text, after=after, most=limit)
+    )
+    return JSONResponse({"data": found.numbers, "meta": {"searched_to": found.searched_to}})
+
+
+def _place(request: Request, most: int) -> tuple[int, int]:
+    """After which line, and how many. Raises BadFilter."""
+    given = request.query_params
+    after = whole_number(given.get("after", "0"), "after", most=2**31 - 1)
+    return after, whole_number(given.get("limit", str(most)), "limit", least=1, most=most)
 
 
 async def queue(request: Request) -> Response:

@@ -36,6 +36,7 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/runs/{id}", reads.run),
         Route("/api/runs/{id}/steps", reads.run_steps),
         Route("/api/runs/{id}/logs", reads.run_logs),
+        Route("/api/runs/{id}/logs/search", reads.search_logs),
         Route("/api/runs/{id}/retry", writes.retry_run, methods=["POST"]),
         Route("/api/runs/{id}/cancel", writes.cancel_run, methods=["POST"]),
         Route("/api/work_orders", reads.work_orders),

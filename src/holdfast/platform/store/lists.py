@@ -74,7 +74,9 @@ def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
     c, r = t.log_lines.c, t.runs.c
     message = func.substr(c.message, 1, LONGEST_LINE).label("message")
     others = [column for column in c if column.name != "message"]
-    query = select(*others, message, func.length(c.message).label("size")).order_by(c.id)
+    query = select(*others, message, func.length(c.message).label("size"))
+    # of one run in the order of its index, which is the same
+    query = query.order_by(c.number if "run_id" in chosen.equal else c.id)
     columns = {name: c[name] for name in ("run_id", "level", "step_id")}
     of_run = {name: r[name] for name in ("project_id", "workflow_id", "work_order_id")}
     if of_run.keys() & chosen.equal.keys() or chosen.visible is not None:

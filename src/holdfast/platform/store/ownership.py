@@ -2,7 +2,7 @@
 
 A worker has the channels of many runs, and what it says may come from a job that has escaped. So
 an id is good only for the run whose channel it comes through: for its project, its snapshot and
-its steps (`steps.find_step` and `steps.add_log_lines` look among the steps of one run only).
+its steps (`steps.find_step` and `logs.add` look among the steps of one run only).
 """
 
 from __future__ import annotations

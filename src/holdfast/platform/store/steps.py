@@ -1,22 +1,14 @@
-"""Steps of runs, and the log (`docs/spec/platform.md` 4.4, 4.5)."""
+"""Steps of runs (`docs/spec/platform.md` 4.4)."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
-from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
-from holdfast.protocol.messages import LogLine
-
-#: What PostgreSQL text cannot hold, and terminals should not get.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+from holdfast.platform.store.database import Connection, Row, Transaction
 
 
 def find_step(connection: Connection, run_id: str, step_id: str) -> Row | None:
@@ -101,80 +93,3 @@ def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:
     """Let steps that have ended belong to a further run, which does not execute them again."""
     for step_id in step_ids:
         tx.connection.execute(insert(t.run_steps).values(run_id=run_id, step_id=step_id))
-
-
-def plain(text: str) -> str:
-    """Text without what PostgreSQL cannot hold."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def message_text(message: Json) -> str:
-    """A log message as one text: list elements joined by one space (1.5)."""
-    parts = message if isinstance(message, list) else [message]
-    text = " ".join(
-        part
-        if isinstance(part, str)
-        else json.dumps(part, ensure_ascii=False, separators=(",", ":"))
-        for part in parts
-    )
-    return plain(text)
-
-
-def add_log_lines(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
-    """Store lines with their scrubbed texts; a line sent again (same id) is stored once.
-
-    Returns the number of the last line. A step that the run does not have is left out (4.5).
-    """
-    known = set(
-        tx.connection.scalars(select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == run_id))
-    )
-    rows = [
-        {
-            "run_id": run_id,
-            "line_id": line.id,
-            "step_id": line.step_id if line.step_id in known else None,
-            "timestamp": int(line.timestamp),
-            "level": line.level,
-            "source": line.source,
-            "message": text,
-        }
-        for line, text in lines
-    ]
-    if rows:
-        tx.connection.execute(insert_new(tx.connection, t.log_lines), rows)
-    newest = select(func.max(t.log_lines.c.id)).where(t.log_lines.c.run_id == run_id)
-    last = tx.connection.scalar(newest) or 0
-    tx.notify(f"run:{run_id}", "logs", last=last)
-    return last
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How much of a log is wanted: lines, characters of each, and of all together."""
-
-    lines: int
-    each: int
-    together: int
-
-
-def log_lines(connection: Connection, run_id: str, after: int, wanted: Wanted) -> list[Row]:
-    """Lines after a number, in the order in which they came; if there are any, at least one.
-
-    `size` has the characters that a message has as a whole.
-    """
-    c = t.log_lines.c
-    columns = (c.id, c.timestamp, c.level, c.source, c.step_id)
-    message = func.substr(c.message, 1, wanted.each).label("message")
-    found: list[Row] = []
-    room = wanted.together
-    for row in connection.execute(
-        select(*columns, message, func.length(c.message).label("size"))
-        .where(c.run_id == run_id, c.id > after)
-        .order_by(c.id)
-        .limit(wanted.lines)
-    ):
-        found.append(row)
-        room -= len(row.message)
-        if room <= 0:
-            break
-    return found

@@ -290,13 +290,14 @@ log_lines = Table(
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
     refers("run_id", "runs"),
+    Column("number", Integer, nullable=False),  # its place in the run's log, from 1
     Column("line_id", String(64)),  # given by a worker that may send a line twice
     Column("step_id", String(36)),
     moment("timestamp", required=True),
     Column("level", String(8), nullable=False),
     Column("source", String(8), nullable=False),
     Column("message", Text, nullable=False),
-    Index("ix_log_lines_run_id_id", "run_id", "id"),
+    Index("uq_log_lines_run_id_number", "run_id", "number", unique=True),
     Index("uq_log_lines_run_id_line_id", "run_id", "line_id", unique=True),
 )
 

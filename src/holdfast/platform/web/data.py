@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.start.cron import next_time
-from holdfast.platform.store import lists, queue, steps, workflows
+from holdfast.platform.store import lists, logs, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import run_to_show, runs_of_work_order
 from holdfast.platform.store.snapshots import newest_snapshot, parts_of
@@ -18,7 +18,7 @@ from holdfast.platform.web.explain import STEP_STATES
 
 PAGE = 25
 #: What a page of a run has of it, in characters where nothing else is said.
-LOG = steps.Wanted(lines=2000, each=4000, together=300_000)
+LOG = logs.Wanted(lines=2000, each=4000, together=300_000)
 STEPS = 500
 _DAY = 24 * 3600 * SECOND
 
@@ -102,4 +102,4 @@ def run(connection: Connection, run_id: str, step_id: str | None = None) -> dict
 
 
 def log(connection: Connection, run_id: str, after: int = 0) -> list[Row]:
-    return steps.log_lines(connection, run_id, after, LOG)
+    return logs.lines(connection, run_id, after, LOG)

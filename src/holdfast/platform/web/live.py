@@ -75,7 +75,7 @@ async def _run_events(
             while lines := await platform.database.read(
                 lambda c, after=last: data.log(c, run_id, after)  # type: ignore[misc]
             ):
-                last = lines[-1].id
+                last = lines[-1].number
                 yield _event("log", part("log_lines.html", lines=lines), last)
             if changed:
                 yield _event("changed", "")

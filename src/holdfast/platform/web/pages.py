@@ -114,7 +114,7 @@ async def run(request: Request) -> Response:
     if request.query_params.get("part") == "live":
         return page("run_live.html", **values)
     lines = await platform.database.read(lambda c: data.log(c, key))
-    return page("run.html", **values, lines=lines, last=lines[-1].id if lines else 0)
+    return page("run.html", **values, lines=lines, last=lines[-1].number if lines else 0)
 
 
 async def _shown(platform: Platform, clip_id: str | None) -> str | None:

@@ -15,9 +15,9 @@ from holdfast.platform.scrubbing import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Connection, Row, Transaction, Write
+from holdfast.platform.store.logs import plain
 from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import find_run
-from holdfast.platform.store.steps import plain
 from holdfast.platform.workers import claims, events
 from holdfast.platform.workers.events import Refused, Sender
 from holdfast.platform.workers.plan import plan_of

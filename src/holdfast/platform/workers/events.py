@@ -17,7 +17,7 @@ from typing import Any, cast
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import DEEPEST, Json, JsonObject, is_deep
 from holdfast.model.outcome import Reason, RunState, state_of
-from holdfast.platform.store import dataclips, documents, ownership, steps
+from holdfast.platform.store import dataclips, documents, logs, ownership, steps
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
     find_run,
@@ -60,7 +60,7 @@ class Sender:
 
     def text(self, value: str | None, most: int | None = None) -> str | None:
         """As it may be stored: without secrets and control characters, not too long."""
-        return None if value is None else self.clean(steps.plain(value))[:most]
+        return None if value is None else self.clean(logs.plain(value))[:most]
 
 
 def run_of(tx: Transaction, sender: Sender, event: str) -> Row:
@@ -181,7 +181,7 @@ def _input(tx: Transaction, run: Row, event: m.StepStart) -> str | None:
 def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | None, str | None]:
     """Store the output; returns its id and why there is none."""
     if event.output_dataclip_error is not None:
-        return None, steps.plain(event.output_dataclip_error)[:64]
+        return None, logs.plain(event.output_dataclip_error)[:64]
     if event.output_dataclip_id is None:
         return None, None
     saved = json.loads(run.options).get("output_dataclips") is not False
@@ -214,8 +214,8 @@ def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | Non
 def log(tx: Transaction, sender: Sender, lines: list[m.LogLine]) -> Json:
     """Lines are never refused, whatever state the run is in (4.5 rules 4 and 7)."""
     run = run_of(tx, sender, m.RUN_LOG)
-    cleaned = [(line, sender.clean(steps.message_text(line.message))) for line in lines]
-    return {"log_line_id": str(steps.add_log_lines(tx, run.id, cleaned))}
+    cleaned = [(line, sender.clean(logs.message_text(line.message))) for line in lines]
+    return {"log_line_id": str(logs.add(tx, run.id, cleaned))}
 
 
 def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:

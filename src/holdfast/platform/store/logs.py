@@ -1,0 +1,149 @@
+"""The log of a run (`docs/spec/platform.md` 4.5): lines numbered from 1, in the order they came.
+
+A number is a place in one run's log, so that any part of a long log is found by its index.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+
+from holdfast.model.json import Json
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.protocol.messages import LogLine
+
+#: What PostgreSQL text cannot hold, and terminals should not get.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+#: Values that one query names: databases allow some thousands.
+_NAMED = 500
+#: Lines that one search looks at.
+SEARCHED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much of a log is wanted: lines, characters of each, and of all together."""
+
+    lines: int
+    each: int
+    together: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Numbers of lines that have a text. `searched_to`: go on after it; None: that was all."""
+
+    numbers: list[int]
+    searched_to: int | None
+
+
+def plain(text: str) -> str:
+    """Text without what PostgreSQL cannot hold."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def message_text(message: Json) -> str:
+    """A log message as one text: list elements joined by one space (1.5)."""
+    parts = message if isinstance(message, list) else [message]
+    text = " ".join(
+        part
+        if isinstance(part, str)
+        else json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+        for part in parts
+    )
+    return plain(text)
+
+
+def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
+    """Store lines with their scrubbed texts; a line sent again (same id) is stored once.
+
+    Returns the number of the last line. A step that the run does not have is left out (4.5). The
+    caller has changed the run's row, which keeps other platforms from numbering meanwhile.
+    """
+    steps = set(
+        tx.connection.scalars(select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == run_id))
+    )
+    last, rows = count(tx.connection, run_id), []
+    known = _known(tx.connection, run_id, [line.id for line, _ in lines if line.id is not None])
+    for line, text in lines:
+        if line.id is not None and line.id in known:
+            continue
+        known.add(line.id)
+        last += 1
+        rows.append(
+            {
+                "run_id": run_id,
+                "number": last,
+                "line_id": line.id,
+                "step_id": line.step_id if line.step_id in steps else None,
+                "timestamp": int(line.timestamp),
+                "level": line.level,
+                "source": line.source,
+                "message": text,
+            }
+        )
+    if rows:
+        tx.connection.execute(insert(t.log_lines), rows)
+    tx.notify(f"run:{run_id}", "logs", last=last)
+    return last
+
+
+def _known(connection: Connection, run_id: str, ids: list[str]) -> set[str | None]:
+    """Those of the ids whose lines are stored already."""
+    c, found = t.log_lines.c, set[str | None]()
+    for start in range(0, len(ids), _NAMED):
+        some = c.line_id.in_(ids[start : start + _NAMED])
+        found.update(connection.scalars(select(c.line_id).where(c.run_id == run_id, some)))
+    return found
+
+
+def count(connection: Connection, run_id: str) -> int:
+    """How many lines there are, which is the number of the last one."""
+    c = t.log_lines.c
+    return connection.scalar(select(func.max(c.number)).where(c.run_id == run_id)) or 0
+
+
+def lines(connection: Connection, run_id: str, after: int, wanted: Wanted) -> list[Row]:
+    """Lines after a number, in order; if there are any, at least one.
+
+    `size` has the characters that a message has as a whole.
+    """
+    c = t.log_lines.c
+    columns = (c.id, c.number, c.timestamp, c.level, c.source, c.step_id)
+    message = func.substr(c.message, 1, wanted.each).label("message")
+    found: list[Row] = []
+    room = wanted.together
+    for row in connection.execute(
+        select(*columns, message, func.length(c.message).label("size"))
+        .where(c.run_id == run_id, c.number > after)
+        .order_by(c.number)
+        .limit(wanted.lines)
+    ):
+        found.append(row)
+        room -= len(row.message)
+        if room <= 0:
+            break
+    return found
+
+
+def search(
+    connection: Connection, run_id: str, text: str, *, after: int = 0, most: int = 100
+) -> Matches:
+    """Lines after a number that have a text, whatever its case. It looks at `SEARCHED` at most."""
+    c = t.log_lines.c
+    last, end = count(connection, run_id), after + SEARCHED
+    numbers = list(
+        connection.scalars(
+            select(c.number)
+            .where(c.run_id == run_id, c.number > after, c.number <= end)
+            .where(c.message.icontains(text, autoescape=True))
+            .order_by(c.number)
+            .limit(most)
+        )
+    )
+    to = numbers[-1] if len(numbers) == most else min(end, last)
+    return Matches(numbers, to if to < last else None)

@@ -1,0 +1,61 @@
+"""How the database does what is asked: which tables it reads from end to end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event, text
+
+from holdfast.platform.store.database import Transaction
+from support.platform import Store
+
+_SCAN = re.compile(r"SCAN (\w+)$|SCAN (\w+) (?!USING)|Seq Scan on (\w+)")
+#: SQLite reads a whole index where it says this: no better than the table.
+_INDEX_SCAN = re.compile(r"SCAN (\w+) USING")
+
+Statement = tuple[str, Any]
+
+
+@contextmanager
+def statements(connection: Connection) -> Iterator[list[Statement]]:
+    """What is executed in the block: texts and their values, one entry for each execution."""
+    found: list[Statement] = []
+
+    def note(_c: Any, _cursor: Any, said: str, values: Any, _context: Any, many: bool) -> None:
+        found.extend((said, each) for each in (values if many else [values]))
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
+
+
+def scans(store: Store, work: Callable[[Transaction], Any]) -> set[str]:
+    """Tables that a piece of work reads from end to end.
+
+    PostgreSQL is told to use indexes where there are any, as it would with many rows.
+    """
+
+    def look(tx: Transaction) -> set[str]:
+        with statements(tx.connection) as done:
+            work(tx)
+        return {name for said, values in done for name in _scanned(tx.connection, said, values)}
+
+    return store.write(look)
+
+
+def _scanned(connection: Connection, said: str, values: Any) -> Iterator[str]:
+    if not said.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+        return
+    sqlite = connection.dialect.name == "sqlite"
+    if not sqlite:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+    explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+    for row in connection.exec_driver_sql(explain + said, values):
+        for pattern in (_SCAN, _INDEX_SCAN):
+            if (match := pattern.search(str(row[-1]))) is not None:
+                yield next(name for name in match.groups() if name)
