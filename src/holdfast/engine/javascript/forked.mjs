@@ -3,16 +3,20 @@
 // is to be different in each run may be drawn before.
 
 import { leaveWith } from './channel.mjs';
-import { random as drawn, setFlags } from './internals.mjs';
+import { collectGarbage, random as drawn, setFlags, watchDraws } from './internals.mjs';
 
 /** V8 would give these to threads, which a child does not have. */
 const NO_THREADS = ['--wasm-num-compilation-tasks=0', '--no-wasm-async-compilation'];
-/** Node.js draws so many of them ahead. */
-const UUIDS_AHEAD = 128;
-const INTEGERS_AHEAD = 1024;
+/**
+ * What Node.js draws ahead, and how many of them.
+ * @type {[() => unknown, number][]}
+ */
+const AHEAD = [[() => drawn.randomUUID(), 128], [() => drawn.randomInt(2), 1024]];
 
 const { imul } = Math;
 let own = false;
+/** Whether nothing that was drawn ahead is left for the children. */
+let exhausted = false;
 /** State of `random`: xoshiro128**. */
 const words = new Uint32Array(4);
 
@@ -50,17 +54,36 @@ export function prepare() {
   lendRandom(Math);
 }
 
-/** When everything has been loaded: code caches are made for V8's flags as they were until now. */
+/**
+ * When everything has been loaded: code caches are made for V8's flags as they were until now. What
+ * is done here once is not done in each child: its young objects would be moved there again, and an
+ * adaptor may have drawn numbers while it was loaded.
+ */
 export function settle() {
   for (const flag of NO_THREADS) setFlags(flag);
+  exhausted = AHEAD.every(([draw, count]) => exhaust(draw, count));
+  collectGarbage();
+}
+
+/**
+ * Use up what was drawn ahead, so that the next draw fetches new ones; whether that could be seen.
+ * @param {() => unknown} draw
+ * @param {number} count
+ */
+function exhaust(draw, count) {
+  const fetches = watchDraws();
+  if (fetches === undefined) return false;
+  for (let i = 0; i <= count && fetches.count === 0; i++) draw();
+  for (let i = 1; i < count; i++) draw();
+  fetches.end();
+  return fetches.count === 1;
 }
 
 /** In a child, before anything of its run is read. */
 export function begin() {
   seed();
-  // an adaptor may have drawn one while it was loaded: what Node.js drew with it is thrown away
-  for (let i = 0; i < UUIDS_AHEAD; i++) drawn.randomUUID();
-  for (let i = 0; i < INTEGERS_AHEAD; i++) drawn.randomInt(2);
+  if (exhausted) return;
+  for (const [draw, count] of AHEAD) for (let i = 0; i < count; i++) draw();
 }
 
 function seed() {

@@ -86,6 +86,22 @@ export const random = inside('internal/crypto/random') ?? load('node:crypto');
 
 export const randomUUID = random.randomUUID;
 
+/**
+ * Count from now on how often random bytes are fetched in this thread, until `end` is called;
+ * undefined where this Node.js does not let us.
+ */
+export function watchDraws() {
+  const job = internalBinding?.('crypto').RandomBytesJob?.prototype;
+  const run = job?.run;
+  if (typeof run !== 'function') return undefined;
+  const fetches = { count: 0, end: () => { job.run = run; } };
+  job.run = function counted() {
+    fetches.count += 1;
+    return run.call(this);
+  };
+  return fetches;
+}
+
 /** Gives the bytes of JavaScript's heap that are in use. */
 export const heapBytes = heapReader() ?? (() => process.memoryUsage().heapUsed);
 
