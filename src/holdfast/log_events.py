@@ -112,6 +112,7 @@ EVENTS = (
         ("run.adopted", "info", "run launched ended",
          "A run that was found at the start is looked after."),
         ("run.launched", "info", "run", "A process has the run."),
+        ("run.cancelled", "info", "run", "The platform wants the run to end; it is being ended."),
         ("run.attached", "info", "run", "The process that has the run was found again."),
         ("run.relaunched", "warn", "run reason",
          "The run's process died before any code of the run; the run is launched again."),

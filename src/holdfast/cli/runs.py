@@ -159,11 +159,12 @@ def retry_command(run: str, step: str | None, *, where: Where, as_json: bool) ->
 @click.argument("run")
 @platform_options
 def cancel_command(run: str, *, where: Where) -> None:
-    """Take a run out of the queue. One that a worker has cannot be cancelled."""
+    """End a run: at once while it waits; else its worker is asked to end it."""
     with connected(where) as client:
         key = _whole_id(client, run)
-        call(client, "POST", f"/api/runs/{key}/cancel")
-    terminal.echo(f"run {key}: cancelled")
+        state = call(client, "POST", f"/api/runs/{key}/cancel")["state"]
+    asked = "its worker is asked to end it" if state == "cancelling" else state
+    terminal.echo(f"run {key}: {asked}")
 
 
 def _list(

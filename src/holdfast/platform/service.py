@@ -106,12 +106,14 @@ async def _taken(_specifier: str) -> None:
 async def _wake_workers(platform: Platform) -> None:
     with platform.hub.watch("queue") as notices:
         while True:
-            await notices.get()
-            runs = 1
+            news = [await notices.get()]
             while not notices.empty():
-                notices.get_nowait()
-                runs += 1
+                news.append(notices.get_nowait())
             if platform.hub.closed:
                 return
-            platform.workers.wake(runs)
+            for notice in news:
+                if notice.what == "cancel":
+                    platform.workers.cancel(notice.data["run_id"], notice.data["reason"])
+            if runs := sum(notice.what != "cancel" for notice in news):
+                platform.workers.wake(runs)
             await asyncio.sleep(_WAKE_SECONDS)

@@ -28,6 +28,8 @@ STEP_COMPLETE = "step:complete"
 RUN_LOG = "run:log"
 RUN_BATCH_LOGS = "run:batch_logs"
 RUN_COMPLETE = "run:complete"
+#: The platform's wish on a run's channel: end it. Its payload is `{"reason": text}`.
+RUN_ABORT = "run:abort"
 
 LOG_LEVELS = frozenset({"debug", "info", "warn", "error", "success", "always"})
 BLANK = "This field can't be blank."
@@ -154,13 +156,15 @@ class Extension:
 
     `window`: events that may be unanswered at a time. `batch_logs`: `run:batch_logs` is
     welcome. `idempotent`: an event that is repeated with the same identities does no harm
-    (log lines have theirs in LogLine.id). `postmortem`: `run:complete` may carry one.
+    (log lines have theirs in LogLine.id). `postmortem`: `run:complete` may carry one. `cancel`:
+    somebody wants the run to end, for this reason; while it is joined, RUN_ABORT says so.
     """
 
     window: int = 1
     batch_logs: bool = False
     idempotent: bool = False
     postmortem: bool = False
+    cancel: str | None = None
 
     def to_payload(self) -> JsonObject:
         offer: JsonObject = {
@@ -169,6 +173,8 @@ class Extension:
             "idempotent": self.idempotent,
             "postmortem": self.postmortem,
         }
+        if self.cancel is not None:
+            offer["cancel"] = self.cancel
         return {EXTENSION: offer}
 
     @classmethod
@@ -182,7 +188,13 @@ class Extension:
             offer.get("batch_logs") is True,
             offer.get("idempotent") is True,
             offer.get("postmortem") is True,
+            cancel_reason(offer.get("cancel")),
         )
+
+
+def cancel_reason(value: Json) -> str | None:
+    """Why a run is to end, as a platform says it; None: it is not to."""
+    return value[:1000] if isinstance(value, str) and value else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,15 +126,41 @@ def test_what_cannot_be_retried(served: Served) -> None:
     assert answer.status_code == 404
 
 
-def test_only_a_waiting_run_can_be_cancelled(served: Served) -> None:
-    first, second = served.post(), served.post()
+def test_a_run_that_no_worker_has_joined_is_cancelled_at_once(served: Served) -> None:
+    first, second, third = served.post(), served.post(), served.post()
     assert served.client.post(f"/api/runs/{second}/cancel").status_code == 200
     assert served.run(second)["state"] == "cancelled"
     with served.worker() as worker:
-        assert worker.take().id == first
-        assert worker.claim() == []
-    assert served.client.post(f"/api/runs/{first}/cancel").status_code == 409
+        assert worker.join_queue()["status"] == "ok"
+        claimed = {run["id"]: run for run in worker.claim(2)}
+        assert set(claimed) == {first, third}
+        assert served.client.post(f"/api/runs/{third}/cancel").json() == {"state": "cancelled"}
+        assert worker.join_run(claimed[third])["status"] == "error"
+        assert served.run(third)["state"] == "cancelled"
+    assert served.client.post(f"/api/runs/{third}/cancel").status_code == 409
     assert served.client.post("/api/runs/nope/cancel").status_code == 404
+
+
+def test_the_worker_of_a_run_is_asked_to_end_it(served: Served) -> None:
+    """Now, and again when it joins later; a worker that does not know how goes on."""
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        answer = served.client.post(f"/api/runs/{talk.id}/cancel")
+        assert (answer.status_code, answer.json()) == (202, {"state": "cancelling"})
+        _, _, topic, _, payload = worker.wait_for_push("run:abort")
+        assert topic == f"run:{talk.id}"
+        assert "cancelled the run" in payload["reason"]
+        again = worker.join_run(talk.run)["response"]["holdfast"]
+        assert again["cancel"] == payload["reason"]
+        assert served.run(talk.id)["state"] == "started"
+        with served.person() as person:
+            page = person.get(f"/runs/{talk.id}").text
+            assert "The worker was asked to end the run" in page
+        talk.complete(reason="cancel", error_type="Cancelled", error_message=payload["reason"])
+    assert served.run(talk.id)["state"] == "cancelled"
+    assert served.client.post(f"/api/runs/{talk.id}/cancel").status_code == 409
 
 
 def cron_project(**trigger: Any) -> dict[str, Any]:

@@ -52,6 +52,27 @@ async def test_a_worker_that_died_is_noticed_and_its_late_true_outcome_is_taken(
         await story(served)
 
 
+async def test_a_run_that_somebody_cancels_ends_and_tells_what_it_did(
+    tmp_path: Path, adaptor_store: Store
+) -> None:
+    async def story(served: Served) -> None:
+        options = {"WORKER_REPO_DIR": adaptor_store.root}
+        async with Worker(Address.of(served), tmp_path / "w", **options) as worker:
+            run_id = served.post({}, TRIGGER)
+            await until(lambda: "tick 1" in served.logs(run_id))
+            assert served.client.post(f"/api/runs/{run_id}/cancel").status_code == 202
+            await state(served, run_id, "cancelled")
+            found = served.run(run_id)
+            assert found["error_type"] == "Cancelled"
+            assert "cancelled the run" in found["error_message"]
+            assert served.steps(run_id)[0]["exit_reason"] == "cancel"
+            assert await worker.end() == 0
+
+    with Served(tmp_path / "platform", **LEASES) as served:
+        served.deploy(project(slow(60)))
+        await story(served)
+
+
 async def test_a_state_nested_too_deeply_costs_the_state_and_nothing_else(
     tmp_path: Path, adaptor_store: Store
 ) -> None:

@@ -55,12 +55,17 @@ async def retry_run(request: Request) -> Response:
 
 
 async def cancel_run(request: Request) -> Response:
+    """`POST /api/runs/:id/cancel`: 200 when it has ended so, 202 when its worker is asked to."""
     platform: Platform = request.app.state.platform
     try:
-        await platform.database.write(lambda tx: cancel(tx, request.path_params["id"]))
+        ended = await platform.database.write(
+            lambda tx: cancel(tx, request.path_params["id"], by=visit.subject().name)
+        )
     except ActionError as error:
         return _refused(error)
-    return JSONResponse({"state": "cancelled"})
+    return JSONResponse(
+        {"state": "cancelled"} if ended else {"state": "cancelling"}, 200 if ended else 202
+    )
 
 
 async def set_credential(request: Request) -> Response:

@@ -11,12 +11,16 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.store import dataclips, steps, workflows
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
+    CANCEL_ASKED,
     IMMEDIATE,
     Created,
     Start,
+    cancel_asked,
+    cancel_words,
     create_run,
     create_work_order,
     find_run,
+    note,
     transition,
 )
 from holdfast.platform.store.snapshots import newest_snapshot, parts_of
@@ -174,12 +178,34 @@ def _carry_over(tx: Transaction, run: Row, chosen: Row, new_run: str) -> None:
     steps.carry_over(tx, kept, new_run)
 
 
-def cancel(tx: Transaction, run_id: str) -> None:
-    """Take a waiting run out of the queue. Raises ActionError once a worker has it."""
+def cancel(tx: Transaction, run_id: str, *, by: str) -> bool:
+    """End a run: at once where no worker has begun with it; else its worker is asked to.
+
+    Returns whether it has ended. Raises ActionError if it had ended before.
+    """
     run = find_run(tx.connection, run_id)
     if run is None:
         message = "There is no such run."
         raise ActionError(message, 404)
-    if not transition(tx, run, RunState.CANCELLED, RunState.AVAILABLE, finished_at=tx.now):
-        message = "Only a run that waits in the queue can be cancelled."
+    if run.joined_at is None and transition(
+        tx,
+        run,
+        RunState.CANCELLED,
+        RunState.AVAILABLE,
+        RunState.CLAIMED,
+        finished_at=tx.now,
+        claim_id=None,  # whoever has claimed it and comes late is refused
+        error_type="Cancelled",
+        error_message=cancel_words(by),
+    ):
+        return True
+    if RunState(run.state).final:
+        message = "The run has ended: there is nothing to cancel."
         raise ActionError(message, 409)
+    reason = cancel_asked(run)
+    if reason is None:
+        note(tx, run_id, CANCEL_ASKED, by=by)
+        reason = cancel_words(by)
+    tx.notify(f"run:{run_id}", "cancel")
+    tx.notify("queue", "cancel", run_id=run_id, reason=reason)
+    return False

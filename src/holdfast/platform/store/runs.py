@@ -29,6 +29,8 @@ _WORK_ORDER_STATE = {
     RunState.STARTED: "running",
 }
 
+#: What a note says when somebody wants a run to end that a worker has.
+CANCEL_ASKED = "cancel asked"
 #: Notes of one kind that are kept.
 _NOTES_EACH = 20
 
@@ -233,6 +235,19 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
     tx.connection.execute(
         update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes))
     )
+
+
+def cancel_asked(run: Row) -> str | None:
+    """Why the run is to end, in words for its worker and its author; None: nobody wants it."""
+    for note_ in json.loads(run.notes or "[]"):
+        if note_["what"] == CANCEL_ASKED:
+            return cancel_words(note_["by"])
+    return None
+
+
+def cancel_words(by: str) -> str:
+    """What a cancelled run says of its end."""
+    return f"{by} cancelled the run."
 
 
 def newer_run_exists(connection: Connection, run: Row) -> bool:

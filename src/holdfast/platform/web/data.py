@@ -10,7 +10,7 @@ from holdfast.platform.clock import SECOND, now
 from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import lists, logs, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import run_to_show, runs_of_work_order
+from holdfast.platform.store.runs import cancel_asked, run_to_show, runs_of_work_order
 from holdfast.platform.store.snapshots import newest_snapshot, parts_of
 from holdfast.platform.web.diagnosed import diagnosed
 from holdfast.platform.web.examined import examined
@@ -94,6 +94,7 @@ def run(connection: Connection, run_id: str, step_id: str | None = None) -> dict
         "states": states,
         "final": RunState(row.state).final,
         "notes": json.loads(row.notes or "[]"),
+        "cancelling": cancel_asked(row),
         "examined": examined(row.postmortem),
         "diagnosed": diagnosed(row.postmortem, row.state, row.error_type, row.error_message),
         "more_steps": len(found) == STEPS,

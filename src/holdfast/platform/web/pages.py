@@ -190,7 +190,7 @@ async def cancel_run(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     key = request.path_params["id"]
     try:
-        await platform.database.write(lambda tx: cancel(tx, key))
+        await platform.database.write(lambda tx: cancel(tx, key, by=visit.subject().name))
     except ActionError as error:
         return message(error.status, "Not cancelled", error.message)
     return RedirectResponse(f"/runs/{key}", 303)

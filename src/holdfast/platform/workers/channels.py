@@ -17,7 +17,7 @@ from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Connection, Row, Transaction, Write
 from holdfast.platform.store.logs import plain
 from holdfast.platform.store.queue import Claimed, claim
-from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.runs import cancel_asked, find_run
 from holdfast.platform.workers import claims, events
 from holdfast.platform.workers.events import Refused, Sender
 from holdfast.platform.workers.plan import plan_of
@@ -129,7 +129,8 @@ class RunChannel:
             log.warn("join.refused", run=self.run_id, reason=error.message)
             raise JoinRefused(UNAUTHORIZED) from error
         database = self.platform.database
-        if await database.read(lambda c: find_run(c, self.run_id)) is None:
+        run = await database.read(lambda c: find_run(c, self.run_id))
+        if run is None:
             raise JoinRefused(NOT_FOUND)
         joined = await database.write(lambda tx: claims.join_claim(tx, self.run_id, self.claim_id))
         if not joined:
@@ -138,8 +139,15 @@ class RunChannel:
         self.scrubber = await self._scrubber()
         self.worker.unjoined.pop(self.run_id, None)
         self.worker.runs.add(self.run_id)
-        window = self.platform.settings.window
-        return m.Extension(window, batch_logs=True, idempotent=True, postmortem=True).to_payload()
+        # read again: a wish of the meantime found no channel to go out on
+        run = await database.read(lambda c: find_run(c, self.run_id)) or run
+        return m.Extension(
+            self.platform.settings.window,
+            batch_logs=True,
+            idempotent=True,
+            postmortem=True,
+            cancel=cancel_asked(run),
+        ).to_payload()
 
     def _read_token(self, token: str) -> None:
         """Authority is the claim, not the clock: an old token of a live claim is good (4.2)."""

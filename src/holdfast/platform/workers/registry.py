@@ -14,16 +14,17 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.clock import iso, now
 from holdfast.platform.store import workers
 from holdfast.platform.store.database import Row, Transaction
+from holdfast.protocol.messages import RUN_ABORT, WORK_AVAILABLE, WORKER_QUEUE, run_topic
 
 
 @dataclass(eq=False, slots=True)
 class WorkerConnection:
-    """One open socket. `wake` pushes `work-available`; it does nothing before the queue join."""
+    """One open socket. `push` sends an event on a topic, and does nothing before its join."""
 
     worker_id: str
     version: str | None
     api_version: str | None
-    wake: Callable[[], None]
+    push: Callable[[str, str, JsonObject], None]
     name: str | None = None
     capacity: int = 1
     queues: dict[str, int] = field(default_factory=dict)
@@ -34,6 +35,10 @@ class WorkerConnection:
     runs: set[str] = field(default_factory=set)
     #: Claimed on this socket and not joined yet: run id -> claim id.
     unjoined: dict[str, str] = field(default_factory=dict)
+
+    def wake(self) -> None:
+        """Say that there is work."""
+        self.push(WORKER_QUEUE, WORK_AVAILABLE, {})
 
     @property
     def free(self) -> int:
@@ -74,6 +79,12 @@ class Workers:
         ready = sorted((c for c in self._connections if c.joined), key=lambda c: -c.free)
         for connection in ready[: max(runs, 1)]:
             connection.wake()
+
+    def cancel(self, run_id: str, reason: str) -> None:
+        """Ask whoever has a run to end it. One that joins later hears it in the answer."""
+        for connection in self._connections:
+            if run_id in connection.runs:
+                connection.push(run_topic(run_id), RUN_ABORT, {"reason": reason})
 
     def listed(self, rows: list[Row], shown: set[str] | None = None) -> list[JsonObject]:
         """Stored workers for people: connected ones first, with the runs they have open.

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from holdfast import log
-from holdfast.model.json import Json, with_whole_characters
+from holdfast.model.json import Json, JsonObject, with_whole_characters
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
 from holdfast.platform.workers.channels import Answer, Channel, JoinRefused, channel_for
@@ -25,7 +25,6 @@ from holdfast.platform.workers.claims import return_claim
 from holdfast.platform.workers.registry import WorkerConnection, record_seen
 from holdfast.protocol import frames, server
 from holdfast.protocol.frames import BadFrame, Message
-from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE
 from holdfast.protocol.tokens import TokenError, verify_worker_token
 
 #: Events that may wait in one channel before the socket is no longer read.
@@ -83,7 +82,7 @@ class _Socket:
         self._platform = platform
         self._websocket = websocket
         self._connection = server.Connection()
-        self._worker = WorkerConnection(worker_id, version, api_version, self._wake)
+        self._worker = WorkerConnection(worker_id, version, api_version, self._push)
         self._inboxes: dict[str, asyncio.Queue[Message | server.Join]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._pushes: set[asyncio.Task[None]] = set()
@@ -205,8 +204,8 @@ class _Socket:
             with suppress(WebSocketDisconnect, RuntimeError):
                 await self._websocket.send_text(text)
 
-    def _wake(self) -> None:
-        message = self._connection.push(WORKER_QUEUE, WORK_AVAILABLE, {})
+    def _push(self, topic: str, event: str, payload: JsonObject) -> None:
+        message = self._connection.push(topic, event, payload)
         if message is not None:
             task = asyncio.create_task(self._send(message))
             self._pushes.add(task)

@@ -19,7 +19,14 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import NO_TIMEOUT_SECONDS
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
-from holdfast.protocol.messages import run_topic, timestamp_text
+from holdfast.protocol.frames import Payload
+from holdfast.protocol.messages import (
+    RUN_ABORT,
+    Extension,
+    cancel_reason,
+    run_topic,
+    timestamp_text,
+)
 from holdfast.protocol.tokens import lifetime_of
 from holdfast.worker import telemetry
 from holdfast.worker.config import WorkerConfig
@@ -102,6 +109,8 @@ class Run:
     ending: DeliveryState | None = None  # how its delivery ended
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
+    #: Why the platform wants it to end.
+    _unwanted: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _request: RunRequest | None = None
     _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _ended_at: float | None = None
@@ -120,6 +129,7 @@ class Run:
             self.case.resumed,
         )
         self.channel.on_change = self._changed
+        self.channel.on_push = self._pushed
 
     @property
     def ended(self) -> bool:
@@ -181,6 +191,7 @@ class Run:
         """Prepare, execute, deliver, put away. Returns how the delivery ended."""
         delivering = asyncio.create_task(self._deliver())
         watching = asyncio.create_task(self._watch_refusals())
+        listening = asyncio.create_task(self._end_when_asked())
         try:
             try:
                 await self._execute()
@@ -209,7 +220,8 @@ class Run:
         finally:
             delivering.cancel()
             watching.cancel()
-            await asyncio.gather(delivering, watching, return_exceptions=True)
+            listening.cancel()
+            await asyncio.gather(delivering, watching, listening, return_exceptions=True)
 
     async def _deliver(self) -> DeliveryState:
         """Deliver to the end; from the mark again where the disk has failed on the way."""
@@ -402,7 +414,23 @@ class Run:
         payload: JsonObject = {"token": self.case.token}
         return self.services.connection.join(topic, payload, timeout=seconds)
 
+    def _pushed(self, event: str, payload: Payload) -> None:
+        reason = payload.get("reason") if isinstance(payload, dict) else None
+        if event == RUN_ABORT:
+            self._unwanted.put_nowait(cancel_reason(reason) or "Somebody cancelled the run.")
+
+    async def _end_when_asked(self) -> None:
+        """A platform may ask more than once; one that repeats itself does no harm."""
+        while True:
+            reason = await self._unwanted.get()
+            if not self.ended:
+                log.info("run.cancelled", run=self.case.run_id)
+                await self.cancel(reason)
+
     def _changed(self) -> None:
+        wish = Extension.from_response(self.channel.response).cancel
+        if self.channel.joined and wish is not None and self._cancelled is None:
+            self._unwanted.put_nowait(wish)
         self._wake.set()
         self.deliverer.poke()
 
