@@ -17,16 +17,19 @@ def main() -> int:
     parser.add_argument("doors", nargs="*", default=list(DOORS), help=", ".join(DOORS))
     parser.add_argument("--seconds", type=float, default=600.0, help="for each door")
     parser.add_argument("--cases", type=int, help="for each door, instead of a time")
+    parser.add_argument("--items", type=int, help="records, frames or requests, instead of a time")
     parser.add_argument("--seed", default="random")
     parser.add_argument("--case", type=int, help="only this one, of a seed")
     given = parser.parse_args()
     seed = secrets.token_hex(4) if given.seed == "random" else given.seed
-    seconds = None if given.cases is not None else given.seconds
+    seconds = given.seconds if given.cases is None and given.items is None else None
     fell = 0
     _say(f"seed {seed}")
     for name in given.doors:
         try:
-            report = run(name, seed, cases=given.cases, seconds=seconds, only=given.case)
+            report = run(
+                name, seed, cases=given.cases, seconds=seconds, least=given.items, only=given.case
+            )
         except DoorFell as error:
             _say(f"{name} FELL: {error}")
             fell += 1

@@ -82,9 +82,13 @@ def run(
     *,
     cases: int | None = None,
     seconds: float | None = None,
+    least: int | None = None,
     only: int | None = None,
 ) -> Report:
-    """All seeds of a door, then cases until so many, or so much time. Raises DoorFell."""
+    """All seeds of a door, then cases until so many of them, so much time, or so many items.
+
+    Raises DoorFell.
+    """
     seeds, begun, count, items = kept(name), time.monotonic(), 0, 0
     memory = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
     with (
@@ -98,6 +102,8 @@ def run(
             again = f"python -m tests.fuzz {name} --seed {seed} --case {number}"
             items += _try(target, data, again, keep=SEEDS / name)
             count += 1
+            if least is not None and items >= least:
+                break
     return Report(name, count + len(seeds), items, time.monotonic() - begun)
 
 
