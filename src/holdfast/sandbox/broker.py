@@ -20,6 +20,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from holdfast.sandbox import kernel, notify, seccomp
 from holdfast.sandbox.egress import Policy
@@ -27,7 +28,9 @@ from holdfast.sandbox.hosts import Resolver
 from holdfast.sandbox.notify import Call
 from holdfast.sandbox.peer import Peer
 
-_CONNECT, _SENDMSG, _SENDMMSG = 42, 46, 307
+_CONNECT, _SENDMSG, _FCHMOD, _SENDMMSG = 42, 46, 91, 307
+#: Rights of a file that a run may set: not those to act as its owner.
+_RIGHTS = 0o777
 _HEADER = struct.Struct("=QI4xQQQQi4x")  # struct msghdr on x86-64
 _HEADER_SIZE, _MULTI_SIZE = 56, 64
 _VECTOR = struct.Struct("=QQ")
@@ -51,6 +54,7 @@ class Broker:
         on_refused: Callable[[str], None],
         *,
         on_forbidden: Callable[[str], None] = lambda _: None,
+        scratch: Path | None = None,
     ) -> None:
         self.descriptor = descriptor
         self._pidfd = pidfd
@@ -58,6 +62,7 @@ class Broker:
         self._resolver = resolver
         self._on_refused = on_refused
         self._on_forbidden = on_forbidden
+        self._scratch = None if scratch is None else os.path.realpath(scratch)
         self._waiting: list[Call] = []
 
     def handle(self) -> bool:
@@ -85,6 +90,8 @@ class Broker:
                 result = self._connect(call, again=again)
             elif call.number in (_SENDMSG, _SENDMMSG):
                 result = self._send(call)
+            elif call.number == _FCHMOD and self._scratch is not None:
+                result = self._change_mode(call, self._scratch)
             else:
                 self._on_forbidden(seccomp.names().get(call.number, str(call.number)))
                 result = -errno.EPERM
@@ -140,6 +147,22 @@ class Broker:
         if length > Peer.LONGEST:
             raise OSError(errno.EINVAL, "length of the address")
         return self._read(call, call.arguments[1], length)
+
+    def _change_mode(self, call: Call, scratch: str) -> int:
+        """Set the mode of a file that lies in scratch, as copying a file does.
+
+        A file cannot be moved there from elsewhere, nor can it have a second name.
+        """
+        handle = kernel.syscall("pidfd_getfd", self._pidfd, call.integer(0), 0)
+        try:
+            place = os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115 - no path object is made
+            if not place.startswith(f"{scratch}/"):
+                self._on_forbidden(seccomp.names()[call.number])
+                return -errno.EPERM
+            os.fchmod(handle, call.integer(1) & _RIGHTS)
+        finally:
+            os.close(handle)
+        return 0
 
     def _send(self, call: Call) -> int:
         with self._socket(call) as theirs:

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from holdfast import log
@@ -51,8 +52,10 @@ class BrokerProcess:
             found += [Notice(*item) for item in json.loads(data)]
 
 
-def start(listener: int, pidfd: int, policy: Policy) -> BrokerProcess:
+def start(listener: int, pidfd: int, policy: Policy, scratch: Path | None = None) -> BrokerProcess:
     """Fork a broker for the calls on `listener`. Raises OSError.
+
+    `scratch`: the run's, where it is no file system of its own.
 
     The caller then closes its own `listener`, so that the broker has the only one.
     """
@@ -65,20 +68,20 @@ def start(listener: int, pidfd: int, policy: Policy) -> BrokerProcess:
         theirs.close()
         raise
     if pid == 0:
-        _become(parent, (theirs.detach(), listener, pidfd), policy)
+        _become(parent, (theirs.detach(), listener, pidfd), lambda: _serve(policy, scratch))
     theirs.close()
     ours.setblocking(False)
     return BrokerProcess(pid, ours)
 
 
-def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> NoReturn:
+def _become(parent: int, descriptors: tuple[int, int, int], serve: Callable[[], None]) -> NoReturn:
     """In the child: close everything of the shim, then serve."""
     try:
         kernel.die_with_parent(signal.SIGKILL)
         if os.getppid() == parent:
             kernel.keep_descriptors(_FIRST, descriptors)
             kernel.keep_capability(kernel.CAP_SYS_PTRACE)
-            _serve(policy)
+            serve()
     except BaseException as error:
         # The run's calls are refused from now on; the shim sees the end of the channel.
         log.failure("broker.failed", error, pid=os.getpid())
@@ -86,13 +89,13 @@ def _become(parent: int, descriptors: tuple[int, int, int], policy: Policy) -> N
         os._exit(0)
 
 
-def _serve(policy: Policy) -> None:
+def _serve(policy: Policy, scratch: Path | None) -> None:
     """Answer calls until the shim or the run is gone."""
     with socket.socket(fileno=_CHANNEL) as channel:
-        _answer(channel, policy)
+        _answer(channel, policy, scratch)
 
 
-def _answer(channel: socket.socket, policy: Policy) -> None:
+def _answer(channel: socket.socket, policy: Policy, scratch: Path | None) -> None:
     resolver = Resolver(policy.hosts)
     resolver.refresh()
     tally = Tally()
@@ -103,6 +106,7 @@ def _answer(channel: socket.socket, policy: Policy) -> None:
         resolver,
         lambda target: tally.count(CONNECTION, target),
         on_forbidden=lambda name: tally.count(FORBIDDEN, name),
+        scratch=scratch,
     )
     waiting = select.poll()
     for descriptor in (_CHANNEL, _LISTENER, resolver.descriptor):

@@ -39,14 +39,15 @@ def enter(
     program: str | None,
     *,
     written: Mapping[str, bytes] = MappingProxyType({}),
-    slots: int = 0,
+    slots: tuple[str, ...] = (),
 ) -> None:
     """Make `new` (an empty folder) the root, showing `visible` and nothing else.
 
     `written`: files with contents of their own, which may take the place of visible ones.
 
     To be called as the first process in namespaces of one's own for mounts and processes, which
-    is going to be `program`. `slots`: folders for children, each as large as the scratch.
+    is going to be `program`. `slots`: names of folders for children, each as large as the scratch,
+    which itself is then read-only.
     OSError if refused.
     """
     kernel.mount("none", "/", None, _RECURSIVE | _PRIVATE)
@@ -71,10 +72,13 @@ def enter(
     closed = _NO_SETUID | _NO_DEVICES | _NO_EXECUTE
     options = f"size={scratch_bytes},nr_inodes={_INODES},mode=700{owner}"
     kernel.mount("tmpfs", new + SCRATCH, "tmpfs", closed, options)
-    for slot in range(slots):
+    for slot in slots:
         folder = f"{new}{SCRATCH}/{slot}"
         os.mkdir(folder)
         kernel.mount("tmpfs", folder, "tmpfs", closed, options)
+    if slots:
+        scratch = os.fsencode(new + SCRATCH) + b"\0"
+        kernel.syscall("mount_setattr", _AT_FDCWD, scratch, 0, attributes, len(attributes))
     kernel.change_root(new)
 
 

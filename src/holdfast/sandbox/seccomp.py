@@ -34,6 +34,9 @@ _PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
 #: name an owner or a signal: with them the kernel itself signals other processes. No locks: the
 #: files of adaptors are everybody's.
 _FCNTLS = (0, 1, 2, 3, 1030, 1032, 1034)
+_PRIO_PROCESS = 0
+#: Numbers of the kernel's own clocks are below this one.
+_CLOCKS = 16
 _F_SETFL, _O_ASYNC = 4, 0x2000
 #: What a zygote sets in a child of its own.
 _PR_SET_PDEATHSIG = 1
@@ -122,11 +125,11 @@ def program(
     own_pid: int,
     execution: Execution,
     forks: bool = False,
-    own_name: bool = False,
+    own_world: bool = False,
 ) -> list[tuple[int, ...]]:
     """The filter's instructions for one process.
 
-    `forks`: it is a zygote. `own_name`: it is in a namespace that has a host name of its own.
+    `forks`: it is a zygote. `own_world`: it is in namespaces of its own, for mounts and names too.
     """
     whole = _Program()
     whole.put(_LOAD, 4)
@@ -147,7 +150,14 @@ def program(
         "zygote": lambda body: body.end(_ALLOW if forks else _refuse(errno.ENOSYS)),
         "prlimit": lambda body: _first_argument(body, 0, told),
         # outside a namespace of its own it tells the machine's name
-        "named": lambda body: body.end(_ALLOW if own_name else _refuse(errno.EPERM)),
+        "named": lambda body: body.end(_ALLOW if own_world else _refuse(errno.EPERM)),
+        "owner": lambda body: body.end(_ALLOW if own_world else _refuse(errno.EPERM)),
+        "fchmod": lambda body: body.end(_ALLOW if own_world else told),
+        "process": lambda body: _listed(body, 0, (0, own_pid), errno.EPERM),
+        # libc takes this answer for a kernel without such a call, also for other threads
+        "affinity": lambda body: _listed(body, 0, (0, own_pid), errno.ENOSYS),
+        "priority": lambda body: _priority(body, own_pid),
+        "clock": _clock,
         "fcntl": lambda body: _fcntl(body, told),
         "clone": lambda body: _clone(body, told, forks=forks),
         "execve": lambda body: body.end(_EXECUTE[execution]),
@@ -193,6 +203,23 @@ def _first_argument(body: _Program, wanted: int, otherwise: int) -> None:
     body.argument(0)
     body.equal_end(wanted, _ALLOW)
     body.end(otherwise)
+
+
+def _priority(body: _Program, own_pid: int) -> None:
+    """Of the process itself; not of groups or users."""
+    inner = _Program()
+    _listed(inner, 1, (0, own_pid), errno.EPERM)
+    body.argument(0)
+    body.splice(_PRIO_PROCESS, inner)
+    body.end(_refuse(errno.EPERM))
+
+
+def _clock(body: _Program) -> None:
+    """Clocks of the machine and of the caller; others are numbered by processes or descriptors."""
+    body.argument(0)
+    body.put(_AT_LEAST, _CLOCKS, 0, 1)
+    body.end(_refuse(errno.EINVAL))
+    body.end(_ALLOW)
 
 
 def _fcntl(body: _Program, otherwise: int) -> None:
@@ -273,16 +300,16 @@ def binary(
     execution: Execution,
     *,
     forks: bool = False,
-    own_name: bool = True,
+    own_world: bool = True,
 ) -> bytes:
     """The same as the kernel takes it."""
-    code = program(network, own_pid=own_pid, execution=execution, forks=forks, own_name=own_name)
+    code = program(network, own_pid=own_pid, execution=execution, forks=forks, own_world=own_world)
     return b"".join(struct.pack("=HBBI", *item) for item in code)
 
 
 def prepare() -> None:
     """Make the filters of most runs, for the process that all others are forked from."""
-    made = partial(binary, forks=False, own_name=True)  # as `install` asks for them
+    made = partial(binary, forks=False, own_world=True)  # as `install` asks for them
     made(Network.NONE, _FIRST, Execution.NEVER)  # the compiler's
     for network in Network:
         for execution in (Execution.FREE, Execution.ONCE):
@@ -295,7 +322,7 @@ def install(network: Network, execution: Execution, *, forks: bool = False) -> i
     Needs `no_new_privs` (or root). OSError when the kernel refuses.
     """
     pid = os.getpid()
-    raw = binary(network, pid, execution, forks=forks, own_name=pid == _FIRST)
+    raw = binary(network, pid, execution, forks=forks, own_world=pid == _FIRST)
     buffer = ctypes.create_string_buffer(raw, len(raw))
     header = struct.pack("=HxxxxxxQ", len(raw) // _INSTRUCTION, ctypes.addressof(buffer))
     asks = network is Network.BROKER or execution is Execution.ONCE

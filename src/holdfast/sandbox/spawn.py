@@ -166,7 +166,7 @@ def _child(spec: Spec, channel: socket.socket, origin: _Origin) -> NoReturn:
         if Layer.SECCOMP in spec.layers:
             never = spec.call is not None
             execution = Execution.NEVER if never else spec.execution
-            listener = seccomp.install(spec.network, execution, forks=spec.slots > 0)
+            listener = seccomp.install(spec.network, execution, forks=bool(spec.slots))
             if listener is not None:
                 _hand_over(listener, channel)
         step = "execute"

@@ -70,8 +70,8 @@ class Spec:
     #: Of a program (`argv`) only: ONCE or FREE.
     execution: Execution = Execution.FREE
     niceness: int = 0
-    #: Of a zygote: scratch folders for its children, each a file system of its own.
-    slots: int = 0
+    #: Of a zygote: names of scratch folders for its children, each a file system of its own.
+    slots: tuple[str, ...] = ()
 
     @property
     def inner_scratch(self) -> str | None:

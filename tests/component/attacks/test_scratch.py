@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -55,6 +56,31 @@ def running(request: pytest.FixtureRequest, attacker: Path) -> Iterator[Running]
         engine(folder / "data", user, without=ON_DISK, store=attacker.parent) as started,
     ):
         yield started
+
+
+MODES = (
+    "export default [state => {" + ESCAPE + "const fs = process.getBuiltinModule('fs');"
+    " const tried = act => { try { act(); return 'done'; } catch (e) { return e.code; } };"
+    " fs.writeFileSync('a', 'x'); fs.copyFileSync('a', 'b');"
+    " const own = fs.openSync('a', 'r'), shared = fs.openSync(LIBRARY, 'r');"
+    " fs.fchmodSync(own, 0o4710);"
+    " return { data: [fs.readFileSync('b', 'utf8'), (fs.fstatSync(own).mode & 0o7777).toString(8),"
+    " tried(() => fs.fchmodSync(shared, 0o777)), tried(() => fs.chmodSync(LIBRARY, 0o777)),"
+    " tried(() => fs.futimesSync(shared, 1, 1)), tried(() => fs.watch('/tmp').close())] }; }];"
+)  # fmt: skip
+
+
+def test_only_files_in_scratch_get_other_modes(running: Running, attacker: Path) -> None:
+    """Landlock asks nobody for that, and a run may have the worker's own user."""
+    before = attacker.stat()
+    ended = run(running, MODES.replace("LIBRARY", repr(str(attacker))))
+    assert ended.outcome.reason is Reason.SUCCESS, ended.outcome
+    state = ended.bodies(Kind.RESULT)[0]["final_state"]
+    assert isinstance(state, dict)
+    assert json.loads(str(state["inline"]))["data"] == ["x", "710", *["EPERM"] * 4]
+    assert "to change the rights of a file that is not its own (fchmod)" in ended.log
+    after = attacker.stat()
+    assert (before.st_mode, before.st_mtime) == (after.st_mode, after.st_mtime)
 
 
 def no_scratch(running: Running, ended: Ended) -> bool:

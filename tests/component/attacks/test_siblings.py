@@ -69,14 +69,19 @@ LOOK = (
   }
   const own = process.cwd();
   attempt('list scratch', () => fs.readdirSync('/scratch'));
-  for (let slot = 0; slot < 250; slot++) {
-    const folder = `/scratch/${slot}`;
-    if (folder === own) continue;
-    attempt(`list ${folder}`, () => fs.readdirSync(folder));
-    attempt(`read ${folder}`, () => fs.readFileSync(`${folder}/mine`));
-    attempt(`write ${folder}`, () => fs.writeFileSync(`${folder}/x`, ''));
-    attempt(`move ${folder}`, () => fs.renameSync(`${own}/orders`, `${folder}/orders`));
-  }
+  attempt('close scratch', () => fs.chmodSync('/scratch', 0));
+  attempt('date scratch', () => fs.utimesSync('/scratch', 1, 1));
+  attempt('watch scratch', () => fs.watch('/scratch').close());
+  // somebody has told it the name, which it cannot find out
+  const folder = 'SIBLING';
+  attempt(`list ${folder}`, () => fs.readdirSync(folder));
+  attempt(`read ${folder}`, () => fs.readFileSync(`${folder}/mine`));
+  attempt(`write ${folder}`, () => fs.writeFileSync(`${folder}/x`, ''));
+  attempt(`move ${folder}`, () => fs.renameSync(`${own}/orders`, `${folder}/orders`));
+  attempt(`watch ${folder}`, () => fs.watch(folder).close());
+  for (let slot = -1; slot < 260; slot++)
+    attempt(`guess ${slot}`, () => fs.statSync(`/scratch/${slot}`));
+  if (!new RegExp(`^/scratch/[0-9a-f]{32}$`).test(own) || own === folder) got.push([own, folder]);
   attempt('own folder is not empty', () => {
     const names = fs.readdirSync(own); if (names.length === 0) throw 0; return names; });
   for (let fd = 4; fd < 600; fd++)
@@ -134,8 +139,13 @@ def beside_a_victim(running: Running, code: str) -> Any:
     found: list[Any] = []
 
     async def attack(handle: RunHandle) -> None:
+        launched = await next_record(handle, Kind.LAUNCHED)
         await next_record(handle, Kind.STEP_START)
-        found.append(data(await asyncio.to_thread(run, running, code)))
+        pids = launched["pids"]
+        assert isinstance(pids, dict)
+        folder = str(Path(f"/proc/{pids['engine']}/cwd").readlink())
+        told = code.replace("SIBLING", folder)
+        found.append(data(await asyncio.to_thread(run, running, told)))
         await handle.cancel()
 
     victim = execute(running, prepare(running, VICTIM), attack)

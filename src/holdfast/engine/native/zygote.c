@@ -45,10 +45,10 @@
 #define SCRATCH "/scratch"
 
 struct order {                // behind the 'F'; then come the filter's instructions
-  uint32_t slot;
   uint32_t mark;              // stands for the child's own process id in the filter
   uint32_t listens;           // whether the filter has a listener
   uint32_t landlock;          // version of the kernel's interface
+  char slot[36];              // name of the child's scratch folder, with a closing zero
 };
 struct report {               // to the shim, when a child has ended
   int32_t status;
@@ -204,7 +204,7 @@ static void become_run(int *files, const struct order *order, size_t length) {
   void *(*loop)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "uv_default_loop");
   if (fork_loop == NULL || loop == NULL || fork_loop(loop())) fail(hand, "event loop");
   char scratch[64];
-  snprintf(scratch, sizeof scratch, SCRATCH "/%u", order->slot);
+  snprintf(scratch, sizeof scratch, SCRATCH "/%s", order->slot);
   if (chdir(scratch)) fail(hand, "scratch");
   close_files(hand, order, scratch);
   int listener = close_calls(hand, order, length);
@@ -255,6 +255,7 @@ static int message_taken(void) {
   } else if (message[0] == 'F' && whole && (size_t)count > 1 + sizeof(struct order)) {
     struct order order;
     memcpy(&order, message + 1, sizeof order);
+    order.slot[sizeof order.slot - 1] = 0;
     return forked(files, &order, (size_t)count - 1 - sizeof order);
   }
   return 0;

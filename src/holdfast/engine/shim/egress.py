@@ -11,6 +11,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from holdfast.engine.loop import Loop
 from holdfast.model.bodies import Level
@@ -30,17 +31,28 @@ _ATTEMPTS = {
         ("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_open", "pidfd_getfd"),
         "to look into another process",
     ),
+    "fchmod": "to change the rights of a file that is not its own",
     "prlimit64": "to change the limits of another process",
 }
 
 
 class Egress:
-    """Serves one run from `start` to `stop`."""
+    """Serves one run from `start` to `stop`.
 
-    def __init__(self, loop: Loop, policy: Policy, log: Callable[[Level, str], None]) -> None:
+    `scratch`: the run's, where it is no file system of its own.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        policy: Policy,
+        log: Callable[[Level, str], None],
+        scratch: Path | None = None,
+    ) -> None:
         self._loop = loop
         self._policy = policy
         self._log = log
+        self._scratch = scratch
         self._listener: int | None = None
         self._pidfd = -1
         self._broker: BrokerProcess | None = None
@@ -74,7 +86,9 @@ class Egress:
             self._let_go()
             return
         try:
-            self._broker = broker_process.start(self._listener, self._pidfd, self._policy)
+            self._broker = broker_process.start(
+                self._listener, self._pidfd, self._policy, self._scratch
+            )
         except OSError as error:
             self._log("warn", f"Connections of this run are refused: {error.strerror}")
         else:

@@ -211,7 +211,8 @@ class Shim:
         self._guard(self._compile)  # the compiler works while all else is made ready
         self._clients = Clients(loop, self._cancel)
         run.on_frame, run.on_end = self._frame, self._ended
-        self._egress = Egress(loop, policy, self._log)
+        scratch = None if run.own_files else run.scratch
+        self._egress = Egress(loop, policy, self._log, scratch)
         self._explainer = Explainer(self._recorder)
         self._steps: StepProcesses | None = None
         if request.options.get("process_per_step") is True:
@@ -221,7 +222,7 @@ class Shim:
                 self._recorder,
                 request,
                 options=self._options,
-                egress=lambda: Egress(loop, policy, self._log),
+                egress=lambda: Egress(loop, policy, self._log, scratch),
             )
         self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
 

@@ -150,7 +150,7 @@ class Walls:
             spec.execution = Execution.ONCE
         return spec
 
-    def zygote(self, group: Group, slots: int) -> Spec:
+    def zygote(self, group: Group, slots: tuple[str, ...]) -> Spec:
         """Node.js that children are forked from: the walls of an engine, and no network."""
         spec = self.engine(group)
         node, *flags = spec.argv

@@ -44,8 +44,11 @@ class ChildProcess(Process):
         network: Network,
         group: Group,
         on_end: Callable[[Process], None],
-    ) -> int:
-        """Have it forked and let it go on, inside `group`; returns its slot. Raises OSError."""
+    ) -> str:
+        """Have it forked and let it go on, inside `group`; the name of its scratch folder.
+
+        Raises OSError.
+        """
         keeper = self._keeper
         hand, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         hand.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -58,8 +61,8 @@ class ChildProcess(Process):
             hand.settimeout(_PATIENCE_SECONDS)
             socket.send_fds(keeper, [network.value.encode()], given)
             theirs.close()
-            slot, zygote = map(int, keeper.recv(64).split())
-            pid, listener = _born(hand, zygote)
+            slot, zygote = keeper.recv(64).decode().split()
+            pid, listener = _born(hand, int(zygote))
             pidfd = os.pidfd_open(pid)
             keeper.send(f"child {pid}".encode())
             group.take(pid)

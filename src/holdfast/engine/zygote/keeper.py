@@ -47,7 +47,10 @@ _READY_SECONDS = 60.0
 _PROCESSES = 128
 #: What stands for a child's own process id in its filter.
 _MARK = 0x48465A59
-_ORDER = struct.Struct("=IIII")
+_ORDER = struct.Struct("=III36s")
+#: Random bytes in the name of a scratch folder. Who knows the name of another's could see that
+#: files are there, and take away its rights: Landlock asks nobody for that.
+_NAME_BYTES = 16
 _FILES = 5
 #: Of input in one message.
 _PIECE = 32 * 1024
@@ -61,7 +64,7 @@ class KeeperError(OSError):
 class _Child:
     """A run's child, as the keeper knows it."""
 
-    slot: int
+    slot: str
     pidfd: int = -1
 
 
@@ -71,6 +74,7 @@ class Zygote:
     def __init__(self, config: EngineConfig, host: Host, kind: Kind) -> None:
         self.kind = kind
         self.pid = self.used = 0
+        self.slots = tuple(os.urandom(_NAME_BYTES).hex() for _ in range(SLOTS))
         self.began = time.monotonic()
         name = f"zygote-{kind.name[:8]}-{os.getpid()}"
         self.scratch = config.data / "scratch" / name
@@ -90,7 +94,7 @@ class Zygote:
         self.scratch.mkdir(mode=0o700, parents=True)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         plain, error, out = pipe(), pipe(), pipe()
-        spec = self.walls.zygote(self.group, SLOTS)
+        spec = self.walls.zygote(self.group, self.slots)
         spec.descriptors = {0: theirs.fileno(), 1: plain[1], 2: error[1], 3: out[1]}
         try:
             started = spawn(spec)
@@ -111,19 +115,19 @@ class Zygote:
         for start in range(0, len(data), _PIECE):
             self.control.send(b"D" + data[start : start + _PIECE])
 
-    def fork(self, files: list[int], network: Network) -> int:
+    def fork(self, files: list[int], network: Network) -> str:
         """Have a child forked; returns its slot. OSError when there is none left."""
         if self.used >= SLOTS:
             message = "its runs are used up"
             raise KeeperError(message)
-        slot = self.used
+        slot = self.slots[self.used]
         self.used += 1
         code = seccomp.binary(network, _MARK, Execution.NEVER)
-        order = _ORDER.pack(slot, _MARK, network is Network.BROKER, self._landlock)
+        order = _ORDER.pack(_MARK, network is Network.BROKER, self._landlock, slot.encode())
         socket.send_fds(self.control, [b"F" + order + code], files)
         return slot
 
-    def clear(self, slot: int) -> None:
+    def clear(self, slot: str) -> None:
         """Take away what a child has left in its scratch folder, which nobody uses again."""
         with suppress(OSError):  # the zygote's end takes it away at the latest
             folders.clear(Path(f"/proc/{self.pid}/root{SCRATCH}/{slot}"))
@@ -185,6 +189,11 @@ class Keeper:
         self._age()
         while not self._over and (self._listener is not None or self._children):
             self._loop.turn()
+
+    @property
+    def last_slot(self) -> str:
+        """The scratch folder of the last child that there can be."""
+        return self._zygote.slots[-1]
 
     def lend(self) -> socket.socket:
         """A connection for a process of ours, as a shim gets it at the socket."""

@@ -29,7 +29,7 @@ _CODE = (
     " const process = state.constructor.constructor('return process')();"
     " const fs = process.getBuiltinModule('fs'), crypto = process.getBuiltinModule('crypto');"
     " const open = [];"
-    " for (const name of ['/scratch/0', '/scratch/249', '/scratch']) {"
+    " for (const name of ['/scratch/OTHER', '/scratch']) {"
     "  try { fs.writeFileSync(`${name}/x`, ''); if (process.cwd() !== name) open.push(name); }"
     "  catch {} }"
     " await new Promise((done) => setTimeout(done, 1));"
@@ -44,7 +44,7 @@ def try_out(keeper: Keeper, host: Host, limits: Limits) -> None:
     said, saying = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        _examine(host, limits, lent, saying)
+        _examine(host, limits, lent, saying, keeper.last_slot)
     for connection in lent:
         connection.close()
     os.close(saying)
@@ -76,9 +76,13 @@ def tried_out(config: EngineConfig, host: Host) -> str | None:
     return None
 
 
-def _examine(host: Host, limits: Limits, lent: list[socket.socket], saying: int) -> NoReturn:
+def _examine(
+    host: Host, limits: Limits, lent: list[socket.socket], saying: int, other: str
+) -> NoReturn:
+    """`other`: the scratch folder of a child that is yet to come."""
     try:
-        found = [_run(host, limits, connection) for connection in lent]
+        code = _CODE.replace("OTHER", other)
+        found = [_run(host, limits, connection, code) for connection in lent]
         alike = [one for one, other in zip(*found, strict=True) if one == other]
         words = f"two children drew the same number: {alike[0]}" if alike else "good"
         os.write(saying, words.encode())
@@ -88,7 +92,7 @@ def _examine(host: Host, limits: Limits, lent: list[socket.socket], saying: int)
         os._exit(0)
 
 
-def _run(host: Host, limits: Limits, keeper: socket.socket) -> list[str]:
+def _run(host: Host, limits: Limits, keeper: socket.socket, code: str) -> list[str]:
     """One run; what its child drew."""
     loop = Loop()
     bodies: list[tuple[int, bytes]] = []
@@ -97,7 +101,7 @@ def _run(host: Host, limits: Limits, keeper: socket.socket) -> list[str]:
     group = host.groups.create(f"trial-{keeper.fileno()}-{os.getpid()}", limits.memory_bytes)
     try:
         slot = child.ask(Network.BROKER, group, lambda _: over.append("ended"))
-        child.outlet.send_raw(trial({"zygote": "child"}, [_CODE]))
+        child.outlet.send_raw(trial({"zygote": "child"}, [code]))
         loop.after("end", _SECONDS, lambda: over.append("it took too long"))
         while not over:
             loop.turn()
@@ -108,7 +112,7 @@ def _run(host: Host, limits: Limits, keeper: socket.socket) -> list[str]:
     return _judged(child, bodies, slot)
 
 
-def _judged(child: ChildProcess, bodies: list[tuple[int, bytes]], slot: int) -> list[str]:
+def _judged(child: ChildProcess, bodies: list[tuple[int, bytes]], slot: str) -> list[str]:
     results = [json.loads(body) for kind, body in bodies if kind == record.Kind.RESULT]
     if not results or child.end is None or child.end.code != 0:
         message = f"a child ended with {child.end}: {child.error.text()[-400:]}"
