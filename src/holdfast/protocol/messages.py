@@ -192,6 +192,23 @@ class Extension:
         )
 
 
+def words_of(response: Json | bytes) -> str:
+    """What a platform's refusal says: `{"errors": {"id": ["not found"]}}` is `id: not found`."""
+    if isinstance(response, bytes):
+        return response.decode(errors="replace")
+    if isinstance(response, str):
+        return response
+    errors = response.get("errors") if isinstance(response, dict) else None
+    if isinstance(errors, dict) and errors and set(cast("JsonObject", response)) == {"errors"}:
+        return "; ".join(f"{key}: {_told(text)}" for key, text in errors.items())
+    return json.dumps(response, ensure_ascii=False, separators=(",", ":"))
+
+
+def _told(errors: Json) -> str:
+    many = errors if isinstance(errors, list) else [errors]
+    return ", ".join(item if isinstance(item, str) else json.dumps(item) for item in many)
+
+
 def cancel_reason(value: Json) -> str | None:
     """Why a run is to end, as a platform says it; None: it is not to."""
     return value[:1000] if isinstance(value, str) and value else None

@@ -23,6 +23,7 @@ from holdfast.protocol.messages import (
     claimed_runs,
     means_known,
     timestamp_us,
+    words_of,
 )
 
 TIME = "1795424525513089"
@@ -124,3 +125,27 @@ def test_the_extension_is_off_unless_offered() -> None:
     whole = Extension(64, True, True, True)
     assert Extension.from_response(whole.to_payload()) == whole
     assert Extension.from_response({"holdfast": {"window": 0}}).window == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        ({"errors": {"id": ["Credential not found!"]}}, "id: Credential not found!"),
+        ({"errors": {"a": ["x", "y"], "b": "z"}}, "a: x, y; b: z"),
+        ({"errors": {}}, '{"errors":{}}'),
+        ({"errors": {"a": ["x"]}, "more": 1}, '{"errors":{"a":["x"]},"more":1}'),
+        ({"reason": None}, '{"reason":null}'),
+        ("unmatched topic", "unmatched topic"),
+        (b"as it is", "as it is"),
+    ],
+)
+def test_a_refusal_is_told_in_words(response: Json | bytes, words: str) -> None:
+    assert words_of(response) == words
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"), [("jo wants it", "jo wants it"), ("", None), (3, None)]
+)
+def test_a_wish_to_cancel_is_a_text(told: Json, reason: str | None) -> None:
+    assert Extension.from_response({"holdfast": {"cancel": told}}).cancel == reason
+    assert "cancel" not in json.dumps(Extension().to_payload())

@@ -31,6 +31,7 @@ from holdfast.protocol.messages import (
     StepComplete,
     StepStart,
     means_known,
+    words_of,
 )
 from holdfast.worker.outbox import events, order, settling
 from holdfast.worker.outbox.known import NO_ANSWER, REFUSED, RENAMED, Known
@@ -425,7 +426,7 @@ class Outbox:
             self.native, self.native_refused = False, True  # it goes again, as text
             return
         less = events.alternatives(item.event, response)
-        why = str(response)[:500]
+        why = words_of(response)[:500]
         if less is not None:
             self._note("refused in part", item, why)
             item.event = less
