@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from holdfast.model.json import Json, JsonObject
-from holdfast.testing.platform import TwinPlatform, one_job_plan
+from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
 from support.worker import QUICK, Worker
 
 
@@ -26,6 +26,26 @@ async def test_a_run_from_its_claim_to_its_acceptance(tmp_path: Path) -> None:
         assert step["output_dataclip"] == '{"data":{"n":1}}'
         assert run.outcome["final_dataclip_id"] == step["output_dataclip_id"]
         assert await worker.end() == 0
+
+
+async def test_a_run_that_is_given_again_while_it_is_put_away_is_executed_again(
+    tmp_path: Path,
+) -> None:
+    async with (
+        TwinPlatform() as platform,
+        Worker(platform, tmp_path, WORKER_MESSAGE_TIMEOUT_SECONDS=3) as worker,
+    ):
+        stuck = platform.order("fetch:plan", Do.MUTE, run="busy")
+        # To put a run away waits for this one, which is on its way to its first step.
+        busy = platform.enqueue(one_job_plan(QUICK), input={}, run_id="busy")
+        await platform.until(lambda: stuck.times == 0)
+        first = platform.enqueue(one_job_plan(QUICK), input={}, run_id="twice")
+        await platform.until(lambda: first.final)
+        second = platform.enqueue(one_job_plan(QUICK), input={}, run_id="twice")
+        await platform.until(lambda: second.claims)
+        assert f"run.done run={second.id}" not in worker.text()
+        await platform.until(lambda: second.final and busy.final)
+        assert second.names() == ["run:start", "step:start", "step:complete", "run:complete"]
 
 
 async def test_adaptors_that_the_reference_installed_are_used_without_a_network(

@@ -208,10 +208,7 @@ class Agent:
         self._start(self._open(claimed.id, loop, bad))
 
     def _bad_token(self, claimed: ClaimedRun, at: float | None = None) -> str | None:
-        """What is wrong with the run's token; None if nothing is, or if no key was given.
-
-        `at`: when it must have been valid, seconds since 1970; now, if it is not given.
-        """
+        """What is wrong with the run's token at `at` (seconds since 1970; now); None: nothing."""
         if self._key is None:
             return None
         when = time.time() if at is None else at
@@ -342,7 +339,10 @@ class Agent:
             self.trust.failed(case.run_id, why, self.connection.now(), for_good=False)
         self.trust.gone(case.run_id)
         self.backlog.gone(case.run_id, delivered=ending is DeliveryState.COMPLETE)
-        self._release(case.run_id, loop)
+        if run.again is not None:
+            self.take(ClaimedRun(case.run_id, run.again), loop)
+        else:
+            self._release(case.run_id, loop)
 
     def _release(self, run_id: str, loop: Workloop) -> None:
         """A slot is free again."""

@@ -107,6 +107,7 @@ class Run:
     stage: Stage = Stage.PREPARING
     handle: RunHandle | None = None
     ending: DeliveryState | None = None  # how its delivery ended
+    again: str | None = None  # the token of a claim that came when this life was over
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _cancelled: str | None = None
     #: Why the platform wants it to end.
@@ -121,13 +122,9 @@ class Run:
         self.channel = self._join()
         self.scrubbing = Scrubbing(self.case.credential_ids)
         self.deliverer = Deliverer(
-            self.services.config,
-            self.case.folder,
-            self.case.run_id,
-            self.channel,
-            self.scrubbing,
-            self.case.resumed,
-        )
+            self.services.config, self.case.folder, self.case.run_id, self.channel,
+            self.scrubbing, self.case.resumed,
+        )  # fmt: skip
         self.channel.on_change = self._changed
         self.channel.on_push = self._pushed
 
@@ -173,10 +170,13 @@ class Run:
             return False
         waited = asyncio.get_running_loop().time() - self._ended_at
         deaf = self.channel.refusals >= FIRST_REFUSALS or waited > HOLD_SECONDS
-        return self._delivered or deaf
+        return self.again is None and (self._delivered or deaf)
 
     def renew(self, token: str) -> None:
-        """The platform gave this run to us again: use the new token."""
+        """The platform gave this run to us again: use the new token, or keep it as `again`."""
+        if self.stage is Stage.DONE:  # it is being put away
+            self.again = token
+            return
         self.services.run_folders.renew(self.case, token)
         self._join()
 
@@ -213,7 +213,6 @@ class Run:
                 ending = await self._deliver()
             self._delivered = True
             self.ending = ending
-            self._enter(Stage.DONE)
             if self.deliverer.reason is not None:
                 self.services.metrics.outcomes.labels(self.deliverer.reason).inc()
             return await self._put_away(ending, self.deliverer.given_up)
@@ -460,6 +459,7 @@ class Run:
 
     async def _put_away(self, ending: DeliveryState, why: str | None) -> DeliveryState:
         notes: list[JsonObject] = []
+        self._enter(Stage.DONE)
         if why is not None:
             notes.append({"what": ending.name.lower(), "why": why})
             log.error("run.undelivered", run=self.case.run_id, ending=ending.name, why=why)
@@ -470,7 +470,6 @@ class Run:
         await asyncio.to_thread(
             self.services.run_folders.close, self.case.folder, ending, notes, keep=self.case.keep
         )
-        self._enter(Stage.DONE)
         telemetry.done(self.case.run_id, ending.name)
         log.info("run.done", run=self.case.run_id, ending=ending.name)
         return ending
