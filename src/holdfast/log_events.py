@@ -51,6 +51,9 @@ EVENTS = (
          "A run got no child of its zygote, and a process of its own instead."),
         ("zygote.ended", "error", "kind words",
          "A zygote died, and its children with it. Another one is made when a run comes."),
+        ("run.not_explained", "error", _FAULT,
+         ("Why a run failed could not be explained to its author: what it told of its failure was "
+         "not understood. Its outcome stands. Report it.")),
         ("run.not_forked", "warn", "why",
          "A run that was to be forked got a process of its own."),
         ("standby.lost", "warn", "why",

@@ -17,6 +17,8 @@ from holdfast import log
 from holdfast.cli.journal import problems, summary
 from holdfast.engine import postmortem
 from holdfast.engine.frames import Decoder, FrameError
+from holdfast.engine.requests import requests_of
+from holdfast.engine.shim.explainer import Explainer
 from holdfast.engine.shim.recorder import DocumentsTooLarge, ProtocolViolation, Recorder
 from holdfast.engine.supervisor import lost_runs
 from holdfast.journal import DeliveryState, Journal, JournalFull, JournalReader, RunFolder
@@ -46,7 +48,7 @@ _names = itertools.count()
 @contextmanager
 def road(folder: Path) -> Iterator[Road]:
     """A way for runs whose folders lie in this one. What the worker would log is not shown."""
-    with patch.object(log, "_write", lambda *_: None):
+    with patch.object(log, "_write", _heard):
         yield Road(folder)
 
 
@@ -76,6 +78,7 @@ class Road:
         folder.input.write_text("{}")
         journal = Journal.create(folder.journal, max_bytes=BUDGET)
         recorder = Recorder(journal, folder.path, BUDGET)
+        explainer = Explainer(recorder)
         recorder.append(Kind.CLAIMED, {"run_id": folder.path.name})
         recorder.append(Kind.RUN_START, {"timestamp": "1795424525513089", "versions": {}})
         decoder, stop = Decoder(), None
@@ -100,7 +103,7 @@ class Road:
         outcome = classify(evidence)
         recorder.abandon_streams()
         last = recorder.closing_records(outcome, 1)
-        last.append((Kind.OUTCOME, outcome.body("1795424525513090")))
+        last += explainer.last_words(outcome, [("10.0.0.1:80", "public: private range")])
         assert recorder.write_end(last)
         journal.close()
 
@@ -119,6 +122,8 @@ class Road:
         assert summary("open", folder.path).outcome
         with JournalReader(folder.journal) as reader:
             assert postmortem.text(postmortem.build(reader.read()))
+        with JournalReader(folder.journal) as reader:
+            assert all(request.row for request in requests_of(reader.read()).known.values())
 
     async def _agent(self, folder: RunFolder, run_id: str, *, strict: bool) -> None:
         run = TwinRun(run_id, {"jobs": [{"id": "j"}]}, b"", {})
@@ -175,6 +180,10 @@ class FakeChannel(Channel):
             return Reply(ref, "error", invalid.response)
         except (Crash, json.JSONDecodeError):
             return AnswerLost(Loss.ERROR)
+
+
+def _heard(_level: str, event: str, context: dict[str, object]) -> None:
+    assert event != "run.not_explained", context
 
 
 def _none(constant: str) -> None:

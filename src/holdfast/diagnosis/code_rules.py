@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from holdfast.diagnosis.ending import Ending, Found, shortened
+from holdfast.diagnosis.ending import Ending, Found, shortened, texts
 from holdfast.diagnosis.near import listed, nearest
 
 #: Names by which libraries are known, and which.
@@ -186,8 +186,7 @@ def imports(end: Ending) -> Found | None:
             name
             for adaptor in end.adaptors
             if adaptor.get("name") == absent[1]
-            for name in adaptor.get("exports") or []  # type: ignore[union-attr]  # a list of texts
-            if isinstance(name, str)
+            for name in texts(adaptor.get("exports"))
         ]
         near = nearest(absent[2], exports)
         advice = (

@@ -15,6 +15,8 @@ from holdfast.model.json import JsonObject
 
 #: Characters of a state's shape in an explanation.
 _STATE = 1500
+#: Columns up to which a place is shown by a caret.
+_COLUMNS = 500
 
 _RULES: tuple[Callable[[Ending], Found | None], ...] = (
     world_rules.limits,
@@ -44,6 +46,7 @@ def diagnose(end: Ending) -> Diagnosis | None:
     """Why a step or a run ended as it did; None for one that succeeded."""
     if end.reason == "success":
         return None
+    end = end.bounded()
     found = next((made_of for rule in _RULES if (made_of := rule(end)) is not None), None)
     if found is None:
         turn = {"exception": Turn.HOLDFAST}.get(end.reason)
@@ -102,7 +105,7 @@ def rows(diagnosis: Diagnosis, *, headline: bool = True) -> Iterable[str]:
     if line:
         step = f'step "{diagnosis.step}", ' if diagnosis.step else ""
         yield f"at: {step}line {line}" + (f", column {column}" if column else "")
-    if isinstance(src, str) and isinstance(column, int):
+    if isinstance(src, str) and isinstance(column, int) and 0 < column <= _COLUMNS:
         yield f"    {src}"
         yield f"    {' ' * (column - 1)}^"
     if diagnosis.state:

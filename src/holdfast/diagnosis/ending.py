@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.diagnosis.catalogue import CATALOGUE
 from holdfast.diagnosis.entry import Turn
@@ -10,6 +10,9 @@ from holdfast.model.json import Json, JsonObject
 
 #: Characters of foreign words in an explanation.
 _SAID = 400
+#: What the rules look at, whatever a run has told: characters of a message, of a word, and of code
+#: (its end); items of a list. Some rules take time that grows with the square of these.
+_MESSAGE, _WORD, _CODE, _ITEMS = 2000, 200, 4000, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,19 @@ class Ending:
     evidence: JsonObject = field(default_factory=dict)
     refused: tuple[tuple[str, str], ...] = ()
     pending: tuple[str, ...] = ()
+
+    def bounded(self) -> Ending:
+        """What of it the rules look at."""
+        facts = {key: _bounded(value) for key, value in self.facts.items()}
+        if isinstance(code := self.facts.get("code"), str):
+            facts["code"] = code[-_CODE:]
+        return replace(
+            self,
+            error_type=self.error_type[:_WORD],
+            message=self.message[:_MESSAGE],
+            step=self.step and self.step[:_WORD],
+            facts=facts,
+        )
 
     @property
     def said(self) -> str:
@@ -146,6 +162,17 @@ def made(
         step,
         position or {},
     )
+
+
+def _bounded(value: Json) -> Json:
+    """The first items and characters, in lists and in objects of them."""
+    if isinstance(value, str):
+        return value[:_MESSAGE]
+    if isinstance(value, list):
+        return [_bounded(item) for item in value[:_ITEMS]]
+    if isinstance(value, dict):
+        return {key[:_WORD]: _bounded(value[key]) for key in list(value)[:_ITEMS]}
+    return value
 
 
 def shortened(text: str, most: int = _SAID) -> str:

@@ -20,6 +20,8 @@ _WHOLE = rf"{_NAME}(?:{_PART})*"
 _STEP = re.compile(
     rf"\??\.?({_NAME})|(?:\?\.)?\[(\d+)\]|(?:\?\.)?\['([^']*)'\]|(?:\?\.)?\[\"([^\"]*)\"\]"
 )
+#: Blank text before a dot. Only as a whole: else many empty lines would take time without end.
+_BROKEN = re.compile(r"(?<!\s)\s+(?=\??\.)")
 #: Names that stand for names before their meaning is given up.
 _DEEPEST = 6
 #: Methods that give items of their list to a function.
@@ -42,9 +44,13 @@ class Walk:
 
 def ending_expression(text: str) -> str | None:
     """The expression of names that ends a text, such as `state.data.name`."""
-    joined = re.sub(r"\s*\n\s*(?=\??\.)", "", text)
+    joined = _BROKEN.sub(_joining, text)
     found = _AT_END.search(joined)
     return found[1] if found else None
+
+
+def _joining(blank: re.Match[str]) -> str:
+    return "" if "\n" in blank[0] else blank[0]
 
 
 def steps_of(path: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from holdfast.diagnosis.ending import Ending, Found, objects, shortened
+from holdfast.diagnosis.ending import Ending, Found, objects, shortened, texts
 from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.near import listed, nearest
 from holdfast.diagnosis.paths import ending_expression, meant, shown, walked
@@ -143,8 +143,7 @@ def credential(end: Ending) -> Found | None:
     given = state.get("configuration") if isinstance(state, dict) else None
     keys = [key for key in given if key != "…"] if isinstance(given, dict) else []
     for adaptor in end.adaptors:
-        required = [str(key) for key in adaptor.get("required") or []]  # type: ignore[union-attr]  # a list
-        known = [str(key) for key in adaptor.get("keys") or []]  # type: ignore[union-attr]  # a list
+        required, known = texts(adaptor.get("required")), texts(adaptor.get("keys"))
         absent = [key for key in required if key not in keys]
         foreign = [key for key in keys if key not in known] if known else []
         absent += [

@@ -11,6 +11,7 @@ from holdfast.diagnosis.near import nearest
 from holdfast.model.json import JsonObject
 
 _STATUS = range(400, 600)
+_DIGITS = re.compile("[0-9]{3}")
 _TLS = ("CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ERR_TLS", "ERR_SSL", "EPROTO", "DEPTH_ZERO")
 _SLOW = ("ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT",
          "ESOCKETTIMEDOUT", "ABORT_ERR")  # fmt: skip
@@ -95,7 +96,10 @@ def _bare(url: object) -> str:
     """An address without user, password and query."""
     if not isinstance(url, str):
         return ""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an address of IPv6 without its end
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" if host else parts.path
 
@@ -124,7 +128,7 @@ def answered(end: Ending) -> Found | None:
 def _status(cause: JsonObject) -> int | None:
     for key in ("statusCode", "status", "code"):
         value = cause.get(key)
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
         if isinstance(number, int) and number in _STATUS:
             return number
     found = re.search(

@@ -67,15 +67,17 @@ _PRIVATE = tuple(
     for text in ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
 )
 #: Where clouds hand out credentials, beside the link-local 169.254.169.254: never by `lan` or
-#: `public`. Alibaba, Azure, AWS, Google, Scaleway.
+#: `public`. Alibaba, Azure, AWS (with its other local services), Google, Scaleway, Oracle, Linode.
 _METADATA = tuple(
     ipaddress.ip_network(text)
     for text in [
         "100.100.100.200",
         "168.63.129.16",
-        "fd00:ec2::254",
+        "fd00:ec2::/32",
         "fd20:ce::254",
         "fd00:42::42",
+        "fd00:c1::a9fe:a9fe",
+        "fd00:a9fe:a9fe::/64",
     ]
 )
 #: The name of the rule for a closed block; every other one is `reserved range`.

@@ -17,6 +17,32 @@ from holdfast.model.record import Kind
 
 TIME = "1795424525513089"
 STEP = {"step_id": "s", "job_id": "j", "timestamp": TIME}
+#: What a failure is explained from.
+FACTS = {
+    "phase": "step", "operation": 2, "name": "get", "line": 3, "first": 1, "thrown": "object",
+    "causes": [{"code": "ECONNREFUSED", "address": "::1", "port": 80, "hostname": "a",
+                "message": "Cannot read properties of undefined (reading 'x')", "status": "404",
+                "url": "http://a/b?c=d", "method": "get", "statusCode": 404,
+                "body": "no", "syscall": "connect"}],
+    "state": {"data": {"[]": 2, "[0]": {"name": "string"}}, "configuration": {"user": "string"}},
+    "adaptors": [{"name": "@openfn/language-http", "version": "1.0.0", "exports": ["get", "post"],
+                  "keys": ["baseUrl", "username"], "required": ["baseUrl"]}],
+    "code": "get('/x');\nfn(state => state.data.map(x => x.names.y));",
+    "findings": [{"what": "no_state", "operation": 1, "name": "fn", "line": 1},
+                 {"what": "lost", "path": "data.x", "kind": "promise"},
+                 {"what": "pending", "method": "GET", "host": "a", "path": "/"}],
+}  # fmt: skip
+#: Ends whose words the rules read.
+ENDS = (
+    {"error_type": "RuntimeError",
+     "error_message": "TypeError: Cannot read properties of undefined (reading 'y')"},
+    {"error_type": "RuntimeCrash", "error_message": "ReferenceError: gett is not defined"},
+    {"error_type": "AdaptorError", "error_message": "Request failed with status code 502: url"},
+    {"error_type": "JobError", "error_message": "state.data.mapp is not a function"},
+    {"error_type": "TimeoutError", "error_message": "Job took longer than 5000ms"},
+    {"error_type": "EdgeConditionError", "error_message": "a->b (x is not iterable)"},
+    {"error_type": "ImportError", "error_message": "Failed to import module \"x\""},
+)  # fmt: skip
 #: What honest engines and compilers send, with every field there is.
 HONEST: dict[Kind, dict[str, Any]] = {
     Kind.PHASE: {"phase": "step", "step": "j", "name": "Job", "operation": 1},
@@ -36,7 +62,11 @@ HONEST: dict[Kind, dict[str, Any]] = {
                   "final_state": {"inline": '{"a":1}'}},
     Kind.RUN_ERROR: {"timestamp": TIME, "error_type": "E", "error_message": "m",
                      "severity": "crash", "step": "j", "subtype": "S",
-                     "position": {"line": None, "column": None}, "details": {"a": [1]}},
+                     "position": {"line": None, "column": None}, "details": {"a": [1]},
+                     "facts": FACTS},
+    Kind.REQUEST: {"timestamp": TIME, "what": "sent", "number": 1, "step_id": "s", "operation": 1,
+                   "method": "GET", "host": "a", "path": "/x?y=…", "bytes": 3, "status": None,
+                   "error": None, "ms": 1.5},
     Kind.REPORT: {"step": "j", "name": "Job", "source_bytes": 1, "module_bytes": 1,
                   "operations": 1, "imports": {}, "data": [{"name": "x", "bytes": 1}],
                   "data_count": 1,
@@ -60,6 +90,12 @@ def make(chance: Random) -> bytes:
             opened = kind is Kind.STEP_START
             number += opened
             body["step_id"] = f"s{number}"
+        if kind in (Kind.STEP_COMPLETE, Kind.RUN_ERROR) and chance.random() < 0.5:
+            body |= {**chance.choice(ENDS), "facts": FACTS}
+        if kind is Kind.STEP_COMPLETE and "facts" in body and chance.random() < 0.7:
+            body["reason"] = "fail"
+        if kind is Kind.REQUEST:
+            body |= {"what": chance.choice(("sent", "answered", "failed")), "number": number}
         if kind is Kind.STEP_COMPLETE and chance.random() < 0.3:
             frames.append(_blob(chance, number))
             body["output"] = {"stream": number, "bytes": 14}
@@ -76,7 +112,7 @@ def _kind(chance: Random, *, opened: bool) -> Kind:
         return Kind.LOG
     if chance.random() < 0.6:
         return Kind.STEP_COMPLETE if opened else Kind.STEP_START
-    return chance.choice((Kind.PHASE, Kind.PHASE, Kind.PHASE, Kind.RUN_ERROR, Kind.REPORT))
+    return chance.choice((Kind.PHASE, Kind.PHASE, Kind.REQUEST, Kind.RUN_ERROR, Kind.REPORT))
 
 
 def _blob(chance: Random, number: int) -> bytes:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from holdfast.diagnosis.catalogue import CATALOGUE, expanded
-from holdfast.diagnosis.diagnose import diagnose, fingerprint
+from holdfast.diagnosis.diagnose import diagnose, fingerprint, rows
 from holdfast.diagnosis.ending import Ending
 from holdfast.diagnosis.paths import ending_expression, meant, walked
 from holdfast.model.json import Json, JsonObject
@@ -47,6 +47,34 @@ BLAME: list[tuple[str, str, str, list[Json], str, str]] = [
     ("kill", "OutputLimitError", "too many logs", [], "HF1405", "author"),
     ("kill", "SecurityError", "Run tried a system call that is forbidden", [], "HF1503", "author"),
 ]  # fmt: skip
+
+
+#: Messages and facts that a run may send: its error carried them, or it has forged them.
+FORGED: list[tuple[str, JsonObject]] = [
+    ("x", {"causes": [{"statusCode": 404, "url": "http://["}]}),
+    ("x", {"causes": [{"code": "ECONNREFUSED", "url": "http://[::1"}]}),
+    ("x", {"causes": [{"status": "²"}, {"status": "9" * 400}]}),
+    ("url", {"state": {"configuration": {"a": 1}}, "adaptors": [{"required": 5, "keys": True}]}),
+    ("does not provide an export", {"adaptors": [{"exports": 7, "name": []}], "findings": [1]}),
+    ("InvalidOperationError: Invalid operation at statement " + "9" * 5000, {}),
+    ("Cannot read properties of undefined (reading 'x')", {"code": "\n" * 60_000 + "s.q.r"}),
+    ("Cannot read properties of undefined (reading 'x')", {"code": "{ x" * 20_000 + "s.q.r"}),
+    ("x is not iterable" * 1000, {"state": {"x": {"[]": {}, "[0]": 4}}}),
+    ("Cannot destructure property '" + "'" * 9000, {}),
+    ("x", {"state": {"[]": {"a": []}}, "operation": {}, "name": [], "line": "x"}),
+]
+
+
+@pytest.mark.parametrize(("message", "facts"), FORGED)
+@pytest.mark.parametrize("kind", ["JobError", "AdaptorError", "TypeError", "TimeoutError"])
+def test_forged_facts_are_explained_too(kind: str, message: str, facts: JsonObject) -> None:
+    end = Ending(
+        "fail", kind, message, "s" * 1000, {"line": 1, "column": 2**53, "src": "x"}, facts
+    )
+    found = diagnose(end)
+    assert found is not None
+    assert found.code in CATALOGUE
+    assert sum(map(len, rows(found))) < 10_000
 
 
 @pytest.mark.parametrize(("reason", "kind", "message", "causes", "code", "turn"), BLAME)

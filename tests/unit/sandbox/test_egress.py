@@ -152,7 +152,8 @@ def test_a_workflows_policy_stays_within_its_workers() -> None:
 
 METADATA = [
     "169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254",
-    "::ffff:100.100.100.200", "fd00:42::42",
+    "::ffff:100.100.100.200", "fd00:42::42", "fd00:ec2::23", "fd00:c1::a9fe:a9fe",
+    "fd00:a9fe:a9fe::1",
 ]  # fmt: skip
 
 
