@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,15 @@ def anyio_backend() -> str:
 # A test must not fail because the machine is busy. `print_blob`: a failure says how to repeat it.
 settings.register_profile("holdfast", deadline=None, print_blob=True)
 settings.load_profile("holdfast")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what a test starts, also when a shell runs the tests in its background.
+
+    Such a shell has this signal ignored, and so would every command that a test starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,6 +28,8 @@ DOORS = (
 )
 #: No honest case takes this long, on the busiest machine.
 CASE_SECONDS = 60
+#: Between two reports of a door that goes on.
+TELL_SECONDS = 10.0
 _SHARED_MEMORY = Path("/dev/shm")
 
 #: Takes a case, says how many items (records, frames, requests) were in it, or raises.
@@ -52,6 +54,11 @@ class Report:
     cases: int
     items: int
     seconds: float
+    #: Somebody stopped it before its time.
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.door}: {self.cases} cases, {self.items} items in {self.seconds:.0f} s"
 
 
 class DoorFell(AssertionError):  # noqa: N818 - what happened
@@ -84,27 +91,42 @@ def run(
     seconds: float | None = None,
     least: int | None = None,
     only: int | None = None,
+    tell: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """All seeds of a door, then cases until so many of them, so much time, or so many items.
 
     Raises DoorFell.
+
+    KeyboardInterrupt ends it early. `tell` gets a report every ten seconds.
     """
-    seeds, begun, count, items = kept(name), time.monotonic(), 0, 0
+    seeds, begun, told, count, items = kept(name), time.monotonic(), 0.0, 0, 0
+    stopped = False
+
+    def report() -> Report:
+        return Report(name, count, items, time.monotonic() - begun, stopped)
+
     memory = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
     with (
         tempfile.TemporaryDirectory(prefix="hf-fuzz-", dir=memory) as folder,
         door_of(name).opened(Path(folder)) as target,
     ):
-        for number, data in enumerate(seeds):
-            items += _try(target, data, f"{name}: seed {number}")
-        for number in numbers(cases, None if seconds is None else begun + seconds, only):
-            data = case_of(name, seed, number, seeds)
-            again = f"python -m tests.fuzz {name} --seed {seed} --case {number}"
-            items += _try(target, data, again, keep=SEEDS / name)
-            count += 1
-            if least is not None and items >= least:
-                break
-    return Report(name, count + len(seeds), items, time.monotonic() - begun)
+        try:
+            for number, data in enumerate(seeds):
+                items += _try(target, data, f"{name}: seed {number}")
+                count += 1
+            for number in numbers(cases, None if seconds is None else begun + seconds, only):
+                data = case_of(name, seed, number, seeds)
+                again = f"python -m tests.fuzz {name} --seed {seed} --case {number}"
+                items += _try(target, data, again, keep=SEEDS / name)
+                count += 1
+                if least is not None and items >= least:
+                    break
+                if time.monotonic() - begun - told > TELL_SECONDS:
+                    told = time.monotonic() - begun
+                    tell(report())
+        except KeyboardInterrupt:
+            stopped = True
+    return report()
 
 
 def numbers(cases: int | None, until: float | None, only: int | None) -> Iterator[int]:

@@ -138,9 +138,12 @@ def execute(
 
     async def go() -> Outcome:
         handle = await Engine(running.config.socket).launch(request)
-        if during is not None:
-            await during(handle)
-        return await asyncio.wait_for(handle.outcome(), 90)
+        try:
+            if during is not None:
+                await during(handle)
+            return await asyncio.wait_for(handle.outcome(), 90)
+        finally:
+            await handle.close()
 
     outcome = asyncio.run(go())
     return Ended(RunFolder(request.directory), outcome, read(request.directory))

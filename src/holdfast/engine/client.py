@@ -62,13 +62,15 @@ class RunHandle:
 
         Ends when the outcome stands (`ended`) or the shim has gone without one (`lost`).
         """
-        while not (self.ended or self.lost):
-            kind, body = await self._frame()
-            if kind in (Control.PROGRESS, Control.ENDED):
-                self.sequence = int(_NUMBER.unpack(body)[0])
-                self.ended = kind == Control.ENDED
-                yield self.sequence
-        await self.close()
+        try:
+            while not (self.ended or self.lost):
+                kind, body = await self._frame()
+                if kind in (Control.PROGRESS, Control.ENDED):
+                    self.sequence = int(_NUMBER.unpack(body)[0])
+                    self.ended = kind == Control.ENDED
+                    yield self.sequence
+        finally:
+            await self.close()
 
     async def outcome(self) -> Outcome:
         """Wait for the end and read the outcome. Raises EngineError if none gets written."""
@@ -94,13 +96,16 @@ class RunHandle:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    async def accepted(self) -> None:
-        """Wait until the shim has the run. Raises EngineError when it refuses."""
+    async def ask(self, request: RunRequest) -> None:
+        """Wait until a shim has the run. Raises EngineError when none takes it."""
+        self._writer.write(encode(Control.LAUNCH, request.encode()))
+        with suppress(OSError):  # nobody listens any more: there will be no answer either
+            await self._writer.drain()
         kind, body = await asyncio.wait_for(self._frame(), _ANSWER_SECONDS)
         if kind == Control.REFUSED:
             raise EngineError(str(json.loads(body).get("message")))
         if kind != Control.ACCEPTED:
-            message = "The process that should watch over the run died at once."
+            message = "The engine ended before it took the run."
             raise EngineError(message, fix="See the worker's log for the cause.")
 
     async def _frame(self) -> tuple[int, bytes]:
@@ -145,14 +150,12 @@ class Engine:
         """Hand a prepared run to a shim. Raises EngineError when it is refused."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(self.socket))
-            handle = RunHandle(request.directory, reader, writer)
-            writer.write(encode(Control.LAUNCH, request.encode()))
-            await writer.drain()
         except OSError as error:
             message = f"The engine at {self.socket} does not answer: {error.strerror}"
             raise EngineError(message, fix="Start it: holdfast worker.") from error
+        handle = RunHandle(request.directory, reader, writer)
         try:
-            await handle.accepted()
+            await handle.ask(request)
         except BaseException:
             await handle.close()
             raise

@@ -51,6 +51,21 @@ class BrokerProcess:
                 return found or None
             found += [Notice(*item) for item in json.loads(data)]
 
+    def end(self, patience_ms: int) -> bool:
+        """Kill it if it still runs; whether it failed, or was killed, before its run ended.
+
+        Only to be believed when `notices` has given None: then its exit status was set already.
+        """
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        handle = os.pidfd_open(self.pid)
+        try:
+            ending = select.poll()
+            ending.register(handle, select.POLLIN)
+            return bool(ending.poll(patience_ms)) and os.waitpid(self.pid, 0)[1] != 0
+        finally:
+            os.close(handle)
+
 
 def start(listener: int, pidfd: int, policy: Policy, scratch: Path | None = None) -> BrokerProcess:
     """Fork a broker for the calls on `listener`. Raises OSError.
@@ -68,34 +83,39 @@ def start(listener: int, pidfd: int, policy: Policy, scratch: Path | None = None
         theirs.close()
         raise
     if pid == 0:
-        _become(parent, (theirs.detach(), listener, pidfd), lambda: _serve(policy, scratch))
+        _become(
+            parent,
+            (theirs.detach(), listener, pidfd),
+            lambda channel: _serve(channel, policy, scratch),
+        )
     theirs.close()
     ours.setblocking(False)
     return BrokerProcess(pid, ours)
 
 
-def _become(parent: int, descriptors: tuple[int, int, int], serve: Callable[[], None]) -> NoReturn:
+def _become(
+    parent: int, descriptors: tuple[int, int, int], serve: Callable[[socket.socket], None]
+) -> NoReturn:
     """In the child: close everything of the shim, then serve."""
+    status = 1
     try:
         kernel.die_with_parent(signal.SIGKILL)
         if os.getppid() == parent:
             kernel.keep_descriptors(_FIRST, descriptors)
             kernel.keep_capability(kernel.CAP_SYS_PTRACE)
-            serve()
+            # Only the end of the process closes it: who hears that finds the exit status set.
+            channel = socket.socket(fileno=_CHANNEL)
+            serve(channel)
+        status = 0
     except BaseException as error:
         # The run's calls are refused from now on; the shim sees the end of the channel.
         log.failure("broker.failed", error, pid=os.getpid())
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
-def _serve(policy: Policy, scratch: Path | None) -> None:
+def _serve(channel: socket.socket, policy: Policy, scratch: Path | None) -> None:
     """Answer calls until the shim or the run is gone."""
-    with socket.socket(fileno=_CHANNEL) as channel:
-        _answer(channel, policy, scratch)
-
-
-def _answer(channel: socket.socket, policy: Policy, scratch: Path | None) -> None:
     resolver = Resolver(policy.hosts)
     resolver.refresh()
     tally = Tally()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +150,37 @@ def test_a_policy_that_makes_no_sense_is_refused(running: Running) -> None:
 
     with pytest.raises(EngineError, match="not understood"):
         run(running, "export default [];", options={"egress": "everything"})
+
+
+#: A shim's side alone: the broker has ended before its end is heard of.
+BROKER_THAT_ENDED = """
+import os, sys
+from holdfast.engine.loop import Loop
+from holdfast.engine.shim.egress import Egress
+from holdfast.sandbox import processes
+from holdfast.sandbox.egress import Policy
+
+calls, first = os.pipe()
+os.write(first, b"x")
+loop = Loop()
+policy = Policy("open") if sys.argv[1] == "ends" else None
+egress = Egress(loop, policy, lambda level, text: print(level, text))
+egress.start(calls, os.pidfd_open(os.getpid()))
+loop.turn()
+(broker,) = processes.children(os.getpid())
+os.waitid(os.P_PID, broker, os.WEXITED | os.WNOWAIT)
+egress.stop()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("ends", ""),  # what it takes for its run is gone
+        ("fails", "warn The broker of this run ended: further connections are refused\n"),
+    ],
+)
+def test_a_broker_that_failed_is_told_even_if_its_run_ends_at_once(how: str, said: str) -> None:
+    command = [sys.executable, "-c", BROKER_THAT_ENDED, how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == said, done.stderr

@@ -12,6 +12,7 @@ import pytest
 from holdfast import log
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.worker import telemetry
+from support.streams import served
 from support.worker import Worker
 
 
@@ -27,21 +28,19 @@ async def test_a_span_for_a_run_and_for_each_of_its_phases(tmp_path: Path) -> No
         received.append(gzip.decompress(body) if b"content-encoding: gzip" in head else body)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         await writer.drain()
-        writer.close()
         arrived.set()
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    told = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-        "OTEL_BSP_SCHEDULE_DELAY": 50,
-    }
     secret = "export default [() => ({ data: 'shown-to-nobody' })];"
-    async with server, TwinPlatform() as platform, Worker(platform, tmp_path, **told):
-        run = platform.enqueue(one_job_plan(secret), input={})
-        await platform.until(lambda: run.final)
-        async with asyncio.timeout(30):
-            await arrived.wait()
+    async with served(take) as port, TwinPlatform() as platform:
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_BSP_SCHEDULE_DELAY": 50,
+        }
+        async with Worker(platform, tmp_path, **told):
+            run = platform.enqueue(one_job_plan(secret), input={})
+            await platform.until(lambda: run.final)
+            async with asyncio.timeout(30):
+                await arrived.wait()
     whole = b"".join(received)
     for text in (run.id, "preparing", "running", "delivering", "COMPLETE", "holdfast-worker"):
         assert text.encode() in whole, text

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,10 +68,7 @@ class Egress:
     def stop(self) -> None:
         """The run is over."""
         self._let_go()
-        broker, self._broker = self._broker, None
-        if broker is not None:
-            self._loop.forget(broker.channel.fileno())
-            self._end(broker)
+        self._end()
         for kind, count in sorted(self._counts.items()):
             told = sum(1 for known, _ in self._told if known == kind)
             if count > told:
@@ -106,32 +102,30 @@ class Egress:
         assert self._broker is not None
         notices = self._broker.notices()
         if notices is None:
-            self._loop.forget(self._broker.channel.fileno())
-            self._log("warn", "The broker of this run ended: further connections are refused")
+            self._end()
         for notice in notices or ():
             self._tell(notice)
 
-    def _end(self, broker: BrokerProcess) -> None:
-        """Take its last words and end it, without waiting long for either."""
+    def _end(self) -> None:
+        """Take the broker's last words and end it, without waiting long for either."""
+        broker, self._broker = self._broker, None
+        if broker is None:
+            return
+        self._loop.forget(broker.channel.fileno())
         with suppress(OSError):
             broker.channel.shutdown(1)
         hearing = select.poll()
         hearing.register(broker.channel, select.POLLIN)
-        while hearing.poll(_LAST_WORDS_MS):
+        gone = False
+        while not gone and hearing.poll(_LAST_WORDS_MS):
             notices = broker.notices()
-            if notices is None:
-                break
-            for notice in notices:
+            gone = notices is None
+            for notice in notices or ():
                 self._tell(notice)
         broker.channel.close()
-        with suppress(ProcessLookupError):
-            os.kill(broker.pid, signal.SIGKILL)
-        handle = os.pidfd_open(broker.pid)
-        ending = select.poll()
-        ending.register(handle, select.POLLIN)
-        if ending.poll(_END_MS):
-            os.waitpid(broker.pid, 0)
-        os.close(handle)
+        failed = broker.end(_END_MS)
+        if gone and failed:
+            self._log("warn", "The broker of this run ended: further connections are refused")
 
     def _tell(self, notice: Notice) -> None:
         """Each target and call once; how many there were in all, at the end."""
