@@ -28,6 +28,7 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
     """Show every request of RUN (its id, or how that begins): where to, what became of it.
 
     A request that was sent and has no end is under way: whether it was carried out is not known.
+    Connections are seen from outside of the run: one on which it told of no request is shown, too.
     Values in queries are never kept.
 
     \b
@@ -37,9 +38,14 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
         found = requests_of(reader.read())
     if as_json:
         told = [request.to_json() for request in found.known.values()]
-        terminal.echo(json.dumps({"requests": told, "counts": found.counts()}, indent=2))
+        whole = {"requests": told, "counts": found.counts(), "untold_connections": found.untold}
+        terminal.echo(json.dumps(whole, indent=2))
         return
     for request in found.known.values():
         terminal.echo(request.row, fg="yellow" if request.fate == UNKNOWN else None)
+    for address, count in found.untold.items():
+        words = "connection" if count == 1 else "connections"
+        text = f"{count} {words} to {address} on which the run told of no request"
+        terminal.echo(f"   ?  {text}", fg="yellow")
     counts = ", ".join(f"{count} {fate}" for fate, count in found.counts().items())
     terminal.echo(counts if found.known else "the run made no requests that it told of")

@@ -119,7 +119,9 @@ def _requests(requests: Requests) -> JsonObject:
     """How many there were of each fate; of the requests themselves the last, and all under way."""
     known = list(requests.known.values())
     shown = [item for item in known[:-_REQUESTS] if item.fate == UNKNOWN] + known[-_REQUESTS:]
-    return {"counts": {**requests.counts()}, "last": [item.to_json() for item in shown[:_SAMPLES]]}
+    last = [item.to_json() for item in shown[:_SAMPLES]]
+    untold: JsonObject = {**requests.untold}
+    return {"counts": {**requests.counts()}, "last": [*last], "untold_connections": untold}
 
 
 def _diagnosis(outcome: JsonObject) -> JsonObject | None:
@@ -155,6 +157,8 @@ def text(document: JsonObject) -> str:
     requests = document["requests"]
     if isinstance(requests, dict) and requests["last"]:
         rows.append(f"requests  {_count_words(requests['counts'])}")
+    if isinstance(requests, dict) and isinstance(untold := requests["untold_connections"], dict):
+        rows += [f"untold    {count} connections to {place}" for place, count in untold.items()]
     timeline, lines = document["timeline"], document["last_lines"]
     assert isinstance(timeline, list)
     assert isinstance(lines, list)

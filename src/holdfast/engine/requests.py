@@ -1,7 +1,9 @@
 """What a run asked of other systems, from its journal. Pure.
 
-A request is told when it is sent and when it ends. One without an end is *under way*: whether the
-other system carried it out is not known. Nothing is said beyond what was seen.
+A request is told when it is made, when it is written to a connection, and when it ends. One that
+was written and has no end is *under way*: whether the other system carried it out is not known.
+One that was never written *never left*. The egress broker tells of connections, from outside of
+the run: one on which no request was told is shown as such. Nothing is said beyond what was seen.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
 ANSWERED, FAILED, UNKNOWN = "answered", "failed", "under way: fate unknown"
+NEVER = "never left"
+FATES = (ANSWERED, FAILED, UNKNOWN, NEVER)
 #: Requests of one run that are kept; the engine tells of no more.
 _MOST = 1000
 
@@ -33,6 +37,7 @@ class Request:
     error: str | None = None
     ms: int | None = None
     bytes: int | None = None
+    address: str | None = None
 
     def to_json(self) -> JsonObject:
         """Without what is not known."""
@@ -45,16 +50,20 @@ class Request:
         end = f"{self.status}" if self.status is not None else self.error or ""
         took = f"{self.ms} ms" if self.ms is not None else ""
         where = f"{self.job or '?'}" + (f" op {self.operation}" if self.operation else "")
+        if self.fate == FAILED and self.address is not None:
+            end += " after it was sent: it may have been carried out"
         words = f"{self.number:>4}  {where:<20} {self.method:<6} {self.host}{self.path}"
         return f"{words}  {self.fate} {end} {took}".rstrip()
 
 
 @dataclass(slots=True)
 class Requests:
-    """The requests of one run, in the order in which they were sent."""
+    """The requests of one run, in the order in which they were made."""
 
     known: dict[int, Request] = field(default_factory=dict)
     _jobs: dict[str, str] = field(default_factory=dict)
+    #: Address -> connections that the broker saw begin; None where no broker looked.
+    connections: dict[str, int] | None = None
 
     def take(self, record: Record) -> None:
         """Read one record; those of other kinds are passed over."""
@@ -63,10 +72,27 @@ class Requests:
             self._jobs[str(body.get("step_id"))] = str(body.get("job_id"))
         elif record.kind == Kind.REQUEST:
             self._request(record.shown())
+        elif record.kind == Kind.OUTCOME:
+            self._outcome(record.shown())
+
+    def _outcome(self, body: JsonObject) -> None:
+        evidence = body.get("evidence")
+        notes = evidence.get("notes") if isinstance(evidence, dict) else None
+        seen = notes.get("connections") if isinstance(notes, dict) else None
+        if isinstance(seen, dict):
+            self.connections = {place: _whole(count) or 0 for place, count in seen.items()}
+
+    @property
+    def untold(self) -> dict[str, int]:
+        """Connections on which no request was told, by address."""
+        told = {request.address for request in self.known.values()}
+        seen = self.connections or {}
+        return {place or "other addresses": seen[place] for place in seen if place not in told}
 
     def _request(self, body: JsonObject) -> None:
         number = _whole(body.get("number")) or 0
-        if body.get("what") == "sent" and len(self.known) < _MOST:
+        what = body.get("what")
+        if what in ("made", "sent") and number not in self.known and len(self.known) < _MOST:
             self.known[number] = Request(
                 number,
                 self._jobs.get(str(body.get("step_id"))),
@@ -74,18 +100,25 @@ class Requests:
                 str(body.get("method")),
                 str(body.get("host")),
                 str(body.get("path")),
+                fate=NEVER,
                 bytes=_whole(body.get("bytes")),
             )
-        elif (request := self.known.get(number)) is not None:
+        if (request := self.known.get(number)) is None:
+            return
+        if what == "sent":
+            address = body.get("address")
+            request.fate = UNKNOWN
+            request.address = str(address) if address else None
+        elif what != "made":
             error = body.get("error")
-            request.fate = ANSWERED if body.get("what") == "answered" else FAILED
+            request.fate = ANSWERED if what == "answered" else FAILED
             request.status, request.ms = _whole(body.get("status")), _whole(body.get("ms"))
             request.error = None if error is None else str(error)
 
     def counts(self) -> dict[str, int]:
         """How many of each fate."""
         fates = [request.fate for request in self.known.values()]
-        return {fate: fates.count(fate) for fate in (ANSWERED, FAILED, UNKNOWN)}
+        return {fate: fates.count(fate) for fate in FATES}
 
 
 def requests_of(records: Iterable[Record]) -> Requests:

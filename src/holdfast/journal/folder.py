@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / "input.json"
 
     @property
+    def recorded(self) -> Path:
+        """Is there where the project agreed that the run is kept whole, for replays."""
+        return self.path / "recorded"
+
+    @property
     def notes(self) -> Path:
         return self.path / "notes"
 

@@ -169,6 +169,7 @@ class StepComplete(TypedDict):
     position: NotRequired[Position | None]
     measures: NotRequired[Measures]
     facts: NotRequired[Facts]
+    tape: NotRequired[Document]
 
 
 class Sample(TypedDict):
@@ -225,13 +226,15 @@ class RunError(TypedDict):
 
 
 class Request(TypedDict):
-    """REQUEST: one that left the run, told when it is sent and when it ends.
+    """REQUEST: told when it is made, when it is written to a connection, and when it ends.
 
-    `number` from 1 in the run, `bytes` of what is sent, `ms` until its end.
+    `number` from 1 in the run, `bytes` of what is sent, `ms` until its end,
+    `address` that of the connection. `exchange`: what was asked and answered, where the project
+    agreed that it is kept.
     """
 
     timestamp: Time
-    what: Literal["sent", "answered", "failed"]
+    what: Literal["made", "sent", "answered", "failed"]
     number: Count
     step_id: NotRequired[Word | None]
     operation: NotRequired[Count | None]
@@ -240,8 +243,10 @@ class Request(TypedDict):
     path: Word
     bytes: NotRequired[Amount | None]
     status: NotRequired[Count | None]
+    address: NotRequired[Word | None]
     error: NotRequired[Word | None]
     ms: NotRequired[Amount | None]
+    exchange: NotRequired[Document]
 
 
 class Outcome(TypedDict):

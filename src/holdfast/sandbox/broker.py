@@ -42,7 +42,8 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 class Broker:
     """Answers the calls of one process. `handle` when `descriptor` is readable.
 
-    `on_refused` gets address and rule with a blank between them, `on_forbidden` a call's name.
+    `on_refused` gets address and rule with a blank between them, `on_forbidden` a call's name,
+    `on_reached` the address of each connection of a stream that was begun.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Broker:
         *,
         on_forbidden: Callable[[str], None] = lambda _: None,
         scratch: Path | None = None,
+        on_reached: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.descriptor = descriptor
         self._pidfd = pidfd
@@ -63,6 +65,7 @@ class Broker:
         self._on_refused = on_refused
         self._on_forbidden = on_forbidden
         self._scratch = None if scratch is None else os.path.realpath(scratch)
+        self._on_reached = on_reached
         self._waiting: list[Call] = []
 
     def handle(self) -> bool:
@@ -140,7 +143,10 @@ class Broker:
                 return -errno.EACCES
             if not datagram and os.get_blocking(theirs.fileno()):
                 return -errno.EWOULDBLOCK  # Node never does it, and it would hold up all others
-            return _connected(theirs.fileno(), peer)
+            result = _connected(theirs.fileno(), peer)
+            if not datagram and result in (0, -errno.EINPROGRESS):
+                self._on_reached(str(peer))
+            return result
 
     def _address(self, call: Call) -> bytes:
         length = call.integer(2)

@@ -1,7 +1,8 @@
 """The broker in a process of its own: whatever a run does to it, the shim goes on.
 
 It is forked from the shim at the run's first call, and dies with the shim. It reports refusals
-over a socket (`Notice`) and receives nothing; the end of that socket ends the broker.
+and connections over a socket (`Notice`) and receives nothing; the end of that socket ends the
+broker.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from holdfast.sandbox import kernel
 from holdfast.sandbox.broker import Broker
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.hosts import Resolver, own_addresses
-from holdfast.sandbox.tally import CONNECTION, FORBIDDEN, Notice, Tally
+from holdfast.sandbox.tally import CONNECTION, FORBIDDEN, REACHED, Notice, Tally
 
 #: A call of the kernel that waits this long is interrupted: another thread of the run may have
 #: made a socket a waiting one, or wants its end to linger. Seconds.
@@ -127,6 +128,7 @@ def _serve(channel: socket.socket, policy: Policy, scratch: Path | None) -> None
         lambda target: tally.count(CONNECTION, target),
         on_forbidden=lambda name: tally.count(FORBIDDEN, name),
         scratch=scratch,
+        on_reached=lambda address: tally.count(REACHED, address),
     )
     waiting = select.poll()
     for descriptor in (_CHANNEL, _LISTENER, resolver.descriptor):

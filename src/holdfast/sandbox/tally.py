@@ -1,4 +1,4 @@
-"""Counts what a run was refused, each kind with its own limit. No I/O."""
+"""Counts what a run was refused and whom it reached, each kind with its own limit. No I/O."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-CONNECTION, FORBIDDEN = "connection", "forbidden"
+CONNECTION, FORBIDDEN, REACHED = "connection", "forbidden", "reached"
 #: Different texts of one kind that are kept; what comes beyond them is counted as the empty text.
 _MAX_TEXTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`count` further refusals of a kind. `text`: what was asked for; empty for all others."""
+    """`count` further calls of a kind. `text`: what was asked for; empty for all others."""
 
     kind: str
     text: str
@@ -22,14 +22,14 @@ class Notice:
 
 @dataclass(slots=True)
 class Tally:
-    """Refusals since the last telling. Keeps a bounded number of texts, whatever comes."""
+    """Calls since the last telling. Keeps a bounded number of texts, whatever comes."""
 
     waiting: Counter[tuple[str, str]] = field(default_factory=Counter)
     _known: dict[str, set[str]] = field(default_factory=dict)
     _when: float = 0.0
 
     def count(self, kind: str, text: str) -> None:
-        """One more refusal."""
+        """One more call."""
         known = self._known.setdefault(kind, set())
         if len(known) < _MAX_TEXTS:
             known.add(text)

@@ -34,6 +34,8 @@ _RENEWED = "token"  # the sealed token of a later claim, where there was one
 #: Larger than any CLAIMED record. A larger journal that cannot be read held more than a claim.
 _CLAIM_BYTES = 64 * 1024
 _KEPT = {"journal", "mark", "plan.json"}
+#: And this, where the project agreed that its runs are recorded.
+_REPLAYED = {"recorded", "input.json", "blobs"}
 
 
 @dataclass(slots=True)
@@ -191,7 +193,8 @@ class RunFolders:
     ) -> None:
         """Put a run away: its end is marked, its token forgotten, its folder moved.
 
-        `keep`: the journal stays for a look back, without input, outputs and secrets.
+        `keep`: the journal stays for a look back, without secrets, and without input and outputs
+        where the run was not recorded.
         """
         keep_notes(folder, notes)
         with Mark(folder.mark) as mark:
@@ -209,8 +212,9 @@ class RunFolders:
             self.append(folder, *((Kind.NOTE, note) for note in notes[there:]))
         folder.notes.unlink(missing_ok=True)
         self._vault.forget(folder.path)
+        kept = _KEPT | _REPLAYED if folder.recorded.exists() else _KEPT
         for path in folder.path.iterdir():
-            if path.name not in _KEPT and not path.name.startswith("journal.cut-"):
+            if path.name not in kept and not path.name.startswith("journal.cut-"):
                 remove(path)
         faults.point("agent.archive")
         if not keep:
@@ -308,8 +312,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_documents(folder: RunFolder, plan: str, state: bytes) -> tuple[int, int]:
+def write_documents(
+    folder: RunFolder, plan: str, state: bytes, *, recorded: bool = False
+) -> tuple[int, int]:
     """Write plan and input durably; returns the bytes of each. OSError."""
+    if recorded:
+        folder.recorded.touch(mode=0o600)
     text = plan.encode("utf-8", "surrogatepass")
     durable.draft(folder.plan, text)
     durable.draft(folder.input, state)

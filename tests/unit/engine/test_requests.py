@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from holdfast.engine.requests import requests_of
+from holdfast.engine.requests import NEVER, UNKNOWN, requests_of
 from holdfast.journal import Record
 from holdfast.model.json import Json
 from holdfast.model.record import Kind
@@ -32,7 +32,11 @@ def test_a_request_without_an_end_is_under_way() -> None:
             record(6, Kind.REQUEST, what="failed", number=2, error="ECONNRESET", ms=3),
         ]
     )
-    assert found.counts() == {"answered": 1, "failed": 1, "under way: fate unknown": 1}
+    assert {fate: n for fate, n in found.counts().items() if n} == {
+        "answered": 1,
+        "failed": 1,
+        "under way: fate unknown": 1,
+    }
     rows = [request.row for request in found.known.values()]
     assert "send op 2" in rows[0]
     assert rows[0].endswith("POST   a.org/p  answered 201 12 ms")
@@ -43,3 +47,48 @@ def test_a_request_without_an_end_is_under_way() -> None:
 def test_an_end_without_a_beginning_is_passed_over() -> None:
     found = requests_of([record(1, Kind.REQUEST, what="answered", number=7, status=200)])
     assert found.known == {}
+
+
+def made(place: int, number: int) -> Record:
+    return record(
+        place, Kind.REQUEST, what="made", number=number, step_id="s", method="GET", host="a.org",
+        path="/p",
+    )  # fmt: skip
+
+
+def test_a_request_that_was_only_made_never_left() -> None:
+    found = requests_of(
+        [
+            made(1, 1),
+            made(2, 2),
+            record(3, Kind.REQUEST, what="sent", number=2, address="10.0.0.1:443"),
+        ]
+    )
+    assert [request.fate for request in found.known.values()] == [NEVER, UNKNOWN]
+
+
+def test_a_request_that_broke_after_it_was_sent_may_have_been_carried_out() -> None:
+    found = requests_of(
+        [
+            made(1, 1),
+            record(2, Kind.REQUEST, what="sent", number=1, address="10.0.0.1:443"),
+            record(3, Kind.REQUEST, what="failed", number=1, error="ECONNRESET", ms=3),
+        ]
+    )
+    assert "may have been carried out" in found.known[1].row
+
+
+def test_connections_without_a_told_request_are_named() -> None:
+    notes: Json = {"connections": {"10.0.0.1:443": 2, "10.0.0.9:22": 1}}
+    found = requests_of(
+        [
+            made(1, 1),
+            record(2, Kind.REQUEST, what="sent", number=1, address="10.0.0.1:443"),
+            record(3, Kind.OUTCOME, evidence={"notes": notes}),
+        ]
+    )
+    assert found.untold == {"10.0.0.9:22": 1}
+
+
+def test_nothing_is_said_of_connections_where_nobody_looked() -> None:
+    assert requests_of([record(1, Kind.OUTCOME, evidence={"notes": {}})]).connections is None

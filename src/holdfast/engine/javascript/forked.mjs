@@ -17,15 +17,30 @@ const { imul } = Math;
 let own = false;
 /** Whether nothing that was drawn ahead is left for the children. */
 let exhausted = false;
-/** State of `random`: xoshiro128**. */
 const words = new Uint32Array(4);
+const random = generator(words);
 
-/** A number of 52 random bits, as `Math.random` gives it. */
-function random() {
-  return ((next() >>> 6) * 0x4000000 + (next() >>> 6)) / 0x10000000000000;
+/**
+ * Numbers of 52 random bits, as `Math.random` gives them, from a state of xoshiro128**.
+ * @param {Uint32Array} state
+ */
+function generator(state) {
+  return () => ((next(state) >>> 6) * 0x4000000 + (next(state) >>> 6)) / 0x10000000000000;
 }
 
-function next() {
+/**
+ * A generator of its own, from four numbers of 32 bits; without them of a random seed.
+ * @param {number[]} [seed]
+ */
+export function seeded(seed) {
+  const state = new Uint32Array(4);
+  if (seed === undefined) drawn.randomFillSync(state);
+  else state.set(seed);
+  return generator(state);
+}
+
+/** @param {Uint32Array} words */
+function next(words) {
   const [a, b, c, d] = words;
   const mixed = imul(b, 5);
   const result = imul((mixed << 7) | (mixed >>> 25), 9);

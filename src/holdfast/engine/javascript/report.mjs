@@ -21,6 +21,8 @@ const MESSAGE_LIMIT = 16 * 1024;
 export const WORD_LIMIT = 1000;
 const DETAILS_LIMIT = 32 * 1024;
 const FACTS_LIMIT = 64 * 1024;
+/** Characters of an input or an output that a recorded run keeps for its replay. */
+const TAPE_LIMIT = 4 * 1024 * 1024;
 /** Levels of lists and objects in details. */
 const DETAILS_DEEPEST = 100;
 /** The run process has one thread of execution; the protocol wants a number. */
@@ -45,6 +47,14 @@ export class Report {
    */
   phase(phase, step, operation) {
     send(Kind.PHASE, { phase, step: word(step?.id), name: word(step?.name), operation });
+  }
+
+  /**
+   * A request was made: told with what is told next.
+   * @param {Bag} body
+   */
+  requestMade(body) {
+    holdText(Kind.REQUEST, stringify({ timestamp: stamp(), ...body }));
   }
 
   /**
@@ -97,7 +107,31 @@ export class Report {
       ...(stopped ? {} : this.#response(step)),
       measures: step.measure.report(),
       facts: factsOf(step, fault),
+      ...this.#tape(step),
     });
+  }
+
+  /**
+   * Where the run is recorded or replayed: what clock and random numbers said, the credential, what
+   * the run began with and what the step left, all without secrets.
+   * @param {Step} step
+   * @returns {{ tape?: RecordedDocument }}
+   */
+  #tape({ run, configuration, document }) {
+    const segment = run.tape?.end();
+    if (segment === undefined) return {};
+    const { secrets, begun } = run;
+    run.begun = undefined;
+    const clean = (/** @type {string | undefined} */ text) => (
+      text !== undefined && text.length <= TAPE_LIMIT ? secrets.scrub(text) : undefined
+    );
+    const text = stringify({
+      ...segment,
+      configuration: secrets.scrubValue(configuration),
+      input: clean(begun),
+      output: clean(document?.text),
+    });
+    return { tape: text.length <= INLINE ? { inline: text } : stream(text) };
   }
 
   /**

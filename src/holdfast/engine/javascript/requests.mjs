@@ -1,17 +1,20 @@
-// Every request that leaves a run through Node.js or undici, told to the journal as it is sent and
-// as it ends (docs/journal.md, REQUEST). What leaves by another way is seen by the broker only.
+// Every request of a run through Node.js or undici, told to the journal when it is made, when it
+// leaves on a connection, and when it ends (docs/journal.md, REQUEST). What leaves by another way is seen by the broker only.
 
 import channels from 'node:diagnostics_channel';
 
 import { milliseconds } from './clock.mjs';
+import { Exchanges } from './exchanges.mjs';
 
 /**
+ * @import { Socket } from 'node:net'
  * @import { Run } from './run.mjs'
  * @import { Step } from './step.mjs'
  *
  * @typedef {{
  *   number: number, step: Step | undefined, operation: number | undefined,
  *   method: string, host: string, path: string, started: number, status?: number, bytes?: number,
+ *   left?: true,
  * }} Sent
  */
 
@@ -26,6 +29,8 @@ export class Requests {
     this.count = 0;
     /** @type {Map<object, Sent>} */
     this.open = new Map();
+    /** Where the project agreed that answers are kept. */
+    this.exchanges = run.settings.record ? new Exchanges(run.secrets) : undefined;
   }
 
   /** From here on every request of this process is this run's. */
@@ -40,22 +45,34 @@ export class Requests {
   #listeners() {
     return {
       undici: [
-        ['undici:request:create', ({ request }) => this.#sent(request, {
-          method: request.method, host: hostOf(request.origin), path: request.path,
-          bytes: request.contentLength,
-        })],
-        ['undici:request:headers', ({ request, response }) => this.#status(request, response.statusCode)],
+        ['undici:request:create', ({ request }) => {
+          this.exchanges?.followUndici(request);
+          this.#made(request, {
+            method: request.method, host: hostOf(request.origin), path: request.path,
+            bytes: request.contentLength,
+          });
+        }],
+        ['undici:client:sendHeaders', ({ request, socket }) => this.#left(request, socket)],
+        ['undici:request:headers', ({ request, response }) => {
+          this.exchanges?.headersOfUndici(request, response.headers);
+          this.#status(request, response.statusCode);
+        }],
         ['undici:request:trailers', ({ request }) => this.#ended(request)],
         ['undici:request:error', ({ request, error }) => this.#ended(request, error)],
       ],
       node: [
-        ['http.client.request.start', ({ request }) => this.#sent(request, {
-          method: request.method, host: String(request.getHeader('host') ?? request.host),
-          path: request.path, bytes: request.getHeader('content-length'),
-        })],
+        ['http.client.request.created', ({ request }) => {
+          this.exchanges?.followNode(request);
+          this.#made(request, {
+            method: request.method, host: String(request.getHeader('host') ?? request.host),
+            path: request.path, bytes: request.getHeader('content-length'),
+          });
+          request.once('socket', (/** @type {Socket} */ socket) => this.#onSocket(request, socket));
+        }],
         ['http.client.response.finish', ({ request, response }) => {
           this.#status(request, response.statusCode);
-          this.#ended(request);
+          if (this.exchanges === undefined) this.#ended(request);
+          else this.exchanges.answerOfNode(request, response, () => this.#ended(request));
         }],
         ['http.client.request.error', ({ request, error }) => this.#ended(request, error)],
       ],
@@ -71,10 +88,20 @@ export class Requests {
   }
 
   /**
+   * A request has its connection, or will have it.
+   * @param {object} request
+   * @param {Socket} socket
+   */
+  #onSocket(request, socket) {
+    if (!socket.pending) this.#left(request, socket);
+    else socket.once('connect', () => this.#left(request, socket));
+  }
+
+  /**
    * @param {object} request
    * @param {{ method: unknown, host: string, path: unknown, bytes: unknown }} what
    */
-  #sent(request, { method, host, path, bytes }) {
+  #made(request, { method, host, path, bytes }) {
     const { run } = this;
     const step = run.active.getStore() ?? run.current;
     this.count += 1;
@@ -90,7 +117,22 @@ export class Requests {
       bytes: Number(bytes) || undefined,
     };
     this.open.set(request, sent);
-    if (sent.number <= MOST) this.#tell('sent', sent, {});
+    if (sent.number <= MOST) this.#tell('made', sent, {});
+  }
+
+  /**
+   * A request is written to its connection now: from here on it may be carried out.
+   * @param {object} request
+   * @param {Socket | undefined} socket
+   */
+  #left(request, socket) {
+    const sent = this.open.get(request);
+    if (sent === undefined || sent.left) return;
+    sent.left = true;
+    if (sent.number > MOST) return;
+    const { remoteAddress: address, remotePort: port } = socket ?? {};
+    const host = address?.includes(':') ? `[${address}]` : address;
+    this.#tell('sent', sent, { address: address && `${host}:${port}` });
   }
 
   /**
@@ -113,16 +155,19 @@ export class Requests {
     if (sent.number > MOST) return;
     const took = Math.max(0, Math.round(milliseconds() - sent.started));
     const why = error && this.run.secrets.scrub(String(error.code ?? error.message ?? error)).slice(0, PATH);
-    this.#tell(error ? 'failed' : 'answered', sent, { status: sent.status, error: why, ms: took });
+    const exchange = error ? undefined : this.exchanges?.document(request, sent);
+    this.#tell(error ? 'failed' : 'answered', sent, { status: sent.status, error: why, ms: took, exchange });
   }
 
   /**
-   * @param {'sent' | 'answered' | 'failed'} what
+   * @param {'made' | 'sent' | 'answered' | 'failed'} what
    * @param {Sent} sent
    * @param {Bag} more
    */
   #tell(what, { number, step, operation, method, host, path, bytes }, more) {
-    this.run.report.request({
+    // the end of a request may wait; that it leaves must be known before it does
+    const tell = what === 'made' ? 'requestMade' : 'request';
+    this.run.report[tell]({
       what, number, step_id: step?.id, operation, method, host, path, bytes, ...more,
     });
   }

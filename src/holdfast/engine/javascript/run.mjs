@@ -13,7 +13,10 @@ import { Report } from './report.mjs';
 import { Requests } from './requests.mjs';
 import { Secrets } from './secrets.mjs';
 import { Cleaner, Document } from './state.mjs';
+import { redirect } from './replay.mjs';
+import { useTape } from './scope.mjs';
 import { Step } from './step.mjs';
+import { Tape } from './tape.mjs';
 
 /**
  * @import { CompiledStep } from './compiled.mjs'
@@ -83,6 +86,16 @@ export class Run {
       warn: (text) => this.log.warn(text),
     });
     this.requests = new Requests(this);
+    /**
+     * Clock and random numbers, of a run that is recorded or replayed.
+     * @type {Tape | undefined}
+     */
+    this.tape = undefined;
+    /**
+     * What such a run began with, until its first step has told it.
+     * @type {string | undefined}
+     */
+    this.begun = undefined;
     this.cleaner = new Cleaner({
       remove: options.state_props_to_remove ?? DEFAULT_REMOVED,
       limitMb: options.state_limit_mb ?? 500,
@@ -146,6 +159,12 @@ export class Run {
     );
     const plan = this.validated();
     this.requests.watch();
+    const { record, replay } = this.settings;
+    if (replay !== undefined) redirect(replay.recording);
+    if (record || replay !== undefined) {
+      this.tape = new Tape(replay?.tape);
+      useTape(this.tape);
+    }
     this.log.info(`Executing ${plan.name}`);
     this.linker = this.makeLinker();
     const input = await this.initial();
@@ -217,6 +236,7 @@ export class Run {
     } else {
       document = new Document(`{"data":${this.input}}`);
     }
+    if (this.tape !== undefined) this.begun = this.input;
     this.input = undefined;
     if (document) document.clip = this.settings.dataclip_id;
     return document;
@@ -360,6 +380,7 @@ export class Run {
   /** @param {Step} step */
   open(step) {
     this.executed += 1;
+    this.tape?.begin();
     this.report.stepStart(step);
     this.current = step;
   }

@@ -10,6 +10,7 @@ import { GLOBALS_MODULE, JOB_MODULE } from './stack.mjs';
 
 /**
  * @import { CompiledStep } from './compiled.mjs'
+ * @import { Tape } from './tape.mjs'
  *
  * @typedef {(specifier: string, context: vm.Context) => vm.Module | Promise<vm.Module>} Link
  */
@@ -76,6 +77,17 @@ function webNames() {
   };
 }
 
+/** @type {Tape | undefined} */
+let tape;
+
+/**
+ * Contexts get the clock and the generator of `given` from now on.
+ * @param {Tape} given
+ */
+export function useTape(given) {
+  tape = given;
+}
+
 /** @type {Bag | undefined} */
 let lent;
 /**
@@ -107,6 +119,7 @@ function bareContext() {
 function makeContext(extra) {
   const context = ahead ?? bareContext();
   ahead = undefined;
+  tape?.lend(context);
   return named(context, extra);
 }
 

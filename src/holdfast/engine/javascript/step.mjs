@@ -58,6 +58,11 @@ export class Step {
     this.document = undefined;
     /** @type {string[]} */
     this.next = [];
+    /**
+     * Its credential, where the run is recorded.
+     * @type {any}
+     */
+    this.configuration = undefined;
     /** @type {Memory | undefined} */
     this.mem = undefined;
     /** @type {Operations | undefined} */
@@ -111,6 +116,7 @@ export class Step {
     const { run, plan } = this;
     this.measure.stateIn = this.input?.bytes ?? 0;
     const configuration = await run.configurationOf(plan);
+    if (run.tape !== undefined) this.configuration = configuration;
     const defaults = await run.defaultsOf(plan);
     const input = this.input?.take();
     return assemble(input, { ...plan, state: defaults }, configuration, this.whole.credentials);

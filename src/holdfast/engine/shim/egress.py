@@ -17,7 +17,7 @@ from holdfast.model.bodies import Level
 from holdfast.sandbox import broker_process
 from holdfast.sandbox.broker_process import BrokerProcess
 from holdfast.sandbox.egress import Policy
-from holdfast.sandbox.tally import CONNECTION, Notice
+from holdfast.sandbox.tally import CONNECTION, REACHED, Notice
 
 #: How long to wait for a broker's last notices, and then for its end. Milliseconds.
 _LAST_WORDS_MS, _END_MS = 300, 1000
@@ -47,6 +47,7 @@ class Egress:
         policy: Policy,
         log: Callable[[Level, str], None],
         scratch: Path | None = None,
+        reached: Counter[str] | None = None,
     ) -> None:
         self._loop = loop
         self._policy = policy
@@ -59,6 +60,8 @@ class Egress:
         #: Connections that were refused, each target once: address and rule.
         self.refused: list[tuple[str, str]] = []
         self._counts: Counter[str] = Counter()
+        #: Connections that were begun, by address; the empty text stands for further addresses.
+        self.reached: Counter[str] = Counter() if reached is None else reached
 
     def start(self, descriptor: int, pidfd: int) -> None:
         """See that the calls that come on this descriptor, which is ours now, are answered."""
@@ -129,6 +132,9 @@ class Egress:
 
     def _tell(self, notice: Notice) -> None:
         """Each target and call once; how many there were in all, at the end."""
+        if notice.kind == REACHED:
+            self.reached[notice.text] += notice.count
+            return
         self._counts[notice.kind] += notice.count
         if not notice.text or (notice.kind, notice.text) in self._told:
             return

@@ -79,7 +79,7 @@ _ALLOWED = {
 #: Kinds whose bodies are appended unchanged.
 _KEPT = frozenset({Kind.LOG, Kind.REPORT})
 #: Where documents may stand, and how they may lie there.
-_DOCUMENTS = ("output", "webhook_response_document", "final_state")
+_DOCUMENTS = ("output", "webhook_response_document", "final_state", "exchange", "tape")
 _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 
 #: Parts of records that may repeat what job code or an adaptor has said.
@@ -304,7 +304,7 @@ class Recorder:
     def _request(self, body: dict[str, Any]) -> None:
         number = body["number"]
         self.pending.pop(number, None)
-        if body["what"] == "sent" and len(self.pending) < MAX_PENDING:
+        if body["what"] in ("made", "sent") and len(self.pending) < MAX_PENDING:
             self.pending[number] = f"{body['method']} {body['host']}{body['path']}"
 
     def _open(self, step: OpenStep) -> None:

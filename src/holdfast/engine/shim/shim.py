@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -38,13 +39,7 @@ from holdfast.engine.shim.steps import StepProcesses
 from holdfast.engine.shim.walls import network_of, readable_roots
 from holdfast.engine.shim.watch import Watch
 from holdfast.engine.zygote import rule
-from holdfast.journal import (
-    Journal,
-    JournalError,
-    JournalFull,
-    RunFolder,
-    RunLock,
-)
+from holdfast.journal import Journal, JournalError, JournalFull, RunFolder, RunLock
 from holdfast.model import bodies
 from holdfast.model.classify import classify
 from holdfast.model.evidence import Stop
@@ -212,7 +207,9 @@ class Shim:
         self._clients = Clients(loop, self._cancel)
         run.on_frame, run.on_end = self._frame, self._ended
         scratch = None if run.own_files else run.scratch
-        self._egress = Egress(loop, policy, self._log, scratch)
+        self._reached: Counter[str] = Counter()
+        self._seen = run.walls.network is Network.BROKER
+        self._egress = Egress(loop, policy, self._log, scratch, self._reached)
         self._explainer = Explainer(self._recorder)
         self._steps: StepProcesses | None = None
         if request.options.get("process_per_step") is True:
@@ -222,7 +219,7 @@ class Shim:
                 self._recorder,
                 request,
                 options=self._options,
-                egress=lambda: Egress(loop, policy, self._log, scratch),
+                egress=lambda: Egress(loop, policy, self._log, scratch, self._reached),
             )
         self._watch = Watch(loop, self._group, self._recorder, self._limits, self._stop)
 
@@ -451,6 +448,8 @@ class Shim:
         self.peak = evidence.memory.peak
         if self._computing is not None:
             evidence.notes["computing"] = self._computing
+        if self._seen:
+            evidence.notes["connections"] = {**self._reached}
         outcome = classify(evidence)
         self._recorder.abandon_streams()
         last = self._recorder.closing_records(outcome, evidence.memory.peak)

@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.model.json import Json, nests_deeper
 from holdfast.model.outcome import RunState
+from holdfast.model.redaction import redacted_headers, redacted_query
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.start.admission import NOT_FOUND, Options, admit, idempotency_key
 from holdfast.platform.start.payload import Rejected, body_of
-from holdfast.platform.start.redaction import redacted_headers, redacted_query
 from holdfast.platform.store import dataclips, idempotency
 from holdfast.platform.store.credentials import run_scrubber
 from holdfast.platform.store.database import Connection, Notice, Row, Transaction

@@ -188,6 +188,8 @@ class Preparation:
         }
         if self.config.process_per_step or given.get("process_per_step") is True:
             options["process_per_step"] = True
+        if given.get("record") is True and options["output_dataclips"] is True:
+            options["record"] = True
         if isinstance(given.get("job_log_level"), str):
             options["job_log_level"] = given["job_log_level"]
         try:
@@ -203,7 +205,9 @@ class Preparation:
         folder = self.case.folder
         text = json.dumps(prepared.plan, ensure_ascii=False, separators=(",", ":"))
         # first: the record vouches for them and their names
-        plan_bytes, input_bytes = write_documents(folder, text, state)
+        plan_bytes, input_bytes = write_documents(
+            folder, text, state, recorded=options.get("record") is True
+        )
         body: bodies.Prepared = {
             "limits": limits.to_json(),
             "adaptors": _adaptor_versions(cast("JsonObject", options["adaptors"])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.platform.start.redaction import (
+from holdfast.model.redaction import (
     REDACTED,
     is_secret_name,
     redacted_headers,
