@@ -144,10 +144,10 @@ def _texts(answer: Any) -> list[str]:
     if isinstance(answer, str):
         return [answer]
     if isinstance(answer, dict):
+        if "detail" in answer:
+            return str(answer["detail"]).splitlines()
         if "errors" in answer:
             return _texts(answer["errors"])
-        if "detail" in answer:
-            return [str(answer["detail"])]
         answer = list(answer.values())
     return (
         [text for item in answer if (texts := _texts(item)) for text in texts]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 
 from holdfast import log
+from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store as AdaptorStore
 from holdfast.model.json import JsonObject
@@ -18,6 +19,8 @@ from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
+from holdfast.platform.secrets import schemas
+from holdfast.platform.secrets.schemas import Schema, SchemaError
 from holdfast.platform.settings import Settings
 from holdfast.platform.store.database import Database
 from holdfast.platform.store.lists import visible_runs
@@ -52,6 +55,9 @@ class Platform:
         )
         self.passwords, self.rates = Passwords(), Rates.of(settings)
         store = AdaptorStore(default_store_root(os.environ, settings.data))
+        self.adaptors = store
+        #: Adaptors are installed to read their schemas only where versions come from the registry.
+        self._installs = resolve is None
         self.resolve = resolve or store.resolve
         #: Whoever resolves versions in another way knows which there are.
         self.confirm = confirm or (store.confirm if resolve is None else _taken)
@@ -86,6 +92,31 @@ class Platform:
         runs = [run for connection in self.workers for run in connection.runs]
         shown = await self.database.read(lambda c: visible_runs(c, runs, visible))
         return self.workers.listed(rows, shown)
+
+    async def schema_names(self) -> list[str]:
+        """Names of all schemas of credentials that are here."""
+        return await asyncio.to_thread(
+            lambda: schemas.names(self.adaptors.installed(), self.settings.schemas_path)
+        )
+
+    async def schema(self, name: str) -> Schema:
+        """A schema of credentials; its adaptor is installed if it must be. Raises SchemaError."""
+
+        def find() -> Schema:
+            return schemas.find(name, self.adaptors.installed(), self.settings.schemas_path)
+
+        try:
+            return await asyncio.to_thread(find)
+        except SchemaError:
+            package = schemas.adaptor_of(name)
+            if package is None or not self._installs:
+                raise
+            try:
+                await self.adaptors.ensure([f"{package}@latest"])
+            except AutoinstallError as error:
+                message = f"there is no schema {name!r}: {error.message}"
+                raise SchemaError(message) from error
+            return await asyncio.to_thread(find)
 
     async def _keep_going(self, chore: Callable[[Platform], Awaitable[None]]) -> None:
         """A chore that fails is reported and begun again: the platform lives on."""

@@ -63,6 +63,8 @@ class Settings:
     collections_port: int | None = None
     #: What the collections of one project may hold together, MB; None: as much as the disk.
     collections_mb: float | None = None
+    #: A folder with schemas of credentials, beside those of adaptors.
+    schemas_path: Path | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
     window: int = 64
 
@@ -172,6 +174,7 @@ def _count(text: str) -> int:
 
 
 _WANTED: dict[Any, str] = {
+    absolute: "a folder",
     _port: "a port from 0 to 65535",
     _above_zero: "a number above 0",
     _not_negative: "a number of 0 or more",
@@ -240,6 +243,11 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "HOLDFAST_COLLECTIONS_MB",
         _above_zero,
         "what the collections of one project may hold together, MB",
+    ),
+    "schemas_path": (
+        "SCHEMAS_PATH",
+        absolute,
+        "folder with a file `<name>.json` for each further schema of credentials",
     ),
     "silence_seconds": (
         "HOLDFAST_SILENCE_SECONDS",

@@ -117,6 +117,8 @@ class Scene:
         asked = {"id": self.ids["project"], "name": "demo", "items": []}
         if path == "/api/workflows":
             asked = {"project_id": self.ids["project"], "name": "w"}
+        if path == "/api/credentials":
+            asked = {"project_id": self.ids["project"], "name": "c"}
         body = json.dumps(asked).encode()
         if place != "loopback":
             headers["x-forwarded-for"] = "203.0.113.7"
@@ -147,7 +149,7 @@ class Scene:
         assert found
         kind = {"runs": "run", "workflows": "workflow", "provision": "project"}.get(found[1])
         kinds = {"work_orders": "work_order", "dataclips": "dataclip", "jobs": "job"}
-        kind = {**kinds, "credentials": "credential"}.get(found[1], kind)
+        kind = {**kinds, "credentials": "credential", "keychains": "keychain"}.get(found[1], kind)
         return self.ids[kind] if kind else "any"
 
     def ask_all(self, names: list[str], visitor: str, place: str) -> dict[str, int]:
@@ -238,7 +240,10 @@ def scene(shared: Served) -> Iterator[Scene]:
     }
     hapi = {"name": "hapi", "body": {"password": "a-secret"}}
     credential = shared.client.post("/api/projects/demo/credentials", json=hapi).json()
+    chain = {"name": "clinic", "path": "$.clinic"}
+    keychain = shared.client.post("/api/projects/demo/keychains", json=chain).json()
     ids |= {"job": FETCH, "credential": credential["data"]["id"]}
+    ids["keychain"] = keychain["data"]["id"]
     shared.post()
     shared.post()
     with shared.worker() as worker, shared.worker("second") as second:

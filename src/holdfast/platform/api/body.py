@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.model.json import JsonObject
 from holdfast.model.request_body import parse_request
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.store.accounts import AccountError
@@ -17,14 +18,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def answered(endpoint: Endpoint) -> Endpoint:
-    """The endpoint with its errors as answers: `{"error": text}` with the error's status."""
+    """The endpoint with its errors as answers: `{"error": text}` with the error's status.
+
+    `errors` of an error, what is wrong with each member, go with it.
+    """
 
     @functools.wraps(endpoint)
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
         except (AccessError, AccountError) as error:
-            return JSONResponse({"error": error.message}, error.status)
+            body: JsonObject = {"error": error.message}
+            if told := getattr(error, "errors", None):
+                body |= {"message": error.message, "errors": told}
+            return JSONResponse(body, error.status)
 
     return answer
 

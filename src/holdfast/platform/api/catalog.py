@@ -1,4 +1,4 @@
-"""What projects are made of: workflows, jobs, credentials (`docs/spec/platform.md` 7.1)."""
+"""What projects are made of: workflows, jobs, collections (`docs/spec/platform.md` 7.1)."""
 
 from __future__ import annotations
 
@@ -44,29 +44,10 @@ async def job(request: Request) -> Response:
     return _one(None if row is None else views.job(row))
 
 
-async def list_credentials(request: Request) -> Response:
-    """Names and owners of credentials. Their secrets are never returned."""
-    names = ("project_id", "name")
-    return await listed(request, catalog.list_credentials, views.credential, names, _TIMES)
-
-
 async def list_collections(request: Request) -> Response:
     """Collections with the number of their items and their size in bytes."""
     names = ("project_id", "name")
     return await listed(request, catalog.list_collections, views.collection, names, _TIMES)
-
-
-async def delete_credential(request: Request) -> Response:
-    """Delete a credential that no job uses."""
-    platform: Platform = request.app.state.platform
-    key = request.path_params["id"]
-    row = await platform.database.read(lambda c: catalog.find_credential(c, key))
-    if row is None:
-        return JSONResponse(NOT_FOUND, 404)
-    if await platform.database.write(lambda tx: catalog.delete_credential(tx, key)):
-        return Response(status_code=204)
-    users = await platform.database.read(lambda c: catalog.jobs_with(c, key))
-    return JSONResponse({"error": f"jobs use this credential: {', '.join(users)}"}, 409)
 
 
 async def list_workflows(request: Request) -> Response:

@@ -28,6 +28,14 @@ _ITEM: JsonObject = {
     "properties": {"key": _TEXT, "value": _TEXT},
 }
 _OBJECT: JsonObject = {"type": "object"}
+_CREDENTIAL: JsonObject = {
+    "name": _TEXT,
+    "owner": _TEXT,
+    "schema": _TEXT,
+    "environment": _TEXT,
+    "external_id": {"type": ["string", "null"]},
+    "body": _OBJECT,
+}
 _WORKFLOW: JsonObject = {
     "type": "object",
     "properties": {
@@ -52,7 +60,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "projects": (("name",), ("inserted", "updated")),
     "workflows": (("project_id", "name"), ("inserted", "updated")),
     "jobs": (("project_id", "workflow_id", "name"), ()),
-    "credentials": (("project_id", "name"), ("inserted", "updated")),
+    "credentials": (("project_id", "name", "schema"), ("inserted", "updated")),
     "collections": (("project_id", "name"), ("inserted", "updated")),
 }
 _QUERIES: dict[str, tuple[str, ...]] = {
@@ -63,6 +71,7 @@ _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /collections/{path}": ("key", "limit", "cursor", "created_after", "created_before",
                                 "updated_after", "updated_before", "project_id"),
     "DELETE /collections/{path}": ("key", "project_id"),
+    "DELETE /api/credentials/{id}": ("environment",),
 }  # fmt: skip
 _BODIES: dict[str, JsonObject] = {
     "POST /api/provision": {
@@ -78,10 +87,26 @@ _BODIES: dict[str, JsonObject] = {
         "properties": {"input": _OBJECT, "dataclip_id": _TEXT, "job_id": _TEXT},
     },
     "POST /api/runs/{id}/retry": {"type": "object", "properties": {"step_id": _TEXT}},
+    "POST /api/credentials": {
+        "type": "object",
+        "required": ["project_id", "name", "body"],
+        "properties": {"project_id": _TEXT, **_CREDENTIAL},
+    },
     "POST /api/projects/{project_id}/credentials": {
         "type": "object",
         "required": ["name", "body"],
-        "properties": {"name": _TEXT, "owner": _TEXT, "body": _OBJECT},
+        "properties": _CREDENTIAL,
+    },
+    "PUT /api/credentials/{id}": {"type": "object", "properties": _CREDENTIAL},
+    "PATCH /api/credentials/{id}": {"type": "object", "properties": _CREDENTIAL},
+    "POST /api/projects/{project_id}/keychains": {
+        "type": "object",
+        "required": ["name", "path"],
+        "properties": {
+            "name": _TEXT,
+            "path": _TEXT,
+            "default_credential_id": {"type": ["string", "null"]},
+        },
     },
     "POST /collections/{path}": {
         "type": "object",
@@ -96,6 +121,10 @@ _STATUS: dict[str, int] = {
     "POST /api/workflows": 201,
     "POST /api/projects/{project_id}/workflows": 201,
     "POST /api/workflows/{id}/runs": 201,
+    "POST /api/credentials": 201,
+    "POST /api/projects/{project_id}/credentials": 201,
+    "POST /api/projects/{project_id}/keychains": 201,
+    "DELETE /api/keychains/{id}": 204,
     "POST /api/runs/{id}/retry": 201,
     "DELETE /api/credentials/{id}": 204,
 }

@@ -8,7 +8,9 @@ from holdfast.platform.api import (
     accounts,
     audit,
     catalog,
+    credentials,
     edits,
+    keychains,
     keys,
     openapi,
     provision,
@@ -24,6 +26,7 @@ def api_routes() -> list[BaseRoute]:
     """Routes under `/api`."""
     return [
         *_access_routes(),
+        *_secret_routes(),
         Route("/api/openapi.json", openapi.openapi_json),
         Route("/workflow-api.yaml", openapi.openapi_yaml),
         Route("/api/provision", provision.post, methods=["POST"]),
@@ -56,13 +59,9 @@ def api_routes() -> list[BaseRoute]:
         Route("/api/projects/{project_id}/jobs", catalog.list_jobs),
         Route("/api/collections", catalog.list_collections),
         Route("/api/projects/{project_id}/collections", catalog.list_collections),
-        Route("/api/credentials", catalog.list_credentials),
-        Route("/api/credentials/{id}", catalog.delete_credential, methods=["DELETE"]),
-        Route("/api/projects/{project_id}/credentials", catalog.list_credentials),
         Route("/api/workflows/{id}/runs", writes.run_workflow, methods=["POST"]),
         Route("/api/projects/{project_id}/runs", reads.runs),
         Route("/api/projects/{project_id}/work_orders", reads.work_orders),
-        Route("/api/projects/{project_id}/credentials", writes.set_credential, methods=["POST"]),
     ]
 
 
@@ -95,4 +94,30 @@ def _access_routes() -> list[BaseRoute]:
         ("DELETE", "/api/sessions", tokens.end_sessions),
         ("DELETE", "/api/sessions/{id}", tokens.end_session),
     ]
+    return _answered(rows)
+
+
+def _secret_routes() -> list[BaseRoute]:
+    """Credentials, their schemas, keychains."""
+    own = "/api/projects/{project_id}"
+    return _answered(
+        [
+            ("GET", "/api/credential_schemas", credentials.list_schemas),
+            ("GET", "/api/credential_schemas/{name}", credentials.schema),
+            ("GET", "/api/credentials", credentials.list_credentials),
+            ("POST", "/api/credentials", credentials.set_credential_of),
+            ("GET", "/api/credentials/{id}", credentials.credential),
+            ("PUT", "/api/credentials/{id}", credentials.change_credential),
+            ("PATCH", "/api/credentials/{id}", credentials.change_credential),
+            ("DELETE", "/api/credentials/{id}", credentials.delete_credential),
+            ("GET", f"{own}/credentials", credentials.list_credentials),
+            ("POST", f"{own}/credentials", credentials.set_credential),
+            ("GET", f"{own}/keychains", keychains.listed),
+            ("POST", f"{own}/keychains", keychains.put),
+            ("DELETE", "/api/keychains/{id}", keychains.remove),
+        ]
+    )
+
+
+def _answered(rows: list[tuple[str, str, Endpoint]]) -> list[BaseRoute]:
     return [Route(path, answered(endpoint), methods=[method]) for method, path, endpoint in rows]

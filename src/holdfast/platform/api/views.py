@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.platform.api.shape import item
 from holdfast.platform.clock import iso
 
@@ -121,12 +121,14 @@ def job(row: Any) -> JsonObject:
 
 
 def credential(row: Any) -> JsonObject:
-    """A credential, never its secret; `has_secret`: somebody has set one."""
+    """A credential, never its secret; `environments`: those that somebody has set one for."""
     attributes: JsonObject = {
         "name": row.name,
         "owner": row.owner,
         "schema": row.schema,
-        "has_secret": row.version_id is not None,
+        "external_id": row.external_id,
+        "environments": list[Json](sorted((row.environments or "").split())),
+        "has_secret": bool(row.environments),
         "inserted_at": iso(row.inserted_at),
         "updated_at": iso(row.updated_at),
     }

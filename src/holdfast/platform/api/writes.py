@@ -1,4 +1,4 @@
-"""What the API changes: start, retry and cancel runs; set credentials; make login links."""
+"""What the API changes: start, retry and cancel runs; make login links."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.sessions import LINK_SECONDS
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
-from holdfast.platform.store import documents
-from holdfast.platform.store.credentials import put_credential
 from holdfast.platform.store.runs import Created
 
 
@@ -66,29 +64,6 @@ async def cancel_run(request: Request) -> Response:
     return JSONResponse(
         {"state": "cancelled"} if ended else {"state": "cancelling"}, 200 if ended else 202
     )
-
-
-async def set_credential(request: Request) -> Response:
-    """`POST /api/projects/:project_id/credentials` with `{"name", "owner"?, "body": {…}}`."""
-    platform: Platform = request.app.state.platform
-    asked_project = request.path_params["project_id"]
-    try:
-        asked = await _object(request)
-    except ActionError as error:
-        return _refused(error)
-    name, owner, body = asked.get("name"), asked.get("owner") or "", asked.get("body")
-    if not isinstance(name, str) or not isinstance(owner, str) or not isinstance(body, dict):
-        return JSONResponse({"error": "name (text) and body (object) are needed"}, 422)
-    project_id = await platform.database.read(lambda c: documents.find_project(c, asked_project))
-    if project_id is None:
-        return JSONResponse({"error": "There is no such project."}, 404)
-    visit.note(name=name, owner=owner)
-    key = await platform.database.write(
-        lambda tx: put_credential(
-            tx, platform.keys, project_id=project_id, name=name, owner=owner, body=body
-        )
-    )
-    return JSONResponse({"data": {"id": key, "name": name, "owner": owner}}, 201)
 
 
 async def session_link(request: Request) -> Response:

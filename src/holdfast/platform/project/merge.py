@@ -19,7 +19,12 @@ _PARTS = ("jobs", "triggers", "edges")
 _UNCHANGED = ("channels", "project_credentials")
 _ENDS = ("source_job_id", "source_trigger_id", "target_job_id")
 #: Members that exclude each other: a client that sends one unsets the other.
-_EITHER = {"source_job_id": "source_trigger_id", "source_trigger_id": "source_job_id"}
+_EITHER = {
+    "source_job_id": "source_trigger_id",
+    "source_trigger_id": "source_job_id",
+    "project_credential_id": "keychain_credential_id",
+    "keychain_credential_id": "project_credential_id",
+}
 
 
 def merged(payload: JsonObject, current: JsonObject | None) -> JsonObject:

@@ -29,6 +29,8 @@ class Job:
     body: str
     adaptor: str = DEFAULT_ADAPTOR
     credential: str | None = None
+    #: Id of a keychain, which chooses a credential for each run.
+    keychain: str | None = None
     id: str = ""
 
 

@@ -170,6 +170,7 @@ def _job(item: JsonObject, workflow: str, problems: _Texts) -> Job:
         body=str(item.get("body") or ""),
         adaptor=_text(item.get("adaptor")) or "@openfn/language-common@latest",
         credential=_text(item.get("project_credential_id")),
+        keychain=_text(item.get("keychain_credential_id")),
     )
 
 

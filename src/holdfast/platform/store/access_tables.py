@@ -86,6 +86,31 @@ api_tokens = Table(
     Index("ix_api_tokens_project_id", "project_id"),
 )
 
+#: Who an account is for a provider of single sign-on (`store/identities.py`).
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    refers("user_id", "users"),
+    moment("inserted_at", required=True),
+    Index("ix_identities_user_id", "user_id"),
+)
+
+#: Programs that providers of OAuth 2 know us as (`store/oauth_clients.py`). `secret`: encrypted.
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    identifier(),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("client_id", String(1000), nullable=False),
+    Column("secret", LargeBinary),
+    Column("token_endpoint", String(1000), nullable=False),
+    Column("authorization_endpoint", String(1000)),
+    Column("scopes", Text, nullable=False, server_default=""),
+    *moments(),
+)
+
 #: Keys of webhooks (`store/webhook_keys.py`). `secrets`: encrypted JSON; null: none was set.
 webhook_keys = Table(
     "webhook_keys",

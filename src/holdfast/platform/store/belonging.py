@@ -46,6 +46,7 @@ _KINDS: dict[str, Callable[[Connection, str], str | None]] = {
     "work_order": _column_of("work_orders"),
     "dataclip": _column_of("dataclips"),
     "credential": _column_of("credentials"),
+    "keychain": _column_of("keychains"),
     "collection": _column_of("collections"),
     "job": _of_job,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.credentials import SHOWN
+from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.lists import Chosen, Listed, chosen_rows, seen
 
 
@@ -40,10 +41,10 @@ def list_jobs(connection: Connection, chosen: Chosen) -> Listed:
 
 
 def list_credentials(connection: Connection, chosen: Chosen) -> Listed:
-    """Without their secrets, by `project_id`, `name`; times: `inserted`, `updated`."""
+    """Without their secrets, by `project_id`, `name`, `schema`; times: `inserted`, `updated`."""
     c = t.credentials.c
-    query = select(t.credentials).where(seen(c.project_id, chosen.visible))
-    columns = {"project_id": c.project_id, "name": c.name}
+    query = select(*SHOWN).where(seen(c.project_id, chosen.visible), c.deleted_at.is_(None))
+    columns = {"project_id": c.project_id, "name": c.name, "schema": c.schema}
     times = {"inserted": c.inserted_at, "updated": c.updated_at}
     return chosen_rows(connection, query.order_by(c.name, c.id), chosen, columns, times)
 
@@ -59,39 +60,6 @@ def find_job(connection: Connection, key: str) -> Row | None:
     j, w = t.jobs.c, t.workflows.c
     query = select(t.jobs, w.project_id).join(t.workflows, w.id == j.workflow_id)
     return connection.execute(query.where(j.id == key)).one_or_none()
-
-
-def find_credential(connection: Connection, key: str) -> Row | None:
-    query = select(t.credentials).where(t.credentials.c.id == key)
-    return connection.execute(query).one_or_none()
-
-
-def jobs_with(connection: Connection, credential_id: str) -> list[str]:
-    """Names of the jobs that use a credential."""
-    j = t.jobs.c
-    return list(connection.scalars(select(j.name).where(j.credential_id == credential_id)))
-
-
-def delete_credential(tx: Transaction, credential_id: str) -> bool:
-    """Delete a credential that no job uses; False when one does.
-
-    The secrets that runs were given stay, encrypted: what they wrote is cleaned of them.
-    """
-    if jobs_with(tx.connection, credential_id):
-        return False
-    v, s = t.credential_versions.c, t.run_secrets.c
-    had = select(s.version_id)
-    kept = select(v.id).where(v.credential_id == credential_id, v.id.in_(had)).limit(1)
-    tx.connection.execute(
-        delete(t.credential_versions).where(v.credential_id == credential_id, v.id.not_in(had))
-    )
-    if tx.connection.scalar(kept) is None:
-        tx.connection.execute(delete(t.credentials).where(t.credentials.c.id == credential_id))
-    else:
-        gone = t.credentials.update().where(t.credentials.c.id == credential_id)
-        name = t.credentials.c.id  # the name is free again
-        tx.connection.execute(gone.values(version_id=None, name=name, updated_at=tx.now))
-    return True
 
 
 def list_collections(connection: Connection, chosen: Chosen) -> Listed:

@@ -32,8 +32,12 @@ def parts_of_workflow(connection: Connection, workflow_id: str) -> JsonObject:
             for row in connection.execute(query).mappings()
         ]
 
+    jobs = rows(t.jobs, t.jobs.c.position, t.jobs.c.name)
+    for job in dicts(jobs):
+        if job["keychain_credential_id"] is None:
+            del job["keychain_credential_id"]  # as it was before there were any
     return {
-        "jobs": rows(t.jobs, t.jobs.c.position, t.jobs.c.name),
+        "jobs": jobs,
         "triggers": rows(t.triggers, t.triggers.c.type, t.triggers.c.name, t.triggers.c.id),
         "edges": rows(t.edges, t.edges.c.position, t.edges.c.id),
     }
@@ -107,7 +111,9 @@ def credentials_of(connection: Connection, project_id: str) -> list[Json]:
     """`id`, `name` and `owner` of each credential of a project, by name."""
     c = t.credentials.c
     rows = connection.execute(
-        select(c.id, c.name, c.owner).where(c.project_id == project_id).order_by(c.name, c.owner)
+        select(c.id, c.name, c.owner)
+        .where(c.project_id == project_id, c.deleted_at.is_(None))
+        .order_by(c.name, c.owner)
     )
     return [dict(row) for row in rows.mappings()]
 

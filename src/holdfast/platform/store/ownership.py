@@ -28,6 +28,15 @@ def has_credential(connection: Connection, run: Row, credential_id: str) -> bool
     return used and connection.scalar(mine) is not None
 
 
+def has_keychain(connection: Connection, run: Row, keychain_id: str) -> bool:
+    """Whether a job of the run's snapshot uses this keychain of the run's project."""
+    k = t.keychains.c
+    mine = select(k.id).where(k.id == keychain_id, k.project_id == run.project_id)
+    jobs = parts_of(connection, run.snapshot_id)["jobs"]
+    used = any(job.get("keychain_credential_id") == keychain_id for job in jobs)
+    return used and connection.scalar(mine) is not None
+
+
 def may_take_step(connection: Connection, step_id: str) -> bool:
     """Whether nobody has a step of this id yet."""
     return connection.scalar(select(t.steps.c.id).where(t.steps.c.id == step_id)) is None

@@ -29,7 +29,7 @@ from holdfast.platform.project.model import (
 )
 from holdfast.platform.project.provision import Provision
 from holdfast.platform.project.versions import same_version, version_of
-from holdfast.platform.store import documents, webhook_keys
+from holdfast.platform.store import documents, keychains, webhook_keys
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Transaction
 
@@ -118,6 +118,7 @@ def _import(
         if webhook_keys.declare(tx, project.id, name, kind):
             done.changes.append(f"+ webhook key {name} (its secret is not set yet)")
     _check_webhook_keys(tx.connection, project)
+    _check_keychains(tx.connection, project)
     for collection in project.collections:
         _import_collection(tx, project.id, collection, done)
     _delete_collections(tx, project.id, provision.deleted, done)
@@ -136,6 +137,20 @@ def _check_webhook_keys(connection: Connection, project: Project) -> None:
                 message = f"workflow {workflow.name}: there is no webhook key {unknown[0]!r}"
                 fix = "Declare it in the project's webhook_keys."
                 raise ConflictError(message, fix=fix)
+
+
+def _check_keychains(connection: Connection, project: Project) -> None:
+    """A job names keychains of its project only, and not a credential besides."""
+    known = {row.id for row in keychains.listed(connection, project.id)}
+    for workflow in project.workflows:
+        for job in workflow.jobs:
+            where = f"workflow {workflow.name}, job {job.name}"
+            if job.keychain is not None and job.keychain not in known:
+                message = f"{where}: there is no keychain {job.keychain!r} in this project"
+                raise ConflictError(message)
+            if job.keychain is not None and job.credential is not None:
+                message = f"{where}: it has a credential and a keychain; one of them is enough"
+                raise ConflictError(message)
 
 
 def _check_names(connection: Connection, provision: Provision) -> None:
@@ -205,7 +220,7 @@ def _import_credential(
     known = select(c.id).where(c.project_id == project_id, c.owner == owner, c.name == name)
     found = tx.connection.scalar(known)
     if found is None:
-        values = {"project_id": project_id, "name": name, "owner": owner}
+        values = {"project_id": project_id, "name": name, "owner": owner, "deleted_at": None}
         _put(tx, t.credentials, key, values, times=True)
         done.changes.append(f"+ credential {name} (its secret is not set yet)")
     elif found != key:
@@ -342,6 +357,7 @@ def _job_row(
         "adaptor": job.adaptor,
         "adaptor_resolved": resolved.get(job.adaptor, job.adaptor),
         "credential_id": job.credential,
+        "keychain_credential_id": job.keychain,
         "position": position,
     }
 

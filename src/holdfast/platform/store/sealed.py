@@ -1,4 +1,4 @@
-"""What is sealed with a key: credentials, and keys of webhooks. Sealed anew after a rotation."""
+"""What is sealed with a key, such as credentials and keys of webhooks; anew after a rotation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from holdfast.platform.store.database import Transaction
 _SEALED: tuple[tuple[Table, Column[bytes]], ...] = (
     (t.credential_versions, t.credential_versions.c.body),
     (a.webhook_keys, a.webhook_keys.c.secrets),
+    (a.oauth_clients, a.oauth_clients.c.secret),
 )
 
 

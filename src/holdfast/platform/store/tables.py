@@ -79,8 +79,9 @@ credentials = Table(
     Column("name", String(255), nullable=False),
     Column("owner", String(255), nullable=False, server_default=""),
     Column("schema", String(255), nullable=False, server_default="raw"),
-    #: The secret of today; null until somebody has set one.
-    Column("version_id", String(36)),
+    Column("external_id", String(255)),  # what keychains look for
+    Column("oauth_client_id", String(36)),
+    moment("deleted_at"),  # kept only for the secrets that runs have had
     *moments(),
     UniqueConstraint("project_id", "owner", "name"),
 )
@@ -96,6 +97,30 @@ credential_versions = Table(
     Index("ix_credential_versions_credential_id", "credential_id"),
 )
 
+#: The secret of today for each environment that somebody has set one for.
+credential_bodies = Table(
+    "credential_bodies",
+    metadata,
+    Column("credential_id", String(36), ForeignKey("credentials.id"), primary_key=True),
+    Column("environment", String(32), primary_key=True),
+    refers("version_id", "credential_versions"),
+    moment("refresh_until"),  # somebody renews its token until then
+    Index("ix_credential_bodies_version_id", "version_id"),
+)
+
+#: Choose a credential by a value of the run's input (`store/keychains.py`).
+keychains = Table(
+    "keychains",
+    metadata,
+    identifier(),
+    refers("project_id", "projects"),
+    Column("name", String(255), nullable=False),
+    Column("path", String(500), nullable=False),
+    refers("default_credential_id", "credentials", required=False),
+    *moments(),
+    UniqueConstraint("project_id", "name"),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -106,6 +131,7 @@ jobs = Table(
     Column("adaptor", String(255), nullable=False),  # as the author wrote it
     Column("adaptor_resolved", String(255), nullable=False),  # with an exact version
     refers("credential_id", "credentials", required=False),
+    Column("keychain_credential_id", String(36)),
     Column("position", Integer, nullable=False),
     UniqueConstraint("workflow_id", "name"),
 )

@@ -245,15 +245,18 @@ class RunChannel:
             given = await database.read(lambda c: self._given(c, asked))
         except credentials.CredentialError as error:
             return Answer("error", {"errors": {"id": [error.message]}})
-        await database.write(
-            lambda tx: credentials.remember_secret(tx, self.run_id, given.version_id)
-        )
+        if given is None:
+            return Answer("ok")
+        version = given.version_id
+        await database.write(lambda tx: credentials.remember_secret(tx, self.run_id, version))
         return Answer("ok", given.body)
 
-    def _given(self, connection: Connection, asked: str) -> credentials.Given:
-        """The credential, which the scrubber knows before the run does."""
-        run, keys = self._run(connection), self.platform.keys
-        given = credentials.credential_for_run(connection, keys, run, asked)
+    def _given(self, connection: Connection, asked: str) -> credentials.Given | None:
+        """The credential, which the scrubber knows before the run does; None: no keychain fits."""
+        row = credentials.chosen_for_run(connection, self._run(connection), asked)
+        if row is None:
+            return None
+        given = credentials.given_to_run(connection, self.platform.keys, row)
         self.scrubber.add(given.body)
         return given
 

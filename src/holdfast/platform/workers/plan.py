@@ -37,7 +37,7 @@ def _job(job: dict[str, Any]) -> Json:
         "id": job["id"],
         "name": job["name"],
         "adaptor": job["adaptor_resolved"],
-        "credential_id": job["credential_id"],
+        "credential_id": job["credential_id"] or job.get("keychain_credential_id"),
         "body": job["body"],
     }
 
