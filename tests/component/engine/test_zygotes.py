@@ -40,16 +40,37 @@ def test_runs_that_come_again_are_forked_and_others_are_not(public_folder: Path)
     data = public_folder / "again"
     mine: JsonObject = {"project_id": "mine"}
     with engine(data, standby=1, lane="auto", standby_memory_mb=128) as running:
-        assert "zygote" not in {lane(running, mine), lane(running, mine)}
+        assert lane(running, mine) != "zygote"
         eventually(lambda: lane(running, mine) == "zygote", "a zygote of this project")
-        assert lane(running, {"project_id": "yours"}) != "zygote"
         (keeper,) = keepers(running)
+        assert lane(running, {"project_id": "yours"}) != "zygote"
         os.kill(keeper, signal.SIGKILL)
-        eventually(lambda: not keepers(running), "what it held is gone")
+        eventually(lambda: keeper not in keepers(running), "what it held is gone")
         assert lane(running, mine) != "zygote"
         eventually(lambda: lane(running, mine) == "zygote", "another zygote")
         left = keepers(running)
     eventually(lambda: not any(processes.start_time(pid) for pid in left), "they end with it")
+
+
+def test_the_child_of_the_next_run_waits_for_it(public_folder: Path) -> None:
+    with engine(
+        public_folder / "waits", standby=1, lane="zygote", standby_memory_mb=128
+    ) as running:
+        engine_of_last = 0
+
+        def waiting() -> list[int]:
+            (keeper,) = keepers(running)
+            (zygote,) = processes.children(keeper)
+            return [pid for pid in processes.children(zygote) if pid != engine_of_last]
+
+        for number in range(3):
+            ahead = waiting() if number else []
+            ended = run(running, NOTHING, limits=ROOM)
+            pids = ended.bodies(Kind.LAUNCHED)[0]["pids"]
+            assert isinstance(pids, dict)
+            engine_of_last = int(str(pids["engine"]))
+            assert number == 0 or ahead == [engine_of_last]
+            eventually(waiting, "a child waits for the next run")
 
 
 def test_a_shim_keeps_neither_descriptors_nor_processes_of_its_runs(public_folder: Path) -> None:

@@ -83,7 +83,6 @@ def test_what_was_learnt_is_known_to_the_next_run(config: EngineConfig) -> None:
         (STEP, {**OPTIONS, "project_id": "q"}),
         (STEP, {**OPTIONS, "project_id": None}),
         (STEP, {**OPTIONS, "adaptors": {"http@1": {"exports": ["get", "put"]}}}),
-        (STEP, {**OPTIONS, "hoist_bytes": 1}),
     ],
 )
 def test_nothing_that_is_compiled_otherwise_or_elsewhere_is_known(

@@ -77,15 +77,61 @@ def test_another_store_in_the_place_of_the_first_makes_another_kind(config: Engi
     assert Kind.of(stored, request(config)).name != first
 
 
-def test_a_kind_is_wanted_after_two_runs_and_as_long_as_it_has_runs(config: EngineConfig) -> None:
+def aged(config: EngineConfig, kind: Kind, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(config.data / "zygotes" / f"{kind.name}.json", (then, then))
+
+
+def test_a_kind_is_wanted_from_its_first_run_on_as_long_as_it_has_runs(
+    config: EngineConfig,
+) -> None:
     kind = Kind.of(config, request(config))
-    kinds.count(config, kind)
-    assert kinds.wanted(config) == []
     kinds.count(config, kind)
     assert kinds.wanted(config) == [kind.name]
     assert kinds.read(config, kind.name) == kind
-    assert kinds.wanted(config, time.time() + kinds.IDLE_SECONDS + 1) == []
-    assert kinds.read(config, kind.name) is None, "its note is gone"
+    aged(config, kind, kinds.IDLE_SECONDS + 1)
+    assert kinds.wanted(config) == []
+
+
+def test_a_kind_that_had_a_single_run_the_last_time_waits_for_its_second(
+    config: EngineConfig,
+) -> None:
+    kind = Kind.of(config, request(config))
+    kinds.count(config, kind)
+    for _ in range(2):
+        aged(config, kind, kinds.IDLE_SECONDS + 1)
+        kinds.count(config, kind)
+        assert kinds.wanted(config) == []
+    kinds.count(config, kind)
+    assert kinds.wanted(config) == [kind.name]
+    aged(config, kind, kinds.IDLE_SECONDS + 1)
+    kinds.count(config, kind)
+    assert kinds.wanted(config) == [kind.name], "it had many"
+
+
+def test_an_engine_that_starts_wants_the_kinds_of_the_one_before(config: EngineConfig) -> None:
+    often, once, old = (
+        Kind.of(config, request(config, project_id=name)) for name in ("often", "once", "old")
+    )
+    for kind, runs in ((often, 2), (once, 1), (old, 2)):
+        for _ in range(runs):
+            kinds.count(config, kind)
+        aged(config, kind, 3600 if kind is not old else 48 * 3600)
+    kinds.expect(config)
+    assert kinds.wanted(config) == [often.name]
+    assert kinds.read(config, old.name) is None, "its note is gone"
+
+
+def test_many_kinds_in_turn_do_not_take_each_others_places(config: EngineConfig) -> None:
+    row = [Kind.of(config, request(config, project_id=str(number))) for number in range(6)]
+    for number, kind in enumerate(row):
+        kinds.count(config, kind)
+        aged(config, kind, 20 - number)
+    first = {kind.name for kind in row[:4]}
+    assert set(kinds.wanted(config, first)) == first
+    for kind in row[:2]:
+        aged(config, kind, 40)
+    assert set(kinds.wanted(config, first)) == {kind.name for kind in row[2:]}
 
 
 def test_only_the_kinds_that_ran_last_have_a_zygote(config: EngineConfig) -> None:
@@ -93,8 +139,7 @@ def test_only_the_kinds_that_ran_last_have_a_zygote(config: EngineConfig) -> Non
     for number in range(6):
         kind = Kind.of(config, request(config, project_id=str(number)))
         kinds.count(config, kind, forced=True)
-        age = time.time() - 60 + number
-        os.utime(config.data / "zygotes" / f"{kind.name}.json", (age, age))
+        aged(config, kind, 60 - number)
         names.append(kind.name)
     assert kinds.wanted(config) == names[:1:-1]
 

@@ -173,13 +173,19 @@ static int close_calls(int hand, const struct order *order, size_t length) {
 // Nothing that the zygote has open may stay: what is sent into a pipe of its event loops is taken
 // there for pointers. The numbers stay taken until libuv has closed those that it knows.
 static void close_descriptors(int hand) {
+  static struct pollfd asked[256];  // one call says of all of them whether they are open
   struct rlimit limit;
   int nothing_there = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (nothing_there < 0 || getrlimit(RLIMIT_NOFILE, &limit)) fail(hand, "descriptors");
-  for (int fd = 4; (rlim_t)fd < limit.rlim_cur; fd++)
-    if (fd != hand && fd != nothing_there && fcntl(fd, F_GETFD) >= 0
-        && dup3(nothing_there, fd, O_CLOEXEC) < 0)
-      fail(hand, "descriptors");
+  for (int first = 4; (rlim_t)first < limit.rlim_cur; first += 256) {
+    int count = limit.rlim_cur - (rlim_t)first < 256 ? (int)limit.rlim_cur - first : 256;
+    for (int i = 0; i < count; i++) asked[i] = (struct pollfd){first + i, 0, 0};
+    if (poll(asked, (nfds_t)count, 0) < 0) fail(hand, "descriptors");
+    for (int i = 0; i < count; i++)
+      if (!(asked[i].revents & POLLNVAL) && first + i != hand && first + i != nothing_there
+          && dup3(nothing_there, first + i, O_CLOEXEC) < 0)
+        fail(hand, "descriptors");
+  }
   close(nothing_there);
 }
 

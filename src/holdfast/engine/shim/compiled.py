@@ -201,7 +201,7 @@ def _name(options: JsonObject, index: int, step: JsonObject, text: str) -> str:
     }
     looked_at: list[Json] = [
         compiler_digest(), options.get("project_id"), index, step.get("id"), step.get("name"),
-        wanted, used, options.get("advice_bytes"), options.get("hoist_bytes"),
+        wanted, used,
     ]  # fmt: skip
     whole = hashlib.sha256(json.dumps(looked_at, sort_keys=True).encode())
     whole.update(b"\0" + text.encode("latin-1"))

@@ -63,7 +63,7 @@ class Keepers:
             keeper.channel.close()
 
     def _look(self) -> None:
-        wanted = kinds.wanted(self._config)
+        wanted = kinds.wanted(self._config, {keeper.name for keeper in self._keepers.values()})
         present = {keeper.name for keeper in self._keepers.values() if not keeper.old}
         for pid, keeper in self._keepers.items():
             if keeper.name not in wanted and keeper.ready:

@@ -83,6 +83,7 @@ class Supervisor:
         self._loop.read(signals, lambda: self._signalled(signals))
         self._listen()
         kinds.tidy(self._config)
+        kinds.expect(self._config)
         self._help(self._tidy)
         self._start_agent()
         if self._config.standby:

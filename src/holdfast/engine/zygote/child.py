@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.loop import Loop
-from holdfast.engine.shim.pipes import pipe
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.zygote import kinds
+from holdfast.engine.zygote.ends import FILES, close, make
 from holdfast.engine.zygote.keeper import KeeperError, parent_of
 from holdfast.sandbox import kernel
 from holdfast.sandbox.groups import Group
@@ -50,19 +50,14 @@ class ChildProcess(Process):
         Raises OSError.
         """
         keeper = self._keeper
-        hand, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        hand.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        into, plain, error, out = pipe(), pipe(), pipe(), pipe()
-        given = [into[0], plain[1], error[1], out[1], theirs.fileno()]
-        ends = (into[1], plain[0], error[0], out[0])
-        pidfd = -1
+        keeper.settimeout(_PATIENCE_SECONDS)
+        pidfd, ends = -1, list[int]()
+        hand: socket.socket | None = None
         try:
-            keeper.settimeout(_PATIENCE_SECONDS)
+            slot, zygote, ends = _ready_made(keeper, network) or _ordered(keeper, network)
+            hand = socket.socket(fileno=ends.pop())
             hand.settimeout(_PATIENCE_SECONDS)
-            socket.send_fds(keeper, [network.value.encode()], given)
-            theirs.close()
-            slot, zygote = keeper.recv(64).decode().split()
-            pid, listener = _born(hand, int(zygote))
+            pid, listener = _born(hand, zygote)
             pidfd = os.pidfd_open(pid)
             keeper.send(f"child {pid}".encode())
             group.take(pid)
@@ -72,19 +67,16 @@ class ChildProcess(Process):
                 os.set_inheritable(broker, False)
             hand.send(b"go")
         except (OSError, ValueError) as failure:
-            for descriptor in (*ends, *((pidfd,) if pidfd >= 0 else ())):
-                os.close(descriptor)
-            hand.close()
+            close([*ends, *((pidfd,) if pidfd >= 0 else ())])
+            if hand is not None:
+                hand.close()
             keeper.close()
             raise KeeperError(str(failure)) from failure
-        finally:
-            theirs.close()
-            for descriptor in given[:4]:
-                os.close(descriptor)
         self._hand = hand
         self._kept = ()
         self.ready = True  # its zygote was
-        self._take(Started(pid, pidfd, broker), ends, on_end)
+        into, plain, error, out = ends
+        self._take(Started(pid, pidfd, broker), (into, plain, error, out), on_end)
         return slot
 
     def kill(self) -> None:
@@ -122,6 +114,30 @@ def connect(config: EngineConfig, name: str) -> socket.socket | None:
         if handle >= 0:
             os.close(handle)
     return connection
+
+
+def _ready_made(keeper: socket.socket, network: Network) -> tuple[str, int, list[int]] | None:
+    """Scratch folder, zygote and our ends of a child that waits; None where none does."""
+    keeper.send(f"ready {network.value}".encode())
+    words, files, _, _ = socket.recv_fds(keeper, 64, FILES, socket.MSG_CMSG_CLOEXEC)
+    if len(files) != FILES:
+        return None
+    slot, zygote = words.decode().split()
+    return slot, int(zygote), files
+
+
+def _ordered(keeper: socket.socket, network: Network) -> tuple[str, int, list[int]]:
+    """The same of a child that is forked now. Raises OSError, ValueError."""
+    ours, theirs = make()
+    try:
+        socket.send_fds(keeper, [network.value.encode()], theirs)
+        slot, zygote = keeper.recv(64).decode().split()
+    except (OSError, ValueError):
+        close(ours)
+        raise
+    finally:
+        close(theirs)
+    return slot, int(zygote), ours
 
 
 def _born(hand: socket.socket, zygote: int) -> tuple[int, int]:

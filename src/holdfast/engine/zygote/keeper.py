@@ -4,9 +4,10 @@ It is forked from the supervisor and outlives it as long as children of its zygo
 nothing of a run: a shim sends the child's ends of its pipes, which go on to the zygote unread.
 When a shim dies, its child is killed here. Standard library only.
 
-A shim's connection: it sends `broker` or `none` with five descriptors (pipes 0 to 3, and the hand,
-a socket on which the child says that it is born), gets `SLOT PID-OF-ZYGOTE`, and then says
-`child PID`. It keeps the connection open as long as the child lives.
+A shim's connection: it sends `ready broker` or `ready none`, and gets `SLOT PID-OF-ZYGOTE` with
+its ends of the pipes of a child that waits (`zygote/ends.py`), or `none waits`. Then it sends
+`broker` or `none` with the child's ends, and gets `SLOT PID-OF-ZYGOTE`. It says `child PID`, and
+keeps the connection open as long as the child lives.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from holdfast.engine.loop import Loop
 from holdfast.engine.shim.pipes import Tail, pipe
 from holdfast.engine.shim.walls import Walls, readable_roots
 from holdfast.engine.zygote import kinds
+from holdfast.engine.zygote.ends import FILES, close, make
 from holdfast.engine.zygote.kinds import Kind
 from holdfast.sandbox import folders, landlock, seccomp
 from holdfast.sandbox.spawn import spawn
@@ -51,7 +53,8 @@ _ORDER = struct.Struct("=III36s")
 #: Random bytes in the name of a scratch folder. Who knows the name of another's could see that
 #: files are there, and take away its rights: Landlock asks nobody for that.
 _NAME_BYTES = 16
-_FILES = 5
+#: The next child is forked when a run has ended, or so long after the last one was taken.
+_SPARE_SECONDS = 0.05
 #: Of input in one message.
 _PIECE = 32 * 1024
 
@@ -66,6 +69,15 @@ class _Child:
 
     slot: str
     pidfd: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A child that waits behind its walls for a run. It knows nothing of any."""
+
+    slot: str
+    network: Network
+    ends: list[int]
 
 
 class Zygote:
@@ -177,6 +189,8 @@ class Keeper:
         self._listener: socket.socket | None = None
         self._told = False
         self._over = False
+        self._spare: _Spare | None = None
+        self._network = Network.BROKER  # what the last run had
 
         self._tails = [Tail(self._loop, zygote.plain), Tail(self._loop, zygote.error)]
         self._loop.read(zygote.pidfd, self._ended)
@@ -186,6 +200,7 @@ class Keeper:
         self._loop.read(self._channel.fileno(), self._let_go)
         self._listen()
         self._channel.send(b"ready")
+        self._prepare()
         self._age()
         while not self._over and (self._listener is not None or self._children):
             self._loop.turn()
@@ -244,23 +259,58 @@ class Keeper:
     def _asked(self, number: int) -> None:
         connection = self._connections[number]
         try:
-            data, files, _, _ = socket.recv_fds(connection, 64, _FILES)
+            data, files, _, _ = socket.recv_fds(connection, 64, FILES, socket.MSG_CMSG_CLOEXEC)
             if number in self._children and data.startswith(b"child "):
                 self._born(self._children[number], int(data[6:]))
                 return
+            if number not in self._children and data.startswith(b"ready "):
+                self._give(number, Network(data[6:].decode()))
+                return
             try:
-                if len(files) == _FILES and number not in self._children:
+                if len(files) == FILES and number not in self._children:
                     slot = self._zygote.fork(files, Network(data.decode()))
                     self._children[number] = _Child(slot)
-                    connection.send(f"{slot} {self._zygote.pid}".encode())
+                    connection.send(self._words(slot))
                     self._age()
                     return
             finally:
-                for file in files:
-                    os.close(file)
+                close(files)
         except (OSError, ValueError) as error:
             log.error("zygote.not_forked", kind=self._zygote.kind.name, why=str(error))
         self._gone(number)
+
+    def _words(self, slot: str) -> bytes:
+        return f"{slot} {self._zygote.pid}".encode()
+
+    def _give(self, number: int, network: Network) -> None:
+        """Hand over the child that waits, if it suits."""
+        connection, spare = self._connections[number], self._spare
+        self._network = network
+        if spare is None or spare.network is not network:
+            connection.send(b"none waits")
+            return
+        self._spare = None
+        self._children[number] = _Child(spare.slot)
+        try:
+            socket.send_fds(connection, [self._words(spare.slot)], spare.ends)
+        finally:
+            close(spare.ends)
+        self._loop.after("spare", _SPARE_SECONDS, self._prepare)
+
+    def _prepare(self) -> None:
+        """Have the next run's child forked, as the last run's was."""
+        if self._spare is not None or self._listener is None:
+            return
+        ours, theirs = make()
+        try:
+            slot = self._zygote.fork(theirs, self._network)
+        except OSError:  # its runs are used up: the successor is on its way
+            close(ours)
+            return
+        finally:
+            close(theirs)
+        self._spare = _Spare(slot, self._network, ours)
+        self._age()
 
     def _born(self, child: _Child, pid: int) -> None:
         """Hold a handle of the child: only a child of our zygote, and only once."""
@@ -284,6 +334,7 @@ class Keeper:
             gone.poll(1000)
             os.close(child.pidfd)
         self._zygote.clear(child.slot)
+        self._loop.after("spare", 0.0, self._prepare)
 
     def _age(self) -> None:
         """Ask for a successor in time."""
@@ -305,6 +356,9 @@ class Keeper:
                     self._path.unlink()
             self._listener.close()
             self._listener = None
+        if self._spare is not None:
+            close(self._spare.ends)  # which ends it
+            self._spare = None
         for number in [one for one in self._connections if one not in self._children]:
             self._asked(number)
 

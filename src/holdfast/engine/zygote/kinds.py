@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,18 @@ from holdfast.engine.request import RunRequest
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 
-#: A zygote is made for a kind after so many runs of it.
+#: Runs within `IDLE_SECONDS` after which a zygote is made for a kind; one is enough for a kind
+#: that had so many the last time it had any.
 RUNS = 2
 #: Kinds that have a zygote at a time: those that ran last.
 _KINDS = 4
+#: A kind keeps its zygote for so long after a run, whatever other kinds come meanwhile: with many
+#: kinds in turn, each run would else have one made.
+_STAY_SECONDS = 30.0
 #: A kind that had no run for so long needs none.
 IDLE_SECONDS = 120.0
+#: What is known of a kind is forgotten after this time without a run.
+_KNOWN_SECONDS = 24 * 3600.0
 _ENDING = ".json"
 _REFUSED = ".refused"
 
@@ -82,16 +89,27 @@ def count(config: EngineConfig, kind: Kind, *, forced: bool = False) -> None:
     """Note that a run of this kind has come. `forced`: it needs a zygote at once."""
     path = folder(config) / f"{kind.name}{_ENDING}"
     note = _read(path)
-    runs = note.get("runs")
-    runs = runs if isinstance(runs, int) else 0
-    counted = RUNS if forced else runs + 1
+    runs, first = _whole(note, "runs", 0), _whole(note, "first", 1)
     with suppress(OSError):  # the next run counts again
+        if runs and _age(path, time.time()) > IDLE_SECONDS:
+            runs, first = 0, 1 if runs >= RUNS else RUNS
         if runs >= RUNS:
             os.utime(path)
             return
-        temporary = Path(f"{path}.{os.getpid()}")
-        temporary.write_text(json.dumps({**kind.to_json(), "runs": counted}, sort_keys=True))
-        temporary.rename(path)
+        counted = RUNS if forced else runs + 1
+        _write(path, {**kind.to_json(), "runs": counted, "first": first})
+
+
+def expect(config: EngineConfig) -> None:
+    """Want the kinds again that an earlier engine had runs of: its runs go on here."""
+    now, found = time.time(), list[tuple[float, Path]]()
+    with suppress(OSError):
+        for path in folder(config).glob(f"*{_ENDING}"):
+            if _whole(_read(path), "runs", 0) >= RUNS:
+                found.append((_age(path, now), path))
+        for age, path in sorted(found)[:_KINDS]:
+            if age <= _KNOWN_SECONDS:
+                os.utime(path)
 
 
 def read(config: EngineConfig, name: str) -> Kind | None:
@@ -104,19 +122,22 @@ def read(config: EngineConfig, name: str) -> Kind | None:
         return None
 
 
-def wanted(config: EngineConfig, now: float | None = None) -> list[str]:
-    """Names of the kinds that ran lately and often enough, the latest first."""
-    now = time.time() if now is None else now
-    found: list[tuple[float, str]] = []
+def wanted(config: EngineConfig, held: Iterable[str] = (), now: float | None = None) -> list[str]:
+    """Names of the kinds that ran lately and often enough, the latest first.
+
+    `held`: those that have a zygote now.
+    """
+    now, present = time.time() if now is None else now, set(held)
+    found: list[tuple[bool, float, str]] = []
     with suppress(OSError):
-        for entry in os.scandir(folder(config)):
-            if entry.name.endswith(_ENDING):
-                age = now - entry.stat().st_mtime
-                if age > IDLE_SECONDS:
-                    Path(entry.path).unlink(missing_ok=True)
-                elif _read(Path(entry.path)).get("runs") == RUNS:
-                    found.append((age, entry.name.removesuffix(_ENDING)))
-    return [name for _, name in sorted(found)[:_KINDS]]
+        for path in folder(config).glob(f"*{_ENDING}"):
+            age, note = _age(path, now), _read(path)
+            if age > _KNOWN_SECONDS:
+                path.unlink(missing_ok=True)
+            elif age <= IDLE_SECONDS and _whole(note, "runs", 0) >= _whole(note, "first", 1):
+                name = path.name.removesuffix(_ENDING)
+                found.append((name not in present or age > _STAY_SECONDS, age, name))
+    return [name for _, _, name in sorted(found)[:_KINDS]]
 
 
 def refuse(config: EngineConfig, name: str) -> None:
@@ -153,3 +174,18 @@ def _read(path: Path) -> JsonObject:
         if isinstance(note, dict):
             return note
     return {}
+
+
+def _whole(note: JsonObject, name: str, otherwise: int) -> int:
+    value = note.get(name)
+    return value if isinstance(value, int) else otherwise
+
+
+def _age(path: Path, now: float) -> float:
+    return now - path.stat().st_mtime
+
+
+def _write(path: Path, note: JsonObject) -> None:
+    temporary = Path(f"{path}.{os.getpid()}")
+    temporary.write_text(json.dumps(note, sort_keys=True))
+    temporary.rename(path)
