@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -24,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz.doors.run_records import HONEST
 from fuzz.values import NASTY, text_of
+from holdfast.cli.journal import places
 from holdfast.engine.frames import encode
+from holdfast.journal import JournalReader, RunFolder
 from holdfast.model.bodies import SHAPES
 from holdfast.model.json import Unfit, parse_fit
 from holdfast.model.record import Kind
@@ -87,6 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--each", type=int, default=5000, help="records of one run")
+    parser.add_argument("--lane", default="zygote", help="as of the worker: auto, zygote, cold …")
     parser.add_argument("--seed", default="1")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hf-inside-") as folder:
@@ -98,7 +102,11 @@ async def story(folder: Path, given: argparse.Namespace) -> int:
     with Served(folder / "platform") as served:
         served.deploy(project())
         reached = Reached(served.worker_url, served.platform.keys.worker_secret)
-        options = {"WORKER_LOG_LEVEL": "warn", "WORKER_REPO_DIR": installed().root}
+        options = {
+            "WORKER_LOG_LEVEL": "warn",
+            "WORKER_REPO_DIR": installed().root,
+            "WORKER_LANE": given.lane,
+        }
         async with Worker(reached, folder / "worker", **options) as worker:
             before = [honest(served) for _ in range(10)]
             between, sent, begun = [], 0, time.monotonic()
@@ -112,13 +120,27 @@ async def story(folder: Path, given: argparse.Namespace) -> int:
             seconds = time.monotonic() - begun
             after = [honest(served) for _ in range(10)]
             assert await worker.end() == 0
+            lanes = seen_lanes(folder / "worker")
     figures = {
         "records": sent, "runs": len(between), "seconds": round(seconds),
         "honest_ms": [round(statistics.median(item) * 1000) for item in (before, between, after)],
-        "seed": given.seed,
+        "seed": given.seed, "lanes": lanes,
     }  # fmt: skip
     sys.stdout.write(json.dumps(figures) + "\n")
     return 0
+
+
+def seen_lanes(data: Path) -> dict[str, int]:
+    """How many of the runs whose journals are still kept came to which lane."""
+    counts = Counter[str]()
+    for _, path in places(data):
+        with JournalReader(RunFolder(path).journal) as reader:
+            counts.update(
+                str(record.json()["lane"])
+                for record in reader.read()
+                if record.kind == Kind.LAUNCHED
+            )
+    return dict(counts)
 
 
 def honest(served: Served) -> float:
