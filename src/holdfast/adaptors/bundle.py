@@ -27,7 +27,7 @@ from holdfast import durable
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.record import Record, parse_record
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 
 _FORMAT = "holdfast-adaptors/1"
 _MANIFEST = "manifest.json"
@@ -171,7 +171,7 @@ def _read_manifest(archive: tarfile.TarFile) -> Contents:
     if source is None or member.size > _MANIFEST_LIMIT:
         _refuse("its manifest is too large")
     try:
-        value: Json = json.loads(source.read())
+        value: Json = parse_document(source.read())
         assert isinstance(value, dict)
         assert value["format"] == _FORMAT
         return _from_json(value)

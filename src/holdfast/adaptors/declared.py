@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 
 #: Larger files are not read.
 _LIMIT_BYTES = 16 << 20
@@ -50,7 +49,7 @@ def declared(package: Path) -> dict[str, Declared]:
     try:
         if path.stat().st_size > _LIMIT_BYTES:
             return {}
-        document: Json = json.loads(path.read_bytes())
+        document: Json = parse_document(path.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(document, dict):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import platform
 import re
@@ -28,7 +27,7 @@ import holdfast
 from holdfast.adaptors import tree
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.record import InstalledAdaptor
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 
 #: The bundler, an npm package whose program comes in a package of its own for each platform.
 ESBUILD = "esbuild@0.28.2"
@@ -108,9 +107,10 @@ class Flattener:
             files = [str(source), f"--outfile={target}", f"--metafile={notes}"]
             await _run([str(program), *files, *_OPTIONS], folder)
             await asyncio.to_thread(_complete_modules, target)
-            await asyncio.to_thread(_check_inputs, folder, source, json.loads(notes.read_text()))
+            told = parse_document(notes.read_text())
+            await asyncio.to_thread(_check_inputs, folder, source, told)
             before, after = await _shapes(folder, source, target)
-            code = base64.b64decode(str(after.pop("cache", "")))
+            code = _cache(after)
             if before != after:
                 reason = "loaded as one file, it offers something else"
                 raise NotFlatError(reason)
@@ -157,9 +157,9 @@ def _complete_modules(target: Path) -> None:
     target.write_text(text.replace(_MODULE, _MODULE_WITH_REQUIRE))
 
 
-def _check_inputs(folder: Path, source: Path, notes: JsonObject) -> None:
+def _check_inputs(folder: Path, source: Path, notes: Json) -> None:
     """Refuse what could behave differently as part of one file. Raises NotFlatError."""
-    inputs = notes.get("inputs")
+    inputs = notes.get("inputs") if isinstance(notes, dict) else None
     inside = folder.resolve()
     for name, facts in inputs.items() if isinstance(inputs, dict) else ():
         if name.startswith("(disabled)"):
@@ -183,7 +183,16 @@ def _check_inputs(folder: Path, source: Path, notes: JsonObject) -> None:
 async def code_cache(folder: Path, file: Path) -> bytes:
     """V8's code cache of a joined file, by loading it. Raises NotFlatError, StoreError."""
     (shape,) = await _shapes(folder, file)
-    return base64.b64decode(str(shape.get("cache", "")))
+    return _cache(shape)
+
+
+def _cache(shape: JsonObject) -> bytes:
+    """Take the code cache out of an answer, which the adaptor may have written itself."""
+    try:
+        return base64.b64decode(str(shape.pop("cache", "")))
+    except ValueError:
+        reason = "its code cache is none"
+        raise NotFlatError(reason) from None
 
 
 async def _shapes(folder: Path, *files: Path) -> list[JsonObject]:
@@ -209,10 +218,12 @@ async def _shape(folder: Path, file: Path) -> JsonObject:
     command = [sys.executable, "-P", "-m", "holdfast.adaptors.walled"]
     output = await _run([*command, str(folder), str(_SHAPE), str(LOADER), str(file)], folder)
     try:
-        shape: JsonObject = json.loads(output.rstrip().rpartition("\n")[2])
+        shape = parse_document(output.rstrip().rpartition("\n")[2])
     except ValueError:
+        shape = None
+    if not isinstance(shape, dict):
         reason = f"{file.name} cannot be loaded on its own"
-        raise NotFlatError(reason) from None
+        raise NotFlatError(reason)
     return shape
 
 

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 
 from holdfast.adaptors.node import node_binary, npm_script
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.paths import absolute
 
 #: Longest time npm may take for one command, seconds.
@@ -134,8 +134,8 @@ class Npm:
         """
         # `version` holds one text, or a list where a range fits several versions.
         text = await self._run(["view", "--prefer-online", wanted, "version"], self._cache)
-        found = json.loads(text) if text.strip() else []
-        return [found] if isinstance(found, str) else [str(version) for version in found]
+        found = parse_document(text) if text.strip() else []
+        return [str(version) for version in (found if isinstance(found, list) else [found])]
 
     async def install(
         self,
@@ -161,7 +161,8 @@ class Npm:
         command += [f"--allow-{kind}=none" for kind in _FOREIGN]
         command.append(wanted)
         await self._run(command, folder, hold)
-        lock: JsonObject = json.loads((folder / "package-lock.json").read_text())
+        lock = parse_document((folder / "package-lock.json").read_text())
+        assert isinstance(lock, dict), "npm writes an object"
         _check_origins(lock)
         return lock
 
@@ -200,7 +201,7 @@ class Npm:
 def failure(output: str, status: int) -> NpmError:
     """The error behind npm's JSON report; unreadable reports give `Cause.OTHER`."""
     try:
-        report: Json = json.loads(output)
+        report: Json = parse_document(output)
     except ValueError:
         report = None
     error = report.get("error") if isinstance(report, dict) else None

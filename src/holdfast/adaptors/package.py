@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 
 from holdfast.adaptors.errors import StoreError
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 
 #: Conditions of an export map in the order we try them; the reference knows `import` only.
 _CONDITIONS = ("import", "node", "module", "default", "require")
@@ -16,7 +15,7 @@ def read_manifest(folder: Path) -> JsonObject:
     """The package's package.json. Raises StoreError when it is missing or no object."""
     path = folder / "package.json"
     try:
-        manifest: Json = json.loads(path.read_text())
+        manifest: Json = parse_document(path.read_text())
     except FileNotFoundError:
         message = f"there is no package.json in {folder}"
         raise StoreError(message) from None

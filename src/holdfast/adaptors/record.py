@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from holdfast import durable
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.specifier import Specifier
-from holdfast.model.json import Json, JsonObject
+from holdfast.model.json import Json, JsonObject, parse_document
 
 #: Name of the metadata file beside `node_modules`. A folder without it is no adaptor.
 METADATA = "holdfast.json"
@@ -112,7 +112,7 @@ def parse_record(text: bytes) -> Record:
     Raises StoreError, also for a name, version or path that could lead out of the store.
     """
     try:
-        value: Json = json.loads(text)
+        value: Json = parse_document(text)
         assert isinstance(value, dict)
         if value["format"] != _FORMAT:
             message = "an adaptor's metadata is of a format that this Holdfast does not know"

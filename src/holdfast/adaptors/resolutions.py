@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast import durable
 from holdfast.adaptors.lock import exclusive
-from holdfast.model.json import Json
+from holdfast.model.json import Json, parse_document
 
 
 class Resolutions:
@@ -24,7 +24,7 @@ class Resolutions:
     def all(self) -> dict[str, str]:
         """Every recorded specifier and its version. A missing or broken file holds none."""
         try:
-            value: Json = json.loads(self._path.read_text())
+            value: Json = parse_document(self._path.read_text())
         except (OSError, ValueError):
             return {}
         if not isinstance(value, dict):

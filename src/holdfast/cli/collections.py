@@ -17,7 +17,7 @@ from holdfast.cli import terminal
 from holdfast.cli.items import FORMATS, ItemFileError, read_items, value_text, write_items
 from holdfast.cli.kinds import Place
 from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
-from holdfast.model.json import Json
+from holdfast.model.json import Json, parse_document
 
 #: Items of one request, and the characters that they may have together.
 _BATCH, _BATCH_CHARACTERS = 1000, 2_000_000
@@ -258,7 +258,7 @@ def _pages(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
 
 def _shown(text: str) -> Json:
     try:
-        value: Json = json.loads(text)
+        value: Json = parse_document(text)
     except ValueError:
         return text
     return value

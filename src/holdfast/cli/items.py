@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json
+from holdfast.model.json import Json, parse_document
 
 FORMATS = ("json", "jsonl", "csv")
 _READ = 1 << 16
@@ -44,7 +44,7 @@ def value_text(value: Json) -> str:
 def _value_of(text: str) -> Json:
     """What a stored text says: JSON if it is, else the text itself."""
     try:
-        value: Json = json.loads(text)
+        value: Json = parse_document(text)
     except ValueError:
         return text
     return value
@@ -54,7 +54,7 @@ def _read_lines(file: TextIO) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                yield _item(json.loads(line))
+                yield _item(parse_document(line))
             except ValueError as error:
                 message = f"line {number}: {error}"
                 raise ItemFileError(message) from error

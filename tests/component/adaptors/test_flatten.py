@@ -264,6 +264,18 @@ def test_the_kernel_keeps_what_is_loaded_from_everything_else(
         assert user >= FIRST_USER
 
 
+@pytest.mark.parametrize(
+    "answer", ["5", "[" * 3000, '{"names":{},"globals":[],"cache":"x"}', "\x1b]0;x\x07", "NaN"]
+)
+async def test_an_answer_that_the_adaptor_has_written_itself_is_no_fault_of_ours(
+    flattener: Flattener, tmp_path: Path, answer: str
+) -> None:
+    code = f"process.stdout.write('\\n' + {json.dumps(answer)} + '\\n'); process.exit(0);"
+    root = package(tmp_path, {"index.js": f"{code}\nexport const a = 1;"})
+    with pytest.raises(NotFlatError):
+        await flatten(flattener, root)
+
+
 async def test_an_adaptor_that_changes_its_files_while_it_is_loaded_is_refused(
     flattener: Flattener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

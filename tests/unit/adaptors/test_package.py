@@ -48,7 +48,7 @@ def test_an_entry_file_that_is_not_there_or_outside_is_refused(folder: Path, mai
         entry_file(folder, {"main": main})
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '"text"'])
+@pytest.mark.parametrize("text", [None, "{", "[]", '"text"', '{"a":' + "[" * 5000])
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "package.json").write_text(text)
