@@ -79,7 +79,7 @@ lanes: $(STAMP)           ## attacks, outcomes and survival in the zygote lane (
 
 .PHONY: fuzz
 fuzz: $(STAMP)            ## foreign bytes at every door, ten minutes each; DOORS="…" SECONDS=… SEED=…
-	$(BIN)/python -m tests.fuzz $(DOORS) --seconds "$(or $(SECONDS),600)" --seed "$(or $(SEED),random)" $(ARGS)
+	$(BIN)/python -m tests.fuzz $(DOORS) $(if $(SECONDS),--seconds $(SECONDS)) --seed "$(or $(SEED),random)" $(ARGS)
 
 docs: $(STAMP)            ## the documentation as a site in build/site; every link is checked
 	@$(BIN)/python scripts/reference_docs.py

@@ -25,11 +25,13 @@ def database_of(data: Path) -> dict[str, Any]:
         return {}
     name = "t" + hashlib.sha256(str(data).encode()).hexdigest()[:16]
     server = create_engine(_address("postgres"), isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        asked = text("SELECT 1 FROM pg_database WHERE datname = :name")
-        if connection.execute(asked, {"name": name}).first() is None:
-            connection.execute(text(f'CREATE DATABASE "{name}"'))
-    server.dispose()
+    try:
+        with server.connect() as connection:
+            asked = text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.execute(asked, {"name": name}).first() is None:
+                connection.execute(text(f'CREATE DATABASE "{name}"'))
+    finally:
+        server.dispose()
     return {"database_url": _address(name)}
 
 

@@ -14,10 +14,16 @@ import click
 import httpx
 
 from holdfast.cli import terminal
-from holdfast.cli.items import FORMATS, ItemFileError, read_items, value_text, write_items
+from holdfast.cli.items import (
+    FORMATS,
+    ItemFileError,
+    read_items,
+    value_of,
+    value_text,
+    write_items,
+)
 from holdfast.cli.kinds import Place
 from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
-from holdfast.model.json import Json, parse_document
 
 #: Items of one request, and the characters that they may have together.
 _BATCH, _BATCH_CHARACTERS = 1000, 2_000_000
@@ -78,7 +84,7 @@ def get_command(
         found = _items(client, name, project, key, limit)
         if "*" in key:
             for item, text in found:
-                terminal.echo(value_text({"key": item, "value": _shown(text)}))
+                terminal.echo(value_text({"key": item, "value": value_of(text)}))
             return
         for _, text in found:
             terminal.echo(text)
@@ -100,7 +106,7 @@ def set_command(name: str, key: str, value: str, project: str | None, *, where: 
     """
     text = sys.stdin.read() if value == "-" else value
     with connected(where) as client:
-        _put(client, name, project, [(key, value_text(_shown(text)))])
+        _put(client, name, project, [(key, value_text(value_of(text)))])
 
 
 @collections_group.command("remove")
@@ -254,11 +260,3 @@ def _pages(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:
         if page >= answer["meta"]["total_pages"]:
             return
         page += 1
-
-
-def _shown(text: str) -> Json:
-    try:
-        value: Json = parse_document(text)
-    except ValueError:
-        return text
-    return value

@@ -41,7 +41,7 @@ def value_text(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _value_of(text: str) -> Json:
+def value_of(text: str) -> Json:
     """What a stored text says: JSON if it is, else the text itself."""
     try:
         value: Json = parse_document(text)
@@ -173,7 +173,7 @@ def _write_json(items: Iterable[tuple[str, str]], file: TextIO) -> int:
     file.write("{")
     for key, text in items:
         file.write(",\n" if count else "\n")
-        file.write(f"{json.dumps(key, ensure_ascii=False)}: {value_text(_value_of(text))}")
+        file.write(f"{json.dumps(key, ensure_ascii=False)}: {value_text(value_of(text))}")
         count += 1
     file.write("\n}\n")
     return count
@@ -182,7 +182,7 @@ def _write_json(items: Iterable[tuple[str, str]], file: TextIO) -> int:
 def _write_lines(items: Iterable[tuple[str, str]], file: TextIO) -> int:
     count = 0
     for key, text in items:
-        file.write(value_text({"key": key, "value": _value_of(text)}) + "\n")
+        file.write(value_text({"key": key, "value": value_of(text)}) + "\n")
         count += 1
     return count
 

@@ -44,3 +44,11 @@ class Place(click.Path):
             except ValueError as error:
                 self.fail(f"{error}.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+#: Of commands that read what a worker keeps.
+worker_data_option = click.option(
+    "--data",
+    type=Place(),
+    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
+)

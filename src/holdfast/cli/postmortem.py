@@ -10,7 +10,7 @@ import click
 
 from holdfast.cli import terminal
 from holdfast.cli.journal import find
-from holdfast.cli.kinds import Place
+from holdfast.cli.kinds import worker_data_option
 from holdfast.engine import postmortem
 from holdfast.journal import JournalReader
 from holdfast.paths import data_folder
@@ -18,11 +18,7 @@ from holdfast.paths import data_folder
 
 @click.command("postmortem")
 @click.argument("run")
-@click.option(
-    "--data",
-    type=Place(),
-    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
-)
+@worker_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document.")
 def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
     """Show how a run went and ended, from its journal: RUN is its id, or how that begins.

@@ -12,7 +12,7 @@ import click
 
 from holdfast.cli import terminal
 from holdfast.cli.journal import places
-from holdfast.cli.kinds import Place
+from holdfast.cli.kinds import worker_data_option
 from holdfast.diagnosis.ending import Diagnosis, read_diagnosis
 from holdfast.diagnosis.entry import TURNS
 from holdfast.journal import JournalReader, RunFolder
@@ -39,11 +39,7 @@ class Problem:
 
 
 @click.command("problems")
-@click.option(
-    "--data",
-    type=Place(),
-    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
-)
+@worker_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
 def problems_command(data: Path | None, *, as_json: bool) -> None:
     """Show the failures of this worker's runs, one line a problem, the latest first.

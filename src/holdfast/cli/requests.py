@@ -10,7 +10,7 @@ import click
 
 from holdfast.cli import terminal
 from holdfast.cli.journal import find
-from holdfast.cli.kinds import Place
+from holdfast.cli.kinds import worker_data_option
 from holdfast.engine.requests import UNKNOWN, requests_of
 from holdfast.journal import JournalReader
 from holdfast.paths import data_folder
@@ -18,11 +18,7 @@ from holdfast.paths import data_folder
 
 @click.command("requests")
 @click.argument("run")
-@click.option(
-    "--data",
-    type=Place(),
-    help="Data folder of the worker.  [HOLDFAST_DATA, ~/.holdfast]",
-)
+@worker_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print the requests as JSON.")
 def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
     """Show every request of RUN (its id, or how that begins): where to, what became of it.

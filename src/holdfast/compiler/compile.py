@@ -54,11 +54,7 @@ def compile_job(
         return _unread(text, reading, check, name, advice_bytes)
     edits = Edits()
     uses = Uses(reading.root, text.text)
-    try:
-        chains, later, lazy = _rewrite(reading.root, uses, text, edits, disable)
-    except LazyStateError as error:
-        message = f"Lazy State Error: {error.text}"
-        raise _error_at(error.node, text, name, message, DETAILS) from None
+    chains, later, lazy = _rewrite(reading.root, uses, text, edits, disable=disable, name=name)
     layout = lay_out(reading.root, chains, text.text)
     gather = "top-level-operations" not in disable
     if gather:
@@ -71,9 +67,7 @@ def compile_job(
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)
-    moved = gather and (layout.array is not None or not layout.has_default)
-    moved = moved and not ("ensure-exports" in disable and layout.array is None)
-    operations = _operations(layout, chains, text) if moved else []
+    operations = _operations(layout, chains, text) if _moves(layout, disable) else []
     report = CompileReport(
         name,
         len(text),
@@ -115,16 +109,35 @@ def _unread(
 
 
 def _rewrite(
-    root: Node, uses: Uses, text: Source, edits: Edits, disable: Collection[str]
+    root: Node,
+    uses: Uses,
+    text: Source,
+    edits: Edits,
+    *,
+    disable: Collection[str],
+    name: str | None,
 ) -> tuple[list[Chain], set[Node], set[Node]]:
     """The chains, the nodes in which functions of ours came to be, and those made by `$`."""
     wrapped: set[Node] = set()
     chains: list[Chain] = []
     if "lazy-state" not in disable and "$" in text.text:
-        wrapped = rewrite_lazy_state(root, uses.uses, text.text, edits)
+        try:
+            wrapped = rewrite_lazy_state(root, uses.uses, text.text, edits)
+        except LazyStateError as error:
+            message = f"Lazy State Error: {error.text}"
+            raise _error_at(error.node, text, name, message, DETAILS) from None
     if "promises" not in disable:
         chains = rewrite_chains(root, text, edits, wrapped, HELPER)
     return chains, wrapped.union(chain.call for chain in chains), wrapped
+
+
+def _moves(layout: Layout, disable: Collection[str]) -> bool:
+    """Whether the operations go into the array that the module exports."""
+    if "top-level-operations" in disable:
+        return False
+    if layout.array is None:
+        return not layout.has_default and "ensure-exports" not in disable
+    return True
 
 
 def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:

@@ -29,13 +29,11 @@ from support.engine import (
     engine,
     is_root,
     prepare,
-    public_folder,
     run,
 )
 from support.native import WITHOUT, job, library
 
 FS = "const fs = process.getBuiltinModule('fs');"
-__all__ = ["public_folder"]
 #: Layers that keep files out of reach; Node's own is only another wall in front of them.
 FILES = {"landlock", "namespaces"}
 

@@ -25,17 +25,9 @@ from support.engine import (
     execute,
     next_record,
     prepare,
-    public_folder,
     run,
 )
-from support.native import WITHOUT, job, library
-
-__all__ = ["public_folder"]
-
-
-@pytest.fixture(scope="module")
-def attacker(public_folder: Path) -> Path:
-    return library(public_folder / "store")
+from support.native import WITHOUT, job
 
 
 @pytest.fixture(scope="module")

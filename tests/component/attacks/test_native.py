@@ -16,10 +16,8 @@ import pytest
 
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from support.engine import NOBODY, engine, is_root, public_folder, run
+from support.engine import NOBODY, engine, is_root, run
 from support.native import WITHOUT, job, library, results
-
-__all__ = ["public_folder"]
 
 NAMESPACES = frozenset({"namespaces", "network-namespace", "own-uid"})
 LEVELS = {

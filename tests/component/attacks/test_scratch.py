@@ -26,24 +26,16 @@ from support.engine import (
     is_root,
     next_record,
     prepare,
-    public_folder,
     run,
 )
 from support.folders import in_memory
-from support.native import WITHOUT, job, library
+from support.native import WITHOUT, job
 from support.waiting import eventually
-
-__all__ = ["public_folder"]
 
 #: Scratch lies on a disk of this machine.
 ON_DISK = frozenset({"namespaces", "network-namespace", "own-uid"}) | WITHOUT
 #: More levels than a path may have, and than any of our processes may recurse.
 DEEP = 2500
-
-
-@pytest.fixture(scope="module")
-def attacker(public_folder: Path) -> Path:
-    return library(public_folder / "store")
 
 
 @pytest.fixture(scope="module", params=["own", "ordinary"])

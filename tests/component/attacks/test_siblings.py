@@ -37,13 +37,10 @@ from support.engine import (
     is_root,
     next_record,
     prepare,
-    public_folder,
     run,
 )
 from support.native import WITHOUT, job, library, results
 from support.waiting import eventually
-
-__all__ = ["public_folder"]
 
 FS = "const fs = process.getBuiltinModule('fs');"
 #: Runs until it is ended; its secret lies in its memory and in its scratch folder.

@@ -167,5 +167,8 @@ _OF_TOMORROW = "UPDATE alembic_version SET version_num = 'of-tomorrow'"
 def test_a_database_of_a_newer_version_is_refused_with_words(data: Path) -> None:
     with Store(data) as newer:
         newer.write(lambda tx: tx.connection.execute(text(_OF_TOMORROW)))
+    database = Store(data).database
     with pytest.raises(DatabaseError, match=r"another version of Holdfast: .*of-tomorrow"):
-        Store(data).database.open()
+        database.open()
+    with pytest.raises(DatabaseError, match="closed"):  # no connection is left open
+        database.submit(lambda _: None).result(30)

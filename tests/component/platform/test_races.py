@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ PLATFORMS, EACH = 4, 12
 @pytest.fixture
 def platforms(store: Store, data: Path) -> Iterator[list[Database]]:
     """The database of the store, opened by several platforms."""
-    opened = []
-    for _ in range(PLATFORMS):
-        database = Database(store.settings.database, lambda _: None)
-        database.open()
-        opened.append(database)
-    yield opened
-    for database in opened:
-        database.close()
+    with ExitStack() as opened:
+        databases = []
+        for _ in range(PLATFORMS):
+            database = Database(store.settings.database, lambda _: None)
+            opened.callback(database.close)
+            database.open()
+            databases.append(database)
+        yield databases
 
 
 def at_once(platforms: list[Database], work: Callable[[Transaction, int], Any]) -> list[Any]:

@@ -47,14 +47,7 @@ def gather(
     process = compiler if failed_early else engine
     said = process.error.text() if process.pid else ""
     tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:] if said else ""
-    heaps = [float(size) for size in _COLLECTED.findall(tail)]
     end = process.end
-    notes: JsonObject = {}
-    if recorder.late_frames:
-        notes["late_frames"] = recorder.late_frames
-    largest = recorder.largest()
-    if largest is not None:
-        notes["largest"] = largest
     return Evidence(
         stop=stop[0],
         stop_detail=stop[1],
@@ -62,14 +55,7 @@ def gather(
         exit_code=end.code if end else None,
         signal=end.signal if end else None,
         ready=engine.ready if engine.pid else None,
-        memory=Memory(
-            limit=limits.memory_bytes,
-            peak=group.peak(),
-            means=group.means,
-            oom_kills=group.oom_kills(),
-            heap_limit=heap_limit(limits) * MEBIBYTE,
-            heap=round(heaps[-1] * MEBIBYTE) if heaps else 0,
-        ),
+        memory=_memory(group, limits, tail),
         place=recorder.place,
         timeout_ms=round(limits.timeout_seconds * 1000),
         duration_ms=round((time.monotonic() - started) * 1000),
@@ -78,8 +64,31 @@ def gather(
         said_error=recorder.error,
         stderr_tail=tail,
         layers=layers,
-        notes=notes,
+        notes=_notes(recorder),
     )
+
+
+def _memory(group: Group, limits: Limits, tail: str) -> Memory:
+    """What the kernel counted, and what V8 said of its heap at the end of standard error."""
+    heaps = [float(size) for size in _COLLECTED.findall(tail)]
+    return Memory(
+        limit=limits.memory_bytes,
+        peak=group.peak(),
+        means=group.means,
+        oom_kills=group.oom_kills(),
+        heap_limit=heap_limit(limits) * MEBIBYTE,
+        heap=round(heaps[-1] * MEBIBYTE) if heaps else 0,
+    )
+
+
+def _notes(recorder: Recorder) -> JsonObject:
+    notes: JsonObject = {}
+    if recorder.late_frames:
+        notes["late_frames"] = recorder.late_frames
+    largest = recorder.largest()
+    if largest is not None:
+        notes["largest"] = largest
+    return notes
 
 
 def _died_alone(engine: Process, compiler: Process) -> bool:

@@ -1,1 +1,1 @@
-"""The supervisor: forks a shim per run, keeps the agent alive, ends what died."""
+"""The supervisor: hands runs to shims, keeps the agent alive, ends what died."""

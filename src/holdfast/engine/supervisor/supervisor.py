@@ -1,4 +1,4 @@
-"""The supervisor: forks a shim per run, restarts the agent, ends the runs of dead shims.
+"""The supervisor: hands runs to shims, restarts the agent, ends the runs of dead shims.
 
     python -m holdfast.engine.supervisor --data DIR --socket PATH [--agent ARGV...]
 

@@ -116,11 +116,11 @@ async def change_user(request: Request) -> Response:
     return JSONResponse({"data": user_view(await _user(request))})
 
 
-async def _user(request: Request) -> Row:
-    """Raises AccessError."""
+async def _user(request: Request, parameter: str = "id") -> Row:
+    """The account that this part of the path names by id or address. Raises AccessError."""
     platform: Platform = request.app.state.platform
-    key = request.path_params["id"]
-    row = await platform.database.read(lambda c: accounts.find_user(c, key))
+    asked = request.path_params[parameter]
+    row = await platform.database.read(lambda c: accounts.find_user(c, asked))
     if row is None:
         message = "There is no such account."
         raise AccessError(message, 404)
@@ -141,7 +141,7 @@ async def members(request: Request) -> Response:
 async def put_member(request: Request) -> Response:
     """`PUT /api/projects/:project_id/members/:user` with `{"role"}`; `user`: id or address."""
     platform: Platform = request.app.state.platform
-    project_id, row = await project(request), await _member(request)
+    project_id, row = await project(request), await _user(request, "user")
     role = _role(text(await object_of(request), "role"))
     visit.note(email=row.email, role=role.value)
     had = await platform.database.read(lambda c: accounts.role_of(c, project_id, row.id))
@@ -154,20 +154,9 @@ async def put_member(request: Request) -> Response:
 
 async def remove_member(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    project_id, row = await project(request), await _member(request)
+    project_id, row = await project(request), await _user(request, "user")
     await platform.database.write(lambda tx: accounts.remove_member(tx, project_id, row.id))
     return Response(status_code=204)
-
-
-async def _member(request: Request) -> Row:
-    """Raises AccessError."""
-    platform: Platform = request.app.state.platform
-    asked = request.path_params["user"]
-    row = await platform.database.read(lambda c: accounts.find_user(c, asked))
-    if row is None:
-        message = "There is no such account."
-        raise AccessError(message, 404)
-    return row
 
 
 async def project(request: Request) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.model.json import JsonObject
 from holdfast.model.request_body import parse_request
 from holdfast.platform.access.problems import AccessError
+from holdfast.platform.start.actions import ActionError
 from holdfast.platform.store.accounts import AccountError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -27,7 +28,7 @@ def answered(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except (AccessError, AccountError) as error:
+        except (AccessError, AccountError, ActionError) as error:
             body: JsonObject = {"error": error.message}
             if told := getattr(error, "errors", None):
                 body |= {"message": error.message, "errors": told}
@@ -36,11 +37,11 @@ def answered(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-async def object_of(request: Request) -> dict[str, Any]:
+async def object_of(request: Request, *, document: bool = False) -> dict[str, Any]:
     """The body as an object; an empty body is an empty one. Raises AccessError."""
     raw = await request.body()
     try:
-        value = parse_request(raw) if raw else {}
+        value = parse_request(raw, document=document) if raw else {}
     except ValueError as error:
         message = f"The body is not JSON: {error}"
         raise AccessError(message, 400) from error

@@ -7,12 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.access.guard import SESSION
+from holdfast.platform.access.problems import AccessError
 from holdfast.platform.access.sessions import LINK_SECONDS
+from holdfast.platform.api.body import object_of
 from holdfast.platform.service import Platform
-from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
+from holdfast.platform.start.actions import cancel, retry, start_run
 from holdfast.platform.store.runs import Created
 
 
@@ -20,21 +21,18 @@ async def run_workflow(request: Request) -> Response:
     """`POST /api/workflows/:id/runs` with `{"input"?, "dataclip_id"?, "job_id"?}`."""
     platform: Platform = request.app.state.platform
     who = visit.subject().name
-    try:
-        asked = await _object(request, document=True)
-        created = await platform.database.write(
-            lambda tx: start_run(
-                tx,
-                platform.settings,
-                request.path_params["id"],
-                body=asked.get("input"),
-                dataclip_id=_id(asked, "dataclip_id"),
-                job_id=_id(asked, "job_id"),
-                by=who,
-            )
+    asked = await object_of(request, document=True)
+    created = await platform.database.write(
+        lambda tx: start_run(
+            tx,
+            platform.settings,
+            request.path_params["id"],
+            body=asked.get("input"),
+            dataclip_id=_id(asked, "dataclip_id"),
+            job_id=_id(asked, "job_id"),
+            by=who,
         )
-    except ActionError as error:
-        return _refused(error)
+    )
     return _created(created)
 
 
@@ -42,25 +40,19 @@ async def retry_run(request: Request) -> Response:
     """`POST /api/runs/:id/retry` with `{"step_id"?}`."""
     platform: Platform = request.app.state.platform
     who = visit.subject().name
-    try:
-        step = _id(await _object(request), "step_id")
-        created = await platform.database.write(
-            lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
-        )
-    except ActionError as error:
-        return _refused(error)
+    step = _id(await object_of(request), "step_id")
+    created = await platform.database.write(
+        lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
+    )
     return _created(created)
 
 
 async def cancel_run(request: Request) -> Response:
     """`POST /api/runs/:id/cancel`: 200 when it has ended so, 202 when its worker is asked to."""
     platform: Platform = request.app.state.platform
-    try:
-        ended = await platform.database.write(
-            lambda tx: cancel(tx, request.path_params["id"], by=visit.subject().name)
-        )
-    except ActionError as error:
-        return _refused(error)
+    ended = await platform.database.write(
+        lambda tx: cancel(tx, request.path_params["id"], by=visit.subject().name)
+    )
     return JSONResponse(
         {"state": "cancelled"} if ended else {"state": "cancelling"}, 200 if ended else 202
     )
@@ -76,28 +68,12 @@ async def session_link(request: Request) -> Response:
     return JSONResponse(body, 201, {"cache-control": "no-store"})
 
 
-async def _object(request: Request, *, document: bool = False) -> dict[str, Any]:
-    """The body as an object; an empty body is an empty one. Raises ActionError."""
-    raw = await request.body()
-    if not raw:
-        return {}
-    try:
-        value = parse_request(raw, document=document)
-    except ValueError as error:
-        message = f"The body is not JSON: {error}"
-        raise ActionError(message, 400) from error
-    if not isinstance(value, dict):
-        message = "The body must be a JSON object."
-        raise ActionError(message, 400)
-    return value
-
-
 def _id(asked: dict[str, Any], name: str) -> str | None:
-    """An id that may be left out. Raises ActionError."""
+    """An id that may be left out. Raises AccessError."""
     value = asked.get(name)
     if value is not None and not isinstance(value, str):
         message = f"{name} must be text."
-        raise ActionError(message, 422)
+        raise AccessError(message)
     return value
 
 
@@ -105,7 +81,3 @@ def _created(created: Created) -> Response:
     visit.note(run=created.run_id)
     body = {"work_order_id": created.work_order_id, "run_id": created.run_id}
     return JSONResponse(body, 201, {"location": f"/api/runs/{created.run_id}"})
-
-
-def _refused(error: ActionError) -> Response:
-    return JSONResponse({"error": error.message}, error.status)

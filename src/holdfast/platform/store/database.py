@@ -102,7 +102,15 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     def open(self) -> None:
-        """Bring the schema up to date and start the writer. Raises DatabaseError."""
+        """Update the schema, start the writer. Raises DatabaseError; then it is closed."""
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+        self._thread.start()
+
+    def _migrate(self) -> None:
         try:
             self._make_private_file()
             migrate(self.engine)
@@ -117,7 +125,6 @@ class Database:
                 message,
                 fix="Check that the data folder is writable and the database address is right.",
             ) from error
-        self._thread.start()
 
     def _make_private_file(self) -> None:
         """People's data is in it: only the owner may read. SQLite's side files follow."""
