@@ -46,7 +46,7 @@ class Keepers:
     def plan(self) -> None:
         """Look soon: a run has come, and may have been the first of a kind."""
         if not self._loop.has("zygotes soon"):
-            self._loop.after("zygotes soon", _LOOK_SECONDS, self._look)
+            self._loop.after("zygotes soon", _LOOK_SECONDS, self.look)
 
     def ended(self, pid: int) -> None:
         """A keeper has ended."""
@@ -62,7 +62,8 @@ class Keepers:
         for keeper in self._keepers.values():
             keeper.channel.close()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Make what is wanted and lacks, one at a time, and let go of what is not wanted."""
         wanted = kinds.wanted(self._config, {keeper.name for keeper in self._keepers.values()})
         present = {keeper.name for keeper in self._keepers.values() if not keeper.old}
         for pid, keeper in self._keepers.items():
@@ -72,7 +73,7 @@ class Keepers:
             if name not in present and name not in self._unfit and memory_to_spare():
                 self._make(name)
                 break  # one at a time: each takes a processor while it is made
-        self._loop.after("zygotes", _IDLE_SECONDS, self._look)
+        self._loop.after("zygotes", _IDLE_SECONDS, self.look)
 
     def _make(self, name: str) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

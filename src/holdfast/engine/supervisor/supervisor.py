@@ -89,6 +89,8 @@ class Supervisor:
         if self._config.standby:
             self._make_cache()
         self._plan()
+        if self._zygotes:
+            self._keepers.look()  # those of the engine before: the first run may need one
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
         gc.freeze()
