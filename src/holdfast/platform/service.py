@@ -18,6 +18,7 @@ from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
+from holdfast.platform.renewal import Renewals
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.secrets import schemas
 from holdfast.platform.secrets.schemas import Schema, SchemaError
@@ -53,6 +54,7 @@ class Platform:
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
+        self.renewals = Renewals(self.database)
         self.passwords, self.rates = Passwords(), Rates.of(settings)
         store = AdaptorStore(default_store_root(os.environ, settings.data))
         self.adaptors = store

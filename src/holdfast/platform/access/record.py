@@ -18,6 +18,8 @@ WORDS = {
     "PUT /api/workflows/{id}": "workflow changed",
     "PATCH /api/workflows/{id}": "workflow changed",
     "POST /api/projects/{project_id}/workflows": "workflow made",
+    "POST /api/oauth_clients": "OAuth client set",
+    "DELETE /api/oauth_clients/{id}": "OAuth client removed",
     "POST /api/credentials": "credential set",
     "PUT /api/credentials/{id}": "credential changed",
     "PATCH /api/credentials/{id}": "credential changed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -18,8 +19,9 @@ from holdfast.platform.api.accounts import project
 from holdfast.platform.api.body import object_of, text
 from holdfast.platform.api.reads import listed
 from holdfast.platform.secrets import checking, fields, schemas
+from holdfast.platform.secrets.oauth import dated
 from holdfast.platform.service import Platform
-from holdfast.platform.store import catalog, credentials
+from holdfast.platform.store import catalog, credentials, oauth_clients
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.credentials import ENVIRONMENT, Place
 from holdfast.platform.store.database import Row, Transaction
@@ -56,9 +58,10 @@ async def _shown(platform: Platform, key: str) -> JsonObject:
 async def set_credential(request: Request) -> Response:
     """Make a credential, or set its values for an environment.
 
-    `{"name", "owner"?, "schema"?, "body": {…}, "environment"?, "external_id"?}`. The values must
-    fit the schema, by default `raw`, which takes everything. Without `environment` they are for
-    the one of the project.
+    `{"name", "owner"?, "schema"?, "body": {…}, "environment"?, "external_id"?,
+    "oauth_client_id"?}`. The values must fit the schema, by default `raw`, which takes everything.
+    Without `environment` they are for the one of the project. With an OAuth client the token in
+    the values is renewed.
     """
     asked = await object_of(request)
     return await _set(request, await project(request), asked)
@@ -105,7 +108,7 @@ async def _set(request: Request, project_id: str, asked: dict[str, Any]) -> Resp
 
 
 async def change_credential(request: Request) -> Response:
-    """Change `name`, `owner`, `schema` or `external_id`, or set the `body` of an `environment`.
+    """Change a credential: its name and other members, or the `body` of an `environment`.
 
     What is not sent stays as it is.
     """
@@ -165,7 +168,20 @@ async def _changes(platform: Platform, asked: dict[str, Any]) -> dict[str, Any]:
     if "external_id" in asked:
         given = asked["external_id"]
         changes["external_id"] = None if given is None else short(asked, "external_id")
+    if "oauth_client_id" in asked:
+        changes["oauth_client_id"] = await _client(platform, asked)
     return changes
+
+
+async def _client(platform: Platform, asked: dict[str, Any]) -> str | None:
+    """The id of an OAuth client that there is; None: none. Raises AccessError."""
+    if asked["oauth_client_id"] is None:
+        return None
+    key = text(asked, "oauth_client_id")
+    if await platform.database.read(lambda c: oauth_clients.find(c, key)) is None:
+        message = "oauth_client_id: there is no such client"
+        raise AccessError(message)
+    return key
 
 
 def short(asked: dict[str, Any], name: str, default: str | None = None) -> str:
@@ -203,7 +219,7 @@ async def checked_body(platform: Platform, schema: str, asked: dict[str, Any]) -
         raise AccessError(error.message) from error
     if wrong:
         raise BadBodyError(wrong)
-    return body
+    return dated(body, time.time()) if schema == schemas.OAUTH else body
 
 
 async def schema_of(platform: Platform, name: str) -> schemas.Schema:

@@ -34,6 +34,7 @@ _CREDENTIAL: JsonObject = {
     "schema": _TEXT,
     "environment": _TEXT,
     "external_id": {"type": ["string", "null"]},
+    "oauth_client_id": {"type": ["string", "null"]},
     "body": _OBJECT,
 }
 _WORKFLOW: JsonObject = {
@@ -99,6 +100,18 @@ _BODIES: dict[str, JsonObject] = {
     },
     "PUT /api/credentials/{id}": {"type": "object", "properties": _CREDENTIAL},
     "PATCH /api/credentials/{id}": {"type": "object", "properties": _CREDENTIAL},
+    "POST /api/oauth_clients": {
+        "type": "object",
+        "required": ["name", "client_id", "token_endpoint"],
+        "properties": {
+            "name": _TEXT,
+            "client_id": _TEXT,
+            "client_secret": {"type": ["string", "null"]},
+            "token_endpoint": _TEXT,
+            "authorization_endpoint": {"type": ["string", "null"]},
+            "scopes": {"type": "array", "items": _TEXT},
+        },
+    },
     "POST /api/projects/{project_id}/keychains": {
         "type": "object",
         "required": ["name", "path"],
@@ -122,6 +135,8 @@ _STATUS: dict[str, int] = {
     "POST /api/projects/{project_id}/workflows": 201,
     "POST /api/workflows/{id}/runs": 201,
     "POST /api/credentials": 201,
+    "POST /api/oauth_clients": 201,
+    "DELETE /api/oauth_clients/{id}": 204,
     "POST /api/projects/{project_id}/credentials": 201,
     "POST /api/projects/{project_id}/keychains": 201,
     "DELETE /api/keychains/{id}": 204,

@@ -127,6 +127,7 @@ def credential(row: Any) -> JsonObject:
         "owner": row.owner,
         "schema": row.schema,
         "external_id": row.external_id,
+        "oauth_client_id": row.oauth_client_id,
         "environments": list[Json](sorted((row.environments or "").split())),
         "has_secret": bool(row.environments),
         "inserted_at": iso(row.inserted_at),

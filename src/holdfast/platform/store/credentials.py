@@ -15,6 +15,7 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
+from holdfast.platform.secrets import oauth
 from holdfast.platform.store import keychains, ownership
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new, upsert
@@ -262,7 +263,8 @@ def given_to_run(connection: Connection, keys: Keys, row: Row) -> Given:
         message = f"The credential {row.name!r} has {missing}: set it on the platform."
         raise CredentialError(message)
     assert isinstance(values, dict)
-    return Given({key: value for key, value in values.items() if value != ""}, version)
+    body = {key: value for key, value in values.items() if value != ""}
+    return Given(body if row.oauth_client_id is None else oauth.for_run(body), version)
 
 
 def remember_secret(tx: Transaction, run_id: str, version_id: str) -> None:

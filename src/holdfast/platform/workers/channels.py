@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast import log
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.renewal import RenewalError
 from holdfast.platform.scrubbing import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
@@ -242,8 +243,11 @@ class RunChannel:
             return Answer("error", {"errors": {"id": [m.BLANK]}})
         database = self.platform.database
         try:
+            row = await database.read(lambda c: self._chosen(c, asked))
+            if row is not None:
+                await self.platform.renewals.renew(row, self.platform.keys)
             given = await database.read(lambda c: self._given(c, asked))
-        except credentials.CredentialError as error:
+        except (credentials.CredentialError, RenewalError) as error:
             return Answer("error", {"errors": {"id": [error.message]}})
         if given is None:
             return Answer("ok")
@@ -251,9 +255,12 @@ class RunChannel:
         await database.write(lambda tx: credentials.remember_secret(tx, self.run_id, version))
         return Answer("ok", given.body)
 
+    def _chosen(self, connection: Connection, asked: str) -> Row | None:
+        return credentials.chosen_for_run(connection, self._run(connection), asked)
+
     def _given(self, connection: Connection, asked: str) -> credentials.Given | None:
         """The credential, which the scrubber knows before the run does; None: no keychain fits."""
-        row = credentials.chosen_for_run(connection, self._run(connection), asked)
+        row = self._chosen(connection, asked)
         if row is None:
             return None
         given = credentials.given_to_run(connection, self.platform.keys, row)

@@ -1,0 +1,80 @@
+"""Tokens of OAuth 2 that a credential holds: when they end, and what a renewed one is. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from holdfast.model.json import JsonObject
+
+#: A token that ends within so many seconds is renewed: a run must get along with it.
+RENEW_SECONDS = 300
+#: An access token that ends sooner is of no use to a run.
+_USELESS_SECONDS = 10
+#: Members of a body that no run needs: whoever has it can have new tokens for ever.
+_KEPT_BACK = frozenset({"refresh_token"})
+
+
+def dated(body: JsonObject, now: float) -> JsonObject:
+    """The token with the moment when it ends, if it says how long it is good."""
+    seconds = body.get("expires_in")
+    if "expires_at" in body or isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return body
+    rest = {name: value for name, value in body.items() if name != "expires_in"}
+    return {**rest, "expires_at": int(now + seconds)}
+
+
+def _end(body: JsonObject) -> float | None:
+    """Unix seconds; None: it does not say."""
+    end = body.get("expires_at")
+    return end if isinstance(end, int | float) and not isinstance(end, bool) else None
+
+
+def is_due(body: JsonObject, now: float) -> bool:
+    """Whether the token is to be renewed before a run gets it."""
+    end = _end(body)
+    return bool(body.get("refresh_token")) and end is not None and end < now + RENEW_SECONDS
+
+
+def is_useful(body: JsonObject, now: float) -> bool:
+    """Whether a run can still use the token."""
+    end = _end(body)
+    return end is None or end > now + _USELESS_SECONDS
+
+
+def renewed(body: JsonObject, answer: Mapping[str, Any], now: float) -> JsonObject:
+    """The body with the provider's new token; what the answer leaves out stays."""
+    rest = {
+        name: value for name, value in body.items() if name not in {"expires_at", "expires_in"}
+    }
+    told = {name: value for name, value in answer.items() if value is not None}
+    told.pop("expires_at", None)  # by the clock of a library
+    return dated({**rest, **told}, now)
+
+
+def for_run(body: JsonObject) -> JsonObject:
+    """What a run gets of the token."""
+    return {name: value for name, value in body.items() if name not in _KEPT_BACK}
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Why this cannot be the address of a provider; None: it can."""
+    try:
+        address = urlsplit(url)
+        host = address.hostname or ""
+    except ValueError:
+        return "is no address"
+    if address.scheme == "https" and host:
+        return None
+    if address.scheme == "http" and _is_loopback(host):
+        return None
+    return "must be an https address"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
