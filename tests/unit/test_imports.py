@@ -52,8 +52,9 @@ MAY_IMPORT: dict[str, str] = {
     "platform/api": f"{PLATFORM} platform/access platform/project platform/secrets platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/secrets platform/start diagnosis",
     "testing": "model protocol",
-    "cli": f"{ENGINE} diagnosis protocol compiler adaptors engine/run engine/supervisor worker"
-    " platform platform/access platform/project",
+    "bench": f"{ENGINE} adaptors diagnosis",
+    "cli": f"{ENGINE} bench diagnosis protocol compiler adaptors engine/run engine/supervisor"
+    " worker platform platform/access platform/project",
 }
 #: Rooms of values and rules: no clock, no file, no process, no socket.
 PURE = ["model", "protocol", "compiler", "diagnosis"]

@@ -40,6 +40,11 @@ def is_secret_name(name: str) -> bool:
     return not _WORDS.isdisjoint(words) or _PARTS.search("".join(words)) is not None
 
 
+def looks_secret(value: str) -> bool:
+    """Whether a value says itself that it is a secret: a scheme with credentials, a token."""
+    return _LOOKS.search(value) is not None
+
+
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Headers as they are stored."""
     return {name: _shown(name, value) for name, value in headers}

@@ -161,7 +161,7 @@ export class Run {
     this.requests.watch();
     const { record, replay } = this.settings;
     if (replay !== undefined) redirect(replay.recording);
-    if (record || replay !== undefined) {
+    if (record || replay?.tape !== undefined) {
       this.tape = new Tape(replay?.tape);
       useTape(this.tape);
     }

@@ -121,8 +121,8 @@ interface RunOptions {
   preload?: string[];
   /** The project agreed: keep answers of requests, clock and random numbers for replays. */
   record?: boolean;
-  /** Answers come from a recording, clock and random numbers from its tape. */
-  replay?: { recording: { host: string; port: number }; tape: any[] };
+  /** Answers come from a recording; clock and random numbers from its tape, where it has one. */
+  replay?: { recording: { host: string; port: number }; tape?: any[] };
   /** What this process is to be, or is: children are forked from it, or it was forked. */
   zygote?: 'parent' | 'child';
 }

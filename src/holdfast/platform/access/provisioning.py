@@ -9,7 +9,7 @@ from holdfast.platform.access.policy import ALLOWED, Action, Subject, Verdict, d
 _SETTINGS = (
     "name", "description", "concurrency", "retention_policy", "history_retention_period",
     "dataclip_retention_period", "channels", "requires_mfa", "allow_support_access",
-    "scheduled_deletion", "env", "color", "parent_id",
+    "scheduled_deletion", "env", "color", "parent_id", "record",
 )  # fmt: skip
 
 

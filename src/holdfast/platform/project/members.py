@@ -31,6 +31,8 @@ def read_options(source: Source, project: Project, members: dict[str, Node]) -> 
     for name in KEPT:
         if name in members:
             project.kept[name] = source.plain(members[name])
+    if "record" in members:
+        project.kept["record"] = source.flag(members["record"], "record", default=False)
     project.named |= members.keys() & set(OPTIONS)
 
 

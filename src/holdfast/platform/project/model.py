@@ -10,7 +10,9 @@ from holdfast.sandbox.egress import EgressError, option_of
 CONDITIONS = ("always", "on_job_success", "on_job_failure", "js_expression")
 DEFAULT_ADAPTOR = "@openfn/language-common@latest"
 #: Members of a project's document that the platform keeps and gives back, and their defaults.
+#: `record`: its author agrees that runs are kept whole, for replays.
 KEPT: JsonObject = {
+    "record": False,
     "requires_mfa": False,
     "allow_support_access": False,
     "scheduled_deletion": None,

@@ -69,7 +69,7 @@ _PROJECT = frozenset(
         "allow_support_access", "scheduled_deletion", "env", "color", "parent_id",
         "inserted_at", "updated_at", "project_credentials", "collections", "workflows",
         "version_history", "project_users", "project_repo_connection", "channels", "files",
-        "webhook_keys",
+        "webhook_keys", "record",
     }
 )  # fmt: skip
 _WORKFLOW = frozenset(
@@ -108,6 +108,8 @@ def from_payload(payload: Json) -> Provision:
     project = provision.project
     if not project.name:
         problems.add(None, "the project's name is missing")
+    if payload.get("record") not in (None, True, False):
+        problems.add(None, "record must be true or false")
     if project.retention_policy not in RETENTION:
         problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
     if project.dataclip_days and project.dataclip_days > (project.history_days or 0):

@@ -16,9 +16,9 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store import webhook_keys
 from holdfast.platform.store.database import Row
 
-#: Lists that are left out when they are empty: the `openfn` command leaves them out, too, and
+#: Left out when they are empty: the `openfn` command leaves them out, too, and
 #: would take the difference for a change.
-_IF_ANY = ("collections", "channels")
+_IF_ANY = ("record", "collections", "channels")
 
 
 def parts_of_workflow(connection: Connection, workflow_id: str) -> JsonObject:

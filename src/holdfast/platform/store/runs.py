@@ -89,6 +89,7 @@ def create_run(
             t.workflows.c.project_id,
             t.workflows.c.enable_job_logs,
             t.projects.c.retention_policy,
+            t.projects.c.kept,
             t.workflows.c.egress,
         )
         .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
@@ -128,6 +129,8 @@ def _options(row: Any, settings: Settings) -> JsonObject:
         options["run_memory_limit_mb"] = settings.run_memory_mb
     if not row.enable_job_logs:
         options["job_log_level"] = "none"
+    if json.loads(row.kept or "{}").get("record") is True:
+        options["record"] = True
     if row.egress is not None:
         options["egress"] = row.egress
     return options

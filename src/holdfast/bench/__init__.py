@@ -1,0 +1,1 @@
+"""One run as a file, and the same run again from that file, offline."""

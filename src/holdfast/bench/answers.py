@@ -1,0 +1,111 @@
+"""Answers to the requests of a replay, from a recording. Safe for several threads.
+
+The first recorded request that is the same and was not asked yet answers. Where only the body
+differs it answers, too, and that is told. A request that was never recorded is told, and gets 501.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+from holdfast.bench.masks import masked_text, masked_url
+from holdfast.bench.server import Reply
+from holdfast.model.json import JsonObject
+
+_SHOWN = 120
+
+
+@dataclass
+class Answers:
+    """The recorded exchanges of one replay, and what it asked otherwise."""
+
+    recorded: list[JsonObject]
+    otherwise: list[str] = field(default_factory=list)
+    came: list[str] = field(default_factory=list)
+    _asked: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reply(self, method: str, host: str, path: str, body: str) -> Reply | None:
+        """The answer to one request; `host` is that of its header."""
+        target = masked_url(f"{host}{path}")
+        text = masked_text(body)
+        with self._lock:
+            self.came.append(f"{method} {target}")
+            same = [
+                index
+                for index, item in enumerate(self.recorded)
+                if item["method"] == method and _target(item) == target
+            ]
+            exact = [index for index in same if _body(self.recorded[index]) == text]
+            found = self._next(exact)
+            if found is None:
+                found = self._next(same)
+                if found is not None:
+                    self._tell_body(method, target, found, text)
+            if found is None and same:
+                found = (exact or same)[-1]
+                self.otherwise.append(f"{method} {target} is asked once more than it was")
+            if found is None:
+                self.otherwise.append(f"{method} {target} was not asked before")
+                return _unknown(method, target)
+            self._asked.add(found)
+        return _reply(self.recorded[found])
+
+    def _next(self, places: list[int]) -> int | None:
+        return next((place for place in places if place not in self._asked), None)
+
+    def _tell_body(self, method: str, target: str, place: int, text: str) -> None:
+        before = _body(self.recorded[place])
+        self.otherwise.append(
+            f"{method} {target} is sent with {text[:_SHOWN] or 'nothing'};"
+            f" it was {before[:_SHOWN] or 'nothing'}"
+        )
+
+    def left(self) -> list[str]:
+        """Recorded requests that were not asked this time."""
+        return [
+            f"{item['method']} {_target(item)} was asked, and is not any more"
+            for index, item in enumerate(self.recorded)
+            if index not in self._asked
+        ]
+
+
+def _target(item: JsonObject) -> str:
+    if "url" not in item:  # it failed: there was no answer
+        return f"{item.get('host')}{item.get('path')}"
+    parts = urlsplit(str(item["url"]))
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.netloc}{parts.path or '/'}{query}"
+
+
+def _body(item: JsonObject) -> str:
+    asked = item.get("asked")
+    return str(asked.get("text") or "") if isinstance(asked, dict) else ""
+
+
+def _reply(item: JsonObject) -> Reply | None:
+    answer = item.get("answer")
+    part: JsonObject = answer if isinstance(answer, dict) else {}
+    if "base64" in part:
+        body = base64.b64decode(str(part["base64"]))
+    else:
+        body = str(part.get("text") or "").encode("utf-8", "surrogatepass")
+    status = item.get("status")
+    given = item.get("headers")
+    headers = {key: str(value) for key, value in given.items()} if isinstance(given, dict) else {}
+    if not isinstance(status, int):
+        return None  # it had no answer then, either
+    if part.get("left_out"):
+        return _unknown(str(item["method"]), _target(item), "its answer was too large to keep")
+    return Reply(status, body, headers)
+
+
+def _unknown(method: str, target: str, why: str = "it is not in the recording") -> Reply:
+    told = {"error": f"{method} {target} has no recorded answer: {why}"}
+    body = json.dumps(cast("JsonObject", told)).encode()
+    return Reply(501, body, {"content-type": "application/json"})
