@@ -1,0 +1,36 @@
+"""The server that stands for all other systems."""
+
+from __future__ import annotations
+
+import http.client
+
+import pytest
+
+from holdfast.bench.server import Reply, serving
+
+
+def test_it_passes_on_what_was_asked_and_gives_the_reply() -> None:
+    asked: list[tuple[str, str, str, str]] = []
+
+    def answer(*request: str) -> Reply:
+        asked.append(request)  # type: ignore[arg-type]  # four texts
+        return Reply(201, b"yes", {"X-One": "1"})
+
+    with serving(answer) as port:
+        for body in (b"a=1", iter([b"a=", b"1"])):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            headers = {"Host": "a.org"}
+            connection.request("POST", "/p?n=1", body, headers, encode_chunked=True)
+            found = connection.getresponse()
+            assert (found.status, found.getheader("X-One"), found.read()) == (201, "1", b"yes")
+            connection.close()
+    assert asked == [("POST", "a.org", "/p?n=1", "a=1")] * 2
+
+
+def test_a_reply_that_is_none_breaks_the_connection() -> None:
+    with serving(lambda *_: None) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/")
+        with pytest.raises(http.client.RemoteDisconnected):
+            connection.getresponse()
+        connection.close()
