@@ -78,6 +78,8 @@ STDLIB_ONLY = [
     "engine/supervisor",
     "engine/zygote",
 ]
+#: Rooms that the design names with the room above them.
+UNDESCRIBED = {"", "platform/store/migrations", "platform/store/migrations/versions"}
 #: Reads the library's version, which is a name of our own package.
 OURS = {"holdfast"}
 
@@ -114,6 +116,12 @@ def room_of(name: str) -> str:
 
 def test_every_room_has_a_row_and_every_row_a_room() -> None:
     assert set(rooms()) == set(MAY_IMPORT)
+
+
+def test_the_design_says_what_each_room_is_for() -> None:
+    page = (ROOT.parents[1] / "docs" / "design.md").read_text()
+    described = {room for room in rooms() if f"`{room}/`" in page}
+    assert set(rooms()) - described == UNDESCRIBED
 
 
 @pytest.mark.parametrize("room", rooms())
