@@ -46,6 +46,14 @@ class Sample:
     memory: int  # bytes
 
 
+def _descriptors(pid: int) -> int:
+    """How many a process has. Zero where the kernel tells it only to root. OSError."""
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except PermissionError:
+        return 0
+
+
 @dataclass
 class Soak:
     """See the module."""
@@ -128,7 +136,7 @@ class Soak:
     def _held(worker: Worker) -> int:
         """Descriptors of supervisor and agent. OSError."""
         pids = [worker.pid, *worker.agents()]
-        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+        return sum(map(_descriptors, pids))
 
     async def _free_slots(self, worker: Worker) -> int:
         """Slots that are free once everything is over, as /metrics says it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from ssl import SSLContext
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -47,3 +48,34 @@ async def served(
     for error in ended:
         if isinstance(error, Exception):
             raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An address that answers no request before it is opened, and a job that waits for it."""
+
+    address: str
+    opened: asyncio.Event
+
+    @property
+    def job(self) -> str:
+        """Logs a line and ends when the gate is open."""
+        return (
+            "export default [async state => { console.log('at the gate'); "
+            f"await fetch('{self.address}'); return state; }}];"
+        )
+
+
+@asynccontextmanager
+async def closed_gate() -> AsyncIterator[Gate]:
+    """For runs that must go on until a test has looked at them."""
+    opened = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await opened.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+
+    async with served(answer) as port:
+        yield Gate(f"http://127.0.0.1:{port}/", opened)

@@ -7,11 +7,13 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
-from support.engine import Running, engine, public_folder, run
+from support.engine import Running, engine, is_root, public_folder, run
 from support.waiting import eventually
 
 __all__ = ["public_folder"]
@@ -30,6 +32,15 @@ def keepers(running: Running) -> list[int]:
     """Process ids of the keepers, as the folders of their zygotes are named."""
     folders = (running.config.data / "scratch").glob("zygote-*")
     return [int(path.name.rpartition("-")[2]) for path in folders]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zygotes(public_folder: Path) -> None:
+    """Root has them; others only where they were granted control groups."""
+    if not is_root():
+        with engine(public_folder / "granted", lane="zygote") as running:
+            if lane(running) != "zygote":
+                pytest.skip("no groups are granted to this user, so there are no zygotes")
 
 
 def gone(paths: list[str]) -> bool:

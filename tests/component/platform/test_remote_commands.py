@@ -104,7 +104,7 @@ def test_runs_are_listed_shown_retried_and_cancelled(served: Served, holdfast: H
     assert len(json.loads(holdfast("runs", "ls", "--json", "--state", "available").output)) == 2
     assert "no run begins with 'zz'" in refusal(holdfast("runs", "show", "zz"))
     assert holdfast("runs", "cancel", second[:13]).output == f"run {second}: cancelled\n"
-    assert "Only a run that waits" in refusal(holdfast("runs", "cancel", second))
+    assert "nothing to cancel" in refusal(holdfast("runs", "cancel", second))
     assert f"run {second}: cancelled" in holdfast("runs", "show", second[:13]).output
     again = json.loads(holdfast("runs", "retry", second, "--json").output)["run_id"]
     assert json.loads(holdfast("runs", "show", again, "--json").output)["steps"] == []
@@ -119,11 +119,11 @@ def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdf
         talk = worker.take()
         talk.start()
         talk.log("first")
-        assert "first" in holdfast("runs", "logs", run_id).output
+        assert "first" in holdfast("runs", "logs", run_id).stdout
         talk.log("second \x1b[31mred", level="error")
         talk.complete()
-    told = holdfast("runs", "logs", run_id, "-f").output
+    told = holdfast("runs", "logs", run_id, "-f").stdout
     assert told.splitlines()[0].split(maxsplit=2)[2] == "first"
     assert "\x1b[31mred" not in told
-    lines = holdfast("runs", "logs", run_id, "--json").output.splitlines()
+    lines = holdfast("runs", "logs", run_id, "--json").stdout.splitlines()
     assert json.loads(lines[0])["message"] == "first"

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from holdfast.testing.platform import TwinPlatform, one_job_plan
+from support.streams import closed_gate
 from support.waiting import until
 from support.worker import QUICK, Worker, alive, descendants, slow
 
@@ -17,10 +18,14 @@ from support.worker import QUICK, Worker, alive, descendants, slow
 async def test_w29_w31_w32_a_drain_finishes_what_runs_and_takes_nothing_more(
     tmp_path: Path,
 ) -> None:
-    async with TwinPlatform() as platform, Worker(platform, tmp_path) as worker:
+    async with (
+        closed_gate() as gate,
+        TwinPlatform() as platform,
+        Worker(platform, tmp_path) as worker,
+    ):
         url = await worker.ready()
-        run = platform.enqueue(one_job_plan(slow(1.5)), input={})
-        await platform.until(lambda: "tick 1" in run.logs)
+        run = platform.enqueue(one_job_plan(gate.job), input={})
+        await platform.until(lambda: "at the gate" in run.logs)
         assert worker.process is not None
         worker.process.terminate()
         await worker.until(lambda: "worker.draining" in worker.text())
@@ -31,6 +36,7 @@ async def test_w29_w31_w32_a_drain_finishes_what_runs_and_takes_nothing_more(
             assert (await client.get("/livez")).status_code == 200
             assert "draining" in (await client.get("/readyz")).text
             assert (await client.post("/claim")).status_code == 204
+        gate.opened.set()
         assert await asyncio.to_thread(worker.process.wait, 20) == 0
         assert run.state == "success"
         assert len(platform.claims) == claims

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from holdfast.testing.platform import Do, TwinPlatform, one_job_plan
 from support import command
-from support.worker import QUICK, Worker, slow
+from support.streams import closed_gate
+from support.worker import QUICK, Worker
 
 
 def figures(text: str) -> dict[str, float]:
@@ -31,7 +32,11 @@ async def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_wai
     tmp_path: Path,
 ) -> None:
     options = {"WORKER_WORKLOOPS": "fast_lane:1 manual>*:2", "WORKER_LOG_FORMAT": "json"}
-    async with TwinPlatform() as platform, Worker(platform, tmp_path, **options) as worker:
+    async with (
+        closed_gate() as gate,
+        TwinPlatform() as platform,
+        Worker(platform, tmp_path, **options) as worker,
+    ):
         port = await json_port(worker)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as web:
 
@@ -42,17 +47,18 @@ async def test_figures_and_status_while_a_run_is_under_way_and_while_its_end_wai
             quick = platform.enqueue(one_job_plan(QUICK), input={})
             await platform.until(lambda: quick.final)
             stuck = platform.order("run:complete", Do.MUTE, times=1000)
-            held = platform.enqueue(one_job_plan(slow(0.5)), input={})
+            held = platform.enqueue(one_job_plan(gate.job), input={})
             deadline = asyncio.get_running_loop().time() + 30
             used = 0  # by the run while it lives, MB
             while not (found := await status())["oldest_undelivered_seconds"]:
                 used = max([used, *(run["memory_mb"] for run in found["runs"])])
+                if used > 10:  # an empty Node.js takes more
+                    gate.opened.set()
                 assert asyncio.get_running_loop().time() < deadline
                 await asyncio.sleep(0.02)
             (run,) = found["runs"]
             assert (run["id"], run["stage"]) == (held.id, "delivering")
             assert found["undelivered"] == 1
-            assert used > 10, "an empty Node.js takes more"
             assert {tuple(loop["queues"]): loop["runs"] for loop in found["workloops"]}
             await worker.until(standing_by(web))
             now = figures((await web.get("/metrics")).text)
