@@ -40,14 +40,14 @@ def refusal(result: Result) -> str:
 def test_items_are_set_got_and_removed(holdfast: Holdfast) -> None:
     assert holdfast("collections", "set", "codes", "a/b c", '{"iso":"KE"}').exit_code == 0
     assert holdfast("collections", "set", "codes", "text", "-", stdin="no JSON").exit_code == 0
-    assert json.loads(holdfast("collections", "get", "codes", "a/b c").output) == {"iso": "KE"}
-    lines = holdfast("collections", "get", "codes").output.splitlines()
+    assert json.loads(holdfast("collections", "get", "codes", "a/b c").stdout) == {"iso": "KE"}
+    lines = holdfast("collections", "get", "codes").stdout.splitlines()
     assert [json.loads(line)["value"] for line in lines] == [{"iso": "KE"}, "no JSON"]
-    assert "demo/codes  2 items" in holdfast("collections", "list").output
-    listed = json.loads(holdfast("collections", "list", "--project", "demo", "--json").output)
+    assert "demo/codes  2 items" in holdfast("collections", "list").stdout
+    listed = json.loads(holdfast("collections", "list", "--project", "demo", "--json").stdout)
     assert listed[0]["items"] == 2
-    assert holdfast("collections", "remove", "codes", "t*", "--dry-run").output == "text\n"
-    assert holdfast("collections", "remove", "codes", "t*", "--yes").output == "1 removed\n"
+    assert holdfast("collections", "remove", "codes", "t*", "--dry-run").stdout == "text\n"
+    assert holdfast("collections", "remove", "codes", "t*", "--yes").stdout == "1 removed\n"
     assert "has no item 'text'" in refusal(holdfast("collections", "get", "codes", "text"))
     assert "Not Found" in refusal(holdfast("collections", "get", "nothing"))
 
@@ -61,14 +61,14 @@ def test_what_is_exported_is_imported(
         served.client.post("/collections/codes", json={"items": part})
     file = tmp_path / name
     assert "1200 items exported" in holdfast("collections", "export", "codes", file).stderr
-    before = holdfast("collections", "get", "codes", "--limit", 2000).output
+    before = holdfast("collections", "get", "codes", "--limit", 2000).stdout
     holdfast("collections", "remove", "codes", "*", "--yes")
     imported = holdfast("collections", "import", "codes", file)
     assert "1200 items imported" in imported.stderr, imported.exception
-    assert holdfast("collections", "get", "codes", "--limit", 2000).output == before
-    listed = json.loads(holdfast("collections", "list", "--json").output)
+    assert holdfast("collections", "get", "codes", "--limit", 2000).stdout == before
+    listed = json.loads(holdfast("collections", "list", "--json").stdout)
     holdfast("collections", "remove", "codes", "*", "--yes")
-    assert json.loads(holdfast("collections", "list", "--json").output)[0]["bytes"] == 0
+    assert json.loads(holdfast("collections", "list", "--json").stdout)[0]["bytes"] == 0
     assert (
         listed[0]["bytes"]
         == sum(
@@ -93,24 +93,24 @@ def test_collections_of_a_project_have_room_for_so_much(
     assert holdfast("collections", "set", "codes", "a", '"x"').exit_code == 0
     words = refusal(holdfast("collections", "set", "codes", "b", json.dumps("x" * 200)))
     assert "may hold 0.0001 MB together" in words
-    assert "1 items" in holdfast("collections", "list").output
+    assert "1 items" in holdfast("collections", "list").stdout
 
 
 def test_runs_are_listed_shown_retried_and_cancelled(served: Served, holdfast: Holdfast) -> None:
     first, second = served.post(), served.post()
-    listed = holdfast("runs", "ls", "--limit", 1).output
+    listed = holdfast("runs", "ls", "--limit", 1).stdout
     assert second in listed
     assert first not in listed
-    assert len(json.loads(holdfast("runs", "ls", "--json", "--state", "available").output)) == 2
+    assert len(json.loads(holdfast("runs", "ls", "--json", "--state", "available").stdout)) == 2
     assert "no run begins with 'zz'" in refusal(holdfast("runs", "show", "zz"))
-    assert holdfast("runs", "cancel", second[:13]).output == f"run {second}: cancelled\n"
+    assert holdfast("runs", "cancel", second[:13]).stdout == f"run {second}: cancelled\n"
     assert "nothing to cancel" in refusal(holdfast("runs", "cancel", second))
-    assert f"run {second}: cancelled" in holdfast("runs", "show", second[:13]).output
-    again = json.loads(holdfast("runs", "retry", second, "--json").output)["run_id"]
-    assert json.loads(holdfast("runs", "show", again, "--json").output)["steps"] == []
-    orders = json.loads(holdfast("workorders", "--project", "demo", "--json").output)
+    assert f"run {second}: cancelled" in holdfast("runs", "show", second[:13]).stdout
+    again = json.loads(holdfast("runs", "retry", second, "--json").stdout)["run_id"]
+    assert json.loads(holdfast("runs", "show", again, "--json").stdout)["steps"] == []
+    orders = json.loads(holdfast("workorders", "--project", "demo", "--json").stdout)
     assert [order["attributes"]["state"] for order in orders] == ["pending", "pending"]
-    assert holdfast("runs", "ls", "--since", "2100-01-01").output == ""
+    assert holdfast("runs", "ls", "--since", "2100-01-01").stdout == ""
 
 
 def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdfast) -> None:
