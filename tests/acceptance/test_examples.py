@@ -53,6 +53,7 @@ WORKFLOW = (
 )
 PROJECT = f"""\
 name: examples
+record: true
 credentials:
   HAPI: {{name: HAPI, owner: jo}}
 collections:
@@ -80,6 +81,8 @@ FILES = {
     f"{TESTS}/people.yaml": CASES,
 }
 DEPLOY = "holdfast deploy project.yaml --credentials secrets.yaml"
+#: Names under which examples know the run that the platform has had.
+RECORDINGS = ("run.json", "run-4f1c2a90.json")
 #: Programs that examples call beside `holdfast`, as far as they matter.
 PROGRAMS = {
     "sudo": '#!/bin/sh\nshift 2\nexec "$@"\n',
@@ -106,7 +109,9 @@ class Scene:
         line = line.replace("https://flows.example.org", self.product.url)
         line = re.sub(r"http://127\.0\.0\.1:4000/i/<[^>]*>", self.webhook, line)
         return re.sub(
-            r"(journal \w+|postmortem|requests) [0-9a-f]{4,8}\b", rf"\1 {self.run_id[:8]}", line
+            r"(journal \w+|postmortem|requests|pull-run) [0-9a-f]{4,8}\b",
+            rf"\1 {self.run_id[:8]}",
+            line,
         )
 
 
@@ -154,6 +159,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Ite
         "WORKER_REPO_DIR": str(own_store(root / "adaptors é", adaptor_store)),
         "WORKER_PORT": "0",
         "PORT": "0",
+        "EDITOR": "true",
     }
     up = Command("up", "--data", "./data", "--port", "0", env=environment, folder=folder)
     try:
@@ -172,6 +178,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory, adaptor_store: Store) -> Ite
             "TOKEN": (folder / "data/admin-token").read_text().strip(),
         }
         shell(environment, folder, "holdfast adaptors bundle project.yaml -o a.tgz")
+        for name in RECORDINGS:
+            pulled = shell(environment, folder, f"holdfast pull-run {run_id} -o {name}")
+            assert pulled.returncode == 0, pulled.stderr
+            shutil.copy(folder / name, servers / name)
         yield Scene(folder, servers, environment, product, run_id, webhook)
         assert up.stop() == 0, up.output[-3000:]
     finally:
@@ -199,7 +209,7 @@ def server(example: Example) -> str | None:
     if {"--help", "--check", "rotate-key"} & set(words):
         return None
     if "--watch" in words:
-        return "slots"
+        return "watching" if words[0] == "replay" else "slots"
     return next((ready for name, ready in SERVERS.items() if re.search(name, words[0])), None)
 
 

@@ -39,7 +39,7 @@ class Answers:
             same = [
                 index
                 for index, item in enumerate(self.recorded)
-                if item["method"] == method and _target(item) == target
+                if item["method"] == method and target_of(item) == target
             ]
             exact = [index for index in same if _body(self.recorded[index]) == text]
             found = self._next(exact)
@@ -69,13 +69,14 @@ class Answers:
     def left(self) -> list[str]:
         """Recorded requests that were not asked this time."""
         return [
-            f"{item['method']} {_target(item)} was asked, and is not any more"
+            f"{item['method']} {target_of(item)} was asked, and is not any more"
             for index, item in enumerate(self.recorded)
             if index not in self._asked
         ]
 
 
-def _target(item: JsonObject) -> str:
+def target_of(item: JsonObject) -> str:
+    """Host, path and query of a recorded exchange."""
     if "url" not in item:  # it failed: there was no answer
         return f"{item.get('host')}{item.get('path')}"
     parts = urlsplit(str(item["url"]))
@@ -101,7 +102,7 @@ def _reply(item: JsonObject) -> Reply | None:
     if not isinstance(status, int):
         return None  # it had no answer then, either
     if part.get("left_out"):
-        return _unknown(str(item["method"]), _target(item), "its answer was too large to keep")
+        return _unknown(str(item["method"]), target_of(item), "its answer was too large to keep")
     return Reply(status, body, headers)
 
 

@@ -72,14 +72,21 @@ class Bundle:
 
 
 def bundle_of(
-    folder: RunFolder, *, most_mb: float = MOST_MB, marked: frozenset[str] = frozenset()
+    folder: RunFolder,
+    *,
+    most_mb: float = MOST_MB,
+    marked: frozenset[str] = frozenset(),
+    untaped: bool = False,
 ) -> Bundle:
-    """The bundle of a run that was recorded. Raises UsageError where it was not."""
+    """The bundle of a run that was recorded. Raises UsageError where it was not.
+
+    `untaped`: also of one that ended before any of its steps did.
+    """
     with JournalReader(folder.journal) as reader:
         made = _Maker(folder, marked)
         for record in reader.read():
             made.take(record)
-    bundle = made.bundle()
+    bundle = made.bundle(untaped=untaped)
     _fit(bundle, most_mb)
     return bundle
 
@@ -167,9 +174,9 @@ class _Maker:
             self._notes.append("a document of the run is gone")
             return None
 
-    def bundle(self) -> Bundle:
+    def bundle(self, *, untaped: bool) -> Bundle:
         """All of it. Raises UsageError."""
-        if not self._taped:
+        if not (self._taped or untaped):
             message = f"run {self._run_id} was not recorded"
             raise UsageError(
                 message,

@@ -30,7 +30,7 @@ def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
             if found is None:
                 self.close_connection = True
                 return
-            self.send_response(found.status)
+            self.send_response_only(found.status)  # no Date and Server of our own
             for name, value in found.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(found.body)))

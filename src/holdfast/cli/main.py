@@ -37,6 +37,8 @@ COMMANDS = {
     "adaptors": ("adaptors", "adaptors_group", "Install, list, bundle and load adaptors."),
     "journal": ("journal", "journal_group", "Look into the durable records of runs."),
     "test": ("testing", "test_command", "Run the test cases of a project."),
+    "pull-run": ("pullrun", "pull_run_command", "Write a recorded run as one file."),
+    "replay": ("replay", "replay_command", "Run a recorded run again, offline."),
     "requests": ("requests", "requests_command", "What a run asked of other systems."),
     "problems": ("problems", "problems_command", "Failures with the same cause, one line each."),
     "explain": ("explain", "explain_command", "What a code such as HF1101 means."),

@@ -21,6 +21,7 @@ from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.bench.bundle import bundle_of, write_bundle
 from holdfast.cli import runlog, terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.planfile import (
@@ -31,6 +32,7 @@ from holdfast.cli.planfile import (
     read_text,
 )
 from holdfast.cli.projectplan import is_project, project_plan, read_credentials
+from holdfast.cli.pullrun import tell_written
 from holdfast.diagnosis.diagnose import rows
 from holdfast.diagnosis.ending import Diagnosis, read_diagnosis
 from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
@@ -60,6 +62,7 @@ class Order:
     process_per_step: bool
     log_filter: str
     as_json: bool
+    record: Path | None = None
 
 
 @dataclass
@@ -113,13 +116,13 @@ def _standard_input() -> str:
         raise UsageError(message) from None
 
 
-def _check_output(path: Path) -> None:
+def _check_output(option: str, path: Path) -> None:
     """Say before the run that its result could not be written. Raises UsageError."""
     folder = path if path.is_dir() else path.parent
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         cause = "is a folder" if path.is_dir() else "cannot be written"
         cause = cause if folder.is_dir() else f"the folder {folder} does not exist"
-        message = f"--output {path}: {cause}"
+        message = f"{option} {path}: {cause}"
         raise UsageError(message, fix="Name a file in a folder that exists and is yours.")
 
 
@@ -178,6 +181,8 @@ async def execute(
         options: JsonObject = {"run_id": run_id, "egress": order.egress, "adaptors": adaptors}
         wanted = cast("JsonObject", plan["options"]).get("process_per_step") is True
         options["process_per_step"] = order.process_per_step or wanted
+        if order.record is not None:
+            options["record"] = True
         request = RunRequest(folder.path, run_id, order.limits, credentials or {}, options)
         follower = Follower(folder, order)
         async with start_supervisor(
@@ -193,6 +198,9 @@ async def execute(
                 await handle.outcome()
                 follower.see_all(reader.read())
         follower.keep_final_state()
+        if order.record is not None:
+            bundle = bundle_of(folder, untaped=True)
+            tell_written(bundle, order.record, write_bundle(bundle, order.record))
         return follower
 
 
@@ -259,6 +267,12 @@ def _pretty(document: str) -> str:
     help="Lines from this level on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Every event as a JSON line on stderr.")
+@click.option(
+    "--record",
+    type=Place(dir_okay=False),
+    metavar="RUN.json",
+    help="Write the run with all answers as a file for `holdfast replay`.",
+)
 @click.option("--workflow", help="Which workflow of a project file.")
 @click.option(
     "--credentials",
@@ -279,6 +293,7 @@ def run_command(
     process_per_step: bool,
     log: str,
     as_json: bool,
+    record: Path | None,
     workflow: str | None,
     credentials: Path | None,
 ) -> int:
@@ -292,8 +307,9 @@ def run_command(
     holdfast run workflow.yaml --start map --log debug
     holdfast run project.yaml --credentials secrets.yaml
     """
-    if output is not None:
-        _check_output(output)
+    for option, place in (("--output", output), ("--record", record)):
+        if place is not None:
+            _check_output(option, place)
     plan, secrets = _plan(file, adaptor, workflow, credentials)
     for option, step in (("--start", start), ("--end", end)):
         if step is not None:
@@ -301,7 +317,7 @@ def run_command(
     given = cast("JsonObject", plan["options"])
     given.update({key: value for key, value in (("start", start), ("end", end)) if value})
     limits = Limits(memory_mb=memory, timeout_seconds=timeout)
-    order = Order(limits, egress, process_per_step, log, as_json)
+    order = Order(limits, egress, process_per_step, log, as_json, record)
     follower = asyncio.run(execute(plan, parse_input(state), order, secrets))
     if follower.final_state is not None:
         pretty = _pretty(follower.final_state)

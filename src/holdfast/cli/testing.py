@@ -18,9 +18,11 @@ import click
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.bench.bundle import read_bundle
 from holdfast.cli import terminal
 from holdfast.cli.casefile import Case, read_cases
 from holdfast.cli.casejudge import Seen, judged
+from holdfast.cli.casewriter import write_case
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.mockserver import serving
 from holdfast.cli.projectplan import project_plan
@@ -63,6 +65,13 @@ class Ran:
 @click.option("--junit", type=Place(dir_okay=False), help="Write the results as JUnit XML.")
 @click.option("--timeout", type=Seconds(), default=30, show_default=True, help="Per case.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option(
+    "--from-run",
+    type=Place(exists=True, dir_okay=False),
+    metavar="RUN.json",
+    help="Write a case from a recorded run (`holdfast pull-run`) instead of running any.",
+)
+@click.option("--name", help="Name of the case that is written.  [default: the run's id]")
 def test_command(
     files: tuple[Path, ...],
     project: Path | None,
@@ -71,6 +80,8 @@ def test_command(
     timeout: float,
     *,
     as_json: bool,
+    from_run: Path | None,
+    name: str | None,
 ) -> int:
     """Run the cases in FILES (default: tests/*.yaml beside project.yaml).
 
@@ -79,8 +90,13 @@ def test_command(
     \b
     holdfast test
     holdfast test cases.yaml -k people --junit results.xml
+    holdfast test --from-run run-4f1c2a90.json --name recorded
     """
     project = project or Path.cwd() / "project.yaml"
+    if from_run is not None:
+        written = write_case(read_bundle(from_run), project, name, timeout)
+        terminal.echo(f"{written} written; `holdfast test` runs it")
+        return 0
     found = _cases(files or tuple(sorted(project.parent.glob("tests/*.y*ml"))), chosen)
     started = time.monotonic()
     plans = {
@@ -140,6 +156,8 @@ async def _run_one(case: Case, plan: JsonObject, bench: Bench) -> Ran:
             {"allow": [mock.address.removeprefix("http://")]} if case.requests else "none"
         )
         options: JsonObject = {"run_id": run_id, "egress": egress, "adaptors": bench.adaptors}
+        if case.requests:  # also those to addresses of other systems
+            options["replay"] = {"recording": {"host": "127.0.0.1", "port": mock.port}}
         secrets = cast("JsonObject", _addressed(case.credentials, mock.address))
         request = RunRequest(folder.path, run_id, bench.limits, secrets, options)
         handle = await bench.engine.launch(request)

@@ -59,12 +59,21 @@ def test_an_expected_failure_passes_and_another_one_does_not() -> None:
 
 def test_answers_are_given_in_order_and_as_often_as_told() -> None:
     mock = Mock([{"url": "/a", "times": 1, "status": 500}, {"url": "/a"}, {"url": "/b"}])
-    first, second = mock.answer("GET", "/a?x=1"), mock.answer("GET", "/a")
+    own = "127.0.0.1:0"
+    first, second = mock.answer("GET", own, "/a?x=1"), mock.answer("GET", own, "/a")
     assert first is not None
     assert second is not None
     assert (first.get("status"), second.get("status")) == (500, None)
-    assert mock.answer("GET", "/c") is None
+    assert mock.answer("GET", own, "/c") is None
     assert (mock.unknown, mock.missing()) == (["GET /c"], ["GET /b"])
+
+
+def test_a_whole_address_is_answered_for_its_host_only() -> None:
+    mock = Mock([{"url": "https://a.org/p?n=1"}])
+    assert mock.answer("GET", "b.org", "/p?n=1") is None
+    assert mock.answer("GET", "a.org", "/p") is None
+    assert mock.answer("GET", "a.org", "/p?n=1") is not None
+    assert mock.unknown == ["GET b.org/p?n=1", "GET a.org/p"]
 
 
 @pytest.mark.parametrize(
