@@ -49,7 +49,7 @@ postgres: $(STAMP)        ## the platform's tests on a PostgreSQL server of thei
 
 .PHONY: api-fuzz
 api-fuzz: $(STAMP)        ## random requests to everything that the API describes; REQUESTS=100000
-	HOLDFAST_REQUESTS="$(or $(REQUESTS),100000)" $(BIN)/python -m pytest --timeout 0 -q tests/component/platform/test_openapi.py $(ARGS)
+	HOLDFAST_REQUESTS="$(or $(REQUESTS),100000)" $(BIN)/python -m pytest --timeout 0 -q -s tests/component/platform/test_api_fuzz.py $(ARGS)
 
 .PHONY: projects
 projects: $(STAMP)        ## 200 projects made and changed by @openfn/project itself: equal, and equal hashes
