@@ -176,6 +176,8 @@ EVENTS = (
          "A worker's channel failed. The worker joins again and loses nothing."),
         ("join.refused", "warn", "run reason",
          "A worker wanted to join a run that is not its own any more."),
+        ("login.provider_failed", "warn", "why",
+         "The provider of single sign-on did not say who somebody is."),
         ("credential.renewed", "info", "credential",
          "The token of a credential was renewed at its provider of OAuth."),
         ("credential.not_renewed", "warn", "credential why",

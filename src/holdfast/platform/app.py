@@ -33,6 +33,7 @@ from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
 from holdfast.platform.web.render import message
+from holdfast.platform.web.sign_on import sign_on_routes
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
@@ -63,6 +64,7 @@ def create_app(
             *collection_routes(),
             *api_routes(),
             *entrance_routes(),
+            *sign_on_routes(),
             *account_routes(),
             *audit_routes(),
             *people_routes(),

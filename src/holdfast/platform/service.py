@@ -16,6 +16,7 @@ from holdfast.platform.access.passwords import Passwords
 from holdfast.platform.access.places import Places
 from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
+from holdfast.platform.access.single_sign_on import OpenIdConnect, SignOn
 from holdfast.platform.clock import now
 from holdfast.platform.hub import Hub
 from holdfast.platform.renewal import Renewals
@@ -54,6 +55,11 @@ class Platform:
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
+        self.sign_on: SignOn | None = None
+        if settings.oidc_issuer is not None:
+            self.sign_on = OpenIdConnect(
+                settings.oidc_issuer, settings.oidc_client_id or "", settings.oidc_client_secret
+            )
         self.renewals = Renewals(self.database)
         self.passwords, self.rates = Passwords(), Rates.of(settings)
         store = AdaptorStore(default_store_root(os.environ, settings.data))

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from holdfast.model.errors import UsageError
 from holdfast.paths import absolute, data_folder
+from holdfast.platform.secrets.oauth import endpoint_problem
 
 DEFAULT_PORT = 4000
 #: In the data folder: where the platform listens.
@@ -63,6 +64,14 @@ class Settings:
     collections_port: int | None = None
     #: What the collections of one project may hold together, MB; None: as much as the disk.
     collections_mb: float | None = None
+    #: Single sign-on by OpenID Connect: the provider's address, and how it knows this platform.
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    #: What the login page calls the provider.
+    oidc_name: str = "single sign-on"
+    #: Whom the provider lets in: `known` accounts only, or anybody, for whom one is made (`make`).
+    oidc_accounts: str = "known"
     #: A folder with schemas of credentials, beside those of adaptors.
     schemas_path: Path | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
@@ -73,6 +82,9 @@ class Settings:
         object.__setattr__(self, "data", absolute(self.data))
         if self.database_url is not None:
             object.__setattr__(self, "database_url", _whole_address(self.database_url))
+        if self.oidc_issuer is not None and not self.oidc_client_id:
+            message = "HOLDFAST_OIDC_ISSUER is set without HOLDFAST_OIDC_CLIENT_ID"
+            raise UsageError(message, fix="Set it to what the provider calls this platform.")
         if self.public_url is not None and not _is_web_address(self.public_url):
             message = f"{self.public_url!r} is not the address of a web page"
             raise UsageError(message, fix="Write it like https://flows.example.org.")
@@ -173,7 +185,21 @@ def _count(text: str) -> int:
     return number
 
 
+def _provider(text: str) -> str:
+    if endpoint_problem(text) is not None:
+        raise ValueError
+    return text
+
+
+def _accounts(text: str) -> str:
+    if text not in {"known", "make"}:
+        raise ValueError
+    return text
+
+
 _WANTED: dict[Any, str] = {
+    _provider: "an https address",
+    _accounts: "known or make",
     absolute: "a folder",
     _port: "a port from 0 to 65535",
     _above_zero: "a number above 0",
@@ -243,6 +269,19 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "HOLDFAST_COLLECTIONS_MB",
         _above_zero,
         "what the collections of one project may hold together, MB",
+    ),
+    "oidc_issuer": (
+        "HOLDFAST_OIDC_ISSUER",
+        _provider,
+        "address of a provider of OpenID Connect, for single sign-on",
+    ),
+    "oidc_client_id": ("HOLDFAST_OIDC_CLIENT_ID", str, "what the provider calls this platform"),
+    "oidc_client_secret": ("HOLDFAST_OIDC_CLIENT_SECRET", str, "its secret, if there is one"),
+    "oidc_name": ("HOLDFAST_OIDC_NAME", str, "what the login page calls the provider"),
+    "oidc_accounts": (
+        "HOLDFAST_OIDC_ACCOUNTS",
+        _accounts,
+        "`known`: people who have an account; `make`: others get one, in no project yet",
     ),
     "schemas_path": (
         "SCHEMAS_PATH",

@@ -158,6 +158,8 @@ DOORS: dict[str, Door] = {
     "GET /api-page": _page(Action.LOOK),
     "GET /login": Door(Way.ENTRANCE),
     "POST /login": Door(Way.ENTRANCE),
+    "GET /login/sso": Door(Way.ENTRANCE),
+    "GET /login/sso/back": Door(Way.ENTRANCE),
     "GET /session/{code}": Door(Way.ENTRANCE),
     "POST /logout": _page(Action.ACCOUNT),
     "GET /account": _page(Action.ACCOUNT),

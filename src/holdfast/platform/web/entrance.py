@@ -36,53 +36,62 @@ def entrance_routes() -> list[BaseRoute]:
 async def login(request: Request) -> Response:
     """E-mail address and password, or the admin token, open a session."""
     if request.method != "POST":
-        return _login_page()
+        return login_page(request)
     async with request.form() as form:
         given = {name: str(form.get(name) or "") for name in ("email", "password", "token")}
     if given["token"]:
         return await _by_admin_token(request, given["token"].strip())
     platform: Platform = request.app.state.platform
     email = given["email"].strip().lower()
-    if wait := _wait(platform, email):
-        return _login_page(f"Too many tries. Try again in {wait} s.", email=email, wait=wait)
+    if wait := wait_of(platform, email):
+        return login_page(
+            request, f"Too many tries. Try again in {wait} s.", email=email, wait=wait
+        )
     row = await platform.database.read(lambda c: find_user(c, email)) if "@" in email else None
     kept = None if row is None or row.disabled_at is not None else row.password
     if not await platform.passwords.is_right(kept, given["password"]) or row is None:
-        await _wrong(platform, email)
-        return _login_page(_WRONG, email=email)
-    return await _let_in(request, row.id)
+        await count_wrong(platform, email)
+        return login_page(request, _WRONG, email=email)
+    return await let_in(request, row.id)
 
 
 async def _by_admin_token(request: Request, token: str) -> Response:
     platform: Platform = request.app.state.platform
-    if wait := _wait(platform, "admin token"):
-        return _login_page(f"Too many tries. Try again in {wait} s.", wait=wait)
+    if wait := wait_of(platform, "admin token"):
+        return login_page(request, f"Too many tries. Try again in {wait} s.", wait=wait)
     if not platform.keys.is_admin(token):
-        await _wrong(platform, "admin token")
-        return _login_page(_WRONG_TOKEN)
-    return await _let_in(request, FIRST_ACCOUNT)
+        await count_wrong(platform, "admin token")
+        return login_page(request, _WRONG_TOKEN)
+    return await let_in(request, FIRST_ACCOUNT)
 
 
-def _login_page(wrong: str = "", *, email: str = "", wait: int = 0) -> Response:
+def login_page(request: Request, wrong: str = "", *, email: str = "", wait: int = 0) -> Response:
+    """The page with the form, and what is wrong."""
     status = 429 if wait else 401 if wrong else 200
-    answer = page("login.html", status=status, wrong=wrong, email=email)
+    platform: Platform = request.app.state.platform
+    provider = platform.settings.oidc_name if platform.sign_on is not None else ""
+    answer = page("login.html", status=status, wrong=wrong, email=email, provider=provider)
     if wait:
         answer.headers["retry-after"] = str(wait)
     return answer
 
 
-def _wait(platform: Platform, name: str) -> int:
+def wait_of(platform: Platform, name: str) -> int:
     """The seconds until this visitor may try this account again."""
     rates, address, now = platform.rates, visit.current().address, time.monotonic()
     return max(rates.logins.wait(f"{name} {address}", now), rates.addresses.wait(address, now))
 
 
-async def _wrong(platform: Platform, name: str) -> None:
+async def count_wrong(platform: Platform, name: str) -> None:
     """Count a wrong try, and write it down."""
     rates, address, now = platform.rates, visit.current().address, time.monotonic()
     rates.logins.take(f"{name} {address}", now)
     rates.addresses.take(address, now)
-    known = "@" in name or name in {"link", "admin token"}  # else it may be a password
+    known = "@" in name or name in {
+        "link",
+        "admin token",
+        "single sign-on",
+    }  # else it may be a password
     visit.note(account=name[:255] if known else "no e-mail address")
     await record.write(platform, visit.current(), "login refused", 401)
 
@@ -92,26 +101,35 @@ async def follow_link(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     if request.method != "GET":
         return Response(status_code=204)
-    if wait := _wait(platform, "link"):
-        return _login_page(f"Too many tries. Try again in {wait} s.", wait=wait)
+    if wait := wait_of(platform, "link"):
+        return login_page(request, f"Too many tries. Try again in {wait} s.", wait=wait)
     user_id = await platform.sessions.owner_of_link(request.path_params["code"])
     if user_id is None:
-        await _wrong(platform, "link")
-        return _login_page(_USED_LINK)
-    return await _let_in(request, user_id)
+        await count_wrong(platform, "link")
+        return login_page(request, _USED_LINK)
+    return await let_in(request, user_id)
 
 
-async def _let_in(request: Request, user_id: str) -> Response:
-    """Go on to the page that was wanted, with the session's cookie."""
+async def let_in(
+    request: Request, user_id: str, after: str | None = None, *, from_elsewhere: bool = False
+) -> Response:
+    """Go on to the page that was wanted, with the session's cookie.
+
+    `from_elsewhere`: another site has sent the person here. A browser would not send the new
+    cookie along with a redirect then, but with what our own page leads to.
+    """
     platform: Platform = request.app.state.platform
     agent, address = request.headers.get("user-agent", ""), visit.current().address
     subject = await platform.database.read(lambda c: account(c, user_id, Kind.SESSION, ""))
     if subject is None:
-        return _login_page(_WRONG)
+        return login_page(request, _WRONG)
     session = await platform.sessions.open(user_id, agent=agent, address=address)
     await record.write(platform, visit.Visit(subject, address=address), "login")
-    after = request.query_params.get("next", "/")
-    answer = RedirectResponse(after if _OWN_PATH.fullmatch(after) else "/", 303)
+    after = request.query_params.get("next", "/") if after is None else after
+    path = after if _OWN_PATH.fullmatch(after) else "/"
+    answer: Response = RedirectResponse(path, 303)
+    if from_elsewhere:
+        answer = page("signed_in.html", next=path)
     guard.set_cookie(request, answer, session)
     return answer
 
