@@ -91,15 +91,23 @@ async def _all(session: Session, count: int) -> tuple[list, float]:  # type: ign
 
 
 async def first(side: Side) -> list[Figure]:
-    """A run that waits when the worker starts."""
-    taken = []
+    """A run that waits when the worker starts: on a new data folder, and on the one it had."""
+    new, again = [], []
     for turn in range(_FIRST + 1):
         async with side.started() as session:
-            run = session.platform.enqueue(trivial(), input={"data": {}})  # type: ignore[arg-type]
-            await session.ended([run])
-            if turn:  # the very first one installs the adaptor
-                taken.append(milliseconds(run))
-    return [Figure("first run after the start, median", statistics.median(taken), "ms", 60)]
+            taken = milliseconds(await session.waiting())
+            if turn == 0:  # the very first one installs the adaptor
+                continue
+            new.append(taken)
+            await session.warm()
+            await session.restart()
+            again.append(milliseconds(await session.waiting()))
+    return [
+        Figure(
+            "first run after the start, new data folder, median", statistics.median(new), "ms", 60
+        ),
+        Figure("first run after a restart, median", statistics.median(again), "ms", 60),
+    ]
 
 
 async def delayed(side: Side) -> list[Figure]:

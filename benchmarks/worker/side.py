@@ -79,6 +79,17 @@ class Session:
         await self.ended([run])
         return run
 
+    async def waiting(self) -> TwinRun:
+        """One that is not pushed: the worker finds it."""
+        run = self.platform.enqueue(trivial(), input={"data": {}})  # type: ignore[arg-type]
+        await self.ended([run])
+        return run
+
+    async def restart(self) -> None:
+        """End the worker and start it on the folder that it had."""
+        await self.worker.end()
+        self.worker.start()
+
     async def ended(self, runs: list[TwinRun]) -> None:
         """Wait until the platform has the end of all of them."""
         await self.platform.until(lambda: all(run.final for run in runs), _WAIT_SECONDS)
