@@ -115,7 +115,8 @@ def main(flags: list[str]) -> None:
     asyncio.run(store.ensure([COMMON]))
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as temporary:
         folder = Path(temporary)
-        product = start(folder / "data", folder, store)
+        # the default; the tests' own is "open", under which no run is forked
+        product = start(folder / "data", folder, store, "--egress", "public")
         try:
             for name in given["only"].split(",") if "only" in given else ROWS:
                 ROWS[name](product)
