@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -189,10 +190,12 @@ class Database:
                 for index, work in enumerate(group):
                     transaction = Transaction(connection, now())
                     try:
-                        with connection.begin_nested():
+                        with connection.begin_nested() if len(group) > 1 else nullcontext():
                             results.append(work.run(transaction))
                         notices += transaction.notices
                     except Exception as problem:
+                        if len(group) == 1:  # its transaction has no other's work to keep
+                            raise
                         results.append(None)
                         errors[index] = problem
                         _still_open(connection, problem)

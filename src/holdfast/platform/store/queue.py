@@ -30,6 +30,21 @@ UNFINISHED = (RunState.AVAILABLE, RunState.CLAIMED, RunState.STARTED)
 TOKEN_SLACK = 600
 
 
+#: Statements that every claim makes are built once: to build one takes longer than to execute it.
+_ANY_WAITS = select(t.runs.c.id).where(t.WAITING).limit(1)
+_FULL = [
+    select(table.c.id)
+    .join(t.runs, column == table.c.id)
+    .where(t.UNDER_WAY, table.c.concurrency.is_not(None))
+    .group_by(table.c.id, table.c.concurrency)
+    .having(func.count() >= table.c.concurrency)
+    for table, column in (
+        (t.workflows, t.runs.c.workflow_id),
+        (t.projects, t.runs.c.project_id),
+    )
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A run that now belongs to a worker. `expires_at` is the token's, Unix seconds."""
@@ -55,6 +70,8 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
 
 def _next_run(connection: Connection, queues: tuple[str, ...]) -> Row | None:
     """`id`, `project_id` and `work_order_id` of a run."""
+    if connection.scalar(_ANY_WAITS) is None:  # most claims find none
+        return None
     r, p = t.runs.c, t.projects.c
     kind = (r.queue, r.priority, r.project_id, r.workflow_id)
     heads = select(*kind, func.min(r.inserted_at).label("oldest")).where(t.WAITING).group_by(*kind)
@@ -95,18 +112,8 @@ def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnEle
 
 def _full(connection: Connection) -> tuple[list[str], list[str]]:
     """Workflows and projects that have as many runs under way as they may."""
-    r = t.runs.c
-    found: list[list[str]] = []
-    for table, column in ((t.workflows, r.workflow_id), (t.projects, r.project_id)):
-        limited = (
-            select(table.c.id)
-            .join(t.runs, column == table.c.id)
-            .where(t.UNDER_WAY, table.c.concurrency.is_not(None))
-            .group_by(table.c.id, table.c.concurrency)
-            .having(func.count() >= table.c.concurrency)
-        )
-        found.append(list(connection.scalars(limited)))
-    return found[0], found[1]
+    workflows, projects = (list(connection.scalars(statement)) for statement in _FULL)
+    return workflows, projects
 
 
 def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Settings) -> Claimed:
