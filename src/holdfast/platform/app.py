@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from holdfast import log
 from holdfast.platform.access.doors import check_rows
@@ -56,21 +56,7 @@ def create_app(
             await platform.stop()
 
     app = Starlette(
-        routes=[
-            Route("/health_check", _health),
-            Route("/ready", _ready),
-            Route("/i/{path:path}", webhook, methods=["GET", "POST", "OPTIONS"]),
-            WebSocketRoute("/worker/websocket", worker_socket),
-            *collection_routes(),
-            *api_routes(),
-            *entrance_routes(),
-            *sign_on_routes(),
-            *account_routes(),
-            *audit_routes(),
-            *people_routes(),
-            *page_routes(),
-            *api_page_routes(description_of),
-        ],
+        routes=_routes(),
         middleware=[
             Middleware(Problems),
             Middleware(PlainAddress),
@@ -83,6 +69,24 @@ def create_app(
     check_rows(app.routes)
     app.state.platform = platform
     return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/health_check", _health),
+        Route("/ready", _ready),
+        Route("/i/{path:path}", webhook, methods=["GET", "POST", "OPTIONS"]),
+        WebSocketRoute("/worker/websocket", worker_socket),
+        *collection_routes(),
+        *api_routes(),
+        *entrance_routes(),
+        *sign_on_routes(),
+        *account_routes(),
+        *audit_routes(),
+        *people_routes(),
+        *page_routes(),
+        *api_page_routes(description_of),
+    ]
 
 
 def create_collections_door(platform: Platform) -> Starlette:

@@ -106,14 +106,7 @@ def from_payload(payload: Json) -> Provision:
         )
     )
     project = provision.project
-    if not project.name:
-        problems.add(None, "the project's name is missing")
-    if payload.get("record") not in (None, True, False):
-        problems.add(None, "record must be true or false")
-    if project.retention_policy not in RETENTION:
-        problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
-    if project.dataclip_days and project.dataclip_days > (project.history_days or 0):
-        problems.add(None, "dataclip_retention_period may not exceed history_retention_period")
+    _check_settings(project, payload, problems)
     for item in _kept_items(payload.get("project_credentials"), provision):
         credential_id = _given_id(item, "credential", problems)
         owner = _text(item.get("owner")) or ""
@@ -129,6 +122,17 @@ def from_payload(payload: Json) -> Provision:
     if problems.texts:
         raise ProvisionError(problems.texts)
     return provision
+
+
+def _check_settings(project: Project, payload: JsonObject, problems: _Texts) -> None:
+    if not project.name:
+        problems.add(None, "the project's name is missing")
+    if payload.get("record") not in (None, True, False):
+        problems.add(None, "record must be true or false")
+    if project.retention_policy not in RETENTION:
+        problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
+    if project.dataclip_days and project.dataclip_days > (project.history_days or 0):
+        problems.add(None, "dataclip_retention_period may not exceed history_retention_period")
 
 
 def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workflow:
