@@ -26,6 +26,7 @@ MANIFESTS = ("package.json", "package-lock.json")
 #: What is linted; `htmx.min.js` is not ours.
 LINTED = (
     "src/holdfast/engine/javascript",
+    "src/holdfast/platform/web/static/data.js",
     "src/holdfast/platform/web/static/live.js",
     "tests",
     "benchmarks",

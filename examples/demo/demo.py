@@ -90,6 +90,16 @@ class Product:
         message = f"holdfast up was not ready within {seconds:.0f} s; its log: {self.log}"
         raise DemoError(message)
 
+    def wait_for_worker(self, seconds: float = 60) -> None:
+        """A run that is sent before a worker is there waits for it, and tells nothing of us."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(worker["connected"] for worker in self.get("/api/workers")):
+                return
+            time.sleep(0.02)
+        message = f"no worker was there within {seconds:.0f} s; the log: {self.log}"
+        raise DemoError(message)
+
     def get(self, path: str) -> Any:
         """What the API has at a path, asked with the token in the data folder."""
         token = (self.data / "admin-token").read_text()
@@ -162,6 +172,7 @@ def demo(arguments: argparse.Namespace) -> int:
                 "--json",
             )  # fmt: skip
             webhook = json.loads(told)["webhooks"][0]["url"]
+            product.wait_for_worker()
             say(f"==> sending a bundle of 5 patients to {webhook}")
             started = time.monotonic()
             run = send(webhook)

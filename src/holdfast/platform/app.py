@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import h11
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -37,6 +38,9 @@ from holdfast.platform.web.sign_on import sign_on_routes
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
+#: What programs ask for: they get words without a page around them.
+_FOR_PROGRAMS = ("/api/", "/collections", "/i/", "/static/", "/worker")
+
 
 def create_app(
     settings: Settings, *, resolve: Resolve | None = None, confirm: Confirm | None = None
@@ -64,7 +68,11 @@ def create_app(
             Middleware(Guard, show=message),
         ],
         lifespan=lifespan,
-        exception_handlers={Exception: _failed, **dict.fromkeys(BAD_VALUES, _unfit)},
+        exception_handlers={
+            Exception: _failed,
+            HTTPException: _no_page,
+            **dict.fromkeys(BAD_VALUES, _unfit),
+        },
     )
     check_rows(app.routes)
     app.state.platform = platform
@@ -125,6 +133,15 @@ async def _ready(request: Request) -> Response:
         log.error("platform.not_ready", why=type(error).__name__)
         return JSONResponse({"ready": False}, 503)
     return JSONResponse({"ready": True})
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    """An address that nothing answers to, or not in this way: a page for people."""
+    assert isinstance(error, HTTPException)
+    if error.status_code != 404 or request.url.path.startswith(_FOR_PROGRAMS):
+        return PlainTextResponse(error.detail, error.status_code, headers=error.headers)
+    text = "Nothing is at this address. It may have been mistyped, or what was here is gone."
+    return message(404, "There is no such page", text)
 
 
 async def _unfit(request: Request, error: Exception) -> Response:

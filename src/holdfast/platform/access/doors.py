@@ -150,6 +150,7 @@ DOORS: dict[str, Door] = {
     "GET /runs": _page(Action.LOOK),
     "GET /runs/{id}": _page(Action.READ, _RUN),
     "GET /runs/{id}/events": _page(Action.READ, _RUN),
+    "GET /runs/{id}/log.txt": _page(Action.READ, _RUN),
     "POST /runs/{id}/retry": _page(Action.RUN, _RUN),
     "POST /runs/{id}/cancel": _page(Action.RUN, _RUN),
     "GET /workflows/{id}": _page(Action.READ, _FLOW),

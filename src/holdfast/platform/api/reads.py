@@ -170,11 +170,17 @@ async def workers(request: Request) -> Response:
 
 
 async def dataclip_body(request: Request) -> Response:
-    """The stored document, cleaned of the secrets its run has seen (4.7)."""
+    """The stored document, cleaned of the secrets its run has seen (4.7).
+
+    `?as=state`: what a job gets of it, which for a webhook's body is `{"data", "request"}`.
+    """
     platform: Platform = request.app.state.platform
     key = request.path_params["id"]
     keys, scrubbers = platform.keys, platform.scrubbers
-    shown = await platform.database.read(lambda c: shown_text(c, keys, scrubbers, key))
+    state = request.query_params.get("as") == "state"
+    shown = await platform.database.read(
+        lambda c: shown_text(c, keys, scrubbers, key, state=state)
+    )
     if shown is None:
         return JSONResponse(NOT_FOUND, 404)
     return Response(shown.text, media_type="application/json")

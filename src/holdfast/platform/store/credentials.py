@@ -267,6 +267,13 @@ def given_to_run(connection: Connection, keys: Keys, row: Row) -> Given:
     return Given(body if row.oauth_client_id is None else oauth.for_run(body), version)
 
 
+def names_of(connection: Connection, ids: set[str]) -> dict[str, str]:
+    """The names of credentials by id."""
+    c = t.credentials.c
+    rows = connection.execute(select(c.id, c.name).where(c.id.in_(sorted(ids))))
+    return {row.id: row.name for row in rows}
+
+
 def remember_secret(tx: Transaction, run_id: str, version_id: str) -> None:
     """The run was given this secret: its texts are cleaned of it from now on, always."""
     row = {"run_id": run_id, "version_id": version_id}

@@ -91,10 +91,11 @@ def state_text(connection: Connection, clip_id: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The content of a clip as people may see it. `cut`: there is more of it."""
+    """The content of a clip as people may see it. `cut`: there is more than this of `size`."""
 
     text: str
     cut: bool
+    size: int
 
 
 def shown_text(
@@ -103,15 +104,18 @@ def shown_text(
     scrubbers: Scrubbers,
     clip_id: str,
     most: int | None = None,
+    *,
+    state: bool = False,
 ) -> Shown | None:
     """The content, cleaned of the secrets that its runs had (4.7); None: unknown or wiped.
 
-    `most`: so many characters of its beginning are enough, and no more are read.
+    `most`: so many characters of its beginning are enough, and no more are read. `state`: what a
+    job gets of it, as `state_text`.
     """
     d, b = t.dataclips.c, t.dataclip_bodies.c
     body = b.body if most is None else func.substr(b.body, 1, most + _BEYOND)
     row = connection.execute(
-        select(d.type, body.label("body"), func.length(b.body).label("size"))
+        select(d.type, body.label("body"), func.length(b.body).label("size"), b.request)
         .join(t.dataclips, d.id == b.dataclip_id)
         .where(b.dataclip_id == clip_id)
     ).one_or_none()
@@ -121,7 +125,12 @@ def shown_text(
     if row.type == "step_result":
         scrubber = credentials.scrubber_of(connection, keys, scrubbers, _runs_that_wrote(clip_id))
         text = scrubber.clean(text) if whole else scrubber.clean_start(text)
-    return Shown(text if whole else text[:most], not whole)
+    elif state and row.type in _WRAPPED:
+        text = f'{{"data":{text}' + (f',"request":{row.request or "null"}}}' if whole else "")
+        whole = most is None or len(text) <= most
+    return Shown(
+        text if whole else text[:most], not whole, max(row.size, len(text) if whole else 0)
+    )
 
 
 def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:

@@ -27,6 +27,12 @@ def parts_of(connection: Connection, snapshot_id: str) -> dict[str, Any]:
     return parts
 
 
+def version_of(connection: Connection, snapshot_id: str) -> int:
+    """The workflow's number at the import that made the snapshot."""
+    c = t.snapshots.c
+    return connection.scalar(select(c.lock_version).where(c.id == snapshot_id)) or 0
+
+
 def run_with_snapshot(connection: Connection, run_id: str) -> Row:
     """What a plan is made of: the run's beginning and options, the snapshot's name and body."""
     r, s = t.runs.c, t.snapshots.c

@@ -93,3 +93,16 @@ def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:
     """Let steps that have ended belong to a further run, which does not execute them again."""
     for step_id in step_ids:
         tx.connection.execute(insert(t.run_steps).values(run_id=run_id, step_id=step_id))
+
+
+def failures_of(connection: Connection, run_ids: list[str]) -> dict[str, int]:
+    """How many steps of each of these runs have ended without success; runs without one are
+    left out."""
+    rs, s = t.run_steps.c, t.steps.c
+    rows = connection.execute(
+        select(rs.run_id, func.count().label("n"))
+        .join(t.steps, s.id == rs.step_id)
+        .where(rs.run_id.in_(run_ids), s.exit_reason.is_not(None), s.exit_reason != "success")
+        .group_by(rs.run_id)
+    )
+    return {row.run_id: row.n for row in rows}

@@ -11,10 +11,13 @@ from holdfast.diagnosis.ending import Diagnosis, Ending, read_diagnosis
 from holdfast.diagnosis.entry import TURNS
 from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
+from holdfast.platform.web.naming import NO_NAMES, Names
 from holdfast.platform.web.render import shorten
 
 #: Characters of one part, and of the line of code that is shown.
 _TEXT, _SOURCE = 4000, 300
+#: Lines and columns that a file can have.
+_MOST = 10**7
 _REASONS = {
     RunState.FAILED: "fail",
     RunState.CRASHED: "crash",
@@ -27,21 +30,34 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown: texts; `place` is the line of code with a caret below it."""
+    """What is shown: texts, and the place in the code of a job; `src` is that line of it."""
 
     code: str
     what: str
     change: str
     turn: str
-    where: str | None
-    place: str | None
+    job_id: str | None
+    line: int | None
+    column: int | None
+    src: str | None
     state: str | None
     title: str
     example: str
 
+    @property
+    def place(self) -> str | None:
+        """The line of code with a mark below it; None: it is not known, or too long for a page."""
+        if self.src is None or self.column is None or self.column > _SOURCE:
+            return None
+        return f"{self.src}\n{' ' * (self.column - 1)}^"
+
 
 def diagnosed(
-    postmortem: str | None, state: str, error_type: str | None, message: str | None
+    postmortem: str | None,
+    state: str,
+    error_type: str | None,
+    message: str | None,
+    names: Names = NO_NAMES,
 ) -> Shown | None:
     """The worker's diagnosis; where there is none, what the run's own words tell."""
     reason = _REASONS.get(RunState(state))
@@ -50,26 +66,24 @@ def diagnosed(
     document: Json = json.loads(postmortem) if postmortem else None
     made = document.get("diagnosis") if isinstance(document, dict) else None
     if isinstance(made, dict) and made.get("code"):
-        return _shown(read_diagnosis(made))
+        return _shown(read_diagnosis(made), names)
     found = diagnose(Ending(reason, error_type or "", message or ""))
-    return _shown(found) if found is not None else None
+    return _shown(found, names) if found is not None else None
 
 
-def _shown(diagnosis: Diagnosis) -> Shown:
+def _shown(diagnosis: Diagnosis, names: Names) -> Shown:
     entry = CATALOGUE.get(diagnosis.code)
     line, column, src = (diagnosis.position.get(key) for key in ("line", "column", "src"))
-    place = None
-    if isinstance(src, str) and isinstance(column, int) and 0 < column <= _SOURCE:
-        place = f"{src[:_SOURCE]}\n{' ' * (column - 1)}^"
-    step = f'step "{diagnosis.step}", ' if diagnosis.step else ""
     return Shown(
         diagnosis.code[:20],
-        shorten(diagnosis.what, _TEXT),
-        shorten(diagnosis.change, _TEXT),
+        shorten(names.words(diagnosis.what), _TEXT),
+        shorten(names.words(diagnosis.change), _TEXT),
         TURNS[diagnosis.turn],
-        f"{step}line {line}, column {column}"[:200] if line else None,
-        place,
-        shorten(diagnosis.state, _TEXT) if diagnosis.state else None,
+        diagnosis.step,
+        line if isinstance(line, int) and 0 < line < _MOST else None,
+        column if isinstance(column, int) and 0 < column < _MOST else None,
+        src[:_SOURCE] if isinstance(src, str) else None,
+        shorten(names.words(diagnosis.state), _TEXT) if diagnosis.state else None,
         entry.title if entry else "",
         entry.example if entry else "",
     )

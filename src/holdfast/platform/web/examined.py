@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
+from holdfast.platform.web.naming import NO_NAMES, Names
 from holdfast.platform.web.render import indented, shorten
 
 #: The picture of memory over time, in units of its own.
 WIDTH, HEIGHT = 600, 90
 _MOST = 1e15
+#: The year 2200.
+_MOST_US = 7_258_118_400_000_000
 #: Characters of a text and of the evidence; entries of a list. Our worker sends far less.
 _TEXT, _EVIDENCE, _ENTRIES, _SAMPLES = 2000, 50_000, 500, 5000
 
@@ -28,9 +31,12 @@ class Examined:
     limit: int
     last_lines: list[str]
     evidence: str
+    #: Moments and mebibytes, and the limit in mebibytes.
+    samples: list[tuple[int, float]]
+    limit_mb: float | None
 
 
-def examined(text: str | None) -> Examined | None:
+def examined(text: str | None, names: Names = NO_NAMES) -> Examined | None:
     """Read what `run:complete` brought; None when there is nothing."""
     document = json.loads(text) if text else None
     if not isinstance(document, dict):
@@ -39,23 +45,31 @@ def examined(text: str | None) -> Examined | None:
     line, limit = _picture(memory)
     advice = document.get("advice")
     return Examined(
-        shorten(advice, _TEXT) if isinstance(advice, str) else None,
+        shorten(names.words(advice), _TEXT) if isinstance(advice, str) else None,
         [
-            _event(item)
+            _event(item, names)
             for item in _list(document.get("timeline"))[:_ENTRIES]
             if isinstance(item, dict)
         ],
         _peak(memory),
         line,
         limit,
-        [shorten(str(item), _TEXT) for item in _list(document.get("last_lines"))[:_ENTRIES]],
+        [
+            shorten(names.words(str(item)), _TEXT)
+            for item in _list(document.get("last_lines"))[:_ENTRIES]
+        ],
         indented(document.get("evidence"), _EVIDENCE),
+        _moments(memory, _number(document.get("started_us"))),
+        _number(memory.get("limit_mb")),
     )
 
 
-def _event(item: JsonObject) -> tuple[str, str]:
+def _event(item: JsonObject, names: Names) -> tuple[str, str]:
     at = item.get("ms")
-    return ("" if at is None else f"{at!s:.30} ms", shorten(str(item.get("what")), _TEXT))
+    return (
+        "" if at is None else f"{at!s:.30} ms",
+        shorten(names.words(str(item.get("what"))), _TEXT),
+    )
 
 
 def _peak(memory: JsonObject) -> str | None:
@@ -70,13 +84,7 @@ def _peak(memory: JsonObject) -> str | None:
 
 
 def _picture(memory: JsonObject) -> tuple[str | None, int]:
-    points = [
-        (at, used)
-        for item in _list(memory.get("samples"))[:_SAMPLES]
-        if isinstance(item, list) and len(item) == 2
-        for at, used in [(_number(item[0]), _number(item[1]))]
-        if at is not None and used is not None
-    ]
+    points = _samples(memory)
     limit = _number(memory.get("limit_mb"))
     if len(points) < 2 or not limit:
         return None, 0
@@ -88,6 +96,22 @@ def _picture(memory: JsonObject) -> tuple[str | None, int]:
         for at, used in points
     )
     return line, round(HEIGHT - limit / top * HEIGHT)
+
+
+def _samples(memory: JsonObject) -> list[tuple[float, float]]:
+    return [
+        (at, used)
+        for item in _list(memory.get("samples"))[:_SAMPLES]
+        if isinstance(item, list) and len(item) == 2
+        for at, used in [(_number(item[0]), _number(item[1]))]
+        if at is not None and used is not None
+    ]
+
+
+def _moments(memory: JsonObject, started: float | None) -> list[tuple[int, float]]:
+    if started is None or started > _MOST_US:
+        return []
+    return [(int(started + at * 1000), used) for at, used in _samples(memory) if at < _MOST / 1000]
 
 
 def _object(value: Json) -> JsonObject:

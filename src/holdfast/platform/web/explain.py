@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+#: A message that names its class twice.
+_TWICE = re.compile(r"(\w+): (?=\1: )")
 
 #: State -> what the chip says.
 LABELS = {
@@ -41,7 +45,10 @@ class Explanation:
 
 _STATES = {
     "available": Explanation("The run waits in the queue until a worker takes it."),
-    "claimed": Explanation("A worker has taken the run and prepares it."),
+    "claimed": Explanation(
+        "A worker has taken the run and prepares it: its plan, its input and its adaptors.",
+        "An adaptor that is used here for the first time is installed, which takes some seconds.",
+    ),
     "started": Explanation("The run is under way."),
     "success": Explanation("Every step that ran came to its end."),
     "failed": Explanation(
@@ -60,7 +67,7 @@ _STATES = {
         "Something failed outside the author's code.",
         "Usually a retry helps. If not, the log and the message say what to look at.",
     ),
-    "cancelled": Explanation("Somebody took the run out of the queue before it began."),
+    "cancelled": Explanation("Somebody cancelled the run."),
     "lost": Explanation(
         "Nobody reported how the run ended. What is known about it stands below.",
         "Check what the run has done before you retry: it may have completed.",
@@ -108,3 +115,20 @@ _TYPES = {
 def explain(state: str, error_type: str | None) -> Explanation:
     """The best explanation there is."""
     return _TYPES.get(error_type or "") or _STATES.get(state, Explanation(""))
+
+
+def handled_words(count: int) -> str:
+    """What a success with failed steps is called."""
+    failed = "1 step failed and was" if count == 1 else f"{count} steps failed and were"
+    return f"Success, {failed} handled"
+
+
+def error_words(error_type: str | None, message: str | None) -> str:
+    """An error in one text, which names its class once.
+
+    The type of an error is a kind of ending (`RuntimeError`, `JobError`); its message
+    begins with the class that the author knows (`TypeError: …`), and sometimes does so twice.
+    """
+    text = message or error_type or ""
+    repeated = _TWICE.match(text)
+    return text[repeated.end(1) + 2 :] if repeated else text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-NODE_WIDTH, NODE_HEIGHT = 190, 54
-_GAP_X, _GAP_Y, _MARGIN = 36, 62, 16
+NODE_WIDTH, NODE_HEIGHT = 168, 52
+_GAP_X, _GAP_Y, _MARGIN = 20, 44, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Node:
     x: float
     y: float
     state: str | None
+    #: The whole name, where a click leads, and whether it is what the page shows.
+    full: str = ""
+    link: str | None = None
+    current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Line:
     x: float
     y: float
     enabled: bool
+    #: The run has gone along it.
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,23 @@ class Graph:
     lines: list[Line]
     width: float
     height: float
+    node_width: int = NODE_WIDTH
+    node_height: int = NODE_HEIGHT
 
 
-def layout(parts: dict[str, Any], states: dict[str, str] | None = None) -> Graph:
-    """Lay out the triggers, jobs and edges of a snapshot. `states`: job id -> state."""
+def layout(
+    parts: dict[str, Any],
+    states: dict[str, str] | None = None,
+    *,
+    taken: Collection[tuple[str, str]] = (),
+    links: Mapping[str, str] | None = None,
+    current: str | None = None,
+) -> Graph:
+    """Lay out the triggers, jobs and edges of a snapshot.
+
+    `states`: job id -> state. `taken`: sources and targets of the edges that a run has gone along.
+    `links`: where the click on a node leads; `current`: the node that the page shows.
+    """
     ids = [item["id"] for item in [*parts["triggers"], *parts["jobs"]]]
     edges = [
         (edge["source_trigger_id"] or edge["source_job_id"], edge["target_job_id"], edge)
@@ -64,7 +84,13 @@ def layout(parts: dict[str, Any], states: dict[str, str] | None = None) -> Graph
     height = len(layers) * (NODE_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN
     nodes = [_trigger(item, places[item["id"]]) for item in parts["triggers"]]
     nodes += [_job(item, places[item["id"]], (states or {})) for item in parts["jobs"]]
-    lines = [_line(places[a], places[b], edge) for a, b, edge in edges]
+    nodes = [
+        replace(node, link=(links or {}).get(node.id), current=node.id == current)
+        for node in nodes
+    ]
+    lines = [
+        replace(_line(places[a], places[b], edge), taken=(a, b) in taken) for a, b, edge in edges
+    ]
     return Graph(nodes, lines, width, max(height, NODE_HEIGHT))
 
 
@@ -89,13 +115,14 @@ def _trigger(item: dict[str, Any], place: tuple[float, float]) -> Node:
     webhook = item["type"] == "webhook"
     words = "Webhook" if webhook else f"Cron {item['cron_expression']}"
     detail = "on" if item["enabled"] else "disabled"
-    return Node(item["id"], "trigger", words, detail, *place, None)
+    return Node(item["id"], "trigger", _short(words, 20), detail, *place, None, words)
 
 
 def _job(item: dict[str, Any], place: tuple[float, float], states: dict[str, str]) -> Node:
     adaptor = str(item["adaptor_resolved"]).rpartition("/")[2].removeprefix("language-")
     state = states.get(item["id"])
-    return Node(item["id"], "job", _short(item["name"], 24), _short(adaptor, 28), *place, state)
+    name = str(item["name"])
+    return Node(item["id"], "job", _short(name, 20), _short(adaptor, 24), *place, state, name)
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], edge: dict[str, Any]) -> Line:

@@ -14,10 +14,12 @@ from holdfast.platform.access.identity import identify
 from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.hub import Hub
 from holdfast.platform.service import Platform
+from holdfast.platform.store import logs
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Notice
-from holdfast.platform.web import data
+from holdfast.platform.web.logview import WANTED
 from holdfast.platform.web.render import part
+from holdfast.platform.web.runview import names_in
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _KEEP_ALIVE_SECONDS = 15.0
@@ -68,15 +70,16 @@ def _stream(platform: Platform, visitor: Visit, events: AsyncIterator[str]) -> R
 async def _run_events(
     platform: Platform, visitor: Visit, run_id: str, last: int
 ) -> AsyncIterator[str]:
+    names = await platform.database.read(lambda c: names_in(c, run_id))
     with platform.streams.take(visitor.owner), platform.hub.watch(f"run:{run_id}") as notices:
         yield _event("changed", "")  # whatever happened before we listened
         changed = False
         while True:
             while lines := await platform.database.read(
-                lambda c, after=last: data.log(c, run_id, after)  # type: ignore[misc]
+                lambda c, after=last: logs.lines(c, run_id, after, WANTED)  # type: ignore[misc]
             ):
                 last = lines[-1].number
-                yield _event("log", part("log_lines.html", lines=lines), last)
+                yield _event("log", part("log_lines.html", lines=lines, names=names), last)
             if changed:
                 yield _event("changed", "")
             news = await _next(platform.hub, notices, _GATHER_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,14 +12,13 @@ from starlette.staticfiles import StaticFiles
 from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.service import Platform
-from holdfast.platform.start.actions import ActionError, cancel, retry, start_run
-from holdfast.platform.store import lists
+from holdfast.platform.start.actions import ActionError, start_run
+from holdfast.platform.store import dataclips, lists, workflows
 from holdfast.platform.store.database import Connection
-from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.web import data, live
-from holdfast.platform.web.explain import explain
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.render import FOLDER, SHOWN, message, page, pretty
+from holdfast.platform.web.runpage import run_routes
 
 _STATES = (
     "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
@@ -34,10 +32,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/", overview),
         Route("/events", live.overview_events),
         Route("/runs", runs),
-        Route("/runs/{id}", run),
-        Route("/runs/{id}/events", live.run_events),
-        Route("/runs/{id}/retry", retry_run, methods=["POST"]),
-        Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
+        *run_routes(),
         Route("/workflows/{id}", workflow),
         Route("/workflows/{id}/run", start, methods=["POST"]),
         Route("/workers", workers),
@@ -69,8 +64,11 @@ async def runs(request: Request) -> Response:
     text = asked.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 10**6 else 1
     rows = await platform.database.read(
-        lambda c: lists.named_runs(
-            c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, visible=visible, **filters
+        lambda c: data.listed(
+            c,
+            lists.named_runs(
+                c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, visible=visible, **filters
+            ),
         )
     )
     known = await platform.database.read(lambda c: data.workflow_rows(c, visible))
@@ -87,52 +85,26 @@ async def runs(request: Request) -> Response:
     )
 
 
-async def run(request: Request) -> Response:
-    """One run. `?step=` chooses the step that is shown; `?part=live` is for updates."""
-    platform: Platform = request.app.state.platform
-    key, step = request.path_params["id"], request.query_params.get("step")
-    found = await platform.database.read(lambda c: data.run(c, key, step))
-    if found is None:
-        return _missing("There is no such run.")
-    chosen, row = found["chosen"], found["run"]
-    input_id = chosen.input_dataclip_id if chosen is not None else row.dataclip_id
-    output_id = chosen.output_dataclip_id if chosen is not None else row.final_dataclip_id
-    values: dict[str, Any] = {
-        **found,
-        "chosen_given": step is not None,
-        "worker_gone": row.worker_id is not None
-        and not found["final"]
-        and not platform.workers.is_connected(row.worker_id),
-        "silence_seconds": platform.settings.silence_seconds,
-        "explanation": explain(row.state, row.error_type),
-        "graph": layout(found["parts"], found["states"]),
-        "input_id": input_id,
-        "output_id": output_id,
-        "input": await _shown(platform, input_id),
-        "output": await _shown(platform, output_id),
-    }
-    if request.query_params.get("part") == "live":
-        return page("run_live.html", **values)
-    lines = await platform.database.read(lambda c: data.log(c, key))
-    return page("run.html", **values, lines=lines, last=lines[-1].number if lines else 0)
-
-
-async def _shown(platform: Platform, clip_id: str | None) -> str | None:
-    if clip_id is None:
-        return None
-
-    def read(connection: Connection) -> str | None:
-        """All of the work is done here, as this is not the event loop's thread."""
-        keys, scrubbers = platform.keys, platform.scrubbers
-        shown = shown_text(connection, keys, scrubbers, clip_id, most=SHOWN)
-        return None if shown is None else pretty(shown.text, cut=shown.cut)
-
-    return await platform.database.read(read)
-
-
 async def workflow(request: Request) -> Response:
+    """A workflow as it is now. `?input=` brings a document into the form that starts a run."""
     platform: Platform = request.app.state.platform
-    return await _workflow_page(request, platform)
+    key, clip_id = request.path_params["id"], request.query_params.get("input")
+    text = await platform.database.read(lambda c: _input(platform, c, key, clip_id))
+    return await _workflow_page(request, platform, text=text or "{}")
+
+
+def _input(
+    platform: Platform, connection: Connection, workflow_id: str, clip_id: str | None
+) -> str | None:
+    """The whole state of a document of the workflow's project; None: it cannot be edited here."""
+    found = workflows.find_workflow(connection, workflow_id)
+    clip = dataclips.find_clip(connection, clip_id) if clip_id else None
+    if found is None or clip is None or clip.project_id != found.project_id:
+        return None
+    shown = dataclips.shown_text(
+        connection, platform.keys, platform.scrubbers, clip.id, most=SHOWN, state=True
+    )
+    return None if shown is None or shown.cut else pretty(shown.text)
 
 
 async def _workflow_page(
@@ -146,7 +118,9 @@ async def _workflow_page(
         "workflow.html",
         status=422 if error else 200,
         **found,
-        graph=layout(found["parts"]),
+        graph=layout(
+            found["parts"], links={j["id"]: f"#job-{j['id']}" for j in found["parts"]["jobs"]}
+        ),
         base=str(platform.settings.public_url or request.base_url).rstrip("/"),
         error=error,
         input_text=text,
@@ -171,29 +145,6 @@ async def start(request: Request) -> Response:
     except ActionError as error:
         return await _workflow_page(request, platform, error.message, text)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
-
-
-async def retry_run(request: Request) -> Response:
-    platform, who = request.app.state.platform, visit.subject().name
-    async with request.form() as form:
-        step = str(form.get("step_id") or "") or None
-    try:
-        created = await platform.database.write(
-            lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
-        )
-    except ActionError as error:
-        return message(error.status, "Not retried", error.message)
-    return RedirectResponse(f"/runs/{created.run_id}", 303)
-
-
-async def cancel_run(request: Request) -> Response:
-    platform: Platform = request.app.state.platform
-    key = request.path_params["id"]
-    try:
-        await platform.database.write(lambda tx: cancel(tx, key, by=visit.subject().name))
-    except ActionError as error:
-        return message(error.status, "Not cancelled", error.message)
-    return RedirectResponse(f"/runs/{key}", 303)
 
 
 def _missing(text: str) -> Response:

@@ -17,7 +17,7 @@ from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
-from holdfast.platform.web.explain import LABELS, STEP_STATES
+from holdfast.platform.web.explain import LABELS, STEP_STATES, handled_words
 
 FOLDER = Path(__file__).parent
 #: Nothing but our own files, no inline script, no frames.
@@ -108,6 +108,24 @@ def indented(value: Json, most: int) -> str:
     return shorten("".join(parts), most)
 
 
+def elapsed(microseconds: int) -> str:
+    """How long ago a time is, for something that goes on."""
+    return duration(max(0, now() - microseconds))
+
+
+def moment_ago(microseconds: int) -> Markup:
+    """`12 s ago`, with the exact time for whoever points at it."""
+    when = datetime.fromtimestamp(microseconds // SECOND, UTC)
+    return Markup('<time class="ago" datetime="{}" title="{} UTC">{}</time>').format(
+        iso(microseconds), f"{when:%Y-%m-%d %H:%M:%S}", ago(microseconds)
+    )
+
+
+def digest(text: str) -> str:
+    """Short, and another one for every other text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 def shorten(text: str, most: int) -> str:
     """So many characters at most, and a sign that there are more."""
     return text if len(text) <= most else f"{text[:most]}\n…"
@@ -138,6 +156,9 @@ _environment = Environment(
 )
 _environment.filters |= {
     "ago": ago,
+    "digest": digest,
+    "elapsed": elapsed,
+    "moment_ago": moment_ago,
     "duration": duration,
     "moment": moment,
     "shorten": shorten,
@@ -148,9 +169,11 @@ _environment.globals |= {
     "may": lambda action, project_id=None: visit.may(Action[action], project_id),
     "visit": visit.current,
     "LABELS": LABELS,
+    "handled_words": handled_words,
     "STEP_STATES": STEP_STATES,
     "assets": {
-        name: _asset(name) for name in ("holdfast.css", "live.js", "api.js", "htmx.min.js")
+        name: _asset(name)
+        for name in ("holdfast.css", "live.js", "data.js", "api.js", "htmx.min.js")
     },
     "version": __version__,
 }

@@ -1,73 +1,232 @@
 // Keeps a page up to date. Without this script every page works, and shows what was when it loaded.
 (() => {
-  // Log lines come as HTML that the server has escaped; `changed` asks htmx to fetch the live part.
-  // Hidden tabs let go of their connection: browsers allow six for each host.
-  /** @type {HTMLElement | null} */
-  const page = document.querySelector('[data-events]');
+  // `changed` makes the page fetch its live part; of it only what differs is replaced, so that
+  // nothing jumps. Log lines come as HTML that the server has escaped. Hidden tabs let go of their
+  // connection: browsers allow six for each host.
+  const MOST_LINES = 2000;
+  const TRY_AGAIN_MS = 3000;
+  const LOST_MS = 1500;
   const light = document.getElementById('live');
+  const banner = document.getElementById('lost');
   /** @type {EventSource | null} */
   let source = null;
   /**
-   * The id of the last log line that is shown.
+   * The number of the last log line that is known.
    * @type {string | null}
    */
   let last = null;
+  let lostTimer = 0;
+
+  const events = () => /** @type {HTMLElement | null} */ (document.querySelector('[data-events]'))?.dataset.events;
+
+  // Times in the reader's zone, the exact one on pointing at it.
+
+  /** @param {Element | Document} root */
+  function localTimes(root) {
+    for (const time of root.querySelectorAll('time[datetime]:not(.ago)')) {
+      if (!(time instanceof HTMLTimeElement) || time.dataset.local) continue;
+      time.dataset.local = 'yes';
+      const shift = -new Date(time.dateTime).getTimezoneOffset();
+      if (!shift) continue;
+      const moved = new Date(new Date(time.dateTime).getTime() + shift * 60000).toISOString();
+      const text = time.textContent ?? '';
+      time.textContent = text.includes('-') ? moved.slice(0, 19).replace('T', ' ') : moved.slice(11, 23);
+    }
+  }
+
+  /** @param {number} ms */
+  function words(ms) {
+    const seconds = Math.max(0, ms) / 1000;
+    if (seconds < 60) return `${seconds.toFixed(1)} s`;
+    if (seconds < 5400) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+    return `${(seconds / 3600).toFixed(1)} h`;
+  }
+
+  function count() {
+    for (const one of document.querySelectorAll('[data-since]')) {
+      if (one instanceof HTMLElement) one.textContent = words(Date.now() - Number(one.dataset.since));
+    }
+  }
+
+  // The live part.
+
+  /** @param {Element} fresh @param {Element} old */
+  function renew(fresh, old) {
+    const parts = [...fresh.querySelectorAll('[data-rev][id]')];
+    const known = parts.map((part) => document.getElementById(part.id));
+    const focused = document.activeElement?.getAttribute('href');
+    if (!parts.length || known.includes(null) || old.querySelectorAll('[data-rev][id]').length !== parts.length) {
+      old.replaceChildren(...fresh.childNodes);
+      enhance(old);
+      focusAgain(focused);
+      return;
+    }
+    parts.forEach((part, index) => {
+      const before = known[index];
+      if (!(before instanceof HTMLElement) || !(part instanceof HTMLElement)) return;
+      if (before.dataset.rev === part.dataset.rev) return;
+      const open = [...before.querySelectorAll('details[open][id]')].map((one) => one.id);
+      before.replaceWith(part);
+      for (const id of open) document.getElementById(id)?.setAttribute('open', '');
+      enhance(part);
+    });
+    focusAgain(focused);
+  }
+
+  /** @param {string | null | undefined} link the address of the link that had the focus */
+  function focusAgain(link) {
+    if (!link || document.activeElement !== document.body) return;
+    const same = document.querySelector(`#live-part a[href="${CSS.escape(link)}"]`);
+    if (same instanceof HTMLElement) same.focus({ preventScroll: true });
+  }
+
+  let fetching = false;
+  let again = false;
+
+  async function refresh() {
+    const part = document.getElementById('live-part');
+    if (!part) return;
+    if (fetching) { again = true; return; }
+    fetching = true;
+    try {
+      const address = new URL(location.href);
+      address.hash = '';
+      if (part.dataset.live) {
+        address.pathname = part.dataset.live;
+        address.searchParams.set('part', 'live');
+      }
+      const answer = await fetch(address, { headers: { 'hx-request': 'true' } });
+      if (answer.redirected && new URL(answer.url).pathname === '/login') location.reload();
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      renew(page.getElementById('live-part') ?? page.body, document.getElementById('live-part') ?? part);
+    } catch {
+      tell(false); // the connection is gone; it is told, and tried again
+    } finally {
+      fetching = false;
+      if (again) { again = false; refresh(); }
+    }
+  }
+
+  // The log.
 
   /** @param {MessageEvent<string>} event */
   function show(event) {
-    const log = document.getElementById('log');
-    if (!log) return;
-    const following = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
     last = event.lastEventId;
+    const panel = document.getElementById('log-panel');
+    const log = document.getElementById('log');
+    if (!panel || !log) return;
+    panel.dataset.total = last;
+    if (panel.dataset.atEnd !== 'yes') {
+      document.getElementById('log-new')?.removeAttribute('hidden');
+      return;
+    }
+    const following = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
     log.insertAdjacentHTML('beforeend', JSON.parse(event.data));
-    while (log.children.length > 5000) log.firstElementChild?.remove();
+    const shown = log.dataset.step;
+    if (shown) {
+      for (const line of log.querySelectorAll(`.line:not([data-step="${CSS.escape(shown)}"])`)) line.remove();
+    }
+    let dropped = 0;
+    while (log.children.length > MOST_LINES && following) {
+      log.firstElementChild?.remove();
+      dropped += 1;
+    }
+    if (log.children.length > MOST_LINES) { // the reader is further up: nothing is taken away
+      panel.dataset.atEnd = '';
+      document.getElementById('log-new')?.removeAttribute('hidden');
+    }
+    const where = document.getElementById('log-where');
+    const first = log.firstElementChild?.id.slice(1) ?? '1';
+    if (where) where.textContent = `lines ${Number(first).toLocaleString('en')} to ${Number(last).toLocaleString('en')}${dropped ? ': earlier ones by their number' : ''}`;
     const empty = document.getElementById('log-empty');
     if (empty) empty.hidden = true;
+    localTimes(log);
     if (following) log.scrollTop = log.scrollHeight;
   }
 
+  // The connection.
+
   /** @param {boolean} on */
   function tell(on) {
-    if (!light) return;
-    if (on) light.dataset.on = 'yes';
-    else delete light.dataset.on;
-    light.title = on ? 'Live' : 'Not connected';
+    clearTimeout(lostTimer);
+    if (light) {
+      if (on) light.dataset.on = 'yes';
+      else delete light.dataset.on;
+      light.textContent = on ? 'Live' : 'Not connected';
+    }
+    if (!banner) return;
+    if (on) banner.hidden = true;
+    else lostTimer = window.setTimeout(() => { banner.hidden = document.hidden; }, LOST_MS);
   }
 
-  /** @param {string} events where the page's events come from */
-  function connect(events) {
-    source = new EventSource(last === null ? events : events.replace(/after=\d+/, `after=${last}`));
-    source.addEventListener('log', show);
-    source.addEventListener('changed', () => {
-      document.body.dispatchEvent(new CustomEvent('changed'));
+  /** @param {string} address where the page's events come from */
+  function connect(address) {
+    const opened = new EventSource(last === null ? address : address.replace(/after=\d+/, `after=${last}`));
+    source = opened;
+    opened.addEventListener('log', show);
+    opened.addEventListener('changed', () => { refresh(); });
+    opened.addEventListener('open', () => tell(true));
+    opened.addEventListener('error', () => {
+      tell(false);
+      if (opened.readyState !== EventSource.CLOSED) return; // the browser tries by itself
+      opened.close();
+      setTimeout(() => {
+        const now = events();
+        if (source === opened && now && !document.hidden) connect(now);
+      }, TRY_AGAIN_MS);
     });
-    source.addEventListener('open', () => tell(true));
-    source.addEventListener('error', () => tell(false));
   }
 
   function disconnect() {
-    if (!source) return;
-    source.close();
+    clearTimeout(lostTimer);
+    source?.close();
     source = null;
     if (light) delete light.dataset.on;
   }
 
-  const events = page?.dataset.events;
-  if (events) {
-    if (!document.hidden) connect(events);
+  const address = events();
+  if (address) {
+    if (!document.hidden) connect(address);
     document.addEventListener('visibilitychange', () => {
       disconnect();
-      if (!document.hidden) connect(events);
+      if (!document.hidden) connect(address);
     });
     window.addEventListener('pagehide', disconnect);
+    setInterval(count, 1000);
   }
 
-  // Which log levels are shown.
+  // Parts that came later, or are there from the start.
+
+  /** @param {Element | Document} root */
+  function enhance(root) {
+    localTimes(root);
+    count();
+    const marked = document.querySelector('#log .line.marked');
+    if (marked && root.contains(marked)) marked.scrollIntoView({ block: 'center' });
+    root.dispatchEvent(new CustomEvent('enhanced', { bubbles: true }));
+  }
+
+  document.addEventListener('htmx:afterSettle', ({ target }) => {
+    if (target instanceof Element) enhance(target);
+  });
+  document.addEventListener('htmx:afterSwap', () => {
+    localTimes(document);
+  });
   document.addEventListener('change', ({ target }) => {
     const log = document.getElementById('log');
-    if (log && target instanceof HTMLSelectElement && target.id === 'log-level') {
-      log.dataset.level = target.value;
-    }
+    if (log && target instanceof HTMLSelectElement && target.id === 'log-level') log.dataset.level = target.value;
+  });
+
+  // A row of a list goes where its first own link goes.
+  document.addEventListener('click', (event) => {
+    const { target } = event;
+    if (!(target instanceof Element) || target.closest('a, button, input, label, summary')) return;
+    if (window.getSelection()?.toString()) return;
+    const link = target.closest('tr.goes')?.querySelector('a.whole');
+    if (!(link instanceof HTMLAnchorElement)) return;
+    if (event.ctrlKey || event.metaKey) window.open(link.href);
+    else location.assign(link.href);
   });
 
   // Copy buttons.
@@ -80,4 +239,45 @@
     button.textContent = 'Copied';
     setTimeout(() => { button.textContent = text; }, 1200);
   });
+
+  // The keyboard: `?` lists what there is.
+
+  /** @param {number} step */
+  function move(step) {
+    const rows = [...document.querySelectorAll('a.whole, .steps a')].filter((row) => row instanceof HTMLElement);
+    if (!rows.length) return;
+    const at = rows.findIndex((row) => row.matches(':focus'));
+    const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
+    if (next instanceof HTMLElement) next.focus();
+  }
+
+  /** @type {Record<string, () => void>} */
+  const KEYS = {
+    '?': () => {
+      const help = document.getElementById('keys');
+      if (help instanceof HTMLDialogElement) help.showModal();
+    },
+    '/': () => {
+      const search = document.querySelector('input[type=search]');
+      if (search instanceof HTMLElement) search.focus();
+      else location.assign('/runs#search');
+    },
+    j: () => move(1),
+    k: () => move(-1),
+    o: () => location.assign('/'),
+    r: () => location.assign('/runs'),
+    w: () => location.assign('/workers'),
+  };
+  document.addEventListener('keydown', (event) => {
+    const { target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target instanceof Element && target.closest('input, textarea, select, dialog')) return;
+    const action = KEYS[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  if (location.hash === '#search') document.querySelector('input[type=search]')?.scrollIntoView();
+
+  enhance(document);
 })();

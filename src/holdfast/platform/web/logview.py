@@ -1,0 +1,143 @@
+"""A window of a run's log as its page shows it, and where it stands in the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from holdfast.platform.store import log_windows, logs
+from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.log_windows import KINDS, Choice
+
+#: What one window has: lines, characters of each and of all.
+WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
+#: Lines before the one that was asked for; lines that a search shows.
+_BEFORE, _FOUND = 50, 200
+_MOST = 2**31 - 1
+_WORDS = {
+    "normal": "all but the engine's details",
+    "job": "the jobs' own lines",
+    "warn": "warnings and errors",
+    "info": "info and up",
+    "all": "everything",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the log is wanted, as its address says it."""
+
+    choice: Choice = field(default_factory=Choice)
+    text: str | None = None
+    line: int | None = None
+    after: int = 0
+    before: int | None = None
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Asked:
+        """What makes no sense is left out: addresses are typed, too."""
+        kind = query.get("show", "normal")
+        return cls(
+            Choice(kind if kind in KINDS else "normal", query.get("in") or None),
+            (query.get("q") or "").strip()[:500] or None,
+            _number(query.get("line")),
+            _number(query.get("after")) or 0,
+            _number(query.get("before")),
+        )
+
+    @property
+    def kept(self) -> str:
+        """The filters, for addresses of other windows."""
+        given = {"show": self.choice.kind, "in": self.choice.step_id, "q": self.text}
+        given = {name: value for name, value in given.items() if value and value != "normal"}
+        return urlencode(given)
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """See `log_panel.html`."""
+
+    lines: Sequence[Row]
+    total: int
+    earlier: bool
+    later: bool
+    first: int
+    last: int
+    where: str
+    empty: str
+    choice: Choice
+    text: str | None
+    line: int | None
+    kept: str
+    steps: Sequence[tuple[str, str]]
+    kinds: Sequence[tuple[str, str]]
+    #: Where a search goes on that has not seen the whole log.
+    search_on: int | None
+
+    @property
+    def at_end(self) -> bool:
+        """New lines belong to what is shown."""
+        return not self.later and self.text is None
+
+    @property
+    def after_live(self) -> int:
+        """The line after which the page hears of new ones."""
+        return self.total
+
+
+def log_view(
+    connection: Connection, run_id: str, asked: Asked, steps: Sequence[tuple[str, str]]
+) -> LogView:
+    """`steps`: ids and names of the steps that have run."""
+    if asked.text is not None:
+        return _found(connection, run_id, asked, steps)
+    after = asked.after if asked.line is None else max(0, asked.line - 1 - _BEFORE)
+    before = asked.before if asked.line is None else None
+    seen = log_windows.window(connection, run_id, asked.choice, WANTED, after=after, before=before)
+    empty = "No line yet." if not seen.total else "No line of this kind. Show everything."
+    return _view(asked, steps, seen, empty)
+
+
+def _found(
+    connection: Connection, run_id: str, asked: Asked, steps: Sequence[tuple[str, str]]
+) -> LogView:
+    """Lines that have a text, whatever their kind: a search must not hide what it has found."""
+    text = asked.text or ""
+    found = logs.search(connection, run_id, text, after=asked.after, most=_FOUND)
+    lines = log_windows.numbered(connection, run_id, found.numbers, WANTED.each)
+    total = logs.count(connection, run_id)
+    to = found.searched_to
+    many = f"{len(lines)} line{'' if len(lines) == 1 else 's'} with “{text}”"
+    whole = (
+        f"all {total:,} lines"
+        if not asked.after and to is None
+        else (f"lines {asked.after + 1:,} to {to or total:,} of {total:,}")
+    )
+    where = f"{many} in {whole}"
+    seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
+    view = _view(asked, steps, seen, f"No line has “{text}”.")
+    return replace(view, where=where, search_on=to)
+
+
+def _view(
+    asked: Asked, steps: Sequence[tuple[str, str]], seen: log_windows.Window, empty: str
+) -> LogView:
+    lines, total = seen.lines, seen.total
+    first, last = (lines[0].number, lines[-1].number) if lines else (1, 0)
+    hidden = last - first + 1 - len(lines)
+    where = f"lines {first:,} to {last:,} of {total:,}" if lines else f"{total:,} lines"
+    if lines and hidden and asked.text is None:
+        where += f" · {hidden:,} of them hidden: Show everything"
+    return LogView(
+        lines, total, seen.earlier, seen.later, first, last, where, empty, asked.choice,
+        asked.text, asked.line, asked.kept, steps, [(kind, _WORDS[kind]) for kind in KINDS], None,
+    )  # fmt: skip
+
+
+def _number(text: str | None) -> int | None:
+    """A line's number; people write 73,412, too."""
+    plain = (text or "").replace(",", "").replace(" ", "")
+    return (
+        min(int(plain), _MOST) if plain.isascii() and plain.isdigit() and len(plain) < 12 else None
+    )

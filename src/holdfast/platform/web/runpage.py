@@ -1,0 +1,219 @@
+"""The page of one run: what happened, when, with what data, in which code; and its log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from holdfast.model.json import Json
+from holdfast.platform.access import visit
+from holdfast.platform.clock import iso, now
+from holdfast.platform.service import Platform
+from holdfast.platform.start.actions import ActionError, cancel, retry
+from holdfast.platform.store import logs, queue, snapshots
+from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.dataclips import shown_text
+from holdfast.platform.web import live, logview
+from holdfast.platform.web.compare import Difference, difference
+from holdfast.platform.web.graph import Graph, layout
+from holdfast.platform.web.render import SHOWN, message, page, pretty
+from holdfast.platform.web.runview import Asked, run_view
+
+#: Lines and characters that one read of a download brings.
+_PIECE = logs.Wanted(lines=5000, each=10**9, together=2_000_000)
+
+
+def run_routes() -> list[BaseRoute]:
+    """A run, what can be done with it, its live events and its log."""
+    return [
+        Route("/runs/{id}", run),
+        Route("/runs/{id}/events", live.run_events),
+        Route("/runs/{id}/log.txt", log_text),
+        Route("/runs/{id}/retry", retry_run, methods=["POST"]),
+        Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The beginning of a document as it is shown. `size`: characters of all of it."""
+
+    text: str
+    cut: bool
+    size: int
+    value: Json = None
+
+
+async def run(request: Request) -> Response:
+    """One run. `?step=` or `?job=` chooses what is shown; `?part=` is `live` or `log`."""
+    platform: Platform = request.app.state.platform
+    key, query = request.path_params["id"], request.query_params
+    chosen = Asked(query.get("step") or None, query.get("job") or None)
+    part, asked = query.get("part"), logview.Asked.read(query)
+
+    def read(connection: Connection) -> dict[str, Any] | None:
+        """All of the work is done here, as this is not the event loop's thread."""
+        found = run_view(connection, key, chosen, now())
+        if found is None:
+            return None
+        if part != "log":
+            found |= _documents(platform, connection, found) | _versions(connection, found["run"])
+            found["waiting"] = _waiting(platform, connection, found["run"])
+        if part != "live":
+            ran = [(step.id, _name(found, step)) for step in found["steps"]]
+            found["log"] = logview.log_view(connection, key, asked, ran)
+        return found
+
+    found = await platform.database.read(read)
+    if found is None:
+        return message(404, "Not found", "There is no such run.")
+    if part == "log":
+        return page("log_panel.html", **found)
+    values = {**found, **_of_now(platform, found), "graph": _graph(found)}
+    return page("run_live.html" if part == "live" else "run.html", **values)
+
+
+def _name(found: dict[str, Any], step: Row) -> str:
+    job = found["jobs"].get(step.job_id)
+    return str(job["name"]) if job else str(step.job_id)
+
+
+def _of_now(platform: Platform, found: dict[str, Any]) -> dict[str, Any]:
+    row = found["run"]
+    gone = row.worker_id is not None and not platform.workers.is_connected(row.worker_id)
+    return {
+        "worker_gone": gone and not found["final"],
+        "silence_seconds": platform.settings.silence_seconds,
+    }
+
+
+def _graph(found: dict[str, Any]) -> Graph:
+    chosen, run_id = found["chosen"], found["run"].id
+    links = {job: f"/runs/{run_id}?job={job}#step" for job in found["jobs"]}
+    links |= {job: f"/runs/{run_id}?step={step}#step" for job, step in found["step_ids"].items()}
+    current = chosen.job_id if chosen is not None else (found["job"] or {}).get("id")
+    return layout(
+        found["parts"], found["states"], taken=found["taken"], links=links, current=current
+    )
+
+
+def _versions(connection: Connection, row: Row) -> dict[str, Any]:
+    newest = snapshots.newest_snapshot(connection, row.workflow_id)
+    return {
+        "version_of_run": snapshots.version_of(connection, row.snapshot_id),
+        "version_now": snapshots.version_of(connection, newest),
+    }
+
+
+def _waiting(platform: Platform, connection: Connection, row: Row) -> tuple[str, str] | None:
+    """Why a run waits, and what helps; None: it does not wait."""
+    if row.state != "available":
+        return None
+    joined = [worker for worker in platform.workers if worker.joined]
+    if not joined:
+        return (
+            "No worker is connected: nothing can run.",
+            "Start one; the page “Workers” says how. The run waits and is not lost.",
+        )
+    found = queue.summary(connection)
+    busy = int(found["claimed"]) + int(found["started"])  # type: ignore[arg-type]
+    if busy >= platform.workers.capacity:
+        return (
+            f"All {platform.workers.capacity} places of the workers are taken.",
+            "The run begins when one is free.",
+        )
+    return (
+        "A worker has room.",
+        "It takes the run unless its workflow or project is at its limit.",
+    )
+
+
+def _documents(
+    platform: Platform, connection: Connection, found: dict[str, Any]
+) -> dict[str, Any]:
+    chosen, row = found["chosen"], found["run"]
+    input_id = chosen.input_dataclip_id if chosen is not None else row.dataclip_id
+    output_id = chosen.output_dataclip_id if chosen is not None else row.final_dataclip_id
+    before = _document(platform, connection, input_id)
+    after = _document(platform, connection, output_id)
+    changes: Difference | None = None
+    if chosen is not None and before is not None and after is not None:
+        whole = not (before.cut or after.cut)
+        changes = difference(before.value, after.value) if whole else None
+    return {
+        "input_id": input_id,
+        "output_id": output_id,
+        "input": before,
+        "output": after,
+        "changes": changes,
+    }
+
+
+def _document(platform: Platform, connection: Connection, clip_id: str | None) -> Document | None:
+    if clip_id is None:
+        return None
+    shown = shown_text(
+        connection, platform.keys, platform.scrubbers, clip_id, most=SHOWN, state=True
+    )
+    if shown is None:
+        return None
+    text = pretty(shown.text, cut=shown.cut)
+    value: Json = None if shown.cut else _value(shown.text)
+    return Document(text, shown.cut or text.endswith("\n…"), shown.size, value)
+
+
+def _value(text: str) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+async def log_text(request: Request) -> Response:
+    """The whole log as plain text, a piece at a time."""
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+
+    async def pieces() -> AsyncIterator[str]:
+        after = 0
+        while lines := await platform.database.read(
+            lambda c, after=after: logs.lines(c, key, after, _PIECE)  # type: ignore[misc]
+        ):
+            after = lines[-1].number
+            yield "".join(
+                f"{iso(line.timestamp)} {line.source} {line.level} {line.message}\n"
+                for line in lines
+            )
+
+    headers = {"cache-control": "no-store"}
+    return StreamingResponse(pieces(), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def retry_run(request: Request) -> Response:
+    platform, who = request.app.state.platform, visit.subject().name
+    async with request.form() as form:
+        step = str(form.get("step_id") or "") or None
+    try:
+        created = await platform.database.write(
+            lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
+        )
+    except ActionError as error:
+        return message(error.status, "Not retried", error.message)
+    return RedirectResponse(f"/runs/{created.run_id}", 303)
+
+
+async def cancel_run(request: Request) -> Response:
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+    try:
+        await platform.database.write(lambda tx: cancel(tx, key, by=visit.subject().name))
+    except ActionError as error:
+        return message(error.status, "Not cancelled", error.message)
+    return RedirectResponse(f"/runs/{key}", 303)

@@ -1,0 +1,141 @@
+"""When a run did what: a row for each part, drawn to one scale, with memory below. Pure.
+
+The scale begins when a worker took the run: a long wait in the queue must not hide the work.
+Lengths are in thousandths of the whole, as `preserveAspectRatio="none"` pictures want them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.platform.web.explain import STEP_STATES
+
+#: The width of every picture, its height for memory, and the least width of a bar.
+WIDTH, HEIGHT, LEAST = 1000, 60, 3
+#: Parts shorter than this share of the whole get no row of their own.
+_SHORT = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row. `x` None: it lies outside of the scale. `until` None: it goes on."""
+
+    kind: str
+    title: str
+    since: int
+    until: int | None
+    x: int | None
+    width: int
+    step_id: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything to draw. `line`: points of memory; `limit`: the height of its limit."""
+
+    bars: list[Bar]
+    ticks: list[tuple[int, int]]
+    line: str | None
+    limit: int | None
+    peak_mb: float | None
+    limit_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Moments and mebibytes, and the limit in mebibytes."""
+
+    samples: Sequence[tuple[int, float]] = ()
+    limit_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    start: int
+    end: int
+
+    def x(self, at: int) -> int:
+        share = (at - self.start) / max(1, self.end - self.start)
+        return round(min(1.0, max(0.0, share)) * WIDTH)
+
+    def bar(self, kind: str, title: str, since: int, until: int | None, **more: Any) -> Bar:
+        if (until or self.end) < self.start:
+            return Bar(kind, title, since, until, None, 0, **more)
+        x = min(self.x(since), WIDTH - LEAST)
+        return Bar(kind, title, since, until, x, max(LEAST, self.x(until or self.end) - x), **more)
+
+    def is_long(self, since: int, until: int) -> bool:
+        return until - since > (self.end - self.start) * _SHORT
+
+
+def timeline(
+    run: Any,
+    steps: Sequence[Any],
+    titles: Mapping[str, str],
+    now: int,
+    memory: Memory,
+) -> Timeline:
+    """`titles`: of jobs by id."""
+    ends = [step.finished_at for step in steps if step.finished_at]
+    end = max([run.finished_at, *ends]) if run.finished_at else now
+    scale = _Scale(run.claimed_at or run.inserted_at, end)
+    bars = [Bar("wait", "Waiting", run.inserted_at, run.claimed_at or run.finished_at, None, 0)]
+    if run.claimed_at:
+        begun = run.started_at or run.finished_at
+        bars.append(scale.bar("prepare", "Preparing", run.claimed_at, begun))
+    own = [step for step in steps if not run.claimed_at or step.started_at >= run.claimed_at]
+    first = min((step.started_at for step in own), default=None)
+    if run.started_at and first and scale.is_long(run.started_at, first):
+        bars.append(scale.bar("prepare", "Compiling", run.started_at, first))
+    bars += [_step(scale, step, titles, run.claimed_at) for step in steps]
+    last = max((step.finished_at for step in own if step.finished_at), default=None)
+    if run.finished_at and last and scale.is_long(last, run.finished_at):
+        bars.append(scale.bar("deliver", "Finishing", last, run.finished_at))
+    line, limit = _memory(scale, memory.samples, memory.limit_mb)
+    peak = max((used for _, used in memory.samples), default=None)
+    return Timeline(bars, _ticks(scale), line, limit, peak, memory.limit_mb)
+
+
+def _step(scale: _Scale, step: Any, titles: Mapping[str, str], claimed: int | None) -> Bar:
+    state = STEP_STATES.get(step.exit_reason or "", "started")
+    title = titles.get(step.job_id, step.job_id)
+    more = {"step_id": step.id, "state": state}
+    if claimed and step.started_at < claimed:  # of an earlier run, whose steps are kept
+        return Bar("step", title, step.started_at, step.finished_at, None, 0, **more)
+    return scale.bar("step", title, step.started_at, step.finished_at, **more)
+
+
+def _ticks(scale: _Scale) -> list[tuple[int, int]]:
+    """Places and microseconds of at most six round times."""
+    whole = max(1, scale.end - scale.start)
+    step = 1
+    while whole / step > 6:
+        text = str(step)
+        step = int({"1": "2", "2": "5"}.get(text[0], "10") + "0" * (len(text) - 1))
+    return [(scale.x(scale.start + at), at) for at in range(0, whole + 1, step)]
+
+
+def _memory(
+    scale: _Scale, memory: Sequence[tuple[int, float]], limit_mb: float | None
+) -> tuple[str | None, int | None]:
+    """The line and the height of the limit, where there is enough to draw."""
+    if len(memory) < 2:
+        return None, None
+    top = max(limit_mb or 0, *(used for _, used in memory)) * 1.1 or 1
+    points = [(scale.x(at), round(HEIGHT - used / top * HEIGHT)) for at, used in memory]
+    line = " ".join(f"{x},{y}" for x, y in points)
+    return line, None if not limit_mb else round(HEIGHT - limit_mb / top * HEIGHT)
+
+
+def of_steps(steps: Sequence[Any], mems: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """The memory of the run's process at the end of each step, as the steps' measures tell it."""
+    return [
+        (step.finished_at, system / (1 << 20))
+        for step, mem in zip(steps, mems, strict=True)
+        if step.finished_at
+        and isinstance(system := mem.get("system"), int | float)
+        and 0 <= system < 1e15
+    ]
