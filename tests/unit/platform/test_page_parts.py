@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.model.json import Json
 from holdfast.platform.web import code
 from holdfast.platform.web.compare import MOST, Change, difference
 from holdfast.platform.web.explain import error_words, handled_words
@@ -90,8 +91,8 @@ def test_handled_failures_have_words_of_their_own() -> None:
 
 
 def test_the_difference_tells_paths() -> None:
-    before = {"a": 1, "b": [1, {"c": 2}], "gone": None, "same": {"x": []}, "odd key": 1}
-    after = {"a": True, "b": [1, {"c": 3}, 4], "same": {"x": []}, "odd key": 2, "new": "n"}
+    before: Json = {"a": 1, "b": [1, {"c": 2}], "gone": None, "same": {"x": []}, "odd key": 1}
+    after: Json = {"a": True, "b": [1, {"c": 3}, 4], "same": {"x": []}, "odd key": 2, "new": "n"}
     assert difference(before, after).changes == [
         Change("a", "changed", "1", "true"),
         Change("b[1].c", "changed", "2", "3"),
