@@ -6,7 +6,9 @@ import json
 import re
 
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import insert
 
+from holdfast.platform.store import tables as t
 from support.platform import FETCH, STORE, RunTalk, Served
 
 HOSTILE = '<script>document.title="hacked"</script><img src=x onerror="document.title=1">'
@@ -179,6 +181,121 @@ def test_runs_can_be_filtered(served: Served, page: Page) -> None:
     expect(page.locator(".empty")).to_have_text("No run matches.")
 
 
+def test_the_error_has_its_place_and_a_handled_failure_is_told(served: Served, page: Page) -> None:
+    """Also of a worker that sends no post-mortem: its log has the place."""
+    run_id = served.post({"n": 1})
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step(FETCH)
+        talk.log(
+            "TypeError: no\n    at vm:module(0):1:4", step_id=step, level="error", source="R/T"
+        )
+        wrong = {"reason": "fail", "error_type": "E", "error_message": "TypeError: TypeError: no"}
+        talk.ok("step:complete", talk.step_end(step, **wrong))
+        second = talk.start_step(STORE)
+        talk.ok("step:complete", talk.step_end(second, STORE))
+        talk.complete()
+    page.goto(f"/runs/{run_id}")
+    words = "Success, 1 step failed and was handled"
+    expect(page.locator(".head .chip")).to_have_text(words)
+    expect(page.locator("#place")).to_contain_text('Step "Fetch", line 1, column 4')
+    expect(page.locator("#step h2")).to_have_text("Fetch")
+    expect(page.locator("#error-message")).to_have_text("TypeError: no")
+    expect(page.locator("#code .marked")).to_have_count(1)
+    expect(page.locator("#code .caret")).to_have_attribute("aria-label", "Here, in line 1")
+    page.get_by_role("link", name="Store: Success").click()
+    expect(page.locator("#step h2")).to_have_text("Store")
+    expect(page.locator("#code .marked")).to_have_count(0)
+    page.goto("/runs")
+    expect(page.locator("tbody .chip")).to_have_text([words])
+    page.locator("td.cause").click()
+    page.wait_for_url(f"**/runs/{run_id}")
+
+
+def test_the_input_is_what_the_job_received_and_can_be_run_again(
+    served: Served, page: Page
+) -> None:
+    run_id = served.post({"n": 1})
+    with served.worker() as worker:
+        talk = worker.take()
+        received = json.loads(talk.state())
+        talk.complete()
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#input-tree")).to_contain_text("data {1 key}")
+    assert json.loads(page.locator("#input").text_content() or "") == received
+    page.get_by_role("link", name="Run with other input").click()
+    assert json.loads(page.get_by_label("Input (JSON object)").input_value()) == received
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url(lambda url: "/runs/" in url and run_id not in url)
+    with served.worker() as worker:
+        assert json.loads(worker.take().state()) == received
+
+
+def test_any_line_of_a_long_log_is_found(served: Served, page: Page) -> None:
+    run_id = served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step()
+        rows = [
+            {"run_id": run_id, "line_id": f"l{n}", "number": n, "timestamp": n, "step_id": step,
+             "level": "debug" if n % 2 else "info", "source": "R/T" if n % 2 else "JOB",
+             "message": f"line {n}" + " needle" * (n == 73_412)}
+            for n in range(1, 100_001)
+        ]  # fmt: skip
+        served.write(lambda tx: tx.connection.execute(insert(t.log_lines), rows))
+        page.goto(f"/runs/{run_id}")
+        expect(page.locator("#log-where")).to_contain_text("of 100,000")
+        expect(page.locator("#log-where")).to_contain_text("hidden")
+        assert page.locator("#log .line").count() <= 2000
+        page.get_by_label("Line", exact=True).fill("73412")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#L73412")).to_be_in_viewport()
+        expect(page.locator("#L73412 .msg")).to_have_text("line 73412 needle")
+        expect(page.locator("#log .l-debug")).to_have_count(0)
+        page.get_by_label("Line", exact=True).fill("")
+        page.get_by_label("Search", exact=True).fill("NEEDLE")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#log .msg")).to_have_text(["line 73412 needle"])
+        page.get_by_role("link", name="Clear").click()
+        page.get_by_role("link", name="last").click()
+        expect(page.locator("#L100000")).to_be_visible()
+        talk.log("the newest")
+        expect(page.locator("#log .msg").last).to_have_text("the newest")
+
+
+def test_keys_reach_what_a_mouse_does(served: Served, page: Page) -> None:
+    first, second = served.post(), served.post()
+    page.goto("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("next and previous row")
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    page.wait_for_url("**/runs")
+    for key, run_id in (("j", second), ("j", first), ("k", second)):
+        page.keyboard.press(key)
+        expect(page.locator(f'a.whole[href="/runs/{run_id}"]')).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{second}")
+    expect(page.locator("#waiting")).to_contain_text("No worker is connected")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
+
+
+def test_a_lost_connection_says_so_and_recovers(served: Served, page: Page) -> None:
+    page.goto("/runs")
+    expect(page.locator("#live")).to_have_text("Live")
+    page.context.set_offline(True)
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    expect(page.locator("#lost")).to_be_visible()
+    page.context.set_offline(False)
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("#lost")).to_be_hidden()
+    served.post()
+    expect(page.locator("tbody .chip")).to_have_text(["Waiting"])
+
+
 def test_without_scripts_everything_is_there(served: Served, browser: Browser) -> None:
     run_id = served.post({"n": 1})
     with served.worker() as worker:
@@ -197,7 +314,8 @@ def test_without_scripts_everything_is_there(served: Served, browser: Browser) -
 
 
 def test_what_is_not_there_says_so(page: Page, served: Served) -> None:
-    for path in ("/runs/nope", "/workflows/nope"):
+    for path in ("/runs/nope", "/workflows/nope", "/nothing", "/runs/a/b/c"):
         answer = served.client.get(path)
         assert answer.status_code == 404
         assert "There is no such" in answer.text
+        assert "To the overview" in answer.text

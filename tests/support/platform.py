@@ -338,6 +338,12 @@ class RunTalk:
         assert answer["status"] == "ok", answer
         return answer["response"]
 
+    def state(self) -> str:
+        """What the first job gets."""
+        answer = self.push("fetch:dataclip", {"id": "any"})
+        assert answer["status"] == "ok", answer
+        return bytes(answer["response"]).decode()
+
     def start(self) -> Any:
         return self.ok("run:start", {"timestamp": self.now(), "versions": {"worker": "1.25.0"}})
 

@@ -13,6 +13,7 @@ from typing import Self, cast
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.refusal import words_of as words_of  # noqa: PLC0414 - also from here
 from holdfast.protocol.frames import Payload, Raw, json_object
 
 WORKER_QUEUE = "worker:queue"
@@ -190,23 +191,6 @@ class Extension:
             offer.get("postmortem") is True,
             cancel_reason(offer.get("cancel")),
         )
-
-
-def words_of(response: Json | bytes) -> str:
-    """What a platform's refusal says: `{"errors": {"id": ["not found"]}}` is `id: not found`."""
-    if isinstance(response, bytes):
-        return response.decode(errors="replace")
-    if isinstance(response, str):
-        return response
-    errors = response.get("errors") if isinstance(response, dict) else None
-    if isinstance(errors, dict) and errors and set(cast("JsonObject", response)) == {"errors"}:
-        return "; ".join(f"{key}: {_told(text)}" for key, text in errors.items())
-    return json.dumps(response, ensure_ascii=False, separators=(",", ":"))
-
-
-def _told(errors: Json) -> str:
-    many = errors if isinstance(errors, list) else [errors]
-    return ", ".join(item if isinstance(item, str) else json.dumps(item) for item in many)
 
 
 def cancel_reason(value: Json) -> str | None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from holdfast.model.json import Json
+from holdfast.model.refusal import words_of
 from holdfast.protocol.frames import Raw
 from holdfast.protocol.messages import (
     Claim,
@@ -23,7 +24,6 @@ from holdfast.protocol.messages import (
     claimed_runs,
     means_known,
     timestamp_us,
-    words_of,
 )
 
 TIME = "1795424525513089"

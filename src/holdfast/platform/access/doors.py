@@ -156,6 +156,7 @@ DOORS: dict[str, Door] = {
     "GET /workflows/{id}": _page(Action.READ, _FLOW),
     "POST /workflows/{id}/run": _page(Action.RUN, _FLOW),
     "GET /workers": _page(Action.LOOK),
+    "GET /styleguide": _page(Action.LOOK),
     "GET /api-page": _page(Action.LOOK),
     "GET /login": Door(Way.ENTRANCE),
     "POST /login": Door(Way.ENTRANCE),

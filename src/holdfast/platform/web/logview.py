@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from holdfast.platform.store.log_windows import KINDS, Choice
 WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
 #: Lines before the one that was asked for; lines that a search shows.
 _BEFORE, _FOUND = 50, 200
+_SEARCH_SECONDS = 0.3
 _MOST = 2**31 - 1
 _WORDS = {
     "normal": "all but the engine's details",
@@ -104,7 +106,7 @@ def _found(
 ) -> LogView:
     """Lines that have a text, whatever their kind: a search must not hide what it has found."""
     text = asked.text or ""
-    found = logs.search(connection, run_id, text, after=asked.after, most=_FOUND)
+    found = _searched(connection, run_id, text, asked.after)
     lines = log_windows.numbered(connection, run_id, found.numbers, WANTED.each)
     total = logs.count(connection, run_id)
     to = found.searched_to
@@ -118,6 +120,15 @@ def _found(
     seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
     view = _view(asked, steps, seen, f"No line has “{text}”.")
     return replace(view, where=where, search_on=to)
+
+
+def _searched(connection: Connection, run_id: str, text: str, after: int) -> logs.Matches:
+    """As far as there is time for: a person waits."""
+    until = time.monotonic() + _SEARCH_SECONDS
+    found = logs.search(connection, run_id, text, after=after, most=_FOUND)
+    while not found.numbers and found.searched_to is not None and time.monotonic() < until:
+        found = logs.search(connection, run_id, text, after=found.searched_to, most=_FOUND)
+    return found
 
 
 def _view(

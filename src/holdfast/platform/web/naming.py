@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.protocol.messages import words_of
+from holdfast.model.refusal import words_of
 
 #: An id that stands alone: one after a dot is a key of the state, which people look for there.
 _ID = re.compile(r"(?<![\w.\[\"'/-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w/-])")

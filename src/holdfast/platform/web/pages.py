@@ -19,6 +19,7 @@ from holdfast.platform.web import data, live
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.render import FOLDER, SHOWN, message, page, pretty
 from holdfast.platform.web.runpage import run_routes
+from holdfast.platform.web.styleguide import styleguide_routes
 
 _STATES = (
     "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
@@ -33,6 +34,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/events", live.overview_events),
         Route("/runs", runs),
         *run_routes(),
+        *styleguide_routes(),
         Route("/workflows/{id}", workflow),
         Route("/workflows/{id}/run", start, methods=["POST"]),
         Route("/workers", workers),

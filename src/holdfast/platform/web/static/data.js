@@ -113,10 +113,10 @@
     }
     const branch = /** @type {HTMLDetailsElement} */ (make('details'));
     const head = make('summary');
-    head.append(name, ' ', make('span', 'soft', about(value)), tools(path, () => value));
+    head.append(name, ' ', make('span', 'soft', about(value)));
     branch.append(head);
     branch.addEventListener('toggle', () => { if (branch.open) openBranch(branch, value, path); });
-    item.append(branch);
+    item.append(branch, tools(path, () => value));
     return item;
   }
 

@@ -193,6 +193,11 @@
       if (!document.hidden) connect(address);
     });
     window.addEventListener('pagehide', disconnect);
+    window.addEventListener('offline', () => tell(false));
+    window.addEventListener('online', () => {
+      disconnect();
+      if (!document.hidden) connect(address);
+    });
     setInterval(count, 1000);
   }
 
