@@ -65,8 +65,7 @@ CODE = (
         Turn.AUTHOR,
         "$ is used where no operation runs: {said}. $ means the state at the moment when an "
         "operation runs, so it can only stand among an operation's arguments.",
-        "Move it into an operation, and read it from state: `fn(state => {{ const value = "
-        "state.data; return state; }})`.",
+        "{advice}",
         "const name = $.data.name;\n  ->  fn(state => { const name = state.data.name; return state; });",
     ),
     Entry(

@@ -109,9 +109,18 @@ _SYNTAX = (
 )  # fmt: skip
 
 
+_INSIDE = (
+    "Move it into an operation, and read it from state: `fn(state => { const value = state.data; "
+    "return state; })`."
+)
+
+
 def _lazy(said: str) -> Found:
     if "Must be inside" in said:
-        return Found("HF1007", {"said": "it stands outside of every operation's arguments"})
+        return Found(
+            "HF1007",
+            {"said": "it stands outside of every operation's arguments", "advice": _INSIDE},
+        )
     if "cannot wait" in said:
         return Found("HF1009")
     if "should be called" in said:
@@ -119,7 +128,7 @@ def _lazy(said: str) -> Found:
         words = f'whose parameter is called "{name[1]}"' if name else "of its own"
         return Found("HF1008", {"said": words})
     if "spread" in said:
-        return Found("HF1007", {"said": "it is spread (…$) into the arguments"})
+        return Found("HF1007", {"said": "it is spread (…$) into the arguments", "advice": _INSIDE})
     return Found("HF1008", {"said": "that takes other arguments than one state"})
 
 
@@ -137,7 +146,11 @@ def name_found(name: str, exports: list[str], adaptors: str) -> Found:
         return Found("HF1004", {"adaptor": adaptors.partition(",")[0]})
     if name == "$":
         return Found(
-            "HF1007", {"said": "it stands alone; only parts of it, such as $.data, are known"}
+            "HF1007",
+            {
+                "said": "it stands alone; only parts of it, such as $.data, are known",
+                "advice": "Write `state => state` instead of $, or name a part of it: `$.data`.",
+            },
         )
     if name in _NODE:
         return Found("HF1010", {"name": name, "advice": _NODE[name]})

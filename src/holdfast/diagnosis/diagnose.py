@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from holdfast.diagnosis import code_rules, state_rules, world_rules
+from holdfast.diagnosis import code_rules, operation_rules, state_rules, world_rules
 from holdfast.diagnosis.ending import Diagnosis, Ending, Found, made, objects, shortened
 from holdfast.diagnosis.entry import TURNS, Turn
 from holdfast.diagnosis.paths import shown
@@ -30,6 +30,8 @@ _RULES: tuple[Callable[[Ending], Found | None], ...] = (
     state_rules.credential,
     world_rules.answered,
     world_rules.address,
+    operation_rules.arguments,
+    operation_rules.words_of_a_library,
     state_rules.too_much,
     state_rules.not_json,
     code_rules.structure,

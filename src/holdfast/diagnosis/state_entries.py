@@ -18,8 +18,7 @@ STATE = (
         "A value that is not there",
         Turn.DATA,
         "{path} is {missing}, so its {key} cannot be {done}. {there}",
-        "See why {path} is missing in this step's input. Where it may be missing, write "
-        "{path}?.{key}.",
+        "See why it is missing in this step's input. Where it may be missing, write {safe}.",
         "state.data.patient.name\n  ->  state.data.patient?.name ?? 'unknown'",
     ),
     Entry(
@@ -127,7 +126,7 @@ STATE = (
         "A value out of range",
         Turn.DATA,
         "A value is outside of what is possible: {said}.",
-        "Check the value before it is used; a date may be empty or written in another way.",
+        "{advice}",
         "new Date(state.data.born).toISOString()\n"
         "  ->  state.data.born ? new Date(state.data.born).toISOString() : null",
     ),
@@ -225,5 +224,23 @@ STATE = (
         "Check the arguments of {name} on the line shown against the adaptor's documentation, "
         "and look at the state it got.",
         "each('items', fn(…))\n  ->  each('$.data.items[*]', fn(…))",
+    ),
+    Entry(
+        "HF1126",
+        "A function that gave its operation nothing",
+        Turn.AUTHOR,
+        "A function that was given to {name} returned nothing, and {name} needs the state from it.",
+        "Return the state at its end, or give {name} an operation: `{name}(…, fn(state => {{ …; "
+        "return state; }}))`.",
+        "each('$.data[*]', state => { console.log(state.data); })\n"
+        "  ->  each('$.data[*]', fn(state => { console.log(state.data); return state; }))",
+    ),
+    Entry(
+        "HF1127",
+        "An argument of another kind",
+        Turn.AUTHOR,
+        "The operation {name} of {adaptor} needs {wanted}, and got something else.",
+        "{advice}",
+        "fn({ name: 'x' })\n  ->  fn(state => ({ ...state, name: 'x' }))",
     ),
 )

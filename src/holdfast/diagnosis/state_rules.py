@@ -57,16 +57,16 @@ def property_of_nothing(end: Ending) -> Found | None:
     """A property of undefined or null: which path was missing, and what stands beside it."""
     message, path = end.message, None
     if found := _DESTRUCTURE.search(message):
-        key, path, missing, done = found[1], found[2], found[3], "read"
+        key, path, nothing, done = found[1], found[2], found[3], "read"
     elif reading := _READING.search(message):
-        missing, key = reading[1], reading[3] or ""
+        nothing, key = reading[1], reading[3] or ""
         done = "written" if reading[2] == "setting" else "read"
         path = ending_expression(_before(end))
     else:
         return None
     if end.facts.get("phase") == "load" and path and path.startswith("state"):
         return Found("HF1120", {"line": str(end.line or "?"), "said": end.said})
-    return _missing(end, path, missing, key, done)
+    return missing(end, path, nothing, key, done)
 
 
 def _before(end: Ending) -> str:
@@ -79,15 +79,19 @@ def _before(end: Ending) -> str:
     return re.sub(r"(?:\?\.|\.|\[['\"]?)\s*$", "", text.rstrip())
 
 
-def _missing(end: Ending, path: str | None, missing: str, key: str, done: str) -> Found:
+def missing(end: Ending, path: str | None, nothing: str, key: str, done: str) -> Found:
+    """A path of which a part is `nothing` (undefined or null): what stands beside it."""
     code = end.facts.get("code")
     state: Json = end.facts.get("state")
     steps = meant(path, code if isinstance(code, str) else "") if path else None
+    part = key if key.isidentifier() else f"[{key}]" if key.isdigit() else f"['{key}']"
+    plain = f".{part}" if key.isidentifier() else part
     values = {
-        "path": path or "A value",
-        "missing": missing,
-        "key": f"“{key}”" if not key.isidentifier() else key,
+        "path": path or _called(end) or "A value",
+        "missing": nothing,
+        "key": part,
         "done": done,
+        "safe": f"{path}?.{part}" if path else f"`?.{part}` instead of `{plain}`",
     }
     if steps is None or not isinstance(state, dict):
         values["there"] = (
@@ -99,7 +103,7 @@ def _missing(end: Ending, path: str | None, missing: str, key: str, done: str) -
     walk = walked(steps, state)
     if walk.missing is None:
         values["there"] = (
-            f"{walk.path} is there, with {walk.kind} as its value." if walk.kind != missing else ""
+            f"{walk.path} is there, with {walk.kind} as its value." if walk.kind != nothing else ""
         )
         return Found("HF1102", values)
     near = nearest(walk.missing, walk.keys)
@@ -112,6 +116,14 @@ def _missing(end: Ending, path: str | None, missing: str, key: str, done: str) -
         values["there"] = f"{walk.before} is {walk.kind}."
     author = steps[0] != "data" and walk.before == "state"
     return Found("HF1102", values, Turn.AUTHOR if author else None)
+
+
+def _called(end: Ending) -> str | None:
+    """What a call gave, where the text before the place is one: `What find(…) gave`."""
+    found = re.search(
+        r"([A-Za-z_$][\w$]*)\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)$", _before(end)[-300:]
+    )
+    return f"What {found[1]}(…) gave" if found else None
 
 
 def _missing_credential(end: Ending, steps: list[str], key: str) -> Found:
@@ -192,7 +204,10 @@ def no_function(end: Ending) -> Found | None:
             )
         elif method in _LIST_METHODS:
             advice += f" Check what the step gets; to allow for a missing list write ({owner} ?? []).{method}(…)."
-        if near := nearest(method, [*_LIST_METHODS, *_TEXT_METHODS]):
+        known = (*_LIST_METHODS, *_TEXT_METHODS)
+        if kind in ("a number", "true or false") and method in _TEXT_METHODS:
+            advice += f" Write String({owner}).{method}(…)."
+        elif method not in known and (near := nearest(method, known)):
             advice = f"Write {near[0]} instead of {method}."
         return Found(
             "HF1110",
@@ -268,9 +283,11 @@ def too_much(end: Ending) -> Found | None:
     if "InvalidResultError" in f"{end.error_type} {message}":
         return Found("HF1108", {"said": shortened(message.rpartition("JSON: ")[2])})
     if "RangeError" in f"{end.error_type} {message}" or "Invalid time value" in message:
-        return Found(
-            "HF1114", {"said": shortened(message.partition("RangeError: ")[2] or message)}
+        advice = (
+            "Check the value before it is used; a date may be empty or written in another way."
         )
+        said = shortened(message.partition("RangeError: ")[2] or message)
+        return Found("HF1114", {"said": said, "advice": advice})
     return None
 
 

@@ -52,7 +52,12 @@ def _by_code(code: str, cause: JsonObject, target: str) -> Found | None:
         return Found("HF1302", {"host": host, "said": said}, Turn.OPERATOR if temporary else None)
     if code.startswith(_TLS) or code.startswith("ERR_TLS") or "certificate" in message.lower():
         return Found(
-            "HF1303", {"host": target, "said": message, "advice": _tls_advice(code, message)}
+            "HF1303",
+            {
+                "host": target,
+                "said": _tls_words(code, message),
+                "advice": _tls_advice(code, message),
+            },
         )
     if code == "ECONNREFUSED":
         return Found("HF1304", {"target": target})
@@ -65,6 +70,13 @@ def _by_code(code: str, cause: JsonObject, target: str) -> Found | None:
     if message == "bad port":
         return Found("HF1307", {"said": f"fetch does not connect to the port of {target}"})
     return None
+
+
+def _tls_words(code: str, message: str) -> str:
+    """Without OpenSSL's own file and line."""
+    if "wrong version number" in message or code == "EPROTO":
+        return "what listens there does not speak TLS"
+    return message
 
 
 def _tls_advice(code: str, message: str) -> str:
