@@ -101,6 +101,8 @@ async def story(folder: Path, given: argparse.Namespace) -> int:
     """Honest runs, forging ones with honest ones between them, honest runs again."""
     with Served(folder / "platform") as served:
         served.deploy(project())
+        # making a case takes longer than the platform keeps an idle connection
+        served.client.headers["Connection"] = "close"
         reached = Reached(served.worker_url, served.platform.keys.worker_secret)
         options = {
             "WORKER_LOG_LEVEL": "warn",
