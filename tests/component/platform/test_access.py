@@ -116,6 +116,7 @@ def test_a_form_needs_the_number_of_its_session(served: Served) -> None:
             {"sec-fetch-site": "same-site"},
             {"origin": "http://evil.example"},
             {"origin": "null"},
+            {"origin": "http://["},
             {"content-type": "text/plain"},
         ):
             assert person.post(path, data=good, headers=headers).status_code == 403, headers

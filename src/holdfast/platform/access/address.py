@@ -48,8 +48,11 @@ def same_site(headers: Headers, public_url: str | None) -> bool:
     """
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
-    origin = headers.get("origin")
+    try:
+        origin = urlsplit(headers.get("origin", ""))
+    except ValueError:  # such as an address of IPv6 without its end
+        return False
     ours = {headers.get("host", "").lower()}
     if public_url is not None:
         ours.add(urlsplit(public_url).netloc.lower())
-    return origin is None or urlsplit(origin).netloc.lower() in ours
+    return "origin" not in headers or origin.netloc.lower() in ours

@@ -44,6 +44,10 @@ class Limiter:
             self._buckets.popitem(last=False)
         return 0
 
+    def give(self, key: str, now: float) -> None:
+        """Give back a token that was taken."""
+        self._buckets[key] = (min(float(self.rate.burst), self._tokens(key, now) + 1), now)
+
     def wait(self, key: str, now: float) -> int:
         """The seconds after which there is a token, without taking it."""
         tokens = self._tokens(key, now)

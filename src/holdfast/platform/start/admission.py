@@ -66,8 +66,7 @@ async def admit(
     429 for who guesses or asks too much; ClientDisconnect.
     """
     guesser = f"{trigger.id} {address_of(request, platform.settings.proxies)}"
-    if options.keys and (wait := platform.rates.guesses.wait(guesser, time.monotonic())):
-        raise too_often(wait)
+    _may_guess(platform, options, guesser)
     methods = await platform.database.read(
         lambda c: webhook_keys.methods(c, platform.keys, trigger.project_id, options.keys, now())
     )
@@ -77,10 +76,16 @@ async def admit(
     body = b""
     if methods and reads_body and request.method != "GET":
         body = await read(request, platform.settings.payload_bytes)
+    _may_guess(platform, options, guesser)  # again: others have guessed while the body came
     if prove(methods, headers, body, time.time()) is not Proof.GOOD:
         platform.rates.guesses.take(guesser, time.monotonic())
         raise Rejected(404, NOT_FOUND)
     if wait := platform.rates.webhooks.take(trigger.id, time.monotonic()):
+        raise too_often(wait)
+
+
+def _may_guess(platform: Platform, options: Options, guesser: str) -> None:
+    if options.keys and (wait := platform.rates.guesses.wait(guesser, time.monotonic())):
         raise too_often(wait)
 
 

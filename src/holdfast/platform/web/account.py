@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform.access import visit
+from holdfast.platform.access import tries, visit
 from holdfast.platform.access.policy import Scope
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.clock import SECOND, now
@@ -97,8 +97,11 @@ async def change_password(request: Request) -> Response:
         old, new, again = (str(form.get(name) or "") for name in ("old", "new", "again"))
     row = await platform.database.read(lambda c: accounts.find_user(c, user_id))
     assert row is not None
+    if wait := tries.begin(platform, user_id):
+        return await _show(request, error=f"Too many tries. Try again in {wait} s.", status=429)
     if row.password and not await platform.passwords.is_right(row.password, old):
         return await _show(request, error="This is not the old password.", status=422)
+    tries.was_right(platform, user_id)
     if new != again:
         return await _show(request, error="The two new passwords differ.", status=422)
     try:

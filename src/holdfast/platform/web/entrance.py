@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from holdfast.platform.access import guard, record, visit
+from holdfast.platform.access import guard, record, tries, visit
 from holdfast.platform.access.identity import cookie_name
 from holdfast.platform.access.policy import Kind
 from holdfast.platform.service import Platform
@@ -43,25 +42,25 @@ async def login(request: Request) -> Response:
         return await _by_admin_token(request, given["token"].strip())
     platform: Platform = request.app.state.platform
     email = given["email"].strip().lower()
-    if wait := wait_of(platform, email):
-        return login_page(
-            request, f"Too many tries. Try again in {wait} s.", email=email, wait=wait
-        )
+    if wait := tries.begin(platform, email):
+        return login_page(request, too_many(wait), email=email, wait=wait)
     row = await platform.database.read(lambda c: find_user(c, email)) if "@" in email else None
     kept = None if row is None or row.disabled_at is not None else row.password
     if not await platform.passwords.is_right(kept, given["password"]) or row is None:
-        await count_wrong(platform, email)
+        await note_wrong(platform, email)
         return login_page(request, _WRONG, email=email)
+    tries.was_right(platform, email)
     return await let_in(request, row.id)
 
 
 async def _by_admin_token(request: Request, token: str) -> Response:
     platform: Platform = request.app.state.platform
-    if wait := wait_of(platform, "admin token"):
-        return login_page(request, f"Too many tries. Try again in {wait} s.", wait=wait)
+    if wait := tries.begin(platform, "admin token"):
+        return login_page(request, too_many(wait), wait=wait)
     if not platform.keys.is_admin(token):
-        await count_wrong(platform, "admin token")
+        await note_wrong(platform, "admin token")
         return login_page(request, _WRONG_TOKEN)
+    tries.was_right(platform, "admin token")
     return await let_in(request, FIRST_ACCOUNT)
 
 
@@ -76,17 +75,13 @@ def login_page(request: Request, wrong: str = "", *, email: str = "", wait: int 
     return answer
 
 
-def wait_of(platform: Platform, name: str) -> int:
-    """The seconds until this visitor may try this account again."""
-    rates, address, now = platform.rates, visit.current().address, time.monotonic()
-    return max(rates.logins.wait(f"{name} {address}", now), rates.addresses.wait(address, now))
+def too_many(wait: int) -> str:
+    """What is said to who has tried too often. `wait` in seconds."""
+    return f"Too many tries. Try again in {wait} s."
 
 
-async def count_wrong(platform: Platform, name: str) -> None:
-    """Count a wrong try, and write it down."""
-    rates, address, now = platform.rates, visit.current().address, time.monotonic()
-    rates.logins.take(f"{name} {address}", now)
-    rates.addresses.take(address, now)
+async def note_wrong(platform: Platform, name: str) -> None:
+    """Write a wrong try down."""
     known = "@" in name or name in {
         "link",
         "admin token",
@@ -101,12 +96,13 @@ async def follow_link(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     if request.method != "GET":
         return Response(status_code=204)
-    if wait := wait_of(platform, "link"):
-        return login_page(request, f"Too many tries. Try again in {wait} s.", wait=wait)
+    if wait := tries.begin(platform, "link"):
+        return login_page(request, too_many(wait), wait=wait)
     user_id = await platform.sessions.owner_of_link(request.path_params["code"])
     if user_id is None:
-        await count_wrong(platform, "link")
+        await note_wrong(platform, "link")
         return login_page(request, _USED_LINK)
+    tries.was_right(platform, "link")
     return await let_in(request, user_id)
 
 

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from holdfast import log
+from holdfast.platform.access import tries
 from holdfast.platform.access.keys import BadKeyError
 from holdfast.platform.access.single_sign_on import SignOnError
 from holdfast.platform.service import Platform
@@ -71,17 +72,17 @@ async def come_back(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     kept = _kept(request)
     given, code = request.query_params.get("state", ""), request.query_params.get("code", "")
-    if wait := entrance.wait_of(platform, "single sign-on"):
-        return entrance.login_page(request, f"Too many tries. Try again in {wait} s.", wait=wait)
+    if wait := tries.begin(platform, "single sign-on"):
+        return entrance.login_page(request, entrance.too_many(wait), wait=wait)
     if platform.sign_on is None or kept is None or not code or not _same(kept["state"], given):
-        await entrance.count_wrong(platform, "single sign-on")
+        await entrance.note_wrong(platform, "single sign-on")
         return entrance.login_page(request, _FAILED)
     try:
         who = await platform.sign_on.finish(
             _back(request), code, str(kept["nonce"]), str(kept["verifier"])
         )
     except SignOnError as error:
-        await entrance.count_wrong(platform, "single sign-on")
+        await entrance.note_wrong(platform, "single sign-on")
         return _failed(request, error)
     make = platform.settings.oidc_accounts == "make"
     try:
@@ -89,8 +90,9 @@ async def come_back(request: Request) -> Response:
     except AccountError:  # an address that we do not take
         row = None
     if row is None or row.disabled_at is not None:
-        await entrance.count_wrong(platform, who.email or "single sign-on")
+        await entrance.note_wrong(platform, who.email or "single sign-on")
         return entrance.login_page(request, _UNKNOWN)
+    tries.was_right(platform, "single sign-on")
     answer = await entrance.let_in(request, row.id, str(kept["next"]), from_elsewhere=True)
     answer.delete_cookie(_COOKIE, path=_PATH)
     return answer
