@@ -67,7 +67,7 @@ def list_command(project: str | None, *, where: Where, as_json: bool) -> None:
         return
     for item in found:
         size = f"{item['items']} items, {item['bytes']} bytes"
-        terminal.echo(f"{item['project_name']}/{item['name']}  {size}")
+        terminal.row(f"{item['project_name']}/{item['name']}  {size}")
 
 
 @collections_group.command("get")

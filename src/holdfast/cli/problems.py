@@ -58,7 +58,7 @@ def problems_command(data: Path | None, *, as_json: bool) -> None:
             f"{_moment(item.first)} to {_moment(item.last)}  turn: {TURNS[told.turn]}"
         )
         step = f"{told.step}: " if told.step else ""
-        terminal.echo(f"    {step}{told.what}")
+        terminal.row(f"    {step}{told.what}")
         terminal.echo(f"    holdfast postmortem {item.runs[-1]}", dim=True)
     if not found:
         terminal.echo("no failures are known here")

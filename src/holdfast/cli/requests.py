@@ -38,10 +38,10 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
         terminal.echo(json.dumps(whole, indent=2))
         return
     for request in found.known.values():
-        terminal.echo(request.row, fg="yellow" if request.fate == UNKNOWN else None)
+        terminal.row(request.row, fg="yellow" if request.fate == UNKNOWN else None)
     for address, count in found.untold.items():
         words = "connection" if count == 1 else "connections"
         text = f"{count} {words} to {address} on which the run told of no request"
-        terminal.echo(f"   ?  {text}", fg="yellow")
+        terminal.row(f"   ?  {text}", fg="yellow")
     counts = ", ".join(f"{count} {fate}" for fate, count in found.counts().items())
     terminal.echo(counts if found.known else "the run made no requests that it told of")

@@ -99,12 +99,12 @@ def show_command(run: str, *, where: Where, as_json: bool) -> None:
         if told[name]:
             terminal.echo(f"  {name.removesuffix('_at')}: {told[name]}")
     if told["error_message"]:
-        terminal.echo(f"  {told['error_type']}: {told['error_message']}")
+        terminal.row(f"  {told['error_type']}: {told['error_message']}")
     for step in steps:
         item = step["attributes"]
         end = item["exit_reason"] or "under way"
         error = f": {item['error_message']}" if item["error_message"] else ""
-        terminal.echo(f"  step {item['job_name']}: {end} ({item['duration_ms']} ms){error}")
+        terminal.row(f"  step {item['job_name']}: {end} ({item['duration_ms']} ms){error}")
 
 
 @runs_group.command("logs")
@@ -121,7 +121,7 @@ def logs_command(run: str, *, follow: bool, where: Where, as_json: bool) -> None
                 terminal.echo(json.dumps(line, ensure_ascii=False))
             else:
                 text = f"{line['timestamp']} {line['source']:<3} {line['message']}"
-                terminal.echo(text, fg=_LEVELS.get(line["level"]))
+                terminal.echo(text.replace("\n", "\n    "), fg=_LEVELS.get(line["level"]))
 
 
 def _lines(client: httpx.Client, key: str, *, follow: bool) -> Iterator[dict[str, Any]]:
@@ -194,9 +194,7 @@ def _print_list(found: list[dict[str, Any]], *, as_json: bool) -> None:
         told = entry["attributes"]
         words = f"{entry['id']}  {told['inserted_at']}  {told['state']}"
         error = told.get("error_type")
-        terminal.echo(
-            f"{words}  {error}" if error else words, fg=_COLORS.get(told["state"], "red")
-        )
+        terminal.row(f"{words}  {error}" if error else words, fg=_COLORS.get(told["state"], "red"))
 
 
 def _whole_id(client: httpx.Client, beginning: str) -> str:

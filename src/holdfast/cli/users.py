@@ -111,7 +111,7 @@ def list_command(url: str | None, token: str | None, data: Path | None) -> None:
     with connected(url, token, data) as client:
         for user in call(client, "GET", "/api/users")["data"]:
             marks = [name for name in ("administrator", "disabled") if user[name]]
-            terminal.echo("  ".join([user["email"] or "-", user["name"], *marks]))
+            terminal.row("  ".join([user["email"] or "-", user["name"], *marks]))
 
 
 def _change(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import holdfast.cli
 from holdfast.cli.journal import journal_group
 from holdfast.cli.postmortem import postmortem_command
+from holdfast.cli.requests import requests_command
 from holdfast.cli.runlog import show
 from holdfast.journal import Journal, RunFolder
 from holdfast.model.record import Kind
@@ -38,6 +39,18 @@ def test_commands_write_through_one_door() -> None:
 def test_a_log_line_of_a_run_is_shown_safely(capsys: pytest.CaptureFixture[str]) -> None:
     show({"source": ATTACK, "level": "info", "message": [ATTACK, {ATTACK: [ATTACK]}]})
     assert not CONTROLS & set(capsys.readouterr().err)
+
+
+def test_a_request_that_a_run_has_told_of_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "journals").mkdir()
+    folder = RunFolder.create(tmp_path / "journals", "r")
+    with Journal.create(folder.journal) as journal:
+        told = '{"timestamp":"1","what":"made","number":1,"method":"GET","path":"/","host":"'
+        journal.append(Kind.REQUEST, f'{told}a\\n   2  b GET evil/  answered 200"}}'.encode())
+        journal.flush()
+    result = CliRunner().invoke(requests_command, ["r", "--data", str(tmp_path)])
+    assert "evil" in result.output
+    assert len(result.output.splitlines()) == 2, "the request, and the count"
 
 
 @pytest.mark.parametrize(
