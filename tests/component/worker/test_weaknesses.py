@@ -54,7 +54,7 @@ async def test_plans_and_states_that_break_the_reference(tmp_path: Path) -> None
             deep,
             no_adaptor,
         ]
-        await platform.until(lambda: all(run.final for run in runs))
+        await platform.until(lambda: all(run.final for run in runs), seconds=90)
 
         assert (empty.state, alone.state, deep.state) == ("success", "success", "success")
         assert "s3cr3t" not in worker.text()
@@ -195,6 +195,7 @@ async def test_w18_w32_the_health_service_tells_the_truth(tmp_path: Path) -> Non
             assert (await client.post("/claim")).status_code == 204
             run = platform.enqueue(one_job_plan(QUICK), input={})
             await platform.until(lambda: run.final)
+            await worker.until(lambda: "run.done" in worker.text())
             await platform.stop()
             await worker.until(lambda: "connection.failed" in worker.text())
             answer = (await client.get("/readyz")).json()
