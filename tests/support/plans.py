@@ -12,9 +12,12 @@ from sqlalchemy import Connection, event, text
 from holdfast.platform.store.database import Transaction
 from support.platform import Store
 
-_SCAN = re.compile(r"SCAN (\w+)$|SCAN (\w+) (?!USING)|Seq Scan on (\w+)")
-#: SQLite reads a whole index where it says this: no better than the table.
-_INDEX_SCAN = re.compile(r"SCAN (\w+) USING")
+#: SQLite reads a whole index where it says USING: no better than the table.
+_SCAN = re.compile(
+    r"SCAN (?!CONSTANT)(\w+)(?: USING (?:COVERING )?INDEX (\w+))?|Seq Scan on (\w+)()"
+)
+#: Indexes of what is under way only, which is never much.
+_SMALL = {"ix_steps_open", "ix_runs_under_way", "ix_runs_claimable"}
 
 Statement = tuple[str, Any]
 
@@ -56,6 +59,5 @@ def _scanned(connection: Connection, said: str, values: Any) -> Iterator[str]:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
     explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
     for row in connection.exec_driver_sql(explain + said, values):
-        for pattern in (_SCAN, _INDEX_SCAN):
-            if (match := pattern.search(str(row[-1]))) is not None:
-                yield next(name for name in match.groups() if name)
+        if (match := _SCAN.search(str(row[-1]))) is not None and match[2] not in _SMALL:
+            yield match[1] or match[3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections.abc import Awaitable, Callable
 
 from holdfast import log
@@ -24,9 +25,10 @@ from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.secrets import schemas
 from holdfast.platform.secrets.schemas import Schema, SchemaError
 from holdfast.platform.settings import Settings
+from holdfast.platform.store import liveness
 from holdfast.platform.store.database import Database
-from holdfast.platform.store.lists import visible_runs
-from holdfast.platform.store.workers import recent_workers
+from holdfast.platform.store.lead import Lead
+from holdfast.platform.store.workers import known_workers
 from holdfast.platform.workers.registry import Workers
 
 #: `name@latest` -> `name@1.2.3`.
@@ -48,10 +50,13 @@ class Platform:
         confirm: Confirm | None = None,
     ) -> None:
         self.settings = settings
+        #: Of this process, for others that serve the same database.
+        self.id = str(uuid.uuid4())
         self.keys: Keys = load_keys(settings.data)
         self.hub = Hub()
         self.workers = Workers()
         self.database = Database(settings.database, self.hub.publish_from_thread)
+        self.lead = Lead(self.database)
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
@@ -83,23 +88,21 @@ class Platform:
         self.hub.start()
         await asyncio.to_thread(self.database.open)
         self.started_at = now()
-        for chore in (_wake_workers, *chores):
+        await self.database.write(lambda tx: liveness.begin(tx, self.id))
+        for chore in (_wake_workers, _show_life, *chores):
             self._chores.append(asyncio.create_task(self._keep_going(chore)))
 
     async def stop(self) -> None:
         for task in self._chores:
             task.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
+        await self.lead.close()
+        self.database.submit(lambda tx: liveness.end(tx, self.id))
         await asyncio.to_thread(self.database.close)
 
     async def known_workers(self, visible: frozenset[str] | None) -> list[JsonObject]:
         """Workers for people, with their runs of the projects that may be seen."""
-        rows = await self.database.read(recent_workers)
-        if visible is None:
-            return self.workers.listed(rows)
-        runs = [run for connection in self.workers for run in connection.runs]
-        shown = await self.database.read(lambda c: visible_runs(c, runs, visible))
-        return self.workers.listed(rows, shown)
+        return await self.database.read(lambda c: known_workers(c, now(), visible))
 
     async def schema_names(self) -> list[str]:
         """Names of all schemas of credentials that are here."""
@@ -140,6 +143,12 @@ class Platform:
 
 async def _taken(_specifier: str) -> None:
     """Every version is taken to exist."""
+
+
+async def _show_life(platform: Platform) -> None:
+    while True:
+        await asyncio.sleep(liveness.PULSE_SECONDS)
+        await platform.database.write(lambda tx: liveness.pulse(tx, platform.id))
 
 
 async def _wake_workers(platform: Platform) -> None:

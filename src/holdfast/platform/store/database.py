@@ -40,6 +40,8 @@ BAD_VALUES = (UnicodeEncodeError, OverflowError, DataError)
 
 GROUP = 256  # pieces of work in one commit at most
 READERS = 4
+#: PostgreSQL's advisory locks: of claims, and of chores that one platform does.
+CLAIMS_LOCK, CHORES_LOCK = 7421001, 7421002
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -112,6 +114,15 @@ class Database:
         self._thread.start()
 
     def _migrate(self) -> None:
+        try:
+            self._prepare()
+        except DatabaseError:
+            self._reading.dispose()
+            self.engine.dispose()
+            raise
+        self._thread.start()
+
+    def _prepare(self) -> None:
         try:
             self._make_private_file()
             migrate(self.engine)
@@ -231,7 +242,7 @@ def migrate(engine: Engine) -> None:
 def lock_claims(connection: Connection) -> None:
     """Let one claim at a time pass, so that concurrency limits hold; SQLite has one writer."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(7421001)"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({CLAIMS_LOCK})"))
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

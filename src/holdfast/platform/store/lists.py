@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,15 +107,6 @@ def chosen_rows(
 def seen(column: ColumnElement[Any], visible: frozenset[str] | None) -> ColumnElement[bool]:
     """The rows of projects that may be seen; None: of every project."""
     return true() if visible is None else column.in_(sorted(visible))
-
-
-def visible_runs(
-    connection: Connection, run_ids: Iterable[str], visible: frozenset[str]
-) -> set[str]:
-    """Those of these runs that may be seen."""
-    r = t.runs.c
-    query = select(r.id).where(r.id.in_(list(run_ids)), seen(r.project_id, visible))
-    return set(connection.scalars(query))
 
 
 def named_runs(

@@ -140,9 +140,10 @@ def find_run(connection: Connection, run_id: str) -> Row | None:
     return connection.execute(select(t.runs).where(t.runs.c.id == run_id)).one_or_none()
 
 
-def unfinished(connection: Connection) -> list[Row]:
-    """Runs that a worker has: claimed or started."""
-    return list(connection.execute(select(*t.LISTED_RUN).where(t.UNDER_WAY)))
+def lock_run(tx: Transaction, run_id: str) -> Row | None:
+    """The run, which no other platform can change until this transaction ends."""
+    query = select(t.runs).where(t.runs.c.id == run_id).with_for_update()
+    return tx.connection.execute(query).one_or_none()
 
 
 def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:

@@ -67,26 +67,30 @@ def count_steps(connection: Connection, run_id: str) -> int:
     return connection.scalar(query) or 0
 
 
-def close_left_over_steps(tx: Transaction, grace: int) -> int:
-    """Steps that never ended although their run did (lightning#2416)."""
+def left_over(connection: Connection, ended_before: int, most: int = 500) -> list[Row]:
+    """`id` and `run_id` of steps that never ended although their run did (lightning#2416)."""
     r, s, rs = t.runs.c, t.steps.c, t.run_steps.c
-    open_steps = list(
-        tx.connection.execute(
-            select(s.id, rs.run_id)
-            .join(t.run_steps, rs.step_id == s.id)
-            .join(t.runs, r.id == rs.run_id)
-            .where(s.exit_reason.is_(None), r.finished_at < tx.now - grace)
-            .limit(500)
-        )
+    mine = select(rs.run_id).where(rs.step_id == s.id)
+    ended = mine.join(t.runs, r.id == rs.run_id).where(r.finished_at < ended_before)
+    query = select(s.id, mine.limit(1).scalar_subquery().label("run_id")).where(
+        # begins at the index of open steps, which are few
+        s.exit_reason.is_(None),
+        s.started_at < ended_before,
+        ended.exists(),
     )
-    for row in open_steps:
-        tx.connection.execute(
-            update(t.steps)
-            .where(s.id == row.id, s.exit_reason.is_(None))
-            .values(exit_reason=RunState.LOST.value, finished_at=tx.now)
-        )
+    return list(connection.execute(query.limit(most)))
+
+
+def close_left_over(tx: Transaction, found: list[Row]) -> None:
+    """Close steps that `left_over` has found, unless their end has come since."""
+    s = t.steps.c
+    tx.connection.execute(
+        update(t.steps)
+        .where(s.id.in_([row.id for row in found]), s.exit_reason.is_(None))
+        .values(exit_reason=RunState.LOST.value, finished_at=tx.now)
+    )
+    for row in found:
         tx.notify(f"run:{row.run_id}", "step", step_id=row.id)
-    return len(open_steps)
 
 
 def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:

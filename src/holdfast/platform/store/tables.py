@@ -247,6 +247,7 @@ runs = Table(
     Column("claim_id", String(36)),
     moment("claim_expires_at"),
     moment("joined_at"),
+    Column("platform_id", String(36)),  # where its channel is joined
     Column("returns", Integer, nullable=False, server_default="0"),
     # what is known when it ends badly
     moment("lost_at"),
@@ -301,6 +302,12 @@ steps = Table(
     Column("mem", Text),
     Column("repaired", Boolean, nullable=False, server_default=text("false")),
     Index("ix_steps_job_id_started_at", "job_id", "started_at"),
+    Index(
+        "ix_steps_open",
+        "started_at",
+        sqlite_where=text("exit_reason IS NULL"),
+        postgresql_where=text("exit_reason IS NULL"),
+    ),
 )
 
 run_steps = Table(
@@ -359,10 +366,21 @@ run_secrets = Table(
     Index("ix_run_secrets_version_id", "version_id"),
 )
 
+#: Processes that serve this database (`store/liveness.py`).
+platforms = Table(
+    "platforms",
+    metadata,
+    identifier(),
+    moment("started_at", required=True),
+    moment("seen_at", required=True),
+    moment("stopped_at"),
+)
+
 workers = Table(
     "workers",
     metadata,
     Column("id", String(255), primary_key=True),
+    Column("platform_id", String(36)),  # which it is or was connected to
     Column("name", String(255)),
     Column("version", String(64)),
     Column("api_version", String(16)),

@@ -1,31 +1,79 @@
-"""Workers that have connected: a mirror of `workers.registry` for people and for a restart."""
+"""Workers that have connected, to any platform of this database."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from holdfast.model.json import Json, JsonObject
+from holdfast.platform.clock import iso
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.lists import seen
+from holdfast.platform.store.liveness import living
 
 _MOST_LISTED = 50
+#: Open runs of one worker that are shown.
+_MOST_RUNS = 200
 
 
 def put_worker(tx: Transaction, worker_id: str, **values: Any) -> None:
     """Store all columns of a worker, whether it was known or not."""
-    if not change_worker(tx, worker_id, **values):
+    mine = t.workers.c.id == worker_id
+    if tx.connection.execute(update(t.workers).where(mine).values(**values)).rowcount != 1:
         tx.connection.execute(insert(t.workers).values(id=worker_id, **values))
 
 
-def change_worker(tx: Transaction, worker_id: str, **values: Any) -> bool:
-    """Change columns of a worker. Says whether it is known."""
-    mine = t.workers.c.id == worker_id
-    return tx.connection.execute(update(t.workers).where(mine).values(**values)).rowcount == 1
+def change_worker(tx: Transaction, worker_id: str, platform_id: str, **values: Any) -> None:
+    """Change columns of a worker while it is connected to this platform."""
+    c = t.workers.c
+    mine = (c.id == worker_id, c.platform_id == platform_id)
+    tx.connection.execute(update(t.workers).where(*mine).values(**values))
 
 
-def recent_workers(connection: Connection) -> list[Row]:
-    """The workers heard of last, newest first."""
+def known_workers(
+    connection: Connection, at: int, visible: frozenset[str] | None
+) -> list[JsonObject]:
+    """The workers heard of last, for people: connected ones first, with the runs they have open.
+
+    `visible`: of these projects only.
+    """
     c = t.workers.c
     query = select(t.workers).order_by(c.last_heartbeat_at.desc()).limit(_MOST_LISTED)
-    return list(connection.execute(query))
+    rows, alive = list(connection.execute(query)), living(connection, at)
+    found = [_shown(connection, row, visible, connected=_connected(row, alive)) for row in rows]
+    return sorted(found, key=lambda worker: not worker["connected"])
+
+
+def connected_capacity(connection: Connection, at: int) -> int:
+    """How many runs the connected workers can have together; 0: none is connected."""
+    c = t.workers.c
+    mine = (c.disconnected_at.is_(None), c.platform_id.in_(sorted(living(connection, at))))
+    return connection.scalar(select(func.sum(c.capacity)).where(*mine)) or 0
+
+
+def _connected(row: Row, alive: set[str]) -> bool:
+    return row.disconnected_at is None and row.platform_id in alive
+
+
+def _shown(
+    connection: Connection, row: Row, visible: frozenset[str] | None, *, connected: bool
+) -> JsonObject:
+    r = t.runs.c
+    mine = (t.UNDER_WAY, r.worker_id == row.id, r.platform_id.is_not(None))
+    query = select(r.id).where(*mine, seen(r.project_id, visible)).order_by(r.id)
+    runs: list[Json] = list(connection.scalars(query.limit(_MOST_RUNS))) if connected else []
+    return {
+        "id": row.id,
+        "name": row.name,
+        "version": row.version,
+        "capacity": row.capacity,
+        "queues": json.loads(row.queues),
+        "connected": connected,
+        "active_runs": runs,
+        "connected_at": iso(row.connected_at),
+        "disconnected_at": iso(row.disconnected_at),
+        "last_heartbeat_at": iso(row.last_heartbeat_at),
+    }

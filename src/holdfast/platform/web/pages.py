@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import cast
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -48,7 +49,8 @@ async def overview(request: Request) -> Response:
     found = await platform.database.read(lambda c: data.overview(c, visible))
     known = await platform.known_workers(visible)
     connected = [worker for worker in known if worker["connected"]]
-    return page("overview.html", **found, workers=connected, capacity=platform.workers.capacity)
+    capacity = sum(cast("int", worker["capacity"]) for worker in connected)
+    return page("overview.html", **found, workers=connected, capacity=capacity)
 
 
 async def workers(request: Request) -> Response:

@@ -19,6 +19,8 @@ from holdfast.platform.start.actions import ActionError, cancel, retry
 from holdfast.platform.store import logs, queue, snapshots
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
+from holdfast.platform.store.liveness import worker_connected
+from holdfast.platform.store.workers import connected_capacity
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
 from holdfast.platform.web.graph import Graph, layout
@@ -64,7 +66,8 @@ async def run(request: Request) -> Response:
             return None
         if part != "log":
             found |= _documents(platform, connection, found) | _versions(connection, found["run"])
-            found["waiting"] = _waiting(platform, connection, found["run"])
+            found["waiting"] = _waiting(connection, found["run"])
+            found["connected"] = worker_connected(connection, found["run"].worker_id, now())
         if part != "live":
             ran = [(step.id, _name(found, step)) for step in found["steps"]]
             found["log"] = logview.log_view(connection, key, asked, ran)
@@ -86,7 +89,7 @@ def _name(found: dict[str, Any], step: Row) -> str:
 
 def _of_now(platform: Platform, found: dict[str, Any]) -> dict[str, Any]:
     row = found["run"]
-    gone = row.worker_id is not None and not platform.workers.is_connected(row.worker_id)
+    gone = row.worker_id is not None and not found["connected"]
     return {
         "worker_gone": gone and not found["final"],
         "silence_seconds": platform.settings.silence_seconds,
@@ -111,21 +114,20 @@ def _versions(connection: Connection, row: Row) -> dict[str, Any]:
     }
 
 
-def _waiting(platform: Platform, connection: Connection, row: Row) -> tuple[str, str] | None:
+def _waiting(connection: Connection, row: Row) -> tuple[str, str] | None:
     """Why a run waits, and what helps; None: it does not wait."""
     if row.state != "available":
         return None
-    joined = [worker for worker in platform.workers if worker.joined]
-    if not joined:
+    if not (capacity := connected_capacity(connection, now())):
         return (
             "No worker is connected: nothing can run.",
             "Start one; the page “Workers” says how. The run waits and is not lost.",
         )
     found = queue.summary(connection)
     busy = int(found["claimed"]) + int(found["started"])  # type: ignore[arg-type]
-    if busy >= platform.workers.capacity:
+    if busy >= capacity:
         return (
-            f"All {platform.workers.capacity} places of the workers are taken.",
+            f"All {capacity} places of the workers are taken.",
             "The run begins when one is free.",
         )
     return (

@@ -16,6 +16,7 @@ from holdfast.platform.scrubbing import Scrubber
 from holdfast.platform.service import Platform
 from holdfast.platform.store import credentials, dataclips
 from holdfast.platform.store.database import Connection, Row, Transaction, Write
+from holdfast.platform.store.liveness import channel_closed
 from holdfast.platform.store.logs import plain
 from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import cancel_asked, find_run
@@ -73,7 +74,8 @@ class QueueChannel:
             raise JoinRefused(UNAUTHORIZED) from error
         self.worker.capacity, self.worker.queues = asked.capacity, asked.queues
         self.worker.joined = True
-        await self.platform.database.write(lambda tx: record_connected(tx, self.worker))
+        here = self.platform.id
+        await self.platform.database.write(lambda tx: record_connected(tx, self.worker, here))
         return {}
 
     async def handle(self, event: str, payload: Payload) -> Answer:
@@ -120,6 +122,8 @@ class RunChannel:
     #: When the token ends, Unix seconds. After it, the run's end may be told and nothing fetched.
     expires_at: float = 0.0
     scrubber: Scrubber = field(default_factory=Scrubber)
+    #: Its end was told here: nobody asks for its channel any more.
+    ended: bool = False
 
     async def join(self, payload: Payload) -> JsonObject:
         """Check token and claim. Raises JoinRefused."""
@@ -133,7 +137,10 @@ class RunChannel:
         run = await database.read(lambda c: find_run(c, self.run_id))
         if run is None:
             raise JoinRefused(NOT_FOUND)
-        joined = await database.write(lambda tx: claims.join_claim(tx, self.run_id, self.claim_id))
+        here = self.platform.id
+        joined = await database.write(
+            lambda tx: claims.join_claim(tx, self.run_id, self.claim_id, here)
+        )
         if not joined:
             log.warn("join.refused", run=self.run_id, reason="claim is void")
             raise JoinRefused(UNAUTHORIZED)
@@ -172,12 +179,17 @@ class RunChannel:
         self.worker.runs.discard(self.run_id)
         if not self.platform.workers.has_channel(self.run_id):
             self.platform.run_scrubbers.pop(self.run_id, None)
+            if not self.ended:
+                run_id, here = self.run_id, self.platform.id
+                self.platform.database.submit(lambda tx: channel_closed(tx, run_id, here))
 
     async def handle(self, event: str, payload: Payload) -> Answer:
         """The reply to one event. Writes are queued before this first waits, so order holds."""
         try:
             if (work := self._write(event, payload)) is not None:
-                return Answer("ok", await _done(self.platform.database.submit(work)))
+                answer = Answer("ok", await _done(self.platform.database.submit(work)))
+                self.ended = self.ended or event == m.RUN_COMPLETE
+                return answer
             return await self._fetch(event, payload)
         except InvalidPayload as error:
             return await self._refused(event, error.response, str(error))

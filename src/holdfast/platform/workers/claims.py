@@ -24,8 +24,8 @@ LOST_TYPE = {
 REJECTED = "EventRejected"
 
 
-def join_claim(tx: Transaction, run_id: str, claim_id: str) -> bool:
-    """The worker has come for the run. False: the claim is void by now."""
+def join_claim(tx: Transaction, run_id: str, claim_id: str, platform_id: str) -> bool:
+    """The worker has come to this platform for the run. False: the claim is void by now."""
     run = find_run(tx.connection, run_id)
     if run is None or run.claim_id != claim_id or run.state == RunState.AVAILABLE.value:
         return False
@@ -34,6 +34,7 @@ def join_claim(tx: Transaction, run_id: str, claim_id: str) -> bool:
         run_id,
         joined_at=run.joined_at or tx.now,
         claim_expires_at=None,
+        platform_id=platform_id,
         last_event="join",
         last_event_at=tx.now,
     )

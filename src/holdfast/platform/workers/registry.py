@@ -1,7 +1,7 @@
 """Which workers are connected, and what they have open (`docs/spec/platform.md` 2.6).
 
-The list of connections is this process's memory; the table `workers` mirrors it for people and
-for the time after a restart.
+The list of connections is this process's memory; the table `workers` mirrors it for people, for
+other platforms on the same database, and for the time after a restart.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from holdfast.model.json import JsonObject
-from holdfast.platform.clock import iso, now
+from holdfast.platform.clock import now
 from holdfast.platform.store import workers
-from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.database import Transaction
 from holdfast.protocol.messages import RUN_ABORT, WORK_AVAILABLE, WORKER_QUEUE, run_topic
 
 
@@ -66,10 +66,6 @@ class Workers:
     def has_channel(self, run_id: str) -> bool:
         return any(run_id in c.runs for c in self._connections)
 
-    @property
-    def capacity(self) -> int:
-        return sum(c.capacity for c in self._connections if c.joined)
-
     def wake(self, runs: int) -> None:
         """Tell as many workers as there are new runs, those with most room first (2.5).
 
@@ -86,39 +82,13 @@ class Workers:
             if run_id in connection.runs:
                 connection.push(run_topic(run_id), RUN_ABORT, {"reason": reason})
 
-    def listed(self, rows: list[Row], shown: set[str] | None = None) -> list[JsonObject]:
-        """Stored workers for people: connected ones first, with the runs they have open.
 
-        `shown`: of the runs, these only.
-        """
-        open_runs = {
-            c.worker_id: sorted(c.runs if shown is None else shown & set(c.runs))
-            for c in self
-            if c.joined
-        }
-        found: list[JsonObject] = [
-            {
-                "id": row.id,
-                "name": row.name,
-                "version": row.version,
-                "capacity": row.capacity,
-                "queues": json.loads(row.queues),
-                "connected": row.id in open_runs,
-                "active_runs": list(open_runs.get(row.id, [])),
-                "connected_at": iso(row.connected_at),
-                "disconnected_at": iso(row.disconnected_at),
-                "last_heartbeat_at": iso(row.last_heartbeat_at),
-            }
-            for row in rows
-        ]
-        return sorted(found, key=lambda worker: not worker["connected"])
-
-
-def record_connected(tx: Transaction, connection: WorkerConnection) -> None:
-    """Mirror a joined worker."""
+def record_connected(tx: Transaction, connection: WorkerConnection, platform_id: str) -> None:
+    """Mirror a worker that has joined at this platform."""
     workers.put_worker(
         tx,
         connection.worker_id,
+        platform_id=platform_id,
         name=connection.name,
         version=connection.version,
         api_version=connection.api_version,
@@ -134,11 +104,15 @@ def record_connected(tx: Transaction, connection: WorkerConnection) -> None:
 def record_seen(
     tx: Transaction,
     connection: WorkerConnection,
+    platform_id: str,
     *,
     gone: bool,
     runs: frozenset[str] = frozenset(),
 ) -> None:
-    """Mirror a sign of life, or the end of the connection, which concerns these runs."""
+    """Mirror a sign of life, or the end of the connection, which concerns these runs.
+
+    A worker that has gone to another platform meanwhile is that one's.
+    """
     values: dict[str, object] = {"last_heartbeat_at": connection.heartbeat_at}
     if connection.name is not None:
         values["name"] = connection.name
@@ -147,4 +121,4 @@ def record_seen(
         tx.notify("workers", "disconnected", worker_id=connection.worker_id)
         for run_id in runs:
             tx.notify(f"run:{run_id}", "worker gone")
-    workers.change_worker(tx, connection.worker_id, **values)
+    workers.change_worker(tx, connection.worker_id, platform_id, **values)

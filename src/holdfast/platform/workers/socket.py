@@ -124,7 +124,7 @@ class _Socket:
                 case server.Heartbeat():
                     self._worker.heartbeat_at = now()
                     self._platform.database.submit(
-                        lambda tx: record_seen(tx, self._worker, gone=False)
+                        lambda tx: record_seen(tx, self._worker, self._platform.id, gone=False)
                     )
                 case server.Left(topic, _):
                     await self._stop(topic)
@@ -225,7 +225,15 @@ class _Socket:
             )
             database.submit(back)
         if not self._platform.workers.is_connected(self._worker.worker_id):
-            database.submit(partial(record_seen, connection=self._worker, gone=True, runs=runs))
+            database.submit(
+                partial(
+                    record_seen,
+                    connection=self._worker,
+                    platform_id=self._platform.id,
+                    gone=True,
+                    runs=runs,
+                )
+            )
         if self._websocket.application_state is WebSocketState.CONNECTED:
             with suppress(Exception):
                 await self._websocket.close(code)
