@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, str] = {
     "worker/run": f"{ENGINE} protocol adaptors engine/supervisor worker worker/outbox",
     "worker/agent": f"{ENGINE} protocol adaptors worker worker/run",
     "platform": f"{PLATFORM} journal sandbox adaptors platform/access platform/api"
-    " platform/collections platform/secrets platform/start platform/web platform/workers",
+    " platform/chores platform/collections platform/secrets platform/start platform/web"
+    " platform/workers",
     "platform/project": "model sandbox",
     "platform/secrets": "model adaptors",
     "platform/store": "model protocol platform platform/access platform/project platform/secrets",
@@ -48,8 +49,10 @@ MAY_IMPORT: dict[str, str] = {
     "platform/access": f"{PLATFORM} protocol",
     "platform/workers": f"{PLATFORM} protocol",
     "platform/start": f"{PLATFORM} platform/project platform/access",
-    "platform/collections": f"{PLATFORM} protocol platform/access platform/api",
-    "platform/api": f"{PLATFORM} platform/access platform/project platform/secrets platform/start",
+    "platform/chores": PLATFORM,
+    "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
+    "platform/api": f"{PLATFORM} platform/access platform/chores platform/project platform/secrets"
+    " platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/secrets platform/start diagnosis",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",

@@ -30,6 +30,11 @@ COMMANDS = {
         "collections_group",
         "Collections of a platform, and their items.",
     ),
+    "retention": (
+        "retention",
+        "retention_group",
+        "How long a project keeps documents, logs and runs.",
+    ),
     "init": ("init", "init_command", "Begin a project that runs and has a test."),
     "check": ("check_project", "check_command", "Look for mistakes in a project before it runs."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),

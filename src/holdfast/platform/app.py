@@ -17,10 +17,12 @@ from holdfast import log
 from holdfast.platform.access.doors import check_rows
 from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
+from holdfast.platform.access.pressure import Pressed
 from holdfast.platform.access.request_line import PlainAddress
 from holdfast.platform.api.openapi import description_of
 from holdfast.platform.api.problems import Problems
 from holdfast.platform.api.routes import api_routes
+from holdfast.platform.chores.cleaner import cleaner
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import Settings
@@ -53,7 +55,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await platform.start(janitor, cron)
+        await platform.start(janitor, cron, cleaner)
         try:
             yield
         finally:
@@ -65,6 +67,7 @@ def create_app(
             Middleware(Problems),
             Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(settings)),
+            Middleware(Pressed, database=platform.database),
             Middleware(Guard, show=message),
         ],
         lifespan=lifespan,
@@ -107,6 +110,7 @@ def create_collections_door(platform: Platform) -> Starlette:
         middleware=[
             Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(platform.settings)),
+            Middleware(Pressed, database=platform.database),
         ],
         exception_handlers={Exception: _failed},
     )

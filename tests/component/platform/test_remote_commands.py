@@ -127,3 +127,15 @@ def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdf
     assert "\x1b[31mred" not in told
     lines = holdfast("runs", "logs", run_id, "--json").stdout.splitlines()
     assert json.loads(lines[0])["message"] == "first"
+
+
+def test_retention_is_set_shown_and_applied(served: Served, holdfast: Holdfast) -> None:
+    told = holdfast("retention", "set", "demo", "--documents", "30", "--logs", "keep").output
+    assert told.splitlines() == [
+        "documents: kept 30 days, 0 due", "logs: kept for ever, 0 due",
+        "runs: kept for ever, 0 due", "policy: retain_all",
+    ]  # fmt: skip
+    assert holdfast("retention", "show", "demo").output == told
+    assert holdfast("retention", "apply", "demo", "--dry-run").output == "documents: 0 due\n"
+    assert "runs: 0 removed" in holdfast("retention", "apply", "demo").output
+    assert "'soon' is neither" in holdfast("retention", "set", "demo", "--runs", "soon").output

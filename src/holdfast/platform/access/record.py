@@ -49,6 +49,8 @@ WORDS = {
     "DELETE /api/projects/{project_id}/tokens/{id}": "token revoked",
     "PUT /api/projects/{project_id}/webhook_keys/{name}": "webhook key set",
     "DELETE /api/projects/{project_id}/webhook_keys/{name}": "webhook key removed",
+    "PUT /api/projects/{project_id}/retention": "retention set",
+    "POST /api/projects/{project_id}/retention/apply": "retention applied",
     "DELETE /api/sessions": "sessions ended",
     "DELETE /api/sessions/{id}": "session ended",
     "GET /api/audit": "audit log read",

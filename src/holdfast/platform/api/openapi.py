@@ -126,6 +126,16 @@ _BODIES: dict[str, JsonObject] = {
         "required": ["items"],
         "properties": {"items": {"type": "array", "items": _ITEM}},
     },
+    "PUT /api/projects/{project_id}/retention": {
+        "type": "object",
+        "properties": {
+            name: {"type": ["integer", "null"]} for name in ("documents", "logs", "runs")
+        },
+    },
+    "POST /api/projects/{project_id}/retention/apply": {
+        "type": "object",
+        "properties": {"dry_run": {"type": "boolean"}},
+    },
     "PUT /collections/{path}": {"type": "object", "properties": {"value": _TEXT}},
 }
 #: What an operation answers when it worked, unless it is 200.

@@ -21,6 +21,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.identity import bearer_of, run_subject
 from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
 from holdfast.platform.api.shape import BadFilter
+from holdfast.platform.chores.cleaner import remove_items
 from holdfast.platform.clock import iso
 from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
@@ -205,14 +206,19 @@ async def _put_many(request: Request, call: _Call) -> Response:
 
 
 async def _put(call: _Call, pairs: list[tuple[str, str]]) -> Response:
+    """Store all of them, in transactions of a bounded size. What cannot be stored stops all."""
+    database, key = call.platform.database, call.collection_id
+    most, count = call.platform.settings.collections_bytes, 0
     try:
-        count = await call.platform.database.write(
-            lambda tx: store.put_items(
-                tx, call.collection_id, pairs, call.platform.settings.collections_bytes
+        store.check_items(pairs)
+        if most is not None:
+            await database.read(lambda c: store.check_room(c, key, pairs, most))
+        for piece in store.pieces(pairs):
+            count += await database.write(
+                partial(store.put_items, collection_id=key, items=piece, most_bytes=most)
             )
-        )
     except store.CollectionError as error:
-        return JSONResponse({"upserted": 0, "error": error.message}, 422)
+        return JSONResponse({"upserted": count, "error": error.message}, 422)
     return JSONResponse({"upserted": count, "error": None})
 
 
@@ -226,11 +232,9 @@ async def _delete_one(_request: Request, call: _Call) -> Response:
 
 
 async def _delete_many(request: Request, call: _Call) -> Response:
-    """What the filters choose; all of the collection without any."""
+    """What the filters choose, step by step; all of the collection without any."""
     chosen = selection(request.query_params)
-    count = await call.platform.database.write(
-        lambda tx: store.delete_items(tx, call.collection_id, chosen)
-    )
+    count = await remove_items(call.platform, call.collection_id, chosen)
     key = request.query_params.get("key")
     return JSONResponse({"key": key, "deleted": count, "error": None})
 

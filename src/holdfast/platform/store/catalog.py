@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.credentials import SHOWN
@@ -64,12 +64,12 @@ def find_job(connection: Connection, key: str) -> Row | None:
 
 def list_collections(connection: Connection, chosen: Chosen) -> Listed:
     """With `items`, how many they have; by `project_id`, `name`."""
-    c, i, p = t.collections.c, t.collection_items.c, t.projects.c
-    items = select(func.count()).where(i.collection_id == c.id).scalar_subquery().label("items")
+    c, p = t.collections.c, t.projects.c
+    items = c.item_count.label("items")
     query = (
         select(t.collections, items, p.name.label("project_name"))
         .join(t.projects, p.id == c.project_id)
-        .where(seen(c.project_id, chosen.visible))
+        .where(c.deleted_at.is_(None), seen(c.project_id, chosen.visible))
         .order_by(p.name, c.name)
     )
     columns = {"project_id": c.project_id, "name": c.name}

@@ -5,20 +5,43 @@ Values are text. A list is read in order of insertion, page by page.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction, upsert
+from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import seen
 
 MOST_CHARACTERS = 1_000_000
-#: Keys that one query names: databases allow some thousands.
-_KEYS = 500
+#: Items, and bytes of them, that one transaction writes.
+_PIECE, _PIECE_BYTES = 1000, 1_000_000
 #: Of a key, in UTF-8: what PostgreSQL's index can hold.
 MOST_KEY_BYTES = 2000
+
+#: Items as a table: in one JSON text, or in arrays.
+_JSON = (
+    "(SELECT json_extract(value, '$[0]') AS key, json_extract(value, '$[1]') AS value,"
+    " json_extract(value, '$[2]') AS size FROM json_each(:items))"
+)
+_ARRAYS = (
+    "unnest(CAST(:keys AS text[]), CAST(:texts AS text[]), CAST(:sizes AS integer[]))"
+    " AS item(key, value, size)"
+)
+_PUT = (
+    "INSERT INTO collection_items (collection_id, key, value, size, inserted_at, updated_at)"
+    " SELECT :collection, key, value, size, :now, :now FROM {items} WHERE true"
+    " ON CONFLICT (collection_id, key) DO UPDATE SET"
+    " value = excluded.value, size = excluded.size, updated_at = excluded.updated_at"
+)
+_THERE = (
+    "SELECT count(*), coalesce(sum(size), 0) FROM collection_items"
+    " WHERE collection_id = :collection AND key IN (SELECT key FROM {items})"
+)
 
 
 class CollectionError(HoldfastError):
@@ -66,7 +89,9 @@ def find_collection(
 ) -> Row | None:
     """`id` and `project_id` of the one of this name in these projects. Raises AmbiguousError."""
     c = t.collections.c
-    query = select(c.id, c.project_id).where(c.name == name, seen(c.project_id, visible))
+    query = select(c.id, c.project_id).where(
+        c.name == name, c.deleted_at.is_(None), seen(c.project_id, visible)
+    )
     found = list(connection.execute(query.limit(2)))
     if len(found) > 1:
         message = (
@@ -97,16 +122,8 @@ def page(connection: Connection, collection_id: str, chosen: Selection, count: i
     )
 
 
-def put_items(
-    tx: Transaction,
-    collection_id: str,
-    items: list[tuple[str, str]],
-    most_bytes: int | None = None,
-) -> int:
-    """Insert or replace; an item that is replaced keeps its place. Raises CollectionError.
-
-    `most_bytes`: what all collections of the project may hold together.
-    """
+def check_items(items: list[tuple[str, str]]) -> None:
+    """Raises CollectionError for what cannot be stored."""
     if len({key for key, _ in items}) != len(items):
         message = "Duplicate key found"
         raise CollectionError(message)
@@ -117,22 +134,63 @@ def put_items(
         if len(value) > MOST_CHARACTERS:
             message = f"the value of {key!r} has more than {MOST_CHARACTERS} characters"
             raise CollectionError(message)
+
+
+def pieces(items: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """The items in parts that one transaction may write, so that others can write between."""
+    piece: list[tuple[str, str]] = []
+    room = _PIECE_BYTES
+    for item in items:
+        size = _size_of(item)
+        if piece and (len(piece) == _PIECE or size > room):
+            yield piece
+            piece, room = [], _PIECE_BYTES
+        piece.append(item)
+        room -= size
+    yield piece
+
+
+def put_items(
+    tx: Transaction,
+    collection_id: str,
+    items: list[tuple[str, str]],
+    most_bytes: int | None = None,
+) -> int:
+    """Insert or replace; an item that is replaced keeps its place. Raises CollectionError.
+
+    The same few statements serve one item and a thousand. `most_bytes`: what all collections of
+    the project may hold together.
+    """
+    check_items(items)
     _lock(tx, collection_id)
-    before = _size(tx, collection_id, [key for key, _ in items])
-    after = sum(len(key.encode()) + len(value.encode()) for key, value in items)
-    grown = after - before
-    _upsert(tx, collection_id, items)
-    _grow(tx, collection_id, grown)
+    before = _there(tx.connection, collection_id, items)
+    grown = sum(map(_size_of, items)) - before.size
+    if items:
+        said, values = _given(tx.connection, items)
+        told = {"collection": collection_id, "now": tx.now, **values}
+        tx.connection.execute(text(_PUT.format(items=said)), told)
+    _grow(tx, collection_id, grown, len(items) - before.items)
     if most_bytes is not None and grown > 0:
-        _check_room(tx, collection_id, most_bytes)
+        _check_room(tx.connection, collection_id, most_bytes)
     return len(items)
 
 
-def _check_room(tx: Transaction, collection_id: str, most_bytes: int) -> None:
+def check_room(
+    connection: Connection, collection_id: str, items: list[tuple[str, str]], most_bytes: int
+) -> None:
+    """Raises CollectionError when there is no room for all of these items."""
+    grown = sum(map(_size_of, items)) - _there(connection, collection_id, items).size
+    if grown > 0:
+        _check_room(connection, collection_id, most_bytes, grown)
+
+
+def _check_room(
+    connection: Connection, collection_id: str, most_bytes: int, more: int = 0
+) -> None:
     c = t.collections.c
     project = select(c.project_id).where(c.id == collection_id).scalar_subquery()
-    used = tx.connection.scalar(select(func.sum(c.byte_size_sum)).where(c.project_id == project))
-    if int(used or 0) > most_bytes:
+    query = select(func.sum(c.byte_size_sum)).where(c.project_id == project)
+    if int(connection.scalar(query.where(c.deleted_at.is_(None))) or 0) + more > most_bytes:
         message = (
             f"the project's collections may hold {most_bytes / 1_000_000:g} MB together"
             " (HOLDFAST_COLLECTIONS_MB)"
@@ -140,63 +198,91 @@ def _check_room(tx: Transaction, collection_id: str, most_bytes: int) -> None:
         raise CollectionError(message)
 
 
-def _size(tx: Transaction, collection_id: str, keys: list[str]) -> int:
-    """Bytes of the items of these keys, as they are."""
-    c = t.collection_items.c
-    total = func.sum(_bytes(tx, c.key) + _bytes(tx, c.value))
-    size = 0
-    for start in range(0, len(keys), _KEYS):
-        mine = (c.collection_id == collection_id, c.key.in_(keys[start : start + _KEYS]))
-        size += int(tx.connection.scalar(select(total).where(*mine)) or 0)
-    return size
+@dataclass(frozen=True, slots=True)
+class _There:
+    items: int
+    size: int
 
 
-def _upsert(tx: Transaction, collection_id: str, items: list[tuple[str, str]]) -> None:
-    """One statement for all of them: an item that is there gets its new value."""
-    times = {"inserted_at": tx.now, "updated_at": tx.now}
-    rows = [
-        {"collection_id": collection_id, "key": key, "value": value, **times}
-        for key, value in items
-    ]
-    if rows:
-        tx.connection.execute(
-            upsert(
-                tx.connection,
-                t.collection_items,
-                ("collection_id", "key"),
-                ("value", "updated_at"),
-            ),
-            rows,
-        )
+def _there(connection: Connection, collection_id: str, items: list[tuple[str, str]]) -> _There:
+    """How many of these keys are stored, and the bytes of their items."""
+    said, values = _given(connection, items)
+    query = text(_THERE.format(items=said))
+    row = connection.execute(query, {"collection": collection_id, **values}).one()
+    return _There(int(row[0]), int(row[1]))
+
+
+def _given(connection: Connection, items: list[tuple[str, str]]) -> tuple[str, dict[str, Any]]:
+    """The items as a table of a statement, and the values that it takes."""
+    sizes = [_size_of(item) for item in items]
+    if connection.dialect.name == "postgresql":
+        keys, values = [key for key, _ in items], [value for _, value in items]
+        return _ARRAYS, {"keys": keys, "texts": values, "sizes": sizes}
+    rows = [(key, value, size) for (key, value), size in zip(items, sizes, strict=True)]
+    return _JSON, {"items": json.dumps(rows, ensure_ascii=False)}
+
+
+def _size_of(item: tuple[str, str]) -> int:
+    return len(item[0].encode()) + len(item[1].encode())
 
 
 def delete_item(tx: Transaction, collection_id: str, key: str) -> int:
     """Delete the item of this key; how many there were."""
+    _lock(tx, collection_id)
     return _delete(tx, collection_id, [t.collection_items.c.key == key])
 
 
-def delete_items(tx: Transaction, collection_id: str, chosen: Selection) -> int:
-    """Delete what is chosen, on all pages; how many there were."""
-    return _delete(tx, collection_id, chosen.conditions())
+def some_items(
+    connection: Connection, collection_id: str, chosen: Selection, after: int
+) -> list[int]:
+    """Ids of items that are chosen, after an id: as many as one transaction may delete."""
+    c = t.collection_items.c
+    mine = (c.collection_id == collection_id, c.id > after, *chosen.conditions())
+    query = select(c.id, c.size).where(*mine).order_by(c.id).limit(_PIECE)
+    found: list[int] = []
+    room = _PIECE_BYTES
+    for row in connection.execute(query):
+        if found and row.size > room:
+            break
+        found.append(row.id)
+        room -= row.size
+    return found
+
+
+def delete_some(tx: Transaction, collection_id: str, ids: list[int], chosen: Selection) -> int:
+    """Delete those of the items that are chosen still; how many there were. No value is read."""
+    _lock(tx, collection_id)
+    return _delete(tx, collection_id, [t.collection_items.c.id.in_(ids), *chosen.conditions()])
 
 
 def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]) -> int:
     c = t.collection_items.c
-    _lock(tx, collection_id)
-    mine = (c.collection_id == collection_id, *conditions)
-    size = tx.connection.scalar(
-        select(func.sum(_bytes(tx, c.key) + _bytes(tx, c.value))).where(*mine)
-    )
-    gone = tx.connection.execute(delete(t.collection_items).where(*mine)).rowcount
-    _grow(tx, collection_id, -int(size or 0))
-    return gone
+    gone = delete(t.collection_items).where(c.collection_id == collection_id, *conditions)
+    sizes = list(tx.connection.scalars(gone.returning(c.size)))
+    _grow(tx, collection_id, -sum(sizes), -len(sizes))
+    return len(sizes)
 
 
-def _bytes(tx: Transaction, column: ColumnElement[str]) -> ColumnElement[int]:
-    """Size of a text in UTF-8, without reading it into memory."""
-    if tx.connection.dialect.name == "postgresql":
-        return func.octet_length(column)
-    return func.length(cast(column, LargeBinary))
+def mark_removed(tx: Transaction, collection_id: str) -> None:
+    """Remove a collection: it is gone for everybody, and its name is free, at once.
+
+    `removed` finds it, so that its items are deleted step by step.
+    """
+    c = t.collections.c
+    gone = {"deleted_at": tx.now, "name": f"{collection_id}_del", "updated_at": tx.now}
+    tx.connection.execute(update(t.collections).where(c.id == collection_id).values(**gone))
+
+
+def removed(connection: Connection) -> str | None:
+    """A removed collection whose row is still there."""
+    c = t.collections.c
+    found: str | None = connection.scalar(select(c.id).where(c.deleted_at.is_not(None)).limit(1))
+    return found
+
+
+def forget(tx: Transaction, collection_id: str) -> None:
+    """Delete the row of a removed collection that has no items left."""
+    tx.connection.execute(delete(t.collections).where(t.collections.c.id == collection_id))
 
 
 def _lock(tx: Transaction, collection_id: str) -> None:
@@ -211,10 +297,9 @@ def _lock(tx: Transaction, collection_id: str) -> None:
         raise CollectionError(message)
 
 
-def _grow(tx: Transaction, collection_id: str, size: int) -> None:
+def _grow(tx: Transaction, collection_id: str, size: int, items: int) -> None:
     c = t.collections.c
+    grown = {"byte_size_sum": c.byte_size_sum + size, "item_count": c.item_count + items}
     tx.connection.execute(
-        update(t.collections)
-        .where(c.id == collection_id)
-        .values(byte_size_sum=c.byte_size_sum + size, updated_at=tx.now)
+        update(t.collections).where(c.id == collection_id).values(**grown, updated_at=tx.now)
     )

@@ -40,6 +40,10 @@ BAD_VALUES = (UnicodeEncodeError, OverflowError, DataError)
 
 GROUP = 256  # pieces of work in one commit at most
 READERS = 4
+#: Pieces of work that may wait before new ones are held back.
+MOST_WAITING = 1024
+#: Between two looks whether there is room again, seconds.
+_LOOK_SECONDS = 0.005
 #: PostgreSQL's advisory locks: of claims, and of chores that one platform does.
 CLAIMS_LOCK, CHORES_LOCK = 7421001, 7421002
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -115,15 +119,6 @@ class Database:
 
     def _migrate(self) -> None:
         try:
-            self._prepare()
-        except DatabaseError:
-            self._reading.dispose()
-            self.engine.dispose()
-            raise
-        self._thread.start()
-
-    def _prepare(self) -> None:
-        try:
             self._make_private_file()
             migrate(self.engine)
         except CommandError as error:
@@ -156,7 +151,11 @@ class Database:
         self.engine.dispose()
 
     def submit(self, work: Write[T]) -> Future[T]:
-        """Queue a write; writes are done in the order of these calls."""
+        """Queue a write; writes are done in the order of these calls.
+
+        It never refuses: what calls it has limits of its own, as a worker's socket has, which is
+        read no further while so many of its events wait.
+        """
         future: Future[T] = Future()
         if self._closed:
             future.set_exception(DatabaseError("the database is closed"))
@@ -164,8 +163,23 @@ class Database:
             self._queue.put(_Work(work, future))
         return future
 
+    @property
+    def is_full(self) -> bool:
+        """As much waits to be written as may: accept no new work (`access/pressure.py`)."""
+        return self._queue.qsize() >= MOST_WAITING
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that wait for the writer."""
+        return self._queue.qsize()
+
     async def write(self, work: Write[T]) -> T:
-        """Do `work` in a transaction. A caller that is cancelled does not undo it."""
+        """Do `work` in a transaction, once there is room for it in the writer's queue.
+
+        A caller that is cancelled does not undo it.
+        """
+        while self.is_full and not self._closed:  # noqa: ASYNC110 - no event crosses threads
+            await asyncio.sleep(_LOOK_SECONDS)  # the writer is another thread
         return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
 
     async def read(self, work: Read[T]) -> T:
@@ -176,6 +190,17 @@ class Database:
         """Ask reader and writer for a sign of life. Raises what keeps them from answering."""
         await self.read(lambda connection: connection.execute(text("SELECT 1")))
         await self.write(lambda tx: tx.connection.execute(text("SELECT 1")))
+
+    def forget_freed(self) -> None:
+        """Have the database let go of what was deleted: from SQLite's log, from dead rows."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                driver = connection.connection.dbapi_connection
+                assert driver is not None
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                free = connection.execution_options(isolation_level="AUTOCOMMIT")
+                free.exec_driver_sql("VACUUM dataclip_bodies, dataclips, log_lines, runs, steps")
 
     def _read(self, work: Read[T]) -> T:
         with self._reading.begin() as connection:
@@ -294,6 +319,7 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
             "busy_timeout=10000",
             "temp_store=MEMORY",
             "cache_size=-16000",
+            "secure_delete=ON",  # what is erased is overwritten
             "case_sensitive_like=ON",  # as PostgreSQL's LIKE is
         ):
             connection.execute(f"PRAGMA {pragma}")

@@ -71,7 +71,7 @@ def document(connection: Connection, project_id: str) -> JsonObject:
     row = connection.execute(select(t.projects).where(t.projects.c.id == project_id)).one()
     collections = connection.execute(
         select(t.collections.c.id, t.collections.c.name)
-        .where(t.collections.c.project_id == project_id)
+        .where(t.collections.c.project_id == project_id, t.collections.c.deleted_at.is_(None))
         .order_by(t.collections.c.name)
     )
     c = t.workflows.c

@@ -31,6 +31,7 @@ from holdfast.platform.project.provision import Provision
 from holdfast.platform.project.versions import same_version, version_of
 from holdfast.platform.store import documents, keychains, webhook_keys
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.collections import mark_removed
 from holdfast.platform.store.database import Transaction
 
 #: Versions of a workflow that are remembered.
@@ -236,6 +237,9 @@ def _import_collection(
     known = select(c.id).where(c.project_id == project_id, c.name == collection.name)
     if tx.connection.scalar(known) is None:
         values = {"project_id": project_id, "name": collection.name}
+        if tx.connection.scalar(select(c.deleted_at).where(c.id == collection.id)) is not None:
+            message = f"the collection with the id {collection.id} is being removed"
+            raise ConflictError(message, fix="Give the new one another id.")
         _put(tx, t.collections, collection.id, values, times=True)
         done.changes.append(f"+ collection {collection.name}")
 
@@ -245,11 +249,11 @@ def _delete_collections(
 ) -> None:
     """With all their items: the document said so in words."""
     c = t.collections.c
-    mine = select(c.id, c.name).where(c.project_id == project_id, c.id.in_(list(deleted)))
+    mine = select(c.id, c.name).where(
+        c.project_id == project_id, c.id.in_(list(deleted)), c.deleted_at.is_(None)
+    )
     for row in tx.connection.execute(mine).all():
-        items = t.collection_items
-        tx.connection.execute(delete(items).where(items.c.collection_id == row.id))
-        tx.connection.execute(delete(t.collections).where(c.id == row.id))
+        mark_removed(tx, row.id)
         done.changes.append(f"- collection {row.name}")
 
 

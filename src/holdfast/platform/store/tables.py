@@ -49,6 +49,7 @@ projects = Table(
     Column("retention_policy", String(32), nullable=False, server_default="retain_all"),
     Column("history_retention_period", Integer),
     Column("dataclip_retention_period", Integer),
+    Column("log_retention_period", Integer),
     Column("kept", Text),  # JSON object: members of its document that only clients read
     moment("last_claim_at"),
     *moments(),
@@ -193,6 +194,13 @@ dataclips = Table(
     Column("digest", String(64), nullable=False),
     moment("inserted_at", required=True),
     moment("wiped_at"),
+    Index(
+        "ix_dataclips_kept",
+        "project_id",
+        "inserted_at",
+        sqlite_where=text("wiped_at IS NULL"),
+        postgresql_where=text("wiped_at IS NULL"),
+    ),
 )
 
 dataclip_bodies = Table(
@@ -216,6 +224,8 @@ work_orders = Table(
     moment("last_activity", required=True),
     moment("inserted_at", required=True),
     Index("ix_work_orders_workflow_id_last_activity", "workflow_id", "last_activity"),
+    Index("ix_work_orders_project_id_last_activity", "project_id", "last_activity"),
+    Index("ix_work_orders_dataclip_id", "dataclip_id"),
     Index("ix_work_orders_inserted_at", "inserted_at"),
 )
 
@@ -241,6 +251,7 @@ runs = Table(
     moment("claimed_at"),
     moment("started_at"),
     moment("finished_at"),
+    moment("logs_removed_at"),
     # the claim
     Column("worker_id", String(255)),
     Column("worker_name", String(255)),
@@ -282,6 +293,15 @@ runs = Table(
     Index("ix_runs_inserted_at", "inserted_at"),
     Index("ix_runs_workflow_id_inserted_at", "workflow_id", "inserted_at"),
     Index("ix_runs_finished_at", "finished_at"),
+    Index("ix_runs_dataclip_id", "dataclip_id"),
+    Index("ix_runs_final_dataclip_id", "final_dataclip_id"),
+    Index(
+        "ix_runs_logged",
+        "project_id",
+        "finished_at",
+        sqlite_where=text("logs_removed_at IS NULL"),
+        postgresql_where=text("logs_removed_at IS NULL"),
+    ),
 )
 
 steps = Table(
@@ -302,6 +322,7 @@ steps = Table(
     Column("mem", Text),
     Column("repaired", Boolean, nullable=False, server_default=text("false")),
     Index("ix_steps_job_id_started_at", "job_id", "started_at"),
+    Index("ix_steps_output_dataclip_id", "output_dataclip_id"),
     Index(
         "ix_steps_open",
         "started_at",
@@ -341,6 +362,8 @@ collections = Table(
     refers("project_id", "projects"),
     Column("name", String(255), nullable=False),
     Column("byte_size_sum", BigInteger, nullable=False, server_default="0"),
+    Column("item_count", BigInteger, nullable=False, server_default="0"),
+    moment("deleted_at"),  # its items are removed step by step, then the row
     *moments(),
     UniqueConstraint("project_id", "name"),
 )
@@ -350,9 +373,10 @@ collection_items = Table(
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
     refers("collection_id", "collections"),
+    Column("size", Integer, nullable=False, server_default="0"),  # bytes of key and value
+    *moments(),
     Column("key", Text, nullable=False),
     Column("value", Text, nullable=False),
-    *moments(),
     UniqueConstraint("collection_id", "key"),
     Index("ix_collection_items_collection_id_id", "collection_id", "id"),
 )

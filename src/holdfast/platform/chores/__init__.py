@@ -1,0 +1,1 @@
+"""What a platform does by itself, beside requests; of several platforms one does it."""
