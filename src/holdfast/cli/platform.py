@@ -11,6 +11,7 @@ import click
 
 from holdfast import log, log_libraries
 from holdfast.cli import terminal
+from holdfast.cli.backup import backup_command, restore_command, verify_command
 from holdfast.cli.deploy import call
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.users import connected, where
@@ -27,6 +28,7 @@ Examples:
   holdfast platform --data ./data --port 4001
   DATABASE_URL=postgresql+psycopg://user@host/holdfast holdfast platform --host 0.0.0.0
   holdfast platform rotate-key
+  holdfast platform backup holdfast.backup --keys holdfast.keys
 """,
 )
 @click.option("--data", type=Place(), help="Data folder: database and keys.")
@@ -93,6 +95,7 @@ def _announce(listening: Listening) -> None:
     epilog="""\b
 Examples:
   holdfast platform rotate-key
+  holdfast platform backup holdfast.backup --keys holdfast.keys
   holdfast platform rotate-key --only-seal
 """,
 )
@@ -111,3 +114,7 @@ def rotate_command(
     with connected(url, token, data) as client:
         done = call(client, "POST", "/api/keys/rotate", {"only_seal": only_seal})["data"]
     terminal.echo(f"key {done['key']}: {done['sealed']} secrets sealed")
+
+
+for _command in (backup_command, verify_command, restore_command):
+    platform_command.add_command(_command)
