@@ -75,7 +75,6 @@ def left_over(connection: Connection, ended_before: int, most: int = 500) -> lis
     query = select(s.id, mine.limit(1).scalar_subquery().label("run_id")).where(
         # begins at the index of open steps, which are few
         s.exit_reason.is_(None),
-        s.started_at < ended_before,
         ended.exists(),
     )
     return list(connection.execute(query.limit(most)))
