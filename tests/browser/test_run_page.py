@@ -271,6 +271,7 @@ def test_keys_reach_what_a_mouse_does(served: Served, page: Page) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("next and previous row")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.keyboard.press("r")
     page.wait_for_url("**/runs")
     for key, run_id in (("j", second), ("j", first), ("k", second)):
