@@ -53,7 +53,8 @@ MAY_IMPORT: dict[str, str] = {
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
     "platform/api": f"{PLATFORM} platform/access platform/chores platform/project platform/secrets"
     " platform/start",
-    "platform/web": f"{PLATFORM} platform/access platform/secrets platform/start diagnosis",
+    "platform/web": f"{PLATFORM} platform/access platform/project platform/secrets"
+    " platform/start diagnosis",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",
     "cli": f"{ENGINE} bench diagnosis protocol compiler adaptors engine/run engine/supervisor"

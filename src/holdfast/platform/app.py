@@ -36,6 +36,7 @@ from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
 from holdfast.platform.web.render import message
+from holdfast.platform.web.secrets import secret_routes
 from holdfast.platform.web.sign_on import sign_on_routes
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
@@ -95,6 +96,7 @@ def _routes() -> list[BaseRoute]:
         *account_routes(),
         *audit_routes(),
         *people_routes(),
+        *secret_routes(),
         *page_routes(),
         *api_page_routes(description_of),
     ]

@@ -181,6 +181,14 @@ DOORS: dict[str, Door] = {
     "GET /projects/{project_id}/members": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/members": _page(Action.MANAGE, _PROJECT),
     "POST /projects/{project_id}/members/{user}/remove": _page(Action.MANAGE, _PROJECT),
+    "GET /projects/{project_id}/credentials": _page(Action.READ, _PROJECT),
+    "POST /projects/{project_id}/credentials": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/credentials/{id}/remove": _page(Action.MANAGE, _PROJECT),
+    "GET /projects/{project_id}/keys": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/tokens": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/tokens/{id}/revoke": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/webhook_keys": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/webhook_keys/{name}/remove": _page(Action.MANAGE, _PROJECT),
 }
 
 

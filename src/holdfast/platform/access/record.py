@@ -68,6 +68,12 @@ WORDS = {
     "POST /users/{id}": "account changed",
     "POST /projects/{project_id}/members": "member set",
     "POST /projects/{project_id}/members/{user}/remove": "member removed",
+    "POST /projects/{project_id}/credentials": "credential set",
+    "POST /projects/{project_id}/credentials/{id}/remove": "credential removed",
+    "POST /projects/{project_id}/tokens": "token made",
+    "POST /projects/{project_id}/tokens/{id}/revoke": "token revoked",
+    "POST /projects/{project_id}/webhook_keys": "webhook key set",
+    "POST /projects/{project_id}/webhook_keys/{name}/remove": "webhook key removed",
 }
 #: Looks at documents. Other GETs are not recorded.
 LOOKS = frozenset(name for name in WORDS if name.startswith("GET "))
