@@ -9,7 +9,7 @@ import json
 from urllib.parse import parse_qsl, quote
 
 from holdfast.model.json import Json
-from holdfast.model.redaction import is_secret_name, looks_secret
+from holdfast.model.redaction import is_secret_name, looks_secret, without_parameters
 from holdfast.model.secrets import MASK
 
 
@@ -24,7 +24,11 @@ def masked(value: Json, *, marked: frozenset[str] = frozenset()) -> Json:
         }
     if isinstance(value, list):
         return [masked(item, marked=marked) for item in value]
-    return MASK if isinstance(value, str) and looks_secret(value) else value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    return MASK if looks_secret(value) else without_parameters(value, MASK)
 
 
 def masked_text(text: str, *, marked: frozenset[str] = frozenset()) -> str:
@@ -40,7 +44,7 @@ def masked_text(text: str, *, marked: frozenset[str] = frozenset()) -> str:
         return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     if "=" in text and not text.strip().count("\n") and " " not in text:
         return _query(text, marked)
-    return MASK if looks_secret(text) else text
+    return _text(text)
 
 
 def masked_url(url: str, *, marked: frozenset[str] = frozenset()) -> str:

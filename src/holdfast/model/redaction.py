@@ -58,8 +58,14 @@ def redacted_query(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _shown(name: str, value: str) -> str:
     if is_secret_name(name) or _LOOKS.search(value):
         return REDACTED
-    return _PASSWORD_IN_ADDRESS.sub(REDACTED, _PARAMETER.sub(_parameter, value))
+    return without_parameters(value, REDACTED)
 
 
-def _parameter(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}={REDACTED}" if is_secret_name(unquote(found[2])) else found[0]
+def without_parameters(text: str, mask: str) -> str:
+    """A text whose addresses have neither secret parameters nor passwords."""
+
+    def shown(found: re.Match[str]) -> str:
+        secret = is_secret_name(unquote(found[2]))
+        return f"{found[1]}{found[2]}={mask}" if secret else found[0]
+
+    return _PASSWORD_IN_ADDRESS.sub(mask, _PARAMETER.sub(shown, text))

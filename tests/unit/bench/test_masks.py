@@ -18,6 +18,8 @@ CANARY = "canary-51f0"
         {"headers": {"Authorization": f"Bearer {CANARY}"}},
         {"note": f"Bearer {CANARY}"},
         {"pin": 51900},
+        {"next": f"https://a.org/p?page=2&access_token={CANARY}"},
+        {"link": f"https://jo:{CANARY}@a.org/p"},
     ],
 )
 def test_secrets_by_name_or_looks_are_masked_at_any_depth(value: Json) -> None:
