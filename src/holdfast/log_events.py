@@ -192,6 +192,8 @@ EVENTS = (
          "A look at this run failed by a fault of ours. Tried again."),
         ("lead.lost", "warn", "why",
          "The connection that holds the lock for chores ended. Another platform may do them."),
+        ("notices.interrupted", "warn", "why",
+         "The connection on which other platforms are heard ended. It is made again."),
         ("retention.removed", "info", "documents logs runs erased",
          "What was older than its project keeps it was removed: so many of each."),
         ("collection.removed", "info", "id",

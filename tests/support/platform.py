@@ -24,8 +24,9 @@ from holdfast.platform.serve import Listening, serve
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Database, Notice, Transaction
+from holdfast.platform.store.database import Database, Transaction
 from holdfast.platform.store.dataclips import insert_clip
+from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.projects import import_project
 from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import Start, create_work_order, find_run

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 
 SOCKET = os.environ.get("HOLDFAST_TEST_POSTGRES")
 #: For tests that look into SQLite's file, or make its disk fail.
+postgres_only = pytest.mark.skipif(SOCKET is None, reason="about processes on one PostgreSQL")
 sqlite_only = pytest.mark.skipif(SOCKET is not None, reason="about the file of SQLite")
 
 

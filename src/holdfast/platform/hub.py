@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from holdfast.platform.store.database import Notice
+from holdfast.platform.store.notice import Notice
 
 WAITING = 1000  # notices one watcher may leave unread
 
@@ -36,6 +36,14 @@ class Hub:
         """What the database calls after a commit."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.publish, notices)
+
+    def missed_from_thread(self) -> None:
+        """Notices may have been lost: everybody looks again."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._missed)
+
+    def _missed(self) -> None:
+        self.publish([Notice(topic, "missed") for topic in self._watchers])
 
     def publish(self, notices: list[Notice]) -> None:
         for notice in notices:

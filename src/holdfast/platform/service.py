@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from collections.abc import Awaitable, Callable
 
 from holdfast import log
@@ -50,13 +49,14 @@ class Platform:
         confirm: Confirm | None = None,
     ) -> None:
         self.settings = settings
-        #: Of this process, for others that serve the same database.
-        self.id = str(uuid.uuid4())
         self.keys: Keys = load_keys(settings.data)
         self.hub = Hub()
         self.workers = Workers()
         self.database = Database(settings.database, self.hub.publish_from_thread)
+        #: Of this process, for others that serve the same database.
+        self.id = self.database.id
         self.lead = Lead(self.database)
+        self._listener = self.database.listener(self.hub.missed_from_thread)
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
@@ -88,6 +88,8 @@ class Platform:
         self.hub.start()
         await asyncio.to_thread(self.database.open)
         self.started_at = now()
+        if self._listener is not None:
+            self._listener.start()
         await self.database.write(lambda tx: liveness.begin(tx, self.id))
         for chore in (_wake_workers, _show_life, *chores):
             self._chores.append(asyncio.create_task(self._keep_going(chore)))
@@ -97,6 +99,8 @@ class Platform:
             task.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
         await self.lead.close()
+        if self._listener is not None:
+            await asyncio.to_thread(self._listener.stop)
         self.database.submit(lambda tx: liveness.end(tx, self.id))
         await asyncio.to_thread(self.database.close)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import liveness, steps
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.notice import Notice
+from holdfast.platform.store.notices import announce, heard
 from holdfast.platform.workers.janitor import sweep
 from support.plans import scans
-from support.platform import RunTalk, Served, Store
+from support.platform import TRIGGER, RunTalk, Served, Store
+from support.postgres import postgres_only
 from support.waiting import eventually
 
 
@@ -141,3 +145,39 @@ def test_the_janitor_looks_in_the_writer_at_nothing(
     served.call(sweep)
     monkeypatch.undo()
     assert written == []
+
+
+def test_notices_travel_whole_in_bounded_pieces_and_not_to_oneself(store: Store) -> None:
+    told = [Notice("run:x", "logs", {"last": n, "text": "é" * 500}) for n in range(40)]
+    said = list[str]()
+
+    class Recording:
+        def execute(self, _statement: Any, values: dict[str, str]) -> None:
+            said.append(values["said"])
+
+    announce(Recording(), "me", [*told, *told])  # type: ignore[arg-type] # all that is used of it
+    assert max(len(text.encode()) for text in said) < 8000
+    assert [notice for text in said for notice in heard(text, "you")] == told
+    assert [notice for text in said for notice in heard(text, "me")] == []
+
+
+@postgres_only
+def test_work_and_answers_cross_from_one_platform_to_the_other(
+    served: Served, other: Served
+) -> None:
+    """The caller waits at one platform; the worker of the other one is woken and does the run."""
+    set_reply = t.triggers.update().values(webhook_reply="after_completion")
+    served.write(lambda tx: tx.connection.execute(set_reply))
+    with other.worker() as worker, ThreadPoolExecutor(1) as caller:
+        worker.join_queue()
+        answer = caller.submit(served.client.post, f"/i/{TRIGGER}", json={"n": 1})
+        claimed = list[dict[str, str]]()
+        while not claimed:
+            worker.wait_for_push("work-available")
+            claimed = worker.claim()
+        talk = RunTalk(worker, claimed[0])
+        assert worker.join_run(claimed[0])["status"] == "ok"
+        talk.start()
+        talk.complete()
+        assert answer.result(30).status_code == 201
+        assert answer.result().json()["meta"]["state"] == "success"

@@ -23,7 +23,8 @@ from holdfast.platform.start.admission import NOT_FOUND, Options, admit, idempot
 from holdfast.platform.start.payload import Rejected, body_of
 from holdfast.platform.store import dataclips, idempotency
 from holdfast.platform.store.credentials import run_scrubber
-from holdfast.platform.store.database import Connection, Notice, Row, Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
 from holdfast.platform.store.triggers import find_webhook
 

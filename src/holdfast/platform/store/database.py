@@ -12,6 +12,7 @@ import asyncio
 import os
 import queue
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -29,6 +30,8 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
+from holdfast.platform.store.notice import Notice
+from holdfast.platform.store.notices import Listener, announce
 
 T = TypeVar("T")
 #: What other rooms name, so that only this one imports the library: what reads, and what it finds.
@@ -51,15 +54,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 class DatabaseError(HoldfastError):
     """The database cannot be opened or migrated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that happened, for whoever watches `topic`; sent after the commit."""
-
-    topic: str
-    what: str
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -89,6 +83,8 @@ class Database:
 
     def __init__(self, url: str, publish: Callable[[list[Notice]], None]) -> None:
         self._publish = publish
+        #: Of this process, among those that serve the database.
+        self.id = str(uuid.uuid4())
         try:
             self.engine = _engine(url, writing=True)
             self._reading = _engine(url, writing=False)
@@ -116,6 +112,12 @@ class Database:
             self.close()
             raise
         self._thread.start()
+
+    def listener(self, missed: Callable[[], None]) -> Listener | None:
+        """What hears of commits of other platforms. `missed`: some may have been told before."""
+        if self.is_sqlite:
+            return None
+        return Listener(self.engine, self.id, self._publish, missed)
 
     def _migrate(self) -> None:
         try:
@@ -235,6 +237,8 @@ class Database:
                         results.append(None)
                         errors[index] = problem
                         _still_open(connection, problem)
+                if notices and not self.is_sqlite:
+                    announce(connection, self.id, notices)
         except Exception as problem:
             errors, notices = dict.fromkeys(range(len(group)), problem), []
         if notices:

@@ -16,7 +16,7 @@ from holdfast.platform.hub import Hub
 from holdfast.platform.service import Platform
 from holdfast.platform.store import logs
 from holdfast.platform.store.belonging import project_of
-from holdfast.platform.store.database import Notice
+from holdfast.platform.store.notice import Notice
 from holdfast.platform.web.logview import WANTED
 from holdfast.platform.web.render import part
 from holdfast.platform.web.runview import names_in
