@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -61,6 +63,28 @@ def test_runs_that_come_again_are_forked_and_others_are_not(public_folder: Path)
         eventually(lambda: lane(running, mine) == "zygote", "another zygote")
         left = keepers(running)
     eventually(lambda: not any(processes.start_time(pid) for pid in left), "they end with it")
+
+
+def let_go_of_one(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    connection.close()
+
+
+def test_a_run_whose_keeper_is_gone_has_a_process_of_its_own(public_folder: Path) -> None:
+    with engine(public_folder / "left", lane="auto", standby=1, standby_memory_mb=128) as running:
+        mine: JsonObject = {"project_id": "mine"}
+        eventually(lambda: lane(running, mine) == "zygote", "a zygote of this project")
+        notes = (running.config.data / "zygotes").iterdir()
+        (path,) = [path for path in notes if path.is_socket()]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as deaf:
+            deaf.bind(str(path.with_name("deaf")))
+            path.with_name("deaf").rename(path)
+            deaf.listen()
+            # Who connects is let go at once, as when the keeper is killed.
+            letting_go = Thread(target=let_go_of_one, args=[deaf])
+            letting_go.start()
+            assert lane(running, mine) == "cold"
+            letting_go.join()
 
 
 def test_the_child_of_the_next_run_waits_for_it(public_folder: Path) -> None:

@@ -241,6 +241,7 @@ class Shim:
         if not self._engine.pid and self.stop is None:
             try:
                 self._run.start_engine()
+                self._engine = self._run.engine  # another one, if its zygote is gone
             except OSError as error:
                 self._stop(Stop.SETUP, str(error))
         faults.point("shim.forked")

@@ -380,7 +380,8 @@ def keep(config: EngineConfig, host: Host, name: str, channel: socket.socket) ->
     try:
         zygote = Zygote(config, host, kind)
     except OSError as error:
-        channel.send(f"unfit {error}".encode()[:4000])
+        with suppress(OSError):  # the supervisor may be gone
+            channel.send(f"unfit {error}".encode()[:4000])
         return
     try:
         zygote.start()
