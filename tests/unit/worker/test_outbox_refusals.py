@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.journal import DeliveryState
-from holdfast.model.json import Json
+from holdfast.journal import DeliveryState, Position
+from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 from holdfast.protocol.client import Loss
-from holdfast.protocol.messages import Extension
+from holdfast.protocol.messages import Extension, RunComplete, StepComplete
 from holdfast.worker.outbox import outbox as module
+from holdfast.worker.outbox.outbox import Outbox
 from support.outbox import FAST, OK, begin, refusal
 from support.tape import Tape, whole_run
 
@@ -130,3 +131,29 @@ def test_w23_a_refused_batch_is_sent_line_by_line() -> None:
         outbox.answered(shipment, OK, 0.0)
     assert outbox.idle
     assert len(outbox.notes) == 1
+
+
+@pytest.mark.parametrize("what", ["renamed", "refused"])
+def test_a_successor_sends_no_end_of_a_step_again_of_which_a_note_tells(what: str) -> None:
+    """Another copy would give the output another id than the one that later steps were told."""
+    tape = whole_run()
+    ends = [record for record in tape.records if record.kind == Kind.STEP_COMPLETE]
+    clip = ends[0].json()["output_dataclip_id"]
+    there = "c0ffee00-0000-4000-8000-000000000000" if what == "renamed" else None
+    note: JsonObject = {"what": what, "event": "step:complete", "dataclip": clip, "as": there}
+    successor = Outbox(Position(0, 0), resumed=True)
+    successor.know([note])
+    successor.adapt(Extension(), batch=False, limit=1, batch_seconds=0)
+    for record in tape.records:
+        successor.feed(record, 0.0)
+    sent = []
+    while (shipment := successor.next(0.0)) is not None:
+        sent.append(shipment)
+        successor.answered(shipment, OK, 0.0)
+    assert successor.finished
+    told = [s.events[0].body for s in sent if s.name == "step:complete"]
+    assert clip not in [body.output_dataclip_id for body in told if isinstance(body, StepComplete)]
+    assert len(told) == len(ends) - 1
+    (final,) = [s.events[0].body for s in sent if s.is_final]
+    assert isinstance(final, RunComplete)
+    assert final.final_dataclip_id == there

@@ -99,8 +99,9 @@ class Deliverer:
             # successor that did not know would send again what others already passed.
             self._keep_mark(outbox, mark)
             await self._send(outbox, mark, now)
-            if outbox.notes:  # of what was too large to be sent
+            if outbox.notes:  # they came meanwhile: what was left unsent goes in the next turn
                 self._keep_mark(outbox, mark)
+                self.poke()
             self._expect_end(outbox, mark)
             if outbox.finished:
                 return DeliveryState.COMPLETE
@@ -169,7 +170,7 @@ class Deliverer:
             batch_seconds=config.batch_ms / 1000,
         )
         outbox.native = not (config.text_outputs or connection.no_json)
-        while (shipment := outbox.next(now)) is not None:
+        while not outbox.notes and (shipment := outbox.next(now)) is not None:
             if not isolation.may_send(self, self.poke, suspect=shipment.suspect):
                 outbox.not_sent(shipment)
                 return

@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from holdfast.model.json import JsonObject
-from holdfast.protocol.messages import STEP_COMPLETE, STEP_START, LogLine, RunComplete, StepStart
+from holdfast.protocol.messages import (
+    STEP_COMPLETE,
+    STEP_START,
+    LogLine,
+    RunComplete,
+    StepComplete,
+    StepStart,
+)
 from holdfast.worker.outbox.events import Event
 
 #: A note that says under which id an output is known: `dataclip`, and `as` (null: not at all).
@@ -45,6 +52,13 @@ class Known:
     def clip(self, name: str | None) -> str | None:
         """The id that a dataclip of the journal has on the platform; None if it is not there."""
         return name if name is None else self.clips.get(name, name)
+
+    def settled(self, event: Event) -> bool:
+        """Whether a note of an earlier process says what became of this event."""
+        body = event.body
+        if isinstance(body, StepComplete):
+            return body.output_dataclip_id in self.clips
+        return isinstance(body, StepStart) and body.step_id in self.unknown_steps
 
     def named(self, event: Event) -> Event:
         """The event, changed so that it names only what the platform has."""

@@ -156,7 +156,7 @@ class Outbox:
     def _item(self, event: events.Event, now: float) -> Item:
         sent = self.position.delivery is DeliveryState.ENDING if event.is_final else self.resumed
         clip = event.body.output_dataclip_id if isinstance(event.body, StepComplete) else None
-        return Item(event, now, doubt=sent, maybe=sent, clip=clip)
+        return Item(event, now, self.known.settled(event), doubt=sent, maybe=sent, clip=clip)
 
     # To the platform
 
