@@ -55,7 +55,8 @@ def problems(
         yield f"{len(ended)} archived journals with an outcome"
         return
     yield from _delivery_problems(expected, ended[0])
-    yield from database.problems(run, ended[0], idempotent=idempotent)
+    mark_errors = len(ledger.during(["error journal.mark"], ended[0].began, float("inf")))
+    yield from database.problems(run, ended[0], idempotent=idempotent, again=mark_errors)
     if reason != expected.reason:
         yield from causes.of_the_end(run, ended[0], folders, ledger)
     yield from causes.of_the_notes(run, ended[0], ledger)
@@ -69,6 +70,10 @@ def _lines_sorted(keys: list[Key]) -> list[Key]:
         found = list(group)
         out += sorted(found, key=lambda key: (key[0] == "run:log", str(key))) if late else found
     return out
+
+
+def _without_lines(keys: list[Key]) -> list[Key]:
+    return [key for key in keys if key[0] not in LINES]
 
 
 def _delivery_problems(expected: Expected, journal: Archived) -> Iterator[str]:
@@ -86,7 +91,12 @@ def _delivery_problems(expected: Expected, journal: Archived) -> Iterator[str]:
     both = set(once) & set(written)
     arrived = [key for key in once if key in both]
     happened = [key for key in written if key in both]
-    if any(event in LINES and do == "refuse" for event, do in expected.run.struck):
+    refused = {event for event, do in expected.run.struck if do == "refuse"}
+    if "step:start" in refused:
+        # Its lines are refused with it and go again, behind those that no step has; or a successor
+        # never heard of that, and sends it again behind lines that were stored before.
+        arrived, happened = _without_lines(arrived), _without_lines(happened)
+    elif refused & LINES:
         # A successor that never heard of it sends such a line again, behind others and behind the
         # end of its step.
         arrived, happened = _lines_sorted(arrived), _lines_sorted(happened)

@@ -134,7 +134,8 @@ class Monkey:
         shims = self._worker.shims()
         if shims:
             victim = self.random.choice(shims)
-            self.ledger.add("kill shim", [victim], deadly=True)
+            # Or the keeper of a zygote, which takes the zygote's children along.
+            self.ledger.add("kill shim", [victim, *descendants(victim)], deadly=True)
             _signal(victim, signal.SIGKILL)
 
     async def kill_supervisor(self) -> None:
