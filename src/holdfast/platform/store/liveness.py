@@ -64,11 +64,11 @@ def living(connection: Connection, at: int) -> set[str]:
     return set(connection.scalars(alive))
 
 
-def worker_connected(connection: Connection, worker_id: str | None, at: int) -> bool:
-    """Whether a worker has a socket to a platform that lives."""
-    c = t.workers.c
-    query = select(c.platform_id).where(c.id == worker_id, c.disconnected_at.is_(None))
-    return connection.scalar(query) in living(connection, at)
+def is_attended(connection: Connection, run: Row, at: int) -> bool:
+    """Whether the run's channel, or its worker, is connected to a platform that lives."""
+    c, alive = t.workers.c, living(connection, at)
+    query = select(c.platform_id).where(c.id == run.worker_id, c.disconnected_at.is_(None))
+    return run.platform_id in alive or connection.scalar(query) in alive
 
 
 def sightings(connection: Connection, at: int) -> list[Sighting]:

@@ -19,7 +19,7 @@ from holdfast.platform.start.actions import ActionError, cancel, retry
 from holdfast.platform.store import logs, queue, snapshots
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
-from holdfast.platform.store.liveness import worker_connected
+from holdfast.platform.store.liveness import is_attended
 from holdfast.platform.store.workers import connected_capacity
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
@@ -67,7 +67,7 @@ async def run(request: Request) -> Response:
         if part != "log":
             found |= _documents(platform, connection, found) | _versions(connection, found["run"])
             found["waiting"] = _waiting(connection, found["run"])
-            found["connected"] = worker_connected(connection, found["run"].worker_id, now())
+            found["connected"] = is_attended(connection, found["run"], now())
         if part != "live":
             ran = [(step.id, _name(found, step)) for step in found["steps"]]
             found["log"] = logview.log_view(connection, key, asked, ran)
