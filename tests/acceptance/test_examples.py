@@ -206,7 +206,7 @@ def shell(
 def server(example: Example) -> str | None:
     """How an example that stays up says that it is ready; None for one that ends."""
     words = example.line.partition("holdfast ")[2].split(" ")
-    if {"--help", "--check", "rotate-key"} & set(words):
+    if {"--help", "--check", "rotate-key", "backup"} & set(words):
         return None
     if "--watch" in words:
         return "watching" if words[0] == "replay" else "slots"

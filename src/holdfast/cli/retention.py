@@ -19,8 +19,8 @@ def retention_group() -> None:
     """How long a project keeps documents, logs and runs.
 
     \b
-    holdfast retention set demo --documents 30 --logs 90 --runs 365
-    holdfast retention apply demo --dry-run
+    holdfast retention set examples --documents 30 --logs 90 --runs 365
+    holdfast retention apply examples --dry-run
     """
 
 
