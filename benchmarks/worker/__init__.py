@@ -8,6 +8,7 @@ sides take turns, row by row, in one session, and the ratio is printed.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from pathlib import Path
 
@@ -19,9 +20,14 @@ from benchmarks.worker.side import ours, reference
 
 def main(flags: list[str]) -> None:
     """All rows, or those named."""
-    given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
-    names = given["only"].split(",") if "only" in given else list(ROWS)
-    asyncio.run(measure(names, Path(given["reference"]) if "reference" in given else None))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks worker", description=__doc__)
+    parser.add_argument("--only", default=",".join(ROWS), help="rows (all: %(default)s)")
+    parser.add_argument("--reference", type=Path, help="a built checkout of the reference")
+    given = parser.parse_args(flags)
+    names = given.only.split(",")
+    if unknown := set(names) - ROWS.keys():
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    asyncio.run(measure(names, given.reference))
 
 
 async def measure(names: list[str], built: Path | None) -> None:
