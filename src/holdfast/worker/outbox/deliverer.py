@@ -158,10 +158,10 @@ class Deliverer:
     async def _send(self, outbox: Outbox, mark: Mark, now: float) -> None:
         channel, config = self.channel, self.config
         offer = Extension.from_response(channel.response)
-        if not offer.idempotent and self.scrubbing.needed(channel):
+        if not self._masks(offer):
             await self.scrubbing.renew(channel, config.message_seconds)
-        if not channel.joined:
-            return
+        if not (channel.joined and self._masks(offer)):
+            return  # lost, and perhaps joined anew meanwhile
         connection, isolation = channel.connection, channel.connection.isolation
         outbox.adapt(
             offer,
@@ -177,8 +177,16 @@ class Deliverer:
             payload = await self._payload(outbox, shipment, postmortem=offer.postmortem)
             if payload is None or outbox.behind:
                 outbox.not_sent(shipment)
+            elif not self._masks(offer):
+                outbox.not_sent(shipment)
+                self.poke()
+                return
             elif not self._go(outbox, mark, shipment, payload, synced=not offer.idempotent):
                 return
+
+    def _masks(self, offer: Extension) -> bool:
+        """Whether the platform has, since this join, the secrets by which it masks lines."""
+        return offer.idempotent or not self.scrubbing.needed(self.channel)
 
     def _go(
         self, outbox: Outbox, mark: Mark, shipment: Shipment, payload: Raw, *, synced: bool
