@@ -164,6 +164,7 @@ class _Channel:
     payload: JsonObject
     timeout: float
     state: State = State.WAITING
+    told: bool = False  # JOINED: `happenings` has said so
     join_ref: str = ""
     due: float | None = None  # JOINING: the answer; WAITING: the next attempt
     failures: int = 0
@@ -273,7 +274,7 @@ class Client:
     def push(self, topic: str, event: str, payload: Payload, now: float, *, timeout: float) -> str:
         """Send an event now; returns its ref. NotJoined if the channel cannot take it now."""
         channel = self._channels.get(topic)
-        if channel is None or channel.state is not State.JOINED:
+        if channel is None or not self.joined(topic):
             message = f"{topic} is not joined"
             raise NotJoined(message)
         ref = self._next_ref()
@@ -282,9 +283,13 @@ class Client:
         return ref
 
     def joined(self, topic: str) -> bool:
-        """Whether a push on this topic would be sent."""
+        """Whether a push on this topic would be sent.
+
+        A join counts once `happenings` has told of it: what it needs first (the secrets by which
+        the platform masks lines) is asked for then.
+        """
         channel = self._channels.get(topic)
-        return channel is not None and channel.state is State.JOINED
+        return channel is not None and channel.state is State.JOINED and channel.told
 
     # What comes out
 
@@ -296,6 +301,9 @@ class Client:
     def happenings(self) -> list[Happening]:
         """What happened since the last call."""
         happened, self._happened = self._happened, []
+        for one in happened:
+            if isinstance(one, Joined) and one.topic in self._channels:
+                self._channels[one.topic].told = True
         return happened
 
     def next_deadline(self) -> float | None:
@@ -338,7 +346,7 @@ class Client:
     def _replied(self, channel: _Channel, reply: Reply, now: float) -> None:
         if channel.state is State.JOINING and reply.ref == channel.join_ref:
             if reply.ok:
-                channel.state, channel.due = State.JOINED, None
+                channel.state, channel.due, channel.told = State.JOINED, None, False
                 self._happened.append(Joined(channel.topic, reply.response))
             else:
                 channel.state = State.WAITING

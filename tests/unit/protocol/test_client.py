@@ -61,6 +61,22 @@ def test_a_push_is_answered() -> None:
     assert client.happenings() == []
 
 
+def test_nothing_goes_out_on_a_join_that_nobody_was_told_of() -> None:
+    """Else lines go out before the secrets by which the new channel masks them."""
+    client, _ = joined_client()
+    client.disconnected(1006)
+    client.connected(2.0)
+    (frame,) = client.outgoing()
+    client.received(answer(frame, response={}), 2.1)
+    assert not client.joined("run:a")
+    with pytest.raises(NotJoined):
+        client.push("run:a", "run:log", {}, 2.1, timeout=30)
+    assert client.outgoing() == []
+    assert client.happenings()[-1] == Joined("run:a", {})
+    assert client.joined("run:a")
+    assert client.push("run:a", "run:log", {}, 2.2, timeout=30)
+
+
 def test_an_answer_after_its_time_is_told_apart() -> None:
     """A claim's late answer brings runs that are ours: it must not be dropped."""
     client, _ = joined_client()
