@@ -53,16 +53,10 @@ async def put(request: Request) -> Response:
     kept = _seconds(asked, "keep_old_seconds", _LONGEST_KEPT)
 
     def work(tx: Transaction) -> None:
-        webhook_keys.declare(tx, project_id, name, kind)
-        webhook_keys.set_secret(
-            tx,
-            platform.keys,
-            project_id,
-            name,
-            secret,
-            window_seconds=window,
-            keep_old_seconds=_DAY if kept is None else kept,
-        )
+        webhook_keys.put(
+            tx, platform.keys, project_id, name, secret,
+            kind=kind, window_seconds=window, keep_old_seconds=_DAY if kept is None else kept,
+        )  # fmt: skip
 
     visit.note(type=kind, window_seconds=window)
     await platform.database.write(work)

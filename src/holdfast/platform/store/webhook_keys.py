@@ -41,17 +41,19 @@ def declare(tx: Transaction, project_id: str, name: str, kind: str) -> bool:
     return known is None
 
 
-def set_secret(
+def put(
     tx: Transaction,
     keys: Keys,
     project_id: str,
     name: str,
     secret: str,
     *,
+    kind: str,
     window_seconds: int | None,
     keep_old_seconds: float,
 ) -> None:
-    """Give a key this secret; the one before stays good for a while."""
+    """Make a key, or renew it: the secret before stays good for a while. Raises AccessError."""
+    declare(tx, project_id, name, kind)
     row = _find(tx.connection, project_id, name)
     assert row is not None
     until = tx.now + int(keep_old_seconds * SECOND)

@@ -256,16 +256,10 @@ async def set_key(request: Request) -> Response:
     window = int(given["window"]) if kind == HMAC and given["window"] in {"300", "3600"} else None
 
     def work(tx: Transaction) -> None:
-        webhook_keys.declare(tx, project_id, name, kind)
-        webhook_keys.set_secret(
-            tx,
-            platform.keys,
-            project_id,
-            name,
-            secret,
-            window_seconds=window,
-            keep_old_seconds=_DAY,
-        )
+        webhook_keys.put(
+            tx, platform.keys, project_id, name, secret,
+            kind=kind, window_seconds=window, keep_old_seconds=_DAY,
+        )  # fmt: skip
 
     visit.note(name=name, type=kind, window_seconds=window)
     try:
