@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import cast
 
 from holdfast.bench.masks import masked, masked_text, masked_url
@@ -224,36 +223,3 @@ def _fit(bundle: Bundle, most_mb: float) -> None:
 def _answer_bytes(found: JsonObject) -> int:
     answer = cast("JsonObject", found["answer"])
     return len(str(answer.get("text") or answer.get("base64") or ""))
-
-
-def write_bundle(bundle: Bundle, path: Path) -> int:
-    """Write it as JSON, for its owner only; returns the bytes."""
-    text = json.dumps(bundle.to_json(), ensure_ascii=False, indent=1) + "\n"
-    data = text.encode("utf-8", "surrogatepass")
-    path.touch(mode=0o600)
-    path.write_bytes(data)
-    return len(data)
-
-
-def read_bundle(path: Path) -> Bundle:
-    """The bundle in a file. Raises UsageError that names the file."""
-    try:
-        value = parse_document(path.read_bytes())
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise UsageError(message) from None
-    except ValueError as error:
-        message = f"{path}: not JSON: {error}"
-        raise UsageError(message) from None
-    if not isinstance(value, dict) or value.get("holdfast_run") != VERSION:
-        message = f"{path}: this is no recorded run"
-        raise UsageError(message, fix="`holdfast pull-run RUN` makes one.")
-    try:
-        steps = [RecordedStep(**item) for item in cast("list[dict[str, Json]]", value["steps"])]  # type: ignore[arg-type]  # checked by the tests of what is written
-        rest = {key: value[key] for key in Bundle.__slots__ if key != "steps"}
-        bundle = Bundle(steps=steps, **rest)  # type: ignore[arg-type]  # as above
-        assert bundle.code
-    except (KeyError, TypeError, AssertionError) as error:
-        message = f"{path}: the file is damaged: {type(error).__name__} {error}"
-        raise UsageError(message, fix="Make it again with `holdfast pull-run RUN`.") from None
-    return bundle

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+#: Bytes of a request; the run that sends it is not trusted. A larger one gets no answer.
+_MOST_BYTES = 64 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -26,7 +29,12 @@ Answering: TypeAlias = Callable[[str, str, str, str], Reply | None]
 def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def handle_any(self) -> None:
-            found = answer(self.command, self.headers.get("Host") or "", self.path, self._body())
+            try:
+                body = self._body()
+            except ValueError:  # lengths that are no numbers, or too large
+                self.close_connection = True
+                return
+            found = answer(self.command, self.headers.get("Host") or "", self.path, body)
             if found is None:
                 self.close_connection = True
                 return
@@ -41,16 +49,28 @@ def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
         def _body(self) -> str:
             if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
                 return self._chunks().decode("utf-8", "replace")
-            size = int(self.headers.get("Content-Length") or 0)
-            return self.rfile.read(size).decode("utf-8", "replace")
+            return self._read(self.headers.get("Content-Length") or "0", 10, 0).decode(
+                "utf-8", "replace"
+            )
+
+        def _read(self, length: str, base: int, before: int) -> bytes:
+            """So many bytes, behind those `before`. ValueError."""
+            size = int(length, base)
+            if not 0 <= size <= _MOST_BYTES - before:
+                message = "the request is too large"
+                raise ValueError(message)
+            return self.rfile.read(size)
 
         def _chunks(self) -> bytes:
             found = b""
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                found += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
+            while piece := self._read(self._line().partition(";")[0], 16, len(found)):
+                found += piece
+                self._line()
+            self._line()
             return found
+
+        def _line(self) -> str:
+            return self.rfile.readline(1024).decode("latin-1")
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - names of the library
         do_HEAD = do_OPTIONS = handle_any  # noqa: N815 - as above

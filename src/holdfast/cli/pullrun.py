@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from holdfast.bench.bundle import MOST_MB, Bundle, bundle_of, write_bundle
+from holdfast.bench.bundle import MOST_MB, Bundle, bundle_of
+from holdfast.bench.bundle_file import write_bundle
 from holdfast.cli import terminal
 from holdfast.cli.journal import find
 from holdfast.cli.kinds import Place

@@ -15,7 +15,8 @@ import click
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
-from holdfast.bench.bundle import Bundle, read_bundle
+from holdfast.bench.bundle import Bundle
+from holdfast.bench.bundle_file import read_bundle
 from holdfast.bench.replaying import Change, Replayed, Stage, compared, replay
 from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds

@@ -21,7 +21,8 @@ from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
-from holdfast.bench.bundle import bundle_of, write_bundle
+from holdfast.bench.bundle import bundle_of
+from holdfast.bench.bundle_file import write_bundle
 from holdfast.cli import runlog, terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.planfile import (

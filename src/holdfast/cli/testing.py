@@ -18,7 +18,7 @@ import click
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
-from holdfast.bench.bundle import read_bundle
+from holdfast.bench.bundle_file import read_bundle
 from holdfast.cli import terminal
 from holdfast.cli.casefile import Case, read_cases
 from holdfast.cli.casejudge import Seen, judged

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.bench.bundle import Bundle, bundle_of, read_bundle, write_bundle
+from holdfast.bench.bundle import Bundle, bundle_of
+from holdfast.bench.bundle_file import read_bundle, write_bundle
 from holdfast.journal import Journal, RunFolder
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
@@ -102,19 +103,6 @@ def test_a_run_that_was_not_recorded_is_refused_with_what_to_change(tmp_path: Pa
     with pytest.raises(UsageError) as caught:
         bundle_of(recorded(tmp_path, (Kind.STEP_COMPLETE, ended)))
     assert "record: true" in str(caught.value.fix)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"holdfast_run": 1}', '{"holdfast_run": 99}'])
-def test_a_file_that_is_no_bundle_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "odd.json"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=r"odd\.json"):
-        read_bundle(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.json"):
-        read_bundle(tmp_path / "none.json")
 
 
 def test_a_bundle_knows_its_steps() -> None:

@@ -34,3 +34,25 @@ def test_a_reply_that_is_none_breaks_the_connection() -> None:
         with pytest.raises(http.client.RemoteDisconnected):
             connection.getresponse()
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "much"},
+        {"Content-Length": "-1"},
+        {"Content-Length": str(10**12)},
+        {"Transfer-Encoding": "chunked"},  # behind which no length comes
+    ],
+    ids=["a word", "below nothing", "a terabyte", "no chunk"],
+)
+def test_a_request_of_no_fit_length_breaks_the_connection(headers: dict[str, str]) -> None:
+    with serving(lambda *_: Reply(200, b"")) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.putrequest("POST", "/")
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(b"zz\r\n")
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            connection.getresponse()
+        connection.close()

@@ -1,0 +1,110 @@
+"""The file of a recorded run. It may come from anybody, so its shape is checked when read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from holdfast.bench.bundle import VERSION, Bundle, RecordedStep
+from holdfast.model.errors import UsageError
+from holdfast.model.json import JsonObject, parse_document
+
+_TEXT: JsonObject = {"type": "string"}
+_PERHAPS: JsonObject = {"type": ["string", "null"]}
+_OBJECT: JsonObject = {"type": "object"}
+_STEP: JsonObject = {
+    "type": "object",
+    "properties": {
+        "id": _TEXT,
+        "reason": _TEXT,
+        "came_from": {"type": ["integer", "null"], "minimum": 0},
+        "tape": _OBJECT,
+        "configuration": True,
+        "output": _PERHAPS,
+    },
+    "required": [*RecordedStep.__slots__],
+    "additionalProperties": False,
+}
+_EXCHANGE: JsonObject = {
+    "type": "object",
+    "properties": {"method": _TEXT, "url": _TEXT, "host": _PERHAPS, "path": _PERHAPS},
+    "required": ["method"],
+}
+_WORKFLOW: JsonObject = {
+    "type": "object",
+    "properties": {
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]},
+        }
+    },
+    "required": ["steps"],
+}
+_CHECK = Draft202012Validator(
+    {
+        "type": "object",
+        "properties": {
+            "run_id": _TEXT,
+            "plan": {"type": "object", "properties": {"workflow": _WORKFLOW},
+                     "required": ["workflow"]},
+            "adaptors": _OBJECT,
+            "outcome": _OBJECT,
+            "steps": {"type": "array", "items": _STEP},
+            "exchanges": {"type": "array", "items": _EXCHANGE},
+            "notes": {"type": "array", "items": _TEXT},
+        },
+        "required": [*Bundle.__slots__],
+    }
+)  # fmt: skip
+
+
+def write_bundle(bundle: Bundle, path: Path) -> int:
+    """Write it as JSON, for its owner only; returns the bytes."""
+    text = json.dumps(bundle.to_json(), ensure_ascii=False, indent=1) + "\n"
+    data = text.encode("utf-8", "surrogatepass")
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    return len(data)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """The bundle in a file. Raises UsageError that names the file and the place in it."""
+    try:
+        value = parse_document(path.read_bytes())
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise UsageError(message) from None
+    except ValueError as error:
+        message = f"{path}: not JSON: {error}"
+        raise UsageError(message) from None
+    if not isinstance(value, dict) or value.get("holdfast_run") != VERSION:
+        message = f"{path}: this is no recorded run"
+        raise UsageError(message, fix="`holdfast pull-run RUN` makes one.")
+    if (wrong := _wrong(value)) is not None:
+        message = f"{path}: the file is damaged: {wrong}"
+        raise UsageError(message, fix="Make it again with `holdfast pull-run RUN`.")
+    known: dict[str, Any] = {name: value[name] for name in Bundle.__slots__}
+    steps = [RecordedStep(**item) for item in known.pop("steps")]
+    return Bundle(steps=steps, **known)
+
+
+def _wrong(value: JsonObject) -> str | None:
+    """What is wrong with it, and where; None if nothing is."""
+    if (error := best_match(_CHECK.iter_errors(value))) is not None:
+        return f"{error.json_path}: {error.message[:200]}"
+    steps = cast("list[JsonObject]", value["steps"])
+    for number, step in enumerate(steps):
+        if isinstance(place := step["came_from"], int) and place >= number:
+            return f"$.steps[{number}].came_from: {place} is no step before it"
+    for number, item in enumerate(cast("list[JsonObject]", value["exchanges"])):
+        try:
+            urlsplit(str(item.get("url") or ""))
+        except ValueError as error:
+            return f"$.exchanges[{number}].url: {error}"
+    return None
