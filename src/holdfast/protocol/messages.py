@@ -13,7 +13,6 @@ from typing import Self, cast
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
-from holdfast.model.refusal import words_of as words_of  # noqa: PLC0414 - also from here
 from holdfast.protocol.frames import Payload, Raw, json_object
 
 WORKER_QUEUE = "worker:queue"

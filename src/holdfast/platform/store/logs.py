@@ -22,6 +22,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _NAMED = 500
 #: Lines that one search looks at.
 SEARCHED = 20_000
+#: Lines that come from the database at a time.
+_FETCHED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +119,19 @@ def lines(connection: Connection, run_id: str, after: int, wanted: Wanted) -> li
     message = func.substr(c.message, 1, wanted.each).label("message")
     found: list[Row] = []
     room = wanted.together
-    for row in connection.execute(
+    query = (
         select(*columns, message, func.length(c.message).label("size"))
         .where(c.run_id == run_id, c.number > after)
         .order_by(c.number)
         .limit(wanted.lines)
-    ):
-        found.append(row)
-        room -= len(row.message)
-        if room <= 0:
-            break
+        .execution_options(yield_per=_FETCHED)  # what is not wanted stays in the database
+    )
+    with connection.execute(query) as rows:
+        for row in rows:
+            found.append(row)
+            room -= len(row.message)
+            if room <= 0:
+                break
     return found
 
 

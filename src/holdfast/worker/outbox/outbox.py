@@ -20,6 +20,7 @@ from uuid import uuid4
 from holdfast.journal import DeliveryState, Position, Record
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
+from holdfast.model.refusal import words_of
 from holdfast.protocol.backoff import Backoff
 from holdfast.protocol.client import Loss
 from holdfast.protocol.frames import Reply
@@ -31,7 +32,6 @@ from holdfast.protocol.messages import (
     StepComplete,
     StepStart,
     means_known,
-    words_of,
 )
 from holdfast.worker.outbox import events, order, settling
 from holdfast.worker.outbox.known import NO_ANSWER, REFUSED, RENAMED, Known
