@@ -63,10 +63,11 @@ def problems(
 
 
 def _lines_sorted(keys: list[Key]) -> list[Key]:
-    """With the log lines between any two starts in the order of their timestamps, behind the
-    ends of steps."""
+    """With the log lines between any two starts of steps in the order of their timestamps, behind
+    the run's start and the ends of steps: only the start of a step waits for their answers."""
     out: list[Key] = []
-    for late, group in itertools.groupby(keys, lambda key: key[0] in ("run:log", "step:complete")):
+    passed = ("run:log", "run:start", "step:complete")
+    for late, group in itertools.groupby(keys, lambda key: key[0] in passed):
         found = list(group)
         out += sorted(found, key=lambda key: (key[0] == "run:log", str(key))) if late else found
     return out
