@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from support.platform import Served
 from support.system import program
@@ -22,6 +22,7 @@ ARGUMENTS = [
 def browser() -> Iterator[Browser]:
     """Ends with its module: while it is open, this thread has a running event loop."""
     path = program("chromium")
+    expect.set_options(timeout=15_000)  # a loaded machine is no fault of the page
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield started

@@ -50,7 +50,7 @@ def test_a_person_logs_in_and_out(served: Served, stranger: Page) -> None:
     expect(stranger.locator("h2")).to_have_text("Not allowed")
     stranger.goto("/")
     stranger.get_by_role("button", name="Log out").click()
-    assert path_of(stranger) == "/login"
+    stranger.wait_for_url("**/login")
     stranger.goto(f"/runs/{run}")
     assert path_of(stranger) == "/login"
 

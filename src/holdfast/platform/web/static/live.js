@@ -276,7 +276,8 @@
   document.addEventListener('keydown', (event) => {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (target instanceof Element && target.closest('input, textarea, select, dialog')) return;
+    // A dialog that has just closed keeps the focus until the browser draws again.
+    if (target instanceof Element && target.closest('input, textarea, select, dialog[open]')) return;
     const action = KEYS[event.key];
     if (!action) return;
     event.preventDefault();
