@@ -209,7 +209,7 @@ def server(example: Example) -> str | None:
     if {"--help", "--check", "rotate-key", "backup"} & set(words):
         return None
     if "--watch" in words:
-        return "watching" if words[0] == "replay" else "slots"
+        return "slots" if words[0] == "status" else "watching"
     return next((ready for name, ready in SERVERS.items() if re.search(name, words[0])), None)
 
 

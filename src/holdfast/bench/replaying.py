@@ -16,7 +16,7 @@ from holdfast.bench.answers import Answers
 from holdfast.bench.bundle import Bundle, bundle_of
 from holdfast.bench.changes import changes_of
 from holdfast.bench.server import serving
-from holdfast.engine.client import Engine, RunRequest, prepare_run
+from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.model.limits import Limits
@@ -90,7 +90,7 @@ async def replay(
         credentials = {step.id: step.configuration for step in steps if step.configuration}
         request = RunRequest(folder.path, run_id, stage.limits, {**credentials}, options)
         handle = await stage.engine.launch(request)
-        await handle.outcome()
+        await attended(handle, handle.outcome())
     made = bundle_of(folder, untaped=True)
     left = answers.left() if only is None else []
     return Replayed(made, [*answers.otherwise, *left], time.monotonic() - started)

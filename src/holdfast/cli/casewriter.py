@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +14,7 @@ from holdfast.cli import terminal
 from holdfast.cli.projectplan import project_plan
 from holdfast.cli.replay import staged
 from holdfast.cli.replaycode import names_of, slug
+from holdfast.cli.stage import perform
 from holdfast.model.errors import UsageError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
@@ -31,7 +31,7 @@ def write_case(bundle: Bundle, project: Path, name: str | None, timeout: float) 
         if step_id is not None:
             keys[step_id], code[step_id] = str(step["id"]), str(step["expression"])
     name = name or f"run {bundle.run_id[:8]}"
-    made, again = asyncio.run(_twice(bundle, code, Limits(timeout_seconds=timeout)))
+    made, again = perform(_twice(bundle, code, Limits(timeout_seconds=timeout)))
     case = case_of(bundle, made, again, keys)
     path = project.parent / "tests" / f"{slug(name) or 'case'}.yaml"
     if path.exists():

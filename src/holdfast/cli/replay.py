@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace as changed
 from pathlib import Path
 
 import click
 
-from holdfast.adaptors.location import default_store_root
-from holdfast.adaptors.store import Store
 from holdfast.bench.bundle import Bundle
 from holdfast.bench.bundle_file import read_bundle
 from holdfast.bench.replaying import Change, Replayed, Stage, compared, replay
 from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.replaycode import Code, code_of, step_named
-from holdfast.cli.run import install
+from holdfast.cli.stage import perform, stage
+from holdfast.cli.watched import Watched
 from holdfast.diagnosis.diagnose import rows
 from holdfast.diagnosis.ending import read_diagnosis
-from holdfast.engine.client import start_supervisor
 from holdfast.model.errors import UsageError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
-from holdfast.worker.options import paths
 
 #: Lines of differences that are shown for one step.
 _LINES = 20
-#: Between two looks at the watched files. Seconds.
-_LOOK_SECONDS = 0.03
 
 
 @click.command("replay", epilog="Exit codes: 0 the same outputs, 1 others, 2 bad usage.")
@@ -83,14 +74,14 @@ def replay_command(
         return same
 
     if watch:
-        asyncio.run(_watch(bundle, source, limits, only, tell))
+        perform(_watch(bundle, source, limits, only, tell))
         return 0
-    return 0 if tell(asyncio.run(_once(bundle, source, limits, only))) else 1
+    return 0 if tell(perform(_once(bundle, source, limits, only))) else 1
 
 
 async def _once(bundle: Bundle, source: Code, limits: Limits, only: int | None) -> Replayed:
-    async with staged(bundle, limits) as stage:
-        return await replay(bundle, stage, code=source.read(), only=only)
+    async with staged(bundle, limits) as here:
+        return await replay(bundle, here, code=source.read(), only=only)
 
 
 async def _watch(
@@ -101,32 +92,22 @@ async def _watch(
     tell: Callable[[Replayed], bool],
 ) -> None:
     """Replay now and after each change of the files, until the person ends it."""
-    async with staged(bundle, limits) as stage:
-        names = ", ".join(path.name for path in source.files[:5])
+    async with staged(bundle, limits, standby=1) as here:
         while True:
-            seen = source.signature()
+            watched = Watched.look(source.files)
             try:
-                tell(await replay(bundle, stage, code=source.read(), only=only))
+                tell(await replay(bundle, here, code=source.read(), only=only))
             except UsageError as error:  # a file that was saved half done
                 terminal.echo(f"error: {error.message}", err=True, fg="red")
-            terminal.echo(f"watching {names}; ctrl-C ends it", err=True, dim=True)
-            while source.signature() == seen:  # noqa: ASYNC110 - nobody tells of a saved file
-                await asyncio.sleep(_LOOK_SECONDS)
+            await watched.saved()
 
 
 @asynccontextmanager
-async def staged(bundle: Bundle, limits: Limits) -> AsyncIterator[Stage]:
+async def staged(bundle: Bundle, limits: Limits, *, standby: int = 0) -> AsyncIterator[Stage]:
     """An engine with the adaptors of the bundle, for as long as it is needed."""
-    monorepos = paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
-    store = Store(default_store_root(os.environ), monorepos=monorepos)
-    adaptors = await install(bundle.plan, store)
-    with tempfile.TemporaryDirectory(prefix="holdfast-replay-") as temporary:
-        data = Path(temporary)
-        (data / "journals").mkdir(mode=0o700)
-        async with start_supervisor(
-            data, configure=lambda config: changed(config, store=store.root)
-        ) as engine:
-            yield Stage(engine, data, adaptors, limits)
+    async with stage(standby=standby) as here:
+        adaptors = await here.install(bundle.plan)
+        yield Stage(here.engine, here.data, adaptors, limits)
 
 
 def _show(found: Replayed, changes: list[Change]) -> None:

@@ -10,12 +10,9 @@ from pathlib import Path
 from holdfast.bench.bundle import Bundle
 from holdfast.cli.planfile import read_text
 from holdfast.cli.projectplan import project_plan
+from holdfast.cli.watched import with_beside
 from holdfast.diagnosis.near import listed, nearest
 from holdfast.model.errors import UsageError
-
-#: Files beside a project that are watched.
-_MOST_FILES = 500
-_KINDS = {".js", ".mjs", ".yaml", ".yml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +21,6 @@ class Code:
 
     files: list[Path]
     read: Callable[[], dict[str, str]]
-
-    def signature(self) -> list[tuple[str, int, int]]:
-        """What differs once a file was saved."""
-        found = []
-        for path in self.files:
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                continue  # an editor puts a new file in its place
-            found.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return found
 
 
 def slug(name: str) -> str:
@@ -127,9 +113,7 @@ def _project(bundle: Bundle, project: Path) -> Code:
     if not read():
         message = f"{project}: none of its steps is one of the recorded run"
         raise UsageError(message, fix=f"The run has: {listed(list(_labels(bundle)))}.")
-    beside = (p for p in sorted(project.parent.rglob("*")) if p.suffix in _KINDS)
-    files = [path for path in beside if "node_modules" not in path.parts][:_MOST_FILES]
-    return Code([project, *(path for path in files if path != project)], read)
+    return Code(with_beside(project), read)
 
 
 def _copies(bundle: Bundle, file: Path, only: int | None) -> Code:

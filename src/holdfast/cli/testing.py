@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
 
 import click
 
-from holdfast.adaptors.location import default_store_root
-from holdfast.adaptors.store import Store
 from holdfast.bench.bundle_file import read_bundle
 from holdfast.cli import terminal
 from holdfast.cli.casefile import Case, read_cases
@@ -26,13 +23,12 @@ from holdfast.cli.casewriter import write_case
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.mockserver import serving
 from holdfast.cli.projectplan import project_plan
-from holdfast.cli.run import install
-from holdfast.engine.client import Engine, RunRequest, prepare_run, start_supervisor
+from holdfast.cli.stage import perform, stage
+from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
 from holdfast.journal.reader import JournalReader
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
-from holdfast.worker.options import paths
 
 #: In credentials and inputs of a case: the address of the server that answers its requests.
 MOCK = "MOCK"
@@ -102,7 +98,7 @@ def test_command(
     plans = {
         name: project_plan(project, name or None, None)[0] for name in {c.workflow for c in found}
     }
-    ran = asyncio.run(_run_all(found, plans, Limits(timeout_seconds=timeout)))
+    ran = perform(_run_all(found, plans, Limits(timeout_seconds=timeout)))
     if junit is not None:
         junit.write_bytes(_junit(ran))
     if as_json:
@@ -122,25 +118,18 @@ def _cases(files: Sequence[Path], chosen: str | None) -> list[Case]:
 
 
 async def _run_all(cases: list[Case], plans: dict[str, JsonObject], limits: Limits) -> list[Ran]:
-    monorepos = paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
-    store = Store(default_store_root(os.environ), monorepos=monorepos)
-    adaptors: JsonObject = {}
-    for plan in plans.values():
-        adaptors.update(await install(plan, store))
     gate = asyncio.Semaphore(max(2, os.cpu_count() or 2))
-    with tempfile.TemporaryDirectory(prefix="holdfast-test-") as temporary:
-        data = Path(temporary)
-        (data / "journals").mkdir(mode=0o700)
-        async with start_supervisor(
-            data, configure=lambda config: replace(config, store=store.root)
-        ) as engine:
-            bench = Bench(engine, data, adaptors, limits)
+    async with stage() as here:
+        adaptors: JsonObject = {}
+        for plan in plans.values():
+            adaptors.update(await here.install(plan))
+        bench = Bench(here.engine, here.data, adaptors, limits)
 
-            async def one(case: Case) -> Ran:
-                async with gate:
-                    return await _run_one(case, plans[case.workflow], bench)
+        async def one(case: Case) -> Ran:
+            async with gate:
+                return await _run_one(case, plans[case.workflow], bench)
 
-            return list(await asyncio.gather(*map(one, cases)))
+        return list(await asyncio.gather(*map(one, cases)))
 
 
 async def _run_one(case: Case, plan: JsonObject, bench: Bench) -> Ran:
@@ -161,7 +150,7 @@ async def _run_one(case: Case, plan: JsonObject, bench: Bench) -> Ran:
         secrets = cast("JsonObject", _addressed(case.credentials, mock.address))
         request = RunRequest(folder.path, run_id, bench.limits, secrets, options)
         handle = await bench.engine.launch(request)
-        await handle.outcome()
+        await attended(handle, handle.outcome())
     seen = Seen(folder.path)
     with JournalReader(folder.journal) as reader:
         seen.take(reader.read())

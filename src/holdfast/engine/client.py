@@ -9,10 +9,10 @@ import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from holdfast.engine.config import EngineConfig, EngineError
 from holdfast.engine.frames import Control, Decoder, encode
@@ -23,8 +23,17 @@ from holdfast.model.json import JsonObject
 from holdfast.model.outcome import Outcome
 from holdfast.model.record import Kind
 
-__all__ = ["Engine", "EngineError", "RunHandle", "RunRequest", "prepare_run", "start_supervisor"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "RunHandle",
+    "RunRequest",
+    "attended",
+    "prepare_run",
+    "start_supervisor",
+]
 
+_Result = TypeVar("_Result")
 _NUMBER = struct.Struct("<Q")
 _START_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
@@ -162,6 +171,17 @@ class Engine:
         return handle
 
 
+async def attended(handle: RunHandle, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Await work on a run. Whoever is stopped here takes the run along, and has its end first."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await handle.cancel("interrupted")
+        await task
+        raise
+
+
 def read_outcome(directory: Path) -> Outcome | None:
     """The outcome in a run's journal, if it stands there."""
     with JournalReader(RunFolder(directory).journal) as reader:
@@ -200,7 +220,8 @@ def prepare_run(
 async def start_supervisor(
     data: Path | None = None, *, configure: Callable[[EngineConfig], EngineConfig] | None = None
 ) -> AsyncIterator[Engine]:
-    """A supervisor without an agent, for a command or a test; it ends with the context.
+    """A supervisor without an agent, for a command or a test; it ends with the context, or with
+    this process.
 
     Without `data` it works in a temporary folder that is removed. Raises EngineError.
     """
@@ -209,7 +230,7 @@ async def start_supervisor(
     assert home is not None
     # Below the system's temporary folder: a data folder may lie too deep for a socket's name.
     sockets = Path(tempfile.mkdtemp(prefix="holdfast-engine-"))
-    config = EngineConfig(home, sockets / "engine.sock")
+    config = EngineConfig(home, sockets / "engine.sock", owner=os.getpid())
     config = configure(config) if configure else config
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "holdfast.engine.supervisor", "--config", config.to_json()

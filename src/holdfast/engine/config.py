@@ -60,6 +60,7 @@ class EngineConfig:
     lane: str = "auto"  # of `zygote.rule.Choice`
     log_level: str = "info"  # of `holdfast.log.LEVELS`
     log_format: str = "text"  # of `holdfast.log.FORMATS`
+    owner: int = 0  # process id of the command whose end ends the engine; 0: none
 
     def __post_init__(self) -> None:
         for name in ("data", "socket", "store", "node", "program"):
@@ -91,6 +92,7 @@ class EngineConfig:
                 "lane": self.lane,
                 "log_level": self.log_level,
                 "log_format": self.log_format,
+                "owner": self.owner,
             }
         )
 
@@ -117,4 +119,5 @@ class EngineConfig:
             lane=str(value["lane"]),
             log_level=str(value["log_level"]),
             log_format=str(value["log_format"]),
+            owner=int(value["owner"]),
         )

@@ -363,6 +363,10 @@ def prepare_folders(config: EngineConfig) -> None:
 def main(config: EngineConfig) -> int:
     """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
     log.set_up(config.log_level, config.log_format)
+    if config.owner:
+        kernel.die_with_parent(signal.SIGTERM)
+        if os.getppid() != config.owner:  # it died before it could be asked for its end
+            return 0
     prepare_folders(config)
     config = replace(config, program=program.install(config))
     return Supervisor(config).run()

@@ -1,0 +1,92 @@
+"""Where commands execute runs: an engine of their own, in a folder that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from holdfast.adaptors.errors import AutoinstallError
+from holdfast.adaptors.events import Event, InstallEvent
+from holdfast.adaptors.location import default_store_root
+from holdfast.adaptors.store import Store
+from holdfast.cli import terminal
+from holdfast.cli.planfile import pin_adaptors, plan_adaptors
+from holdfast.engine.client import Engine, start_supervisor
+from holdfast.model.errors import UsageError
+from holdfast.model.json import JsonObject
+from holdfast.worker.options import paths
+
+#: What a shell says of a command that SIGTERM ended.
+_TERMINATED = 128 + signal.SIGTERM
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An engine, its folder with a place for journals, and the adaptors of this machine."""
+
+    engine: Engine
+    data: Path
+    store: Store
+
+    @property
+    def journals(self) -> Path:
+        """Where folders of runs are made."""
+        return self.data / "journals"
+
+    async def install(self, plan: JsonObject) -> JsonObject:
+        """Make the plan's adaptors ready and pin them in it; the engine's `adaptors` option.
+
+        Raises UsageError.
+        """
+        try:
+            pinned = {name: await self.store.resolve(name) for name in plan_adaptors(plan)}
+            pin_adaptors(plan, pinned)
+            installed = await self.store.ensure(pinned.values(), on_event=_progress)
+        except AutoinstallError as error:
+            raise UsageError(error.message, fix=error.fix) from None
+        return {name: adaptor.to_option() for name, adaptor in installed.items()}
+
+
+def _progress(event: InstallEvent) -> None:
+    """Say what takes long; what is there already costs no line."""
+    words = {Event.INSTALLING: "installing", Event.RETRYING: "trying again to install"}
+    if event.event in words:
+        terminal.echo(f"{words[event.event]} {event.specifier} …", err=True, dim=True)
+
+
+@asynccontextmanager
+async def stage(*, standby: int = 0) -> AsyncIterator[Stage]:
+    """A stage for as long as it is needed; `standby` processes wait for its runs."""
+    monorepos = paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
+    store = Store(default_store_root(os.environ), monorepos=monorepos)
+    with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:
+        data = Path(temporary)
+        (data / "journals").mkdir(mode=0o700)
+        async with start_supervisor(
+            data, configure=lambda config: replace(config, store=store.root, standby=standby)
+        ) as engine:
+            yield Stage(engine, data, store)
+
+
+def perform(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Like asyncio.run. SIGTERM ends it as Ctrl-C does: nothing that it started stays behind."""
+
+    async def stoppable() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio.run makes one"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        sys.exit(_TERMINATED)

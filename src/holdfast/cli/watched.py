@@ -1,0 +1,63 @@
+"""Files whose changes a command waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.cli import terminal
+
+#: Between two looks at the files. Seconds.
+_LOOK_SECONDS = 0.03
+#: Files beside a project or a workflow that are watched, and their kinds.
+_MOST_FILES = 500
+_KINDS = {".js", ".mjs", ".yaml", ".yml", ".json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """These files, as they were when they were looked at."""
+
+    files: tuple[Path, ...]
+    seen: tuple[tuple[str, int, int], ...]
+
+    @classmethod
+    def look(cls, files: Iterable[Path]) -> Watched:
+        """Remember them as they are now: before they are read."""
+        files = tuple(files)
+        return cls(files, _signature(files))
+
+    async def saved(self) -> None:
+        """Say what is watched, and wait until one of them differs."""
+        names = ", ".join(path.name for path in self.files[:5])
+        more = f" and {len(self.files) - 5} more" if len(self.files) > 5 else ""
+        terminal.echo(f"watching {names}{more}; Ctrl-C ends it", err=True, dim=True)
+        while _signature(self.files) == self.seen:  # noqa: ASYNC110 - nobody tells of a saved file
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _signature(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """What differs once a file was saved."""
+    found = []
+    for path in files:
+        try:
+            stat = path.stat()
+        except OSError:
+            continue  # an editor puts a new file in its place
+        found.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def with_beside(file: Path) -> list[Path]:
+    """A project or workflow file, then the code and data in its folder and those below."""
+    found = [file]
+    for folder, folders, names in os.walk(file.parent):
+        folders[:] = sorted(n for n in folders if n != "node_modules" and not n.startswith("."))
+        paths = (Path(folder, name) for name in sorted(names))
+        found += [path for path in paths if path.suffix in _KINDS and path != file]
+        if len(found) > _MOST_FILES:
+            break
+    return found[:_MOST_FILES]

@@ -1,0 +1,70 @@
+"""`--watch`: what a save changes is seen at once, and nothing stays behind at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.adaptors import Store
+from support import command
+from support.waiting import eventually
+
+JOB = "fn(state => ({ ...state, total: state.data.n + 1 }));"
+
+
+@pytest.fixture
+def watching(
+    tmp_path: Path, adaptor_store: Store, request: pytest.FixtureRequest
+) -> Iterator[command.Command]:
+    """A command that watches `job.js`, with all options that the test names."""
+    env = {"WORKER_REPO_DIR": str(adaptor_store.root)}
+    (tmp_path / "job.js").write_text(JOB)
+    (tmp_path / "state.json").write_text('{"data": {"n": 1}}')
+    run = ["run", "job.js", "-a", "common@3.3.4", "-i", "@state.json"]
+    arguments = [*run, "--watch"]
+    if request.param == "replay":
+        recorded = command.Command(*run, "--record", "run.json", env=env, folder=tmp_path)
+        recorded.wait_for_line("run.json: 1 steps")
+        assert recorded.stop() == 0, recorded.output
+        arguments = ["replay", "run.json", "--code", "job.js", "--watch"]
+    started = command.Command(*arguments, env=env, folder=tmp_path)
+    try:
+        started.wait_for_line("watching job.js")
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.mark.parametrize("watching", ["run", "replay"], indirect=True)
+def test_a_save_shows_the_difference(watching: command.Command, tmp_path: Path) -> None:
+    (tmp_path / "job.js").write_text(JOB.replace("+ 1", "+ 40"))
+    watching.wait_for_line("~ total: 2 -> 41")
+    assert watching.stop(signal.SIGTERM) == 143
+    eventually(lambda: not alive(watching), "the engine to be gone")
+
+
+@pytest.mark.parametrize("watching", ["run"], indirect=True)
+def test_engine_ends_with_a_command_that_is_killed(
+    watching: command.Command, tmp_path: Path
+) -> None:
+    (tmp_path / "state.json").write_text("{")
+    watching.wait_for_line("state.json:1:2: not JSON")
+    (tmp_path / "state.json").write_text(json.dumps({"data": {"n": 6}}))
+    watching.wait_for_line("~ total: 2 -> 7")
+    watching.process.kill()
+    watching.process.wait()
+    eventually(lambda: not alive(watching), "the engine to be gone")
+
+
+def alive(started: command.Command) -> bool:
+    """Whether a process of the command's group is left."""
+    try:
+        os.killpg(started.process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
