@@ -1,0 +1,56 @@
+"""The loaded history that the figures are taken of (`tests/support/history.py`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from holdfast.platform.settings import Settings
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection
+from support.history import Size, load
+from support.platform import Served, Store
+from support.postgres import database_of
+
+SMALL = Size(runs=40, lines=3, long_log=50, items=5, projects=2, workflows=2)
+
+
+def loaded(folder: Path, seed: int = 7) -> Path:
+    load(Settings(data=folder, **database_of(folder)).database, SMALL, seed)
+    return folder
+
+
+def _rows(connection: Connection) -> list[tuple[object, ...]]:
+    r, c = t.runs.c, t.log_lines.c
+    query = select(r.id, r.state, c.number, c.message).join(t.log_lines, c.run_id == r.id)
+    return [tuple(row) for row in connection.execute(query.order_by(c.id))]
+
+
+def test_a_seed_makes_the_same_history_again_and_another_seed_another(tmp_path: Path) -> None:
+    found = []
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        (tmp_path / name).mkdir()
+        with Store(loaded(tmp_path / name, seed)) as store:
+            found.append(store.read(_rows))
+    assert found[0] == found[1] != found[2]
+    assert len(found[0]) == 40 * 3 + 50
+
+
+def test_a_loaded_history_is_whole_and_the_platform_shows_it(made: Path, tmp_path: Path) -> None:
+    with Served(loaded(tmp_path)) as served:
+        (last, *_) = served.client.get("/api/runs").json()["data"]
+        assert last["attributes"]["finished_at"] > last["attributes"]["started_at"]
+        assert [step["job_name"] for step in served.steps(last["id"])] == [
+            "Fetch", "Transform", "Store",
+        ]  # fmt: skip
+        assert len(served.logs(last["id"])) == 50
+        clip = last["relationships"]["final_dataclip"]["data"]["id"]
+        assert "data" in served.client.get(f"/api/dataclips/{clip}/body").json()
+        (collection,) = served.client.get("/api/collections").json()["data"]
+        assert (collection["attributes"]["items"], collection["attributes"]["bytes"]) == (5, 5025)
+        assert len(served.client.get("/collections/codes").json()["items"]) == 5
+        counted = (t.work_orders, t.runs, t.steps, t.run_steps, t.dataclips, t.dataclip_bodies)
+        queries = [select(func.count()).select_from(table) for table in counted]
+        found = served.write(lambda tx: [tx.connection.scalar(query) for query in queries])
+        assert found == [41, 41, 123, 123, 82, 82]

@@ -1,0 +1,103 @@
+"""Where rows of a loaded history go: SQLite or PostgreSQL, as fast as each takes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import Index, Table, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex
+
+
+class Sink(ABC):
+    """Takes rows of tables past the platform's writer."""
+
+    @abstractmethod
+    def copy(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert rows, values in the order of the table's columns; no number: the next one."""
+
+    @abstractmethod
+    def run(self, *statements: str) -> None:
+        """Execute SQL that both databases understand."""
+
+    @abstractmethod
+    def make(self, index: Index) -> None:
+        """Make an index of rows that are there."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Let the database learn what it has."""
+
+
+@contextmanager
+def sink_of(url: str) -> Iterator[Sink]:
+    """The sink for an address of a database; what it took is written at the end."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        assert address.database is not None
+        connection = sqlite3.connect(address.database, isolation_level=None)
+        try:
+            yield _Sqlite(connection)
+        finally:
+            connection.close()
+        return
+    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as server:
+        yield _Postgres(server)
+
+
+class _Sqlite(Sink):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.run("PRAGMA synchronous=OFF", "PRAGMA journal_mode=OFF", "PRAGMA cache_size=-200000",
+                 "PRAGMA temp_store=FILE")  # fmt: skip
+
+    def copy(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        names, marks = ", ".join(table.c.keys()), ", ".join("?" * len(table.c))
+        insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
+        self.run("BEGIN")
+        self._connection.executemany(insert, rows)
+        self.run("COMMIT")
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
+
+    def make(self, index: Index) -> None:
+        self.run(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
+
+    def finish(self) -> None:
+        self.run("PRAGMA analysis_limit=1000", "ANALYZE", "PRAGMA journal_mode=WAL")
+
+
+class _Postgres(Sink):
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self.run("SET session_replication_role = replica")  # no check of each reference
+
+    def copy(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        numbered = table.c[0].name == "id" and table.c[0].autoincrement is True
+        names = [column.name for column in table.c][1 if numbered else 0 :]
+        target = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+        with self._connection.cursor() as cursor, cursor.copy(target.encode()) as copy:
+            for row in rows:
+                copy.write_row(row[1:] if numbered else row)
+        self._connection.commit()
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self._connection.execute(statement.encode())
+
+    def make(self, index: Index) -> None:
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        self.run(str(CreateIndex(index).compile(dialect=dialect)))
+
+    def finish(self) -> None:
+        self._connection.commit()
+        self._connection.autocommit = True
+        self.run("VACUUM ANALYZE")
