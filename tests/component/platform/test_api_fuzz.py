@@ -1,7 +1,8 @@
 """Requests that schemathesis makes of the API's description: none ends in a fault of ours.
 
 `make api-fuzz` sends more of them (`HOLDFAST_REQUESTS`), to a platform that takes any number a
-second. A run says its seed; `HOLDFAST_SEED` repeats it.
+second. To draw a case takes longer than to answer it, so mixtures of path, query and body of the
+cases before follow each. A run says its seed; `HOLDFAST_SEED` repeats it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -31,6 +33,10 @@ from support.platform import FETCH, TRIGGER, Served
 
 #: Requests in all; the suite sends one to each of a few operations.
 REQUESTS = int(os.environ.get("HOLDFAST_REQUESTS", "0"))
+#: Mixtures that are sent after each case.
+MIXED = 4 if REQUESTS else 0
+#: What a mixture takes from one case.
+PARTS = (("path_parameters",), ("query",), ("body", "media_type"))
 #: A new encryption key for each request would only make all others slow.
 FEW = {"POST /api/keys/rotate": 10}
 _MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -79,60 +85,93 @@ def cases(operation: Any, known: dict[str, str], mode: GenerationMode) -> Search
     return one_of(anything, operation.as_strategy(generation_mode=mode, path_parameters=given_ids))
 
 
-def test_no_request_ends_in_a_fault(open_platform: Served) -> None:
-    number = int(os.environ.get("HOLDFAST_SEED") or Random().getrandbits(32))
-    sys.stdout.write(f"HOLDFAST_SEED={number}\n")
-    random = Random(number)
-    served, known = open_platform, known_ids(open_platform)
+@dataclass
+class Attack:
+    """Sends cases, and keeps what went wrong."""
+
+    served: Served
+    random: Random
+    told: Counter[int] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def send(self, case: Any) -> None:
+        """One request. An error must be a problem detail, and no fault of ours."""
+        # a connection of its own for each: one that is kept may be closed as a request is sent
+        headers = {
+            "authorization": f"Bearer {self.served.platform.keys.admin_token}",
+            "connection": "close",
+        }
+        answer = case.call(
+            base_url=self.served.url, session=self.session, headers=headers, timeout=120
+        )
+        self.told[answer.status_code] += 1
+        problem = answer.status_code >= 400 and case.operation.path.startswith("/api/")
+        if answer.status_code >= 500 or (
+            problem and answer.json()["status"] != answer.status_code
+        ):
+            self.wrong.append(f"{answer.status_code}: {answer.text}\n{case.as_curl_command()}")
+
+    def at(self, operation: Any, known: dict[str, str], mode: GenerationMode, most: int) -> None:
+        """Cases of an operation, and mixtures of their parts."""
+        seen: dict[tuple[str, ...], list[list[Any]]] = {names: [] for names in PARTS}
+
+        def strike(case: Any) -> None:
+            self.send(case)
+            for names, values in seen.items():
+                values.append([getattr(case, name) for name in names])
+            for _ in range(MIXED):
+                for names, values in seen.items():
+                    for name, value in zip(names, self.random.choice(values), strict=True):
+                        setattr(case, name, value)
+                self.send(case)
+
+        limits = settings(
+            max_examples=most, database=None, deadline=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries that make the cases
+            number = self.random.getrandbits(32)
+            limits(seed(number)(given(cases(operation, known, mode))(strike)))()
+
+
+def operations_of(served: Served) -> list[Any]:
+    """All operations that the platform describes."""
     document = served.client.get("/api/openapi.json").json()
     for operation in (one for methods in document["paths"].values() for one in methods.values()):
         operation.pop("security", None)  # else it makes tokens of its own
-    described = schemathesis.openapi.from_dict(document)
-    operations = []
-    for found in described.get_all_operations():
-        assert isinstance(found, Ok), found
-        operations.append(found.ok())
+    found = list(schemathesis.openapi.from_dict(document).get_all_operations())
+    assert all(isinstance(one, Ok) for one in found), found
+    return [one.ok() for one in found if isinstance(one, Ok)]
+
+
+def test_no_request_ends_in_a_fault(open_platform: Served) -> None:
+    number = int(os.environ.get("HOLDFAST_SEED") or Random().getrandbits(32))
+    sys.stdout.write(f"HOLDFAST_SEED={number}\n")
+    attack, known = Attack(open_platform, Random(number)), known_ids(open_platform)
+    operations = operations_of(open_platform)
     if not REQUESTS:
-        operations = random.sample(operations, 20)
-    each = max(1, REQUESTS // len(operations) // len(_MODES))
-    told: Counter[int] = Counter()
-    wrong: list[str] = []
-    session = requests.Session()
-    # a connection of its own for each: one that is kept may be closed as a request is sent
-    authorization = {
-        "authorization": f"Bearer {served.platform.keys.admin_token}",
-        "connection": "close",
+        operations = attack.random.sample(operations, 20)
+    # every text is a good id: only a query or a body can be wrong
+    modes = {
+        op.label: _MODES if list(op.query) or list(op.body) else _MODES[:1] for op in operations
     }
-
-    def send(case: Any) -> None:
-        answer = case.call(base_url=served.url, session=session, headers=authorization, timeout=60)
-        told[answer.status_code] += 1
-        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
-        if answer.status_code >= 400 and case.operation.path.startswith("/api/"):
-            assert answer.json()["status"] == answer.status_code
-
+    pairs = [(op, mode) for op in operations for mode in modes[op.label]]
+    if not REQUESTS:
+        pairs = [(op, attack.random.choice(modes[op.label])) for op in operations]
+    each = max(1, REQUESTS // len(pairs) // (MIXED + 1))
     started = time.monotonic()
-    for operation in operations:
-        name = f"{operation.method.upper()} {operation.path}"
-        # every text is a good id: only a query or a body can be wrong
-        modes = _MODES if list(operation.query) or list(operation.body) else _MODES[:1]
-        for mode in modes if REQUESTS else [random.choice(modes)]:
-            try:
-                examples = settings(
-                    max_examples=min(each, FEW.get(name, each)), database=None, deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                    phases=[Phase.generate, Phase.shrink],
-                )  # fmt: skip
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of libraries that make the cases
-                    examples(seed(number)(given(cases(operation, known, mode))(send)))()
-            except Unsatisfiable:
-                assert mode is GenerationMode.NEGATIVE, name
-            except Exception as error:
-                causes = error.exceptions if isinstance(error, ExceptionGroup) else [error]
-                wrong += [f"{name}: {type(one).__name__}: {one}"[:2000] for one in causes]
-    session.close()
+    for operation, mode in pairs:
+        try:
+            attack.at(operation, known, mode, min(each, FEW.get(operation.label, each)))
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE, operation.label
+        if REQUESTS:
+            sys.stdout.write(f"{attack.told.total()} {operation.label} {mode.value}\n")
+    attack.session.close()
     seconds = time.monotonic() - started
-    sys.stdout.write(f"{told.total()} requests in {seconds:.0f} s: {dict(sorted(told.items()))}\n")
-    assert wrong == [], f"HOLDFAST_SEED={number}\n" + "\n".join(wrong)
-    assert told.total() >= 10
+    told = dict(sorted(attack.told.items()))
+    sys.stdout.write(f"{attack.told.total()} requests in {seconds:.0f} s: {told}\n")
+    assert attack.wrong == [], f"HOLDFAST_SEED={number}\n" + "\n".join(attack.wrong[:20])
+    assert attack.told.total() >= 10

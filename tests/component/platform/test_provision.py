@@ -115,6 +115,21 @@ def test_errors_come_by_name(served: Served) -> None:
     assert "no/slash" in text
 
 
+def test_a_member_of_a_wrong_kind_changes_nothing(served: Served) -> None:
+    served.deploy({**document(served), "retention_policy": "erase_all"})
+    before = document(served)
+    key = {"id": before["id"]}
+    workflow = {"id": before["workflows"][0]["id"]}
+    for bad in (
+        {"retention_policy": True},
+        {"description": 5},
+        {"workflows": [{**workflow, "edges": 5}]},
+        {"workflows": [{**workflow, "triggers": "none"}]},
+    ):
+        assert served.client.post("/api/provision", json={**key, **bad}).status_code == 422
+    assert document(served) == before
+
+
 def test_an_adaptor_that_cannot_be_resolved_stops_the_deployment(served: Served) -> None:
     async def fail(specifier: str) -> str:
         message = f"Error installing {specifier}: the registry cannot be reached"

@@ -107,6 +107,9 @@ def test_a_workflow_is_made_and_changed(served: Served) -> None:
         ({"triggers": [{"type": "webhook", "enabled": True}, {"type": "cron", "enabled": True}]},
          422, "only one trigger"),
         ({"nonsense": 1}, 422, "extraneous parameters: nonsense"),
+        ({"edges": 5}, 422, "edges must be a list of objects"),
+        ({"triggers": ["x"]}, 422, "triggers must be a list of objects"),
+        ({"jobs": [{"id": FETCH, "name": 5}]}, 422, "name must be text"),
         ({"lock_version": 77}, 422, "others have changed"),
     ],
 )  # fmt: skip

@@ -18,12 +18,13 @@ from holdfast.platform.api import views
 from holdfast.platform.api.accounts import project
 from holdfast.platform.api.body import object_of, text
 from holdfast.platform.api.reads import listed
+from holdfast.platform.project.rules import ENVIRONMENT, ENVIRONMENT_WORDS
 from holdfast.platform.secrets import checking, fields, schemas
 from holdfast.platform.secrets.oauth import dated
 from holdfast.platform.service import Platform
 from holdfast.platform.store import catalog, credentials, oauth_clients
 from holdfast.platform.store.belonging import project_of
-from holdfast.platform.store.credentials import ENVIRONMENT, Place
+from holdfast.platform.store.credentials import Place
 from holdfast.platform.store.database import Row, Transaction
 
 _LONGEST = 255
@@ -201,7 +202,7 @@ def _environment(asked: dict[str, Any]) -> str | None:
         return None
     value = text(asked, "environment")
     if not ENVIRONMENT.fullmatch(value):
-        message = "environment must be up to 32 small letters, digits, - and _"
+        message = f"environment must be {ENVIRONMENT_WORDS}"
         raise AccessError(message)
     return value
 

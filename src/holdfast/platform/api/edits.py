@@ -20,6 +20,7 @@ from holdfast.platform.api.body import object_of
 from holdfast.platform.api.catalog import shown_workflow
 from holdfast.platform.api.provision import NotAllowedError, bring
 from holdfast.platform.api.reads import NOT_FOUND
+from holdfast.platform.project.kinds import kind_problems
 from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.project.rules import UUID
@@ -42,8 +43,8 @@ async def create(request: Request) -> Response:
     if project_id is None:
         return JSONResponse(NOT_FOUND, 404)
     asked.pop("project_id", None)
-    whole = with_uuids({**asked, "id": asked.get("id") or str(uuid.uuid4())})
-    return await _write(request, project_id, whole, 201)
+    asked["id"] = asked.get("id") or str(uuid.uuid4())
+    return await _write(request, project_id, asked, 201)
 
 
 async def change(request: Request) -> Response:
@@ -58,11 +59,14 @@ async def change(request: Request) -> Response:
     except AccessError as error:
         return JSONResponse({"errors": {"base": [error.message]}}, error.status)
     asked.pop("project_id", None)
-    return await _write(request, row.project_id, with_uuids({**asked, "id": key}), 200)
+    return await _write(request, row.project_id, {**asked, "id": key}, 200)
 
 
-async def _write(request: Request, project_id: str, workflow: JsonObject, status: int) -> Response:
+async def _write(request: Request, project_id: str, asked: JsonObject, status: int) -> Response:
     platform: Platform = request.app.state.platform
+    if problems := list(kind_problems({"workflows": [asked]})):
+        return JSONResponse({"errors": {"base": problems}}, 422)
+    workflow = with_uuids(asked)
     payload: JsonObject = {"id": project_id, "workflows": [workflow]}
     try:
         await bring(platform, payload, dry=False, source="app")

@@ -18,6 +18,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.guard import refusal
 from holdfast.platform.access.policy import Action, Role, Verdict
 from holdfast.platform.access.provisioning import judge
+from holdfast.platform.project.kinds import kind_problems
 from holdfast.platform.project.merge import dicts, merged, stale
 from holdfast.platform.project.provision import Provision, ProvisionError, from_payload
 from holdfast.platform.project.write_v1 import spec_text
@@ -88,6 +89,8 @@ async def bring(
 
     What was done, and what the sender should know.
     """
+    if isinstance(payload, dict) and (problems := list(kind_problems(payload))):
+        raise ProvisionError(problems)  # before a list that is none counts as an empty one
     asked = payload.get("id") if isinstance(payload, dict) else None
     subject = visit.subject()
     for _ in range(_TRIES):

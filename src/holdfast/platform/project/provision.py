@@ -15,6 +15,7 @@ from yaml.nodes import Node
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.access import access_problems, tidy
+from holdfast.platform.project.kinds import kind_problems
 from holdfast.platform.project.merge import dicts, is_deleted
 from holdfast.platform.project.model import (
     CONDITIONS,
@@ -62,39 +63,20 @@ class _Texts:
         self.texts.append(text)
 
 
-_PROJECT = frozenset(
-    {
-        "id", "name", "description", "concurrency", "retention_policy",
-        "history_retention_period", "dataclip_retention_period", "requires_mfa",
-        "allow_support_access", "scheduled_deletion", "env", "color", "parent_id",
-        "inserted_at", "updated_at", "project_credentials", "collections", "workflows",
-        "version_history", "project_users", "project_repo_connection", "channels", "files",
-        "webhook_keys", "record",
-    }
-)  # fmt: skip
-_WORKFLOW = frozenset(
-    {
-        "id", "name", "lock_version", "concurrency", "enable_job_logs", "egress", "deleted_at",
-        "inserted_at", "updated_at", "version_history", "positions", "jobs", "triggers",
-        "edges", "project_id",
-    }
-)  # fmt: skip
-
-
 def from_payload(payload: Json) -> Provision:
     """The project a document describes. Raises ProvisionError with all that is wrong."""
     problems = _Texts()
     if not isinstance(payload, dict):
         raise ProvisionError(["the document must be a JSON object"])
-    if extra := sorted(set(payload) - _PROJECT):
-        raise ProvisionError([f"extraneous parameters: {', '.join(extra)}"])
+    if found := list(kind_problems(payload)):
+        raise ProvisionError(found)
     provision = Provision(
         Project(
             id=_given_id(payload, "project", problems),
-            name=str(payload.get("name") or ""),
+            name=_name(payload, "the project", problems),
             description=_text(payload.get("description")),
             concurrency=_count(payload.get("concurrency"), "concurrency", problems),
-            retention_policy=_text(payload.get("retention_policy")) or "retain_all",
+            retention_policy=_default(payload, "retention_policy", "retain_all"),
             history_days=_days(payload, "history_retention_period", problems),
             dataclip_days=_days(payload, "dataclip_retention_period", problems),
             kept={
@@ -106,16 +88,20 @@ def from_payload(payload: Json) -> Provision:
         )
     )
     project = provision.project
-    _check_settings(project, payload, problems)
+    _check_settings(project, problems)
     for item in _kept_items(payload.get("project_credentials"), provision):
         credential_id = _given_id(item, "credential", problems)
-        owner = _text(item.get("owner")) or ""
-        project.credentials.append(CredentialRef(credential_id, str(item.get("name")), owner))
+        owner, name = _text(item.get("owner")) or "", _name(item, "a credential", problems)
+        project.credentials.append(CredentialRef(credential_id, name, owner))
     for item in _kept_items(payload.get("collections"), provision):
         collection_id = _given_id(item, "collection", problems)
-        project.collections.append(CollectionRef(str(item.get("name")), collection_id))
+        name = _name(item, "a collection", problems)
+        project.collections.append(CollectionRef(name, collection_id))
     for item in dicts(payload.get("webhook_keys")):
-        project.webhook_keys[str(item.get("name"))] = str(item.get("type"))
+        name = _name(item, "a webhook key", problems)
+        if name in project.webhook_keys:
+            problems.add(None, f"two webhook keys are called {name!r}")
+        project.webhook_keys[name] = str(item.get("type"))
     for item in _kept_items(payload.get("workflows"), provision):
         project.workflows.append(_workflow(item, provision, problems))
     check_project(project, Places(), problems)
@@ -124,11 +110,7 @@ def from_payload(payload: Json) -> Provision:
     return provision
 
 
-def _check_settings(project: Project, payload: JsonObject, problems: _Texts) -> None:
-    if not project.name:
-        problems.add(None, "the project's name is missing")
-    if payload.get("record") not in (None, True, False):
-        problems.add(None, "record must be true or false")
+def _check_settings(project: Project, problems: _Texts) -> None:
     if project.retention_policy not in RETENTION:
         problems.add(None, f"retention_policy must be one of {', '.join(RETENTION)}")
     if project.dataclip_days and project.dataclip_days > (project.history_days or 0):
@@ -136,11 +118,7 @@ def _check_settings(project: Project, payload: JsonObject, problems: _Texts) -> 
 
 
 def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workflow:
-    name = str(item.get("name") or "")
-    if not name:
-        problems.add(None, "a workflow's name is missing")
-    if extra := sorted(set(item) - _WORKFLOW):
-        problems.add(None, f"workflow {name}: extraneous parameters: {', '.join(extra)}")
+    name = _name(item, "a workflow", problems)
     workflow = Workflow(
         key=name,
         name=name,
@@ -275,8 +253,20 @@ def _given_id(item: JsonObject, where: str, problems: _Texts) -> str:
     return value.lower()
 
 
+def _name(item: JsonObject, what: str, problems: _Texts) -> str:
+    name = _text(item.get("name"))
+    if name is None:
+        problems.add(None, f"{what}'s name is missing")
+    return name or ""
+
+
 def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _default(item: JsonObject, name: str, default: str) -> str:
+    value = item.get(name)
+    return default if value is None else str(value)
 
 
 def _egress(value: Json, what: str, problems: _Texts) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,9 +15,13 @@ from holdfast.model.adaptor_name import full_name, is_adaptor
 from holdfast.platform.project.access import access_problems, key_problems
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
 
+#: Characters.
+LONGEST_NAME = 255
 RETENTION = ("retain_all", "retain_with_errors", "erase_all")
 PROJECT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 JOB_NAME = re.compile(r"[\w\- ]{1,100}")
+ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+ENVIRONMENT_WORDS = "up to 32 small letters, digits, - and _"
 CUSTOM_PATH = re.compile(r"[a-z0-9_-]{1,255}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -54,12 +58,48 @@ def check_project(project: Project, places: Places, source: Problems) -> None:
             "single hyphens",
         )
     known = {credential.key for credential in project.credentials}
-    for name in _twice(workflow.name for workflow in project.workflows):
-        source.add(places.of(project), f"two workflows are called {name!r}")
+    for problem in (*_same_names(project), *_same_ids(project), *_long_names(project)):
+        source.add(places.of(project), problem)
     for problem in key_problems(project.webhook_keys):
         source.add(places.of(project), problem)
+    environment = project.kept.get("env", "main")
+    if not isinstance(environment, str) or not ENVIRONMENT.fullmatch(environment):
+        source.add(places.of(project), f"env {environment!r} must be {ENVIRONMENT_WORDS}")
     for workflow in project.workflows:
         _check_workflow(workflow, known, places, source)
+
+
+def _same_names(project: Project) -> Iterator[str]:
+    """Parts of one kind that are called the same."""
+    owned = [f"{item.name} of {item.owner}" for item in project.credentials if item.owner]
+    free = [item.name for item in project.credentials if not item.owner]
+    for what, names in (
+        ("workflows", [workflow.name for workflow in project.workflows]),
+        ("credentials", owned + free),
+        ("collections", [collection.name for collection in project.collections]),
+    ):
+        for name in _twice(names):
+            yield f"two {what} are called {name!r}"
+
+
+def _same_ids(project: Project) -> Iterator[str]:
+    """An id means one part: of two, the second would overwrite the first."""
+    ids = [item.id for item in (*project.credentials, *project.collections, *project.workflows)]
+    for workflow in project.workflows:
+        ids += [part.id for part in (*workflow.jobs, *workflow.triggers, *workflow.edges)]
+    for key in _twice(key for key in ids if key):
+        yield f"two parts have the id {key}"
+
+
+def _long_names(project: Project) -> Iterator[str]:
+    """Names are in indexes of the database, which PostgreSQL limits."""
+    parts = (*project.credentials, *project.collections, *project.workflows)
+    names = [project.name, *(part.name for part in parts)]
+    names += [item.owner for item in project.credentials]
+    names += [trigger.name for workflow in project.workflows for trigger in workflow.triggers]
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            yield f"the name {name[:20]!r}… has more than {LONGEST_NAME} characters"
 
 
 def _check_workflow(

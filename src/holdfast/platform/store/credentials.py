@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.access.problems import AccessError
+from holdfast.platform.project.rules import ENVIRONMENT
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.secrets import oauth
 from holdfast.platform.store import keychains, ownership
@@ -22,7 +22,6 @@ from holdfast.platform.store.database import Connection, Row, Transaction, inser
 
 #: The environment of a project that names none.
 MAIN = "main"
-ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class CredentialError(HoldfastError):

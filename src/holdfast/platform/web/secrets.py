@@ -18,6 +18,7 @@ from holdfast.platform.access.problems import AccessError
 from holdfast.platform.access.webhook_keys import API_KEY, BASIC, HMAC
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.project.access import key_problems
+from holdfast.platform.project.rules import ENVIRONMENT, ENVIRONMENT_WORDS
 from holdfast.platform.secrets import checking, schemas
 from holdfast.platform.secrets.fields import body_of, fields_of
 from holdfast.platform.secrets.schemas import SchemaError
@@ -110,8 +111,8 @@ async def set_credential(request: Request) -> Response:
         if not 0 < len(given["name"]) <= 255 or len(given["owner"]) > 255:
             text = "A credential needs a name."
             raise AccessError(text)
-        if where and not credentials.ENVIRONMENT.fullmatch(where):
-            text = "An environment has up to 32 small letters, digits, - and _."
+        if where and not ENVIRONMENT.fullmatch(where):
+            text = f"An environment must be {ENVIRONMENT_WORDS}."
             raise AccessError(text)
         schema = await platform.schema(request.query_params.get("schema") or schemas.RAW)
         body = await _body(request, schema, given["json"])
