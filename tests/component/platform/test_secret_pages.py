@@ -62,7 +62,7 @@ def test_a_credential_is_set_by_the_fields_of_its_schema(
     ("values", "text"),
     [
         ({"name": ""}, "needs a name"),
-        ({"name": "x", "environment": "No!"}, "An environment has"),
+        ({"name": "x", "environment": "No!"}, "An environment must be up to 32"),
         ({"name": "x", "json": "[1]"}, "must be a JSON object"),
         ({"name": "x", "json": "{"}, "not JSON"),
     ],
