@@ -84,19 +84,22 @@ def _same_names(project: Project) -> Iterator[str]:
 
 def _same_ids(project: Project) -> Iterator[str]:
     """An id means one part: of two, the second would overwrite the first."""
-    ids = [item.id for item in (*project.credentials, *project.collections, *project.workflows)]
+    ids = [item.id for item in project.credentials] + [item.id for item in project.collections]
     for workflow in project.workflows:
-        ids += [part.id for part in (*workflow.jobs, *workflow.triggers, *workflow.edges)]
+        ids += [workflow.id, *(job.id for job in workflow.jobs)]
+        ids += [trigger.id for trigger in workflow.triggers]
+        ids += [edge.id for edge in workflow.edges]
     for key in _twice(key for key in ids if key):
         yield f"two parts have the id {key}"
 
 
 def _long_names(project: Project) -> Iterator[str]:
     """Names are in indexes of the database, which PostgreSQL limits."""
-    parts = (*project.credentials, *project.collections, *project.workflows)
-    names = [project.name, *(part.name for part in parts)]
-    names += [item.owner for item in project.credentials]
-    names += [trigger.name for workflow in project.workflows for trigger in workflow.triggers]
+    names = [project.name, *(collection.name for collection in project.collections)]
+    for credential in project.credentials:
+        names += [credential.name, credential.owner]
+    for workflow in project.workflows:
+        names += [workflow.name, *(trigger.name for trigger in workflow.triggers)]
     for name in names:
         if len(name) > LONGEST_NAME:
             yield f"the name {name[:20]!r}… has more than {LONGEST_NAME} characters"
