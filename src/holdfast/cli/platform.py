@@ -15,7 +15,7 @@ from holdfast.cli.backup import backup_command, restore_command, verify_command
 from holdfast.cli.deploy import call
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.users import connected, where
-from holdfast.platform.serve import Listening, serve
+from holdfast.platform.serve import Listening, serve, settle
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 
 
@@ -81,6 +81,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def _announce(listening: Listening) -> None:
+    settle()
     settings = listening.platform.settings
     for url in (listening.url, *listening.other_urls):
         terminal.echo(f"platform   {url}")

@@ -24,7 +24,7 @@ from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
 from holdfast.paths import data_folder
-from holdfast.platform.serve import Listening, serve
+from holdfast.platform.serve import Listening, serve, settle
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 from holdfast.sandbox.egress import option_of
 
@@ -117,6 +117,7 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
 
     def listening(where: Listening) -> None:
         announce(where)
+        settle()
         if worker:
             bundled.append(BundledWorker(worker_environment(where, given)))
             keeping.append(loop.create_task(bundled[0].keep()))

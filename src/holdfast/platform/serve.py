@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import os
 import socket
@@ -137,6 +138,15 @@ async def _serve(
                 waiting.cancel()
             finally:
                 platform.hub.close()
+
+
+def settle() -> None:
+    """Leave what the start has made out of later garbage collections, which stop everything.
+
+    For a process that serves and does nothing else, once it listens.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _listening(platform: Platform, main: socket.socket, door: socket.socket) -> Listening:

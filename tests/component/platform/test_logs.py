@@ -64,6 +64,7 @@ def test_the_middle_of_a_long_log_is_read_by_its_numbers_alone(store: Store) -> 
 
 def test_a_batch_of_lines_needs_the_same_few_statements_whatever_its_size(store: Store) -> None:
     run_id = store.enqueue()
+    store.write(lambda tx: logs.add(tx, run_id, [line("first", "0")]))
 
     def executed(tx: Transaction, number: int, start: int) -> int:
         batch = [line("x", str(start + n)) for n in range(number)]
@@ -71,8 +72,8 @@ def test_a_batch_of_lines_needs_the_same_few_statements_whatever_its_size(store:
             logs.add(tx, run_id, batch)
         return len({said for said, _ in done})
 
-    assert store.write(lambda tx: executed(tx, 1, 0)) == store.write(
-        lambda tx: executed(tx, 400, 1)
+    assert store.write(lambda tx: executed(tx, 1, 1)) == store.write(
+        lambda tx: executed(tx, 400, 2)
     )
 
 

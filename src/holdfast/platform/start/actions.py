@@ -23,7 +23,7 @@ from holdfast.platform.store.runs import (
     note,
     transition,
 )
-from holdfast.platform.store.snapshots import newest_snapshot, parts_of
+from holdfast.platform.store.snapshots import parts_of
 
 
 class ActionError(HoldfastError):
@@ -136,9 +136,8 @@ def retry(
     if not _still_there(tx, run.workflow_id, trigger_id, job_id):
         message = "The workflow no longer has what this run began with."
         raise ActionError(message)
-    snapshot = newest_snapshot(tx.connection, run.workflow_id)
     start = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
-    new_run = create_run(tx, run.work_order_id, snapshot, start, settings)
+    new_run = create_run(tx, run.work_order_id, start, settings)
     if step is not None:
         _carry_over(tx, run, step, new_run)
     return Created(run.work_order_id, new_run)

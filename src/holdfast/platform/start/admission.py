@@ -67,8 +67,13 @@ async def admit(
     """
     guesser = f"{trigger.id} {address_of(request, platform.settings.proxies)}"
     _may_guess(platform, options, guesser)
-    methods = await platform.database.read(
-        lambda c: webhook_keys.methods(c, platform.keys, trigger.project_id, options.keys, now())
+    project, keys, names = trigger.project_id, platform.keys, options.keys
+    methods = (
+        await platform.database.read(
+            lambda c: webhook_keys.methods(c, keys, project, names, now())
+        )
+        if names
+        else []
     )
     headers = dict(request.headers)
     if prove(methods, headers, b"", time.time()) is Proof.NONE:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
@@ -276,12 +276,16 @@ def names_of(connection: Connection, ids: set[str]) -> dict[str, str]:
 def remember_secret(tx: Transaction, run_id: str, version_id: str) -> None:
     """The run was given this secret: its texts are cleaned of it from now on, always."""
     row = {"run_id": run_id, "version_id": version_id}
-    tx.connection.execute(insert_new(tx.connection, t.run_secrets).values(**row))
+    tx.connection.execute(insert_new(tx.connection.dialect.name, t.run_secrets), row)
+
+
+#: Built once, as in `runs.py`.
+_HAD = select(t.run_secrets.c.version_id).where(t.run_secrets.c.run_id == bindparam("of_run"))
 
 
 def bodies_had(connection: Connection, keys: Keys, run_id: str) -> list[Json]:
     """The secrets that a run was given, to clean what it writes from now on."""
-    versions = _versions_had(connection, select(t.runs.c.id).where(t.runs.c.id == run_id))
+    versions = connection.scalars(_HAD, {"of_run": run_id})
     return [_body(connection, keys, version) for version in versions]
 
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy import Insert, Select, bindparam, delete, func, insert, or_, select, update
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
@@ -21,6 +22,22 @@ from holdfast.platform.store.database import Connection, Row, Transaction, inser
 _WRAPPED = frozenset({"http_request", "kafka"})
 #: Characters read beyond a limit, as the last ones may be a part of a secret.
 _BEYOND = 8192
+
+
+#: Built once, as in `runs.py`.
+_ADD_BODY = insert(t.dataclip_bodies)
+_DIGEST = select(t.dataclips.c.digest).where(t.dataclips.c.id == bindparam("of_clip"))
+_STATE = (
+    select(t.dataclips.c.type, t.dataclip_bodies.c.body, t.dataclip_bodies.c.request)
+    .join(t.dataclip_bodies, t.dataclip_bodies.c.dataclip_id == t.dataclips.c.id)
+    .where(t.dataclips.c.id == bindparam("of_clip"))
+)
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    # returned, as PostgreSQL's driver does not count inserted rows
+    return insert_new(dialect, t.dataclips).returning(t.dataclips.c.id)
 
 
 class ClipConflictError(HoldfastError):
@@ -44,28 +61,24 @@ def insert_clip(
     """
     digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
     clip_id = clip_id or str(uuid.uuid4())
-    row = insert_new(tx.connection, t.dataclips).values(
-        id=clip_id,
-        project_id=project_id,
-        type=kind,
-        name=name,
-        size=len(body),
-        digest=digest,
-        inserted_at=tx.now,
-        wiped_at=tx.now if wiped else None,
-    )
-    # returned, as PostgreSQL's driver does not count inserted rows
-    added = tx.connection.execute(row.returning(t.dataclips.c.id)).one_or_none()
-    if added is None:
-        known = select(t.dataclips.c.digest).where(t.dataclips.c.id == clip_id)
-        if tx.connection.scalar(known) == digest:
+    row = {
+        "id": clip_id,
+        "project_id": project_id,
+        "type": kind,
+        "name": name,
+        "size": len(body),
+        "digest": digest,
+        "inserted_at": tx.now,
+        "wiped_at": tx.now if wiped else None,
+    }
+    if tx.connection.execute(_add(tx.connection.dialect.name), row).one_or_none() is None:
+        if tx.connection.scalar(_DIGEST, {"of_clip": clip_id}) == digest:
             return clip_id
         message = "has already been taken by other content"
         raise ClipConflictError(message)
     if not wiped:
-        tx.connection.execute(
-            insert(t.dataclip_bodies).values(dataclip_id=clip_id, body=body, request=request)
-        )
+        given = {"dataclip_id": clip_id, "body": body, "request": request}
+        tx.connection.execute(_ADD_BODY, given)
     return clip_id
 
 
@@ -77,11 +90,7 @@ def find_clip(connection: Connection, clip_id: str) -> Row | None:
 
 def state_text(connection: Connection, clip_id: str | None) -> str:
     """What a run starts with, as JSON text: `null` when the clip is wiped or missing."""
-    row = connection.execute(
-        select(t.dataclips.c.type, t.dataclip_bodies.c.body, t.dataclip_bodies.c.request)
-        .join(t.dataclip_bodies, t.dataclip_bodies.c.dataclip_id == t.dataclips.c.id)
-        .where(t.dataclips.c.id == clip_id)
-    ).one_or_none()
+    row = connection.execute(_STATE, {"of_clip": clip_id}).one_or_none()
     if row is None:
         return "null"
     if row.type in _WRAPPED:

@@ -37,7 +37,7 @@ def remember(tx: Transaction, trigger_id: str, key: str, created: Created) -> No
     """Raises TakenError; then nothing of this transaction must stay."""
     values = {"trigger_id": trigger_id, "digest": _digest(key), "inserted_at": tx.now}
     made = {"work_order_id": created.work_order_id, "run_id": created.run_id}
-    row = insert_new(tx.connection, t.idempotency_keys).values(**values, **made)
+    row = insert_new(tx.connection.dialect.name, t.idempotency_keys).values(**values, **made)
     mine = row.returning(t.idempotency_keys.c.digest)  # not every driver counts inserted rows
     if tx.connection.execute(mine).one_or_none() is None:
         raise TakenError

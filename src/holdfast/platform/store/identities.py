@@ -33,7 +33,7 @@ def account_of(tx: Transaction, identity: Identity, *, make: bool) -> Row | None
         if user_id is not None:
             named = {"issuer": identity.issuer, "subject": identity.subject}
             tx.connection.execute(
-                insert_new(tx.connection, a.identities).values(
+                insert_new(tx.connection.dialect.name, a.identities).values(
                     **named, user_id=user_id, inserted_at=tx.now
                 )
             )

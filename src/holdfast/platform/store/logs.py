@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, bindparam, func, insert, select
 
 from holdfast.model.json import Json
 from holdfast.platform.store import tables as t
@@ -24,6 +24,18 @@ _NAMED = 500
 SEARCHED = 20_000
 #: Lines that come from the database at a time.
 _FETCHED = 100
+
+#: Built once, as in `runs.py`.
+_ADD = insert(t.log_lines)
+_LAST = select(func.max(t.log_lines.c.number)).where(t.log_lines.c.run_id == bindparam("of_run"))
+_KNOWN = select(t.log_lines.c.line_id).where(
+    t.log_lines.c.run_id == bindparam("of_run"),
+    t.log_lines.c.line_id.in_(bindparam("ids", expanding=True)),
+)
+_STEPS = select(t.run_steps.c.step_id).where(
+    t.run_steps.c.run_id == bindparam("of_run"),
+    t.run_steps.c.step_id.in_(bindparam("ids", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,11 @@ def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
     Returns the number of the last line. A step that the run does not have is left out (4.5). The
     caller has changed the run's row, which keeps other platforms from numbering meanwhile.
     """
-    steps = set(
-        tx.connection.scalars(select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == run_id))
-    )
+    named = {line.step_id for line, _ in lines if line.step_id is not None}
+    steps = _found(tx.connection, _STEPS, run_id, list(named))
     last, rows = count(tx.connection, run_id), []
-    known = _known(tx.connection, run_id, [line.id for line, _ in lines if line.id is not None])
+    ids = [line.id for line, _ in lines if line.id is not None]
+    known = _found(tx.connection, _KNOWN, run_id, ids if last else [])
     for line, text in lines:
         if line.id is not None and line.id in known:
             continue
@@ -89,24 +101,25 @@ def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
             }
         )
     if rows:
-        tx.connection.execute(insert(t.log_lines), rows)
+        tx.connection.execute(_ADD, rows)
     tx.notify(f"run:{run_id}", "logs", last=last)
     return last
 
 
-def _known(connection: Connection, run_id: str, ids: list[str]) -> set[str | None]:
-    """Those of the ids whose lines are stored already."""
-    c, found = t.log_lines.c, set[str | None]()
+def _found(
+    connection: Connection, query: Select[tuple[str | None]], run_id: str, ids: list[str]
+) -> set[str | None]:
+    """Those of the ids that the run has already."""
+    found = set[str | None]()
     for start in range(0, len(ids), _NAMED):
-        some = c.line_id.in_(ids[start : start + _NAMED])
-        found.update(connection.scalars(select(c.line_id).where(c.run_id == run_id, some)))
+        some = {"of_run": run_id, "ids": ids[start : start + _NAMED]}
+        found.update(connection.scalars(query, some))
     return found
 
 
 def count(connection: Connection, run_id: str) -> int:
     """How many lines there are, which is the number of the last one."""
-    c = t.log_lines.c
-    return connection.scalar(select(func.max(c.number)).where(c.run_id == run_id)) or 0
+    return connection.scalar(_LAST, {"of_run": run_id}) or 0
 
 
 def lines(connection: Connection, run_id: str, after: int, wanted: Wanted) -> list[Row]:

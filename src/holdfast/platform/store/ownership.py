@@ -7,24 +7,60 @@ its steps (`steps.find_step` and `logs.add` look among the steps of one run only
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import bindparam, select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.snapshots import parts_of
+from holdfast.platform.store.snapshots import body_of
+
+#: Built once, as in `runs.py`.
+_STEP = select(t.steps.c.id).where(t.steps.c.id == bindparam("of_step"))
+_CLIP = select(t.dataclips.c.id).where(t.dataclips.c.id == bindparam("of_clip"))
+_WROTE = (
+    select(t.steps.c.id)
+    .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+    .where(
+        t.run_steps.c.run_id == bindparam("of_run"),
+        t.steps.c.output_dataclip_id == bindparam("of_clip"),
+    )
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Ids that the jobs of a snapshot name."""
+
+    jobs: frozenset[str]
+    credentials: frozenset[str]
+    keychains: frozenset[str]
+
+
+@lru_cache(16)
+def _names_in(body: str) -> _Named:
+    jobs = json.loads(body)["jobs"]
+    columns = ("id", "credential_id", "keychain_credential_id")
+    return _Named(*(frozenset(filter(None, (job.get(c) for job in jobs))) for c in columns))
+
+
+def _named(connection: Connection, run: Row) -> _Named:
+    return _names_in(body_of(connection, run.snapshot_id))
 
 
 def has_job(connection: Connection, run: Row, job_id: str) -> bool:
     """Whether the run's snapshot has this job."""
-    return any(job["id"] == job_id for job in parts_of(connection, run.snapshot_id)["jobs"])
+    return job_id in _named(connection, run).jobs
 
 
 def has_credential(connection: Connection, run: Row, credential_id: str) -> bool:
     """Whether a job of the run's snapshot uses this credential of the run's project."""
     c = t.credentials.c
     mine = select(c.id).where(c.id == credential_id, c.project_id == run.project_id)
-    jobs = parts_of(connection, run.snapshot_id)["jobs"]
-    used = any(job["credential_id"] == credential_id for job in jobs)
+    used = credential_id in _named(connection, run).credentials
     return used and connection.scalar(mine) is not None
 
 
@@ -32,26 +68,18 @@ def has_keychain(connection: Connection, run: Row, keychain_id: str) -> bool:
     """Whether a job of the run's snapshot uses this keychain of the run's project."""
     k = t.keychains.c
     mine = select(k.id).where(k.id == keychain_id, k.project_id == run.project_id)
-    jobs = parts_of(connection, run.snapshot_id)["jobs"]
-    used = any(job.get("keychain_credential_id") == keychain_id for job in jobs)
+    used = keychain_id in _named(connection, run).keychains
     return used and connection.scalar(mine) is not None
 
 
 def may_take_step(connection: Connection, step_id: str) -> bool:
     """Whether nobody has a step of this id yet."""
-    return connection.scalar(select(t.steps.c.id).where(t.steps.c.id == step_id)) is None
+    return connection.scalar(_STEP, {"of_step": step_id}) is None
 
 
 def wrote_clip(connection: Connection, run: Row, clip_id: str) -> bool:
     """Whether this is the output of a step of the run."""
-    s, rs = t.steps.c, t.run_steps.c
-    query = (
-        select(s.id)
-        .join(t.run_steps, rs.step_id == s.id)
-        .where(rs.run_id == run.id, s.output_dataclip_id == clip_id)
-        .limit(1)
-    )
-    return connection.scalar(query) is not None
+    return connection.scalar(_WROTE, {"of_run": run.id, "of_clip": clip_id}) is not None
 
 
 def may_name_clip(connection: Connection, run: Row, clip_id: str) -> bool:
@@ -61,5 +89,5 @@ def may_name_clip(connection: Connection, run: Row, clip_id: str) -> bool:
 
 def may_write_clip(connection: Connection, run: Row, clip_id: str) -> bool:
     """Whether a step of the run may have this output: nobody has it, or the run wrote it."""
-    taken = select(t.dataclips.c.id).where(t.dataclips.c.id == clip_id)
-    return connection.scalar(taken) is None or wrote_clip(connection, run, clip_id)
+    taken = connection.scalar(_CLIP, {"of_clip": clip_id}) is not None
+    return not taken or wrote_clip(connection, run, clip_id)

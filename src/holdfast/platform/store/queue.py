@@ -9,9 +9,20 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, nulls_first, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal,
+    nulls_first,
+    select,
+    update,
+)
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
@@ -32,7 +43,8 @@ TOKEN_SLACK = 600
 
 #: Statements that every claim makes are built once: to build one takes longer than to execute it.
 _ANY_WAITS = select(t.runs.c.id).where(t.WAITING).limit(1)
-_FULL = [
+#: Workflows and projects that have as many runs under way as they may.
+_FULL_WORKFLOWS, _FULL_PROJECTS = (
     select(table.c.id)
     .join(t.runs, column == table.c.id)
     .where(t.UNDER_WAY, table.c.concurrency.is_not(None))
@@ -42,7 +54,22 @@ _FULL = [
         (t.workflows, t.runs.c.workflow_id),
         (t.projects, t.runs.c.project_id),
     )
-]
+)
+#: What runs that are the same for a claim have in common.
+_KIND = (t.runs.c.queue, t.runs.c.priority, t.runs.c.project_id, t.runs.c.workflow_id)
+_OLDEST = (
+    select(t.runs.c.id, t.runs.c.project_id, t.runs.c.work_order_id)
+    .where(t.WAITING, *(column == bindparam(f"of_{column.name}") for column in _KIND))
+    .order_by(t.runs.c.inserted_at, t.runs.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = (
+    update(t.runs)
+    .where(t.runs.c.id == bindparam("of_run"), t.runs.c.state == RunState.AVAILABLE.value)
+    .returning(t.runs.c.options)
+)
+_TURN = update(t.projects).where(t.projects.c.id == bindparam("of_project"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +99,37 @@ def _next_run(connection: Connection, queues: tuple[str, ...]) -> Row | None:
     """`id`, `project_id` and `work_order_id` of a run."""
     if connection.scalar(_ANY_WAITS) is None:  # most claims find none
         return None
+    best = connection.execute(_best(queues)).one_or_none()
+    if best is None:
+        return None
+    same = {f"of_{column.name}": value for column, value in zip(_KIND, best, strict=False)}
+    return connection.execute(_OLDEST, same).one_or_none()
+
+
+@lru_cache(64)
+def _best(queues: tuple[str, ...]) -> Select[Any]:
+    """The kind of run that is next for a worker with these queues."""
     r, p = t.runs.c, t.projects.c
-    kind = (r.queue, r.priority, r.project_id, r.workflow_id)
-    heads = select(*kind, func.min(r.inserted_at).label("oldest")).where(t.WAITING).group_by(*kind)
+    heads = (
+        select(*_KIND, func.min(r.inserted_at).label("oldest"))
+        .where(
+            t.WAITING,
+            r.workflow_id.not_in(_FULL_WORKFLOWS),
+            r.project_id.not_in(_FULL_PROJECTS),
+        )
+        .group_by(*_KIND)
+    )
     if "*" not in queues:
         heads = heads.where(r.queue.in_(queues))
-    full_workflows, full_projects = _full(connection)
-    if full_workflows:
-        heads = heads.where(r.workflow_id.not_in(full_workflows))
-    if full_projects:
-        heads = heads.where(r.project_id.not_in(full_projects))
     # few rows are sorted: one for each queue, priority and workflow, however long the queue
     h = heads.subquery()
     order = (_preference(h.c.queue, queues), h.c.priority, nulls_first(p.last_claim_at))
-    best = connection.execute(
-        select(h)
+    return (
+        select(*h.c)
         .join(t.projects, p.id == h.c.project_id)
         .order_by(*order, h.c.oldest, h.c.workflow_id)
         .limit(1)
-    ).one_or_none()
-    if best is None:
-        return None
-    same = [column == value for column, value in zip(kind, best[:4], strict=True)]
-    return connection.execute(
-        select(r.id, r.project_id, r.work_order_id)
-        .where(t.WAITING, *same)
-        .order_by(r.inserted_at, r.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
+    )
 
 
 def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnElement[Any]:
@@ -110,30 +139,21 @@ def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnEle
     return case(named, value=queue, else_=other) if named else literal(0)
 
 
-def _full(connection: Connection) -> tuple[list[str], list[str]]:
-    """Workflows and projects that have as many runs under way as they may."""
-    workflows, projects = (list(connection.scalars(statement)) for statement in _FULL)
-    return workflows, projects
-
-
 def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Settings) -> Claimed:
     claim_id = str(uuid.uuid4())
-    row = tx.connection.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.state == RunState.AVAILABLE.value)
-        .values(
-            state=RunState.CLAIMED.value,
-            claimed_at=tx.now,
-            worker_id=worker_id,
-            worker_name=asked.worker_name,
-            claim_id=claim_id,
-            claim_expires_at=tx.now + int(settings.join_deadline_seconds * SECOND),
-            joined_at=None,
-            last_event="claim",
-            last_event_at=tx.now,
-        )
-        .returning(t.runs.c.options)
-    ).one()
+    values = {
+        "of_run": run.id,
+        "state": RunState.CLAIMED.value,
+        "claimed_at": tx.now,
+        "worker_id": worker_id,
+        "worker_name": asked.worker_name,
+        "claim_id": claim_id,
+        "claim_expires_at": tx.now + int(settings.join_deadline_seconds * SECOND),
+        "joined_at": None,
+        "last_event": "claim",
+        "last_event_at": tx.now,
+    }
+    row = tx.connection.execute(_TAKE, values).one()
     changed(tx, run.id, run.work_order_id, RunState.CLAIMED)
     timeout = json.loads(row.options)["run_timeout_ms"] / 1000
     issued = tx.now // SECOND
@@ -143,11 +163,8 @@ def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Set
 
 def _remember_turn(tx: Transaction, project_id: str, place: int) -> None:
     """The project goes to the end of the line; `place` keeps the order within one claim."""
-    tx.connection.execute(
-        update(t.projects)
-        .where(t.projects.c.id == project_id)
-        .values(last_claim_at=tx.now + place)
-    )
+    values = {"of_project": project_id, "last_claim_at": tx.now + place}
+    tx.connection.execute(_TURN, values)
 
 
 def summary(connection: Connection, visible: frozenset[str] | None = None) -> JsonObject:

@@ -1,6 +1,8 @@
 """Runs and their work orders: creation and the state machine (`docs/spec/platform.md` 1.2, 1.3).
 
 Every transition is one conditional update in the database, never a decision about a copy.
+What every run makes the database do is built once, as statements with parameters: to build one
+takes several times longer than to execute it.
 """
 
 from __future__ import annotations
@@ -8,16 +10,16 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Update, bindparam, case, func, insert, or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
-from holdfast.platform.store.snapshots import newest_snapshot
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
 IMMEDIATE, NORMAL = 0, 1
@@ -33,6 +35,80 @@ _WORK_ORDER_STATE = {
 CANCEL_ASKED = "cancel asked"
 #: Notes of one kind that are kept.
 _NOTES_EACH = 20
+
+
+#: The run of the parameter `of_run`.
+_MINE = t.runs.c.id == bindparam("of_run")
+_FIND = select(t.runs).where(_MINE)
+_LOCK = _FIND.with_for_update()
+#: Sets the columns that are given beside `of_run`.
+_SET = update(t.runs).where(_MINE)
+_NOTES = select(t.runs.c.notes).where(_MINE).with_for_update()
+_ADD_WORK_ORDER, _ADD_RUN = insert(t.work_orders), insert(t.runs)
+#: What a new run takes over from its project and its workflow, with the newest snapshot.
+_BEGINNING = (
+    select(
+        t.workflows.c.project_id,
+        t.workflows.c.enable_job_logs,
+        t.workflows.c.egress,
+        t.projects.c.retention_policy,
+        t.projects.c.kept,
+        select(t.snapshots.c.id)
+        .where(t.snapshots.c.workflow_id == t.workflows.c.id)
+        .order_by(t.snapshots.c.lock_version.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("snapshot_id"),
+    )
+    .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
+    .where(t.workflows.c.id == bindparam("of_workflow"))
+)
+#: What an event needs to know of its run.
+_OF_EVENT = tuple(
+    t.runs.c[name]
+    for name in (
+        *("id", "work_order_id", "project_id", "snapshot_id", "dataclip_id", "state"),
+        *("options", "inserted_at", "started_at"),
+    )
+)
+_HEARD = (
+    update(t.runs)
+    .where(_MINE, t.runs.c.claim_id == bindparam("of_claim"))
+    .values(last_event=bindparam("event"), last_event_at=bindparam("at"))
+    .returning(*_OF_EVENT)
+)
+_JOIN = (
+    update(t.runs)
+    .where(
+        _MINE,
+        t.runs.c.claim_id == bindparam("of_claim"),
+        t.runs.c.state != RunState.AVAILABLE.value,
+    )
+    .values(
+        joined_at=func.coalesce(t.runs.c.joined_at, bindparam("at")),
+        claim_expires_at=None,
+        platform_id=bindparam("here"),
+        last_event="join",
+        last_event_at=bindparam("at"),
+    )
+)
+#: The state that a work order shows for its other runs; null: none of them is active.
+_OTHERS = (
+    select(case({s.value: _WORK_ORDER_STATE[s] for s in ACTIVE}, value=t.runs.c.state))
+    .where(
+        t.runs.c.work_order_id == bindparam("of_order"),
+        t.runs.c.id != bindparam("of_run"),
+        or_(*(t.runs.c.state == s.value for s in ACTIVE)),
+    )
+    .order_by(case({s.value: rank for rank, s in enumerate(ACTIVE)}, value=t.runs.c.state))
+    .limit(1)
+    .scalar_subquery()
+)
+_CHANGE_WORK_ORDER = (
+    update(t.work_orders)
+    .where(t.work_orders.c.id == bindparam("of_order"))
+    .values(state=func.coalesce(_OTHERS, bindparam("own")), last_activity=bindparam("at"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,63 +134,54 @@ class Created:
 
 def create_work_order(tx: Transaction, start: Start, settings: Settings) -> Created:
     """A work order with one run, waiting in the queue."""
-    workflow = tx.connection.execute(
-        select(t.workflows).where(t.workflows.c.id == start.workflow_id)
-    ).one()
-    snapshot_id = newest_snapshot(tx.connection, start.workflow_id)
+    row = tx.connection.execute(_BEGINNING, {"of_workflow": start.workflow_id}).one()
     work_order_id = str(uuid.uuid4())
-    tx.connection.execute(
-        insert(t.work_orders).values(
-            id=work_order_id,
-            project_id=workflow.project_id,
-            workflow_id=start.workflow_id,
-            snapshot_id=snapshot_id,
-            trigger_id=start.trigger_id,
-            dataclip_id=start.dataclip_id,
-            state="pending",
-            last_activity=tx.now,
-            inserted_at=tx.now,
-        )
-    )
-    run_id = create_run(tx, work_order_id, snapshot_id, start, settings)
+    values = {
+        "id": work_order_id,
+        "project_id": row.project_id,
+        "workflow_id": start.workflow_id,
+        "snapshot_id": row.snapshot_id,
+        "trigger_id": start.trigger_id,
+        "dataclip_id": start.dataclip_id,
+        "state": _WORK_ORDER_STATE[RunState.AVAILABLE],
+        "last_activity": tx.now,
+        "inserted_at": tx.now,
+    }
+    tx.connection.execute(_ADD_WORK_ORDER, values)
+    run_id = _add_run(tx, row, work_order_id, start, settings)
+    _tell(tx, run_id, RunState.AVAILABLE)
     return Created(work_order_id, run_id)
 
 
-def create_run(
-    tx: Transaction, work_order_id: str, snapshot_id: str, start: Start, settings: Settings
-) -> str:
-    """A run of a work order, waiting in the queue."""
-    row = tx.connection.execute(
-        select(
-            t.workflows.c.project_id,
-            t.workflows.c.enable_job_logs,
-            t.projects.c.retention_policy,
-            t.projects.c.kept,
-            t.workflows.c.egress,
-        )
-        .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
-        .where(t.workflows.c.id == start.workflow_id)
-    ).one()
-    run_id = str(uuid.uuid4())
-    tx.connection.execute(
-        insert(t.runs).values(
-            id=run_id,
-            work_order_id=work_order_id,
-            project_id=row.project_id,
-            workflow_id=start.workflow_id,
-            snapshot_id=snapshot_id,
-            dataclip_id=start.dataclip_id,
-            starting_trigger_id=start.trigger_id,
-            starting_job_id=start.job_id,
-            created_by=start.created_by,
-            state=RunState.AVAILABLE.value,
-            priority=start.priority,
-            queue=start.queue,
-            options=json.dumps(_options(row, settings)),
-            inserted_at=tx.now,
-        )
-    )
+def create_run(tx: Transaction, work_order_id: str, start: Start, settings: Settings) -> str:
+    """A further run of a work order, of its workflow as it is now, waiting in the queue."""
+    row = tx.connection.execute(_BEGINNING, {"of_workflow": start.workflow_id}).one()
+    run_id = _add_run(tx, row, work_order_id, start, settings)
     changed(tx, run_id, work_order_id, RunState.AVAILABLE)
+    return run_id
+
+
+def _add_run(
+    tx: Transaction, beginning: Row, work_order_id: str, start: Start, settings: Settings
+) -> str:
+    run_id = str(uuid.uuid4())
+    values = {
+        "id": run_id,
+        "work_order_id": work_order_id,
+        "project_id": beginning.project_id,
+        "workflow_id": start.workflow_id,
+        "snapshot_id": beginning.snapshot_id,
+        "dataclip_id": start.dataclip_id,
+        "starting_trigger_id": start.trigger_id,
+        "starting_job_id": start.job_id,
+        "created_by": start.created_by,
+        "state": RunState.AVAILABLE.value,
+        "priority": start.priority,
+        "queue": start.queue,
+        "options": json.dumps(_options(beginning, settings)),
+        "inserted_at": tx.now,
+    }
+    tx.connection.execute(_ADD_RUN, values)
     tx.notify("queue", "available", run_id=run_id)
     return run_id
 
@@ -137,13 +204,12 @@ def _options(row: Any, settings: Settings) -> JsonObject:
 
 
 def find_run(connection: Connection, run_id: str) -> Row | None:
-    return connection.execute(select(t.runs).where(t.runs.c.id == run_id)).one_or_none()
+    return connection.execute(_FIND, {"of_run": run_id}).one_or_none()
 
 
 def lock_run(tx: Transaction, run_id: str) -> Row | None:
     """The run, which no other platform can change until this transaction ends."""
-    query = select(t.runs).where(t.runs.c.id == run_id).with_for_update()
-    return tx.connection.execute(query).one_or_none()
+    return tx.connection.execute(_LOCK, {"of_run": run_id}).one_or_none()
 
 
 def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:
@@ -165,12 +231,22 @@ def find_work_order(connection: Connection, work_order_id: str) -> Row | None:
 
 def set_values(tx: Transaction, run_id: str, **values: Any) -> None:
     """Change what is known of a run; its state changes in `transition` only."""
-    tx.connection.execute(update(t.runs).where(t.runs.c.id == run_id).values(**values))
+    tx.connection.execute(_SET, {"of_run": run_id, **values})
 
 
-def heard_of(tx: Transaction, run_id: str, event: str) -> None:
-    """Remember the run's last sign of life."""
-    set_values(tx, run_id, last_event=event, last_event_at=tx.now)
+def heard_of(tx: Transaction, run_id: str, claim_id: str, event: str) -> Row | None:
+    """Remember the last sign of life of a run that this claim has.
+
+    Returns what an event needs to know of the run; None: the claim does not have it.
+    """
+    values = {"of_run": run_id, "of_claim": claim_id, "event": event, "at": tx.now}
+    return tx.connection.execute(_HEARD, values).one_or_none()
+
+
+def join(tx: Transaction, run_id: str, claim_id: str, platform_id: str) -> bool:
+    """Mark a run whose worker has come to this platform for it; False: the claim is void."""
+    values = {"of_run": run_id, "of_claim": claim_id, "at": tx.now, "here": platform_id}
+    return tx.connection.execute(_JOIN, values).rowcount == 1
 
 
 def run_to_show(connection: Connection, run_id: str) -> Row | None:
@@ -188,34 +264,28 @@ def transition(
     tx: Transaction, run: Row, to: RunState, *from_states: RunState, **values: Any
 ) -> bool:
     """Move a run to a state if it is in one of `from_states`; says whether it was."""
-    done = tx.connection.execute(
-        update(t.runs)
-        .where(t.runs.c.id == run.id, t.runs.c.state.in_([s.value for s in from_states]))
-        .values(state=to.value, **values)
-    )
-    if done.rowcount != 1:
+    set_to = {"of_run": run.id, "state": to.value, **values}
+    if tx.connection.execute(_set_from(from_states), set_to).rowcount != 1:
         return False
     changed(tx, run.id, run.work_order_id, to)
     return True
 
 
+@cache
+def _set_from(states: tuple[RunState, ...]) -> Update:
+    """`_SET` of a run that is in one of these states."""
+    return _SET.where(or_(*(t.runs.c.state == state.value for state in states)))
+
+
 def changed(tx: Transaction, run_id: str, work_order_id: str, state: RunState) -> None:
     """Bring the work order up to date and tell watchers: the worst unfinished run counts."""
-    others = set(
-        tx.connection.scalars(
-            select(t.runs.c.state).where(
-                t.runs.c.work_order_id == work_order_id,
-                t.runs.c.id != run_id,
-                t.runs.c.state.in_([s.value for s in ACTIVE]),
-            )
-        )
-    )
-    shown = next((s for s in ACTIVE if s.value in others), state)
-    tx.connection.execute(
-        update(t.work_orders)
-        .where(t.work_orders.c.id == work_order_id)
-        .values(state=_WORK_ORDER_STATE.get(shown, shown.value), last_activity=tx.now)
-    )
+    own = _WORK_ORDER_STATE.get(state, state.value)
+    values = {"of_order": work_order_id, "of_run": run_id, "own": own, "at": tx.now}
+    tx.connection.execute(_CHANGE_WORK_ORDER, values)
+    _tell(tx, run_id, state)
+
+
+def _tell(tx: Transaction, run_id: str, state: RunState) -> None:
     tx.notify(f"run:{run_id}", "state", state=state.value)
     tx.notify("runs", "state", run_id=run_id, state=state.value)
 
@@ -226,8 +296,8 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
     Of each kind the first are kept; the last of them counts the rest as `more`, so that many notes
     of one kind push out none of another.
     """
-    mine = select(t.runs.c.notes).where(t.runs.c.id == run_id)
-    text = tx.connection.scalar(mine.with_for_update())  # another platform may add to them, too
+    # locked, as another platform may add to them, too
+    text = tx.connection.scalar(_NOTES, {"of_run": run_id})
     notes = json.loads(text) if text else []
     kind = what, facts.get("event")
     alike = [old for old in notes if (old["what"], old.get("event")) == kind]
@@ -236,9 +306,7 @@ def note(tx: Transaction, run_id: str, what: str, **facts: Any) -> None:
         notes.append({"at": tx.now, "what": what, **told})
     else:
         alike[-1] |= {"at": tx.now, "more": alike[-1].get("more", 0) + 1}
-    tx.connection.execute(
-        update(t.runs).where(t.runs.c.id == run_id).values(notes=json.dumps(notes))
-    )
+    set_values(tx, run_id, notes=json.dumps(notes))
 
 
 def cancel_asked(run: Row) -> str | None:

@@ -5,10 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
+
+#: Built once, as in `runs.py`.
+_BODY = select(t.snapshots.c.body).where(t.snapshots.c.id == bindparam("of_snapshot"))
+_WITH_SNAPSHOT = (
+    select(
+        t.runs.c.id,
+        t.runs.c.work_order_id,
+        t.runs.c.workflow_id,
+        t.runs.c.project_id,
+        t.runs.c.starting_trigger_id,
+        t.runs.c.starting_job_id,
+        t.runs.c.dataclip_id,
+        t.runs.c.options,
+        t.snapshots.c.name,
+        t.snapshots.c.body,
+    )
+    .join(t.snapshots, t.snapshots.c.id == t.runs.c.snapshot_id)
+    .where(t.runs.c.id == bindparam("of_run"))
+)
 
 
 def newest_snapshot(connection: Connection, workflow_id: str) -> str:
@@ -20,10 +39,15 @@ def newest_snapshot(connection: Connection, workflow_id: str) -> str:
     return str(found)
 
 
+def body_of(connection: Connection, snapshot_id: str) -> str:
+    """Its parts as JSON text."""
+    body = connection.scalar(_BODY, {"of_snapshot": snapshot_id})
+    return body or '{"jobs": [], "triggers": [], "edges": []}'
+
+
 def parts_of(connection: Connection, snapshot_id: str) -> dict[str, Any]:
     """Its `jobs`, `triggers` and `edges`, as rows of their tables were."""
-    body = connection.scalar(select(t.snapshots.c.body).where(t.snapshots.c.id == snapshot_id))
-    parts: dict[str, Any] = json.loads(body or '{"jobs": [], "triggers": [], "edges": []}')
+    parts: dict[str, Any] = json.loads(body_of(connection, snapshot_id))
     return parts
 
 
@@ -35,20 +59,4 @@ def version_of(connection: Connection, snapshot_id: str) -> int:
 
 def run_with_snapshot(connection: Connection, run_id: str) -> Row:
     """What a plan is made of: the run's beginning and options, the snapshot's name and body."""
-    r, s = t.runs.c, t.snapshots.c
-    return connection.execute(
-        select(
-            r.id,
-            r.work_order_id,
-            r.workflow_id,
-            r.project_id,
-            r.starting_trigger_id,
-            r.starting_job_id,
-            r.dataclip_id,
-            r.options,
-            s.name,
-            s.body,
-        )
-        .join(t.snapshots, s.id == r.snapshot_id)
-        .where(r.id == run_id)
-    ).one()
+    return connection.execute(_WITH_SNAPSHOT, {"of_run": run_id}).one()

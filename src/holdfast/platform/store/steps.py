@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
+#: Built once, as in `runs.py`.
+_FIND = (
+    select(t.steps)
+    .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+    .where(t.steps.c.id == bindparam("of_step"), t.run_steps.c.run_id == bindparam("of_run"))
+)
+_ADD, _LINK = insert(t.steps), insert(t.run_steps)
+_SET = update(t.steps).where(t.steps.c.id == bindparam("of_step"))
+_COUNT = select(func.count()).where(t.run_steps.c.run_id == bindparam("of_run"))
+
 
 def find_step(connection: Connection, run_id: str, step_id: str) -> Row | None:
     """The step if it is one of this run's."""
-    return connection.execute(
-        select(t.steps)
-        .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
-        .where(t.steps.c.id == step_id, t.run_steps.c.run_id == run_id)
-    ).one_or_none()
+    return connection.execute(_FIND, {"of_step": step_id, "of_run": run_id}).one_or_none()
 
 
 def open_step(connection: Connection, run_id: str, job_id: str) -> str | None:
@@ -37,15 +43,14 @@ def open_step(connection: Connection, run_id: str, job_id: str) -> str | None:
 
 
 def add_step(tx: Transaction, run: Row, step_id: str, job_id: str, **values: Any) -> None:
-    tx.connection.execute(
-        insert(t.steps).values(id=step_id, job_id=job_id, snapshot_id=run.snapshot_id, **values)
-    )
-    tx.connection.execute(insert(t.run_steps).values(run_id=run.id, step_id=step_id))
+    given = {"id": step_id, "job_id": job_id, "snapshot_id": run.snapshot_id, **values}
+    tx.connection.execute(_ADD, given)
+    tx.connection.execute(_LINK, {"run_id": run.id, "step_id": step_id})
     tx.notify(f"run:{run.id}", "step", step_id=step_id)
 
 
 def close_step(tx: Transaction, run_id: str, step_id: str, **values: Any) -> None:
-    tx.connection.execute(update(t.steps).where(t.steps.c.id == step_id).values(**values))
+    tx.connection.execute(_SET, {"of_step": step_id, **values})
     tx.notify(f"run:{run_id}", "step", step_id=step_id)
 
 
@@ -63,8 +68,7 @@ def steps_of(connection: Connection, run_id: str, limit: int | None = None) -> l
 
 
 def count_steps(connection: Connection, run_id: str) -> int:
-    query = select(func.count()).where(t.run_steps.c.run_id == run_id)
-    return connection.scalar(query) or 0
+    return connection.scalar(_COUNT, {"of_run": run_id}) or 0
 
 
 def left_over(connection: Connection, ended_before: int, most: int = 500) -> list[Row]:
@@ -95,7 +99,7 @@ def close_left_over(tx: Transaction, found: list[Row]) -> None:
 def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:
     """Let steps that have ended belong to a further run, which does not execute them again."""
     for step_id in step_ids:
-        tx.connection.execute(insert(t.run_steps).values(run_id=run_id, step_id=step_id))
+        tx.connection.execute(_LINK, {"run_id": run_id, "step_id": step_id})
 
 
 def failures_of(connection: Connection, run_ids: list[str]) -> dict[str, int]:

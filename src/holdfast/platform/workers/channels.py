@@ -133,22 +133,19 @@ class RunChannel:
         except TokenError as error:
             log.warn("join.refused", run=self.run_id, reason=error.message)
             raise JoinRefused(UNAUTHORIZED) from error
-        database = self.platform.database
-        run = await database.read(lambda c: find_run(c, self.run_id))
-        if run is None:
-            raise JoinRefused(NOT_FOUND)
-        here = self.platform.id
+        database, here = self.platform.database, self.platform.id
         joined = await database.write(
             lambda tx: claims.join_claim(tx, self.run_id, self.claim_id, here)
         )
         if not joined:
+            if await database.read(lambda c: find_run(c, self.run_id)) is None:
+                raise JoinRefused(NOT_FOUND)
             log.warn("join.refused", run=self.run_id, reason="claim is void")
             raise JoinRefused(UNAUTHORIZED)
-        self.scrubber = await self._scrubber()
         self.worker.unjoined.pop(self.run_id, None)
         self.worker.runs.add(self.run_id)
-        # read again: a wish of the meantime found no channel to go out on
-        run = await database.read(lambda c: find_run(c, self.run_id)) or run
+        # read only now: a wish of before found no channel to go out on
+        run, self.scrubber = await database.read(self._known)
         return m.Extension(
             self.platform.settings.window,
             batch_logs=True,
@@ -164,16 +161,18 @@ class RunChannel:
         self.claim_id = str(verified.claims.get("claim_id"))
         self.expires_at = verified.expires_at or 0.0
 
-    async def _scrubber(self) -> Scrubber:
-        """Of the run, not of the socket: rebuilt from what the run has fetched before."""
-        known = self.platform.run_scrubbers.get(self.run_id)
+    def _known(self, connection: Connection) -> tuple[Row, Scrubber]:
+        """The run, and what cleans its texts: of the run, not of the socket, and rebuilt from
+        what the run has fetched before.
+        """
+        run = find_run(connection, self.run_id)
+        assert run is not None
+        scrubbers = self.platform.run_scrubbers
+        known = scrubbers.get(self.run_id)
         if known is None:
-            keys = self.platform.keys
-            made = await self.platform.database.read(
-                lambda c: Scrubber(credentials.bodies_had(c, keys, self.run_id))
-            )
-            known = self.platform.run_scrubbers.setdefault(self.run_id, made)
-        return known
+            made = Scrubber(credentials.bodies_had(connection, self.platform.keys, self.run_id))
+            known = scrubbers.setdefault(self.run_id, made)
+        return run, known
 
     def leave(self) -> None:
         self.worker.runs.discard(self.run_id)

@@ -13,8 +13,9 @@ import json
 from typing import Any
 
 from holdfast.model.outcome import RunState
+from holdfast.platform.store import runs
 from holdfast.platform.store.database import Row, Transaction
-from holdfast.platform.store.runs import find_run, note, set_values, transition
+from holdfast.platform.store.runs import find_run, note, transition
 
 #: Why the platform gave a run up -> `error_type`.
 LOST_TYPE = {
@@ -26,18 +27,8 @@ REJECTED = "EventRejected"
 
 def join_claim(tx: Transaction, run_id: str, claim_id: str, platform_id: str) -> bool:
     """The worker has come to this platform for the run. False: the claim is void by now."""
-    run = find_run(tx.connection, run_id)
-    if run is None or run.claim_id != claim_id or run.state == RunState.AVAILABLE.value:
+    if not runs.join(tx, run_id, claim_id, platform_id):
         return False
-    set_values(
-        tx,
-        run_id,
-        joined_at=run.joined_at or tx.now,
-        claim_expires_at=None,
-        platform_id=platform_id,
-        last_event="join",
-        last_event_at=tx.now,
-    )
     tx.notify(f"run:{run_id}", "joined")
     return True
 

@@ -65,10 +65,9 @@ class Sender:
 
 def run_of(tx: Transaction, sender: Sender, event: str) -> Row:
     """The run, which must still belong to this claim. Notes the sign of life."""
-    run = find_run(tx.connection, sender.run_id)
-    if run is None or run.claim_id != sender.claim_id:
+    run = heard_of(tx, sender.run_id, sender.claim_id, event)
+    if run is None:
         raise Refused(run="no longer belongs to this claim")
-    heard_of(tx, run.id, event)
     return run
 
 
