@@ -129,7 +129,7 @@ FAILURES = (
     Mistake("slow request", "fn(async s => { await fetch('URL/slow'); return s; });", "HF1401",
             "system", "waiting", "--timeout", timeout=1.5),
     Mistake("endless loop", "fn(s => s);\nfn(s => { let n = 0; while (n >= 0) { n += 0; } return s; });",
-            "HF1402", "author", "loop that does not end", "loops", timeout=1.5),
+            "HF1402", "author", "line 2 was running", "what ends it", timeout=1.5),
     Mistake("out of memory", "fn(s => { const x = []; for (;;) x.push(new Array(1e5).fill(n()));"
             " function n() { return Math.random(); } });", "HF1403", "author", "more memory",
             "batches", memory=80),

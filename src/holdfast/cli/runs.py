@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,10 @@ import httpx
 
 from holdfast.cli import terminal
 from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
+from holdfast.cli.repeats import seen_here, tell_repeats
+from holdfast.diagnosis.near import listed
 from holdfast.model.outcome import RunState
+from holdfast.paths import data_folder
 
 #: Between two looks at a log that is followed.
 _FOLLOW_SECONDS = 1.0
@@ -144,15 +148,50 @@ def _has_ended(client: httpx.Client, key: str) -> bool:
 
 @runs_group.command("retry")
 @click.argument("run")
-@click.option("--step", help="Id of the step to begin with; the steps before it are kept.")
+@click.option(
+    "--step", "--from", "step", help="Name or id of the step to begin with; those before are kept."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be done again.")
 @platform_options
 @json_option
-def retry_command(run: str, step: str | None, *, where: Where, as_json: bool) -> None:
-    """Run it again, with the newest code and the same input."""
+def retry_command(
+    run: str, step: str | None, *, dry_run: bool, where: Where, as_json: bool
+) -> None:
+    """Run it again, with the newest code and the same input.
+
+    First it shows what this does again: the steps, and the requests that they were seen to make.
+
+    \b
+    holdfast runs retry 4f1c --from send --dry-run
+    """
     with connected(where) as client:
         key = _whole_id(client, run)
-        made = call(client, "POST", f"/api/runs/{key}/retry", {"step_id": step} if step else {})
+        step_id = None if step is None else _step_id(client, key, step)
+        again = call(client, "GET", f"/api/runs/{key}/repeats", step_id=step_id)["data"]
+        if not as_json:
+            tell_repeats(again, seen_here(data_folder(os.environ, where.data), key))
+        if dry_run:
+            if as_json:
+                terminal.echo(json.dumps(again, indent=2))
+            return
+        asked = {"step_id": step_id} if step_id else {}
+        made = call(client, "POST", f"/api/runs/{key}/retry", asked)
     terminal.echo(json.dumps(made, indent=2) if as_json else f"run {made['run_id']}")
+
+
+def _step_id(client: httpx.Client, key: str, name: str) -> str:
+    """The id of a step by its id, the beginning of it, or its job's name. Raises DeployError."""
+    steps = call(client, "GET", f"/api/runs/{key}/steps")["data"]
+    names = [item["attributes"]["job_name"] or item["attributes"]["job_id"] for item in steps]
+    pairs = zip(steps, names, strict=True)
+    found = [item["id"] for item, job in pairs if name == job or item["id"].startswith(name)]
+    if found:
+        return str(found[-1])
+    message = f"the run has no step {name!r}"
+    fix = (
+        f"It has: {listed(names)}." if names else "None of its steps has begun: leave --from out."
+    )
+    raise DeployError(message, fix=fix)
 
 
 @runs_group.command("cancel")

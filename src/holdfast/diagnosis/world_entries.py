@@ -150,9 +150,11 @@ WORLD = (
         "HF1402",
         "A loop without end",
         Turn.AUTHOR,
-        "The run took longer than its {limit} s, and its code was computing when it was stopped "
-        "({share} % of the time on a processor): a loop that does not end{where}.",
-        "Look at the loops of this operation: what ends them, and does it change in each round?",
+        "The run took longer than its {limit} s, and its code was computing when it was stopped"
+        "{where}. It had a processor for {share} % of the time: most likely a loop that does not "
+        "end.",
+        "Look at the loop around this line: what ends it, and does that change in each round? If it "
+        "is only long work, do less of it at a time.",
         "while (page) { … }\n  ->  while (page) { …; page = page.next; }",
     ),
     Entry(

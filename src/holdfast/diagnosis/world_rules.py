@@ -200,12 +200,9 @@ def _timeout(end: Ending) -> Found:
     notes = evidence.get("notes")
     computing = notes.get("computing") if isinstance(notes, dict) else None
     if computing is True or (computing is None and share >= _BUSY):
-        hot = evidence.get("hot")
-        where = (
-            f": line {hot.get('line')} was running: {hot.get('src')}"
-            if isinstance(hot, dict)
-            else end.where
-        )
+        hot = notes.get("hot") if isinstance(notes, dict) else None
+        running = f"; line {hot.get('line')} was running" if isinstance(hot, dict) else ""
+        where = end.where + running
         return Found(
             "HF1402",
             {"limit": seconds, "share": str(min(100, round(share * 100))), "where": where},

@@ -44,6 +44,19 @@ class Request:
         whole: JsonObject = {name: getattr(self, name) for name in self.__slots__}
         return {key: value for key, value in whole.items() if value is not None}
 
+    @classmethod
+    def from_json(cls, value: JsonObject) -> Request:
+        """The reverse of `to_json`; what is missing or strange is left out."""
+        number, job, error = _whole(value.get("number")) or 0, value.get("job"), value.get("error")
+        method, host, path = (str(value.get(name) or "?") for name in ("method", "host", "path"))
+        known = cls(number, None if job is None else str(job), None, method, host, path)
+        known.operation, known.bytes = _whole(value.get("operation")), _whole(value.get("bytes"))
+        known.status, known.ms = _whole(value.get("status")), _whole(value.get("ms"))
+        known.error = None if error is None else str(error)
+        known.address = str(value["address"]) if value.get("address") else None
+        known.fate = fate if (fate := str(value.get("fate"))) in FATES else UNKNOWN
+        return known
+
     @property
     def row(self) -> str:
         """One line for a person."""

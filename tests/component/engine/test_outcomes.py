@@ -133,8 +133,12 @@ def test_out_of_memory_while_compiling_says_so(running: Running) -> None:
 def test_a_busy_loop_is_timed_out_and_its_step_closed(running: Running) -> None:
     # Long enough that the step has begun, also on a very busy machine.
     limits = replace(LIMITS, timeout_seconds=5)
-    ended = run(running, operation("while (true);"), limits=limits)
+    ended = run(running, operation("\n\n  while (true);"), limits=limits)
     assert ended.outcome.reason is Reason.KILL
+    notes = ended.evidence["notes"]
+    assert isinstance(notes, dict)
+    assert notes["hot"] == {"line": 3, "column": 3, "src": "  while (true); }];"}
+    assert "KEYBOARD_INTERRUPT" not in str(ended.records)
     assert ended.outcome.error_type == "TimeoutError"
     expected = "Workflow failed to return within 5000ms"
     assert str(ended.outcome.error_message).startswith(expected)

@@ -2,6 +2,7 @@
 // event loop.
 
 import fs from 'node:fs';
+import { setTraceSigInt } from 'node:util';
 
 import { Kind, sendText } from './channel.mjs';
 import { Fault, describe } from './faults.mjs';
@@ -66,6 +67,8 @@ export class Protection {
   watch(run) {
     this.#run = run;
     run.endLines = redirect(run.adaptorLog);
+    // a loop without end tells its stack when the shim interrupts it (engine/shim/hot.py)
+    setTraceSigInt(true);
   }
 
   /**

@@ -14,7 +14,7 @@ from holdfast import log
 from holdfast.engine.shim.recorder import Body, Recorder, log_line, now_text
 from holdfast.model import bodies
 from holdfast.model.cut import cut_object, cut_text
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.model.outcome import Outcome, Reason
 from holdfast.model.record import Kind
 
@@ -83,7 +83,7 @@ class Explainer:
         from holdfast.diagnosis.ending import Ending  # noqa: PLC0415
 
         error = self._recorder.error or {}
-        position = culprit.get("position") or error.get("position")
+        position = culprit.get("position") or error.get("position") or _hot(outcome)
         facts = culprit.get("facts") or self._recorder.facts
         place = outcome.evidence.get("place")
         step = culprit.get("job_id") or error.get("step")
@@ -128,6 +128,12 @@ def bounded(explain: Callable[[], _Made]) -> _Made | None:
 def _late(*_: object) -> NoReturn:
     message = "the explanation took too long"
     raise TimeoutError(message)
+
+
+def _hot(outcome: Outcome) -> Json:
+    """The line that was running when the time was up."""
+    notes = outcome.evidence.get("notes")
+    return notes.get("hot") if isinstance(notes, dict) else None
 
 
 def _same(step: JsonObject, outcome: Outcome) -> bool:

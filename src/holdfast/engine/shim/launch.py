@@ -16,16 +16,22 @@ from pathlib import Path
 
 from holdfast import log
 from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.engine.frames import Control, Decoder
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
+from holdfast.engine.request import RunRequest
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.walls import Walls
 from holdfast.engine.zygote.child import ChildProcess
 from holdfast.journal import JournalReader, RunFolder
-from holdfast.model.limits import Limits
+from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import folders
 from holdfast.sandbox.spec import Layer, Network
+
+#: Credentials and options together; the largest thing an agent sends in one piece.
+_MAX_LAUNCH = 32 * MEBIBYTE
+_LAUNCH_PATIENCE_SECONDS = 30.0
 
 
 class Lane(StrEnum):
@@ -210,3 +216,19 @@ def refuse_second_launch(folder: RunFolder) -> None:
         if any(record.kind in (Kind.LAUNCHED, Kind.OUTCOME) for record in reader.read()):
             message = "This run has been launched or ended before; no run is executed twice."
             raise EngineError(message)
+
+
+def receive_launch(connection: socket.socket) -> RunRequest:
+    """Read the LAUNCH frame. Raises EngineError, FrameError, OSError."""
+    connection.settimeout(_LAUNCH_PATIENCE_SECONDS)
+    decoder = Decoder(max_body=_MAX_LAUNCH)
+    while True:
+        data = connection.recv(256 * 1024)
+        if not data:
+            message = "the connection was closed before a run was asked for"
+            raise ConnectionResetError(message)
+        for kind, body in decoder.feed(data):
+            if kind != Control.LAUNCH:
+                message = f"A frame of type {kind} came where LAUNCH was expected."
+                raise EngineError(message)
+            return RunRequest.decode(body)

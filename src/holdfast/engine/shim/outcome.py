@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+from holdfast.engine.shim import hot
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.recorder import Recorder
 from holdfast.engine.shim.walls import heap_limit
@@ -45,7 +46,7 @@ def gather(
     # The compiler explains the end when it did not do its work, unless the engine died first.
     failed_early = not compiled and compiler.pid != 0 and not _died_alone(engine, compiler)
     process = compiler if failed_early else engine
-    said = process.error.text() if process.pid else ""
+    said = hot.without_stack(process.error.text()) if process.pid else ""
     tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:] if said else ""
     end = process.end
     return Evidence(

@@ -84,6 +84,12 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
+    def interrupt(self) -> None:
+        """Ask Node.js for its stack: SIGINT, by its handle."""
+        if self.pid and self.end is None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGINT)
+
     def cpu_ms(self) -> int:
         """Processor time of the process, up to now or in all."""
         if self.end is not None:

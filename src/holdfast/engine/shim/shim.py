@@ -16,15 +16,16 @@ from contextlib import suppress
 
 from holdfast import faults
 from holdfast.engine.config import EngineConfig, EngineError
-from holdfast.engine.frames import Control, Decoder, FrameError, FromRun, ToRun, encode
+from holdfast.engine.frames import Control, FrameError, FromRun, ToRun, encode
 from holdfast.engine.host import Host
 from holdfast.engine.loop import Loop
 from holdfast.engine.request import RunRequest
+from holdfast.engine.shim import hot
 from holdfast.engine.shim.clients import Clients
 from holdfast.engine.shim.compiled import Compiled, Frame
 from holdfast.engine.shim.egress import Egress
 from holdfast.engine.shim.explainer import Explainer
-from holdfast.engine.shim.launch import Lane, RunProcess, refuse_second_launch
+from holdfast.engine.shim.launch import Lane, RunProcess, receive_launch, refuse_second_launch
 from holdfast.engine.shim.outcome import gather
 from holdfast.engine.shim.processes import Process
 from holdfast.engine.shim.recorder import (
@@ -42,7 +43,7 @@ from holdfast.engine.zygote import rule
 from holdfast.journal import Journal, JournalError, JournalFull, RunFolder, RunLock
 from holdfast.model import bodies
 from holdfast.model.classify import classify
-from holdfast.model.evidence import Stop
+from holdfast.model.evidence import Evidence, Stop
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.record import Kind
 from holdfast.model.scrubber import Scrubber
@@ -51,9 +52,6 @@ from holdfast.sandbox.egress import EgressError, Policy
 from holdfast.sandbox.spawn import SpawnError
 from holdfast.sandbox.spec import Network
 
-#: Credentials and options together; the largest thing an agent sends in one piece.
-_MAX_LAUNCH = 32 * MEBIBYTE
-_LAUNCH_PATIENCE_SECONDS = 30.0
 #: How long a run process may stay after it said how the run ended.
 _LINGER_SECONDS = 2.0
 #: Records wait at most this long for their sync.
@@ -120,22 +118,6 @@ def _serve(
         rule.remember(config, compilation.digest, shim.peak, request.limits.memory_bytes)
 
 
-def receive_launch(connection: socket.socket) -> RunRequest:
-    """Read the LAUNCH frame. Raises EngineError, FrameError, OSError."""
-    connection.settimeout(_LAUNCH_PATIENCE_SECONDS)
-    decoder = Decoder(max_body=_MAX_LAUNCH)
-    while True:
-        data = connection.recv(256 * 1024)
-        if not data:
-            message = "the connection was closed before a run was asked for"
-            raise ConnectionResetError(message)
-        for kind, body in decoder.feed(data):
-            if kind != Control.LAUNCH:
-                message = f"A frame of type {kind} came where LAUNCH was expected."
-                raise EngineError(message)
-            return RunRequest.decode(body)
-
-
 def _run_process(
     own: tuple[EngineConfig, Host],
     request: RunRequest,
@@ -194,6 +176,7 @@ class Shim:
         self.stop_detail: str | None = None
         #: Whether the engine was on a processor, or waited for one, when its time was up.
         self._computing: bool | None = None
+        self._sample = hot.Sample(loop, run.group.kill)
         self._started = time.monotonic()
         self._lock = RunLock(self._folder.lock, patience_seconds=_LOCK_SECONDS)
         refuse_second_launch(self._folder)
@@ -389,6 +372,9 @@ class Shim:
             self.stop, self.stop_detail = cause, detail
             if cause is Stop.TIMEOUT and self._engine.pid:
                 self._computing = processes.is_computing(self._engine.pid)
+                if self._computing:
+                    self._sample.take(self._engine)
+                    return
         self._group.kill()
         if not self._engine.pid:
             self._over = True
@@ -433,6 +419,7 @@ class Shim:
             self._reap()  # how it ended is evidence; else it may end beside what is to do now
         for name in ("deadline", "linger", "sync"):
             self._loop.at(name, None)
+        self._sample.drop()
         self._watch.stop()
         evidence = gather(
             self._recorder,
@@ -449,6 +436,7 @@ class Shim:
         self.peak = evidence.memory.peak
         if self._computing is not None:
             evidence.notes["computing"] = self._computing
+            self._guard(lambda: self._note_hot_line(evidence))
         if self._seen:
             evidence.notes["connections"] = {**self._reached}
         outcome = classify(evidence)
@@ -467,6 +455,12 @@ class Shim:
         self._journal.close()
         self._run.clear()
         self._lock.release()
+
+    def _note_hot_line(self, evidence: Evidence) -> None:
+        said, step = self._engine.error.text(), evidence.place.step
+        with suppress(ValueError, OSError):  # the plan is damaged: the end is told without it
+            if found := hot.hot_line(said, self._folder.plan, step, self._clean):
+                evidence.notes["hot"] = found
 
     def _clean(self, text: str) -> str:
         known = self._recorder.scrubber or Scrubber(self._request.credentials.values())

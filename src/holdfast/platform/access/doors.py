@@ -107,6 +107,7 @@ DOORS: dict[str, Door] = {
     "GET /api/runs": _api(Action.LOOK),
     "GET /api/runs/{id}": _api(Action.READ, _RUN),
     "GET /api/runs/{id}/steps": _api(Action.READ, _RUN),
+    "GET /api/runs/{id}/repeats": _api(Action.READ, _RUN),
     "GET /api/runs/{id}/logs": _api(Action.READ, _RUN),
     "GET /api/runs/{id}/logs/search": _api(Action.READ, _RUN),
     "POST /api/runs/{id}/retry": _api(Action.RUN, _RUN),

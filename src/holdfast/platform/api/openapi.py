@@ -65,6 +65,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "collections": (("project_id", "name"), ("inserted", "updated")),
 }
 _QUERIES: dict[str, tuple[str, ...]] = {
+    "GET /api/runs/{id}/repeats": ("step_id",),
     "GET /api/runs/{id}/logs": ("after", "limit"),
     "GET /api/runs/{id}/logs/search": ("q", "after", "limit"),
     "GET /api/provision/yaml": ("id",),

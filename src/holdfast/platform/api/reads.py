@@ -14,6 +14,7 @@ from holdfast.platform.api import views
 from holdfast.platform.api.shape import BadFilter, around, chosen_page, whole_number
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
+from holdfast.platform.start.repeats import repeats
 from holdfast.platform.store import lists, logs, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
@@ -100,6 +101,22 @@ def step_views(connection: Connection, run_id: str) -> list[JsonObject] | None:
         return None
     names = {job["id"]: job["name"] for job in parts_of(connection, row.snapshot_id)["jobs"]}
     return [views.step(s, names.get(s.job_id)) for s in steps.steps_of(connection, run_id, _STEPS)]
+
+
+async def run_repeats(request: Request) -> Response:
+    """What a retry would do again: its jobs, and the requests that they were seen to make.
+
+    `step_id`: of a retry from this step. `requests` is null where the worker told of none to the
+    platform: of runs that succeeded they stand in the worker's journal only.
+    """
+    platform: Platform = request.app.state.platform
+    run_id, step_id = request.path_params["id"], request.query_params.get("step_id")
+    found = await platform.database.read(lambda c: repeats(c, run_id, step_id))
+    if found is None:
+        return JSONResponse(NOT_FOUND, 404)
+    jobs = [{"id": key, "name": name} for key, name in found.jobs.items()]
+    told = {"jobs": jobs, "requests": found.requests, "left_out": found.left_out}
+    return JSONResponse({"data": told})
 
 
 async def run_logs(request: Request) -> Response:

@@ -36,6 +36,7 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/api/runs", reads.runs),
     ("GET", "/api/runs/{id}", reads.run),
     ("GET", "/api/runs/{id}/steps", reads.run_steps),
+    ("GET", "/api/runs/{id}/repeats", reads.run_repeats),
     ("GET", "/api/runs/{id}/logs", reads.run_logs),
     ("GET", "/api/runs/{id}/logs/search", reads.search_logs),
     ("POST", "/api/runs/{id}/retry", writes.retry_run),

@@ -8,6 +8,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json
 from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
+from holdfast.platform.start.repeats import jobs_again
 from holdfast.platform.store import dataclips, steps, workflows
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
@@ -164,15 +165,7 @@ def _still_there(
 
 def _carry_over(tx: Transaction, run: Row, chosen: Row, new_run: str) -> None:
     """Link the steps that will not run again: all but the chosen job and what comes after it."""
-    edges = parts_of(tx.connection, run.snapshot_id)["edges"]
-    again, frontier = {chosen.job_id}, [chosen.job_id]
-    while frontier:
-        origin = frontier.pop()
-        for edge in edges:
-            target = edge["target_job_id"]
-            if edge["source_job_id"] == origin and target not in again:
-                again.add(target)
-                frontier.append(target)
+    again = jobs_again(parts_of(tx.connection, run.snapshot_id), chosen.job_id)
     kept = [s.id for s in steps.steps_of(tx.connection, run.id) if s.job_id not in again]
     steps.carry_over(tx, kept, new_run)
 
