@@ -10,7 +10,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -21,6 +21,7 @@ from holdfast.platform.store.database import Transaction  # noqa: E402
 from support.platform import TRIGGER, RunTalk, Served, Store  # noqa: E402 - not installed
 
 QUEUED = 10_000
+LONG, LANES, CLAIMERS = 100_000, 1000, 20
 LINES = 10_000
 
 
@@ -49,6 +50,51 @@ def claims(folder: Path) -> None:
                 store.claim(demand, ("manual", "*"))
                 taken.append(time.perf_counter() - started)
             print(f"claim of {demand} with {QUEUED} waiting: {milliseconds(taken)}")
+
+
+def long_queue(folder: Path) -> None:
+    """Twenty workers claim while 100,000 runs of 1,000 workflows wait (bar: 10 ms)."""
+    load_keys(folder, {})
+    with Store(folder) as store:
+        store.deploy()
+        row = dict(store.run(store.enqueue())._mapping)
+
+        def fill(tx: Transaction) -> None:
+            flow = select(t.workflows).where(t.workflows.c.id == row["workflow_id"])
+            like = dict(tx.connection.execute(flow).mappings().one())
+            keys = [str(uuid.uuid4()) for _ in range(LANES)]
+            flows = [like | {"id": key, "name": key, "concurrency": 50} for key in keys]
+            tx.connection.execute(insert(t.workflows), flows)
+            for part in range(0, LONG, 10_000):
+                rows = [
+                    row
+                    | {"id": str(uuid.uuid4()), "workflow_id": keys[n % LANES]}
+                    | {"inserted_at": row["inserted_at"] + n}
+                    for n in range(part, part + 10_000)
+                ]
+                tx.connection.execute(insert(t.runs), rows)
+
+        store.write(fill)
+        if not store.database.is_sqlite:
+            with store.database.engine.connect() as connection:
+                free = connection.execution_options(isolation_level="AUTOCOMMIT")
+                free.exec_driver_sql("VACUUM ANALYZE runs")
+        store.claim()
+
+        def worker(pause: float) -> list[float]:
+            taken = []
+            for _ in range(25):
+                started = time.perf_counter()
+                assert len(store.claim(1, ("manual", "*"))) == 1
+                taken.append(time.perf_counter() - started)
+                time.sleep(pause)
+            return taken
+
+        for pause, words in ((0.2, "5 times a second each"), (0.0, "without a pause")):
+            with ThreadPoolExecutor(CLAIMERS) as pool:
+                samples = [one for many in pool.map(worker, [pause] * CLAIMERS) for one in many]
+            print(f"{CLAIMERS} workers, {LONG} waiting in {LANES} lanes, {words}: "
+                  f"{milliseconds(samples)}")  # fmt: skip
 
 
 def webhooks(served: Served) -> None:
@@ -96,6 +142,7 @@ def send_batch(talk: RunTalk, count: int) -> str:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         claims(Path(name) / "queue")
+        long_queue(Path(name) / "long")
         with Served(Path(name) / "data") as served:
             served.deploy()
             webhooks(served)

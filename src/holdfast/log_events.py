@@ -198,6 +198,11 @@ EVENTS = (
          "What was older than its project keeps it was removed: so many of each."),
         ("collection.removed", "info", "id",
          "All items of a removed collection are deleted."),
+        ("cron.missed", "info", "trigger times",
+         ("Times of a cron trigger came while no platform looked, or it was paused. Its rule "
+          "starts no runs for them.")),
+        ("cron.skipped", "info", "trigger",
+         "A cron trigger was due, and a run of it had not ended: its rule is to skip."),
         ("cron.fired", "info", "trigger run", "A cron trigger started a run."),
         ("cron.failed", "error", f"trigger {_FAULT}", "A cron trigger could not start its run."),
         ("chore.failed", "error", f"name {_FAULT}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import shutil
 import threading
 import time
 import uuid
@@ -233,6 +234,14 @@ class Served:
         secret = self.platform.keys.worker_secret
         token = sign_worker_token(secret, worker_id, int(time.time()))
         return FrameWorker(self.worker_url, {"token": token, **parameters})
+
+
+@contextmanager
+def beside(first: Served, folder: Path) -> Iterator[Served]:
+    """A second platform on the database of the first, with the same keys."""
+    shutil.copytree(first.settings.data / "keys", folder / "keys")
+    with Served(folder, database_url=first.settings.database) as second:
+        yield second
 
 
 class FrameWorker:

@@ -25,6 +25,9 @@ COMMANDS = {
     "diff": ("diff", "diff_command", "What deploying a project would change."),
     "runs": ("runs", "runs_group", "Runs of a platform: list, show, follow, retry, cancel."),
     "workorders": ("runs", "workorders_command", "Work orders of a platform."),
+    "pause": ("control", "pause_command", "Give no runs of a workflow to workers."),
+    "resume": ("control", "resume_command", "End the pause of a workflow or of the queue."),
+    "schedule": ("control", "schedule_command", "When cron triggers of a project are due next."),
     "collections": (
         "collections",
         "collections_group",

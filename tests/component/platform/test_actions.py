@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import pytest
 
-from holdfast.platform.clock import SECOND, from_iso, now
-from holdfast.platform.start import cron
-from support.platform import FETCH, STORE, RunTalk, Served, Store
+from support.platform import FETCH, STORE, RunTalk, Served
 
 WORKFLOW = "/api/workflows/{}/runs"
 CRON = str(uuid.UUID(int=81))
@@ -161,75 +158,3 @@ def test_the_worker_of_a_run_is_asked_to_end_it(served: Served) -> None:
         talk.complete(reason="cancel", error_type="Cancelled", error_message=payload["reason"])
     assert served.run(talk.id)["state"] == "cancelled"
     assert served.client.post(f"/api/runs/{talk.id}/cancel").status_code == 409
-
-
-def cron_project(**trigger: Any) -> dict[str, Any]:
-    return {
-        "name": "timed",
-        "workflows": [
-            {
-                "name": "Counting",
-                "jobs": [{"id": COUNT, "name": "Count", "body": "fn(s => s)"}],
-                "triggers": [
-                    {"id": CRON, "type": "cron", "enabled": True, "cron_expression": "*/5 * * * *"}
-                    | trigger
-                ],
-                "edges": [{"source_trigger_id": CRON, "target_job_id": COUNT}],
-            }
-        ],
-    }
-
-
-def at(text: str) -> int:
-    return from_iso(f"2026-01-01T{text}")
-
-
-def test_a_cron_trigger_fires_once_in_its_minute(served: Served) -> None:
-    served.deploy(cron_project())
-
-    def fire(text: str) -> int:
-        return len(served.call(lambda platform: cron.fire_due(platform, at(text))))
-
-    assert [fire("10:04"), fire("10:05"), fire("10:05"), fire("10:00"), fire("10:10")] == [
-        0, 1, 0, 0, 1,
-    ]  # fmt: skip
-
-
-def test_a_disabled_cron_trigger_does_not_fire(store: Store) -> None:
-    store.deploy(cron_project(enabled=False))
-    assert store.read(lambda c: cron.due(c, at("10:05"))) == []
-
-
-@pytest.mark.parametrize("cursor", [None, COUNT])
-def test_cron_goes_on_from_the_last_success(served: Served, cursor: str | None) -> None:
-    served.deploy(cron_project(cron_cursor_job_id=cursor))
-    served.call(lambda platform: cron.fire_due(platform, at("10:05")))
-    with served.worker() as worker:
-        talk = worker.take()
-        assert json.loads(talk.ok("fetch:dataclip", {})) == {}
-        talk.start()
-        step = talk.start_step(COUNT)
-        end = talk.step_end(step, COUNT, output_dataclip='{"count":1}')
-        talk.ok("step:complete", end)
-        talk.complete(final_dataclip_id=end["output_dataclip_id"])
-        served.call(lambda platform: cron.fire_due(platform, at("10:10")))
-        (run,) = worker.claim()
-        worker.join_run(run)
-        again = RunTalk(worker, run)
-        assert json.loads(again.ok("fetch:dataclip", {})) == {"count": 1}
-        again.start()
-        step = again.start_step(COUNT)
-        again.ok("step:complete", again.step_end(step, COUNT, reason="fail"))
-        again.complete(reason="fail")
-        served.call(lambda platform: cron.fire_due(platform, at("10:15")))
-        (run,) = worker.claim()
-        worker.join_run(run)
-        third = RunTalk(worker, run)
-        assert json.loads(third.ok("fetch:dataclip", {})) == {"count": 1}, "failures are skipped"
-
-
-def test_the_next_time_is_in_the_future() -> None:
-    found = cron.next_time("* * * * *")
-    assert found is not None
-    assert now() < found <= now() + 60 * SECOND
-    assert cron.next_time("nonsense") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,17 +16,14 @@ from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.notices import announce, heard
 from holdfast.platform.workers.janitor import sweep
 from support.plans import scans
-from support.platform import TRIGGER, RunTalk, Served, Store
+from support.platform import TRIGGER, RunTalk, Served, Store, beside
 from support.postgres import postgres_only
 from support.waiting import eventually
 
 
 @pytest.fixture
 def other(served: Served, tmp_path: Path) -> Iterator[Served]:
-    """A second platform on the database of the first, with the same keys."""
-    folder = tmp_path / "other"
-    shutil.copytree(served.settings.data / "keys", folder / "keys")
-    with Served(folder, database_url=served.settings.database) as second:
+    with beside(served, tmp_path / "other") as second:
         yield second
 
 

@@ -103,6 +103,11 @@ DOORS: dict[str, Door] = {
     "GET /api/projects/{project_id}/credentials": _api(Action.READ, _PROJECT),
     # runs
     "GET /api/queue": _api(Action.LOOK),
+    "POST /api/queue/pause": _api(Action.ADMINISTER),
+    "POST /api/queue/resume": _api(Action.ADMINISTER),
+    "POST /api/workflows/{id}/pause": _api(Action.RUN, _FLOW),
+    "POST /api/workflows/{id}/resume": _api(Action.RUN, _FLOW),
+    "GET /api/projects/{project_id}/schedule": _api(Action.READ, _PROJECT),
     "GET /api/workers": _api(Action.LOOK),
     "GET /api/runs": _api(Action.LOOK),
     "GET /api/runs/{id}": _api(Action.READ, _RUN),

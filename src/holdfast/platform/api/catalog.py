@@ -82,7 +82,8 @@ def shown_workflow(connection: Connection, key: str) -> JsonObject | None:
     row = workflows.find_workflow(connection, key)
     if row is None:
         return None
-    return {**documents.workflow_document(connection, row), "project_id": row.project_id}
+    shown = documents.workflow_document(connection, row)
+    return {**shown, "project_id": row.project_id, **documents.pause_of(row)}
 
 
 def _one(data: JsonObject | None) -> Response:

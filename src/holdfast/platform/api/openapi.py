@@ -69,6 +69,7 @@ _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /api/runs/{id}/logs": ("after", "limit"),
     "GET /api/runs/{id}/logs/search": ("q", "after", "limit"),
     "GET /api/provision/yaml": ("id",),
+    "GET /api/projects/{project_id}/schedule": ("count",),
     "POST /api/provision": ("dry_run",),
     "GET /collections/{path}": ("key", "limit", "cursor", "created_after", "created_before",
                                 "updated_after", "updated_before", "project_id"),

@@ -54,6 +54,7 @@ def run(row: Any, *, whole: bool = False) -> JsonObject:
 def work_order(row: Any) -> JsonObject:
     attributes: JsonObject = {
         "state": row.state,
+        "scheduled_at": iso(row.scheduled_at),
         "last_activity": iso(row.last_activity),
         "inserted_at": iso(row.inserted_at),
         "updated_at": iso(row.last_activity),

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.merge import dicts
-from holdfast.platform.project.model import KEPT, Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.model import (
+    CRON_DEFAULTS,
+    KEPT,
+    Edge,
+    Job,
+    Project,
+    Trigger,
+    Workflow,
+)
 
 _NAMESPACE = uuid.UUID("6f1e0cde-4f7b-5c7e-9b44-3a0f5a1d2c00")
 
@@ -157,7 +165,7 @@ def _workflow_payload(
     payload: JsonObject = {
         "id": key,
         "name": workflow.name,
-        **_named(workflow, "concurrency", "enable_job_logs", "egress", "positions"),
+        **_named(workflow, "concurrency", "enable_job_logs", "egress", "positions", "priority"),
         "jobs": [
             *(_job_payload(job, jobs[job.key], credentials) for job in workflow.jobs),
             *_gone(current.get("jobs"), kept),
@@ -198,6 +206,9 @@ def _trigger_payload(trigger: Trigger, trigger_id: str, job_ids: dict[str, str])
         "webhook_reply": trigger.webhook_reply or None,
         "webhook_response_config": trigger.webhook_response_config,
     }
+    for name in CRON_DEFAULTS:
+        if said := getattr(trigger, name):  # what the file does not say stays
+            payload[name] = said
     if trigger.webhook_access is not None:  # a file that does not speak of it opens nothing
         payload["webhook_access"] = trigger.webhook_access
     return payload

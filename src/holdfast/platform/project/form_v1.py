@@ -15,6 +15,7 @@ from holdfast.platform.project.members import (
 )
 from holdfast.platform.project.model import (
     CONDITIONS,
+    CRON_DEFAULTS,
     DEFAULT_ADAPTOR,
     CollectionRef,
     CredentialRef,
@@ -25,6 +26,7 @@ from holdfast.platform.project.model import (
     Workflow,
 )
 from holdfast.platform.project.rules import Places
+from holdfast.platform.project.schedule import CatchUp, Overlap
 from holdfast.platform.project.source import Source
 
 PROJECT = (
@@ -35,8 +37,8 @@ PROJECT = (
 WORKFLOW = ("id", "name", "jobs", "triggers", "edges", *WORKFLOW_OPTIONS)
 JOB = ("id", "name", "adaptor", "credential", "body", "globals")
 TRIGGER = (
-    "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", "webhook_reply",
-    "webhook_response_config", "webhook_access",
+    "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job", *CRON_DEFAULTS,
+    "webhook_reply", "webhook_response_config", "webhook_access",
 )  # fmt: skip
 EDGE = (
     "id", "source_trigger", "source_job", "target_job", "condition_type", "condition_expression",
@@ -142,6 +144,15 @@ def trigger_of(source: Source, members: dict[str, Node], what: str, key: str) ->
         source.flag(members.get("enabled"), f"{what}: enabled", default=True),
         custom_path=source.text(members.get("custom_path"), f"{what}: custom_path"),
         cron_expression=source.text(members.get("cron_expression"), f"{what}: cron_expression"),
+        cron_timezone=source.text(members.get("cron_timezone"), f"{what}: cron_timezone") or "",
+        cron_overlap=source.choice(
+            members.get("cron_overlap"), f"{what}: cron_overlap", tuple(Overlap)
+        )
+        or "",
+        cron_catch_up=source.choice(
+            members.get("cron_catch_up"), f"{what}: cron_catch_up", tuple(CatchUp)
+        )
+        or "",
         webhook_reply=source.choice(
             members.get("webhook_reply"),
             f"{what}: webhook_reply",

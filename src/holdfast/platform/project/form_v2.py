@@ -17,6 +17,7 @@ from holdfast.platform.project.members import (
 )
 from holdfast.platform.project.model import (
     CONDITIONS,
+    CRON_DEFAULTS,
     DEFAULT_ADAPTOR,
     CollectionRef,
     CredentialRef,
@@ -40,8 +41,8 @@ WORKFLOW = (
 STEP = ("id", "name", "adaptor", "adaptors", "configuration", "expression", "next", "openfn")
 TRIGGER = (
     "id", "name", "type", "enabled", "custom_path", "cron_expression", "cron_cursor",
-    "cron_cursor_job_id", "webhook_reply", "webhook_response_config", "webhook_access", "next",
-    "openfn",
+    "cron_cursor_job_id", *CRON_DEFAULTS, "webhook_reply", "webhook_response_config",
+    "webhook_access", "next", "openfn",
 )  # fmt: skip
 #: What other platforms' documents have besides is theirs.
 _OPTIONS = (*OPTIONS, "version_history", "project_users", "project_repo_connection", "files")

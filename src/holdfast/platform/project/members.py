@@ -5,7 +5,7 @@ from __future__ import annotations
 from yaml.nodes import Node
 
 from holdfast.model.json import Json
-from holdfast.platform.project.model import KEPT, Project, Workflow
+from holdfast.platform.project.model import KEPT, PRIORITY, Project, Workflow
 from holdfast.platform.project.rules import RETENTION, UUID
 from holdfast.platform.project.source import Source, egress
 
@@ -14,7 +14,7 @@ OPTIONS = (
     "concurrency", "retention_policy", "history_retention_period", "dataclip_retention_period",
     *KEPT,
 )  # fmt: skip
-WORKFLOW_OPTIONS = ("concurrency", "enable_job_logs", "egress", "positions")
+WORKFLOW_OPTIONS = ("concurrency", "enable_job_logs", "egress", "positions", "priority")
 
 
 def read_options(source: Source, project: Project, members: dict[str, Node]) -> None:
@@ -43,6 +43,8 @@ def read_workflow_options(source: Source, workflow: Workflow, members: dict[str,
     workflow.enable_job_logs = source.flag(
         members.get("enable_job_logs"), f"{what}: enable_job_logs", default=True
     )
+    priority = source.choice(members.get("priority"), f"{what}: priority", PRIORITY)
+    workflow.priority = priority or "normal"
     workflow.egress = egress(source, members.get("egress"), f"{what}: egress")
     workflow.positions = source.plain(members.get("positions"))
     workflow.named |= members.keys() & set(WORKFLOW_OPTIONS)

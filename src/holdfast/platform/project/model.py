@@ -8,6 +8,10 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.sandbox.egress import EgressError, option_of
 
 CONDITIONS = ("always", "on_job_success", "on_job_failure", "js_expression")
+#: As the queue sorts it; people's own starts are as urgent as `high`.
+PRIORITY = {"high": 0, "normal": 1, "low": 2}
+#: What a cron trigger does where its author says nothing.
+CRON_DEFAULTS = {"cron_timezone": "UTC", "cron_overlap": "all", "cron_catch_up": "none"}
 DEFAULT_ADAPTOR = "@openfn/language-common@latest"
 #: Members of a project's document that the platform keeps and gives back, and their defaults.
 #: `record`: its author agrees that runs are kept whole, for replays.
@@ -46,6 +50,10 @@ class Trigger:
     custom_path: str | None = None
     cron_expression: str | None = None
     cron_cursor_job: str | None = None
+    #: Empty: not said, which means UTC, `all` and `none` for a new trigger (`schedule.py`).
+    cron_timezone: str = ""
+    cron_overlap: str = ""
+    cron_catch_up: str = ""
     #: Empty: not said, which means `before_start`.
     webhook_reply: str = ""
     webhook_response_config: JsonObject | None = None
@@ -81,6 +89,8 @@ class Workflow:
     edges: list[Edge] = field(default_factory=list)
     concurrency: int | None = None
     enable_job_logs: bool = True
+    #: How soon its runs get a worker: one of `PRIORITY`.
+    priority: str = "normal"
     #: What its runs may reach, in the form of `holdfast worker --egress`; None: the worker's.
     egress: str | None = None
     id: str = ""

@@ -20,6 +20,7 @@ from holdfast.platform.project.merge import dicts, is_deleted
 from holdfast.platform.project.model import (
     CONDITIONS,
     KEPT,
+    PRIORITY,
     CollectionRef,
     CredentialRef,
     Edge,
@@ -30,6 +31,7 @@ from holdfast.platform.project.model import (
     egress_problem,
 )
 from holdfast.platform.project.rules import RETENTION, UUID, Places, check_project
+from holdfast.platform.project.schedule import CatchUp, Overlap
 
 #: Days that a retention period may have.
 RETENTION_DAYS = (7, 14, 30, 90, 180, 365)
@@ -127,6 +129,8 @@ def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workf
         enable_job_logs=item.get("enable_job_logs") is not False,
         egress=_egress(item.get("egress"), f"workflow {name}: egress", problems),
         positions=item.get("positions"),
+        priority=_choice(item, "priority", tuple(PRIORITY), f"workflow {name}", problems)
+        or "normal",
     )
     for part in _kept_items(item.get("jobs"), provision):
         workflow.jobs.append(_job(part, name, problems))
@@ -178,10 +182,23 @@ def _trigger(item: JsonObject, workflow: str, problems: _Texts) -> Trigger:
         custom_path=_text(item.get("custom_path")),
         cron_expression=_text(item.get("cron_expression")),
         cron_cursor_job=_text(item.get("cron_cursor_job_id")),
+        cron_timezone=_text(item.get("cron_timezone")) or "",
+        cron_overlap=_choice(item, "cron_overlap", tuple(Overlap), where, problems),
+        cron_catch_up=_choice(item, "cron_catch_up", tuple(CatchUp), where, problems),
         webhook_reply=reply,
         webhook_response_config=config if isinstance(config, dict) else None,
         webhook_access=_access(item.get("webhook_access"), where, problems),
     )
+
+
+def _choice(
+    item: JsonObject, name: str, choices: tuple[str, ...], where: str, problems: _Texts
+) -> str:
+    value = item.get(name)
+    if value in (None, "", *choices):
+        return str(value or "")
+    problems.add(None, f"{where}: {name} must be one of {', '.join(choices)}")
+    return ""
 
 
 def _access(value: Json, where: str, problems: _Texts) -> JsonObject | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
-from cronsim import CronSim, CronSimError
 from yaml.nodes import Node
 
 from holdfast.model.adaptor_name import full_name, is_adaptor
 from holdfast.platform.project.access import access_problems, key_problems
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.schedule import expression_problem, timezone_problem
 
 #: Characters.
 LONGEST_NAME = 255
@@ -158,11 +157,13 @@ def _check_trigger(
     where = f"{what}, trigger {trigger.name or trigger.key}"
     if trigger.type == "cron":
         expression = trigger.cron_expression = trigger.cron_expression or "0 0 * * *"
-        if (wrong := cron_error(expression)) is not None:
+        if (wrong := expression_problem(expression)) is not None:
             source.add(
                 places.of(trigger, "cron_expression"),
                 f"{where}: {expression!r} is not a cron expression: {wrong}",
             )
+        if (wrong := timezone_problem(trigger.cron_timezone or "UTC")) is not None:
+            source.add(places.of(trigger), f"{where}: cron_timezone: {wrong}")
     for name, code in (trigger.webhook_response_config or {}).items():
         if code is not None and not _is_status(code):
             source.add(places.of(trigger), f"{where}: {name} must be a number from 200 to 599")
@@ -211,17 +212,6 @@ def _check_edge(
 
 def _is_status(code: object) -> bool:
     return isinstance(code, int) and not isinstance(code, bool) and 200 <= code <= 599
-
-
-def cron_error(expression: str) -> str | None:
-    """What is wrong with a cron expression, or None."""
-    try:
-        next(CronSim(expression, datetime.now(UTC)))
-    except CronSimError as error:
-        return str(error).lower()
-    except StopIteration:
-        return "it never comes to pass"
-    return None
 
 
 def _have(names: set[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.merge import dicts
-from holdfast.platform.project.model import KEPT
+from holdfast.platform.project.model import CRON_DEFAULTS, KEPT
 from holdfast.platform.project.writing import Names, hyphenated, texts, to_yaml, without_nothing
 
 #: Members of the project that stand in its file when they differ from the default.
@@ -88,7 +88,10 @@ def _workflow(item: JsonObject, credentials: dict[str, str]) -> JsonObject:
     }
     sources = {key: name for key, (name, _) in triggers.items()}
     names = Names()
-    workflow: JsonObject = {"name": item["name"], **texts(item, "concurrency", "egress")}
+    workflow: JsonObject = {
+        "name": item["name"],
+        **texts(item, "concurrency", "egress", "priority"),
+    }
     if item.get("enable_job_logs") is False:
         workflow["enable_job_logs"] = False
     workflow["jobs"] = {name: _job(job, credentials) for name, job in jobs.values()}
@@ -117,7 +120,12 @@ def _trigger(trigger: JsonObject, jobs: dict[str, str]) -> JsonObject:
             **texts(trigger, "type", "custom_path", "cron_expression"),
             "cron_cursor_job": jobs.get(str(cursor)) if cursor else None,
             **texts(
-                trigger, "webhook_reply", "webhook_response_config", "webhook_access", "enabled"
+                trigger,
+                *CRON_DEFAULTS,
+                "webhook_reply",
+                "webhook_response_config",
+                "webhook_access",
+                "enabled",
             ),
         }
     )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.merge import dicts
+from holdfast.platform.project.model import CRON_DEFAULTS
 from holdfast.platform.project.versions import credential_key
 from holdfast.platform.project.write_v1 import webhook_keys
 from holdfast.platform.project.writing import (
@@ -34,11 +35,16 @@ _STEP_OPENFN = frozenset({"id", "name", "adaptor", "body", "project_credential_i
 _TRIGGER_OPENFN = frozenset(
     {
         "id", "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job_id",
-        "webhook_reply", "webhook_response_config", "webhook_access",
+        "webhook_reply", "webhook_response_config", "webhook_access", *CRON_DEFAULTS,
     }
 )  # fmt: skip
 #: Members of a workflow that the folder form keeps as its options, unless they are the default.
-WORKFLOW_OPTIONS: JsonObject = {"concurrency": None, "enable_job_logs": True, "egress": None}
+WORKFLOW_OPTIONS: JsonObject = {
+    "concurrency": None,
+    "enable_job_logs": True,
+    "egress": None,
+    "priority": "normal",
+}
 
 
 def project_text(document: JsonObject, endpoint: str) -> str:
@@ -187,7 +193,7 @@ def _trigger(trigger: JsonObject, keys: dict[str, str], edges: list[JsonObject])
         "id": keys[key],
         **texts(
             trigger, "type", "enabled", "custom_path", "cron_expression", "cron_cursor_job_id",
-            "webhook_reply", "webhook_response_config", "webhook_access",
+            *CRON_DEFAULTS, "webhook_reply", "webhook_response_config", "webhook_access",
         ),
         "openfn": {"uuid": key, **rest},
         "next": _next(edges, "source_trigger_id", key, keys),

@@ -63,6 +63,15 @@ class Transaction:
     connection: Connection
     now: int
     notices: list[Notice] = field(default_factory=list)
+    #: What pieces of work of the same commit have read, by how it was read.
+    _read: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, read: Callable[[Connection], T]) -> T:
+        """What `read` finds, read once for all pieces of work of a commit."""
+        if read not in self._read:
+            self._read[read] = read(self.connection)
+        found: T = self._read[read]
+        return found
 
     def notify(self, topic: str, what: str, **data: Any) -> None:
         self.notices.append(Notice(topic, what, data))
@@ -223,10 +232,11 @@ class Database:
         results: list[Any] = []
         errors: dict[int, BaseException] = {}
         notices: list[Notice] = []
+        read: dict[Any, Any] = {}
         try:
             with self.engine.begin() as connection:
                 for index, work in enumerate(group):
-                    transaction = Transaction(connection, now())
+                    transaction = Transaction(connection, now(), _read=read)
                     try:
                         with _savepoint(connection) if len(group) > 1 else nullcontext():
                             results.append(work.run(transaction))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, or_, select
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
 from holdfast.platform.project.merge import dicts
-from holdfast.platform.project.model import KEPT
+from holdfast.platform.project.model import CRON_DEFAULTS, KEPT, PRIORITY
 from holdfast.platform.project.versions import version_of
 from holdfast.platform.store import tables as t
 from holdfast.platform.store import webhook_keys
@@ -36,9 +36,14 @@ def parts_of_workflow(connection: Connection, workflow_id: str) -> JsonObject:
     for job in dicts(jobs):
         if job["keychain_credential_id"] is None:
             del job["keychain_credential_id"]  # as it was before there were any
+    triggers = rows(t.triggers, t.triggers.c.type, t.triggers.c.name, t.triggers.c.id)
+    for trigger in dicts(triggers):
+        for name in CRON_DEFAULTS:
+            if trigger[name] is None:
+                del trigger[name]  # likewise
     return {
         "jobs": jobs,
-        "triggers": rows(t.triggers, t.triggers.c.type, t.triggers.c.name, t.triggers.c.id),
+        "triggers": triggers,
         "edges": rows(t.edges, t.edges.c.position, t.edges.c.id),
     }
 
@@ -142,6 +147,7 @@ def workflow_document(connection: Connection, row: Row) -> JsonObject:
         "concurrency": row.concurrency,
         "enable_job_logs": row.enable_job_logs,
         "egress": row.egress,
+        **_priority(row.priority),
         "deleted_at": iso(row.deleted_at),
         "inserted_at": iso(row.inserted_at),
         "updated_at": iso(row.updated_at),
@@ -153,6 +159,19 @@ def workflow_document(connection: Connection, row: Row) -> JsonObject:
         credentials = dicts(credentials_of(connection, row.project_id))
         history = [version_of(whole, credentials, "app")]
     return {**whole, "version_history": history}
+
+
+def pause_of(row: Row) -> JsonObject:
+    """Since when a workflow is paused, and by whom; empty: it is not."""
+    if row.paused_at is None:
+        return {}
+    return {"paused_at": iso(row.paused_at), "paused_by": row.paused_by}
+
+
+def _priority(number: int) -> JsonObject:
+    """Only where it is not the usual one: OpenFn's command does not know it."""
+    (name,) = (name for name, value in PRIORITY.items() if value == number)
+    return {} if name == "normal" else {"priority": name}
 
 
 def _filled(part: JsonObject) -> JsonObject:

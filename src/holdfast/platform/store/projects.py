@@ -19,6 +19,8 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.project.access import keys_named
 from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.model import (
+    CRON_DEFAULTS,
+    PRIORITY,
     CollectionRef,
     CredentialRef,
     Edge,
@@ -29,7 +31,7 @@ from holdfast.platform.project.model import (
 )
 from holdfast.platform.project.provision import Provision
 from holdfast.platform.project.versions import same_version, version_of
-from holdfast.platform.store import documents, keychains, webhook_keys
+from holdfast.platform.store import documents, keychains, triggers, webhook_keys
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.collections import mark_removed
 from holdfast.platform.store.database import Transaction
@@ -273,6 +275,7 @@ def _import_workflow(
         "concurrency": workflow.concurrency,
         "enable_job_logs": workflow.enable_job_logs,
         "egress": workflow.egress,
+        "priority": PRIORITY[workflow.priority],
         "deleted_at": None,
         "lock_version": row.lock_version if row else 0,
         "kept": _kept({} if workflow.positions is None else {"positions": workflow.positions}),
@@ -290,7 +293,9 @@ def _import_workflow(
         what = _put(tx, t.jobs, job.id, _job_row(workflow, job, position, resolved))
         _note(changes, what, f"job {job.name} {suffix}")
     for trigger in workflow.triggers:
-        what = _put(tx, t.triggers, trigger.id, _trigger_row(workflow, trigger))
+        told = _trigger_row(workflow, trigger)
+        triggers.begin_anew(tx, trigger.id, told)
+        what = _put(tx, t.triggers, trigger.id, told)
         _note(changes, what, f"trigger {trigger.name} {suffix}")
     for position, edge in enumerate(workflow.edges):
         what = _put(tx, t.edges, edge.id, _edge_row(workflow, edge, position))
@@ -377,10 +382,18 @@ def _trigger_row(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
         "custom_path": trigger.custom_path if webhook else None,
         "cron_expression": None if webhook else trigger.cron_expression,
         "cron_cursor_job_id": None if webhook else trigger.cron_cursor_job,
+        **{name: _unless_usual(trigger, name) for name in CRON_DEFAULTS},
         "webhook_reply": trigger.webhook_reply,
         "webhook_response_config": json.dumps(config) if config and webhook else None,
         "webhook_access": json.dumps(access) if access and webhook else None,
     }
+
+
+def _unless_usual(trigger: Trigger, name: str) -> str | None:
+    """What its author says of a cron trigger, if that is not what happens anyway."""
+    said: str = getattr(trigger, name)
+    usual = trigger.type == "webhook" or said == CRON_DEFAULTS[name]
+    return None if usual else said or None
 
 
 def _edge_row(workflow: Workflow, edge: Edge, position: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which run goes to a worker that asks (`docs/spec/platform.md` 2.4).
 
-Eligible is an available run whose workflow and project are below their concurrency. Order: the
+Eligible is an available run whose workflow and project are below their concurrency and not paused,
+and which need not wait for another run of its cron trigger. Order: the
 worker's preference of queues, priority, the project that has waited longest for a claim, age.
 """
 
@@ -9,28 +10,19 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    bindparam,
-    case,
-    func,
-    literal,
-    nulls_first,
-    select,
-    update,
-)
+from sqlalchemy import bindparam, func, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
-from holdfast.platform.clock import SECOND, now
+from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction, lock_claims
+from holdfast.platform.store.database import Connection, Transaction, lock_claims
+from holdfast.platform.store.line import Head, line_up
 from holdfast.platform.store.lists import seen
+from holdfast.platform.store.pauses import paused_workflows, queue_pause
 from holdfast.platform.store.runs import changed
 from holdfast.protocol.messages import Claim
 
@@ -41,32 +33,12 @@ UNFINISHED = (RunState.AVAILABLE, RunState.CLAIMED, RunState.STARTED)
 TOKEN_SLACK = 600
 
 
-#: Statements that every claim makes are built once: to build one takes longer than to execute it.
+#: Built once: to build a statement takes longer than to execute it.
 _ANY_WAITS = select(t.runs.c.id).where(t.WAITING).limit(1)
-#: Workflows and projects that have as many runs under way as they may.
-_FULL_WORKFLOWS, _FULL_PROJECTS = (
-    select(table.c.id)
-    .join(t.runs, column == table.c.id)
-    .where(t.UNDER_WAY, table.c.concurrency.is_not(None))
-    .group_by(table.c.id, table.c.concurrency)
-    .having(func.count() >= table.c.concurrency)
-    for table, column in (
-        (t.workflows, t.runs.c.workflow_id),
-        (t.projects, t.runs.c.project_id),
-    )
-)
-#: What runs that are the same for a claim have in common.
-_KIND = (t.runs.c.queue, t.runs.c.priority, t.runs.c.project_id, t.runs.c.workflow_id)
-_OLDEST = (
-    select(t.runs.c.id, t.runs.c.project_id, t.runs.c.work_order_id)
-    .where(t.WAITING, *(column == bindparam(f"of_{column.name}") for column in _KIND))
-    .order_by(t.runs.c.inserted_at, t.runs.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
+_FREE = select(t.runs.c.id).where(t.runs.c.id == bindparam("of_run"), t.WAITING)
 _TAKE = (
     update(t.runs)
-    .where(t.runs.c.id == bindparam("of_run"), t.runs.c.state == RunState.AVAILABLE.value)
+    .where(t.runs.c.id == _FREE.with_for_update(skip_locked=True).scalar_subquery())
     .returning(t.runs.c.options)
 )
 _TURN = update(t.projects).where(t.projects.c.id == bindparam("of_project"))
@@ -85,64 +57,39 @@ class Claimed:
 def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> list[Claimed]:
     """Take up to `demand` runs from the queue for this worker."""
     lock_claims(tx.connection)
-    taken = []
-    for place in range(min(asked.demand, MOST)):
-        found = _next_run(tx.connection, asked.queues)
-        if found is None:
+    if tx.connection.scalar(_ANY_WAITS) is None or queue_pause(tx.connection) is not None:
+        return []
+    taken = list[Claimed]()
+    line = tx.once(line_up)
+    rank = partial(_rank, queues=asked.queues)
+    while len(taken) < min(asked.demand, MOST):
+        head = line.best(rank, lambda gone: gone.behind(tx.connection))
+        if head is None:
             break
-        taken.append(_take(tx, found, asked, worker_id, settings))
-        _remember_turn(tx, found.project_id, place)
+        claimed = _take(tx, head, asked, worker_id, settings)
+        if claimed is None:
+            line.gone(head)
+            continue
+        at = tx.now + len(taken)  # keeps the order within one claim
+        _remember_turn(tx, head.project_id, at)
+        line.took(head, at)
+        taken.append(claimed)
     return taken
 
 
-def _next_run(connection: Connection, queues: tuple[str, ...]) -> Row | None:
-    """`id`, `project_id` and `work_order_id` of a run."""
-    if connection.scalar(_ANY_WAITS) is None:  # most claims find none
-        return None
-    best = connection.execute(_best(queues)).one_or_none()
-    if best is None:
-        return None
-    same = {f"of_{column.name}": value for column, value in zip(_KIND, best, strict=False)}
-    return connection.execute(_OLDEST, same).one_or_none()
+def _rank(queue: str, queues: tuple[str, ...]) -> int | None:
+    """Position of a queue in the list; `*` stands for all that are not named."""
+    named = queue if queue in queues else "*"
+    return queues.index(named) if named in queues else None
 
 
-@lru_cache(64)
-def _best(queues: tuple[str, ...]) -> Select[Any]:
-    """The kind of run that is next for a worker with these queues."""
-    r, p = t.runs.c, t.projects.c
-    heads = (
-        select(*_KIND, func.min(r.inserted_at).label("oldest"))
-        .where(
-            t.WAITING,
-            r.workflow_id.not_in(_FULL_WORKFLOWS),
-            r.project_id.not_in(_FULL_PROJECTS),
-        )
-        .group_by(*_KIND)
-    )
-    if "*" not in queues:
-        heads = heads.where(r.queue.in_(queues))
-    # few rows are sorted: one for each queue, priority and workflow, however long the queue
-    h = heads.subquery()
-    order = (_preference(h.c.queue, queues), h.c.priority, nulls_first(p.last_claim_at))
-    return (
-        select(*h.c)
-        .join(t.projects, p.id == h.c.project_id)
-        .order_by(*order, h.c.oldest, h.c.workflow_id)
-        .limit(1)
-    )
-
-
-def _preference(queue: ColumnElement[str], queues: tuple[str, ...]) -> ColumnElement[Any]:
-    """Position of the run's queue in the list; `*` stands for all that are not named."""
-    named = {name: place for place, name in reversed(list(enumerate(queues))) if name != "*"}
-    other = queues.index("*") if "*" in queues else len(queues)
-    return case(named, value=queue, else_=other) if named else literal(0)
-
-
-def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Settings) -> Claimed:
+def _take(
+    tx: Transaction, head: Head, asked: Claim, worker_id: str, settings: Settings
+) -> Claimed | None:
+    """None: it does not wait any more, or somebody is about to change it."""
     claim_id = str(uuid.uuid4())
     values = {
-        "of_run": run.id,
+        "of_run": head.id,
         "state": RunState.CLAIMED.value,
         "claimed_at": tx.now,
         "worker_id": worker_id,
@@ -153,18 +100,19 @@ def _take(tx: Transaction, run: Row, asked: Claim, worker_id: str, settings: Set
         "last_event": "claim",
         "last_event_at": tx.now,
     }
-    row = tx.connection.execute(_TAKE, values).one()
-    changed(tx, run.id, run.work_order_id, RunState.CLAIMED)
-    timeout = json.loads(row.options)["run_timeout_ms"] / 1000
+    options = tx.connection.scalar(_TAKE, values)
+    if options is None:
+        return None
+    changed(tx, head.id, head.work_order_id, RunState.CLAIMED)
+    timeout = json.loads(options)["run_timeout_ms"] / 1000
     issued = tx.now // SECOND
     expires = issued + int(timeout + settings.grace_seconds) + TOKEN_SLACK
-    return Claimed(run.id, claim_id, issued, expires)
+    return Claimed(head.id, claim_id, issued, expires)
 
 
-def _remember_turn(tx: Transaction, project_id: str, place: int) -> None:
-    """The project goes to the end of the line; `place` keeps the order within one claim."""
-    values = {"of_project": project_id, "last_claim_at": tx.now + place}
-    tx.connection.execute(_TURN, values)
+def _remember_turn(tx: Transaction, project_id: str, at: int) -> None:
+    """The project goes to the end of the line."""
+    tx.connection.execute(_TURN, {"of_project": project_id, "last_claim_at": at})
 
 
 def summary(connection: Connection, visible: frozenset[str] | None = None) -> JsonObject:
@@ -183,8 +131,14 @@ def summary(connection: Connection, visible: frozenset[str] | None = None) -> Js
     ]
     waiting = [row for row in rows if row.state == RunState.AVAILABLE.value]
     oldest = min((row.oldest for row in waiting), default=None)
+    pause = queue_pause(connection)
     return {
         **{s.value: sum(row.n for row in rows if row.state == s.value) for s in UNFINISHED},
         "by_queue": {row.queue: row.n for row in waiting},
         "oldest_waiting_seconds": None if oldest is None else (now() - oldest) / SECOND,
+        "paused": pause and {"since": iso(pause.changed_at), "by": pause.changed_by},
+        "paused_workflows": [
+            {"id": row.id, "name": row.name, "since": iso(row.paused_at), "by": row.paused_by}
+            for row in paused_workflows(connection, visible)
+        ],
     }

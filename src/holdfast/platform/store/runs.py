@@ -22,7 +22,9 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
-IMMEDIATE, NORMAL = 0, 1
+IMMEDIATE, NORMAL, LOW = PRIORITIES = 0, 1, 2
+#: Where runs wait: those of people, those whose caller waits, and all others.
+QUEUES = MANUAL, FAST_LANE, DEFAULT = "manual", "fast_lane", "default"
 
 #: Runs' state -> work order's state; a claimed run cannot be cancelled any more, so it runs.
 _WORK_ORDER_STATE = {
@@ -50,6 +52,7 @@ _BEGINNING = (
     select(
         t.workflows.c.project_id,
         t.workflows.c.enable_job_logs,
+        t.workflows.c.priority,
         t.workflows.c.egress,
         t.projects.c.retention_policy,
         t.projects.c.kept,
@@ -119,9 +122,12 @@ class Start:
     dataclip_id: str | None
     trigger_id: str | None = None
     job_id: str | None = None
-    queue: str = "default"
-    priority: int = NORMAL
+    queue: str = DEFAULT
+    #: None: the workflow's.
+    priority: int | None = None
     created_by: str | None = None
+    #: Of a cron trigger: which of its times it is, microseconds.
+    scheduled_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,7 @@ def create_work_order(tx: Transaction, start: Start, settings: Settings) -> Crea
         "trigger_id": start.trigger_id,
         "dataclip_id": start.dataclip_id,
         "state": _WORK_ORDER_STATE[RunState.AVAILABLE],
+        "scheduled_at": start.scheduled_at,
         "last_activity": tx.now,
         "inserted_at": tx.now,
     }
@@ -176,7 +183,7 @@ def _add_run(
         "starting_job_id": start.job_id,
         "created_by": start.created_by,
         "state": RunState.AVAILABLE.value,
-        "priority": start.priority,
+        "priority": beginning.priority if start.priority is None else start.priority,
         "queue": start.queue,
         "options": json.dumps(_options(beginning, settings)),
         "inserted_at": tx.now,

@@ -64,6 +64,9 @@ workflows = Table(
     Column("concurrency", Integer),
     Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
     Column("egress", Text),
+    Column("priority", Integer, nullable=False, server_default="1"),  # of runs it starts
+    moment("paused_at"),
+    Column("paused_by", String(255)),
     Column("lock_version", Integer, nullable=False),
     Column("version_history", Text),  # JSON list, oldest first; null: none was recorded yet
     Column("kept", Text),  # as in projects
@@ -151,7 +154,10 @@ triggers = Table(
     Column("webhook_reply", String(32), nullable=False, server_default="before_start"),
     Column("webhook_response_config", Text),
     Column("webhook_access", Text),  # JSON object: keys, methods, origins
-    moment("last_fired_at"),
+    Column("cron_timezone", String(64)),  # null in these three: `CRON_DEFAULTS`
+    Column("cron_overlap", String(8)),
+    Column("cron_catch_up", String(8)),
+    moment("last_fired_at"),  # all times of a cron trigger up to this one are decided
     Index("ix_triggers_custom_path", "custom_path"),
 )
 
@@ -221,12 +227,21 @@ work_orders = Table(
     Column("trigger_id", String(36)),
     refers("dataclip_id", "dataclips", required=False),
     Column("state", String(16), nullable=False),
+    moment("scheduled_at"),  # the time of the cron trigger that it was made for
     moment("last_activity", required=True),
     moment("inserted_at", required=True),
     Index("ix_work_orders_workflow_id_last_activity", "workflow_id", "last_activity"),
     Index("ix_work_orders_project_id_last_activity", "project_id", "last_activity"),
     Index("ix_work_orders_dataclip_id", "dataclip_id"),
     Index("ix_work_orders_inserted_at", "inserted_at"),
+    Index(
+        "uq_work_orders_trigger_id_scheduled_at",
+        "trigger_id",
+        "scheduled_at",
+        unique=True,
+        sqlite_where=text("scheduled_at IS NOT NULL"),
+        postgresql_where=text("scheduled_at IS NOT NULL"),
+    ),
 )
 
 runs = Table(
@@ -398,6 +413,15 @@ platforms = Table(
     moment("started_at", required=True),
     moment("seen_at", required=True),
     moment("stopped_at"),
+)
+
+#: What people have switched for the whole platform: the row is there, or not (`pauses.py`).
+controls = Table(
+    "controls",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    moment("changed_at", required=True),
+    Column("changed_by", String(255), nullable=False),
 )
 
 workers = Table(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.rules import UUID
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.runs import PRIORITIES, QUEUES
 
 
 def find_webhook(connection: Connection, path: list[str]) -> Row | None:
@@ -55,23 +58,59 @@ def webhooks_of(connection: Connection, project_id: str) -> list[JsonObject]:
     ]
 
 
-def cron_triggers(connection: Connection) -> list[Row]:
-    """Id and expression of each enabled cron trigger."""
-    tr = t.triggers.c
-    query = select(tr.id, tr.cron_expression).where(tr.type == "cron", tr.enabled)
-    return list(connection.execute(query))
+def cron_triggers(connection: Connection, project_id: str | None = None) -> list[Row]:
+    """Each enabled cron trigger, with its workflow's name and when that was paused.
+
+    Those of paused workflows are of one project only: nothing of them is due.
+    """
+    tr, w = t.triggers.c, t.workflows.c
+    query = (
+        select(t.triggers, w.name.label("workflow_name"), w.paused_at)
+        .join(t.workflows, w.id == tr.workflow_id)
+        .where(tr.type == "cron", tr.enabled)
+        .order_by(w.name, tr.id)
+    )
+    mine = w.paused_at.is_(None) if project_id is None else w.project_id == project_id
+    return list(connection.execute(query.where(mine)))
 
 
-def take_minute(tx: Transaction, trigger_id: str, minute: int) -> Row | None:
-    """Mark a minute (microseconds) as served; the trigger, or None if it was served before."""
+def decide(tx: Transaction, trigger_id: str, before: int | None, until: int) -> Row | None:
+    """All times up to `until` are decided now; None if somebody else has decided any of them.
+
+    `before` is what `last_fired_at` was when they were looked at (microseconds).
+    """
     c = t.triggers.c
+    seen = c.last_fired_at.is_not_distinct_from(before)
     mine = tx.connection.execute(
-        update(t.triggers)
-        .where(
-            c.id == trigger_id, c.enabled, or_(c.last_fired_at.is_(None), c.last_fired_at < minute)
-        )
-        .values(last_fired_at=minute)
+        update(t.triggers).where(c.id == trigger_id, c.enabled, seen).values(last_fired_at=until)
     )
     if mine.rowcount != 1:
         return None
-    return tx.connection.execute(select(t.triggers).where(c.id == trigger_id)).one()
+    query = (
+        select(t.triggers, t.workflows.c.project_id)
+        .join(t.workflows, t.workflows.c.id == c.workflow_id)
+        .where(c.id == trigger_id)
+    )
+    return tx.connection.execute(query).one()
+
+
+def begin_anew(tx: Transaction, trigger_id: str, values: dict[str, Any]) -> None:
+    """A trigger whose times are about to change, or that is enabled, owes none of the past."""
+    c = t.triggers.c
+    names = ("enabled", "cron_expression", "cron_timezone")
+    changed = or_(*(c[name].is_distinct_from(values[name]) for name in names))
+    tx.connection.execute(
+        update(t.triggers).where(c.id == trigger_id, changed).values(last_fired_at=tx.now)
+    )
+
+
+def has_unfinished_run(connection: Connection, trigger: Row) -> bool:
+    """Whether a run that this trigger started has not ended. `trigger` has its `project_id`."""
+    r = t.runs.c
+    mine = (r.workflow_id == trigger.workflow_id, r.starting_trigger_id == trigger.id)
+    kinds = (r.queue.in_(QUEUES), r.priority.in_(PRIORITIES), r.project_id == trigger.project_id)
+    queries = (
+        select(r.id).where(t.UNDER_WAY, *mine).limit(1),
+        select(r.id).where(t.WAITING, *kinds, *mine).limit(1),  # found by the index of claims
+    )
+    return any(connection.scalar(query) is not None for query in queries)

@@ -61,7 +61,9 @@ def workflow(connection: Connection, workflow_id: str) -> dict[str, Any] | None:
         job["lines"] = numbered(str(job["body"])[:_CODE])
     for trigger in parts["triggers"]:
         if trigger["type"] == "cron" and trigger["enabled"]:
-            trigger["next_at"] = next_time(trigger["cron_expression"])
+            trigger["next_at"] = next_time(
+                trigger["cron_expression"], trigger.get("cron_timezone")
+            )
     return {
         "workflow": row,
         "parts": parts,
