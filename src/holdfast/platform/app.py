@@ -27,6 +27,7 @@ from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import Settings
 from holdfast.platform.start.cron import cron
+from holdfast.platform.start.retrier import retrier
 from holdfast.platform.start.webhook import webhook
 from holdfast.platform.store.database import BAD_VALUES
 from holdfast.platform.web.account import account_routes
@@ -56,7 +57,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await platform.start(janitor, cron, cleaner)
+        await platform.start(janitor, cron, retrier, cleaner)
         try:
             yield
         finally:

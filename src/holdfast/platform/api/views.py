@@ -23,6 +23,7 @@ def run(row: Any, *, whole: bool = False) -> JsonObject:
         "options": json.loads(row.options),
         "versions": json.loads(row.versions or "null"),
         "returns": row.returns,
+        "retries": row.retries,
         "notes": json.loads(row.notes or "[]"),
         "last_event": row.last_event,
     }

@@ -165,7 +165,9 @@ def _workflow_payload(
     payload: JsonObject = {
         "id": key,
         "name": workflow.name,
-        **_named(workflow, "concurrency", "enable_job_logs", "egress", "positions", "priority"),
+        **_named(
+            workflow, "concurrency", "enable_job_logs", "egress", "positions", "priority", "retry"
+        ),
         "jobs": [
             *(_job_payload(job, jobs[job.key], credentials) for job in workflow.jobs),
             *_gone(current.get("jobs"), kept),

@@ -14,7 +14,7 @@ OPTIONS = (
     "concurrency", "retention_policy", "history_retention_period", "dataclip_retention_period",
     *KEPT,
 )  # fmt: skip
-WORKFLOW_OPTIONS = ("concurrency", "enable_job_logs", "egress", "positions", "priority")
+WORKFLOW_OPTIONS = ("concurrency", "enable_job_logs", "egress", "positions", "priority", "retry")
 
 
 def read_options(source: Source, project: Project, members: dict[str, Node]) -> None:
@@ -46,6 +46,7 @@ def read_workflow_options(source: Source, workflow: Workflow, members: dict[str,
     priority = source.choice(members.get("priority"), f"{what}: priority", PRIORITY)
     workflow.priority = priority or "normal"
     workflow.egress = egress(source, members.get("egress"), f"{what}: egress")
+    workflow.retry = source.plain(members.get("retry"))
     workflow.positions = source.plain(members.get("positions"))
     workflow.named |= members.keys() & set(WORKFLOW_OPTIONS)
 

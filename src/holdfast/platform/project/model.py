@@ -94,6 +94,8 @@ class Workflow:
     #: What its runs may reach, in the form of `holdfast worker --egress`; None: the worker's.
     egress: str | None = None
     id: str = ""
+    #: When a failed run starts again by itself (`retry.py`).
+    retry: Json = None
     #: Where its parts are drawn; kept for clients.
     positions: Json = None
     #: The newest version that the file was made from; empty: the file does not say.

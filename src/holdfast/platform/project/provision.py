@@ -129,6 +129,7 @@ def _workflow(item: JsonObject, provision: Provision, problems: _Texts) -> Workf
         enable_job_logs=item.get("enable_job_logs") is not False,
         egress=_egress(item.get("egress"), f"workflow {name}: egress", problems),
         positions=item.get("positions"),
+        retry=item.get("retry"),
         priority=_choice(item, "priority", tuple(PRIORITY), f"workflow {name}", problems)
         or "normal",
     )

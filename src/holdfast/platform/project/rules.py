@@ -12,6 +12,7 @@ from yaml.nodes import Node
 from holdfast.model.adaptor_name import full_name, is_adaptor
 from holdfast.platform.project.access import access_problems, key_problems
 from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.retry import retry_problems
 from holdfast.platform.project.schedule import expression_problem, timezone_problem
 
 #: Characters.
@@ -114,6 +115,8 @@ def _check_workflow(
         source.add(places.of(workflow), f"{what}: two jobs are called {name!r}")
     if sum(trigger.enabled for trigger in workflow.triggers) > 1:
         source.add(places.of(workflow), f"{what}: only one trigger may be enabled")
+    for problem in retry_problems(workflow.retry):
+        source.add(places.of(workflow), f"{what}: {problem}")
     for job in workflow.jobs:
         _check_job(what, job, credentials, places, source)
     for trigger in workflow.triggers:

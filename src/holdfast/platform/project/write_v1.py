@@ -90,7 +90,7 @@ def _workflow(item: JsonObject, credentials: dict[str, str]) -> JsonObject:
     names = Names()
     workflow: JsonObject = {
         "name": item["name"],
-        **texts(item, "concurrency", "egress", "priority"),
+        **texts(item, "concurrency", "egress", "priority", "retry"),
     }
     if item.get("enable_job_logs") is False:
         workflow["enable_job_logs"] = False

@@ -44,6 +44,7 @@ WORKFLOW_OPTIONS: JsonObject = {
     "enable_job_logs": True,
     "egress": None,
     "priority": "normal",
+    "retry": None,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json
@@ -117,12 +118,18 @@ def _usable(tx: Transaction, dataclip_id: str | None, project_id: str) -> None:
 
 
 def retry(
-    tx: Transaction, settings: Settings, run_id: str, step_id: str | None = None, *, by: str
+    tx: Transaction,
+    settings: Settings,
+    run_id: str,
+    step_id: str | None = None,
+    *,
+    by: str,
+    retries: int | None = None,
 ) -> Created:
     """A new run of the same work order, with the newest code: from the start or from a step.
 
-    Steps of branches that do not depend on the chosen one belong to the new run, too. Raises
-    ActionError.
+    Steps of branches that do not depend on the chosen one belong to the new run, too. `retries`:
+    it is an automatic one, and so many are done with it. Raises ActionError.
     """
     run = _ended_run(tx, run_id)
     trigger_id, job_id = run.starting_trigger_id, run.starting_job_id
@@ -138,9 +145,11 @@ def retry(
         message = "The workflow no longer has what this run began with."
         raise ActionError(message)
     start = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
+    if retries is not None:  # it waits where the run before it did
+        start = replace(start, queue=run.queue, priority=run.priority, retries=retries)
     new_run = create_run(tx, run.work_order_id, start, settings)
-    if step is not None:
-        _carry_over(tx, run, step, new_run)
+    if job_id is not None:
+        _carry_over(tx, run, job_id, new_run)
     return Created(run.work_order_id, new_run)
 
 
@@ -163,9 +172,9 @@ def _still_there(
     return job_id is not None and workflows.has_job(tx.connection, workflow_id, job_id)
 
 
-def _carry_over(tx: Transaction, run: Row, chosen: Row, new_run: str) -> None:
+def _carry_over(tx: Transaction, run: Row, chosen: str, new_run: str) -> None:
     """Link the steps that will not run again: all but the chosen job and what comes after it."""
-    again = jobs_again(parts_of(tx.connection, run.snapshot_id), chosen.job_id)
+    again = jobs_again(parts_of(tx.connection, run.snapshot_id), chosen)
     kept = [s.id for s in steps.steps_of(tx.connection, run.id) if s.job_id not in again]
     steps.carry_over(tx, kept, new_run)
 

@@ -148,6 +148,7 @@ def workflow_document(connection: Connection, row: Row) -> JsonObject:
         "enable_job_logs": row.enable_job_logs,
         "egress": row.egress,
         **_priority(row.priority),
+        **({"retry": json.loads(row.retry)} if row.retry else {}),
         "deleted_at": iso(row.deleted_at),
         "inserted_at": iso(row.inserted_at),
         "updated_at": iso(row.updated_at),

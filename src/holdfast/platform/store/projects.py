@@ -276,6 +276,7 @@ def _import_workflow(
         "enable_job_logs": workflow.enable_job_logs,
         "egress": workflow.egress,
         "priority": PRIORITY[workflow.priority],
+        "retry": None if workflow.retry is None else json.dumps(workflow.retry, sort_keys=True),
         "deleted_at": None,
         "lock_version": row.lock_version if row else 0,
         "kept": _kept({} if workflow.positions is None else {"positions": workflow.positions}),

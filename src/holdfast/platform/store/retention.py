@@ -166,6 +166,7 @@ def _remove_orders(tx: Transaction, ids: list[str]) -> None:
     runs = list(scalars(select(r.id).where(r.work_order_id.in_(ids)).with_for_update()))
     steps = list(scalars(select(rs.step_id).where(rs.run_id.in_(runs)).distinct()))
     clips = _clips_of(tx, ids, runs, steps)
+    execute(delete(t.retries).where(t.retries.c.run_id.in_(runs)))
     execute(delete(t.run_secrets).where(t.run_secrets.c.run_id.in_(runs)))
     execute(delete(t.run_steps).where(rs.run_id.in_(runs)))
     execute(delete(t.steps).where(s.id.in_(steps)))

@@ -126,6 +126,8 @@ class Start:
     #: None: the workflow's.
     priority: int | None = None
     created_by: str | None = None
+    #: Automatic retries that came before it.
+    retries: int = 0
     #: Of a cron trigger: which of its times it is, microseconds.
     scheduled_at: int | None = None
 
@@ -185,6 +187,7 @@ def _add_run(
         "state": RunState.AVAILABLE.value,
         "priority": beginning.priority if start.priority is None else start.priority,
         "queue": start.queue,
+        "retries": start.retries,
         "options": json.dumps(_options(beginning, settings)),
         "inserted_at": tx.now,
     }

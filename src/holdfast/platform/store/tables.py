@@ -65,6 +65,7 @@ workflows = Table(
     Column("enable_job_logs", Boolean, nullable=False, server_default=text("true")),
     Column("egress", Text),
     Column("priority", Integer, nullable=False, server_default="1"),  # of runs it starts
+    Column("retry", Text),  # JSON object (`project/retry.py`)
     moment("paused_at"),
     Column("paused_by", String(255)),
     Column("lock_version", Integer, nullable=False),
@@ -275,6 +276,7 @@ runs = Table(
     moment("joined_at"),
     Column("platform_id", String(36)),  # where its channel is joined
     Column("returns", Integer, nullable=False, server_default="0"),
+    Column("retries", Integer, nullable=False, server_default="0"),  # automatic ones before it
     # what is known when it ends badly
     moment("lost_at"),
     moment("recovered_at"),
@@ -394,6 +396,15 @@ collection_items = Table(
     Column("value", Text, nullable=False),
     UniqueConstraint("collection_id", "key"),
     Index("ix_collection_items_collection_id_id", "collection_id", "id"),
+)
+
+#: Failures that are retried later by themselves (`retries.py`).
+retries = Table(
+    "retries",
+    metadata,
+    Column("run_id", String(36), ForeignKey("runs.id"), primary_key=True),
+    moment("due_at", required=True),
+    Index("ix_retries_due_at", "due_at"),
 )
 
 #: The secrets that a run was given: its texts are cleaned of them, also after a restart.

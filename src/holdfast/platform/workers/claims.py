@@ -13,7 +13,7 @@ import json
 from typing import Any
 
 from holdfast.model.outcome import RunState
-from holdfast.platform.store import runs
+from holdfast.platform.store import retries, runs
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import find_run, note, transition
 
@@ -90,6 +90,7 @@ def give_up(tx: Transaction, run: Row, detector: str, **facts: Any) -> bool:
             worker_name=run.worker_name,
             **facts,
         )
+        retries.plan(tx, run.id, state, told=False)
     return done
 
 

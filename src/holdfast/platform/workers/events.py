@@ -17,7 +17,7 @@ from typing import Any, cast
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import DEEPEST, Json, JsonObject, is_deep
 from holdfast.model.outcome import Reason, RunState, state_of
-from holdfast.platform.store import dataclips, documents, logs, ownership, steps
+from holdfast.platform.store import dataclips, documents, logs, ownership, retries, steps
 from holdfast.platform.store.database import Row, Transaction
 from holdfast.platform.store.runs import (
     find_run,
@@ -232,6 +232,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     if run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
         values["final_dataclip_id"] = _final_clip(tx, run, event)
         transition(tx, run, state, RunState.CLAIMED, RunState.STARTED, **values)
+        retries.plan(tx, run.id, state, told=True)
         _wipe_by_policy(tx, run, state)
         return None
     if run.state == state.value:
@@ -267,12 +268,14 @@ def _final_state(reason: str) -> RunState:
 
 def _recover(tx: Transaction, run: Row, state: RunState, values: dict[str, Any]) -> None:
     """`lost` turned out wrong: the same claim reports its end (3.6). Done once, and visible."""
+    retries.drop(tx, run.id)  # before we look: another platform may be about to start it
     if newer_run_exists(tx.connection, run):
         note(tx, run.id, "reported after it was lost and retried", state=state.value)
         return
     note(tx, run.id, "recovered", was="lost", state=state.value)
     values |= {"recovered_at": tx.now}
     transition(tx, run, state, RunState.LOST, **values)
+    retries.plan(tx, run.id, state, told=True)
 
 
 def _final_clip(tx: Transaction, run: Row, event: m.RunComplete) -> str | None:
