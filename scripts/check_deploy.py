@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from holdfast.platform.figures import PREFIX, described
 from holdfast.worker.arguments import parse
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.memory import needed_mb
@@ -35,6 +36,7 @@ _KNOWN = {option.variable for option in OPTIONS} | OPPOSITES.keys() | {"DEPLOYED
 #: Variables of Lightning itself.
 _LIGHTNING = {"WORKER_RUNS_PRIVATE_KEY"}
 _FIGURE = re.compile(r"holdfast_worker_(\w+?)(?:_total|_bucket|_count|_sum)?\b")
+_PLATFORM_FIGURE = re.compile(r"holdfast_platform_(\w+?)(?:_total|_bucket|_count|_sum)?\b")
 #: What the log asks for with the defaults: the longest run, its end, and its delivery.
 GRACE_SECONDS = int(WorkerConfig.from_environment({"WORKER_SECRET": "x"}).drain_within([])) + 30
 
@@ -193,17 +195,22 @@ def figures() -> set[str]:
 
 
 def monitoring(folder: Path) -> Iterator[str]:
-    """Rules and dashboard: every figure that they ask for is one that a worker has."""
-    known = figures()
-    rules = yaml.safe_load((folder / "alerts.yaml").read_text())
-    board = json.loads((folder / "dashboard.json").read_text())
+    """Rules and dashboards: every figure that they ask for is one that there is."""
+    yield from _asked(folder, "", _FIGURE, figures())
+    platform = {item.name.removeprefix(PREFIX) for item in described()}
+    yield from _asked(folder, "platform-", _PLATFORM_FIGURE, platform)
+
+
+def _asked(folder: Path, which: str, figure: re.Pattern[str], known: set[str]) -> Iterator[str]:
+    rules = yaml.safe_load((folder / f"{which}alerts.yaml").read_text())
+    board = json.loads((folder / f"{which}dashboard.json").read_text())
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     asked += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     for expression in asked:
-        named = _FIGURE.findall(expression)
+        named = figure.findall(expression)
         yield from (f"{expression}: no figure {name}" for name in named if name not in known)
         if not named or expression.count("(") != expression.count(")"):
-            yield f"{expression}: asks for nothing of the worker, or its brackets do not close"
+            yield f"{expression}: asks for no figure, or its brackets do not close"
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from holdfast.log_events import EVENTS
+from holdfast.platform.figures import described
 from holdfast.platform.project import form_v1, form_v2
 from holdfast.platform.settings import VARIABLES
 from holdfast.worker.options import OPTIONS
@@ -106,7 +107,23 @@ def project_file() -> str:
     )
 
 
+def platform_metrics() -> str:
+    rows = (
+        (f"`{item.name}{'_total' if item.kind == 'counter' else ''}`", item.kind,
+         _codes(item.labels), item.help)
+        for item in sorted(described())
+    )  # fmt: skip
+    return page(
+        "Metrics of the platform",
+        "`GET /metrics`, with a token of an administrator that has the scope `read`. Counters and "
+        "histograms count what this process did: add processes up. Gauges tell what the database "
+        "says, the same in every process, but for `does_chores` and `writes_waiting`.",
+        table(("name", "kind", "labels", "meaning"), rows),
+    )
+
+
 PAGES = {
+    "platform-metrics": platform_metrics,
     "log-events": log_events,
     "worker-options": worker_options,
     "platform-variables": platform_variables,

@@ -19,6 +19,7 @@ from holdfast.platform.access.guard import Guard
 from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.access.pressure import Pressed
 from holdfast.platform.access.request_line import PlainAddress
+from holdfast.platform.api.metrics import Timed
 from holdfast.platform.api.openapi import description_of
 from holdfast.platform.api.problems import Problems
 from holdfast.platform.api.routes import api_routes
@@ -43,7 +44,7 @@ from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
 #: What programs ask for: they get words without a page around them.
-_FOR_PROGRAMS = ("/api/", "/collections", "/i/", "/static/", "/worker")
+_FOR_PROGRAMS = ("/api/", "/metrics", "/collections", "/i/", "/static/", "/worker")
 
 
 def create_app(
@@ -66,6 +67,7 @@ def create_app(
     app = Starlette(
         routes=_routes(),
         middleware=[
+            Middleware(Timed, figures=platform.figures),
             Middleware(Problems),
             Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(settings)),

@@ -18,6 +18,7 @@ from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.access.single_sign_on import OpenIdConnect, SignOn
 from holdfast.platform.clock import now
+from holdfast.platform.figures import Figures
 from holdfast.platform.hub import Hub
 from holdfast.platform.renewal import Renewals
 from holdfast.platform.scrubbing import Scrubber, Scrubbers
@@ -27,6 +28,7 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.store import liveness
 from holdfast.platform.store.database import Database
 from holdfast.platform.store.lead import Lead
+from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.workers import known_workers
 from holdfast.platform.workers.registry import Workers
 
@@ -52,11 +54,14 @@ class Platform:
         self.keys: Keys = load_keys(settings.data)
         self.hub = Hub()
         self.workers = Workers()
-        self.database = Database(settings.database, self.hub.publish_from_thread)
+        self.figures = Figures()
+        self.database = Database(settings.database, self._committed, self.figures.wrote)
         #: Of this process, for others that serve the same database.
         self.id = self.database.id
         self.lead = Lead(self.database)
-        self._listener = self.database.listener(self.hub.missed_from_thread)
+        self._listener = self.database.listener(
+            self.hub.publish_from_thread, self.hub.missed_from_thread
+        )
         self.sessions = Sessions(
             self.database, self.keys.admin_token, settings.session_hours * 3600
         )
@@ -103,6 +108,10 @@ class Platform:
             await asyncio.to_thread(self._listener.stop)
         self.database.submit(lambda tx: liveness.end(tx, self.id))
         await asyncio.to_thread(self.database.close)
+
+    def _committed(self, notices: list[Notice]) -> None:
+        self.figures.committed(notices)
+        self.hub.publish_from_thread(notices)
 
     async def known_workers(self, visible: frozenset[str] | None) -> list[JsonObject]:
         """Workers for people, with their runs of the projects that may be seen."""

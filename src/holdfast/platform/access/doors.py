@@ -108,6 +108,7 @@ DOORS: dict[str, Door] = {
     "POST /api/workflows/{id}/pause": _api(Action.RUN, _FLOW),
     "POST /api/workflows/{id}/resume": _api(Action.RUN, _FLOW),
     "GET /api/projects/{project_id}/schedule": _api(Action.READ, _PROJECT),
+    "GET /metrics": _api(Action.MONITOR),
     "GET /api/workers": _api(Action.LOOK),
     "GET /api/runs": _api(Action.LOOK),
     "GET /api/runs/{id}": _api(Action.READ, _RUN),

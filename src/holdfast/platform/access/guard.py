@@ -42,6 +42,8 @@ _FORM = "application/x-www-form-urlencoded"
 _Refused = Response | Verdict | None
 #: A page that says why: status, title, text.
 Show = Callable[[int, str, str], Response]
+#: Who has no key here is answered 401, and not sent to the login page.
+_FOR_PROGRAMS = ("/api/", "/metrics")
 
 
 class Guard:
@@ -141,7 +143,7 @@ async def _verdict(
 
 def refusal(request: Request, verdict: Verdict, show: Show | None = None) -> Response:
     """The answer to who may not: what is missing, and never more than they may know."""
-    api = show is None or request.scope["path"].startswith("/api/")
+    api = show is None or request.scope["path"].startswith(_FOR_PROGRAMS)
     if verdict.reason is Reason.UNKNOWN:
         return _sign_in(request)
     if verdict.reason is Reason.NO_MEMBER:
@@ -205,7 +207,7 @@ def _meant_for_us(host: str, headers: Headers, settings: Settings) -> bool:
 
 
 def _sign_in(request: Request) -> Response:
-    if request.scope["path"].startswith("/api/"):
+    if request.scope["path"].startswith(_FOR_PROGRAMS):
         text = "Send a token: Authorization: Bearer <an API token, or the content of admin-token>."
         return JSONResponse(
             {"error": "Unauthorized", "message": text}, 401, {"www-authenticate": "Bearer"}

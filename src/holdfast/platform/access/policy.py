@@ -60,6 +60,8 @@ class Action(Enum):
     CLEAR_COLLECTION = "clear collection"
     #: See what belongs to no project: queue, workers, lists of what one may see.
     LOOK = "look"
+    #: See figures of the whole platform.
+    MONITOR = "monitor"
     #: One's own password, sessions and tokens.
     ACCOUNT = "account"
     #: Accounts of others, the whole audit log, keys.
@@ -86,6 +88,7 @@ RULES: Mapping[Action, Rule] = {
     Action.WRITE_COLLECTION: Rule(Scope.COLLECTIONS, Role.EDITOR),
     Action.CLEAR_COLLECTION: Rule(Scope.COLLECTIONS, Role.ADMIN),
     Action.LOOK: Rule(Scope.READ),
+    Action.MONITOR: Rule(Scope.READ, administrator=True),
     Action.ACCOUNT: Rule(Scope.MANAGE),
     Action.ADMINISTER: Rule(Scope.MANAGE, administrator=True),
 }

@@ -13,6 +13,7 @@ from holdfast.platform.api import (
     edits,
     keychains,
     keys,
+    metrics,
     oauth_clients,
     openapi,
     provision,
@@ -27,6 +28,7 @@ from holdfast.platform.api.body import Endpoint, answered
 #: Methods, path, handler.
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/api/openapi.json", openapi.openapi_json),
+    ("GET", "/metrics", metrics.metrics),
     ("GET", "/workflow-api.yaml", openapi.openapi_yaml),
     ("POST", "/api/provision", provision.post),
     ("GET", "/api/provision/yaml", provision.yaml),

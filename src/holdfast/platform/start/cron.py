@@ -79,6 +79,8 @@ async def _fire(platform: Platform, minute: int, made: list[Created]) -> bool:
                 fire_step = partial(fire, due=step, settings=platform.settings)
                 for created in await platform.database.write(fire_step):
                     log.info("cron.fired", trigger=found.trigger_id, run=created.run_id)
+                    late = (now() - step.until) / SECOND
+                    platform.figures.cron_late.observe(max(0.0, late))
                     made.append(created)
         except Exception as error:
             log.failure("cron.failed", error, trigger=found.trigger_id)

@@ -12,6 +12,7 @@ import asyncio
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,10 +89,19 @@ class _Work:
 
 
 class Database:
-    """The engine, its writer and its readers. `publish` gets the notices of each commit."""
+    """The engine, its writer and its readers.
 
-    def __init__(self, url: str, publish: Callable[[list[Notice]], None]) -> None:
-        self._publish = publish
+    `publish` gets the notices of each commit, `wrote` its seconds and how many pieces of work in
+    it succeeded and failed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        publish: Callable[[list[Notice]], None],
+        wrote: Callable[[float, int, int], None] = lambda _seconds, _good, _failed: None,
+    ) -> None:
+        self._publish, self._wrote = publish, wrote
         #: Of this process, among those that serve the database.
         self.id = str(uuid.uuid4())
         try:
@@ -122,11 +132,13 @@ class Database:
             raise
         self._thread.start()
 
-    def listener(self, missed: Callable[[], None]) -> Listener | None:
+    def listener(
+        self, heard: Callable[[list[Notice]], None], missed: Callable[[], None]
+    ) -> Listener | None:
         """What hears of commits of other platforms. `missed`: some may have been told before."""
         if self.is_sqlite:
             return None
-        return Listener(self.engine, self.id, self._publish, missed)
+        return Listener(self.engine, self.id, heard, missed)
 
     def _migrate(self) -> None:
         try:
@@ -233,6 +245,7 @@ class Database:
         errors: dict[int, BaseException] = {}
         notices: list[Notice] = []
         read: dict[Any, Any] = {}
+        began = time.perf_counter()
         try:
             with self.engine.begin() as connection:
                 for index, work in enumerate(group):
@@ -251,6 +264,7 @@ class Database:
                     announce(connection, self.id, notices)
         except Exception as problem:
             errors, notices = dict.fromkeys(range(len(group)), problem), []
+        self._wrote(time.perf_counter() - began, len(group) - len(errors), len(errors))
         if notices:
             self._publish(notices)
         for index, work in enumerate(group):

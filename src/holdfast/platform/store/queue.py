@@ -52,6 +52,7 @@ class Claimed:
     claim_id: str
     not_before: int
     expires_at: int
+    waited_seconds: float
 
 
 def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> list[Claimed]:
@@ -107,7 +108,8 @@ def _take(
     timeout = json.loads(options)["run_timeout_ms"] / 1000
     issued = tx.now // SECOND
     expires = issued + int(timeout + settings.grace_seconds) + TOKEN_SLACK
-    return Claimed(head.id, claim_id, issued, expires)
+    waited = max(0, tx.now - head.inserted_at) / SECOND
+    return Claimed(head.id, claim_id, issued, expires, waited)
 
 
 def _remember_turn(tx: Transaction, project_id: str, at: int) -> None:

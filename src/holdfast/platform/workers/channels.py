@@ -89,9 +89,14 @@ class QueueChannel:
             self.worker.name = plain(asked.worker_name)[:255]
             asked = replace(asked, worker_name=self.worker.name)
         settings = self.platform.settings
-        taken = await self.platform.database.write(
-            lambda tx: claim(tx, asked, self.worker.worker_id, settings)
-        )
+        figures = self.platform.figures
+        with figures.claim_seconds.time():
+            taken = await self.platform.database.write(
+                lambda tx: claim(tx, asked, self.worker.worker_id, settings)
+            )
+        figures.claims.labels("runs" if taken else "empty").inc()
+        for one in taken:
+            figures.wait_seconds.observe(one.waited_seconds)
         self.worker.unjoined |= {one.run_id: one.claim_id for one in taken}
         runs: list[Json] = [
             m.ClaimedRun(one.run_id, self._token(one)).to_payload() for one in taken
