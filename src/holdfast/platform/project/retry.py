@@ -39,7 +39,7 @@ class RetryRule:
 
     def wait_seconds(self, retries: int) -> int:
         """Before the next retry, when there were so many."""
-        return min(self.backoff_seconds * 2**retries, LONGEST_WAIT)
+        return min(self.backoff_seconds << retries, LONGEST_WAIT)
 
     def refusal(self, state: RunState, retries: int, *, untouched: bool) -> str | None:
         """Why a run that ended so is not retried, in words; None: it is.
