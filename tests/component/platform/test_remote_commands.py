@@ -139,3 +139,35 @@ def test_retention_is_set_shown_and_applied(served: Served, holdfast: Holdfast) 
     assert holdfast("retention", "apply", "demo", "--dry-run").output == "documents: 0 due\n"
     assert "runs: 0 removed" in holdfast("retention", "apply", "demo").output
     assert "'soon' is neither" in holdfast("retention", "set", "demo", "--runs", "soon").output
+
+
+def test_workflows_and_the_queue_are_paused_and_resumed(
+    served: Served, holdfast: Holdfast
+) -> None:
+    assert holdfast("pause", "Referrals", "--project", "demo").output == (
+        "workflow Referrals: paused\n"
+    )
+    assert holdfast("pause", "--queue").output == "the queue: paused\n"
+    told = served.client.get("/api/queue").json()
+    assert [item["name"] for item in told["paused_workflows"]] == ["Referrals"]
+    assert told["paused"]["by"] == "admin token"
+    assert holdfast("resume", "Referrals").output == "workflow Referrals: resumed\n"
+    assert holdfast("resume", "--queue").output == "the queue: resumed\n"
+    told = served.client.get("/api/queue").json()
+    assert (told["paused"], told["paused_workflows"]) == (None, [])
+    assert "there is no workflow 'Nothing'" in refusal(holdfast("pause", "Nothing"))
+    assert "Name a workflow" in holdfast("pause").output
+
+
+def test_the_schedule_of_a_project_is_shown(served: Served, holdfast: Holdfast) -> None:
+    assert holdfast("schedule", "demo").output == "no enabled cron trigger\n"
+    known = served.client.get("/api/provision/demo").json()["data"]
+    trigger = {"type": "cron", "enabled": True, "cron_expression": "0 9 * * *",
+               "cron_timezone": "Africa/Nairobi"}  # fmt: skip
+    served.deploy({"id": known["id"], "workflows": [
+        {"name": "Nightly", "triggers": [trigger], "edges": [],
+         "jobs": [{"name": "J", "body": "fn(s => s)"}]}
+    ]})  # fmt: skip
+    head, *times = holdfast("schedule", "demo", "--count", "2").output.splitlines()
+    assert head == "Nightly: 0 9 * * * Africa/Nairobi, overlap all, catch-up none"
+    assert [time[-5:] for time in times] == ["06:00", "06:00"]
