@@ -22,7 +22,7 @@ def queue_pause(connection: Connection) -> Row | None:
 def pause_queue(tx: Transaction, by: str) -> None:
     """No worker gets a run from now on."""
     values = {"name": _QUEUE, "changed_at": tx.now, "changed_by": by[:255]}
-    tx.connection.execute(insert_new(tx.connection, t.controls).values(values))
+    tx.connection.execute(insert_new(tx.connection.dialect.name, t.controls).values(values))
 
 
 def resume_queue(tx: Transaction) -> None:

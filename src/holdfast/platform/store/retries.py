@@ -37,7 +37,9 @@ def plan(tx: Transaction, run_id: str, state: RunState, *, told: bool) -> None:
         note(tx, run.id, "not retried", why=why)
         return
     due = tx.now + rule.wait_seconds(run.retries) * SECOND
-    tx.connection.execute(insert_new(tx.connection, t.retries).values(run_id=run.id, due_at=due))
+    tx.connection.execute(
+        insert_new(tx.connection.dialect.name, t.retries).values(run_id=run.id, due_at=due)
+    )
     note(tx, run.id, "retry planned", due=iso(due))
 
 
