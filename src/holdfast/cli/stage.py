@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from holdfast.cli import terminal
 from holdfast.cli.planfile import pin_adaptors, plan_adaptors
 from holdfast.engine.client import Engine, start_supervisor
 from holdfast.model.errors import UsageError
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.worker.options import paths
 
 #: What a shell says of a command that SIGTERM ended.
@@ -36,6 +36,8 @@ class Stage:
     engine: Engine
     data: Path
     store: Store
+    #: What plans named -> exact name, and the option for it: looked up once.
+    known: dict[str, tuple[str, Json]] = field(default_factory=dict)
 
     @property
     def journals(self) -> Path:
@@ -47,13 +49,16 @@ class Stage:
 
         Raises UsageError.
         """
+        wanted = plan_adaptors(plan)
         try:
-            pinned = {name: await self.store.resolve(name) for name in plan_adaptors(plan)}
-            pin_adaptors(plan, pinned)
+            pinned = {n: await self.store.resolve(n) for n in wanted if n not in self.known}
             installed = await self.store.ensure(pinned.values(), on_event=_progress)
         except AutoinstallError as error:
             raise UsageError(error.message, fix=error.fix) from None
-        return {name: adaptor.to_option() for name, adaptor in installed.items()}
+        for name, exact in pinned.items():
+            self.known[name] = (exact, installed[exact].to_option())
+        pin_adaptors(plan, {name: self.known[name][0] for name in wanted})
+        return dict(self.known[name] for name in wanted)
 
 
 def _progress(event: InstallEvent) -> None:

@@ -30,6 +30,7 @@ export function guard(faultOf = ofTheEngine) {
     leave(code);
     return reallyExit(code);
   };
+  setTraceSigInt(false); // loads what it needs, ahead of the run
   const protection = new Protection(exit, faultOf);
   /** @param {number | string | null} [code] */
   const intercept = (code) => protection.exitAsked(code ?? process.exitCode ?? 0);
