@@ -117,7 +117,7 @@ def create_collections_door(platform: Platform) -> Starlette:
             Middleware(Limited, limits=_limits(platform.settings)),
             Middleware(Pressed, database=platform.database),
         ],
-        exception_handlers={Exception: _failed},
+        exception_handlers={Exception: _failed, **dict.fromkeys(BAD_VALUES, _unfit)},
     )
     app.state.platform = platform
     return app

@@ -124,6 +124,14 @@ def test_a_form_needs_the_number_of_its_session(served: Served) -> None:
         assert person.post(path, data=good, headers={"origin": served.url}).status_code == 303
 
 
+def test_a_page_elsewhere_logs_nobody_in(stranger: httpx.Client, shared: Served) -> None:
+    given = {"token": shared.platform.keys.admin_token}
+    for foreign in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+        answer = stranger.post("/login", data=given, headers=foreign)
+        assert (answer.status_code, answer.headers.get("set-cookie")) == (403, None)
+    assert stranger.post("/login", data=given).status_code == 303
+
+
 def test_headers_of_a_browser_do_not_replace_a_session(served: Served) -> None:
     path = f"/workflows/{workflow_of(served)}/run"
     for headers in ({"sec-fetch-site": "same-origin"}, {"origin": served.url}):

@@ -104,10 +104,12 @@ def test_an_old_secret_stays_good_for_a_while(served: Served) -> None:
     second = put(served, "partner", type="api_key")["secret"]
     assert send(served, {"x-api-key": first}).status_code == 200
     assert served.client.get(KEYS).json()["data"][0]["old_secret_until"] is not None
-    third = put(served, "partner", type="api_key", keep_old_seconds=0)["secret"]
-    assert [send(served, {"x-api-key": k}).status_code for k in (first, second, third)] == [
-        404, 404, 200,
-    ]  # fmt: skip
+    third = put(served, "partner", type="api_key")["secret"]
+    for key in (first, second, third):
+        assert send(served, {"x-api-key": key}).status_code == 200, "each stays good for its day"
+    last = put(served, "partner", type="api_key", keep_old_seconds=0)["secret"]
+    codes = [send(served, {"x-api-key": key}).status_code for key in (first, second, third, last)]
+    assert codes == [404, 404, 404, 200]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,30 @@ def test_get_starts_a_run_where_the_trigger_says_so(served: Served) -> None:
     assert runs(served) == 1, "looking starts nothing"
     refused = send(served)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+
+
+def test_a_signed_get_is_signed_over_its_query(served: Served) -> None:
+    guard(served, {"github": "hmac"}, methods=["GET"])
+    put(served, "github", type="hmac", secret=SECRET)
+
+    def ask(query: str, signed: bytes) -> int:
+        headers = {"authorization": "", "x-hub-signature-256": signature(SECRET, signed)}
+        return served.client.get(f"/i/{TRIGGER}?{query}", headers=headers).status_code
+
+    assert ask("patient=7", b"patient=7") == 200
+    assert ask("", b"") == 200
+    for query, signed in (("patient=8", b"patient=7"), ("patient=7", b"")):
+        assert ask(query, signed) == 404, "a signature that was seen is good for one query only"
+
+
+def test_a_compressed_body_is_refused_at_every_door(served: Served) -> None:
+    for path in (f"/i/{TRIGGER}", "/api/provision", "/collections/x/y", "/login"):
+        for coding in ("gzip", "br", "identity, gzip"):
+            headers = {"content-encoding": coding, "content-type": "application/json"}
+            answer = served.client.post(path, content=b"{}", headers=headers)
+            assert answer.status_code == 415, path
+            assert "Content-Encoding" in answer.text
+    assert send(served, {"content-encoding": "identity"}).status_code == 200
 
 
 def test_pages_of_named_origins_may_send(served: Served) -> None:

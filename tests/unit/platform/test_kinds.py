@@ -36,7 +36,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     "triggers": {
         "type": "text", "enabled": "flag", "custom_path": "text", "cron_expression": "text",
         "cron_cursor_job_id": "text", "webhook_reply": "text", "delete": "flag",
-        "webhook_response_config": "object", "webhook_access": "object",
+        "webhook_response_config": "object",
     },
     "edges": {
         "source_job_id": "text", "source_trigger_id": "text", "target_job_id": "text",

@@ -17,7 +17,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.platform.access import visit
-from holdfast.platform.access.address import host_of, is_forwarded, is_loopback, same_site
+from holdfast.platform.access.address import (
+    counted_as,
+    host_of,
+    is_forwarded,
+    is_loopback,
+    same_site,
+)
 from holdfast.platform.access.doors import DOORS, Door, Way, door_of
 from holdfast.platform.access.identity import cookie_name, identify
 from holdfast.platform.access.policy import Kind, Reason, Subject, Verdict, decide
@@ -35,6 +41,7 @@ _COLLECTIONS = "/collections/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_HOST = "The request does not say in one plain Host header which address it was sent to."
 _LOCAL_ONLY = "This platform serves its own machine only. Set HOLDFAST_PUBLIC_URL to change that."
+_FOREIGN = "Refused: the form is not from a page of this platform."
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -96,7 +103,8 @@ async def _judge(
 def _taker(visitor: visit.Visit) -> str:
     """Whose requests are counted together."""
     subject = visitor.subject
-    return visitor.address if subject.kind is Kind.NOBODY else subject.key_id or subject.name
+    sender = counted_as(visitor.address)
+    return sender if subject.kind is Kind.NOBODY else subject.key_id or subject.name
 
 
 def too_often(wait: int) -> Response:
@@ -110,14 +118,13 @@ async def _judge_door(
 ) -> tuple[_Refused, Receive]:
     """Whether the visitor may do what is behind the door, and came in the way it wants."""
     visitor = visit.current()
-    if door.way is Way.ENTRANCE or (door.way is Way.ASKS and door.of is None):
-        return None, receive
-    reading, session = request.method in _SAFE, visitor.session
-    if session and door.way in {Way.API, Way.ASKS} and not reading:
-        return _sign_in(request), receive  # another site could have sent it
+    if door.way is Way.ENTRANCE:
+        return _foreign(request), receive
     if door.way is Way.ASKS:
-        unknown = visitor.subject.kind is Kind.NOBODY
-        return (_sign_in(request) if unknown else None), receive
+        return _unasked(request, door), receive
+    reading, session = request.method in _SAFE, visitor.session
+    if session and door.way is Way.API and not reading:
+        return _sign_in(request), receive  # another site could have sent it
     verdict = await _verdict(request, visitor.subject, door, named)
     if not verdict.allowed:
         return verdict, receive
@@ -158,10 +165,27 @@ def refusal(request: Request, verdict: Verdict, show: Show | None = None) -> Res
     return show(403, "Not allowed", text)
 
 
+def _unasked(request: Request, door: Door) -> Response | None:
+    """What keeps a handler that decides itself from being asked."""
+    visitor = visit.current()
+    if door.of is None:
+        return None
+    changes = visitor.session and request.method not in _SAFE  # another site could have sent it
+    return _sign_in(request) if changes or visitor.subject.kind is Kind.NOBODY else None
+
+
+def _foreign(request: Request) -> Response | None:
+    """A page elsewhere must not log its visitors in, as somebody of its choice."""
+    settings: Settings = request.app.state.platform.settings
+    if request.method in _SAFE or same_site(request.headers, settings.public_url):
+        return None
+    return PlainTextResponse(_FOREIGN, 403)
+
+
 async def _judge_form(request: Request, session: str) -> tuple[Response | None, Receive]:
     """A form must come from this site, with the number that this platform put into it."""
     platform: Platform = request.app.state.platform
-    refused = PlainTextResponse("Refused: the form is not from a page of this session.", 403)
+    refused = PlainTextResponse(_FOREIGN, 403)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return refused, request.receive
     body = await request.body()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 
 from starlette.requests import HTTPConnection
 
+from holdfast.platform.access.address import sender_of
 from holdfast.platform.access.policy import NOBODY, Kind, Role, Scope, Subject
 from holdfast.platform.access.visit import Visit
 from holdfast.platform.clock import now
@@ -78,15 +78,4 @@ async def run_subject(platform: Platform, token: str) -> Subject | str:
 def address_of(request: HTTPConnection, proxies: tuple[str, ...]) -> str:
     """Where the request comes from. `X-Forwarded-For` is believed of a proxy that we know only."""
     address = request.client.host if request.client else ""
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
-    while hops and hops[-1] and _is_proxy(address, proxies):
-        address = hops.pop()
-    return address
-
-
-def _is_proxy(address: str, proxies: tuple[str, ...]) -> bool:
-    try:
-        here = ipaddress.ip_address(address)
-        return any(here in ipaddress.ip_network(item, strict=False) for item in proxies)
-    except ValueError:
-        return False
+    return sender_of(address, request.headers.getlist("x-forwarded-for"), proxies)

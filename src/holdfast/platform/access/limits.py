@@ -18,6 +18,7 @@ from holdfast.platform.settings import MEGABYTE
 
 #: Routes for people who have not logged in yet; nothing large is sent there.
 _ENTRANCE_BYTES = 16 * 1024
+_NO_CODING = "Compressed bodies are not taken: send it without Content-Encoding."
 _ENTRANCES = ("/login", "/session/", "/logout")
 
 
@@ -99,7 +100,13 @@ class _Exchange:
     _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     def check_announced(self, headers: Headers) -> None:
-        """Refuse a body at once if its length header is too large. Raises BodyRefused."""
+        """Refuse a body at once that is compressed or says that it is too large.
+
+        Raises BodyRefused.
+        """
+        coding = headers.get("content-encoding", "identity").strip().lower()
+        if coding not in {"", "identity"}:
+            raise BodyRefused(415, "unsupported_encoding", _NO_CODING)
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) > self.most:
             raise self._too_large()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from holdfast.platform.access import visit
+from holdfast.platform.access.address import counted_as
 from holdfast.platform.access.rates import Limiter
 from holdfast.platform.service import Platform
 
@@ -34,5 +35,5 @@ def was_right(platform: Platform, name: str) -> None:
 
 
 def _buckets(platform: Platform, name: str) -> tuple[tuple[Limiter, str], ...]:
-    rates, address = platform.rates, visit.current().address
+    rates, address = platform.rates, counted_as(visit.current().address)
     return (rates.logins, f"{name} {address}"), (rates.addresses, address)

@@ -73,7 +73,10 @@ def _basic(method: Method, headers: Mapping[str, str], _body: bytes, _now: float
 
 
 def _hmac(method: Method, headers: Mapping[str, str], body: bytes, now: float) -> Proof:
-    """`sha256=` and the hexadecimal HMAC of the body; with a window, of `<time>.<body>`."""
+    """`sha256=` and the hexadecimal HMAC of the body; with a window, of `<time>.<body>`.
+
+    A GET has no body: what it brings is its query, and so that is signed.
+    """
     given = headers.get(SIGNATURE_HEADER)
     if given is None:
         return Proof.NONE

@@ -85,7 +85,7 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
         "cron_catch_up": _TEXT,
         "webhook_reply": _TEXT,
         "webhook_response_config": _OBJECT,
-        "webhook_access": _OBJECT,
+        "webhook_access": _OTHER,
     },
     "edge": {
         **_ITEM,

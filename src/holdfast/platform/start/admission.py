@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.access.address import counted_as
 from holdfast.platform.access.identity import address_of
 from holdfast.platform.access.webhook_keys import KEY_HEADERS, Proof, prove
 from holdfast.platform.clock import now
@@ -65,7 +66,8 @@ async def admit(
     Raises Rejected: 401 without a key, 404 with a wrong one (that the trigger exists is not told),
     429 for who guesses or asks too much; ClientDisconnect.
     """
-    guesser = f"{trigger.id} {address_of(request, platform.settings.proxies)}"
+    sender = counted_as(address_of(request, platform.settings.proxies))
+    guesser = f"{trigger.id} {sender}"
     _may_guess(platform, options, guesser)
     project, keys, names = trigger.project_id, platform.keys, options.keys
     methods = (
@@ -78,11 +80,11 @@ async def admit(
     headers = dict(request.headers)
     if prove(methods, headers, b"", time.time()) is Proof.NONE:
         raise Rejected(401, {"error": "Unauthorized"})
-    body = b""
+    signed = request.scope["query_string"] if request.method == "GET" else b""
     if methods and reads_body and request.method != "GET":
-        body = await read(request, platform.settings.payload_bytes)
+        signed = await read(request, platform.settings.payload_bytes)
     _may_guess(platform, options, guesser)  # again: others have guessed while the body came
-    if prove(methods, headers, body, time.time()) is not Proof.GOOD:
+    if prove(methods, headers, signed, time.time()) is not Proof.GOOD:
         platform.rates.guesses.take(guesser, time.monotonic())
         raise Rejected(404, NOT_FOUND)
     if wait := platform.rates.webhooks.take(trigger.id, time.monotonic()):

@@ -18,6 +18,9 @@ from holdfast.platform.store import access_tables as t
 from holdfast.platform.store import tables
 from holdfast.platform.store.database import Connection, Row, Transaction
 
+#: Secrets that may still be good beside the newest one.
+_MOST_OLD = 5
+
 
 def names_of(connection: Connection, project_id: str) -> dict[str, str]:
     """Name -> type of each key of a project."""
@@ -57,9 +60,9 @@ def put(
     row = _find(tx.connection, project_id, name)
     assert row is not None
     until = tx.now + int(keep_old_seconds * SECOND)
-    old = [item for item in _secrets(keys, row) if item["until"] is None]
-    kept = [{"secret": item["secret"], "until": until} for item in old if keep_old_seconds > 0]
-    sealed = keys.encrypt(json.dumps([{"secret": secret, "until": None}, *kept]))
+    good = _good(_secrets(keys, row), tx.now) if keep_old_seconds > 0 else []
+    kept = [{"secret": item["secret"], "until": item["until"] or until} for item in good]
+    sealed = keys.encrypt(json.dumps([{"secret": secret, "until": None}, *kept[:_MOST_OLD]]))
     changes = {"secrets": sealed, "window_seconds": window_seconds, "updated_at": tx.now}
     tx.connection.execute(
         update(t.webhook_keys).where(t.webhook_keys.c.id == row.id).values(**changes)
