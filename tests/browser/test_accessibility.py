@@ -12,7 +12,7 @@ from check_javascript import TOOLS, install
 from playwright.sync_api import Browser, Page
 
 import holdfast
-from support.platform import FETCH, STORE, Served
+from support.platform import FETCH, STORE, TRIGGER, Served
 
 #: What WCAG 2.2 AA asks for, as axe names its rules.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -44,7 +44,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, li
             talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no")
         yield (
             served,
-            ["/", "/runs", f"/runs/{failed}", f"/runs/{waiting}", f"/workflows/{workflow}",
+            ["/", "/runs", f"/runs/{failed}", f"/runs/{waiting}",
+             f"/workflows/{workflow}?version=1&part={TRIGGER}",
              "/workers", "/users", "/audit", "/account", "/projects/demo/members", "/api-page",
              "/styleguide", "/nothing-here", "/login"],
         )  # fmt: skip

@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, str] = {
     "worker/run": f"{ENGINE} protocol adaptors engine/supervisor worker worker/outbox",
     "worker/agent": f"{ENGINE} protocol adaptors worker worker/run",
     "platform": f"{PLATFORM} journal sandbox adaptors platform/access platform/api"
-    " platform/chores platform/collections platform/secrets platform/start platform/web"
+    " platform/chores platform/collections platform/deploy platform/secrets platform/start"
+    " platform/web"
     " platform/workers",
     "platform/project": "model sandbox",
     "platform/secrets": "model adaptors",
@@ -48,17 +49,19 @@ MAY_IMPORT: dict[str, str] = {
     "platform/store/migrations/versions": "",
     "platform/access": f"{PLATFORM} protocol",
     "platform/workers": f"{PLATFORM} protocol",
+    "platform/deploy": f"{PLATFORM} platform/project platform/access",
     "platform/start": f"{PLATFORM} platform/project platform/access",
     "platform/chores": PLATFORM,
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
-    "platform/api": f"{PLATFORM} platform/access platform/chores platform/project platform/secrets"
-    " platform/start",
-    "platform/web": f"{PLATFORM} platform/access platform/project platform/secrets"
-    " platform/start diagnosis",
+    "platform/api": f"{PLATFORM} platform/access platform/chores platform/deploy platform/project"
+    " platform/secrets platform/start",
+    "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
+    " platform/secrets platform/start diagnosis checking",
+    "checking": "model compiler diagnosis adaptors engine/run",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",
-    "cli": f"{ENGINE} bench diagnosis protocol compiler adaptors engine/run engine/supervisor"
-    " worker platform platform/access platform/project",
+    "cli": f"{ENGINE} bench checking diagnosis protocol compiler adaptors engine/run"
+    " engine/supervisor worker platform platform/access platform/project",
 }
 #: Rooms of values and rules: no clock, no file, no process, no socket.
 PURE = ["model", "protocol", "compiler", "diagnosis"]

@@ -10,8 +10,8 @@ import click
 
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
+from holdfast.checking.codecheck import Checker, Code
 from holdfast.cli import terminal
-from holdfast.cli.codecheck import Checker, Code
 from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import read_text
 from holdfast.cli.projectcheck import Placed, check_project_code

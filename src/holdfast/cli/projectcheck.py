@@ -8,7 +8,7 @@ from pathlib import Path
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from holdfast.adaptors.store import Store
-from holdfast.cli.codecheck import Checker, Code, Finding, check_conditions
+from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
 from holdfast.diagnosis.ending import Diagnosis, Found, made, shortened
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.model import Project

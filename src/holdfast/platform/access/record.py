@@ -62,6 +62,8 @@ WORDS = {
     "POST /runs/{id}/retry": "run retried",
     "POST /runs/{id}/cancel": "run cancelled",
     "POST /workflows/{id}/run": "run started",
+    "POST /workflows/{id}/triggers/{trigger}": "trigger switched",
+    "POST /workflows/{id}/versions/{version}/restore": "workflow's old version restored",
     "POST /logout": "logout",
     "POST /account": "account changed",
     "POST /account/password": "password set",

@@ -18,8 +18,8 @@ from holdfast.platform.access.guard import refusal
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.api.body import object_of
 from holdfast.platform.api.catalog import shown_workflow
-from holdfast.platform.api.provision import NotAllowedError, bring
 from holdfast.platform.api.reads import NOT_FOUND
+from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.kinds import kind_problems
 from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.provision import ProvisionError

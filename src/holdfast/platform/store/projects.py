@@ -48,6 +48,17 @@ class ChangedError(Exception):
     """The project was changed by somebody else while the document was looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a version. `source` is what its history says: `cli` or `app`."""
+
+    source: str = "cli"
+    name: str | None = None
+
+
+_SOMEBODY = Author()
+
+
 @dataclass(slots=True)
 class Imported:
     """What an import did. Changes are lines for people: `+ job Fetch (Referrals)`."""
@@ -62,7 +73,7 @@ def import_over(
     current: JsonObject | None,
     provision: Provision,
     resolved: Mapping[str, str],
-    source: str = "cli",
+    author: Author = _SOMEBODY,
 ) -> Imported:
     """As `import_project`, if the project still is `current`, over which the document was laid.
 
@@ -72,23 +83,23 @@ def import_over(
     tx.connection.execute(select(c.id).where(c.id == provision.project.id).with_for_update())
     if documents.current_document(tx.connection, provision.project.id) != current:
         raise ChangedError
-    return import_project(tx, provision, resolved, source)
+    return import_project(tx, provision, resolved, author)
 
 
 def import_project(
     tx: Transaction,
     provision: Provision,
     resolved: Mapping[str, str],
-    source: str = "cli",
+    author: Author = _SOMEBODY,
 ) -> Imported:
     """Make the project what the document says. `resolved`: adaptor -> adaptor@version.
 
-    `source` is whom the version history names for it: `cli` or `app`. Raises ConflictError.
+    Raises ConflictError.
     """
     project = provision.project
     _check_names(tx.connection, provision)
     try:
-        done = _import(tx, provision, resolved, source)
+        done = _import(tx, provision, resolved, author)
     except IntegrityError as error:
         message = "the document gives new ids to names that the platform has already"
         raise ConflictError(
@@ -99,7 +110,10 @@ def import_project(
 
 
 def _import(
-    tx: Transaction, provision: Provision, resolved: Mapping[str, str], source: str
+    tx: Transaction,
+    provision: Provision,
+    resolved: Mapping[str, str],
+    author: Author,
 ) -> Imported:
     project = provision.project
     values = {
@@ -127,7 +141,9 @@ def _import(
     _delete_collections(tx, project.id, provision.deleted, done)
     _delete_workflows(tx, project.id, provision.deleted, done)  # frees their names
     for workflow in project.workflows:
-        done.changes += _import_workflow(tx, workflow, provision, resolved, source)
+        done.changes += _import_workflow(tx, workflow, provision, resolved)
+        _write_snapshot(tx, workflow.id, author.name)
+        _record_version(tx, workflow.id, author.source)
     return done
 
 
@@ -264,7 +280,6 @@ def _import_workflow(
     workflow: Workflow,
     provision: Provision,
     resolved: Mapping[str, str],
-    source: str,
 ) -> list[str]:
     row = tx.connection.execute(
         select(t.workflows).where(t.workflows.c.id == workflow.id)
@@ -301,8 +316,6 @@ def _import_workflow(
     for position, edge in enumerate(workflow.edges):
         what = _put(tx, t.edges, edge.id, _edge_row(workflow, edge, position))
         _note(changes, what, f"edge {edge.key} {suffix}")
-    _write_snapshot(tx, workflow.id)
-    _record_version(tx, workflow.id, source)
     return changes
 
 
@@ -411,7 +424,7 @@ def _edge_row(workflow: Workflow, edge: Edge, position: int) -> dict[str, Any]:
     }
 
 
-def _write_snapshot(tx: Transaction, workflow_id: str) -> None:
+def _write_snapshot(tx: Transaction, workflow_id: str, by: str | None) -> None:
     """Freeze the workflow when it differs from its last snapshot."""
     body = json.dumps(documents.parts_of_workflow(tx.connection, workflow_id))
     workflow = tx.connection.execute(
@@ -425,9 +438,8 @@ def _write_snapshot(tx: Transaction, workflow_id: str) -> None:
         return
     version = workflow.lock_version + 1
     values = {"workflow_id": workflow_id, "lock_version": version, "name": workflow.name}
-    tx.connection.execute(
-        insert(t.snapshots).values(id=str(uuid.uuid4()), body=body, inserted_at=tx.now, **values)
-    )
+    values |= {"body": body, "created_by": by, "inserted_at": tx.now}
+    tx.connection.execute(insert(t.snapshots).values(id=str(uuid.uuid4()), **values))
     tx.connection.execute(
         update(t.workflows)
         .where(t.workflows.c.id == workflow_id)

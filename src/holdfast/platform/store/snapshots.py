@@ -60,3 +60,26 @@ def version_of(connection: Connection, snapshot_id: str) -> int:
 def run_with_snapshot(connection: Connection, run_id: str) -> Row:
     """What a plan is made of: the run's beginning and options, the snapshot's name and body."""
     return connection.execute(_WITH_SNAPSHOT, {"of_run": run_id}).one()
+
+
+def versions_of(connection: Connection, workflow_id: str, limit: int) -> list[Row]:
+    """`lock_version`, `name`, `created_by` and `inserted_at` of the newest versions."""
+    c = t.snapshots.c
+    return list(
+        connection.execute(
+            select(c.lock_version, c.name, c.created_by, c.inserted_at)
+            .where(c.workflow_id == workflow_id)
+            .order_by(c.lock_version.desc())
+            .limit(limit)
+        )
+    )
+
+
+def parts_at(connection: Connection, workflow_id: str, version: int) -> dict[str, Any] | None:
+    """The workflow's parts as they were at a version; None: it has no such version."""
+    c = t.snapshots.c
+    body = connection.scalar(
+        select(c.body).where(c.workflow_id == workflow_id, c.lock_version == version)
+    )
+    parts: dict[str, Any] | None = None if body is None else json.loads(body)
+    return parts

@@ -186,6 +186,7 @@ snapshots = Table(
     Column("lock_version", Integer, nullable=False),
     Column("name", String(255), nullable=False),
     Column("body", Text, nullable=False),
+    Column("created_by", String(255)),  # null: before it was kept
     moment("inserted_at", required=True),
     UniqueConstraint("workflow_id", "lock_version"),
 )

@@ -6,17 +6,12 @@ from typing import Any
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import lists, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.snapshots import newest_snapshot, parts_of
-from holdfast.platform.web.code import numbered
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
 
 PAGE = 25
-#: Characters of a job's code.
-_CODE = 20_000
 _DAY = 24 * 3600 * SECOND
 
 
@@ -49,27 +44,6 @@ def overview(connection: Connection, visible: frozenset[str] | None) -> dict[str
             "success": sum(item["success"] for item in rows),
             "bad": sum(item["bad"] for item in rows),
         },
-    }
-
-
-def workflow(connection: Connection, workflow_id: str) -> dict[str, Any] | None:
-    row = workflows.find_workflow(connection, workflow_id)
-    if row is None:
-        return None
-    parts = parts_of(connection, newest_snapshot(connection, workflow_id))
-    for job in parts["jobs"]:
-        job["lines"] = numbered(str(job["body"])[:_CODE])
-    for trigger in parts["triggers"]:
-        if trigger["type"] == "cron" and trigger["enabled"]:
-            trigger["next_at"] = next_time(
-                trigger["cron_expression"], trigger.get("cron_timezone")
-            )
-    return {
-        "workflow": row,
-        "parts": parts,
-        "runs": listed(
-            connection, lists.named_runs(connection, limit=10, workflow_id=workflow_id)
-        ),
     }
 
 

@@ -6,19 +6,16 @@ from typing import cast
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.service import Platform
-from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import dataclips, lists, workflows
-from holdfast.platform.store.database import Connection
+from holdfast.platform.store import lists
 from holdfast.platform.web import data, live
-from holdfast.platform.web.graph import layout
-from holdfast.platform.web.render import FOLDER, SHOWN, message, page, pretty
+from holdfast.platform.web.flowpage import flow_routes
+from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
 from holdfast.platform.web.styleguide import styleguide_routes
 
@@ -36,8 +33,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/runs", runs),
         *run_routes(),
         *styleguide_routes(),
-        Route("/workflows/{id}", workflow),
-        Route("/workflows/{id}/run", start, methods=["POST"]),
+        *flow_routes(),
         Route("/workers", workers),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
@@ -87,69 +83,3 @@ async def runs(request: Request) -> Response:
         states=_STATES,
         workflows=known,
     )
-
-
-async def workflow(request: Request) -> Response:
-    """A workflow as it is now. `?input=` brings a document into the form that starts a run."""
-    platform: Platform = request.app.state.platform
-    key, clip_id = request.path_params["id"], request.query_params.get("input")
-    text = await platform.database.read(lambda c: _input(platform, c, key, clip_id))
-    return await _workflow_page(request, platform, text=text or "{}")
-
-
-def _input(
-    platform: Platform, connection: Connection, workflow_id: str, clip_id: str | None
-) -> str | None:
-    """The whole state of a document of the workflow's project; None: it cannot be edited here."""
-    found = workflows.find_workflow(connection, workflow_id)
-    clip = dataclips.find_clip(connection, clip_id) if clip_id else None
-    if found is None or clip is None or clip.project_id != found.project_id:
-        return None
-    shown = dataclips.shown_text(
-        connection, platform.keys, platform.scrubbers, clip.id, most=SHOWN, state=True
-    )
-    return None if shown is None or shown.cut else pretty(shown.text)
-
-
-async def _workflow_page(
-    request: Request, platform: Platform, error: str | None = None, text: str = "{}"
-) -> Response:
-    key = request.path_params["id"]
-    found = await platform.database.read(lambda c: data.workflow(c, key))
-    if found is None:
-        return _missing("There is no such workflow.")
-    return page(
-        "workflow.html",
-        status=422 if error else 200,
-        **found,
-        graph=layout(
-            found["parts"], links={j["id"]: f"#job-{j['id']}" for j in found["parts"]["jobs"]}
-        ),
-        base=str(platform.settings.public_url or request.base_url).rstrip("/"),
-        error=error,
-        input_text=text,
-    )
-
-
-async def start(request: Request) -> Response:
-    """The form on the workflow's page: run it now with this input."""
-    platform, who = request.app.state.platform, visit.subject().name
-    async with request.form() as form:
-        text = str(form.get("input") or "{}")
-    try:
-        body = parse_request(text, document=True)
-    except ValueError as error:
-        return await _workflow_page(request, platform, f"The input is not JSON: {error}", text)
-    try:
-        created = await platform.database.write(
-            lambda tx: start_run(
-                tx, platform.settings, request.path_params["id"], body=body, by=who
-            )
-        )
-    except ActionError as error:
-        return await _workflow_page(request, platform, error.message, text)
-    return RedirectResponse(f"/runs/{created.run_id}", 303)
-
-
-def _missing(text: str) -> Response:
-    return message(404, "Not found", text)

@@ -1,0 +1,1 @@
+"""Checks of code before anything runs: for the command and for the page."""

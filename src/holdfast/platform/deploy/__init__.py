@@ -1,0 +1,1 @@
+"""Deploying: a document becomes what the platform runs."""

@@ -1,0 +1,167 @@
+"""What the page of a workflow shows, read from the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.model.json import JsonObject
+from holdfast.platform.access.webhook_keys import API_KEY, BASIC, KEY_HEADER, SIGNATURE_HEADER
+from holdfast.platform.project.access import keys_named
+from holdfast.platform.project.write_v1 import spec_text
+from holdfast.platform.start.cron import next_time
+from holdfast.platform.store import (
+    credentials,
+    documents,
+    lists,
+    snapshots,
+    webhook_keys,
+    workflows,
+)
+from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.web.code import numbered
+from holdfast.platform.web.data import listed
+from holdfast.platform.web.graph import layout
+from holdfast.platform.web.naming import Names, names_of
+from holdfast.platform.web.words import edge_words
+
+#: Characters of a job's code, runs and versions that the page has.
+CODE, RUNS, VERSIONS = 50_000, 10, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A trigger: what starts the workflow. `curl`: what somebody sends, a line for each way."""
+
+    id: str
+    kind: str
+    title: str
+    enabled: bool
+    address: str = ""
+    reply: str = ""
+    curl: tuple[str, ...] = ()
+    expression: str = ""
+    next_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An edge from or to the chosen step: the other end, and when it is gone."""
+
+    id: str
+    name: str
+    when: str
+    enabled: bool
+
+
+def flow_view(
+    connection: Connection, workflow_id: str, chosen: str | None, base: str
+) -> dict[str, Any] | None:
+    """None: there is no such workflow. `chosen`: a part of it; `base`: the public address."""
+    row = workflows.find_workflow(connection, workflow_id)
+    if row is None:
+        return None
+    parts = snapshots.parts_of(connection, snapshots.newest_snapshot(connection, workflow_id))
+    names = _names(connection, parts)
+    jobs = {job["id"]: job for job in parts["jobs"]}
+    starts = [_start(connection, row, item, base) for item in parts["triggers"]]
+    own = {start.id for start in starts} | set(jobs)
+    current = chosen if chosen in own else next(iter([*jobs, *own]), None)
+    job = jobs.get(current or "")
+    return {
+        "workflow": row,
+        "parts": parts,
+        "names": names,
+        "starts": starts,
+        "chosen": current,
+        "job": job,
+        "start": next((start for start in starts if start.id == current), None),
+        "lines": numbered(str(job["body"])[:CODE]) if job else [],
+        "before": _ways(parts, names, "target_job_id", current),
+        "after": _ways(parts, names, "source", current),
+        "graph": layout(parts, links=_links(workflow_id, own), current=current),
+        "runs": listed(
+            connection, lists.named_runs(connection, limit=RUNS, workflow_id=workflow_id)
+        ),
+        "versions": snapshots.versions_of(connection, workflow_id, VERSIONS),
+    }
+
+
+def _links(workflow_id: str, own: set[str]) -> dict[str, str]:
+    return {key: f"/workflows/{workflow_id}?part={key}#part" for key in own}
+
+
+def _names(connection: Connection, parts: Mapping[str, Any]) -> Names:
+    used = {job["credential_id"] for job in parts["jobs"] if job.get("credential_id")}
+    return names_of(parts, credentials.names_of(connection, used))
+
+
+def _ways(parts: Mapping[str, Any], names: Names, end: str, chosen: str | None) -> list[Way]:
+    """`end`: the edge's end at the chosen part, `target_job_id` or `source`."""
+    found = []
+    for edge in parts["edges"]:
+        source, target = edge["source_trigger_id"] or edge["source_job_id"], edge["target_job_id"]
+        here, other = (target, source) if end == "target_job_id" else (source, target)
+        if here == chosen:
+            name = names.by_id.get(other, other)
+            when = "" if edge["condition_type"] == "always" else edge_words(edge)
+            found.append(Way(other, name, when, bool(edge["enabled"])))
+    return found
+
+
+def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str) -> Start:
+    if item["type"] != "webhook":
+        expression = str(item["cron_expression"])
+        zone = item.get("cron_timezone")
+        soon = next_time(expression, zone) if item["enabled"] else None
+        return Start(
+            item["id"], "cron", "Cron", item["enabled"], expression=expression, next_at=soon
+        )
+    path = item["custom_path"]
+    address = f"{base}/i/{row.project_id}/{path}" if path else f"{base}/i/{item['id']}"
+    access = json.loads(item.get("webhook_access") or "null")
+    kinds = webhook_keys.names_of(connection, row.project_id)
+    wanted = [(name, kinds.get(name, "")) for name in keys_named(access)]
+    return Start(
+        item["id"],
+        "webhook",
+        "Webhook",
+        item["enabled"],
+        address,
+        item["webhook_reply"] or "before_start",
+        tuple(_curl(address, name, kind) for name, kind in wanted or [("", "")]),
+    )
+
+
+def _curl(address: str, name: str, kind: str) -> str:
+    """What a terminal sends; capital words stand for the secret, which nobody can read here."""
+    body = """'{"n": 1}'"""
+    head = f"curl -X POST {address} -H 'content-type: application/json'"
+    if kind == API_KEY:
+        return f"{head} -H '{KEY_HEADER}: SECRET-OF-{name}' -d {body}"
+    if kind == BASIC:
+        return f"{head} -u 'USER:PASSWORD-OF-{name}' -d {body}"
+    if kind:
+        signed = (
+            f"printf %s {body} | openssl dgst -sha256 -hmac 'SECRET-OF-{name}' -r | cut -d' ' -f1"
+        )
+        return f'{head} -H "{SIGNATURE_HEADER}: sha256=$({signed})" -d {body}'
+    return f"{head} -d {body}"
+
+
+def yaml_of(connection: Connection, workflow_id: str) -> str | None:
+    """The workflow as a project's file in form 1; None: there is no such workflow."""
+    row = workflows.find_workflow(connection, workflow_id)
+    if row is None:
+        return None
+    shown = documents.workflow_document(connection, row)
+    used = {job["project_credential_id"] for job in shown["jobs"]}  # type: ignore[union-attr, index, call-overload]  # a list of objects
+    known = [c for c in documents.credentials_of(connection, row.project_id) if c["id"] in used]  # type: ignore[index, call-overload]
+    document: JsonObject = {
+        "name": row.project_name,
+        "project_credentials": known,
+        "workflows": [shown],
+    }
+    return spec_text(document)

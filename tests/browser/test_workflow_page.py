@@ -1,0 +1,32 @@
+"""The page of a workflow in a real browser: look at its parts, turn it off, bring code back."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from support.platform import FETCH, TRIGGER, Served
+
+
+def test_parts_are_chosen_in_the_graph_and_old_code_comes_back(served: Served, page: Page) -> None:
+    project = served.client.get("/api/provision/demo").json()["data"]
+    flow = project["workflows"][0]
+    jobs = [{**job, "body": "fn(s => ({...s, n: 2}))"} if job["id"] == FETCH else job
+            for job in flow["jobs"]]  # fmt: skip
+    served.deploy({"id": project["id"], "workflows": [{"id": flow["id"], "jobs": jobs}]})
+    page.goto(f"/workflows/{flow['id']}")
+    expect(page.locator("#code")).to_contain_text("n: 2")
+    page.get_by_role("link", name="Webhook", exact=True).click()
+    expect(page.locator("#part")).to_contain_text(f"curl -X POST {served.url}/i/{TRIGGER}")
+    page.get_by_role("link", name="Version 2").click()
+    expect(page.locator("#version .d-new")).to_have_text("+fn(s => ({...s, n: 2}))")
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.locator("#starts .chip")).to_have_text("Off")
+    assert served.client.post(f"/i/{TRIGGER}", json={}).status_code != 200
+    page.get_by_role("listitem").filter(has_text="Version 1").get_by_role("button").click()
+    expect(page.locator("#versions li").first).to_contain_text("Version 4")
+    expect(page.locator("#code")).to_have_text("fn(s => s)")
+    expect(page.locator("#starts .chip")).to_have_text("Off")
+    page.get_by_text("As a file").click()
+    expect(page.locator("#yaml pre")).to_contain_text("condition_expression: 'state.data.n > 0'")
+    page.goto("/audit")
+    expect(page.locator("tbody tr").first).to_contain_text("old version restored")
