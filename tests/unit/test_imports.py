@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, str] = {
     "platform/api": f"{PLATFORM} platform/access platform/chores platform/deploy platform/project"
     " platform/secrets platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
-    " platform/secrets platform/start diagnosis checking",
+    " platform/secrets platform/start diagnosis",
     "checking": "model compiler diagnosis adaptors engine/run",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",

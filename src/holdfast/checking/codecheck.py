@@ -73,6 +73,16 @@ class Checker:
                 found += self._arguments(code)
         return found
 
+    def operations(self, adaptor: str) -> list[tuple[str, str]]:
+        """Names that code may use, and the arguments of each as the adaptor declares them."""
+        exports, known = self._adaptor(adaptor)
+        return [
+            (name, f"({', '.join(item.name for item in known[name].parameters)})")
+            if name in known
+            else (name, "")
+            for name in sorted({*exports.exports, *known})
+        ]
+
     def _adaptor(self, name: str) -> tuple[AdaptorExports, dict[str, Declared]]:
         if name not in self._known:
             self._known[name] = self._read(name)

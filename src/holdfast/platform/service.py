@@ -81,6 +81,8 @@ class Platform:
         self.confirm = confirm or (store.confirm if resolve is None else _taken)
         #: Live pages, by session; webhooks that wait for their run, by trigger.
         self.streams, self.waiting = Places(256, 32), Places(256, 256)
+        #: Checks of code start a process each: one at a time.
+        self.checks = asyncio.Semaphore(1)
         #: Of runs whose channels are open, by run.
         self.run_scrubbers: dict[str, Scrubber] = {}
         #: Of documents that people look at.

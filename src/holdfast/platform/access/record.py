@@ -62,6 +62,8 @@ WORDS = {
     "POST /runs/{id}/retry": "run retried",
     "POST /runs/{id}/cancel": "run cancelled",
     "POST /workflows/{id}/run": "run started",
+    "POST /workflows/{id}/edit": "workflow edited",
+    "POST /projects/{project_id}/workflows": "workflow made",
     "POST /workflows/{id}/triggers/{trigger}": "trigger switched",
     "POST /workflows/{id}/versions/{version}/restore": "workflow's old version restored",
     "POST /logout": "logout",
@@ -85,11 +87,15 @@ WORDS = {
 LOOKS = frozenset(name for name in WORDS if name.startswith("GET "))
 
 
+#: They change nothing, and are asked while somebody edits.
+ASKS = frozenset({"POST /workflows/{id}/check", "POST /workflows/{id}/draft"})
+
+
 def is_recorded(name: str, door: Door, visitor: Visit) -> bool:
     """Whether the log has this. Runs are not people: what they do stands in their own log."""
     if visitor.subject.kind in {Kind.NOBODY, Kind.RUN} or door.way is Way.ENTRANCE:
         return False
-    return name in LOOKS or name.partition(" ")[0] not in _SAFE
+    return name in LOOKS or (name.partition(" ")[0] not in _SAFE and name not in ASKS)
 
 
 def recording(platform: Platform, visitor: Visit, name: str, send: Send) -> Send:

@@ -18,6 +18,13 @@ def list_projects(connection: Connection, chosen: Chosen) -> Listed:
     return chosen_rows(connection, query, chosen, {"name": c.name}, times)
 
 
+def all_projects(connection: Connection, visible: frozenset[str] | None) -> list[Row]:
+    """`id` and `name` of each that may be seen, by name."""
+    c = t.projects.c
+    query = select(c.id, c.name).where(seen(c.id, visible)).order_by(c.name)
+    return list(connection.execute(query))
+
+
 def list_workflows(connection: Connection, chosen: Chosen) -> Listed:
     """Those that are not deleted, by `project_id`, `name`; times: `inserted`, `updated`."""
     c = t.workflows.c

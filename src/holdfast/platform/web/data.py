@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.store import lists, queue, steps, workflows
+from holdfast.platform.store import catalog, lists, queue, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
@@ -38,6 +38,7 @@ def overview(connection: Connection, visible: frozenset[str] | None) -> dict[str
     return {
         "queue": queue.summary(connection, visible),
         "workflows": rows,
+        "projects": catalog.all_projects(connection, visible),
         "runs": listed(connection, lists.named_runs(connection, limit=12, visible=visible)),
         "day": {
             "runs": sum(item["runs"] for item in rows),

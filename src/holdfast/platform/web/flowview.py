@@ -43,6 +43,7 @@ class Start:
     reply: str = ""
     curl: tuple[str, ...] = ()
     expression: str = ""
+    zone: str = ""
     next_at: int | None = None
 
 
@@ -117,7 +118,13 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
         zone = item.get("cron_timezone")
         soon = next_time(expression, zone) if item["enabled"] else None
         return Start(
-            item["id"], "cron", "Cron", item["enabled"], expression=expression, next_at=soon
+            item["id"],
+            "cron",
+            "Cron",
+            item["enabled"],
+            expression=expression,
+            zone=zone or "UTC",
+            next_at=soon,
         )
     path = item["custom_path"]
     address = f"{base}/i/{row.project_id}/{path}" if path else f"{base}/i/{item['id']}"

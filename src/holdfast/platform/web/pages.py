@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import cast
 from urllib.parse import urlencode
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from holdfast.platform.access import visit
+from holdfast.platform.access.policy import Action
 from holdfast.platform.service import Platform
 from holdfast.platform.store import lists
 from holdfast.platform.web import data, live
+from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
 from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
@@ -34,8 +37,9 @@ def page_routes() -> list[BaseRoute]:
         *run_routes(),
         *styleguide_routes(),
         *flow_routes(),
+        *edit_routes(),
         Route("/workers", workers),
-        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+        Mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), 1000, 6)),
     ]
 
 
@@ -46,6 +50,7 @@ async def overview(request: Request) -> Response:
     known = await platform.known_workers(visible)
     connected = [worker for worker in known if worker["connected"]]
     capacity = sum(cast("int", worker["capacity"]) for worker in connected)
+    found["projects"] = [p for p in found["projects"] if visit.may(Action.DEPLOY, p.id)]
     return page("overview.html", **found, workers=connected, capacity=capacity)
 
 

@@ -173,7 +173,15 @@ _environment.globals |= {
     "STEP_STATES": STEP_STATES,
     "assets": {
         name: _asset(name)
-        for name in ("holdfast.css", "live.js", "data.js", "api.js", "htmx.min.js")
+        for name in (
+            "holdfast.css",
+            "live.js",
+            "data.js",
+            "api.js",
+            "editor.js",
+            "htmx.min.js",
+            "codemirror.min.js",
+        )
     },
     "version": __version__,
 }

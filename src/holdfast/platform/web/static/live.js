@@ -274,10 +274,10 @@
     w: () => location.assign('/workers'),
   };
   document.addEventListener('keydown', (event) => {
-    const { target } = event;
+    const [target] = event.composedPath(); // the editor for code is in a shadow root
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     // A dialog that has just closed keeps the focus until the browser draws again.
-    if (target instanceof Element && target.closest('input, textarea, select, dialog[open]')) return;
+    if (target instanceof Element && target.closest('input, textarea, select, dialog[open], [contenteditable]')) return;
     const action = KEYS[event.key];
     if (!action) return;
     event.preventDefault();

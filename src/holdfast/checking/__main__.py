@@ -1,0 +1,61 @@
+"""A process of its own for checks of code that others have written: `python -m holdfast.checking`.
+
+Reads one JSON object from standard input, writes one to standard output. Whoever starts it ends it
+when it takes too long: code can be written that takes a compiler very long.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from holdfast.adaptors.store import Store
+from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
+from holdfast.diagnosis.ending import shortened
+from holdfast.model.json import Json, JsonObject
+
+#: Seconds of processor that the checks may take.
+_SECONDS = 10
+
+
+def answer(asked: dict[str, Any]) -> JsonObject:
+    """Findings by part, names that each step may use, and adaptors that are not installed.
+
+    `asked` has `store`, the folder of adaptors; `codes`: `id`, `text` and `adaptor` of each step;
+    `conditions`: `id` and `text` of each condition.
+    """
+    checker = Checker(Store(Path(asked["store"])))
+    codes = [Code(item["id"], item["text"], (item["adaptor"],)) for item in asked["codes"]]
+    found: dict[str, list[Json]] = {}
+    for item in checker.check(codes):
+        found.setdefault(item.code.name, []).append(_finding(item))
+    texts = [item["text"] for item in asked["conditions"]]
+    for item, said in zip(asked["conditions"], check_conditions(texts), strict=True):
+        if said is not None:
+            message = f"V8 says: {shortened(said)}."
+            found[item["id"]] = [{"line": 1, "column": 1, "warning": False, "message": message}]
+    names: JsonObject = {
+        code.name: [
+            {"name": name, "about": about} for name, about in checker.operations(code.adaptors[0])
+        ]
+        for code in codes
+    }
+    return {"found": dict(found), "names": names, "absent": [*sorted(checker.absent)]}
+
+
+def _finding(item: Finding) -> JsonObject:
+    told = item.diagnosis
+    return {
+        "line": item.line or 1,
+        "column": item.column or 1,
+        "warning": item.warning,
+        "message": f"{told.what} {told.change}".strip(),
+    }
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)

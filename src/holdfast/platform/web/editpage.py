@@ -1,0 +1,254 @@
+"""The page on which a workflow is edited: steps, code, paths, starts; checked, saved, run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
+from holdfast.platform.access import visit
+from holdfast.platform.deploy.bring import NotAllowedError, bring
+from holdfast.platform.project.provision import ProvisionError
+from holdfast.platform.service import Platform
+from holdfast.platform.start.actions import ActionError, start_run
+from holdfast.platform.store import credentials, documents, keychains, lists, snapshots, workflows
+from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.web.account import fields
+from holdfast.platform.web.codechecks import check
+from holdfast.platform.web.draft import (
+    Draft,
+    changed,
+    fresh,
+    from_document,
+    from_form,
+    to_document,
+    to_parts,
+)
+from holdfast.platform.web.graph import layout
+from holdfast.platform.web.naming import names_of
+from holdfast.platform.web.render import message, page
+from holdfast.platform.web.versions import Changed, changes_between
+from holdfast.platform.web.words import CONDITIONS
+
+_RUNS = 10
+_NONE = "There is no such workflow."
+
+
+def edit_routes() -> list[BaseRoute]:
+    """The page, its form, its checks; and how a workflow is made."""
+    return [
+        Route("/workflows/{id}/edit", show),
+        Route("/workflows/{id}/edit", save, methods=["POST"]),
+        Route("/workflows/{id}/draft", act, methods=["POST"]),
+        Route("/workflows/{id}/check", checks, methods=["POST"]),
+        Route("/projects/{project_id}/workflows", create, methods=["POST"]),
+    ]
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the page says besides the draft.
+
+    `opened`: the part that it opens; `broken`: names of the steps whose code cannot run.
+    """
+
+    opened: str | None = None
+    problems: list[str] = field(default_factory=list)
+    checked: dict[str, Any] | None = None
+    conflict: list[Changed] | None = None
+    broken: list[str] = field(default_factory=list)
+    undo: str = ""
+    dirty: bool = False
+
+
+async def show(request: Request) -> Response:
+    """The workflow as it is, to be edited. `?part=` is opened."""
+    row = await _row(request)
+    if row is None:
+        return message(404, "Not found", _NONE)
+    platform: Platform = request.app.state.platform
+    draft = await platform.database.read(
+        lambda c: from_document(documents.workflow_document(c, row))
+    )
+    return await _page(request, row, draft, _Told(opened=request.query_params.get("part")))
+
+
+async def act(request: Request) -> Response:
+    """A button that changes or checks the draft. Nothing is saved."""
+    row = await _row(request)
+    if row is None:
+        return message(404, "Not found", _NONE)
+    items = await _items(request)
+    sent = dict(items)
+    draft, what = from_form(items), sent.get("act", "look")
+    if what == "undo" and sent.get("undo"):
+        return await _page(request, row, from_form(_kept(sent["undo"])), _Told(dirty=True))
+    told = _Told(dirty=True)
+    if what == "check":
+        await _judge(request, row, draft, told)
+    after, told.opened = changed(draft, what)
+    if what.startswith("remove:"):
+        told.undo = json.dumps([item for item in items if item[0] not in {"undo", "act"}])
+    return await _page(request, row, after, told)
+
+
+async def _items(request: Request) -> list[tuple[str, str]]:
+    async with request.form() as form:
+        return [(name, str(value)) for name, value in form.multi_items()]
+
+
+def _kept(text: str) -> list[tuple[str, str]]:
+    """The fields before a removal, which the form brings back; none if that is damaged."""
+    try:
+        items = json.loads(text)
+    except ValueError:
+        return []
+    return [
+        (str(item[0]), str(item[1]))
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, list) and len(item) == 2
+    ]
+
+
+async def _row(request: Request) -> Row | None:
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+    return await platform.database.read(lambda c: workflows.find_workflow(c, key))
+
+
+async def _judge(request: Request, row: Row, draft: Draft, told: _Told) -> None:
+    """Everything that saving would say, and the checks of the code."""
+    platform: Platform = request.app.state.platform
+    told.checked = await check(platform, draft)
+    told.problems = await _bring(platform, row, draft, dry=True)
+    if told.checked["trouble"]:
+        told.problems.append(told.checked["trouble"])
+
+
+async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> list[str]:
+    """Save, or try to; what is wrong."""
+    document = to_document(draft, row.id)
+    payload: JsonObject = {"id": row.project_id, "workflows": [document]}
+    try:
+        await bring(platform, payload, dry=dry, source="app")
+    except NotAllowedError as error:
+        return [f"It needs {error.verdict.needed}."]
+    except ProvisionError as error:
+        return [str(text) for text in error.message.split("\n")]
+    except HoldfastError as error:
+        return [error.message]
+    return []
+
+
+async def save(request: Request) -> Response:
+    """Save as a new version, unless others have saved one since, or the code cannot run.
+
+    `act`: `save`, `save-run`, `save-over` what others have saved, or `save-anyway`.
+    """
+    platform: Platform = request.app.state.platform
+    row = await _row(request)
+    if row is None:
+        return message(404, "Not found", _NONE)
+    items = await _items(request)
+    draft, what = from_form(items), dict(items).get("act", "save")
+    if what == "save-over":
+        draft = replace(draft, base=row.lock_version)
+    told = _Told(dirty=True)
+    if draft.base != row.lock_version:
+        told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
+        return await _page(request, row, draft, told, 422)
+    if what != "save-anyway":
+        told.checked = await check(platform, draft)
+        told.broken = [s.name for s in draft.steps if _has_error(told.checked, s.id)]
+    told.problems = await _bring(platform, row, draft, dry=bool(told.broken))
+    if told.problems or told.broken:
+        return await _page(request, row, draft, told, 422)
+    if what != "save-run":
+        return RedirectResponse(f"/workflows/{row.id}", 303)
+    return await _run(platform, row, dict(items).get("input", ""))
+
+
+async def _run(platform: Platform, row: Row, clip_id: str) -> Response:
+    """Start what was saved."""
+    try:
+        created = await platform.database.write(
+            lambda tx: start_run(
+                tx, platform.settings, row.id, dataclip_id=clip_id or None, by=visit.subject().name
+            )
+        )
+    except ActionError as error:
+        return message(error.status, "Saved, but not started", error.message)
+    return RedirectResponse(f"/runs/{created.run_id}", 303)
+
+
+def _has_error(checked: dict[str, Any], part: str) -> bool:
+    return any(not item["warning"] for item in checked["found"].get(part, ()))
+
+
+def _theirs(connection: Connection, row: Row, base: int) -> list[Changed]:
+    """What others have changed since the draft was begun."""
+    before = snapshots.parts_at(connection, row.id, base) or {}
+    now = snapshots.parts_of(connection, snapshots.newest_snapshot(connection, row.id))
+    used = {job["credential_id"] for job in now["jobs"] if job["credential_id"]}
+    return changes_between(before, now, names_of(now, credentials.names_of(connection, used)))
+
+
+async def checks(request: Request) -> Response:
+    """For the editor's script: findings at their line, and names to complete. `only`: one step."""
+    platform: Platform = request.app.state.platform
+    items = await _items(request)
+    only = [value for name, value in items if name == "only" and value]
+    return JSONResponse(await check(platform, from_form(items), only))
+
+
+async def create(request: Request) -> Response:
+    """Make a workflow of one step, and go on to edit it."""
+    platform: Platform = request.app.state.platform
+    name = (await fields(request, "name"))["name"]
+    asked = request.path_params["project_id"]
+    project_id = await platform.database.read(lambda c: documents.find_project(c, asked))
+    key, draft = fresh(name or "New workflow")
+    document = to_document(draft, key)
+    del document["lock_version"]
+    visit.note(workflow=key)
+    try:
+        await bring(platform, {"id": project_id, "workflows": [document]}, dry=False, source="app")
+    except NotAllowedError as error:
+        return message(403, "Not allowed", f"It needs {error.verdict.needed}.")
+    except HoldfastError as error:
+        return message(422, "Not made", error.message)
+    return RedirectResponse(f"/workflows/{key}/edit", 303)
+
+
+async def _page(
+    request: Request, row: Row, draft: Draft, told: _Told, status: int = 200
+) -> Response:
+    platform: Platform = request.app.state.platform
+
+    def read(connection: Connection) -> dict[str, Any]:
+        return {
+            "credentials": documents.credentials_of(connection, row.project_id),
+            "keychains": keychains.listed(connection, row.project_id),
+            "runs": lists.named_runs(connection, limit=_RUNS, workflow_id=row.id),
+        }
+
+    found = await platform.database.read(read)
+    links = {key: f"#part-{key}" for key in draft.ids}
+    return page(
+        "edit.html",
+        status=status,
+        workflow=row,
+        draft=draft,
+        told=told,
+        graph=layout(to_parts(draft), links=links, current=told.opened),
+        sources=[(b.id, f"{b.type} trigger") for b in draft.begins]
+        + [(s.id, s.name) for s in draft.steps],
+        conditions=CONDITIONS,
+        **found,
+    )

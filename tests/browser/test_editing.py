@@ -1,0 +1,92 @@
+"""A workflow is built, mended and run in a real browser; and by keys alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from support.platform import FETCH, Served
+
+
+def project_of(served: Served) -> dict[str, Any]:
+    found: dict[str, Any] = served.client.get("/api/provision/demo").json()["data"]
+    return found
+
+
+def workflow_of(served: Served, name: str) -> dict[str, Any]:
+    return next(w for w in project_of(served)["workflows"] if w["name"] == name)
+
+
+def test_a_workflow_is_made_checked_saved_and_run(served: Served, page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Name of a new workflow").fill("Register")
+    page.get_by_role("button", name="Make it").click()
+    code = page.get_by_role("textbox", name="Code of Step 1")
+    code.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("fn(state => ;")
+    expect(page.locator(".cm-lint-marker-error")).to_be_visible()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("fn(state => state);")
+    expect(page.locator(".cm-lint-marker-error")).to_have_count(0)
+    page.get_by_role("button", name="Add a step after this").click()
+    name = page.get_by_label("Name", exact=True).last
+    expect(name).to_be_focused()
+    name.fill("Send")
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_role("status").first).to_contain_text("No mistakes found")
+    expect(page.locator(".graph .job")).to_have_count(2)
+    page.get_by_role("button", name="Save and run").click()
+    page.wait_for_url("**/runs/*")
+    expect(page.locator(".head .chip")).to_have_text("Waiting")
+    made = workflow_of(served, "Register")
+    assert [job["name"] for job in made["jobs"]] == ["Step 1", "Send"]
+    assert made["jobs"][0]["body"] == "fn(state => state);"
+    assert [edge["condition_type"] for edge in made["edges"]] == ["always", "on_job_success"]
+
+
+def test_two_who_edit_at_once_lose_nothing(served: Served, page: Page) -> None:
+    project = project_of(served)
+    flow = project["workflows"][0]
+    page.goto(f"/workflows/{flow['id']}/edit")
+    jobs = [{**job, "body": "fn(s => 7)"} if job["id"] == FETCH else job for job in flow["jobs"]]
+    served.deploy({"id": project["id"], "workflows": [{"id": flow["id"], "jobs": jobs}]})
+    page.get_by_label("Name", exact=True).first.fill("Get")
+    page.keyboard.press("Control+s")
+    expect(page.locator("#conflict .d-new")).to_have_text("+fn(s => 7)")
+    expect(page.get_by_label("Name", exact=True).first).to_have_value("Get")
+    page.get_by_role("button", name="Save mine over it").click()
+    page.wait_for_url(f"**/workflows/{flow['id']}")
+    expect(page.locator("#part h2")).to_have_text("Get")
+    after = workflow_of(served, flow["name"])
+    assert after["jobs"][0]["body"] == "fn(s => s)"
+    assert after["triggers"] == flow["triggers"]
+
+
+def test_without_scripts_a_mistake_is_told_and_a_removal_undone(
+    served: Served, browser: Browser
+) -> None:
+    flow = workflow_of(served, "Referrals")
+    context = browser.new_context(java_script_enabled=False, base_url=served.url)
+    page = context.new_page()
+    page.goto(served.new_link())
+    page.goto(f"/workflows/{flow['id']}/edit")
+    page.get_by_role("button", name="Remove the step Fetch").click()
+    expect(page.locator("#steps details")).to_have_count(1)
+    expect(page.locator("#paths fieldset")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#paths fieldset")).to_have_count(2)
+    page.get_by_label("Name", exact=True).first.fill("Get/it")
+    page.get_by_label("Code", exact=True).first.fill("fn(state => {")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#problems")).to_contain_text("Get/it")
+    expect(page.locator("#steps .l-error").first).to_contain_text("Line 1")
+    expect(page.get_by_label("Code", exact=True).first).to_have_value("fn(state => {")
+    page.get_by_label("Name", exact=True).first.fill("Get it")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#broken")).to_contain_text("the code of Get it cannot run")
+    assert workflow_of(served, "Referrals") == flow
+    page.get_by_role("button", name="Save it as it is").click()
+    expect(page.locator("#versions li").first).to_contain_text("Version 2")
+    context.close()
