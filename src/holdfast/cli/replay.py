@@ -15,7 +15,7 @@ from holdfast.bench.replaying import Change, Replayed, Stage, compared, replay
 from holdfast.cli import terminal
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.replaycode import Code, code_of, step_named
-from holdfast.cli.stage import perform, stage
+from holdfast.cli.stage import Standby, perform, stage
 from holdfast.cli.watched import Watched
 from holdfast.diagnosis.diagnose import rows
 from holdfast.diagnosis.ending import read_diagnosis
@@ -92,7 +92,7 @@ async def _watch(
     tell: Callable[[Replayed], bool],
 ) -> None:
     """Replay now and after each change of the files, until the person ends it."""
-    async with staged(bundle, limits, standby=1) as here:
+    async with staged(bundle, limits, standby=Standby(limits.memory_mb)) as here:
         while True:
             watched = Watched.look(source.files)
             try:
@@ -103,7 +103,9 @@ async def _watch(
 
 
 @asynccontextmanager
-async def staged(bundle: Bundle, limits: Limits, *, standby: int = 0) -> AsyncIterator[Stage]:
+async def staged(
+    bundle: Bundle, limits: Limits, *, standby: Standby | None = None
+) -> AsyncIterator[Stage]:
     """An engine with the adaptors of the bundle, for as long as it is needed."""
     async with stage(standby=standby) as here:
         adaptors = await here.install(bundle.plan)

@@ -19,7 +19,7 @@ from holdfast.cli.follower import Follower, pretty
 from holdfast.cli.given import Given
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.pullrun import tell_written
-from holdfast.cli.stage import Stage, perform, stage
+from holdfast.cli.stage import Stage, Standby, perform, stage
 from holdfast.cli.watched import Watched
 from holdfast.engine.client import RunRequest, attended, prepare_run
 from holdfast.model.errors import UsageError
@@ -96,7 +96,7 @@ async def _once(given: Given, order: Order) -> Follower:
 async def _watch(given: Given, order: Order) -> None:
     """Run now and after each change of the files, until the person ends it."""
     last: str | None = None
-    async with stage(standby=1) as here:
+    async with stage(standby=Standby(order.limits.memory_mb, order.egress)) as here:
         while True:
             made = (order.record, order.output)
             watched = Watched.look(path for path in given.files() if path not in made)

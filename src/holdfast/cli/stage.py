@@ -20,8 +20,10 @@ from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
 from holdfast.cli.planfile import pin_adaptors, plan_adaptors
 from holdfast.engine.client import Engine, start_supervisor
+from holdfast.engine.config import EngineConfig
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
+from holdfast.sandbox.spec import Network
 from holdfast.worker.options import paths
 
 #: What a shell says of a command that SIGTERM ended.
@@ -61,6 +63,21 @@ class Stage:
         return dict(self.known[name] for name in wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """The runs that a process shall wait for: their memory limit, their egress policy."""
+
+    memory_mb: int
+    egress: str = "broker"
+
+    def configured(self, config: EngineConfig) -> EngineConfig:
+        """An engine that has one."""
+        network = Network.OPEN if self.egress == "open" else Network.BROKER
+        return replace(
+            config, standby=1, standby_memory_mb=self.memory_mb, standby_network=network.value
+        )
+
+
 def _progress(event: InstallEvent) -> None:
     """Say what takes long; what is there already costs no line."""
     words = {Event.INSTALLING: "installing", Event.RETRYING: "trying again to install"}
@@ -69,16 +86,19 @@ def _progress(event: InstallEvent) -> None:
 
 
 @asynccontextmanager
-async def stage(*, standby: int = 0) -> AsyncIterator[Stage]:
-    """A stage for as long as it is needed; `standby` processes wait for its runs."""
+async def stage(*, standby: Standby | None = None) -> AsyncIterator[Stage]:
+    """A stage for as long as it is needed, perhaps with a process that waits for each run."""
     monorepos = paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
     store = Store(default_store_root(os.environ), monorepos=monorepos)
+
+    def configure(config: EngineConfig) -> EngineConfig:
+        config = replace(config, store=store.root)
+        return config if standby is None else standby.configured(config)
+
     with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:
         data = Path(temporary)
         (data / "journals").mkdir(mode=0o700)
-        async with start_supervisor(
-            data, configure=lambda config: replace(config, store=store.root, standby=standby)
-        ) as engine:
+        async with start_supervisor(data, configure=configure) as engine:
             yield Stage(engine, data, store)
 
 

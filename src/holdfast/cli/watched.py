@@ -11,7 +11,7 @@ from pathlib import Path
 from holdfast.cli import terminal
 
 #: Between two looks at the files. Seconds.
-_LOOK_SECONDS = 0.03
+_LOOK_SECONDS = 0.02
 #: Files beside a project or a workflow that are watched, and their kinds.
 _MOST_FILES = 500
 _KINDS = {".js", ".mjs", ".yaml", ".yml", ".json"}
@@ -35,8 +35,11 @@ class Watched:
         names = ", ".join(path.name for path in self.files[:5])
         more = f" and {len(self.files) - 5} more" if len(self.files) > 5 else ""
         terminal.echo(f"watching {names}{more}; Ctrl-C ends it", err=True, dim=True)
-        while _signature(self.files) == self.seen:  # noqa: ASYNC110 - nobody tells of a saved file
+        last = now = self.seen
+        # nobody tells of a saved file; one that differs still may be half written
+        while now == self.seen or now != last:
             await asyncio.sleep(_LOOK_SECONDS)
+            last, now = now, _signature(self.files)
 
 
 def _signature(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
