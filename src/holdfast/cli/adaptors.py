@@ -13,6 +13,7 @@ from holdfast.adaptors import Event, InstallEvent, Specifier, Store, default_sto
 from holdfast.adaptors.bundle import this_platform
 from holdfast.adaptors.transfer import load_bundle, save_bundle
 from holdfast.cli import terminal
+from holdfast.cli.adaptordocs import manual_of, show_manual
 from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import read_document
 from holdfast.model.adaptor_name import full_name
@@ -194,6 +195,21 @@ def load_command(store: Store, file: Path, as_json: bool) -> None:
     else:
         for adaptor in found:
             terminal.echo(str(adaptor))
+
+
+@adaptors_group.command("docs")
+@click.argument("name")
+@click.argument("operation", required=False)
+@as_json
+@click.pass_obj
+def docs_command(store: Store, name: str, operation: str | None, as_json: bool) -> None:
+    """What the adaptor NAME offers: its credential, its operations, one OPERATION with examples.
+
+    \b
+    holdfast adaptors docs http
+    holdfast adaptors docs common@3.3.4 each
+    """
+    show_manual(manual_of(store, name, _progress), operation, as_json=as_json)
 
 
 def named_adaptors(document: Json) -> list[str]:
