@@ -42,6 +42,8 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: Without a frame for so long, Phoenix closes the socket politely.
 IDLE_SECONDS = 60.0
 _ABNORMAL, _IDLE = 1011, 1000
+#: Answers that leave together at most.
+_TOGETHER = 8
 
 
 class Host(Protocol):
@@ -311,9 +313,11 @@ class Session:
         self._out.append(data)
         if len(self._out) == 1:
             self._later(self._flush())
+        elif len(self._out) == _TOGETHER:
+            await self._flush()  # a Lightning answers while it works off what has come
 
     async def _flush(self) -> None:
-        """Send all that has come together in one turn of the event loop."""
+        """Send what has come together in one turn of the event loop."""
         out, self._out = self._out, []
         try:
             async with self._connection.send_context():

@@ -319,9 +319,11 @@ class Agent:
 
         `bad`: why it cannot be executed here.
         """
-        delay = _AGAIN_SECONDS[0]
+        delay, again = _AGAIN_SECONDS[0], None
         while True:
-            run = self.runs[case.run_id] = Run(self.services, case, self._places[loop.key], bad)
+            run = self.runs[case.run_id] = Run(
+                self.services, case, self._places[loop.key], bad, again=again
+            )
             try:
                 ending = await run.work()
             except Exception as error:
@@ -333,6 +335,7 @@ class Agent:
             delay = min(_AGAIN_SECONDS[1], delay * 2)
             reread = await asyncio.to_thread(self.run_folders.look, case.folder.path)
             case = reread if isinstance(reread, FoundRun) else case
+            again = run.again  # a claim that came while it was to be put away
         del self.runs[case.run_id]
         if ending is DeliveryState.RETURNED and bad is None:
             why = "the platform refuses the channels of runs that it gives to this worker"
@@ -361,19 +364,17 @@ class Agent:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.failure("worker.task_failed", error)
 
-    def _changed(self) -> None:
-        """A run moved on, or the connection changed: slots may be free."""
-        for key, run in self.runs.items():
-            if run.stage is Stage.DELIVERING:
-                self.backlog.ended(key)
-            elif run.ending is not None:
-                self.backlog.gone(key, delivered=run.ending is DeliveryState.COMPLETE)
-        for claimer in self._claimers:
-            held = claimer.loop.runs
-            settled = {key for key in held if key in self.runs and self.runs[key].settled}
-            held -= settled
-            if settled:
-                claimer.refresh()
+    def _changed(self, key: str) -> None:
+        """A run moved on: its slot may be free."""
+        run = self.runs[key]
+        if run.stage is Stage.DELIVERING:
+            self.backlog.ended(key)
+        elif run.ending is not None:
+            self.backlog.gone(key, delivered=run.ending is DeliveryState.COMPLETE)
+        if run.settled:
+            for claimer in self._claimers:
+                if key in claimer.loop.runs:
+                    self._release(key, claimer.loop)
 
     def _queue_changed(self) -> None:
         """worker:queue was joined or lost: loops that can claim again do so at once."""
@@ -384,7 +385,8 @@ class Agent:
         """Free the slots of ended runs whose end the platform does not take."""
         while True:
             await asyncio.sleep(_SLOTS_SECONDS)
-            self._changed()
+            for key in list(self.runs):
+                self._changed(key)
 
     def _busy(self) -> bool:
         """Whether a run is on its way to its start or its end; a claim may bring one."""

@@ -91,7 +91,7 @@ class RunServices:
     clock_us: Callable[[], int]
     metrics: Metrics
     memory: MemoryBudget
-    on_change: Callable[[], None] = lambda: None
+    on_change: Callable[[str], None] = lambda _: None  # a run moved on
     on_joined: Callable[[str], None] = lambda _: None  # a run that is ours, and can be executed
     idle: Idle = field(default_factory=lambda: Idle(lambda: False))
 
@@ -487,7 +487,7 @@ class Run:
             telemetry.phase(self.case.run_id, self.stage.value, self.stage_seconds)
             self._since = asyncio.get_running_loop().time()
         self.stage = stage
-        self.services.on_change()
+        self.services.on_change(self.case.run_id)
 
 
 def plain_refusal(channel: Channel) -> str:
