@@ -57,8 +57,6 @@ async def bring(
 
     What was done, and what the sender should know.
     """
-    if isinstance(payload, dict) and (problems := list(kind_problems(payload))):
-        raise ProvisionError(problems)  # before a list that is none counts as an empty one
     asked = payload.get("id") if isinstance(payload, dict) else None
     subject = visit.subject()
     for _ in range(_TRIES):
@@ -67,6 +65,8 @@ async def bring(
         verdict = judge(subject, whole if isinstance(whole, dict) else {}, current)
         if not verdict.allowed:
             raise NotAllowedError(verdict)
+        if isinstance(payload, dict) and (problems := list(kind_problems(payload))):
+            raise ProvisionError(problems)  # a list that is none counted as an empty one
         if isinstance(payload, dict) and (names := stale(payload, current)):
             message = f"others have changed since you looked: workflow {', '.join(names)}"
             raise projects.ConflictError(message, fix="Fetch the project again, then deploy.")
