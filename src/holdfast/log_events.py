@@ -207,6 +207,8 @@ EVENTS = (
          "A run that had failed starts again, as its workflow says: as the run `retry`."),
         ("retry.failed", "error", f"run {_FAULT}",
          "The retry of a run could not be made. It is tried again."),
+        ("alert.not_told", "warn", "rule why given_up",
+         "A receiver did not take an alert. It is tried again, but for the number given up."),
         ("cron.fired", "info", "trigger run", "A cron trigger started a run."),
         ("cron.failed", "error", f"trigger {_FAULT}", "A cron trigger could not start its run."),
         ("chore.failed", "error", f"name {_FAULT}",

@@ -38,6 +38,7 @@ COMMANDS = {
         "retention_group",
         "How long a project keeps documents, logs and runs.",
     ),
+    "alerts": ("alerts", "alerts_group", "Whom a project tells when something goes wrong."),
     "init": ("init", "init_command", "Begin a project that runs and has a test."),
     "check": ("check_project", "check_command", "Look for mistakes in a project before it runs."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),

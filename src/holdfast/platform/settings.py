@@ -72,6 +72,9 @@ class Settings:
     oidc_name: str = "single sign-on"
     #: Whom the provider lets in: `known` accounts only, or anybody, for whom one is made (`make`).
     oidc_accounts: str = "known"
+    #: The mail server for alerts, with name and password: `smtp://` (STARTTLS) or `smtps://`.
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = "holdfast@localhost"
     #: A folder with schemas of credentials, beside those of adaptors.
     schemas_path: Path | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
@@ -191,6 +194,13 @@ def _provider(text: str) -> str:
     return text
 
 
+def _mail_server(text: str) -> str:
+    address = urlsplit(text)
+    if address.scheme not in {"smtp", "smtps"} or not address.hostname or address.port == 0:
+        raise ValueError
+    return text
+
+
 def _accounts(text: str) -> str:
     if text not in {"known", "make"}:
         raise ValueError
@@ -200,6 +210,7 @@ def _accounts(text: str) -> str:
 _WANTED: dict[Any, str] = {
     _provider: "an https address",
     _accounts: "known or make",
+    _mail_server: "the address of a mail server, such as smtp://host:587",
     absolute: "a folder",
     _port: "a port from 0 to 65535",
     _above_zero: "a number above 0",
@@ -283,6 +294,12 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         _accounts,
         "`known`: people who have an account; `make`: others get one, in no project yet",
     ),
+    "smtp_url": (
+        "HOLDFAST_SMTP_URL",
+        _mail_server,
+        "mail server for alerts: `smtp://name:password@host:587`, or `smtps://…:465`",
+    ),
+    "mail_from": ("HOLDFAST_MAIL_FROM", str, "sender of mails"),
     "schemas_path": (
         "SCHEMAS_PATH",
         absolute,

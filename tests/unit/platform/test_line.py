@@ -3,76 +3,90 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.platform.store.line import Head, Line
+from holdfast.platform.store.lanes import Lane
+from holdfast.platform.store.line import Head, Line, Room
 
-FLOWS, PROJECTS = ["a", "b", "c", "d"], {"a": "p", "b": "p", "c": "q", "d": "q"}
-limits = st.one_of(st.none(), st.integers(1, 3))
+PROJECTS = {"a": "p", "b": "p", "c": "q", "d": "q"}
+limits = st.one_of(st.none(), st.integers(0, 3))
+
+
+@dataclass
+class Scene:
+    """Runs that wait, oldest first, and how many of each workflow and project may start."""
+
+    runs: list[Head]
+    left: dict[str, int]
 
 
 @st.composite
-def waiting(draw: st.DrawFn) -> list[Head]:
-    """Runs of some workflows, oldest first."""
-    own = {flow: (draw(limits), draw(st.sampled_from([None, None, 1]))) for flow in FLOWS}
-    whole = {project: draw(limits) for project in ("p", "q")}
+def scenes(draw: st.DrawFn) -> Scene:
+    drawn = {key: draw(limits) for key in (*PROJECTS, "p", "q")}
     serial = draw(st.sampled_from([None, "a", "c"]))
-    kinds = st.tuples(st.sampled_from(FLOWS), st.sampled_from(["default", "manual"]),
+    kinds = st.tuples(st.sampled_from(sorted(PROJECTS)), st.sampled_from(["default", "manual"]),
                       st.integers(0, 1))  # fmt: skip
-    found = []
-    for number, (flow, queue, priority) in enumerate(draw(st.lists(kinds, max_size=25))):
-        one = flow if flow == serial and queue == "default" else None
-        found.append(Head(str(number), number, "w", one, queue, priority, PROJECTS[flow], flow,
-                          *own[flow], whole[PROJECTS[flow]]))  # fmt: skip
-    return found
+    runs = [
+        Head(str(number), number, "w", flow if flow == serial and queue == "default" else None,
+             queue, priority, PROJECTS[flow], flow)
+        for number, (flow, queue, priority) in enumerate(draw(st.lists(kinds, max_size=25)))
+    ]  # fmt: skip
+    return Scene(runs, {key: limit for key, limit in drawn.items() if limit is not None})
 
 
-@given(waiting())
-def test_everything_that_may_start_starts_once_and_no_limit_is_exceeded(runs: list[Head]) -> None:
-    left = list(runs)
-    heads = {run.lane: run for run in reversed(left)}
-    line = Line(heads, {}, {}, set(), {})
-    taken = list[Head]()
+@given(scenes(), st.sets(st.integers(0, 24)))
+def test_what_may_start_starts_once_the_oldest_first_and_within_limits(
+    scene: Scene, vanished: set[int]
+) -> None:
+    """Some runs are gone when they are to be taken, as if another platform had them."""
+    waiting, line, taken = list(scene.runs), Line(), list[Head]()
+    room = Room(left=dict(scene.left))
 
-    def behind(gone: Head) -> Head | None:
-        return next((run for run in left if run.lane == gone.lane), None)
+    def look(lane: Lane) -> Head | None:
+        return next((run for run in waiting if run.lane == lane), None)
 
-    while (head := line.best(lambda queue: 0, behind)) is not None:
-        assert all(run.lane != head.lane for run in left[: left.index(head)]), "the oldest first"
-        left.remove(head)
-        taken.append(head)
-        line.took(head, len(taken))
-    flows, projects = (
-        Counter(run.workflow_id for run in taken),
-        Counter(run.project_id for run in taken),
-    )
-    for run in runs:
-        assert flows[run.workflow_id] <= (run.concurrency or 99)
-        assert projects[run.project_id] <= (run.project_concurrency or 99)
-    assert not any(run.paused_at for run in taken)
-    assert max(Counter(filter(None, (run.one_at_a_time for run in taken))).values(), default=0) < 2
-    for run in left:  # a reason for each that waits, or for the one before it in its lane
-        first = next(other for other in left if other.lane == run.lane)
-        assert (
-            first.paused_at
-            or flows[run.workflow_id] == first.concurrency
-            or projects[run.project_id] == first.project_concurrency
-            or any(first.one_at_a_time == other.one_at_a_time for other in taken)
-        )
+    for run in waiting:
+        line.came(run.lane)
+    while (head := line.best(room, lambda _: 0, look)) is not None:
+        assert look(head.lane) == head, "the oldest of its lane"
+        waiting.remove(head)
+        line.gone(head)
+        if int(head.id) not in vanished:
+            taken.append(head)
+            room.took(head, len(taken))
+    started = Counter(key for run in taken for key in (run.workflow_id, run.project_id))
+    assert all(started[key] <= limit for key, limit in scene.left.items())
+    serial = Counter(run.one_at_a_time for run in taken if run.one_at_a_time)
+    assert all(count == 1 for count in serial.values())
+    for run in waiting:  # a reason for each that waits, or for the one before it in its lane
+        first = look(run.lane)
+        assert first is not None
+        full = any(started[k] == scene.left.get(k) for k in (run.workflow_id, run.project_id))
+        assert full or first.one_at_a_time in serial
 
 
 def test_projects_take_turns_and_queues_have_their_rank() -> None:
     runs = [
-        Head("1", 1, "w", None, "default", 1, "p", "a", None, None, None),
-        Head("2", 2, "w", None, "default", 1, "q", "c", None, None, None),
-        Head("3", 3, "w", None, "manual", 0, "p", "b", None, None, None),
+        Head("1", 1, "w", None, "default", 1, "p", "a"),
+        Head("2", 2, "w", None, "default", 1, "q", "c"),
+        Head("3", 3, "w", None, "manual", 0, "p", "b"),
     ]
-    line = Line({run.lane: run for run in runs}, {}, {}, set(), {"p": 9, "q": 5})
-    by_age = line.best(lambda queue: 0, lambda head: None)
-    assert by_age is not None
-    assert by_age.id == "3", "a higher priority goes first"
-    only = line.best(lambda queue: 0 if queue == "default" else None, lambda head: None)
+    line, room = Line({run.lane: run for run in runs}), Room(turns={"p": 9, "q": 5})
+    first = line.best(room, lambda _: 0, lambda _: None)
+    assert first is not None
+    assert first.id == "3", "a higher priority goes first"
+    only = line.best(room, lambda queue: 0 if queue == "default" else None, lambda _: None)
     assert only is not None
     assert only.id == "2", "its project has waited longer"
+
+
+def test_a_run_that_comes_back_may_be_older_than_the_head() -> None:
+    old, new = (Head(str(n), n, "w", None, "default", 1, "p", "a") for n in (1, 2))
+    line = Line({new.lane: new})
+    line.came(old.lane)
+    assert line.best(Room(), lambda _: 0, lambda _: old) == new
+    line.came(old.lane, again=True)
+    assert line.best(Room(), lambda _: 0, lambda _: old) == old

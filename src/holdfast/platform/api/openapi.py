@@ -128,6 +128,16 @@ _BODIES: dict[str, JsonObject] = {
         "required": ["items"],
         "properties": {"items": {"type": "array", "items": _ITEM}},
     },
+    "POST /api/projects/{project_id}/alerts": {
+        "type": "object",
+        "properties": {
+            "webhook": _TEXT,
+            "mail": _TEXT,
+            "events": {"type": "array", "items": _TEXT},
+            "queue_seconds": {"type": "integer"},
+            "digest_minutes": {"type": "integer"},
+        },
+    },
     "PUT /api/projects/{project_id}/retention": {
         "type": "object",
         "properties": {
@@ -153,6 +163,9 @@ _STATUS: dict[str, int] = {
     "POST /api/projects/{project_id}/keychains": 201,
     "DELETE /api/keychains/{id}": 204,
     "POST /api/runs/{id}/retry": 201,
+    "POST /api/projects/{project_id}/alerts": 201,
+    "DELETE /api/projects/{project_id}/alerts/{id}": 204,
+    "POST /api/projects/{project_id}/alerts/{id}/test": 202,
     "DELETE /api/credentials/{id}": 204,
 }
 _PROBLEM_SCHEMA = "#/components/schemas/Problem"

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from holdfast.platform.api import (
     accounts,
+    alerts,
     audit,
     catalog,
     control,
@@ -92,6 +93,10 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/api/projects/{project_id}/retention", retention.show),
     ("PUT", "/api/projects/{project_id}/retention", retention.change),
     ("POST", "/api/projects/{project_id}/retention/apply", retention.apply),
+    ("GET", "/api/projects/{project_id}/alerts", alerts.listed),
+    ("POST", "/api/projects/{project_id}/alerts", alerts.add),
+    ("DELETE", "/api/projects/{project_id}/alerts/{id}", alerts.remove),
+    ("POST", "/api/projects/{project_id}/alerts/{id}/test", alerts.try_out),
     ("GET", "/api/sessions", tokens.own_sessions),
     ("DELETE", "/api/sessions", tokens.end_sessions),
     ("DELETE", "/api/sessions/{id}", tokens.end_session),

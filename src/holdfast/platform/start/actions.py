@@ -12,9 +12,9 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.start.repeats import jobs_again
 from holdfast.platform.store import dataclips, steps, workflows
 from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.lanes import IMMEDIATE
 from holdfast.platform.store.runs import (
     CANCEL_ASKED,
-    IMMEDIATE,
     Created,
     Start,
     cancel_asked,

@@ -67,6 +67,16 @@ class Transaction:
     #: What pieces of work of the same commit have read, by how it was read.
     _read: dict[Any, Any] = field(default_factory=dict)
 
+    #: What is kept from one commit to the next, by its kind.
+    _kept: dict[Any, Any] = field(default_factory=dict)
+
+    def kept(self, make: Callable[[], T]) -> T:
+        """What `make` has made for the writer's thread, made once. A rollback does not undo it."""
+        if make not in self._kept:
+            self._kept[make] = make()
+        found: T = self._kept[make]
+        return found
+
     def once(self, read: Callable[[Connection], T]) -> T:
         """What `read` finds, read once for all pieces of work of a commit."""
         if read not in self._read:
@@ -118,6 +128,7 @@ class Database:
             target=self._write_loop, name="holdfast-write", daemon=True
         )
         self._closed = False
+        self._kept: dict[Any, Any] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -249,7 +260,7 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 for index, work in enumerate(group):
-                    transaction = Transaction(connection, now(), _read=read)
+                    transaction = Transaction(connection, now(), _read=read, _kept=self._kept)
                     try:
                         with _savepoint(connection) if len(group) > 1 else nullcontext():
                             results.append(work.run(transaction))

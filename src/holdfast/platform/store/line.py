@@ -1,27 +1,25 @@
-"""Who is next: the heads of the queue, read once for all claims of a commit.
+"""Who is next: the heads of the queue, kept between claims; limits and turns, read each time.
 
 A lane is what waits of one workflow in one queue with one priority. Its head is its oldest run.
-However long the queue, only heads are read: the index of claims is entered once for each lane.
+However long the queue, only heads are read: the index of claims is entered once for each lane, and
+after that only where a head was taken. What the heads say is only where to look: a run is taken if
+it still waits, and a lane that another process has filled is seen when all heads are read anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
-from sqlalchemy import and_, bindparam, case, column, func, select, text
+from sqlalchemy import and_, bindparam, case, column, func, or_, select, text
 
 from holdfast.platform.project.schedule import Overlap
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import DEFAULT
+from holdfast.platform.store.database import Connection
+from holdfast.platform.store.lanes import DEFAULT, LANE, Lane
 
-#: Queue, priority, project, workflow.
-Lane: TypeAlias = tuple[str, int, str, str]
-_LANE = ("queue", "priority", "project_id", "workflow_id")
-
-#: Enters `ix_runs_claimable` once for each lane: after the last run of the one before.
+#: Enters `ix_runs_claimable` once for each lane: after the last run of the one before. `coalesce`
+#: changes no value, but SQLite compares a row with columns by the first column of an index only.
 _FIRST = text("""
 WITH RECURSIVE head(id) AS (
   SELECT * FROM (
@@ -33,7 +31,8 @@ WITH RECURSIVE head(id) AS (
     SELECT later.id FROM runs AS later
     WHERE later.state = 'available'
       AND (later.queue, later.priority, later.project_id, later.workflow_id)
-        > (known.queue, known.priority, known.project_id, known.workflow_id)
+        > (coalesce(known.queue, ''), coalesce(known.priority, 0),
+           coalesce(known.project_id, ''), coalesce(known.workflow_id, ''))
     ORDER BY later.queue, later.priority, later.project_id, later.workflow_id,
       later.inserted_at, later.id LIMIT 1
   )
@@ -52,17 +51,15 @@ _HEADS = (
     select(
         *(t.runs.c[name] for name in ("id", "inserted_at", "work_order_id")),
         _ONE_AT_A_TIME,
-        *(t.runs.c[name] for name in _LANE),
-        t.workflows.c.concurrency,
-        t.workflows.c.paused_at,
-        t.projects.c.concurrency,
-        t.projects.c.last_claim_at,
+        *(t.runs.c[name] for name in LANE),
     )
     .join(_HEAD, _HEAD.c.id == t.runs.c.id)
-    .join(t.workflows, t.workflows.c.id == t.runs.c.workflow_id)
-    .join(t.projects, t.projects.c.id == t.runs.c.project_id)
     .outerjoin(t.triggers, t.triggers.c.id == t.runs.c.starting_trigger_id)
 )
+_LIMITED = select(t.workflows.c.id, t.workflows.c.concurrency, t.workflows.c.paused_at).where(
+    or_(t.workflows.c.concurrency.is_not(None), t.workflows.c.paused_at.is_not(None))
+)
+_PROJECTS = select(t.projects.c.id, t.projects.c.concurrency, t.projects.c.last_claim_at)
 _UNDER_WAY = (
     select(t.runs.c.workflow_id, t.runs.c.project_id, func.count())
     .where(t.UNDER_WAY)
@@ -80,7 +77,7 @@ _BUSY = (
 _WAITS = (
     select(t.runs.c.id, t.runs.c.inserted_at, t.runs.c.work_order_id, _ONE_AT_A_TIME)
     .outerjoin(t.triggers, t.triggers.c.id == t.runs.c.starting_trigger_id)
-    .where(t.WAITING, *(t.runs.c[name] == bindparam(f"the_{name}") for name in _LANE))
+    .where(t.WAITING, *(t.runs.c[name] == bindparam(f"the_{name}") for name in LANE))
     .order_by(t.runs.c.inserted_at, t.runs.c.id)
     .limit(1)
 )
@@ -88,7 +85,7 @@ _WAITS = (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The oldest run of a lane, and what its workflow and its project may have under way."""
+    """The oldest run of a lane."""
 
     id: str
     inserted_at: int
@@ -99,101 +96,117 @@ class Head:
     priority: int
     project_id: str
     workflow_id: str
-    concurrency: int | None
-    paused_at: int | None
-    project_concurrency: int | None
 
     @property
     def lane(self) -> Lane:
         return self.queue, self.priority, self.project_id, self.workflow_id
 
-    def behind(self, connection: Connection) -> Head | None:
-        """What waits in the lane now that this run is gone."""
-        names = zip(_LANE, self.lane, strict=True)
-        values = {f"the_{name}": value for name, value in names}
-        row = connection.execute(_WAITS, values).one_or_none()
-        return None if row is None else replace(self, **row._mapping)
+
+def oldest(connection: Connection, lane: Lane) -> Head | None:
+    """The head of a lane now."""
+    values = {f"the_{name}": value for name, value in zip(LANE, lane, strict=True)}
+    row = connection.execute(_WAITS, values).one_or_none()
+    return None if row is None else Head(*row, *lane)
 
 
 @dataclass(slots=True)
-class Line:
-    """Heads and room, brought up to date by what is taken."""
+class Room:
+    """What may be started, brought up to date by what is."""
 
-    heads: dict[Lane, Head]
-    #: Runs under way, by workflow and by project.
-    workflows: dict[str, int]
-    projects: dict[str, int]
-    busy: set[str]
+    #: Runs that may be started still, of workflows and projects that have a limit.
+    left: dict[str, int] = field(default_factory=dict)
+    #: Cron triggers whose runs go one after the other, and that have one under way.
+    busy: set[str] = field(default_factory=set)
     #: When a project got its last run, microseconds.
-    turns: dict[str, int]
-    #: Lanes whose head was taken; the one behind it is read when somebody asks.
-    taken: dict[Lane, Head] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
 
-    def best(
-        self, rank: Callable[[str], int | None], behind: Callable[[Head], Head | None]
-    ) -> Head | None:
-        """The run that is next; None: nobody may have any.
-
-        `rank` is the place of a queue among those that are asked for. `behind` finds what waits
-        behind a head that was taken.
-        """
-        for lane, head in self.taken.items():
-            if (found := behind(head)) is None:
-                del self.heads[lane]
-            else:
-                self.heads[lane] = found
-        self.taken.clear()
-        ranks = {queue: rank(queue) for queue in {lane[0] for lane in self.heads}}
-        eligible = (
-            (ranks[lane[0]], lane[1], self.turns.get(lane[2], 0), head.inserted_at, lane[3], lane)
-            for lane, head in self.heads.items()
-            if ranks[lane[0]] is not None and self._may_start(head)
-        )
-        best = min(eligible, default=None)
-        return None if best is None else self.heads[best[-1]]
-
-    def _may_start(self, head: Head) -> bool:
+    def has(self, head: Head) -> bool:
+        """Whether the run may start."""
+        left = self.left
         return (
-            head.paused_at is None
-            and self.workflows.get(head.workflow_id, 0) < _limit(head.concurrency)
-            and self.projects.get(head.project_id, 0) < _limit(head.project_concurrency)
+            left.get(head.workflow_id, 1) > 0
+            and left.get(head.project_id, 1) > 0
             and head.one_at_a_time not in self.busy
         )
 
     def took(self, head: Head, at: int) -> None:
         """The run is under way, and its project has had its turn."""
-        workflow, project = head.workflow_id, head.project_id
-        self.workflows[workflow] = self.workflows.get(workflow, 0) + 1
-        self.projects[project] = self.projects.get(project, 0) + 1
+        for key in (head.workflow_id, head.project_id):
+            if key in self.left:
+                self.left[key] -= 1
         if head.one_at_a_time is not None:
             self.busy.add(head.one_at_a_time)
-        self.turns[project] = at
-        self.gone(head)
+        self.turns[head.project_id] = at
+
+
+def room_now(connection: Connection) -> Room:
+    """Limits, pauses and turns as they are. Who takes runs must be the only one who does."""
+    going = dict[str, int]()
+    for workflow, project, count in connection.execute(_UNDER_WAY):
+        going[workflow] = going.get(workflow, 0) + count
+        going[project] = going.get(project, 0) + count
+    room = Room(busy=set(connection.scalars(_BUSY)))
+    for key, concurrency, paused_at in connection.execute(_LIMITED):
+        room.left[key] = 0 if paused_at is not None else concurrency - going.get(key, 0)
+    for key, concurrency, last_claim_at in connection.execute(_PROJECTS):
+        room.turns[key] = last_claim_at or 0
+        if concurrency is not None:
+            room.left[key] = concurrency - going.get(key, 0)
+    return room
+
+
+@dataclass(slots=True)
+class Line:
+    """The heads that are known. It belongs to the writer's thread."""
+
+    heads: dict[Lane, Head] = field(default_factory=dict)
+    #: Lanes whose head is not known; it is read when somebody asks.
+    unknown: set[Lane] = field(default_factory=set)
+    #: When all of them were read, by a clock that only goes forward, seconds.
+    read_at: float = float("-inf")
+
+    def read(self, connection: Connection, at: float) -> None:
+        """Read all heads anew."""
+        self.heads = {(head := Head(*row)).lane: head for row in connection.execute(_HEADS)}
+        self.unknown.clear()
+        self.read_at = at
+
+    def forget(self) -> None:
+        """What waits may wait otherwise now: read all heads anew."""
+        self.read_at = float("-inf")
+
+    def came(self, lane: Lane, *, again: bool = False) -> None:
+        """A run waits in the lane, since now or `again`: then it may be older than its head."""
+        if again or lane not in self.heads:
+            self.unknown.add(lane)
 
     def gone(self, head: Head) -> None:
         """The run does not wait any more."""
-        self.taken[head.lane] = head
+        self.unknown.add(head.lane)
 
+    def best(
+        self,
+        room: Room,
+        rank: Callable[[str], int | None],
+        look: Callable[[Lane], Head | None],
+    ) -> Head | None:
+        """The run that is next; None: nobody may have any of those that are known.
 
-def _limit(concurrency: int | None) -> float:
-    return float("inf") if concurrency is None else concurrency
-
-
-def line_up(connection: Connection) -> Line:
-    """The line as it is now. Whoever takes from it must be the only one who does."""
-    rows = connection.execute(_HEADS).all()
-    workflows, projects = dict[str, int](), dict[str, int]()
-    for workflow, project, count in connection.execute(_UNDER_WAY):
-        workflows[workflow] = workflows.get(workflow, 0) + count
-        projects[project] = projects.get(project, 0) + count
-    return Line(
-        {head.lane: head for head in map(_head, rows)},
-        workflows,
-        projects,
-        {key for key in connection.scalars(_BUSY) if key is not None},
-        {row.project_id: row.last_claim_at or 0 for row in rows},
-    )
-
-
-def _head(row: Row) -> Head:
-    return Head(*row[:-1])
+        `rank` is the place of a queue among those that are asked for. `look` finds the head of a
+        lane.
+        """
+        for lane in self.unknown:
+            if (found := look(lane)) is None:
+                self.heads.pop(lane, None)
+            else:
+                self.heads[lane] = found
+        self.unknown.clear()
+        ranks = {queue: rank(queue) for queue in {lane[0] for lane in self.heads}}
+        turns = room.turns
+        eligible = (
+            (ranks[lane[0]], lane[1], turns.get(lane[2], 0), head.inserted_at, lane[3], lane)
+            for lane, head in self.heads.items()
+            if ranks[lane[0]] is not None and room.has(head)
+        )
+        best = min(eligible, default=None)
+        return None if best is None else self.heads[best[-1]]

@@ -35,6 +35,7 @@ from holdfast.platform.store import documents, keychains, triggers, webhook_keys
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.collections import mark_removed
 from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.line import Line
 
 #: Versions of a workflow that are remembered.
 _LONGEST_HISTORY = 100
@@ -127,6 +128,7 @@ def _import(
     }
     what = _put(tx, t.projects, project.id, values, times=True)
     done = Imported(project.id, what == "+")
+    tx.kept(Line).forget()  # triggers may queue their runs now
     if what == "+":
         done.changes.append(f"+ project {project.name}")
     for credential in project.credentials:

@@ -8,6 +8,7 @@ worker's preference of queues, priority, the project that has waited longest for
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Transaction, lock_claims
-from holdfast.platform.store.line import Head, line_up
+from holdfast.platform.store.line import Head, Line, Room, oldest, room_now
 from holdfast.platform.store.lists import seen
 from holdfast.platform.store.pauses import paused_workflows, queue_pause
 from holdfast.platform.store.runs import changed
@@ -35,6 +36,9 @@ TOKEN_SLACK = 600
 
 #: Built once: to build a statement takes longer than to execute it.
 _ANY_WAITS = select(t.runs.c.id).where(t.WAITING).limit(1)
+#: Lanes that other processes have filled are seen within so many seconds, and within those of
+#: `_AGAIN_SECONDS` by a claim that would get nothing.
+_FRESH_SECONDS, _OLD_SECONDS, _AGAIN_SECONDS = 2.0, 60.0, 0.2
 _FREE = select(t.runs.c.id).where(t.runs.c.id == bindparam("of_run"), t.WAITING)
 _TAKE = (
     update(t.runs)
@@ -58,24 +62,39 @@ class Claimed:
 def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> list[Claimed]:
     """Take up to `demand` runs from the queue for this worker."""
     lock_claims(tx.connection)
-    if tx.connection.scalar(_ANY_WAITS) is None or queue_pause(tx.connection) is not None:
+    if not tx.once(_is_open):
         return []
+    room, line = tx.once(room_now), tx.kept(Line)
     taken = list[Claimed]()
-    line = tx.once(line_up)
-    rank = partial(_rank, queues=asked.queues)
     while len(taken) < min(asked.demand, MOST):
-        head = line.best(rank, lambda gone: gone.behind(tx.connection))
-        if head is None:
+        if (head := _next(tx, line, room, asked.queues)) is None:
             break
+        line.gone(head)
         claimed = _take(tx, head, asked, worker_id, settings)
-        if claimed is None:
-            line.gone(head)
-            continue
-        at = tx.now + len(taken)  # keeps the order within one claim
-        _remember_turn(tx, head.project_id, at)
-        line.took(head, at)
-        taken.append(claimed)
+        if claimed is not None:
+            at = tx.now + len(taken)  # keeps the order within one claim
+            _remember_turn(tx, head.project_id, at)
+            room.took(head, at)
+            taken.append(claimed)
     return taken
+
+
+def _is_open(connection: Connection) -> bool:
+    """Whether anything waits, and the queue is not paused; most claims find nothing."""
+    return connection.scalar(_ANY_WAITS) is not None and queue_pause(connection) is None
+
+
+def _next(tx: Transaction, line: Line, room: Room, queues: tuple[str, ...]) -> Head | None:
+    """The run that is next; the lanes are read anew when they are old, or none of them fits."""
+    now_, rank = time.monotonic(), partial(_rank, queues=queues)
+    several = tx.connection.dialect.name == "postgresql"
+    if now_ - line.read_at > (_FRESH_SECONDS if several else _OLD_SECONDS):
+        line.read(tx.connection, now_)
+    head = line.best(room, rank, partial(oldest, tx.connection))
+    if head is None and now_ - line.read_at > _AGAIN_SECONDS:
+        line.read(tx.connection, now_)
+        head = line.best(room, rank, partial(oldest, tx.connection))
+    return head
 
 
 def _rank(queue: str, queues: tuple[str, ...]) -> int | None:

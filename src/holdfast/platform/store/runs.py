@@ -20,11 +20,10 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.lanes import DEFAULT
+from holdfast.platform.store.line import Line
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
-IMMEDIATE, NORMAL, LOW = PRIORITIES = 0, 1, 2
-#: Where runs wait: those of people, those whose caller waits, and all others.
-QUEUES = MANUAL, FAST_LANE, DEFAULT = "manual", "fast_lane", "default"
 
 #: Runs' state -> work order's state; a claimed run cannot be cancelled any more, so it runs.
 _WORK_ORDER_STATE = {
@@ -192,6 +191,8 @@ def _add_run(
         "inserted_at": tx.now,
     }
     tx.connection.execute(_ADD_RUN, values)
+    lane = start.queue, int(values["priority"]), beginning.project_id, start.workflow_id
+    tx.kept(Line).came(lane)
     tx.notify("queue", "available", run_id=run_id)
     return run_id
 

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Table, select, update
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.store import access_tables as a
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.alert_tables import alert_rules
 from holdfast.platform.store.database import Transaction
 
 #: Each table with its sealed column.
@@ -14,6 +15,7 @@ _SEALED: tuple[tuple[Table, Column[bytes]], ...] = (
     (t.credential_versions, t.credential_versions.c.body),
     (a.webhook_keys, a.webhook_keys.c.secrets),
     (a.oauth_clients, a.oauth_clients.c.secret),
+    (alert_rules, alert_rules.c.target),
 )
 
 

@@ -9,9 +9,9 @@ from sqlalchemy import func, select, text
 from holdfast.platform.clock import SECOND
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection
+from holdfast.platform.store.lanes import QUEUES
 from holdfast.platform.store.liveness import living
 from holdfast.platform.store.pauses import queue_pause
-from holdfast.platform.store.runs import QUEUES
 
 _SIZE = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",

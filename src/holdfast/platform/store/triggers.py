@@ -10,7 +10,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.project.rules import UUID
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
-from holdfast.platform.store.runs import PRIORITIES, QUEUES
+from holdfast.platform.store.lanes import PRIORITIES, QUEUES
 
 
 def find_webhook(connection: Connection, path: list[str]) -> Row | None:

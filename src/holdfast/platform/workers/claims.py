@@ -13,9 +13,11 @@ import json
 from typing import Any
 
 from holdfast.model.outcome import RunState
-from holdfast.platform.store import retries, runs
+from holdfast.platform.store import runs
 from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.line import Line
 from holdfast.platform.store.runs import find_run, note, transition
+from holdfast.platform.workers.ends import ended
 
 #: Why the platform gave a run up -> `error_type`.
 LOST_TYPE = {
@@ -52,6 +54,8 @@ def return_claim(tx: Transaction, run_id: str, claim_id: str, why: str) -> bool:
     )
     if back:
         note(tx, run_id, "returned to the queue", why=why, worker=run.worker_name or run.worker_id)
+        lane = run.queue, run.priority, run.project_id, run.workflow_id
+        tx.kept(Line).came(lane, again=True)
         tx.notify("queue", "available", run_id=run_id)
     return back
 
@@ -90,7 +94,7 @@ def give_up(tx: Transaction, run: Row, detector: str, **facts: Any) -> bool:
             worker_name=run.worker_name,
             **facts,
         )
-        retries.plan(tx, run.id, state, told=False)
+        ended(tx, run.id, state, told=False)
     return done
 
 

@@ -28,6 +28,7 @@ from holdfast.platform.store.runs import (
     set_values,
     transition,
 )
+from holdfast.platform.workers.ends import ended
 from holdfast.protocol import messages as m
 
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
@@ -232,7 +233,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     if run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
         values["final_dataclip_id"] = _final_clip(tx, run, event)
         transition(tx, run, state, RunState.CLAIMED, RunState.STARTED, **values)
-        retries.plan(tx, run.id, state, told=True)
+        ended(tx, run.id, state, told=True)
         _wipe_by_policy(tx, run, state)
         return None
     if run.state == state.value:
@@ -275,7 +276,7 @@ def _recover(tx: Transaction, run: Row, state: RunState, values: dict[str, Any])
     note(tx, run.id, "recovered", was="lost", state=state.value)
     values |= {"recovered_at": tx.now}
     transition(tx, run, state, RunState.LOST, **values)
-    retries.plan(tx, run.id, state, told=True)
+    ended(tx, run.id, state, told=True)
 
 
 def _final_clip(tx: Transaction, run: Row, event: m.RunComplete) -> str | None:

@@ -1,0 +1,236 @@
+"""Alerts: what is told, to whom, how often, and what becomes of receivers that fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from holdfast.cli.main import cli
+from holdfast.platform.chores import teller
+from holdfast.platform.chores.teller import digest, tell_due
+from holdfast.platform.store import alert_tables as a
+from holdfast.platform.store import alerts
+from support.platform import Served, beside
+
+
+class Receiver:
+    """Takes alerts, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.got = list[dict[str, Any]]()
+        self.keys = list[str]()
+        self.status = 200
+        self.hang: threading.Event | None = None
+        mine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                mine.got.append(json.loads(body))
+                mine.keys.append(self.headers["idempotency-key"])
+                if mine.hang is not None:
+                    mine.hang.wait(30)
+                self.send_response(mine.status)
+                self.send_header("location", "http://127.0.0.1:1/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/secret-path"
+
+    def events(self) -> list[str]:
+        return [item["event"] for item in self.got]
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        if receiver.hang is not None:
+            receiver.hang.set()
+        receiver.server.shutdown()
+        thread.join()
+        receiver.server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one
+
+
+def add(served: Served, target: str, **more: Any) -> str:
+    body = {"webhook": target, **more}
+    answer = served.client.post("/api/projects/demo/alerts", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["data"]["id"])
+
+
+def end(served: Served, reason: str, message: str = "it went wrong") -> str:
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.complete(reason=reason, error_type="Oops", error_message=message)
+    return talk.id
+
+
+def now_due(served: Served) -> None:
+    """Time passes."""
+    served.write(lambda tx: tx.connection.execute(a.alert_messages.update().values(due_at=1)))
+
+
+def listed(served: Served) -> dict[str, Any]:
+    return dict(served.client.get("/api/projects/demo/alerts").json()["data"][0])
+
+
+def test_the_first_failure_and_the_recovery_are_told_once(
+    served: Served, receiver: Receiver
+) -> None:
+    add(served, receiver.url)
+    for reason in ("success", "fail", "fail", "success", "success", "crash", "cancel"):
+        end(served, reason)
+        served.call(tell_due)
+    assert receiver.events() == ["first_failure", "recovery", "first_failure"]
+    first = receiver.got[0]
+    assert (first["project"], first["workflow"], first["state"]) == ("demo", "Referrals", "failed")
+    assert first["text"] == "Referrals (demo) fails since now: Oops it went wrong"
+
+
+def test_each_failure_is_told_where_that_is_asked(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["failure"])
+    runs = [end(served, "fail") for _ in range(3)]
+    served.call(tell_due)
+    served.call(tell_due)
+    assert [item["run"] for item in receiver.got] == runs
+
+
+def test_a_digest_tells_all_in_one(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["failure"], digest_minutes=60)
+    for _ in range(3):
+        end(served, "fail")
+    served.call(tell_due)
+    assert receiver.got == []
+    now_due(served)
+    served.call(tell_due)
+    (one,) = receiver.got
+    assert (one["event"], one["count"], len(one["alerts"])) == ("digest", 3, 3)
+
+
+def test_a_long_digest_says_how_many_more_there_are() -> None:
+    told = digest([{"text": str(n)} for n in range(150)])
+    assert (told["count"], str(told["text"]).splitlines()[-1]) == (150, "and 50 more")
+
+
+def test_a_receiver_that_fails_is_tried_again_later_and_given_up(
+    served: Served, receiver: Receiver
+) -> None:
+    add(served, receiver.url, events=["failure"])
+    receiver.status = 302
+    end(served, "fail")
+    served.call(tell_due)
+    served.call(tell_due)
+    assert len(receiver.got) == 1, "not again at once, and not elsewhere"
+    assert listed(served)["problem"] == "the receiver answered 302"
+    now_due(served)
+    served.call(tell_due)
+    assert len(set(receiver.keys)) == 1
+    done = a.alert_messages.update().values(due_at=1, tries=alerts.TRIES - 1)
+    served.write(lambda tx: tx.connection.execute(done))
+    served.call(tell_due)
+    assert (listed(served)["given_up"], listed(served)["waiting"]) == (1, 0)
+    now_due(served)
+    served.call(tell_due)
+    assert len(receiver.got) == 3
+
+
+def test_one_that_hangs_keeps_no_other_waiting(
+    served: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 1.0)
+    with receiving() as hanging:
+        hanging.hang = threading.Event()
+        add(served, hanging.url, events=["failure"])
+        add(served, receiver.url, events=["failure"])
+        end(served, "fail")
+        served.call(tell_due)
+        assert receiver.events() == ["failure"]
+        assert "did not answer within 1 s" in listed(served)["problem"]
+
+
+def test_two_platforms_tell_once(served: Served, receiver: Receiver, tmp_path: Path) -> None:
+    add(served, receiver.url, events=["failure"])
+    with beside(served, tmp_path / "other") as other:
+        for _ in range(6):
+            end(served, "fail")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda one: one.call(tell_due), (served, other)))
+    assert len(receiver.got) == len(set(receiver.keys)) == 6
+
+
+def test_an_old_queue_is_told_once_until_it_was_young(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["queue_age"], queue_seconds=60)
+    run = served.post()
+    from holdfast.platform.store import tables as t
+
+    def look(inserted_at: int) -> None:
+        values = t.runs.update().where(t.runs.c.id == run).values(inserted_at=inserted_at)
+        served.write(lambda tx: (tx.connection.execute(values), alerts.look_at_queues(tx)))
+        served.call(tell_due)
+
+    young = 2**52
+    for inserted_at in (young, 1, 1, young, 1):
+        look(inserted_at)
+    assert receiver.events() == ["queue_age", "queue_age"]
+
+
+def test_addresses_and_secrets_are_not_shown(served: Served, receiver: Receiver) -> None:
+    key = add(served, receiver.url, events=["failure"])
+    shown = listed(served)
+    assert shown["to"].endswith("/***")
+    assert "secret-path" not in json.dumps(shown)
+    stored = served.write(lambda tx: tx.connection.execute(a.alert_rules.select()).one())
+    assert b"secret-path" not in stored.target
+    where = ["--url", served.url, "--token", served.platform.keys.admin_token]
+    told = CliRunner().invoke(cli, ["alerts", "ls", "demo", *where]).output
+    assert key in told
+    assert "secret-path" not in told
+    assert CliRunner().invoke(cli, ["alerts", "test", "demo", key, *where]).exit_code == 0
+    served.call(tell_due)
+    assert receiver.events() == ["test"]
+    assert CliRunner().invoke(cli, ["alerts", "rm", "demo", key, *where]).output == "removed\n"
+    end(served, "fail")
+    served.call(tell_due)
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "either webhook or mail"),
+        ({"webhook": "http://example.org/x"}, "must be an https address"),
+        ({"mail": "nobody"}, "mail must be an address"),
+        ({"mail": "a@b.org", "events": ["all"]}, "events must be some of"),
+        ({"mail": "a@b.org", "queue_seconds": 0}, "queue_seconds must be a whole number"),
+        ({"mail": "a@b.org", "chat": 1}, "'chat' is not one of"),
+    ],
+)
+def test_wrong_alerts_are_refused(shared: Served, body: dict[str, Any], words: str) -> None:
+    answer = shared.client.post("/api/projects/demo/alerts", json=body)
+    assert answer.status_code == 422
+    assert words in answer.text
