@@ -190,7 +190,8 @@ def test_an_old_queue_is_told_once_until_it_was_young(served: Served, receiver: 
 
     def look(inserted_at: int) -> None:
         values = t.runs.update().where(t.runs.c.id == run).values(inserted_at=inserted_at)
-        served.write(lambda tx: (tx.connection.execute(values), alerts.look_at_queues(tx)))
+        served.write(lambda tx: tx.connection.execute(values))
+        served.write(alerts.look_at_queues)
         served.call(tell_due)
 
     young = 2**52

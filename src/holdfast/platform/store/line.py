@@ -167,7 +167,8 @@ class Line:
 
     def read(self, connection: Connection, at: float) -> None:
         """Read all heads anew."""
-        self.heads = {(head := Head(*row)).lane: head for row in connection.execute(_HEADS)}
+        heads = [Head(*row[:8]) for row in connection.execute(_HEADS)]
+        self.heads = {head.lane: head for head in heads}
         self.unknown.clear()
         self.read_at = at
 
