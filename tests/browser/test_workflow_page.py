@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Page, expect
 
+from holdfast.cli.casefile import read_cases
 from support.platform import FETCH, TRIGGER, Served
 
 
@@ -30,3 +33,28 @@ def test_parts_are_chosen_in_the_graph_and_old_code_comes_back(served: Served, p
     expect(page.locator("#yaml pre")).to_contain_text("condition_expression: 'state.data.n > 0'")
     page.goto("/audit")
     expect(page.locator("tbody tr").first).to_contain_text("old version restored")
+
+
+def test_a_failed_run_is_compared_with_the_last_success_and_taken_as_a_test(
+    served: Served, page: Page, tmp_path: Path
+) -> None:
+    good, bad = served.post({"n": 1}), served.post({"n": 2})
+    with served.worker() as worker:
+        for ends in ({}, {"reason": "fail", "error_type": "TypeError", "error_message": "no"}):
+            talk = worker.take()
+            talk.start()
+            step = talk.start_step()
+            talk.ok("step:complete", talk.step_end(step, output_dataclip='{"data": {}}', **ends))
+            talk.complete(**ends)
+    page.goto(f"/runs/{bad}")
+    page.get_by_role("link", name="Compare with the last success").click()
+    expect(page.locator("h1")).to_contain_text(good[:8])
+    expect(page.locator("#input .c-changed td")).to_have_text(["data.n", "1", "2"])
+    expect(page.locator("#steps summary").first).to_contain_text("Failed")
+    page.goto(f"/runs/{good}/compare")
+    expect(page.locator(".empty")).to_contain_text("No run of this workflow has succeeded")
+    file = tmp_path / "case.yaml"
+    file.write_text(served.client.get(f"/runs/{bad}/case.yaml").text)
+    (case,) = read_cases(file)
+    assert (case.workflow, case.path, case.fails) == ("Referrals", ["Fetch"], "TypeError")
+    assert case.input["data"] == {"n": 2}

@@ -34,6 +34,8 @@ WORDS = {
     "POST /api/workflows/{id}/resume": "workflow resumed",
     "GET /api/dataclips/{id}/body": "document read",
     "GET /runs/{id}": "run and its documents looked at",
+    "GET /runs/{id}/compare": "runs and their documents compared",
+    "GET /runs/{id}/case.yaml": "run taken as a test case",
     "GET /collections/{path:path}": "collection read",
     "PUT /collections/{path:path}": "collection item set",
     "POST /collections/{path:path}": "collection items set",

@@ -266,6 +266,21 @@ def run_to_show(connection: Connection, run_id: str) -> Row | None:
     return connection.execute(select(*columns).where(t.runs.c.id == run_id)).one_or_none()
 
 
+def last_success(connection: Connection, run: Row) -> str | None:
+    """The id of the workflow's last success before a run, among its last 2,000 runs."""
+    r = t.runs.c
+    before = (
+        select(r.id, r.state, r.inserted_at)
+        .where(r.workflow_id == run.workflow_id, r.inserted_at < run.inserted_at)
+        .order_by(r.inserted_at.desc())
+        .limit(2000)
+        .subquery()
+    )
+    query = select(before.c.id).where(before.c.state == RunState.SUCCESS.value)
+    found: str | None = connection.scalar(query.order_by(before.c.inserted_at.desc()).limit(1))
+    return found
+
+
 def is_live(run: Row) -> bool:
     """Whether the run may be under way: a lost one may, too, until its worker tells its end."""
     return not RunState(run.state).final or run.state == RunState.LOST.value

@@ -8,32 +8,6 @@ from dataclasses import dataclass
 #: A message that names its class twice.
 _TWICE = re.compile(r"(\w+): (?=\1: )")
 
-#: State -> what the chip says.
-LABELS = {
-    "available": "Waiting",
-    "pending": "Waiting",
-    "claimed": "Starting",
-    "started": "Running",
-    "running": "Running",
-    "success": "Success",
-    "failed": "Failed",
-    "crashed": "Crashed",
-    "cancelled": "Cancelled",
-    "killed": "Killed",
-    "exception": "Exception",
-    "lost": "Lost",
-}
-#: Exit reason of a step -> state whose colours it takes.
-STEP_STATES = {
-    "success": "success",
-    "fail": "failed",
-    "crash": "crashed",
-    "kill": "killed",
-    "cancel": "cancelled",
-    "exception": "exception",
-    "lost": "lost",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -115,12 +89,6 @@ _TYPES = {
 def explain(state: str, error_type: str | None) -> Explanation:
     """The best explanation there is."""
     return _TYPES.get(error_type or "") or _STATES.get(state, Explanation(""))
-
-
-def handled_words(count: int) -> str:
-    """What a success with failed steps is called."""
-    failed = "1 step failed and was" if count == 1 else f"{count} steps failed and were"
-    return f"Success, {failed} handled"
 
 
 def error_words(error_type: str | None, message: str | None) -> str:

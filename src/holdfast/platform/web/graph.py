@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from holdfast.platform.web.words import CONDITIONS
+
 NODE_WIDTH, NODE_HEIGHT = 168, 52
 _GAP_X, _GAP_Y, _MARGIN = 20, 44, 12
 
@@ -137,8 +139,10 @@ def _line(start: tuple[float, float], end: tuple[float, float], edge: dict[str, 
 def _label(edge: dict[str, Any]) -> str:
     if edge["condition_label"]:
         return _short(edge["condition_label"], 26)
-    words = {"always": "", "on_job_success": "on success", "on_job_failure": "on failure"}
-    return words.get(edge["condition_type"], _short(edge["condition_expression"] or "", 26))
+    kind = edge["condition_type"]
+    if kind == "js_expression":
+        return _short(edge["condition_expression"] or "", 26)
+    return "" if kind == "always" else CONDITIONS.get(kind, "")
 
 
 def _short(text: str, most: int) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from holdfast.platform.store import log_windows, logs
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.log_windows import KINDS, Choice
+from holdfast.platform.web.words import LOG_KINDS
 
 #: What one window has: lines, characters of each and of all.
 WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
@@ -17,13 +18,6 @@ WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
 _BEFORE, _FOUND = 50, 200
 _SEARCH_SECONDS = 0.3
 _MOST = 2**31 - 1
-_WORDS = {
-    "normal": "all but the engine's details",
-    "job": "the jobs' own lines",
-    "warn": "warnings and errors",
-    "info": "info and up",
-    "all": "everything",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +136,8 @@ def _view(
         where += f" · {hidden:,} of them hidden: Show everything"
     return LogView(
         lines, total, seen.earlier, seen.later, first, last, where, empty, asked.choice,
-        asked.text, asked.line, asked.kept, steps, [(kind, _WORDS[kind]) for kind in KINDS], None,
+        asked.text, asked.line, asked.kept, steps, [(kind, LOG_KINDS[kind]) for kind in KINDS],
+        None,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
-from holdfast.platform.web.explain import LABELS, STEP_STATES, handled_words
+from holdfast.platform.web.words import LABELS, STEP_STATES, handled_words
 
 FOLDER = Path(__file__).parent
 #: Nothing but our own files, no inline script, no frames.

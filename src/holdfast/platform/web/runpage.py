@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,19 @@ from holdfast.platform.access import visit
 from holdfast.platform.clock import iso, now
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry
-from holdfast.platform.store import logs, queue, snapshots
+from holdfast.platform.store import logs, queue, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.liveness import is_attended
+from holdfast.platform.store.runs import run_to_show
 from holdfast.platform.store.workers import connected_capacity
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
+from holdfast.platform.web.comparison import compared, run_to_compare
 from holdfast.platform.web.graph import Graph, layout
+from holdfast.platform.web.pinned import case_text
 from holdfast.platform.web.render import SHOWN, message, page, pretty
-from holdfast.platform.web.runview import Asked, run_view
+from holdfast.platform.web.runview import STEPS, Asked, run_view
 
 #: Lines and characters that one read of a download brings.
 _PIECE = logs.Wanted(lines=5000, each=10**9, together=2_000_000)
@@ -37,6 +40,8 @@ def run_routes() -> list[BaseRoute]:
         Route("/runs/{id}", run),
         Route("/runs/{id}/events", live.run_events),
         Route("/runs/{id}/log.txt", log_text),
+        Route("/runs/{id}/compare", compare_run),
+        Route("/runs/{id}/case.yaml", as_case),
         Route("/runs/{id}/retry", retry_run, methods=["POST"]),
         Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
     ]
@@ -176,6 +181,62 @@ def _value(text: str) -> Json:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def _values(platform: Platform, connection: Connection) -> Callable[[str | None], Json]:
+    """Reads whole documents, as far as a page may."""
+
+    def value(clip_id: str | None) -> Json:
+        found = _document(platform, connection, clip_id)
+        return None if found is None or found.cut else found.value
+
+    return value
+
+
+async def compare_run(request: Request) -> Response:
+    """A run beside the workflow's last success before it, or beside the run of `?with=`."""
+    platform: Platform = request.app.state.platform
+    key, asked = request.path_params["id"], request.query_params.get("with")
+
+    def read(connection: Connection) -> dict[str, Any] | None:
+        mine = run_to_show(connection, key)
+        if mine is None:
+            return None
+        other = run_to_compare(connection, mine, asked)
+        name = workflows.names_of(connection, mine.workflow_id).name
+        found = {"run": mine, "other": other, "asked": asked, "workflow_name": name}
+        if other is not None:
+            found |= compared(connection, mine, other, _values(platform, connection))
+        return found
+
+    found = await platform.database.read(read)
+    if found is None:
+        return message(404, "Not found", "There is no such run.")
+    return page("compare.html", **found)
+
+
+async def as_case(request: Request) -> Response:
+    """The run as a test case, to be downloaded."""
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+
+    def read(connection: Connection) -> str | None:
+        row = run_to_show(connection, key)
+        if row is None:
+            return None
+        value = _values(platform, connection)
+        return case_text(
+            workflows.names_of(connection, row.workflow_id).name,
+            row,
+            snapshots.parts_of(connection, row.snapshot_id)["jobs"],
+            steps.steps_of(connection, key, STEPS),
+            (value(row.dataclip_id), value(row.final_dataclip_id)),
+        )
+
+    text = await platform.database.read(read)
+    if text is None:
+        return message(404, "Not found", "There is no such run.")
+    return Response(text, media_type="text/yaml", headers={"cache-control": "no-store"})
 
 
 async def log_text(request: Request) -> Response:

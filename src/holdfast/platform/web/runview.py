@@ -16,10 +16,11 @@ from holdfast.platform.store.snapshots import parts_of
 from holdfast.platform.web.code import CodeLine, frame, numbered
 from holdfast.platform.web.diagnosed import Shown, diagnosed
 from holdfast.platform.web.examined import Examined, examined
-from holdfast.platform.web.explain import STEP_STATES, error_words, explain, handled_words
+from holdfast.platform.web.explain import error_words, explain
 from holdfast.platform.web.naming import NO_NAMES, Names, names_of
 from holdfast.platform.web.render import shorten
 from holdfast.platform.web.timeline import Memory, Timeline, of_steps, timeline
+from holdfast.platform.web.words import STEP_STATES, handled_words
 
 #: Steps that a page has, and characters of an error and of a job's code.
 STEPS, _ERROR, _CODE = 500, 20_000, 50_000

@@ -8,8 +8,8 @@ from starlette.routing import BaseRoute, Route
 
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.web.code import frame
-from holdfast.platform.web.explain import LABELS
-from holdfast.platform.web.render import page
+from holdfast.platform.web.render import message, page
+from holdfast.platform.web.words import LABELS
 
 _COLOURS = (
     "bg", "panel", "line", "text", "soft", "accent", "success", "run", "wait", "bad", "grey",
@@ -21,11 +21,14 @@ _CODE = """fn(state => {
 
 
 def styleguide_routes() -> list[BaseRoute]:
-    """The page; it shows nothing of any project."""
+    """The page, for who works on Holdfast: a platform that others reach has none."""
     return [Route("/styleguide", _styleguide)]
 
 
-async def _styleguide(_request: Request) -> Response:
+async def _styleguide(request: Request) -> Response:
+    settings = request.app.state.platform.settings
+    if settings.public_url is not None or not settings.loopback:
+        return message(404, "Not found", "There is no such page.")
     return page(
         "styleguide.html",
         states=[state for state in LABELS if state not in {"pending", "running"}],

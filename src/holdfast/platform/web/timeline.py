@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.platform.web.explain import STEP_STATES
+from holdfast.platform.web.words import STEP_STATES
 
 #: The width of every picture, its height for memory, and the least width of a bar.
 WIDTH, HEIGHT, LEAST = 1000, 60, 3

@@ -5,6 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: State -> what the chip says.
+LABELS = {
+    "available": "Waiting",
+    "pending": "Waiting",
+    "claimed": "Starting",
+    "started": "Running",
+    "running": "Running",
+    "success": "Success",
+    "failed": "Failed",
+    "crashed": "Crashed",
+    "cancelled": "Cancelled",
+    "killed": "Killed",
+    "exception": "Exception",
+    "lost": "Lost",
+}
+#: Exit reason of a step -> state whose colours it takes.
+STEP_STATES = {
+    "success": "success",
+    "fail": "failed",
+    "crash": "crashed",
+    "kill": "killed",
+    "cancel": "cancelled",
+    "exception": "exception",
+    "lost": "lost",
+}
+#: Kind of log lines -> what they are.
+LOG_KINDS = {
+    "normal": "all but the engine's details",
+    "job": "the jobs' own lines",
+    "warn": "warnings and errors",
+    "info": "info and up",
+    "all": "everything",
+}
 #: Condition of an edge -> when it is gone.
 CONDITIONS = {
     "always": "always",
@@ -21,3 +54,9 @@ def edge_words(edge: Mapping[str, Any]) -> str:
     kind = str(edge["condition_type"])
     words = CONDITIONS.get(kind, kind)
     return f"{words} {edge['condition_expression']}" if kind == "js_expression" else words
+
+
+def handled_words(count: int) -> str:
+    """What a success with failed steps is called."""
+    failed = "1 step failed and was" if count == 1 else f"{count} steps failed and were"
+    return f"Success, {failed} handled"
