@@ -83,6 +83,7 @@ fuzz: $(STAMP)            ## foreign bytes at every door, ten minutes each; DOOR
 
 docs: $(STAMP)            ## the documentation as a site in build/site; every link is checked
 	@$(BIN)/python scripts/reference_docs.py
+	@$(BIN)/python scripts/client.py
 	@NO_MKDOCS_2_WARNING=1 UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/docs $(BIN)/uv run --quiet --locked --no-dev --group docs \
 		mkdocs build --quiet && echo "built: build/site/index.html"
 

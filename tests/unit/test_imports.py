@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, str] = {
     "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
     " platform/secrets platform/start diagnosis",
     "checking": "model compiler diagnosis adaptors engine/run",
+    "client": "model",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",
     "cli": f"{ENGINE} bench checking diagnosis protocol compiler adaptors engine/run"

@@ -160,7 +160,7 @@ def test_no_request_ends_in_a_fault(open_platform: Served) -> None:
     pairs = [(op, mode) for op in operations for mode in modes[op.label]]
     if not REQUESTS:
         pairs = [(op, attack.random.choice(modes[op.label])) for op in operations]
-    each = max(1, REQUESTS // len(pairs) // (MIXED + 1))
+    each = max(1, -(-REQUESTS // len(pairs) // (MIXED + 1)))
     started = time.monotonic()
     for operation, mode in pairs:
         try:

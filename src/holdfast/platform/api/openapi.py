@@ -15,7 +15,9 @@ from starlette.routing import BaseRoute, Route
 from holdfast import __version__
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access.doors import DOORS, Way
-from holdfast.platform.access.policy import RULES
+from holdfast.platform.access.policy import RULES, Role, Scope
+from holdfast.platform.api.answers import ANSWERS, Schemas
+from holdfast.platform.project.access import KEY_TYPES
 from holdfast.platform.project.writing import to_yaml
 
 _DESCRIBED = ("/api/", "/collections/", "/i/")
@@ -36,6 +38,17 @@ _CREDENTIAL: JsonObject = {
     "external_id": {"type": ["string", "null"]},
     "oauth_client_id": {"type": ["string", "null"]},
     "body": _OBJECT,
+}
+_ACCOUNT: JsonObject = {
+    "email": _TEXT,
+    "name": _TEXT,
+    "administrator": {"type": "boolean"},
+    "password": _TEXT,
+}
+_TOKEN: JsonObject = {
+    "name": _TEXT,
+    "scopes": {"type": "array", "items": {"enum": [str(scope) for scope in Scope]}},
+    "expires_at": {"type": ["string", "null"]},
 }
 _WORKFLOW: JsonObject = {
     "type": "object",
@@ -66,6 +79,9 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /api/runs/{id}/repeats": ("step_id",),
+    "GET /api/audit": ("before", "actor", "limit"),
+    "GET /api/projects/{project_id}/audit": ("before", "actor", "limit"),
+    "GET /api/dataclips/{id}/body": ("as",),
     "GET /api/runs/{id}/logs": ("after", "limit"),
     "GET /api/runs/{id}/logs/search": ("q", "after", "limit"),
     "GET /api/provision/yaml": ("id",),
@@ -149,6 +165,38 @@ _BODIES: dict[str, JsonObject] = {
         "properties": {"dry_run": {"type": "boolean"}},
     },
     "PUT /collections/{path}": {"type": "object", "properties": {"value": _TEXT}},
+    "POST /api/users": {"type": "object", "required": ["email"], "properties": _ACCOUNT},
+    "PATCH /api/users/{id}": {
+        "type": "object",
+        "properties": {**_ACCOUNT, "disabled": {"type": "boolean"}},
+    },
+    "PUT /api/projects/{project_id}/members/{user}": {
+        "type": "object",
+        "required": ["role"],
+        "properties": {"role": {"enum": [str(role) for role in Role]}},
+    },
+    "POST /api/tokens": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {**_TOKEN, "project": _TEXT},
+    },
+    "POST /api/projects/{project_id}/tokens": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {**_TOKEN, "role": {"enum": ["viewer", "editor", "admin"]}},
+    },
+    "PUT /api/projects/{project_id}/webhook_keys/{name}": {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": list(KEY_TYPES)},
+            "secret": _TEXT,
+            "username": _TEXT,
+            "password": _TEXT,
+            "window_seconds": {"type": ["integer", "null"]},
+            "keep_old_seconds": {"type": ["integer", "null"]},
+        },
+    },
 }
 #: What an operation answers when it worked, unless it is 200.
 _STATUS: dict[str, int] = {
@@ -167,7 +215,20 @@ _STATUS: dict[str, int] = {
     "DELETE /api/projects/{project_id}/alerts/{id}": 204,
     "POST /api/projects/{project_id}/alerts/{id}/test": 202,
     "DELETE /api/credentials/{id}": 204,
+    "POST /api/session_links": 201,
+    "POST /api/users": 201,
+    "POST /api/users/{id}/links": 201,
+    "POST /api/tokens": 201,
+    "POST /api/projects/{project_id}/tokens": 201,
+    "DELETE /api/tokens/{id}": 204,
+    "DELETE /api/projects/{project_id}/tokens/{id}": 204,
+    "DELETE /api/projects/{project_id}/members/{user}": 204,
+    "DELETE /api/projects/{project_id}/webhook_keys/{name}": 204,
+    "DELETE /api/sessions": 204,
+    "DELETE /api/sessions/{id}": 204,
 }
+#: What answers text.
+_TEXTS: dict[str, str] = {"GET /api/provision/yaml": "text/yaml"}
 _PROBLEM_SCHEMA = "#/components/schemas/Problem"
 _PROBLEM: JsonObject = {
     "type": "object",
@@ -195,8 +256,11 @@ async def openapi_yaml(request: Request) -> Response:
 def description_of(routes: Sequence[BaseRoute]) -> JsonObject:
     """The whole document."""
     paths: dict[str, Any] = {}
+    schemas = Schemas()
     for key, path, method, route in operations(routes):
-        paths.setdefault(path, {})[method.lower()] = _operation(key, path, method, route)
+        told = _operation(key, path, method, route)
+        told["responses"] = _responses(key, schemas)
+        paths.setdefault(path, {})[method.lower()] = told
     return {
         "openapi": "3.1.0",
         "info": {
@@ -206,7 +270,7 @@ def description_of(routes: Sequence[BaseRoute]) -> JsonObject:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Problem": _PROBLEM},
+            "schemas": {"Problem": _PROBLEM, **dict(sorted(schemas.components.items()))},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -237,13 +301,6 @@ def _operation(key: str, path: str, method: str, route: Route) -> JsonObject:
         "summary": " ".join(summary.split()),
         "tags": [path.split("/")[2] if path.startswith("/api/") else path.split("/")[1]],
         "parameters": parameters,
-        "responses": {
-            str(_STATUS.get(key, 200)): {"description": "It worked."},
-            "default": {
-                "description": "It did not.",
-                "content": {"application/problem+json": {"schema": {"$ref": _PROBLEM_SCHEMA}}},
-            },
-        },
     }
     if rest:
         operation["description"] = rest
@@ -258,6 +315,19 @@ def _operation(key: str, path: str, method: str, route: Route) -> JsonObject:
     if (body := _BODIES.get(key)) is not None:
         operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _responses(key: str, schemas: Schemas) -> JsonObject:
+    worked: JsonObject = {"description": "It worked."}
+    if key in ANSWERS:
+        worked["content"] = {"application/json": {"schema": schemas.of(ANSWERS[key])}}
+    elif key in _TEXTS:
+        worked["content"] = {_TEXTS[key]: {"schema": _TEXT}}
+    wrong: JsonObject = {
+        "description": "It did not.",
+        "content": {"application/problem+json": {"schema": {"$ref": _PROBLEM_SCHEMA}}},
+    }
+    return {str(_STATUS.get(key, 200)): worked, "default": wrong}
 
 
 def _docstring(endpoint: Any) -> str:

@@ -1,0 +1,70 @@
+"""How the client asks: one connection, a token, and errors as exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from holdfast.model.errors import HoldfastError
+
+
+class ApiError(HoldfastError):
+    """The platform has refused a request.
+
+    `status`: of HTTP. `problem`: the answer's problem details (RFC 9457), or an empty dictionary.
+    """
+
+    def __init__(self, status: int, problem: Mapping[str, Any], text: str) -> None:
+        detail = problem.get("detail") or problem.get("error") or text[:200]
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.problem = problem
+
+
+class Asking:
+    """Sends requests with a token. `timeout` in seconds."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
+        headers = {"authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def ask(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None
+    ) -> Any:
+        """The answer: its JSON, its text when it is none, or None when it is empty.
+
+        Members of the query that are None are left out. Raises ApiError; httpx.HTTPError when the
+        platform cannot be reached.
+        """
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        answer = self._http.request(method, path, params=given, json=body)
+        kind = answer.headers.get("content-type", "")
+        is_json = "json" in kind and bool(answer.content)
+        if answer.is_success:
+            return answer.json() if is_json else answer.text or None
+        problem = answer.json() if is_json else {}
+        raise ApiError(answer.status_code, problem, answer.text)
+
+
+def part(text: str) -> str:
+    """A value as one part of a path."""
+    return quote(text, safe="")
