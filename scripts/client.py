@@ -39,6 +39,7 @@ _NAMES = {
     "PUT /collections/{path}": "put_item",
     "DELETE /collections/{path}": "delete_items",
     "DELETE /api/sessions": "delete_all",
+    "POST /api/projects/{project_id}/alerts/{id}/test": "test_alert",
     "GET /api/runs/{id}/logs/search": "search_logs",
     "POST /api/projects/{project_id}/retention/apply": "apply_retention",
 }

@@ -22,7 +22,9 @@ def modules() -> list[Path]:
 
     What a script writes is held by the test of that script (`component/platform/test_client.py`).
     """
-    found = [path for path in SOURCE.rglob("*.py") if "Written by scripts/" not in path.read_text()]
+    found = [
+        path for path in SOURCE.rglob("*.py") if "Written by scripts/" not in path.read_text()
+    ]
     below = (path.relative_to(SOURCE) for path in found)
     return [p for p in below if not p.name.startswith("__") and "migrations" not in p.parts]
 

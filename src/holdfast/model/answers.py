@@ -565,6 +565,28 @@ class CredentialSchema(TypedDict):
     fields: list[SchemaField]
 
 
+class Alert(TypedDict):
+    """Whom a project tells, of what, and what became of it."""
+
+    id: str
+    kind: str
+    to: str
+    events: list[str]
+    queue_seconds: int
+    digest_minutes: int
+    told: int
+    told_at: Text
+    waiting: int
+    given_up: int
+    problem: Text
+
+
+class AlertId(TypedDict):
+    """Which alert it is."""
+
+    id: str
+
+
 class Event(TypedDict):
     """An event of the audit log."""
 

@@ -187,6 +187,10 @@ def secrets(client: Watched) -> None:
 
 
 def people(client: Watched) -> None:
+    alert = client.projects.create_alert("demo", {"mail": "jo@example.org"})["data"]["id"]
+    client.projects.alerts("demo")
+    client.projects.test_alert("demo", alert)
+    client.projects.delete_alert("demo", alert)
     client.me.get()
     user = client.users.create({"email": "jo@example.org"})["data"]["id"]
     client.users.list()
