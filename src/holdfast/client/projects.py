@@ -315,6 +315,38 @@ class Projects:
         )
         return answer
 
+    def alerts(self, project_id: str) -> a.Many[a.Alert]:
+        """Whom a project tells, of what, and what became of it. No address is shown whole."""
+        answer: a.Many[a.Alert] = self._asking.ask(
+            "GET", f"/api/projects/{part(project_id)}/alerts"
+        )
+        return answer
+
+    def create_alert(
+        self, project_id: str, body: Mapping[str, Any] | None = None
+    ) -> a.One[a.AlertId]:
+        """Tell somebody: `{"webhook": url}` or `{"mail": address}`, with `events` and the like.
+
+        `events`: first_failure, recovery, lost (those are told without it), failure,
+        queue_age. `queue_seconds`: how long a run may wait (300). `digest_minutes`: tell all
+        of so many minutes in one; 0 tells each at once.
+        """
+        answer: a.One[a.AlertId] = self._asking.ask(
+            "POST", f"/api/projects/{part(project_id)}/alerts", body=body or {}
+        )
+        return answer
+
+    def delete_alert(self, project_id: str, id_: str) -> None:
+        """Tell somebody no more, not even what was to be told."""
+        self._asking.ask("DELETE", f"/api/projects/{part(project_id)}/alerts/{part(id_)}")
+
+    def test_alert(self, project_id: str, id_: str) -> a.One[a.AlertId]:
+        """Tell somebody that this is a test; the list says within seconds whether it arrived."""
+        answer: a.One[a.AlertId] = self._asking.ask(
+            "POST", f"/api/projects/{part(project_id)}/alerts/{part(id_)}/test"
+        )
+        return answer
+
     def credentials(
         self,
         project_id: str,

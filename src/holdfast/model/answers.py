@@ -6,7 +6,7 @@ missing here, or is of another kind, fails. Times are texts such as `2026-01-31T
 
 from __future__ import annotations
 
-from typing import Any, Generic, NotRequired, TypedDict, TypeVar
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar, final
 
 T = TypeVar("T")
 Text = str | None
@@ -265,6 +265,7 @@ class Collection(TypedDict):
     updated_at: Text
 
 
+@final
 class CollectionItem(TypedDict):
     """An item of a collection."""
 
@@ -274,6 +275,7 @@ class CollectionItem(TypedDict):
     updated: str
 
 
+@final
 class CollectionPage(TypedDict):
     """Items, and where to go on."""
 

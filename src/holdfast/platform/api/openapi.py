@@ -47,7 +47,10 @@ _ACCOUNT: JsonObject = {
 }
 _TOKEN: JsonObject = {
     "name": _TEXT,
-    "scopes": {"type": "array", "items": {"enum": [str(scope) for scope in Scope]}},
+    "scopes": {
+        "type": "array",
+        "items": {"type": "string", "enum": [str(scope) for scope in Scope]},
+    },
     "expires_at": {"type": ["string", "null"]},
 }
 _WORKFLOW: JsonObject = {
@@ -173,7 +176,7 @@ _BODIES: dict[str, JsonObject] = {
     "PUT /api/projects/{project_id}/members/{user}": {
         "type": "object",
         "required": ["role"],
-        "properties": {"role": {"enum": [str(role) for role in Role]}},
+        "properties": {"role": {"type": "string", "enum": [str(role) for role in Role]}},
     },
     "POST /api/tokens": {
         "type": "object",
@@ -183,13 +186,16 @@ _BODIES: dict[str, JsonObject] = {
     "POST /api/projects/{project_id}/tokens": {
         "type": "object",
         "required": ["name"],
-        "properties": {**_TOKEN, "role": {"enum": ["viewer", "editor", "admin"]}},
+        "properties": {
+            **_TOKEN,
+            "role": {"type": "string", "enum": ["viewer", "editor", "admin"]},
+        },
     },
     "PUT /api/projects/{project_id}/webhook_keys/{name}": {
         "type": "object",
         "required": ["type"],
         "properties": {
-            "type": {"enum": list(KEY_TYPES)},
+            "type": {"type": "string", "enum": list(KEY_TYPES)},
             "secret": _TEXT,
             "username": _TEXT,
             "password": _TEXT,
