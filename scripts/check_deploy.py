@@ -24,6 +24,7 @@ from typing import Any
 import yaml
 
 from holdfast.platform.figures import PREFIX, described
+from holdfast.platform.settings import VARIABLES
 from holdfast.worker.arguments import parse
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.memory import needed_mb
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 UV = ROOT / ".venv" / "bin" / "uv"
 _KNOWN = {option.variable for option in OPTIONS} | OPPOSITES.keys() | {"DEPLOYED_POD_NAME"}
+_KNOWN |= {variable for variable, _, _ in VARIABLES.values()} | {"HOLDFAST_ADMIN_TOKEN"}
 #: Variables of Lightning itself.
 _LIGHTNING = {"WORKER_RUNS_PRIVATE_KEY"}
 _FIGURE = re.compile(r"holdfast_worker_(\w+?)(?:_total|_bucket|_count|_sum)?\b")
@@ -46,7 +48,8 @@ def problems() -> Iterator[str]:
     yield from unit(DEPLOY / "systemd" / "holdfast-worker.service")
     yield from variables()
     yield from image(DEPLOY / "Dockerfile")
-    yield from compose(DEPLOY / "compose.yaml")
+    yield from compose(DEPLOY / "compose.yaml", "example.env")
+    yield from compose(DEPLOY / "cluster.yaml", "example.cluster.env")
     yield from kubernetes(DEPLOY / "kubernetes" / "worker.yaml")
     yield from monitoring(DEPLOY / "monitoring")
 
@@ -104,19 +107,24 @@ def image(path: Path) -> Iterator[str]:
         yield f"{path.name}: arguments would not reach the worker"
 
 
-def compose(path: Path) -> Iterator[str]:
-    """The compose file: the worker keeps its journals and gets the time that it needs."""
+def compose(path: Path, environment: str) -> Iterator[str]:
+    """A compose file: each worker keeps its journals and gets the time that it needs."""
     document: dict[str, Any] = yaml.safe_load(path.read_text())
-    worker = document["services"]["worker"]
-    if int(worker["stop_grace_period"].removesuffix("s")) < GRACE_SECONDS:
-        yield f"{path.name}: stop_grace_period is below {GRACE_SECONDS} s"
-    volumes = [volume.split(":") for volume in worker["volumes"]]
-    if not any(name in document["volumes"] and inside == "/data" for name, inside in volumes):
-        yield f"{path.name}: the journals are on no volume"
+    used = set[str]()
+    for name, worker in document["services"].items():
+        if not name.startswith("worker"):
+            continue
+        if int(worker["stop_grace_period"].removesuffix("s")) < GRACE_SECONDS:
+            yield f"{path.name}: {name}: stop_grace_period is below {GRACE_SECONDS} s"
+        volumes = dict(volume.split(":")[1::-1] for volume in worker["volumes"])
+        journals = volumes.get("/data")
+        if journals not in document["volumes"] or journals in used:
+            yield f"{path.name}: {name}: the journals are on no volume of its own"
+        used.add(str(journals))
     asked = set(re.findall(r"\$\{(\w+)", path.read_text()))
     given = {line.partition("=")[0] for line in
-             (DEPLOY / "example.env").read_text().splitlines() if line[:1].isalpha()}  # fmt: skip
-    yield from (f"{path.name}: {name} is not in example.env" for name in sorted(asked - given))
+             (DEPLOY / environment).read_text().splitlines() if line[:1].isalpha()}  # fmt: skip
+    yield from (f"{path.name}: {name} is not in {environment}" for name in sorted(asked - given))
 
 
 def kubernetes(path: Path) -> Iterator[str]:
@@ -155,17 +163,82 @@ def schemas() -> Iterator[str]:
             )
         except kubernetes_validate.ValidationError as error:
             yield f"{path.name}: {document['kind']}: {error.message}"
-    path = DEPLOY / "compose.yaml"
-    try:
-        compose_spec.PyCompose.from_yaml(path.read_text()).validate()
-    except ValueError as error:
-        yield f"{path.name}: {error}"
+    for path in (DEPLOY / "compose.yaml", DEPLOY / "cluster.yaml"):
+        try:
+            whole = yaml.dump(yaml.safe_load(path.read_text()))  # with what is merged in
+            compose_spec.PyCompose.from_yaml(whole).validate()
+        except ValueError as error:
+            yield f"{path.name}: {error}"
+    yield from chart(DEPLOY / "helm" / "holdfast", kubernetes_validate)
     linter = Path(sys.executable).with_name("hadolint")
     done = subprocess.run(
         (linter, DEPLOY / "Dockerfile"), capture_output=True, text=True, check=False
     )
     yield from (done.stdout + done.stderr).splitlines()
     yield from built(DEPLOY / "Dockerfile")
+
+
+#: Values under which the chart is rendered, and kinds that only they bring.
+_CHOICES: tuple[tuple[dict[str, Any], set[str]], ...] = (
+    ({}, set()),
+    ({"scaler": {"kind": "keda"}}, {"ScaledObject"}),
+    ({"scaler": {"kind": "hpa"}}, {"HorizontalPodAutoscaler"}),
+    ({"podMonitor": {"enabled": True}}, {"PodMonitor"}),
+)
+_ALWAYS = {"ServiceAccount", "Service", "Deployment", "StatefulSet", "PodDisruptionBudget", "Job"}
+#: Kinds that others than Kubernetes define: no schema of theirs is at hand.
+_OF_OTHERS = {"ScaledObject", "PodMonitor"}
+#: Values that must be refused.
+_REFUSED: tuple[dict[str, Any], ...] = (
+    {"scaler": {"kind": "both"}},
+    {"existingSecret": ""},
+    {"worker": {"gracePeriodSeconds": 300}},
+)
+
+
+def chart(path: Path, validate: Any) -> Iterator[str]:
+    """The chart, rendered by Helm itself, against the schemas of Kubernetes and our own rules."""
+    helm = importlib.import_module("helm_python")
+    for message in importlib.import_module("helm_python.chart").lint(path)["errors"]:
+        yield f"helm: {message}"
+    with helm.Chart.load(path) as loaded:
+        for values, more in _CHOICES:
+            texts = loaded.render(values=values, name="check").values()
+            documents = [item for text in texts for item in yaml.safe_load_all(text) if item]
+            kinds = {item["kind"] for item in documents}
+            if kinds != _ALWAYS | more:
+                yield f"helm: with {values} there are {sorted(kinds)}"
+            for item in documents:
+                yield from _rendered(item, validate)
+        for values in _REFUSED:
+            try:
+                loaded.render(values=values, name="check")
+            except helm.HelmError:
+                continue
+            yield f"helm: {values} is not refused"
+
+
+def _rendered(item: dict[str, Any], validate: Any) -> Iterator[str]:
+    where = f"helm: {item['kind']} {item['metadata']['name']}"
+    if item["kind"] not in _OF_OTHERS:
+        try:
+            validate.validate(item, validate.latest_version(), strict=True)
+        except validate.ValidationError as error:
+            yield f"{where}: {error.message}"
+    if item["kind"] not in {"Deployment", "StatefulSet", "Job"}:
+        return
+    pod = item["spec"]["template"]["spec"]
+    if not pod["securityContext"]["runAsNonRoot"] or pod["automountServiceAccountToken"]:
+        yield f"{where}: runs as root, or has a token of the cluster"
+    for container in pod["containers"]:
+        rights = container["securityContext"]
+        if rights["allowPrivilegeEscalation"] or not rights["readOnlyRootFilesystem"]:
+            yield f"{where}: the container may do more than it needs"
+        for variable in container["env"]:
+            if "value" in variable and "SECRET" in variable["name"]:
+                yield f"{where}: {variable['name']} stands in the values"
+    if item["kind"] == "StatefulSet" and pod["terminationGracePeriodSeconds"] < GRACE_SECONDS:
+        yield f"{where}: terminationGracePeriodSeconds is below {GRACE_SECONDS} s"
 
 
 def built(path: Path) -> Iterator[str]:

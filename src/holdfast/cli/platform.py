@@ -15,7 +15,7 @@ from holdfast.cli.backup import backup_command, restore_command, verify_command
 from holdfast.cli.deploy import call
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.cli.users import connected, where
-from holdfast.platform.serve import Listening, serve, settle
+from holdfast.platform.serve import Listening, migrate, serve, settle
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 
 
@@ -69,6 +69,17 @@ def platform_command(
     }
     settings = Settings.from_environment(**given)
     asyncio.run(_serve(settings))
+
+
+@platform_command.command("migrate")
+@click.option("--data", type=Place(), help="Data folder, where the database is in it.")
+def migrate_command(data: Path | None) -> None:
+    """Bring the database to this version, before platforms of it start.
+
+    A platform does so itself when it starts; with several, let one do it first.
+    """
+    migrate(Settings.from_environment(data=data))
+    terminal.echo("the database is up to date")
 
 
 async def _serve(settings: Settings) -> None:

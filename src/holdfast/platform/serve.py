@@ -26,6 +26,7 @@ from holdfast.platform.app import create_app, create_collections_door
 from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.platform.store.accounts import FIRST_ACCOUNT
+from holdfast.platform.store.database import Database
 from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
@@ -95,6 +96,14 @@ class Listening:
     def login_url(self) -> str:
         """Opens the page without a typed login, once."""
         return f"{self.url.rstrip('/')}{self.login_path}"
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to this version, as a start does. Raises DatabaseError."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.database, lambda _notices: None)
+    database.open()
+    database.close()
 
 
 async def serve(

@@ -7,8 +7,8 @@
 | `encryption-key` | AES-256 key of stored credentials, base64 |
 
 The environment wins where it has a key (`WORKER_SECRET`, `WORKER_RUNS_PRIVATE_KEY`,
-`PRIMARY_ENCRYPTION_KEY`), as with Lightning. `<data>/admin-token` opens the API and, when
-others than this machine can reach it, the web page.
+`PRIMARY_ENCRYPTION_KEY`), as with Lightning. `<data>/admin-token` (`HOLDFAST_ADMIN_TOKEN`) opens
+the API and, when others than this machine can reach it, the web page.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def load_keys(data: Path, environment: Mapping[str, str] = os.environ) -> Keys:
                 environment.get("PRIMARY_ENCRYPTION_KEY")
                 or _kept(folder / "encryption-key", _new_secret)
             ),
-            admin_token=_kept(data / "admin-token", lambda: secrets.token_urlsafe(_KEY_BYTES)),
+            admin_token=environment.get("HOLDFAST_ADMIN_TOKEN")
+            or _kept(data / "admin-token", lambda: secrets.token_urlsafe(_KEY_BYTES)),
             former=_former(folder, environment),
         )
     except OSError as error:
