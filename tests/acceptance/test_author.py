@@ -63,6 +63,11 @@ def test_a_new_project_is_right_runs_and_passes_its_test(
     assert command.run("init", str(folder), env=env).returncode == 0
     assert command.run("init", str(folder), env=env).returncode == 2
     project = str(folder / "project.yaml")
+    assert "project.schema.json" in (folder / "project.yaml").read_text().splitlines()[0]
+    config = json.loads((folder / ".holdfast" / "common-3.3.4" / "jsconfig.json").read_text())
+    files = [(folder / ".holdfast" / "common-3.3.4" / name).resolve() for name in config["files"]]
+    assert folder / "jobs" / "map.js" in files
+    assert all(file.is_file() for file in files)
     assert "no mistakes" in command.run("check", project, env=env).stdout
     ran = command.run("run", project, "--input", f"@{folder / 'input.json'}", env=env)
     assert json.loads(ran.stdout) == {"data": {"greeting": "Hello Ada and Grace"}}

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli import terminal
+from holdfast.cli.editor import FOLDER, SCHEMA_LINE, write_editor_files
 from holdfast.cli.kinds import Place
 from holdfast.model.errors import UsageError
 
@@ -15,7 +16,8 @@ from holdfast.model.errors import UsageError
 CASES = "tests"
 #: Name of each file of a new project, and what stands in it.
 _FILES = {
-    "project.yaml": """\
+    "project.yaml": SCHEMA_LINE
+    + """\
 name: NAME
 workflows:
   greet:
@@ -46,7 +48,7 @@ cases:
       map: {data: {greeting: Hello Ada and Grace}}
 """,
     "input.json": '{"data": {"people": [{"name": "Ada"}, {"name": "Grace"}]}}\n',
-    ".gitignore": "secrets.yaml\n",
+    ".gitignore": f"secrets.yaml\n{FOLDER}/\n",
 }
 
 
@@ -72,6 +74,12 @@ def init_command(folder: Path) -> None:
             message = f"{path}: {error.strerror}"
             raise UsageError(message) from None
         terminal.echo(f"wrote {path}")
+    try:
+        write_editor_files(folder / "project.yaml")
+        terminal.echo(f"wrote {folder / 'jsconfig.json'} and {FOLDER}/ for editors")
+    except UsageError as error:  # the project is there and works without
+        terminal.echo(f"no files for editors: {error.message}", err=True, fg="yellow")
+        terminal.echo("  `holdfast editor` writes them later.", err=True)
     terminal.echo("")
     place = "" if folder == Path.cwd() else f"cd {folder}\n"
     terminal.echo(

@@ -40,6 +40,7 @@ COMMANDS = {
     ),
     "alerts": ("alerts", "alerts_group", "Whom a project tells when something goes wrong."),
     "init": ("init", "init_command", "Begin a project that runs and has a test."),
+    "editor": ("editor", "editor_command", "Let editors complete and check a project's files."),
     "check": ("check_project", "check_command", "Look for mistakes in a project before it runs."),
     "run": ("run", "run_command", "Execute a job or a workflow here and now."),
     "compile": ("compile", "compile_command", "Show the module a job compiles to, or its report."),

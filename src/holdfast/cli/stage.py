@@ -54,7 +54,7 @@ class Stage:
         wanted = plan_adaptors(plan)
         try:
             pinned = {n: await self.store.resolve(n) for n in wanted if n not in self.known}
-            installed = await self.store.ensure(pinned.values(), on_event=_progress)
+            installed = await self.store.ensure(pinned.values(), on_event=progress)
         except AutoinstallError as error:
             raise UsageError(error.message, fix=error.fix) from None
         for name, exact in pinned.items():
@@ -78,7 +78,7 @@ class Standby:
         )
 
 
-def _progress(event: InstallEvent) -> None:
+def progress(event: InstallEvent) -> None:
     """Say what takes long; what is there already costs no line."""
     words = {Event.INSTALLING: "installing", Event.RETRYING: "trying again to install"}
     if event.event in words:

@@ -45,7 +45,13 @@ TRIGGER = (
     "webhook_access", "next", "openfn",
 )  # fmt: skip
 #: What other platforms' documents have besides is theirs.
-_OPTIONS = (*OPTIONS, "version_history", "project_users", "project_repo_connection", "files")
+PROJECT_OPTIONS = (
+    *OPTIONS,
+    "version_history",
+    "project_users",
+    "project_repo_connection",
+    "files",
+)
 _CODE_FILE = re.compile(r"\S[^\n]*\.js")
 NEXT = ("condition", "label", "disabled", "openfn", "name")
 
@@ -62,7 +68,7 @@ def read(source: Source) -> tuple[Project, Places]:
     project = Project(name, description, named=frozenset(top))
     project.webhook_keys = webhook_keys(source, top.get("webhook_keys"))
     project.id = id_of(source, openfn.get("uuid"), "openfn: uuid")
-    read_options(source, project, source.mapping(top.get("options"), "options", _OPTIONS))
+    read_options(source, project, source.mapping(top.get("options"), "options", PROJECT_OPTIONS))
     project.channels = [
         source.plain(node) for node in source.items(top.get("channels"), "channels")
     ]
