@@ -45,7 +45,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, li
         yield (
             served,
             ["/", "/runs", f"/runs/{failed}", f"/runs/{waiting}",
-             f"/workflows/{workflow}?version=1&part={TRIGGER}",
+             f"/workflows/{workflow}?version=1&part={TRIGGER}", f"/workflows/{workflow}/edit",
+             f"/runs/{failed}/compare?with={waiting}",
              "/workers", "/users", "/audit", "/account", "/projects/demo/members", "/api-page",
              "/styleguide", "/nothing-here", "/login"],
         )  # fmt: skip

@@ -65,3 +65,14 @@ def test_an_old_version_comes_back_whole_but_turns_nothing_on() -> None:
     assert back["webhook_access"] == {"keys": ["k"]}
     gone: Any = document_of(old, parts())["triggers"]  # it was removed since
     assert gone[0]["enabled"] is False
+
+
+def test_an_edge_with_a_new_id_between_the_same_ends_is_the_same_edge() -> None:
+    ends = {"source_trigger_id": "t1", "source_job_id": None, "target_job_id": "j1"}
+    one, other = ({"id": key, **ends, "condition_type": "always"} for key in "ab")
+    before = parts(job(), triggers=[trigger()], edges=[one])
+    same = parts(job(), triggers=[trigger()], edges=[other])
+    assert changes_between(before, same, NAMES) == []
+    never = {**other, "condition_type": "on_job_failure"}
+    (changed,) = changes_between(before, parts(job(), edges=[never], triggers=[trigger()]), NAMES)
+    assert (changed.kind, changed.sign, changed.name) == ("edge", "~", "webhook->Fetch")

@@ -64,7 +64,13 @@ def changes_of(
 
 
 def _document(parts: Mapping[str, Any]) -> JsonObject:
-    return {"workflows": [{"id": "same", "name": "", **parts}]}
+    """An edge is known by its ends: some clients give it a new id each time."""
+    edges: list[Json] = [{**edge, "id": _ends(edge)} for edge in parts.get("edges", ())]
+    return {"workflows": [{"id": "same", "name": "", **parts, "edges": edges}]}
+
+
+def _ends(edge: Mapping[str, Any]) -> str:
+    return f"{edge['source_trigger_id'] or edge['source_job_id']} {edge['target_job_id']}"
 
 
 def _changed(change: Change, names: Names) -> Changed:
