@@ -196,6 +196,7 @@ EVENTS = (
          "The connection on which other platforms are heard ended. It is made again."),
         ("retention.removed", "info", "documents logs runs erased",
          "What was older than its project keeps it was removed: so many of each."),
+        ("search.indexed", "debug", "runs", "So many runs that have ended can be searched now."),
         ("collection.removed", "info", "id",
          "All items of a removed collection are deleted."),
         ("cron.missed", "info", "trigger times",

@@ -77,7 +77,8 @@ class Rows:
             "error_message": message, "priority": 1, "queue": "default",
             "options": '{"output_dataclips": true, "run_timeout_ms": 300000}',
             "inserted_at": at, "claimed_at": started - 10_000, "started_at": started,
-            "finished_at": ended, "worker_id": worker, "worker_name": worker, "returns": 0,
+            "finished_at": ended, "duration_ms": took // 1000, "peak_memory": memory,
+            "worker_id": worker, "worker_name": worker, "returns": 0, "retries": 0,
             "last_event": "run:complete", "last_event_at": ended, "final_dataclip_id": last,
         }  # fmt: skip
         found["runs"].append(row_of(t.runs, values))

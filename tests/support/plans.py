@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,21 +37,30 @@ def statements(connection: Connection) -> Iterator[list[Statement]]:
         event.remove(connection, "before_cursor_execute", note)
 
 
-def scans(store: Store, work: Callable[[Transaction], Any]) -> set[str]:
+def scans(
+    store: Store, work: Callable[[Transaction], Any], ordered: Collection[str] = ()
+) -> set[str]:
     """Tables that a piece of work reads from end to end.
 
-    PostgreSQL is told to use indexes where there are any, as it would with many rows.
+    `ordered`: indexes that it may read in their order, as it stops at a limit. PostgreSQL is told
+    to use indexes where there are any, as it would with many rows.
     """
+    few = {*_SMALL, *ordered}
 
     def look(tx: Transaction) -> set[str]:
         with statements(tx.connection) as done:
             work(tx)
-        return {name for said, values in done for name in _scanned(tx.connection, said, values)}
+        return {
+            table
+            for said, values in done
+            for table, index in _scanned(tx.connection, said, values)
+            if index not in few
+        }
 
     return store.write(look)
 
 
-def _scanned(connection: Connection, said: str, values: Any) -> Iterator[str]:
+def _scanned(connection: Connection, said: str, values: Any) -> Iterator[tuple[str, str]]:
     if not said.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
         return
     sqlite = connection.dialect.name == "sqlite"
@@ -59,5 +68,5 @@ def _scanned(connection: Connection, said: str, values: Any) -> Iterator[str]:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
     explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
     for row in connection.exec_driver_sql(explain + said, values):
-        if (match := _SCAN.search(str(row[-1]))) is not None and match[2] not in _SMALL:
-            yield match[1] or match[3]
+        if (match := _SCAN.search(str(row[-1]))) is not None:
+            yield match[1] or match[3], match[2]

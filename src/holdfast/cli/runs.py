@@ -14,7 +14,8 @@ import httpx
 from holdfast.cli import terminal
 from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
 from holdfast.cli.repeats import seen_here, tell_repeats
-from holdfast.diagnosis.near import listed
+from holdfast.cli.runfilters import Query, filter_options, limit_option, listed
+from holdfast.diagnosis.near import listed as words
 from holdfast.model.outcome import RunState
 from holdfast.paths import data_folder
 
@@ -24,11 +25,6 @@ _COLORS = {"success": "green", "started": "blue", "claimed": "blue", "available"
 _LEVELS = {"error": "red", "warn": "yellow", "debug": "bright_black"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
-limit_option = click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many."
-)
-project_option = click.option("--project", help="Name or id of a project.")
-since_option = click.option("--since", help="Made since then: a date, or a date and time.")
 
 
 @click.group("runs")
@@ -43,21 +39,14 @@ def runs_group() -> None:
 
 
 @runs_group.command("ls")
-@click.option(
-    "--state", type=click.Choice([state.value for state in RunState]), help="Only these."
-)
-@project_option
-@since_option
+@filter_options
 @limit_option
 @platform_options
 @json_option
-def ls_command(
-    state: str | None, project: str | None, since: str | None, limit: int, *, where: Where,
-    as_json: bool,
-) -> None:  # fmt: skip
+def ls_command(filters: Query, limit: int, *, where: Where, as_json: bool) -> None:
     """List runs."""
     with connected(where) as client:
-        found = _list(client, "runs", project, limit, state=state, inserted_after=since)
+        found = listed(client, "runs", limit, filters)
     _print_list(found, as_json=as_json)
 
 
@@ -66,22 +55,48 @@ def ls_command(
     epilog="""\b
 Examples:
   holdfast workorders --limit 5
+  holdfast workorders --state failed --workflow Referrals
 """,
 )
-@click.option("--state", help="Only these: pending, running, success, failed …")
-@project_option
-@since_option
+@filter_options
 @limit_option
 @platform_options
 @json_option
-def workorders_command(
-    state: str | None, project: str | None, since: str | None, limit: int, *, where: Where,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """List work orders of a platform: each is one request, with one or more runs."""
+def workorders_command(filters: Query, limit: int, *, where: Where, as_json: bool) -> None:
+    """List work orders of a platform: each is one request, with one or more runs.
+
+    The kind of error, worker, duration and memory are those of one of its runs.
+    """
     with connected(where) as client:
-        found = _list(client, "work_orders", project, limit, state=state, inserted_after=since)
+        found = listed(client, "work_orders", limit, filters)
     _print_list(found, as_json=as_json)
+
+
+@runs_group.command("search")
+@click.argument("text")
+@click.option("--in", "kinds", help="Only there: log, input, output; several with commas.")
+@filter_options
+@limit_option
+@platform_options
+@json_option
+def search_command(
+    text: str, kinds: str | None, filters: Query, limit: int, *, where: Where, as_json: bool
+) -> None:
+    """Find runs that have ended by words of their log, input or output, or by an id.
+
+    All words must be in one place. A word that ends with * is a beginning.
+    """
+    asked = {**filters, "q": text, **({"in": kinds} if kinds else {})}
+    with connected(where) as client:
+        found = listed(client, "search", limit, asked)
+    if as_json:
+        _print_list(found, as_json=True)
+        return
+    for entry in found:
+        _print_list([entry], as_json=False)
+        places = sorted({match["in"] for match in entry["matches"]})
+        lines = ", ".join(map(str, entry["lines"]))
+        terminal.row(f"    in {', '.join(places) or 'its ids'}{lines and f'; lines {lines}'}")
 
 
 @runs_group.command("show")
@@ -188,9 +203,7 @@ def _step_id(client: httpx.Client, key: str, name: str) -> str:
     if found:
         return str(found[-1])
     message = f"the run has no step {name!r}"
-    fix = (
-        f"It has: {listed(names)}." if names else "None of its steps has begun: leave --from out."
-    )
+    fix = f"It has: {words(names)}." if names else "None of its steps has begun: leave --from out."
     raise DeployError(message, fix=fix)
 
 
@@ -204,25 +217,6 @@ def cancel_command(run: str, *, where: Where) -> None:
         state = call(client, "POST", f"/api/runs/{key}/cancel")["state"]
     asked = "its worker is asked to end it" if state == "cancelling" else state
     terminal.echo(f"run {key}: {asked}")
-
-
-def _list(
-    client: httpx.Client, kind: str, project: str | None, limit: int, **filters: str | None
-) -> list[dict[str, Any]]:
-    if project is not None:
-        found = call(client, "GET", f"/api/projects/{project}")["data"]["id"]
-        filters["project_id"] = found
-    query: dict[str, Any] = filters
-    entries: list[dict[str, Any]] = []
-    page = 1
-    while len(entries) < limit:
-        size = min(100, limit)
-        answer = call(client, "GET", f"/api/{kind}", page=page, page_size=size, **query)
-        entries += answer["data"]
-        if page >= answer["meta"]["total_pages"]:
-            break
-        page += 1
-    return entries[:limit]
 
 
 def _print_list(found: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from holdfast.platform.api.openapi import description_of
 from holdfast.platform.api.problems import Problems
 from holdfast.platform.api.routes import api_routes
 from holdfast.platform.chores.cleaner import cleaner
+from holdfast.platform.chores.indexer import indexer
 from holdfast.platform.chores.teller import teller
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Confirm, Platform, Resolve
@@ -59,7 +60,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await platform.start(janitor, cron, retrier, cleaner, teller)
+        await platform.start(janitor, cron, retrier, cleaner, teller, indexer)
         try:
             yield
         finally:

@@ -59,6 +59,8 @@ class Platform:
         #: Of this process, for others that serve the same database.
         self.id = self.database.id
         self.lead = Lead(self.database)
+        #: Held by who makes runs searchable: one at a time.
+        self.indexing = asyncio.Lock()
         self._listener = self.database.listener(
             self.hub.publish_from_thread, self.hub.missed_from_thread
         )

@@ -22,7 +22,10 @@ def test_the_migrations_make_the_tables_that_the_queries_expect(data: Path) -> N
         address = store.settings.database
     engine = create_engine(address)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        # each database has the words of the search in a form of its own
+        opts = {"include_name": lambda name, *_: not str(name).startswith("search_words")}
+        context = MigrationContext.configure(connection, opts=opts)
+        assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 

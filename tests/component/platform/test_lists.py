@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.platform.store import history
 from support.platform import FETCH, STORE, Served
 
 
@@ -103,6 +104,72 @@ def test_log_lines_are_chosen_by_all_that_they_belong_to(served: Served) -> None
     chosen = {"project_id": project, "level": "debug", "job_id": FETCH}
     assert told(listed(served, "log_lines", **chosen)) == []
     assert len(told(listed(served, "log_lines", project_id=project, level="debug"))) == 2
+
+
+def test_runs_are_chosen_by_how_they_ended_and_what_they_took(served: Served) -> None:
+    ran, _ = served.post(), served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step(FETCH)
+        memory = {"job": 30_000_000, "system": 1}
+        talk.ok("step:complete", talk.step_end(step, mem=memory))
+        talk.complete(reason="fail", error_type="AdaptorError", error_message="no")
+    told = served.run(ran)
+    assert (told["peak_memory_bytes"], told["duration_ms"]) == (30_000_000, 3)
+    for asked in (
+        {"state": "failed"}, {"state": "unsuccessful"}, {"state": "success,failed"},
+        {"error_type": "AdaptorError"}, {"worker": "frames"}, {"min_duration_ms": 3},
+        {"max_duration_ms": 3}, {"min_memory_mb": 30}, {"max_memory_mb": 30, "min_memory_mb": 29},
+    ):  # fmt: skip
+        assert ids(listed(served, "runs", **asked)) == [ran], asked
+        if "frames" not in asked.values():
+            assert len(ids(listed(served, "work_orders", **asked))) == 1, asked
+    for none in ({"error_type": "Other"}, {"min_duration_ms": 4}, {"min_memory_mb": 31}):
+        assert (
+            ids(listed(served, "runs", **none)) == ids(listed(served, "work_orders", **none)) == []
+        )
+
+
+def test_links_lead_through_a_history_that_is_not_counted_to_its_end(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "WINDOW", 4)
+    monkeypatch.setattr(history, "FEW", -1)  # as where every filter is passed by many
+    made = [served.post({"n": number}) for number in range(9)]
+    body = listed(served, "runs", page_size=3)
+    assert (body["meta"]["total_entries"], body["meta"]["exact"]) == (4, False)
+    oldest = served.client.get(body["links"]["last"]).json()
+    assert ids(oldest) == made[2::-1]
+    found = ids(body)
+    while body["links"]["next"] is not None:
+        body = served.client.get(body["links"]["next"]).json()
+        found += ids(body)
+    assert found == made[::-1]
+    while body["links"]["prev"] is not None:
+        body = served.client.get(body["links"]["prev"]).json()
+    assert ids(body)[0] == made[-1]
+    assert served.client.get("/api/runs", params={"page": 50}).status_code == 422
+    with served.person() as person:
+        page = person.get("/runs", params={"worker": "nobody"}).text
+        assert "Search older runs" in page
+        assert person.get("/runs", params={"min_duration_ms": "x"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"state": "fine"}, {"min_duration_ms": "-1"}, {"max_memory_mb": "1.5"}, {"after": "x"},
+     {"before": "1"}, {"after": "1.a", "before": "2.b"}, {"worker": "w" * 300},
+     {"min_memory_mb": "2", "max_memory_mb": "1"}, {"inserted_before": "later"}],
+)  # fmt: skip
+@pytest.mark.parametrize("what", ["runs", "work_orders"])
+def test_a_bad_filter_of_a_history_is_a_problem_that_names_it(
+    shared: Served, what: str, asked: dict[str, str]
+) -> None:
+    answer = shared.client.get(f"/api/{what}", params=asked)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert next(iter(asked)) in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,15 @@ def test_runs_are_listed_shown_retried_and_cancelled(served: Served, holdfast: H
     orders = json.loads(holdfast("workorders", "--project", "demo", "--json").stdout)
     assert [order["attributes"]["state"] for order in orders] == ["pending", "pending"]
     assert holdfast("runs", "ls", "--since", "2100-01-01").stdout == ""
+    assert len(holdfast("runs", "ls", "--workflow", "Referrals", "--limit", 1).stdout) > 36
+    for none in (
+        ["--longer-than", "1.5h"], ["--worker", "nobody"], ["--memory-above", 1],
+        ["--error-type", "E"], ["--until", "2020-01-01"], ["--state", "lost"],
+    ):  # fmt: skip
+        assert holdfast("runs", "ls", *none).stdout == ""
+        assert holdfast("workorders", *none).stdout == ""
+    assert "is no duration" in holdfast("runs", "ls", "--longer-than", "soon").output
+    assert "'odd' is none of" in refusal(holdfast("runs", "ls", "--state", "odd"))
 
 
 def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdfast) -> None:

@@ -118,6 +118,8 @@ DOORS: dict[str, Door] = {
     "GET /api/runs/{id}/logs/search": _api(Action.READ, _RUN),
     "POST /api/runs/{id}/retry": _api(Action.RUN, _RUN),
     "POST /api/runs/{id}/cancel": _api(Action.RUN, _RUN),
+    "GET /api/search": _api(Action.LOOK),
+    "GET /api/projects/{project_id}/search": _api(Action.READ, _PROJECT),
     "GET /api/work_orders": _api(Action.LOOK),
     "GET /api/work_orders/{id}": _api(Action.READ, _ORDER),
     "GET /api/log_lines": _api(Action.LOOK),

@@ -8,13 +8,13 @@ from starlette.responses import JSONResponse, Response
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.api.accounts import project
-from holdfast.platform.api.shape import BadFilter, whole_number
 from holdfast.platform.clock import iso
 from holdfast.platform.project.model import CRON_DEFAULTS
 from holdfast.platform.service import Platform
 from holdfast.platform.start.cron import next_times, schedule_of
 from holdfast.platform.store import pauses, triggers
 from holdfast.platform.store.database import Row
+from holdfast.platform.store.history_query import BadFilter, whole_number
 from holdfast.platform.store.queue import summary
 
 _TIMES, _MOST_TIMES = 3, 100

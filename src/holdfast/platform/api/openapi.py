@@ -19,6 +19,7 @@ from holdfast.platform.access.policy import RULES, Role, Scope
 from holdfast.platform.api.answers import ANSWERS, Schemas
 from holdfast.platform.project.access import KEY_TYPES
 from holdfast.platform.project.writing import to_yaml
+from holdfast.platform.store.history_query import FILTERS
 
 _DESCRIBED = ("/api/", "/collections/", "/i/")
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -65,11 +66,9 @@ _WORKFLOW: JsonObject = {
 }
 #: By the end of the path: filters of a list, and times that limit it (`<time>_after`, `_before`).
 _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "runs": (
-        ("state", "workflow_id", "work_order_id", "project_id", "id_begins"),
-        ("inserted", "updated"),
-    ),
-    "work_orders": (("state", "workflow_id", "project_id"), ("inserted", "updated")),
+    "runs": (FILTERS, ("inserted", "updated")),
+    "search": (("q", "in", *FILTERS), ("inserted", "updated")),
+    "work_orders": (FILTERS, ("inserted", "updated")),
     "log_lines": (
         ("run_id", "level", "step_id", "project_id", "workflow_id", "work_order_id", "job_id"),
         ("timestamp",),

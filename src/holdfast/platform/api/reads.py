@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.api import views
-from holdfast.platform.api.shape import BadFilter, around, chosen_page, whole_number
+from holdfast.platform.api.shape import around, chosen_page
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.start.repeats import repeats
@@ -19,6 +19,7 @@ from holdfast.platform.store import lists, logs, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.documents import find_project
+from holdfast.platform.store.history_query import BadFilter, whole_number
 from holdfast.platform.store.queue import summary
 from holdfast.platform.store.runs import find_run, find_work_order, run_to_show
 from holdfast.platform.store.snapshots import parts_of
@@ -27,17 +28,6 @@ NOT_FOUND = {"error": "Not Found"}
 #: Of a run's log in one answer; a line is whole, however long it is.
 _LOG = logs.Wanted(lines=5000, each=2**31 - 1, together=4_000_000)
 _STEPS = 1000
-
-
-async def runs(request: Request) -> Response:
-    names = ("state", "workflow_id", "work_order_id", "project_id", "id_begins")
-    return await listed(request, lists.list_runs, views.run, names, ("inserted", "updated"))
-
-
-async def work_orders(request: Request) -> Response:
-    names = ("state", "workflow_id", "project_id")
-    times = ("inserted", "updated")
-    return await listed(request, lists.list_work_orders, views.work_order, names, times)
 
 
 async def log_lines(request: Request) -> Response:

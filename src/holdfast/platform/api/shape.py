@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
-from holdfast.platform.clock import from_iso
+from holdfast.platform.store.history_query import BadFilter, moment, whole_number
 from holdfast.platform.store.lists import Chosen
 
 LARGEST_PAGE = 100
-
-
-class BadFilter(HoldfastError):  # noqa: N818 - said of the request
-    """A query parameter cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +30,6 @@ class Page:
 
 def _whole(request: Request, name: str, default: int) -> int:
     return whole_number(request.query_params.get(name, str(default)), name, least=1)
-
-
-def whole_number(text: str, name: str, *, least: int = 0, most: int = 10**9) -> int:
-    """A number of a query. Raises BadFilter that names it."""
-    if (
-        not text.isascii()
-        or not text.isdigit()
-        or len(text) > 19
-        or not least <= int(text) <= most
-    ):
-        message = f"{name} must be a whole number from {least} to {most}"
-        raise BadFilter(message)
-    return int(text)
-
-
-def moment(text: str, name: str) -> int:
-    """Microseconds of an ISO 8601 time. Raises BadFilter."""
-    try:
-        return from_iso(text)
-    except ValueError as error:
-        message = f"{name} must be an ISO 8601 date and time"
-        raise BadFilter(message) from error
 
 
 def chosen(request: Request, page: Page, names: Iterable[str], times: Iterable[str]) -> Chosen:

@@ -14,12 +14,12 @@ from holdfast.platform.access.policy import Role, Scope, Subject
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.api.accounts import project
 from holdfast.platform.api.body import object_of, text, words
-from holdfast.platform.api.shape import BadFilter, moment
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store import api_tokens, sessions
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Row
+from holdfast.platform.store.history_query import BadFilter, moment
 
 #: What a token may do when nothing else is asked for: look.
 _SCOPES = [Scope.READ.value]

@@ -24,6 +24,8 @@ def run(row: Any, *, whole: bool = False) -> JsonObject:
         "versions": json.loads(row.versions or "null"),
         "returns": row.returns,
         "retries": row.retries,
+        "duration_ms": row.duration_ms,
+        "peak_memory_bytes": row.peak_memory,
         "notes": json.loads(row.notes or "[]"),
         "last_event": row.last_event,
     }

@@ -12,7 +12,7 @@ from functools import partial
 from holdfast import log
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import collections, retention
+from holdfast.platform.store import collections, retention, search
 from holdfast.platform.store.collections import Selection
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.retention import Rule, What
@@ -32,9 +32,13 @@ async def cleaner(platform: Platform) -> None:
 async def clean_up(platform: Platform, project_id: str | None = None) -> dict[str, int]:
     """Remove all that is due, of one project or of all; what was removed, and how much."""
     removed = dict.fromkeys([str(what) for what in What], 0)
-    database = platform.database
+    database, words = platform.database, 0
     for rule in await database.read(lambda c: retention.rules(c, now(), project_id)):
-        removed[rule.what] += await _apply(platform, rule)
+        found = await _apply(platform, rule)
+        removed[rule.what] += found[0]
+        words += found[1]
+    while words and await database.write(search.erase_some):
+        pass
     if project_id is None:
         await _remove_collections(platform)
     if any(removed.values()):
@@ -49,14 +53,17 @@ async def clean_up(platform: Platform, project_id: str | None = None) -> dict[st
     return removed
 
 
-async def _apply(platform: Platform, rule: Rule) -> int:
-    database, done = platform.database, 0
+async def _apply(platform: Platform, rule: Rule) -> tuple[int, int]:
+    """How much was removed, and parts of the search index."""
+    database, done, words = platform.database, 0, 0
     while ids := await database.read(partial(retention.find, rule=rule)):
         while await database.write(partial(retention.remove_lines, rule=rule, ids=ids)):
             pass
+        while some := await database.write(partial(retention.remove_words, rule=rule, ids=ids)):
+            words += some
         await database.write(partial(retention.remove, rule=rule, ids=ids))
         done += len(ids)
-    return done
+    return done, words
 
 
 async def _remove_collections(platform: Platform) -> None:

@@ -20,13 +20,13 @@ from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.access.identity import bearer_of, run_subject
 from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
-from holdfast.platform.api.shape import BadFilter
 from holdfast.platform.chores.cleaner import remove_items
 from holdfast.platform.clock import iso
 from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
 from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.history_query import BadFilter
 
 #: Items read from the database at a time, and the bytes that they should have at most together.
 _CHUNK, _CHUNK_BYTES = 500, 4_000_000

@@ -10,9 +10,9 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from holdfast.platform.api.shape import BadFilter, moment, whole_number
 from holdfast.platform.store.collections import Bound, Selection
 from holdfast.platform.store.database import Row
+from holdfast.platform.store.history_query import BadFilter, moment, whole_number
 
 DEFAULT_LIMIT = 1000
 #: Parameter -> column and whether it is a lower bound.

@@ -45,7 +45,8 @@ from holdfast.platform.store.database import MIGRATIONS
 
 _FORMAT = 1
 _ROWS = 1000
-_VERSIONS = "alembic_version"
+#: Beginnings of tables' names. The index of the search is made again after a restore.
+_LEFT_OUT = ("alembic_version", "search_")
 
 
 class BackupError(HoldfastError):
@@ -107,7 +108,7 @@ def _dump(connection: Connection, file: TextIO) -> Backup:
 def _tables(connection: Connection) -> list[Table]:
     """Those of the schema that the database has, in an order in which they can be filled."""
     found = MetaData()
-    found.reflect(connection, only=lambda name, _: name != _VERSIONS)
+    found.reflect(connection, only=lambda name, _: not name.startswith(_LEFT_OUT))
     return found.sorted_tables
 
 
@@ -146,6 +147,7 @@ def restore(url: str, path: Path) -> Backup:
             _upgrade(connection, revision)
             done = _load(connection, path, head, revision)
             _upgrade(connection, "head")
+            connection.execute(text("UPDATE runs SET indexed_at = NULL"))
     except (SQLAlchemyError, CommandError) as error:
         _undo(url)
         message = f"{path} could not be restored: {_cause(error)}"

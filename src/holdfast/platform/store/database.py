@@ -50,6 +50,11 @@ MOST_WAITING = 1024
 _LOOK_SECONDS = 0.005
 #: PostgreSQL's advisory locks: of claims, and of chores that one platform does.
 CLAIMS_LOCK, CHORES_LOCK = 7421001, 7421002
+#: What retention removes from.
+_VACUUM = (
+    "VACUUM dataclip_bodies, dataclips, log_lines, runs, search_parts, search_words, steps,"
+    " work_orders"
+)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -234,7 +239,7 @@ class Database:
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             else:
                 free = connection.execution_options(isolation_level="AUTOCOMMIT")
-                free.exec_driver_sql("VACUUM dataclip_bodies, dataclips, log_lines, runs, steps")
+                free.exec_driver_sql(_VACUUM)
 
     def _read(self, work: Read[T]) -> T:
         with self.reading.begin() as connection:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, true
 
-from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
-
-#: What people ask for with `unsuccessful`.
-UNSUCCESSFUL = sorted(
-    state.value
-    for state in RunState
-    if state.final and state not in {RunState.SUCCESS, RunState.CANCELLED}
-)
-
 
 #: Characters of one line in a list of lines; the log of its run has all of it.
 LONGEST_LINE = 65_536
@@ -43,30 +34,6 @@ class Listed:
 
     rows: list[Row]
     total: int
-
-
-def list_runs(connection: Connection, chosen: Chosen) -> Listed:
-    """By `state`, `id_begins` and what they belong to; times: `inserted`, `updated`."""
-    r = t.runs.c
-    query = select(*t.LISTED_RUN).order_by(r.inserted_at.desc(), r.id)
-    columns = {name: r[name] for name in ("state", "project_id", "workflow_id", "work_order_id")}
-    times = {"inserted": r.inserted_at, "updated": r.last_event_at}
-    equal = dict(chosen.equal)
-    if (beginning := equal.pop("id_begins", None)) is not None:
-        query = query.where(r.id.startswith(beginning.lower(), autoescape=True))
-    chosen = replace(chosen, equal=equal)
-    query = query.where(seen(r.project_id, chosen.visible))
-    return chosen_rows(connection, query, chosen, columns, times)
-
-
-def list_work_orders(connection: Connection, chosen: Chosen) -> Listed:
-    """By `state`, `project_id`, `workflow_id`; times: `inserted`, `updated`."""
-    c = t.work_orders.c
-    query = select(t.work_orders).order_by(c.inserted_at.desc())
-    columns = {name: c[name] for name in ("state", "project_id", "workflow_id")}
-    times = {"inserted": c.inserted_at, "updated": c.last_activity}
-    query = query.where(seen(c.project_id, chosen.visible))
-    return chosen_rows(connection, query, chosen, columns, times)
 
 
 def list_log_lines(connection: Connection, chosen: Chosen) -> Listed:
@@ -107,37 +74,3 @@ def chosen_rows(
 def seen(column: ColumnElement[Any], visible: frozenset[str] | None) -> ColumnElement[bool]:
     """The rows of projects that may be seen; None: of every project."""
     return true() if visible is None else column.in_(sorted(visible))
-
-
-def named_runs(
-    connection: Connection,
-    *,
-    limit: int,
-    offset: int = 0,
-    visible: frozenset[str] | None = None,
-    **filters: str | None,
-) -> list[Row]:
-    """Runs with the names of workflow and project, newest first.
-
-    Filters: `state` (also `unsuccessful`), `workflow_id`, and `q`, the beginning of an id.
-    """
-    r, w, p = t.runs.c, t.workflows.c, t.projects.c
-    query = (
-        select(*t.LISTED_RUN, w.name.label("workflow_name"), p.name.label("project_name"))
-        .join(t.workflows, w.id == r.workflow_id)
-        .join(t.projects, p.id == r.project_id)
-        .where(seen(r.project_id, visible))
-        .order_by(r.inserted_at.desc(), r.id)
-        .limit(limit)
-        .offset(offset)
-    )
-    for name, value in filters.items():
-        if not value:
-            continue
-        if name == "q":
-            query = query.where(r.id.startswith(value.strip().lower(), autoescape=True))
-        elif name == "state" and value == "unsuccessful":
-            query = query.where(r.state.in_(UNSUCCESSFUL))
-        else:
-            query = query.where(r[name] == value)
-    return list(connection.execute(query))

@@ -113,7 +113,7 @@ def _take(
         "state": RunState.CLAIMED.value,
         "claimed_at": tx.now,
         "worker_id": worker_id,
-        "worker_name": asked.worker_name,
+        "worker_name": asked.worker_name or worker_id,
         "claim_id": claim_id,
         "claim_expires_at": tx.now + int(settings.join_deadline_seconds * SECOND),
         "joined_at": None,

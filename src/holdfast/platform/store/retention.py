@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND
+from holdfast.platform.store import search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
@@ -133,8 +134,21 @@ def remove_lines(tx: Transaction, rule: Rule, ids: list[str]) -> int:
     return len(list(tx.connection.scalars(gone)))
 
 
+def remove_words(tx: Transaction, rule: Rule, ids: list[str]) -> int:
+    """Some of what can be searched of what goes; how much. Ask again until there is nothing."""
+    match rule.what:
+        case What.LOGS:
+            return search.remove_some(tx, runs=ids, only="log")
+        case What.RUNS:
+            r = t.runs.c
+            runs = tx.connection.scalars(select(r.id).where(r.work_order_id.in_(ids)))
+            return search.remove_some(tx, runs=runs)
+        case _:
+            return search.remove_some(tx, clips=ids)
+
+
 def remove(tx: Transaction, rule: Rule, ids: list[str]) -> None:
-    """What `find` has found, once its lines are gone."""
+    """What `find` has found, once its lines and words are gone."""
     match rule.what:
         case What.LOGS:
             mine = t.runs.c.id.in_(ids)

@@ -70,7 +70,7 @@ _OF_EVENT = tuple(
     t.runs.c[name]
     for name in (
         *("id", "work_order_id", "project_id", "snapshot_id", "dataclip_id", "state"),
-        *("options", "inserted_at", "started_at"),
+        *("options", "inserted_at", "started_at", "indexed_at"),
     )
 )
 _HEARD = (

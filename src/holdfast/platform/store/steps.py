@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -10,6 +11,8 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
+#: More is no measure of memory.
+_MOST_BYTES = 2**62
 #: Built once, as in `runs.py`.
 _FIND = (
     select(t.steps)
@@ -18,6 +21,11 @@ _FIND = (
 )
 _ADD, _LINK = insert(t.steps), insert(t.run_steps)
 _SET = update(t.steps).where(t.steps.c.id == bindparam("of_step"))
+_MEMORY = (
+    select(t.steps.c.mem)
+    .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+    .where(t.run_steps.c.run_id == bindparam("of_run"))
+)
 _COUNT = select(func.count()).where(t.run_steps.c.run_id == bindparam("of_run"))
 
 
@@ -69,6 +77,20 @@ def steps_of(connection: Connection, run_id: str, limit: int | None = None) -> l
 
 def count_steps(connection: Connection, run_id: str) -> int:
     return connection.scalar(_COUNT, {"of_run": run_id}) or 0
+
+
+def peak_memory(connection: Connection, run_id: str) -> int | None:
+    """The most memory that a job of the run has had, bytes; None: no worker told."""
+    told = connection.scalars(_MEMORY, {"of_run": run_id})
+    known = [_memory(text) for text in told if text is not None]
+    return max(known, default=0) or None
+
+
+def _memory(text: str) -> int:
+    """Of a job, in what its worker told; what is no number counts as none."""
+    told = json.loads(text)
+    value = told.get("job")
+    return int(value) if isinstance(value, int | float) and 0 < value < _MOST_BYTES else 0
 
 
 def left_over(connection: Connection, ended_before: int, most: int = 500) -> list[Row]:

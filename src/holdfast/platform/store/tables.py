@@ -7,10 +7,13 @@ one narrow index and no join.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -219,6 +222,12 @@ dataclip_bodies = Table(
     Column("request", Text),
 )
 
+#: How runs and work orders end that have no success: few of all, with indexes of their own.
+BAD_STATES = ("failed", "crashed", "killed", "exception", "cancelled", "lost")
+_BAD = "state IN ('failed', 'crashed', 'killed', 'exception', 'cancelled', 'lost')"
+
+_NOT_INDEXED = "indexed_at IS NULL AND finished_at IS NOT NULL"
+
 work_orders = Table(
     "work_orders",
     metadata,
@@ -232,8 +241,16 @@ work_orders = Table(
     moment("scheduled_at"),  # the time of the cron trigger that it was made for
     moment("last_activity", required=True),
     moment("inserted_at", required=True),
-    Index("ix_work_orders_workflow_id_last_activity", "workflow_id", "last_activity"),
+    Index("ix_work_orders_workflow_id_inserted_at", "workflow_id", "inserted_at"),
+    Index("ix_work_orders_project_id_inserted_at", "project_id", "inserted_at"),
     Index("ix_work_orders_project_id_last_activity", "project_id", "last_activity"),
+    Index(
+        "ix_work_orders_unsuccessful",
+        "state",
+        "inserted_at",
+        sqlite_where=text(_BAD),
+        postgresql_where=text(_BAD),
+    ),
     Index("ix_work_orders_dataclip_id", "dataclip_id"),
     Index("ix_work_orders_inserted_at", "inserted_at"),
     Index(
@@ -268,7 +285,10 @@ runs = Table(
     moment("claimed_at"),
     moment("started_at"),
     moment("finished_at"),
+    Column("duration_ms", BigInteger),  # from its start to its end, as its worker told
+    Column("peak_memory", BigInteger),  # the most that a job had, bytes
     moment("logs_removed_at"),
+    moment("indexed_at"),  # all of it can be searched
     # the claim
     Column("worker_id", String(255)),
     Column("worker_name", String(255)),
@@ -310,7 +330,31 @@ runs = Table(
     Index("ix_runs_work_order_id_inserted_at", "work_order_id", "inserted_at"),
     Index("ix_runs_inserted_at", "inserted_at"),
     Index("ix_runs_workflow_id_inserted_at", "workflow_id", "inserted_at"),
+    Index("ix_runs_project_id_inserted_at", "project_id", "inserted_at"),
+    Index("ix_runs_worker_name_inserted_at", "worker_name", "inserted_at"),
+    Index("ix_runs_duration_ms", "duration_ms"),
+    Index("ix_runs_peak_memory", "peak_memory"),
+    Index(
+        "ix_runs_unsuccessful",
+        "state",
+        "inserted_at",
+        sqlite_where=text(_BAD),
+        postgresql_where=text(_BAD),
+    ),
+    Index(
+        "ix_runs_error_type",
+        "error_type",
+        "inserted_at",
+        sqlite_where=text("error_type IS NOT NULL"),
+        postgresql_where=text("error_type IS NOT NULL"),
+    ),
     Index("ix_runs_finished_at", "finished_at"),
+    Index(
+        "ix_runs_not_indexed",
+        "finished_at",
+        sqlite_where=text(_NOT_INDEXED),
+        postgresql_where=text(_NOT_INDEXED),
+    ),
     Index("ix_runs_dataclip_id", "dataclip_id"),
     Index("ix_runs_final_dataclip_id", "final_dataclip_id"),
     Index(
@@ -371,6 +415,24 @@ log_lines = Table(
     Column("message", Text, nullable=False),
     Index("uq_log_lines_run_id_number", "run_id", "number", unique=True),
     Index("uq_log_lines_run_id_line_id", "run_id", "line_id", unique=True),
+)
+
+#: What can be searched (`store/search.py`). The words are in `search_words`, which SQLite and
+#: PostgreSQL have in forms of their own; here they are kept only where SQLite needs them.
+search_parts = Table(
+    "search_parts",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    Column("project_id", String(36), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("first", Integer, nullable=False),  # numbers of lines
+    Column("last", Integer, nullable=False),
+    Column("clip_id", String(36)),
+    Column("words", LargeBinary),
+    Index("ix_search_parts_run_id_kind", "run_id", "kind"),
+    Index("ix_search_parts_clip_id", "clip_id"),
+    sqlite_autoincrement=True,  # a number that was removed is never given again
 )
 
 collections = Table(
@@ -452,10 +514,19 @@ workers = Table(
 )
 
 #: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
-LISTED_RUN = [column for column in runs.c if column.name not in {"postmortem", "webhook_response"}]
+_UNLISTED = {"postmortem", "webhook_response"}
+LISTED_RUN = [column for column in runs.c if column.name not in _UNLISTED]
 
 #: Conditions written out, not bound, so that the partial indexes above serve them.
 WAITING = runs.c.state == literal("available", literal_execute=True)
 UNDER_WAY = runs.c.state.in_(
     bindparam("under_way", ["claimed", "started"], expanding=True, literal_execute=True)
 )
+
+
+def ended_badly(state: Any) -> ColumnElement[bool]:
+    """The condition of the indexes of those that ended without success."""
+    found: ColumnElement[bool] = state.in_(
+        bindparam("bad", list(BAD_STATES), expanding=True, literal_execute=True)
+    )
+    return found

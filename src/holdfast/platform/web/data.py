@@ -6,8 +6,10 @@ from typing import Any
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.store import catalog, lists, queue, steps, workflows
+from holdfast.platform.store import catalog, history, queue, search, steps, workflows
 from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.history import Filters, Wanted
+from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
 
@@ -27,7 +29,7 @@ def workflow_rows(
             "project": row.project_name,
             "runs": sum(counts.get(row.id, {}).values()),
             "success": counts.get(row.id, {}).get("success", 0),
-            "bad": sum(counts.get(row.id, {}).get(state, 0) for state in lists.UNSUCCESSFUL),
+            "bad": sum(counts.get(row.id, {}).get(state, 0) for state in history.UNSUCCESSFUL),
         }
         for row in workflows.all_workflows(connection, visible)
     ]
@@ -39,7 +41,7 @@ def overview(connection: Connection, visible: frozenset[str] | None) -> dict[str
         "queue": queue.summary(connection, visible),
         "workflows": rows,
         "projects": catalog.all_projects(connection, visible),
-        "runs": listed(connection, lists.named_runs(connection, limit=12, visible=visible)),
+        "runs": newest(connection, Filters(visible=visible), 12),
         "day": {
             "runs": sum(item["runs"] for item in rows),
             "success": sum(item["success"] for item in rows),
@@ -48,16 +50,48 @@ def overview(connection: Connection, visible: frozenset[str] | None) -> dict[str
     }
 
 
+def newest(connection: Connection, filters: Filters, limit: int) -> list[dict[str, Any]]:
+    """The newest runs that pass the filters."""
+    return page_of_runs(connection, filters, Wanted(limit))[0]
+
+
+Listed = list[dict[str, Any]]
+
+
+def page_of_runs(
+    connection: Connection, filters: Filters, wanted: Wanted
+) -> tuple[Listed, str | None, str | None]:
+    """A page of runs as a list shows them, and where older and newer ones are."""
+    found = history.page(connection, RUNS, filters, wanted)
+    older, newer = found.older, found.newer
+    return (
+        listed(connection, found.rows),
+        None if older is None else older.text,
+        None if newer is None else newer.text,
+    )
+
+
+def searched(
+    connection: Connection, words: str, filters: Filters, before: int | None
+) -> tuple[Listed, str | None]:
+    """Runs with these words, and where to go on."""
+    found = search.find(connection, words, filters, before=before, limit=PAGE)
+    rows = listed(connection, [one.run for one in found.found])
+    for row, one in zip(rows, found.found, strict=True):
+        row["lines"] = one.lines
+    return rows, None if found.older is None else str(found.older)
+
+
 def listed(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:
     """Runs as a list shows them: with what failed in them, and how many steps were handled."""
     failures = steps.failures_of(connection, [row.id for row in rows])
     return [
         {
-            **row._mapping,
+            **shown,
             "handled": failures.get(row.id, 0) if row.state == RunState.SUCCESS.value else 0,
             "cause": None
             if row.state == RunState.SUCCESS.value
             else plain_refusals(error_words(row.error_type, row.error_message)),
         }
-        for row in rows
+        for row, shown in zip(rows, history.named(connection, rows), strict=True)
     ]

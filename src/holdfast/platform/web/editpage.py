@@ -17,10 +17,12 @@ from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import credentials, documents, keychains, lists, snapshots, workflows
+from holdfast.platform.store import credentials, documents, keychains, snapshots, workflows
 from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.history import Filters
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.codechecks import check
+from holdfast.platform.web.data import newest
 from holdfast.platform.web.draft import (
     Draft,
     changed,
@@ -235,7 +237,7 @@ async def _page(
         return {
             "credentials": documents.credentials_of(connection, row.project_id),
             "keychains": keychains.listed(connection, row.project_id),
-            "runs": lists.named_runs(connection, limit=_RUNS, workflow_id=row.id),
+            "runs": newest(connection, Filters(workflow_id=row.id), _RUNS),
         }
 
     found = await platform.database.read(read)

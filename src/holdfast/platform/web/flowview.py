@@ -15,14 +15,14 @@ from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import (
     credentials,
     documents,
-    lists,
     snapshots,
     webhook_keys,
     workflows,
 )
 from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.history import Filters
 from holdfast.platform.web.code import numbered
-from holdfast.platform.web.data import listed
+from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.naming import Names, names_of
 from holdfast.platform.web.words import edge_words
@@ -83,9 +83,7 @@ def flow_view(
         "before": _ways(parts, names, "target_job_id", current),
         "after": _ways(parts, names, "source", current),
         "graph": layout(parts, links=_links(workflow_id, own), current=current),
-        "runs": listed(
-            connection, lists.named_runs(connection, limit=RUNS, workflow_id=workflow_id)
-        ),
+        "runs": newest(connection, Filters(workflow_id=workflow_id), RUNS),
         "versions": snapshots.versions_of(connection, workflow_id, VERSIONS),
     }
 

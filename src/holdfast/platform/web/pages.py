@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 from urllib.parse import urlencode
 
@@ -14,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.service import Platform
-from holdfast.platform.store import lists
+from holdfast.platform.store.history import Filters, Wanted
+from holdfast.platform.store.history_query import RUN_STATES, BadFilter, filters_of, page_of
 from holdfast.platform.web import data, live
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
@@ -22,10 +24,10 @@ from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
 from holdfast.platform.web.styleguide import styleguide_routes
 
-_STATES = (
-    "unsuccessful", "available", "claimed", "started", "success", "failed", "crashed", "killed",
-    "exception", "cancelled", "lost",
-)  # fmt: skip
+_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
+#: What the page of runs can be asked for.
+_FILTERS = ("state", "workflow_id", "q", "error_type", "worker", "inserted_after",
+            "inserted_before", "min_duration_ms", "min_memory_mb")  # fmt: skip
 
 
 def page_routes() -> list[BaseRoute]:
@@ -63,28 +65,41 @@ async def workers(request: Request) -> Response:
 
 
 async def runs(request: Request) -> Response:
+    """Runs, newest first, chosen as in the API; `q`: the beginning of an id, or words."""
     platform: Platform = request.app.state.platform
-    asked, visible = request.query_params, visit.subject().visible
-    filters = {name: asked.get(name) or None for name in ("state", "workflow_id", "q")}
-    text = asked.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 10**6 else 1
-    rows = await platform.database.read(
-        lambda c: data.listed(
-            c,
-            lists.named_runs(
-                c, limit=data.PAGE + 1, offset=(number - 1) * data.PAGE, visible=visible, **filters
-            ),
+    asked, visible = dict(request.query_params), visit.subject().visible
+    shown = {name: asked[name] for name in _FILTERS if asked.get(name)}
+    text = shown.get("q", "").strip()
+    words = text if text and not _ID.fullmatch(text) else None
+    given = shown if words else {**shown, "id_begins": text}
+    try:
+        filters = filters_of(given, RUN_STATES, visible)
+        wanted = Wanted(data.PAGE) if words else page_of(asked, data.PAGE)
+        problem = None
+    except BadFilter as error:
+        filters, wanted, problem = Filters(visible=visible), Wanted(data.PAGE), error.message
+    if words and problem is None:
+        older = asked.get("after", "")
+        before = int(older) if older.isascii() and older.isdigit() and len(older) < 19 else None
+        rows, after = await platform.database.read(
+            lambda c: data.searched(c, words, filters, before)
         )
-    )
+        newer = None
+    else:
+        rows, after, newer = await platform.database.read(
+            lambda c: data.page_of_runs(c, filters, wanted)
+        )
     known = await platform.database.read(lambda c: data.workflow_rows(c, visible))
-    kept = urlencode({name: value for name, value in filters.items() if value})
     return page(
         "runs.html",
-        runs=rows[: data.PAGE],
-        more=len(rows) > data.PAGE,
-        number=number,
-        filters=filters,
-        kept=kept,
-        states=_STATES,
+        status=422 if problem else 200,
+        runs=[] if problem else rows,
+        problem=problem,
+        older=after,
+        newer=newer,
+        searched=words is not None,
+        filters=dict.fromkeys(_FILTERS) | shown,
+        kept=urlencode(shown),
+        states=("unsuccessful", *RUN_STATES),
         workflows=known,
     )

@@ -214,6 +214,8 @@ def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | Non
 def log(tx: Transaction, sender: Sender, lines: list[m.LogLine]) -> Json:
     """Lines are never refused, whatever state the run is in (4.5 rules 4 and 7)."""
     run = run_of(tx, sender, m.RUN_LOG)
+    if run.indexed_at is not None:
+        set_values(tx, run.id, indexed_at=None)  # lines that come late are searched for, too
     cleaned = [(line, sender.clean(logs.message_text(line.message))) for line in lines]
     return {"log_line_id": str(logs.add(tx, run.id, cleaned))}
 
@@ -232,6 +234,7 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
         return None
     if run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
         values["final_dataclip_id"] = _final_clip(tx, run, event)
+        values |= _measured(tx, run, values["finished_at"])
         transition(tx, run, state, RunState.CLAIMED, RunState.STARTED, **values)
         ended(tx, run.id, state, told=True)
         _wipe_by_policy(tx, run, state)
@@ -239,6 +242,13 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     if run.state == state.value:
         return None  # told twice
     raise Refused(state=TOO_LATE)
+
+
+def _measured(tx: Transaction, run: Row, finished: int) -> dict[str, Any]:
+    """What lists of runs are filtered by."""
+    started = run.started_at
+    took = None if started is None or started > finished else (finished - started) // 1000
+    return {"duration_ms": took, "peak_memory": steps.peak_memory(tx.connection, run.id)}
 
 
 def _examined(sender: Sender, event: m.RunComplete) -> str | None:
@@ -274,7 +284,11 @@ def _recover(tx: Transaction, run: Row, state: RunState, values: dict[str, Any])
         note(tx, run.id, "reported after it was lost and retried", state=state.value)
         return
     note(tx, run.id, "recovered", was="lost", state=state.value)
-    values |= {"recovered_at": tx.now}
+    values |= {
+        "recovered_at": tx.now,
+        "indexed_at": None,
+        **_measured(tx, run, values["finished_at"]),
+    }
     transition(tx, run, state, RunState.LOST, **values)
     ended(tx, run.id, state, told=True)
 

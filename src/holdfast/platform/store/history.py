@@ -1,0 +1,270 @@
+"""Pages of runs and work orders, newest first, however long the history is.
+
+A page begins at a place, and never counts the rows before it. An index drives each search: that of
+a filter that few rows pass, else that of the time. At most `WINDOW` rows are looked at for one
+page. A filter that hardly any of them pass gives a page with fewer rows than were asked for, and
+the place where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy.sql.selectable import Subquery
+
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection, Row
+
+#: Rows that one page looks at, and that are counted.
+WINDOW = 10_000
+#: A filter that no more rows pass than these is driven by its own index.
+FEW = 1000
+
+#: What people ask for with `unsuccessful`: whoever cancels knows why.
+UNSUCCESSFUL = tuple(state for state in t.BAD_STATES if state != "cancelled")
+
+Conditions = list[ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """In the order of the list: a row that was made then (microseconds) and has this id."""
+
+    at: int
+    key: str
+
+    @property
+    def text(self) -> str:
+        """How a link has it."""
+        return f"{self.at}.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `least` to `most`, both included; None: no bound."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.least is not None or self.most is not None
+
+    def holds(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        lower = true() if self.least is None else column >= self.least
+        return lower if self.most is None else and_(lower, column <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows. Times in microseconds, memory in bytes; None or empty: any.
+
+    Of a work order, `error_type`, `worker`, `duration_ms` and `memory` are of one of its runs.
+    """
+
+    states: tuple[str, ...] = ()
+    project_id: str | None = None
+    workflow_id: str | None = None
+    work_order_id: str | None = None
+    error_type: str | None = None
+    worker: str | None = None
+    id_begins: str | None = None
+    inserted: Range = field(default_factory=Range)
+    updated: Range = field(default_factory=Range)
+    duration_ms: Range = field(default_factory=Range)
+    memory: Range = field(default_factory=Range)
+    #: The projects that the asker may see; None: all of them.
+    visible: frozenset[str] | None = None
+
+    def parts(self) -> list[Filters]:
+        """The same in pieces that an index has in order: one project, one kind of bad end."""
+        projects: list[str | None] = [self.project_id]
+        if self.visible is not None:
+            seen = sorted(self.visible)
+            projects = [key for key in seen if self.project_id in {None, key}]
+        bad = set(self.states) and set(self.states) <= set(t.BAD_STATES)
+        states = [(state,) for state in self.states] if bad else [self.states]
+        return [
+            replace(self, visible=None, project_id=key, states=some)
+            for key in projects
+            for some in states
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which page: `limit` rows after a place or before it, or `offset` rows from the newest.
+
+    `last`: the oldest ones.
+    """
+
+    limit: int
+    after: Place | None = None
+    before: Place | None = None
+    offset: int = 0
+    last: bool = False
+
+    @property
+    def backwards(self) -> bool:
+        return self.last or self.before is not None
+
+    @property
+    def needed(self) -> int:
+        """Rows that show whether there is a further page."""
+        return self.offset + self.limit + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows, newest first; the places after which older and before which newer ones are."""
+
+    rows: list[Row]
+    older: Place | None
+    newer: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows there are; not `exact`: that many were found where one page looks."""
+
+    number: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A table: the columns that are shown, its indexes' conditions, and what its filters mean."""
+
+    columns: list[Any]
+    #: Conditions that have an index of their own, each with the ids that pass it.
+    own: Callable[[Filters], Iterator[tuple[ColumnElement[bool], Any]]]
+    #: The condition whose index has the rows in order of time; None: all rows.
+    drive: Callable[[Any, Filters], ColumnElement[bool] | None]
+    conditions: Callable[[Any, Filters], Conditions]
+
+    @property
+    def table(self) -> Any:
+        return self.columns[0].table
+
+
+def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -> Page:
+    """One page of `RUNS` or `WORK_ORDERS`."""
+    backwards, parts = wanted.backwards, filters.parts()
+    rows, ends = list[Row](), list[Place]()
+    for part in parts:
+        found, end = _look(connection, kind, part, wanted, WINDOW // len(parts))
+        rows += found
+        ends += [end] if end is not None else []
+    rows.sort(key=_place, reverse=not backwards)
+    # behind the nearest end of a part there may be rows of it that were not looked at
+    horizon = (min(ends) if backwards else max(ends)) if ends else None
+    if horizon is not None and backwards:
+        rows = [row for row in rows if _place(row) <= horizon]
+    elif horizon is not None:
+        rows = [row for row in rows if _place(row) >= horizon]
+    shown = rows[wanted.offset : wanted.offset + wanted.limit]
+    more = len(rows) > wanted.offset + wanted.limit
+    ahead = _place(shown[-1]) if more else horizon
+    behind = _place(shown[0]) if shown and not _begins(wanted) else None
+    return Page(shown[::-1], behind, ahead) if backwards else Page(shown, ahead, behind)
+
+
+def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
+    """How many rows there are, counted as far as one page looks."""
+    number, exact, parts = 0, True, filters.parts()
+    for part in parts:
+        window = WINDOW // len(parts)
+        looked = _looked_at(connection, kind, part, Wanted(1), window)
+        shown = select(looked.c.id).where(*kind.conditions(looked.c, part)).subquery()
+        number += connection.scalar(select(func.count()).select_from(shown)) or 0
+        exact = exact and _end(connection, looked, window, backwards=False) is None
+    return Count(number, exact)
+
+
+def _begins(wanted: Wanted) -> bool:
+    return wanted.last or (wanted.after is None and wanted.before is None and not wanted.offset)
+
+
+def _place(row: Row) -> Place:
+    return Place(row.inserted_at, row.id)
+
+
+def _look(
+    connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
+) -> tuple[list[Row], Place | None]:
+    """The next rows, and the place up to which there are no others; None: to the very end."""
+    looked = _looked_at(connection, kind, filters, wanted, window)
+    query = select(looked).where(*kind.conditions(looked.c, filters))
+    query = query.order_by(*_order(looked.c, backwards=wanted.backwards)).limit(wanted.needed)
+    rows = list(connection.execute(query))
+    if len(rows) == wanted.needed:
+        return rows, _place(rows[-1])
+    return rows, _end(connection, looked, window, backwards=wanted.backwards)
+
+
+def _end(
+    connection: Connection, looked: Subquery, window: int, *, backwards: bool
+) -> Place | None:
+    """The last row of those that are looked at; None: there are no more than these."""
+    c = looked.c
+    query = select(c.inserted_at, c.id).order_by(*_order(c, backwards=backwards))
+    row = connection.execute(query.limit(1).offset(window - 1)).one_or_none()
+    return None if row is None else _place(row)
+
+
+def _looked_at(
+    connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
+) -> Subquery:
+    c = kind.table.c
+    query = select(*kind.columns).where(filters.inserted.holds(c.inserted_at))
+    driving = _few(connection, kind, filters)
+    if driving is None:
+        driving = kind.drive(c, filters)
+    if driving is not None:
+        query = query.where(driving)
+    if wanted.after is not None:
+        query = query.where(_beyond(c, wanted.after, backwards=False))
+    if wanted.before is not None:
+        query = query.where(_beyond(c, wanted.before, backwards=True))
+    query = query.order_by(*_order(c, backwards=wanted.backwards))
+    return query.limit(window).subquery("looked")
+
+
+def _few(connection: Connection, kind: Kind, filters: Filters) -> ColumnElement[bool] | None:
+    """The rows that pass a filter which few pass, if there is one."""
+    for condition, ids in kind.own(filters):
+        some = select(literal(1)).where(condition).limit(FEW + 1).subquery()
+        if (connection.scalar(select(func.count()).select_from(some)) or 0) <= FEW:
+            chosen = select(ids).where(condition).limit(FEW).subquery()
+            column: ColumnElement[bool] = kind.table.c.id.in_(select(chosen.c[0]))
+            return column
+    return None
+
+
+def _beyond(c: Any, place: Place, *, backwards: bool) -> ColumnElement[bool]:
+    """Behind a place in the direction of the search; written so that an index finds it."""
+    if backwards:
+        return and_(c.inserted_at >= place.at, or_(c.inserted_at > place.at, c.id > place.key))
+    return and_(c.inserted_at <= place.at, or_(c.inserted_at < place.at, c.id < place.key))
+
+
+def _order(c: Any, *, backwards: bool) -> tuple[Any, Any]:
+    return (c.inserted_at, c.id) if backwards else (c.inserted_at.desc(), c.id.desc())
+
+
+def named(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:
+    """Rows as dictionaries, with `workflow_name` and `project_name`."""
+    w, p = t.workflows.c, t.projects.c
+    query = select(w.id, w.name, p.name.label("project")).join(t.projects, p.id == w.project_id)
+    ids = {row.workflow_id for row in rows}
+    names = {row.id: row for row in connection.execute(query.where(w.id.in_(sorted(ids))))}
+    return [
+        {
+            **row._mapping,
+            "workflow_name": names[row.workflow_id].name,
+            "project_name": names[row.workflow_id].project,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,118 @@
+"""What `history.py` lists: the columns, indexes and filters of runs and of work orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, literal, select
+
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.history import Conditions, Filters, Kind
+
+#: Behind all digits of an id: the end of those that begin with a text.
+_BEHIND = "\x7f"
+
+
+def _of_runs(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """Conditions of runs that have an index of their own."""
+    r = t.runs.c
+    if filters.error_type is not None:
+        yield r.error_type == filters.error_type
+    if filters.duration_ms:
+        yield and_(r.duration_ms.is_not(None), filters.duration_ms.holds(r.duration_ms))
+    if filters.memory:
+        yield and_(r.peak_memory.is_not(None), filters.memory.holds(r.peak_memory))
+    if filters.worker is not None:
+        yield r.worker_name == filters.worker
+
+
+def _own_of_runs(filters: Filters) -> Iterator[tuple[ColumnElement[bool], Any]]:
+    r = t.runs.c
+    if filters.id_begins is not None:
+        text = filters.id_begins.lower()
+        yield and_(r.id >= text, r.id < text + _BEHIND), r.id
+    if filters.states and set(filters.states) <= {"available"}:
+        yield t.WAITING, r.id
+    elif filters.states and set(filters.states) <= {"claimed", "started"}:
+        yield t.UNDER_WAY, r.id
+    yield from ((condition, r.id) for condition in _of_runs(filters))
+
+
+def _drive_runs(c: Any, filters: Filters) -> ColumnElement[bool] | None:
+    if filters.work_order_id is not None:
+        found: ColumnElement[bool] = c.work_order_id == filters.work_order_id
+        return found
+    if filters.error_type is not None:
+        return and_(c.error_type.is_not(None), c.error_type == filters.error_type)
+    return _drive(c, filters)
+
+
+def _drive(c: Any, filters: Filters) -> ColumnElement[bool] | None:
+    found: ColumnElement[bool] | None = None
+    if set(filters.states) & set(t.BAD_STATES) and len(filters.states) == 1:
+        found = c.state == literal(filters.states[0], literal_execute=True)
+        return and_(t.ended_badly(c.state), found)
+    if filters.workflow_id is not None:
+        found = c.workflow_id == filters.workflow_id
+    elif filters.project_id is not None:
+        found = c.project_id == filters.project_id
+    return found
+
+
+def _same(c: Any, filters: Filters) -> Conditions:
+    """What is asked of runs and of work orders alike."""
+    found = [
+        c[name] == value
+        for name in ("project_id", "workflow_id")
+        if (value := getattr(filters, name)) is not None
+    ]
+    if filters.states:
+        found.append(c.state.in_(filters.states))
+    return found
+
+
+def _runs(c: Any, filters: Filters) -> Conditions:
+    found = _same(c, filters)
+    for column, value in (
+        (c.work_order_id, filters.work_order_id),
+        (c.error_type, filters.error_type),
+        (c.worker_name, filters.worker),
+    ):
+        if value is not None:
+            found.append(column == value)
+    if filters.id_begins is not None:
+        found.append(c.id.startswith(filters.id_begins.lower(), autoescape=True))
+    for column, bounds in (
+        (c.last_event_at, filters.updated),
+        (c.duration_ms, filters.duration_ms),
+        (c.peak_memory, filters.memory),
+    ):
+        if bounds:
+            found.append(bounds.holds(column))
+    return found
+
+
+def _own_of_orders(filters: Filters) -> Iterator[tuple[ColumnElement[bool], Any]]:
+    w = t.work_orders.c
+    if filters.id_begins is not None:
+        text = filters.id_begins.lower()
+        yield and_(w.id >= text, w.id < text + _BEHIND), w.id
+    yield from ((condition, t.runs.c.work_order_id) for condition in _of_runs(filters))
+
+
+def _orders(c: Any, filters: Filters) -> Conditions:
+    r, found = t.runs.c, _same(c, filters)
+    if filters.updated:
+        found.append(filters.updated.holds(c.last_activity))
+    if filters.id_begins is not None:
+        found.append(c.id.startswith(filters.id_begins.lower(), autoescape=True))
+    if filters.work_order_id is not None:
+        found.append(false())
+    if asked := list(_of_runs(filters)):
+        found.append(select(literal(1)).where(r.work_order_id == c.id, *asked).exists())
+    return found
+
+
+RUNS = Kind(t.LISTED_RUN, _own_of_runs, _drive_runs, _runs)
+WORK_ORDERS = Kind(list(t.work_orders.c), _own_of_orders, _drive, _orders)

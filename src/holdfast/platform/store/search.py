@@ -1,0 +1,294 @@
+"""Full-text search over logs, inputs and outputs of runs that have ended.
+
+The index is made of parts: some lines of a log, or a document. Each part is a row of
+`search_parts`; its words are in `search_words`: FTS5 on SQLite, `tsvector` on PostgreSQL.
+It is made behind the load (`chores/indexer.py`): a run is in it some seconds after its end. Marks
+tell the project and the kind of a part, so that a search never reads what its asker may not see.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, literal, or_, select, text, union_all, update
+
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.history import Filters
+from holdfast.platform.store.history_kinds import RUNS
+from holdfast.platform.store.words import Wanted, asked_words, postgres_query, sqlite_query
+
+#: Kinds of parts.
+KINDS = ("log", "input", "output")
+#: Parts that one search looks at, and that come at a time.
+_MOST_PARTS, _FETCHED = 2000, 200
+#: Of a run: parts and lines that are named.
+_NAMED, _LINES = 20, 3
+#: Parts that one transaction removes.
+_REMOVED = 50
+#: Beginnings of ids that are looked up, and rows of each kind.
+_ID = re.compile(r"[0-9a-f][0-9a-f-]{5,35}", re.ASCII)
+_IDS = 20
+#: Pages that one step of erasing writes anew.
+_STEP_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Words of a run: of lines from `first` to `last`, or of a document."""
+
+    run_id: str
+    project_id: str
+    kind: str
+    words: frozenset[str]
+    first: int = 0
+    last: int = 0
+    clip_id: str | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """A run with the parts that match, and numbers of some lines with one of the words."""
+
+    run: Row
+    parts: list[Row] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Runs, those that ended last first. `older`: go on after this part; None: that was all."""
+
+    found: list[Found]
+    older: int | None
+
+
+def _marks(project_id: str, kind: str) -> list[str]:
+    return [f"p{project_id.replace('-', '')}", f"k{kind}"]
+
+
+def add(tx: Transaction, parts: Iterable[Part]) -> None:
+    """Put parts into the index."""
+    sqlite = tx.connection.dialect.name == "sqlite"
+    for part in parts:
+        words = sorted(part.words)
+        marks = _marks(part.project_id, part.kind)
+        kept = zlib.compress(" ".join(words).encode(), 1) if sqlite else None
+        row = insert(t.search_parts).values(
+            run_id=part.run_id, project_id=part.project_id, kind=part.kind, first=part.first,
+            last=part.last, clip_id=part.clip_id, words=kept,
+        )  # fmt: skip
+        key = tx.connection.execute(row.returning(t.search_parts.c.id)).scalar_one()
+        if sqlite:
+            said = {"id": key, "marks": " ".join(marks), "words": " ".join(words)}
+            tx.connection.execute(_ADD_SQLITE, said)
+        else:
+            told = [*words, *(f"/{mark}" for mark in marks)]
+            tx.connection.execute(_ADD_POSTGRES, {"id": key, "words": told})
+
+
+_ADD_SQLITE = text("INSERT INTO search_words (rowid, marks, words) VALUES (:id, :marks, :words)")
+_ADD_POSTGRES = text(
+    "INSERT INTO search_words (part_id, words)"
+    " VALUES (:id, array_to_tsvector(CAST(:words AS text[])))"
+)
+#: An index that keeps no texts must be told what it is to forget.
+_FORGET_SQLITE = text(
+    "INSERT INTO search_words (search_words, rowid, marks, words)"
+    " VALUES ('delete', :id, :marks, :words)"
+)
+
+
+def remove_some(
+    tx: Transaction,
+    *,
+    runs: Iterable[str] = (),
+    clips: Iterable[str] = (),
+    only: str | None = None,
+) -> int:
+    """Some parts of these runs and documents; how many. Ask until none are left.
+
+    `only`: of one kind.
+    """
+    c = t.search_parts.c
+    mine = or_(c.run_id.in_(list(runs)), c.clip_id.in_(list(clips)))
+    query = select(t.search_parts).where(mine).limit(_REMOVED)
+    rows = list(tx.connection.execute(query if only is None else query.where(c.kind == only)))
+    if not rows:
+        return 0
+    if tx.connection.dialect.name == "sqlite":
+        said = [
+            {"id": row.id, "marks": " ".join(_marks(row.project_id, row.kind)),
+             "words": zlib.decompress(row.words).decode()}
+            for row in rows
+        ]  # fmt: skip
+        tx.connection.execute(_FORGET_SQLITE, said)
+    ids = [row.id for row in rows]  # on PostgreSQL the words go with their part
+    tx.connection.execute(delete(t.search_parts).where(c.id.in_(ids)))
+    return len(rows)
+
+
+def erase_some(tx: Transaction) -> bool:
+    """One step of writing SQLite's index anew without what was removed; False: it is done.
+
+    What an index of FTS5 has forgotten is in its pages until they are merged.
+    """
+    if tx.connection.dialect.name != "sqlite":
+        return False
+    for pages in (-_STEP_PAGES, _STEP_PAGES):
+        before = tx.connection.scalar(text("SELECT total_changes()")) or 0
+        step = text("INSERT INTO search_words (search_words, rank) VALUES ('merge', :pages)")
+        tx.connection.execute(step, {"pages": pages})
+        if (tx.connection.scalar(text("SELECT total_changes()")) or 0) - before >= 2:
+            return True
+    return False
+
+
+def not_indexed(connection: Connection, before: int, most: int) -> list[Row]:
+    """Runs that ended before then (microseconds) and are not in the index yet, oldest first."""
+    r = t.runs.c
+    columns = (r.id, r.project_id, r.dataclip_id, r.final_dataclip_id, r.finished_at)
+    query = select(*columns).where(r.indexed_at.is_(None), r.finished_at < before)
+    return list(connection.execute(query.order_by(r.finished_at).limit(most)))
+
+
+def mark_indexed(tx: Transaction, run_ids: list[str]) -> None:
+    """The whole of these runs is in the index."""
+    mine = t.runs.c.id.in_(run_ids)
+    tx.connection.execute(update(t.runs).where(mine).values(indexed_at=tx.now))
+
+
+def find(
+    connection: Connection,
+    query: str,
+    filters: Filters,
+    *,
+    kinds: tuple[str, ...] = (),
+    before: int | None = None,
+    limit: int = 20,
+) -> Results:
+    """Runs with all words of the query in one part, and runs to which an id of it belongs.
+
+    It looks at so many parts at most: `older` tells where to go on, also where few are found.
+    """
+    wanted = asked_words(query)
+    found: dict[str, Found] = {}
+    if before is None and not kinds:
+        by_id = _runs_by_id(connection, query.strip().lower())
+        found |= {row.id: Found(row) for row in _passing(connection, by_id, filters)}
+    older, looked = before, 0
+    scopes = _scopes(filters, kinds)
+    while wanted and scopes is not None and len(found) < limit and looked < _MOST_PARTS:
+        parts = _parts(connection, wanted, scopes, older)
+        looked += len(parts)
+        passing = {row.id: row for row in _passing(connection, {p.run_id for p in parts}, filters)}
+        for part in parts:
+            if len(found) == limit and part.run_id not in found:
+                break
+            older = part.id
+            if (run := passing.get(part.run_id)) is not None:
+                found.setdefault(run.id, Found(run)).parts.append(part)
+        else:
+            if len(parts) < _FETCHED:
+                older = None
+                break
+    if not wanted or scopes is None:
+        older = None
+    for one in found.values():
+        one.lines = _lines(connection, one, wanted)
+        del one.parts[_NAMED:]
+    return Results(list(found.values()), older)
+
+
+def _scopes(filters: Filters, kinds: tuple[str, ...]) -> list[list[str]] | None:
+    """Marks of which a part must have one of each list; None: nothing may be seen."""
+    projects = None if filters.visible is None else sorted(filters.visible)
+    if filters.project_id is not None:
+        hidden = projects is not None and filters.project_id not in projects
+        projects = [] if hidden else [filters.project_id]
+    if projects == []:
+        return None
+    scopes = [] if projects is None else [[_marks(key, "")[0] for key in projects]]
+    return [*scopes, [f"k{kind}" for kind in kinds]] if kinds else scopes
+
+
+def _parts(
+    connection: Connection, wanted: list[Wanted], scopes: list[list[str]], before: int | None
+) -> list[Row]:
+    sqlite = connection.dialect.name == "sqlite"
+    said = (sqlite_query if sqlite else postgres_query)(wanted, scopes)
+    values = {"asked": said, "before": 2**62 if before is None else before, "most": _FETCHED}
+    return list(connection.execute(_FIND_SQLITE if sqlite else _FIND_POSTGRES, values))
+
+
+_FIND_SQLITE = text(
+    "SELECT p.id, p.run_id, p.kind, p.first, p.last, p.clip_id"
+    " FROM search_words w JOIN search_parts p ON p.id = w.rowid"
+    " WHERE w.search_words MATCH :asked AND w.rowid < :before ORDER BY w.rowid DESC LIMIT :most"
+)
+_FIND_POSTGRES = text(
+    "SELECT p.id, p.run_id, p.kind, p.first, p.last, p.clip_id"
+    " FROM search_words w JOIN search_parts p ON p.id = w.part_id"
+    " WHERE w.words @@ CAST(:asked AS tsquery) AND w.part_id < :before"
+    " ORDER BY w.part_id DESC LIMIT :most"
+)
+
+
+def _passing(connection: Connection, ids: Iterable[str], filters: Filters) -> list[Row]:
+    """The runs of these ids that pass the filters, newest first."""
+    r, chosen = t.runs.c, sorted(ids)
+    if not chosen:
+        return []
+    query = select(*t.LISTED_RUN).where(r.id.in_(chosen), *RUNS.conditions(r, filters))
+    if filters.visible is not None:
+        query = query.where(r.project_id.in_(sorted(filters.visible)))
+    query = query.where(filters.inserted.holds(r.inserted_at))
+    return list(connection.execute(query.order_by(r.inserted_at.desc(), r.id.desc())))
+
+
+def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
+    """Runs that have this id, or whose work order, step or document has it, or begins with it."""
+    if not _ID.fullmatch(beginning):
+        return set()
+    r, s, rs, w, d = t.runs.c, t.steps.c, t.run_steps.c, t.work_orders.c, t.dataclips.c
+
+    def some(column: Any) -> Select[Any]:
+        return select(column).where(column >= beginning, column < beginning + "\x7f").limit(_IDS)
+
+    orders, steps, clips = (list(connection.scalars(some(c))) for c in (w.id, s.id, d.id))
+    queries = [
+        select(some(r.id).subquery().c.id),
+        select(r.id).where(r.work_order_id.in_(orders)),
+        select(rs.run_id).where(rs.step_id.in_(steps)),
+        select(r.id).where(r.dataclip_id.in_(clips)),
+        select(r.id).where(r.final_dataclip_id.in_(clips)),
+        select(rs.run_id).join(t.steps, s.id == rs.step_id).where(s.output_dataclip_id.in_(clips)),
+    ]
+    return set(connection.scalars(union_all(*(select(q.subquery()) for q in queries))))
+
+
+def _lines(connection: Connection, found: Found, wanted: list[Wanted]) -> list[int]:
+    """Numbers of the first lines in the parts that have the longest word."""
+    c, numbers = t.log_lines.c, list[int]()
+    word = max((word.text for word in wanted), key=len, default="")
+    for part in [part for part in found.parts if part.kind == "log"][:_LINES]:
+        query = (
+            select(c.number)
+            .where(c.run_id == part.run_id, c.number.between(part.first, part.last))
+            .where(c.message.icontains(word, autoescape=True))
+            .order_by(c.number)
+            .limit(_LINES - len(numbers))
+        )
+        numbers += connection.scalars(query)
+    return sorted(numbers)
+
+
+def count_waiting(connection: Connection, most: int = 10_000) -> int:
+    """Runs that have ended and are not in the index yet, counted so far."""
+    r = t.runs.c
+    some = select(literal(1)).where(r.indexed_at.is_(None), r.finished_at.is_not(None)).limit(most)
+    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0

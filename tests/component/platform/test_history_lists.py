@@ -1,0 +1,193 @@
+"""Pages of a long history: whole, in order, and never found by reading all of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, select, update
+
+from holdfast.platform.store import history
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import MIGRATIONS, Connection, Row, Transaction
+from holdfast.platform.store.history import Filters, Kind, Place, Range, Wanted
+from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
+from support.history import Size, load
+from support.history_rows import DAYS, START
+from support.plans import scans
+from support.platform import Store
+
+SIZE = Size(runs=120, lines=0, projects=3, workflows=2)
+MIDDLE = START + DAYS * 86_400_000_000 // 2
+BAD = ("failed", "crashed", "killed", "exception", "lost")
+
+
+@pytest.fixture(scope="module")
+def long(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A history of 120 runs."""
+    folder = tmp_path_factory.mktemp("long")
+    with Store(folder) as store:
+        store.database.close()
+        load(store.settings.database, SIZE, "lists")
+    with Store(folder) as store:
+        yield store
+
+
+def all_runs(connection: Connection) -> list[Row]:
+    r = t.runs.c
+    return list(connection.execute(select(t.runs).order_by(r.inserted_at.desc(), r.id.desc())))
+
+
+def walk(connection: Connection, kind: Kind, filters: Filters, limit: int) -> list[list[str]]:
+    """All pages from the newest to the oldest."""
+    pages, after = [], None
+    while True:
+        found = history.page(connection, kind, filters, Wanted(limit, after=after))
+        pages.append([row.id for row in found.rows])
+        if (after := found.older) is None:
+            return pages
+
+
+def walk_back(connection: Connection, kind: Kind, filters: Filters, limit: int) -> list[str]:
+    """All rows from the oldest page to the newest."""
+    found = history.page(connection, kind, filters, Wanted(limit, last=True))
+    ids = [row.id for row in found.rows]
+    while found.newer is not None:
+        found = history.page(connection, kind, filters, Wanted(limit, before=found.newer))
+        ids = [row.id for row in found.rows] + ids
+    return ids
+
+
+def chosen(rows: list[Row]) -> Iterator[tuple[str, Filters, Any]]:
+    """Filters, each with what it means of a run's row."""
+    row, projects = rows[7], sorted({row.project_id for row in rows})
+    yield "all", Filters(), lambda _: True
+    yield "project", Filters(project_id=row.project_id), lambda r: r.project_id == row.project_id
+    yield (
+        "visible",
+        Filters(visible=frozenset(projects[:2])),
+        lambda r: r.project_id in projects[:2],
+    )
+    yield "none visible", Filters(visible=frozenset()), lambda _: False
+    yield (
+        "another's",
+        Filters(project_id=projects[2], visible=frozenset(projects[:2])),
+        (lambda _: False),
+    )
+    flow = row.workflow_id
+    yield "workflow", Filters(workflow_id=flow), lambda r: r.workflow_id == flow
+    yield "state", Filters(states=("success",)), lambda r: r.state == "success"
+    yield "bad", Filters(states=("failed",)), lambda r: r.state == "failed"
+    yield "bad ones", Filters(states=BAD), lambda r: r.state in BAD
+    yield (
+        "mixed",
+        Filters(states=("failed", "success")),
+        lambda r: r.state in {"failed", "success"},
+    )
+    yield "waiting", Filters(states=("available",)), lambda _: False
+    yield "error", Filters(error_type="AdaptorError"), lambda r: r.error_type == "AdaptorError"
+    yield "worker", Filters(worker="worker-a"), lambda r: r.worker_name == "worker-a"
+    yield "nobody", Filters(worker="nobody"), lambda _: False
+    times = Range(MIDDLE, None), Range(None, MIDDLE)
+    yield "since", Filters(inserted=times[0]), lambda r: r.inserted_at >= MIDDLE
+    yield "until", Filters(inserted=times[1]), lambda r: r.inserted_at <= MIDDLE
+    yield "updated", Filters(updated=times[0]), lambda r: r.last_event_at >= MIDDLE
+    lengthy = sorted(r.duration_ms for r in rows)[-3]
+    yield "long", Filters(duration_ms=Range(lengthy, None)), lambda r: r.duration_ms >= lengthy
+    short = Filters(duration_ms=Range(0, lengthy), states=("failed",), workflow_id=flow)
+    yield (
+        "joined",
+        short,
+        lambda r: r.duration_ms <= lengthy and r.state == "failed" and r.workflow_id == flow,
+    )
+    most = sorted(r.peak_memory for r in rows)[60]
+    yield "memory", Filters(memory=Range(None, most)), lambda r: r.peak_memory <= most
+    yield "id", Filters(id_begins=row.id[:5].upper()), lambda r: r.id.startswith(row.id[:5])
+    yield "order", Filters(work_order_id=row.work_order_id), lambda r: r.id == row.id
+
+
+@pytest.mark.parametrize(("window", "few"), [(10_000, 1000), (25, 2)])
+def test_pages_have_every_run_once_and_in_order_whatever_drives_them(
+    long: Store, window: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "WINDOW", window)
+    monkeypatch.setattr(history, "FEW", few)
+
+    def look(connection: Connection) -> None:
+        rows = all_runs(connection)
+        for name, filters, means in chosen(rows):
+            expected = [row.id for row in rows if means(row)]
+            pages = walk(connection, RUNS, filters, 11)
+            assert [key for page in pages for key in page] == expected, name
+            assert all(len(page) <= 11 for page in pages)
+            assert walk_back(connection, RUNS, filters, 11) == expected, name
+            counted = history.count(connection, RUNS, filters)
+            assert counted.number == len(expected) if counted.exact else window < 10_000, name
+
+    long.read(look)
+
+
+def test_work_orders_are_chosen_by_what_one_of_their_runs_was(long: Store) -> None:
+    def look(connection: Connection) -> None:
+        rows = all_runs(connection)
+        orders = {row.id: row.work_order_id for row in rows}
+        for name, filters, means in chosen(rows):
+            expected = [orders[row.id] for row in rows if means(row)]
+            if name not in {"id", "order"}:
+                found = [k for p in walk(connection, WORK_ORDERS, filters, 50) for k in p]
+                assert found == expected, name
+        some = next(iter(orders.values()))
+        begins = Filters(id_begins=some[:6])
+        assert walk(connection, WORK_ORDERS, begins, 5) == [[some]]
+
+    long.read(look)
+
+
+def test_no_list_reads_the_history_from_end_to_end(long: Store) -> None:
+    places = (Wanted(20), Wanted(20, after=Place(MIDDLE, "m")), Wanted(20, last=True))
+
+    def look(tx: Transaction) -> None:
+        for _, filters, _ in chosen(rows):
+            for kind, wanted in itertools.product((RUNS, WORK_ORDERS), places):
+                history.page(tx.connection, kind, filters, wanted)
+                history.count(tx.connection, kind, filters)
+
+    rows = long.read(all_runs)
+    found = scans(long, look, ordered={"ix_runs_inserted_at", "ix_work_orders_inserted_at"})
+    assert not found & {table.name for table in t.metadata.sorted_tables}
+
+
+def test_runs_from_before_have_their_measures_after_the_migration(
+    made: Path, tmp_path: Path
+) -> None:
+    r = t.runs.c
+    measures = select(r.id, r.duration_ms, r.peak_memory, r.worker_name, r.state).order_by(r.id)
+    with Store(tmp_path) as store:
+        store.database.close()
+        load(store.settings.database, Size(runs=30, lines=0, projects=1, workflows=1))
+        engine = create_engine(store.settings.database)
+    with engine.begin() as connection:
+        expected = [tuple(row) for row in connection.execute(measures)]
+        odd = connection.scalar(select(t.steps.c.id).limit(1))
+        connection.execute(update(t.steps).where(t.steps.c.id == odd).values(mem='{"job": "?"}'))
+        connection.execute(update(t.runs).values(worker_name=None))
+    with engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0022")
+    engine.dispose()
+    with Store(tmp_path) as store:
+        found = store.read(lambda c: [tuple(row) for row in c.execute(measures)])
+    lost = {row[0] for row in expected if row[4] == "lost"}
+    assert [row[:2] for row in found] == [
+        (row[0], None if row[0] in lost else row[1]) for row in expected
+    ]
+    assert [row[3] for row in found] == [row[3] for row in expected]
+    # the step with most memory is each run's first; of the odd one it is the second
+    assert sum(a[2] - b[2] for a, b in zip(expected, found, strict=True)) in {0, 1}

@@ -1,0 +1,242 @@
+"""Full-text search over what runs wrote and had (`store/search.py`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from holdfast.platform.chores import indexer
+from holdfast.platform.chores.cleaner import clean_up
+from holdfast.platform.clock import SECOND, now
+from holdfast.platform.store import backup, search
+from holdfast.platform.store import tables as t
+from support.plans import scans
+from support.platform import FETCH, PROJECT, Served
+from support.postgres import database_of, sqlite_only
+
+SECRET = "zanzibar77"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are indexed when a test asks, at once after their end."""
+    monkeypatch.setattr(indexer, "_AFTER_SECONDS", -10)
+    monkeypatch.setattr(indexer, "_SECONDS", 3600)
+
+
+def ran(
+    served: Served, *lines: str, body: Any = None, output: str = '{"data":{}}', **end: Any
+) -> str:
+    """A run that has ended and is indexed; its id."""
+    served.post(body)
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step(FETCH)
+        for line in lines:
+            talk.log(line, step_id=step)
+        talk.ok("step:complete", talk.step_end(step, output_dataclip=output))
+        talk.complete(**end)
+    served.call(indexer.index)
+    return talk.id
+
+
+def found(served: Served, q: str, **asked: Any) -> list[str]:
+    answer = served.client.get("/api/search", params={"q": q, **asked})
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()["data"]]
+
+
+def test_runs_are_found_by_words_of_logs_inputs_and_outputs(served: Served) -> None:
+    one = ran(served, "Sent 3 referrals to Kisumu", body={"patient": "Amina"})
+    two = ran(served, "nothing sent", "Über-fluss", output='{"data":{"city":"caf\\u00e9\\nGulu"}}')
+    assert found(served, "KISUMU") == [one]
+    assert found(served, "sent") == [two, one]
+    assert found(served, "sent referrals kisumu") == [one]
+    assert found(served, "nothing kisumu") == [], "all words in one place"
+    assert found(served, "kis*") == [one]
+    assert found(served, "kis") == []
+    assert found(served, "amina") == found(served, "amina", **{"in": "input"}) == [one]
+    assert found(served, "amina", **{"in": "log,output"}) == []
+    assert found(served, "café gulu", **{"in": "output"}) == [two]
+    assert found(served, "überfluss") == []
+    assert found(served, "über") == [two]
+    (item,) = served.client.get("/api/search", params={"q": "fluss"}).json()["data"]
+    assert item["lines"] == [2]
+    assert item["matches"] == [{"in": "log", "first_line": 1, "last_line": 2}]
+    with served.person() as person:
+        page = person.get("/runs", params={"q": "kisumu"}).text
+        assert one in page
+        assert two not in page
+
+
+def test_runs_are_found_by_ids_of_what_belongs_to_them(served: Served) -> None:
+    run = ran(served, "x")
+    waits = served.post()
+    (step,) = served.steps(run)
+    related = served.client.get(f"/api/runs/{run}").json()["data"]["relationships"]
+    for key in (step["id"], step["output_dataclip_id"], related["dataclip"]["data"]["id"],
+                related["work_order"]["data"]["id"], run[:8].upper()):  # fmt: skip
+        assert found(served, key) == [run], key
+    assert found(served, waits) == [waits]
+
+
+def test_a_search_takes_filters_and_goes_on_where_it_stopped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [ran(served, "common word") for _ in range(3)]
+    bad = ran(served, "common word", reason="fail", error_type="E", error_message="m")
+    assert found(served, "common", state="failed") == [bad]
+    assert found(served, "common", error_type="Other") == []
+    for fetched, most in ((200, 2000), (1, 2000), (1, 1)):
+        monkeypatch.setattr(search, "_FETCHED", fetched)
+        monkeypatch.setattr(search, "_MOST_PARTS", most)
+        body = served.client.get("/api/search", params={"q": "common", "page_size": 2}).json()
+        told = [item["id"] for item in body["data"]]
+        while body["links"]["next"]:
+            body = served.client.get(body["links"]["next"]).json()
+            told += [item["id"] for item in body["data"]]
+        assert told == [bad, *reversed(runs)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"q": ""}, {"q": "'-"}, {"q": "a", "in": "x"}, {"q": "a", "after": "z"},
+     {"q": "a", "state": "x"}],
+)  # fmt: skip
+def test_a_bad_search_is_a_problem_that_names_it(shared: Served, asked: dict[str, str]) -> None:
+    answer = shared.client.get("/api/search", params=asked)
+    assert answer.status_code == 422
+    assert [*asked][-1] in answer.json()["detail"]
+
+
+def test_nobody_finds_what_another_project_has(served: Served) -> None:
+    ran(served, SECRET)
+    served.deploy({**PROJECT, "name": "other", "workflows": []})
+    made = served.client.post(
+        "/api/projects/other/tokens", json={"name": "t", "scopes": ["read"], "role": "viewer"}
+    )
+    assert made.status_code == 201, made.text
+    headers = {"authorization": f"Bearer {made.json()['token']}"}
+    for path in ("/api/search", "/api/projects/other/search"):
+        answer = served.client.get(path, params={"q": SECRET}, headers=headers)
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+    project = {"project_id": "demo", "q": SECRET}
+    assert served.client.get("/api/search", params=project, headers=headers).json()["data"] == []
+    assert found(served, SECRET, project_id="demo") != []
+    assert found(served, SECRET, project_id="other") == []
+
+
+def test_a_long_log_is_indexed_in_parts_and_lines_that_come_late_are_found(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "_LINES", 3)
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        for n in range(1, 9):
+            talk.log(f"line number{n}")
+        talk.complete()
+        assert served.call(indexer.index) == 1
+        assert found(served, "number8") == [talk.id]
+        talk.log("an afterthought")
+        assert served.call(indexer.index) == 1
+    assert found(served, "afterthought") == found(served, "number1") == [talk.id]
+    parts = select(func.count()).select_from(t.search_parts).where(t.search_parts.c.kind == "log")
+    assert served.write(lambda tx: tx.connection.scalar(parts)) == 3
+    assert served.call(indexer.index) == 0
+
+
+def age(served: Served) -> None:
+    """As if everything had happened long ago."""
+    at = now() - 100 * 24 * 3600 * SECOND
+
+    def work(tx: Any) -> None:
+        tx.connection.execute(update(t.runs).values(finished_at=at))
+        tx.connection.execute(update(t.work_orders).values(last_activity=at))
+        tx.connection.execute(update(t.dataclips).values(inserted_at=at))
+
+    served.write(work)
+
+
+def in_file(served: Served) -> bool:
+    """Whether the word is anywhere in the database's files."""
+    files = Path(served.settings.data).glob("platform.db*")
+    return any(SECRET.encode() in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize(
+    ("kept", "gone"),
+    [({"logs": 1}, "log"), ({"documents": 1}, "input"), ({"runs": 1}, "log,input,output")],
+)
+def test_what_retention_removes_cannot_be_found(
+    served: Served, kept: dict[str, int], gone: str
+) -> None:
+    ran(served, SECRET, body={"x": SECRET}, output=f'{{"data":"{SECRET}"}}')
+    for kind in ("log", "input", "output"):
+        assert found(served, SECRET, **{"in": kind})
+    age(served)
+    served.client.put("/api/projects/demo/retention", json=kept)
+    served.call(clean_up)
+    assert found(served, SECRET, **{"in": gone}) == []
+    assert bool(found(served, SECRET)) is ("runs" not in kept)
+
+
+@sqlite_only
+def test_an_erased_document_is_in_no_page_of_the_index(served: Served) -> None:
+    others = [ran(served, f"other {n} words", body={"n": f"w{n}"}) for n in range(3)]
+    ran(served, "plain", body={"x": SECRET}, output=f'{{"data":"{SECRET}"}}')
+    ran(served, "after it")
+    assert in_file(served)
+    served.write(
+        lambda tx: tx.connection.execute(update(t.projects).values(retention_policy="erase_all"))
+    )
+    age(served)
+    served.call(clean_up)
+    assert not in_file(served)
+    assert found(served, SECRET) == []
+    assert found(served, "other 2") == [others[2]]
+
+
+def test_documents_of_a_project_that_erases_all_are_never_indexed(served: Served) -> None:
+    served.write(
+        lambda tx: tx.connection.execute(update(t.projects).values(retention_policy="erase_all"))
+    )
+    ran(served, "line", body={"x": SECRET})
+    assert found(served, SECRET) == []
+    assert len(found(served, "line")) == 1
+
+
+def test_a_restored_backup_can_be_searched_once_it_is_indexed(
+    served: Served, tmp_path: Path
+) -> None:
+    run = ran(served, "Kisumu")
+    path, again = tmp_path / "a.backup", tmp_path / "again"
+    backup.write(served.settings.database, path)
+    again.mkdir()
+    url = database_of(again).get("database_url", f"sqlite:///{again}/platform.db")
+    backup.restore(url, path)
+    with Served(again) as other:
+        assert found(other, "kisumu") == []
+        other.call(indexer.index)
+        assert found(other, "kisumu") == [run]
+
+
+def test_indexing_scans_no_table(served: Served) -> None:
+    run = ran(served, "one", "two")
+    clip = served.client.get(f"/api/runs/{run}").json()["data"]["relationships"]["dataclip"]
+
+    class Opened:
+        write = staticmethod(served.write)
+
+    def work(tx: Any) -> None:
+        search.not_indexed(tx.connection, now(), 10)
+        assert search.remove_some(tx, runs=[run], clips=[clip["data"]["id"]])
+        search.mark_indexed(tx, [run])
+
+    opened: Any = Opened()
+    assert scans(opened, work, ordered={"ix_runs_not_indexed"}) == set()
