@@ -29,6 +29,8 @@ _NOTE = "Written by scripts/client.py from the routes of the API: change those, 
 _LEFT_OUT = {"GET /api/openapi.json"}
 #: Names that the rule would not find.
 _NAMES = {
+    "GET /api/projects/{project_id}/bulk_actions/{id}": "bulk_action",
+    "POST /api/projects/{project_id}/bulk_actions/{id}/stop": "stop_bulk_action",
     "GET /api/me": "get",
     "GET /api/queue": "get",
     "POST /api/provision": "deploy",

@@ -17,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from benchmarks.history.looks import look  # noqa: E402
+from benchmarks.history.looks import look, make_searchable  # noqa: E402
+from holdfast.platform.settings import Settings  # noqa: E402
 from support.history import Size, load  # noqa: E402 - not installed
 
 #: Disk that a run of the history needs while it is loaded, with all that belongs to it.
@@ -39,6 +40,7 @@ def main(flags: Sequence[str]) -> None:
         if asked.postgres or not (folder / "platform.db").exists():
             _load(url, folder, Size.times(asked.size), asked.seed)
         if not asked.only_load:
+            make_searchable(Settings(data=folder, database_url=asked.postgres))
             look(url)
 
 

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
 
-from holdfast.platform.store import collections, logs
+from holdfast.platform.chores.indexer import index
+from holdfast.platform.clock import SECOND
+from holdfast.platform.service import Platform
+from holdfast.platform.settings import Settings
+from holdfast.platform.store import collections, history, logs, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.collections import Selection
 from holdfast.platform.store.database import Connection, Database
+from holdfast.platform.store.history import Filters, Range, Wanted
+from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
+from support.history_rows import START
 
 TIMES = 7
+_DAY = 24 * 3600 * SECOND
+
+Look = tuple[str, Callable[[], Any]]
+
+
+def make_searchable(settings: Settings) -> None:
+    """Have the platform's own indexer index what is not indexed yet."""
+    platform = Platform(settings)
+    platform.database.open()
+    started = time.perf_counter()
+    try:
+        done = asyncio.run(index(platform))
+    finally:
+        platform.database.close()
+    took = time.perf_counter() - started
+    print(f"indexed {done} runs in {took:.1f} s: {done / max(took, 0.001):.0f}/s", flush=True)
 
 
 def look(url: str) -> None:
@@ -28,8 +53,11 @@ def look(url: str) -> None:
 
 
 def _all(connection: Connection) -> None:
-    for name, work in (*_logs(connection), *_collections(connection)):
-        print(f"{name:<52} {timed(work)}", flush=True)
+    runs = connection.scalar(select(func.count()).select_from(t.runs))
+    print(f"{runs} runs; milliseconds: first, median, most of {TIMES}")
+    for part in (_lists, _searches, _logs, _collections):
+        for name, work in part(connection):
+            print(f"{name:<52} {timed(work)}", flush=True)
 
 
 def timed(work: Callable[[], Any]) -> str:
@@ -38,33 +66,87 @@ def timed(work: Callable[[], Any]) -> str:
         started = time.perf_counter()
         work()
         taken.append((time.perf_counter() - started) * 1000)
-    return f"first {taken[0]:8.1f} ms, median {statistics.median(taken):8.1f} ms"
+    return f"{taken[0]:8.1f} {statistics.median(taken):8.1f} {max(taken):8.1f}"
 
 
-def _logs(connection: Connection) -> list[tuple[str, Callable[[], Any]]]:
-    """Of the longest log: its middle, its end, and a text that is in one line."""
-    c = t.log_lines.c
-    run = str(
-        connection.scalar(select(c.run_id).where(c.id == select(func.max(c.id)).scalar_subquery()))
+def _lists(connection: Connection) -> Iterator[Look]:
+    """The first, a middle and the last page of each filter, with its count."""
+    r = t.runs.c
+    newest = select(t.runs).order_by(r.inserted_at.desc())
+    row = connection.execute(newest.offset(3).limit(1)).one()
+    longest = connection.scalar(select(func.max(r.duration_ms))) or 0
+    filters = {
+        "none": Filters(),
+        "project": Filters(project_id=row.project_id),
+        "four projects": Filters(visible=frozenset(connection.scalars(select(t.projects.c.id)))),
+        "workflow": Filters(workflow_id=row.workflow_id),
+        "state success": Filters(states=("success",)),
+        "state lost": Filters(states=("lost",)),
+        "unsuccessful": Filters(states=history.UNSUCCESSFUL),
+        "error type": Filters(error_type="OOMError"),
+        "worker": Filters(worker="worker-c"),
+        "nobody's": Filters(worker="nobody"),
+        "two days": Filters(inserted=Range(START + 40 * _DAY, START + 42 * _DAY)),
+        "10 s and more": Filters(duration_ms=Range(10_000, None)),
+        "the longest": Filters(duration_ms=Range(longest // 2, None)),
+        "100 MB and more": Filters(memory=Range(100_000_000, None)),
+        "workflow, failed, 10 s": Filters(
+            workflow_id=row.workflow_id, states=("failed",), duration_ms=Range(10_000, None)
+        ),
+        "begins with": Filters(id_begins=row.id[:6]),
+    }  # fmt: skip
+    for name, chosen in filters.items():
+        for what, kind in (("runs", RUNS), ("work orders", WORK_ORDERS)):
+            for where, wanted in (("first", Wanted(25)), ("last", Wanted(25, last=True))):
+                work = partial(history.page, connection, kind, chosen, wanted)
+                yield f"{what}, {name}: {where} page", work
+        yield f"runs, {name}: count", partial(history.count, connection, RUNS, chosen)
+
+
+def _searches(connection: Connection) -> Iterator[Look]:
+    everything, project = Filters(), str(connection.scalar(select(t.runs.c.project_id)))
+    (some,) = connection.execute(
+        select(t.log_lines.c.message, t.log_lines.c.run_id).order_by(t.log_lines.c.id).limit(1)
     )
+    number = next(word for word in some.message.split() if word.startswith("P-"))
+    find = partial(search.find, connection, limit=25)
+    queries = {
+        "a word of every run": "patient",
+        "two frequent words": "merged garissa",
+        "a rare word": number,
+        "no word of any run": "xylophone patient",
+        "a beginning": "refer*",
+        "an id": some.run_id[:8],
+    }
+    for name, text in queries.items():
+        for where, chosen in (("", everything), (", one project", Filters(project_id=project))):
+            yield f"search, {name}{where}", partial(find, text, chosen)
+    state = Filters(states=("lost",))
+    yield "search, a word of every run, state lost", partial(find, "patient", state)
+
+
+def _logs(connection: Connection) -> Iterator[Look]:
+    """Of the longest log: its middle, its end, and a text that is in none of its lines."""
+    c = t.log_lines.c
+    newest = select(c.run_id).order_by(c.id.desc()).limit(1)
+    run = str(connection.scalar(newest))
     last = logs.count(connection, run)
     wanted = logs.Wanted(100, 10_000, 1_000_000)
-    return [
-        (f"log of {last} lines: 100 in its middle",
-         lambda: logs.lines(connection, run, last // 2, wanted)),
-        ("the same log: its end", lambda: logs.lines(connection, run, last - 100, wanted)),
-        ("the same log: search 20,000 of its lines",
-         lambda: logs.search(connection, run, "nowhere", after=last // 2)),
-    ]  # fmt: skip
+    yield (
+        f"log of {last} lines: 100 in its middle",
+        lambda: logs.lines(connection, run, last // 2, wanted),
+    )
+    yield "the same log: its end", lambda: logs.lines(connection, run, last - 100, wanted)
+    yield (
+        "the same log: search of 20,000 lines",
+        lambda: logs.search(connection, run, "nowhere", after=last // 2),
+    )
 
 
-def _collections(connection: Connection) -> list[tuple[str, Callable[[], Any]]]:
+def _collections(connection: Connection) -> Iterator[Look]:
     key = str(connection.scalar(select(t.collections.c.id)))
     middle = connection.scalar(select(func.max(t.collection_items.c.id))) or 0
-    first, some = (Selection(None, (), 1000, cursor) for cursor in (0, middle // 2))
-    return [
-        ("collection: its first 1,000 items",
-         lambda: collections.page(connection, key, first, 1000)),
-        ("collection: 1,000 items in its middle",
-         lambda: collections.page(connection, key, some, 1000)),
-    ]  # fmt: skip
+    for name, after in (("first", 0), ("middle", middle // 2)):
+        chosen = Selection(None, (), 1000, after)
+        work = partial(collections.page, connection, key, chosen, 1000)
+        yield f"collection: 1,000 items, {name}", work

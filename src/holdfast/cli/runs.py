@@ -14,6 +14,7 @@ import httpx
 from holdfast.cli import terminal
 from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
 from holdfast.cli.repeats import seen_here, tell_repeats
+from holdfast.cli.runbulk import bulk_group
 from holdfast.cli.runfilters import Query, filter_options, limit_option, listed
 from holdfast.diagnosis.near import listed as words
 from holdfast.model.outcome import RunState
@@ -94,9 +95,12 @@ def search_command(
         return
     for entry in found:
         _print_list([entry], as_json=False)
-        places = sorted({match["in"] for match in entry["matches"]})
+        places = sorted({match["kind"] for match in entry["matches"]})
         lines = ", ".join(map(str, entry["lines"]))
         terminal.row(f"    in {', '.join(places) or 'its ids'}{lines and f'; lines {lines}'}")
+
+
+runs_group.add_command(bulk_group)
 
 
 @runs_group.command("show")

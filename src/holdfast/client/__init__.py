@@ -25,6 +25,7 @@ from holdfast.client.projects import Projects
 from holdfast.client.provision import Provision
 from holdfast.client.queue import Queue
 from holdfast.client.runs import Runs
+from holdfast.client.search import Search
 from holdfast.client.session_links import SessionLinks
 from holdfast.client.sessions import Sessions
 from holdfast.client.tokens import Tokens
@@ -57,6 +58,7 @@ class Client(Asking):
         self.provision = Provision(self)
         self.queue = Queue(self)
         self.runs = Runs(self)
+        self.search = Search(self)
         self.session_links = SessionLinks(self)
         self.sessions = Sessions(self)
         self.tokens = Tokens(self)

@@ -46,8 +46,9 @@ class PageMeta(TypedDict):
 
     total_entries: int
     total_pages: int
-    page_number: int
+    page_number: Number  # none of a page that `after`, `before` or `last` asks for
     page_size: int
+    exact: NotRequired[bool]  # false: there may be more entries than were counted
 
 
 class PageLinks(TypedDict):
@@ -67,6 +68,72 @@ class Page(TypedDict, Generic[T]):
     included: list[Any]
     meta: PageMeta
     links: PageLinks
+
+
+class Match(TypedDict):
+    """Where the words of a search are: `log`, `input` or `output`."""
+
+    kind: str
+    first_line: NotRequired[int]
+    last_line: NotRequired[int]
+    dataclip_id: NotRequired[Text]
+
+
+class FoundRun(TypedDict):
+    """A run that a search has found; `lines`: numbers of some lines with one of the words."""
+
+    type: str
+    id: str
+    attributes: Run
+    relationships: dict[str, Related]
+    links: SelfLink
+    matches: list[Match]
+    lines: list[int]
+
+
+class SearchLinks(TypedDict):
+    """Where the search goes on."""
+
+    self: str
+    next: Text
+
+
+class SearchPage(TypedDict):
+    """Runs that a search has found."""
+
+    data: list[FoundRun]
+    links: SearchLinks
+
+
+class BulkCount(TypedDict):
+    """How many runs there are for a bulk action."""
+
+    total: int
+    total_exact: bool
+
+
+class BulkAction(TypedDict):
+    """A retry or cancellation of many runs, and how far it is."""
+
+    id: str
+    action: str
+    filters: dict[str, str]
+    created_by: str
+    state: str
+    total: int
+    total_exact: bool
+    done: int
+    skipped: int
+    problem: Text
+    inserted_at: Text
+    finished_at: Text
+
+
+class BulkBegun(TypedDict):
+    """A bulk action that was begun, or with `dry_run` a count."""
+
+    data: BulkAction | BulkCount
+    dry_run: NotRequired[bool]
 
 
 class One(TypedDict, Generic[T]):
@@ -95,6 +162,8 @@ class Run(TypedDict):
     versions: dict[str, Any] | None
     returns: int
     retries: int
+    duration_ms: Number
+    peak_memory_bytes: Number
     notes: list[Any]
     last_event: Text
     postmortem: NotRequired[dict[str, Any] | None]

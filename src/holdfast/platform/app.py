@@ -29,6 +29,7 @@ from holdfast.platform.chores.teller import teller
 from holdfast.platform.collections.routes import collection_routes
 from holdfast.platform.service import Confirm, Platform, Resolve
 from holdfast.platform.settings import Settings
+from holdfast.platform.start.bulk import bulk_worker
 from holdfast.platform.start.cron import cron
 from holdfast.platform.start.retrier import retrier
 from holdfast.platform.start.webhook import webhook
@@ -60,7 +61,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await platform.start(janitor, cron, retrier, cleaner, teller, indexer)
+        await platform.start(janitor, cron, retrier, cleaner, teller, indexer, bulk_worker)
         try:
             yield
         finally:

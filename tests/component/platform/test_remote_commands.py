@@ -122,6 +122,23 @@ def test_runs_are_listed_shown_retried_and_cancelled(served: Served, holdfast: H
     assert "'odd' is none of" in refusal(holdfast("runs", "ls", "--state", "odd"))
 
 
+def test_many_runs_are_cancelled_and_retried_by_filters(
+    served: Served, holdfast: Holdfast
+) -> None:
+    made = [served.post() for _ in range(3)]
+    bulk = ("runs", "bulk")
+    assert "--project" in holdfast(*bulk, "cancel").output
+    of_demo = ("--project", "demo", "--workflow", "Referrals")
+    assert holdfast(*bulk, "cancel", *of_demo, "--dry-run").output == "3 runs\n"
+    assert "3 done, 0 skipped, of 3" in holdfast(*bulk, "cancel", *of_demo, "--wait").output
+    assert {served.run(key)["state"] for key in made} == {"cancelled"}
+    told = holdfast(*bulk, "retry", *of_demo, "--state", "cancelled").output
+    assert "retry  running  0 done" in told
+    key = told.split()[0]
+    assert "retry" in holdfast(*bulk, "stop", key, "--project", "demo").output
+    assert len(holdfast(*bulk, "ls", "--project", "demo").output.splitlines()) == 2
+
+
 def test_a_log_is_followed_to_the_end_of_its_run(served: Served, holdfast: Holdfast) -> None:
     run_id = served.post()
     with served.worker() as worker:

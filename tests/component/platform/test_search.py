@@ -66,7 +66,7 @@ def test_runs_are_found_by_words_of_logs_inputs_and_outputs(served: Served) -> N
     assert found(served, "über") == [two]
     (item,) = served.client.get("/api/search", params={"q": "fluss"}).json()["data"]
     assert item["lines"] == [2]
-    assert item["matches"] == [{"in": "log", "first_line": 1, "last_line": 2}]
+    assert item["matches"] == [{"kind": "log", "first_line": 1, "last_line": 2}]
     with served.person() as person:
         page = person.get("/runs", params={"q": "kisumu"}).text
         assert one in page

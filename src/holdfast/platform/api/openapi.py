@@ -156,6 +156,15 @@ _BODIES: dict[str, JsonObject] = {
             "digest_minutes": {"type": "integer"},
         },
     },
+    "POST /api/projects/{project_id}/bulk_actions": {
+        "type": "object",
+        "required": ["action"],
+        "properties": {
+            "action": {"type": "string", "enum": ["retry", "cancel"]},
+            "filters": _OBJECT,
+            "dry_run": {"type": "boolean"},
+        },
+    },
     "PUT /api/projects/{project_id}/retention": {
         "type": "object",
         "properties": {
@@ -206,6 +215,7 @@ _BODIES: dict[str, JsonObject] = {
 #: What an operation answers when it worked, unless it is 200.
 _STATUS: dict[str, int] = {
     "POST /api/provision": 201,
+    "POST /api/projects/{project_id}/bulk_actions": 202,
     "POST /api/workflows": 201,
     "POST /api/projects/{project_id}/workflows": 201,
     "POST /api/workflows/{id}/runs": 201,

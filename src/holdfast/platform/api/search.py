@@ -19,7 +19,7 @@ from holdfast.platform.store.history_query import (
     filters_of,
     whole_number,
 )
-from holdfast.platform.store.words import asked_words
+from holdfast.platform.store.search_words import asked_words
 
 _LONGEST = 1000
 
@@ -60,8 +60,8 @@ def _shown(found: search.Found) -> JsonObject:
 
 def _match(part: Row) -> JsonObject:
     if part.kind == "log":
-        return {"in": "log", "first_line": part.first, "last_line": part.last}
-    return {"in": part.kind, "dataclip_id": part.clip_id}
+        return {"kind": "log", "first_line": part.first, "last_line": part.last}
+    return {"kind": part.kind, "dataclip_id": part.clip_id}
 
 
 def _text(text: str) -> str:

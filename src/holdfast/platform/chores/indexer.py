@@ -16,7 +16,7 @@ from holdfast.platform.store import dataclips, logs, search, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.documents import retention_policy
 from holdfast.platform.store.search import Part
-from holdfast.platform.store.words import words_of, words_of_json
+from holdfast.platform.store.search_words import words_of, words_of_json
 
 _SECONDS = 2.0
 #: After a run's end its last lines may still come, seconds.

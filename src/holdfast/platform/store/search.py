@@ -20,7 +20,7 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters
 from holdfast.platform.store.history_kinds import RUNS
-from holdfast.platform.store.words import Wanted, asked_words, postgres_query, sqlite_query
+from holdfast.platform.store.search_words import Wanted, asked_words, postgres_query, sqlite_query
 
 #: Kinds of parts.
 KINDS = ("log", "input", "output")

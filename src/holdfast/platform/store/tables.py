@@ -435,6 +435,34 @@ search_parts = Table(
     sqlite_autoincrement=True,  # a number that was removed is never given again
 )
 
+#: Retries and cancellations of many runs, worked off step by step (`store/bulk.py`).
+bulk_actions = Table(
+    "bulk_actions",
+    metadata,
+    identifier(),
+    refers("project_id", "projects"),
+    Column("action", String(16), nullable=False),
+    Column("query", Text, nullable=False),  # JSON object: filters as a list of runs has them
+    Column("created_by", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("total_exact", Boolean, nullable=False),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("problem", Text),  # why the last one was skipped
+    moment("place_at"),  # the last run that was looked at
+    Column("place_key", String(36)),
+    moment("inserted_at", required=True),
+    moment("finished_at"),
+    Index("ix_bulk_actions_project_id_inserted_at", "project_id", "inserted_at"),
+    Index(
+        "ix_bulk_actions_running",
+        "inserted_at",
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+)
+
 collections = Table(
     "collections",
     metadata,

@@ -42,7 +42,7 @@ def upgrade() -> None:
         )
         op.execute("CREATE INDEX ix_search_words_words ON search_words USING gin (words)")
     else:
-        # the words are made by store/words.py: nothing that is not ASCII divides them
+        # the words are made by store/search_words.py: nothing that is not ASCII divides them
         op.execute(
             "CREATE VIRTUAL TABLE search_words USING fts5(marks, words, content='',"
             " detail=column, tokenize=\"ascii tokenchars '_'\")"

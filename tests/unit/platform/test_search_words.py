@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.platform.store.words import (
+from holdfast.platform.store.search_words import (
     MOST,
     Wanted,
     asked_words,

@@ -1,0 +1,80 @@
+"""Works off retries and cancellations of many runs, some at a time, beside the load.
+
+Of several platforms one does it. Each step is a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from holdfast import log
+from holdfast.platform.service import Platform
+from holdfast.platform.settings import Settings
+from holdfast.platform.start.actions import ActionError, cancel, retry
+from holdfast.platform.store import bulk
+from holdfast.platform.store.bulk import Step
+from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.history import Page
+from holdfast.platform.store.runs import newer_run_exists
+
+_SECONDS = 1.0
+
+
+async def bulk_worker(platform: Platform) -> None:
+    """Look each second until cancelled."""
+    while True:
+        await asyncio.sleep(_SECONDS)
+        if await platform.lead.is_mine():
+            await work_off(platform)
+
+
+async def work_off(platform: Platform) -> None:
+    """Do all that was asked for. What fails unexpectedly is told, and not tried again."""
+    for key in await platform.database.read(bulk.running):
+        try:
+            while await _step(platform, key):
+                pass
+        except Exception as error:
+            problem = f"{type(error).__name__}: the platform's log has more"
+            log.failure("bulk.failed", error, id=key)
+            await platform.database.write(
+                partial(bulk.end, key=key, state=bulk.FAILED, problem=problem)
+            )
+
+
+async def _step(platform: Platform, key: str) -> bool:
+    """Some runs more; False: it has ended."""
+    database = platform.database
+    row = await database.read(partial(bulk.find, key=key))
+    if row is None or row.state != bulk.RUNNING:
+        return False
+    page = await database.read(partial(bulk.following, row=row))
+    await database.write(partial(_apply, settings=platform.settings, row=row, page=page))
+    if page.older is None:
+        log.info("bulk.done", id=key, action=row.action)
+    return page.older is not None
+
+
+def _apply(tx: Transaction, settings: Settings, row: Row, page: Page) -> None:
+    if not bulk.hold(tx, row):
+        return  # it was stopped, or another platform has gone on with it
+    done, skipped, problem = 0, 0, None
+    for run in page.rows:
+        try:
+            _one(tx, settings, row, run)
+            done += 1
+        except ActionError as error:
+            skipped, problem = skipped + 1, f"run {run.id}: {error.message}"
+    bulk.move(tx, row, Step(done, skipped, problem, page.older))
+
+
+def _one(tx: Transaction, settings: Settings, row: Row, run: Row) -> None:
+    """Raises ActionError, before anything is changed."""
+    if row.action == "cancel":
+        cancel(tx, run.id, by=row.created_by)
+        return
+    if newer_run_exists(tx.connection, run):
+        message = "A newer run of its work order exists."
+        raise ActionError(message)
+    retry(tx, settings, run.id, by=row.created_by)
