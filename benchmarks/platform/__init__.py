@@ -62,15 +62,19 @@ def long_queue(folder: Path) -> None:
         def fill(tx: Transaction) -> None:
             flow = select(t.workflows).where(t.workflows.c.id == row["workflow_id"])
             like = dict(tx.connection.execute(flow).mappings().one())
+            first = select(t.work_orders).where(t.work_orders.c.id == row["work_order_id"])
+            order = dict(tx.connection.execute(first).mappings().one())
             keys = [str(uuid.uuid4()) for _ in range(LANES)]
             flows = [like | {"id": key, "name": key, "concurrency": 50} for key in keys]
             tx.connection.execute(insert(t.workflows), flows)
             for part in range(0, LONG, 10_000):
+                orders = [order | {"id": str(uuid.uuid4())} for _ in range(10_000)]
+                tx.connection.execute(insert(t.work_orders), orders)
                 rows = [
                     row
-                    | {"id": str(uuid.uuid4()), "workflow_id": keys[n % LANES]}
-                    | {"inserted_at": row["inserted_at"] + n}
-                    for n in range(part, part + 10_000)
+                    | {"id": str(uuid.uuid4()), "workflow_id": keys[(part + n) % LANES]}
+                    | {"inserted_at": row["inserted_at"] + part + n, "work_order_id": one["id"]}
+                    for n, one in enumerate(orders)
                 ]
                 tx.connection.execute(insert(t.runs), rows)
 

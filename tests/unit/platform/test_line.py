@@ -74,7 +74,9 @@ def test_projects_take_turns_and_queues_have_their_rank() -> None:
         Head("2", 2, "w", None, "default", 1, "q", "c"),
         Head("3", 3, "w", None, "manual", 0, "p", "b"),
     ]
-    line, room = Line({run.lane: run for run in runs}), Room(turns={"p": 9, "q": 5})
+    line, room = Line(), Room(turns={"p": 9, "q": 5})
+    for run in runs:
+        line.put(run)
     first = line.best(room, lambda _: 0, lambda _: None)
     assert first is not None
     assert first.id == "3", "a higher priority goes first"
@@ -85,7 +87,8 @@ def test_projects_take_turns_and_queues_have_their_rank() -> None:
 
 def test_a_run_that_comes_back_may_be_older_than_the_head() -> None:
     old, new = (Head(str(n), n, "w", None, "default", 1, "p", "a") for n in (1, 2))
-    line = Line({new.lane: new})
+    line = Line()
+    line.put(new)
     line.came(old.lane)
     assert line.best(Room(), lambda _: 0, lambda _: old) == new
     line.came(old.lane, again=True)

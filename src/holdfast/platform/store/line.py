@@ -8,8 +8,12 @@ it still waits, and a lane that another process has filled is seen when all head
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count, groupby
+from operator import attrgetter, itemgetter
+from typing import TypeAlias
 
 from sqlalchemy import and_, bindparam, case, column, func, or_, select, text
 
@@ -142,9 +146,9 @@ class Room:
 def room_now(connection: Connection) -> Room:
     """Limits, pauses and turns as they are. Who takes runs must be the only one who does."""
     going = dict[str, int]()
-    for workflow, project, count in connection.execute(_UNDER_WAY):
-        going[workflow] = going.get(workflow, 0) + count
-        going[project] = going.get(project, 0) + count
+    for workflow, project, number in connection.execute(_UNDER_WAY):
+        going[workflow] = going.get(workflow, 0) + number
+        going[project] = going.get(project, 0) + number
     room = Room(busy=set(connection.scalars(_BUSY)))
     for key, concurrency, paused_at in connection.execute(_LIMITED):
         room.left[key] = 0 if paused_at is not None else concurrency - going.get(key, 0)
@@ -153,6 +157,10 @@ def room_now(connection: Connection) -> Room:
         if concurrency is not None:
             room.left[key] = concurrency - going.get(key, 0)
     return room
+
+
+#: Age, then the order of coming: heads themselves are not compared.
+_Item: TypeAlias = tuple[int, str, int, "Head"]
 
 
 @dataclass(slots=True)
@@ -164,13 +172,25 @@ class Line:
     unknown: set[Lane] = field(default_factory=set)
     #: When all of them were read, by a clock that only goes forward, seconds.
     read_at: float = float("-inf")
+    #: Heads by queue, priority and project, as heaps by age. Old ones are left in until they are
+    #: met: a head counts if it still is the one of its lane.
+    _heaps: dict[tuple[str, int, str], list[_Item]] = field(default_factory=dict)
+    _number: Iterator[int] = field(default_factory=count)
 
     def read(self, connection: Connection, at: float) -> None:
         """Read all heads anew."""
-        heads = [Head(*row[:8]) for row in connection.execute(_HEADS)]
-        self.heads = {head.lane: head for head in heads}
+        self.heads.clear()
+        self._heaps.clear()
         self.unknown.clear()
+        for row in connection.execute(_HEADS):
+            self.put(Head(*row[:8]))
         self.read_at = at
+
+    def put(self, head: Head) -> None:
+        """This is the head of its lane."""
+        self.heads[head.lane] = head
+        heap = self._heaps.setdefault(head.lane[:3], [])
+        heappush(heap, (head.inserted_at, head.id, next(self._number), head))
 
     def forget(self) -> None:
         """What waits may wait otherwise now: read all heads anew."""
@@ -199,15 +219,32 @@ class Line:
         for lane in self.unknown:
             if (found := look(lane)) is None:
                 self.heads.pop(lane, None)
-            else:
-                self.heads[lane] = found
+            elif found != self.heads.get(lane):
+                self.put(found)
         self.unknown.clear()
-        ranks = {queue: rank(queue) for queue in {lane[0] for lane in self.heads}}
-        turns = room.turns
-        eligible = (
-            (ranks[lane[0]], lane[1], turns.get(lane[2], 0), head.inserted_at, lane[3], lane)
-            for lane, head in self.heads.items()
-            if ranks[lane[0]] is not None and room.has(head)
-        )
-        best = min(eligible, default=None)
-        return None if best is None else self.heads[best[-1]]
+        ranked = [
+            ((place, kind[1], room.turns.get(kind[2], 0)), heap)
+            for kind, heap in self._heaps.items()
+            if heap and (place := rank(kind[0])) is not None
+        ]
+        ranked.sort(key=itemgetter(0))
+        for _, alike in groupby(ranked, key=itemgetter(0)):
+            first = [head for _, heap in alike if (head := self._first(heap, room)) is not None]
+            if first:
+                return min(first, key=attrgetter("inserted_at", "id"))
+        return None
+
+    def _first(self, heap: list[_Item], room: Room) -> Head | None:
+        """The oldest of a heap that may start. Those before it stay in the heap."""
+        found, barred = None, list[_Item]()
+        while heap and found is None:
+            head = heap[0][-1]
+            if self.heads.get(head.lane) is not head:
+                heappop(heap)
+            elif room.has(head):
+                found = head
+            else:
+                barred.append(heappop(heap))
+        for item in barred:
+            heappush(heap, item)
+        return found
