@@ -293,7 +293,9 @@ def scrubber_of(
     connection: Connection, keys: Keys, scrubbers: Scrubbers, run_ids: Select[tuple[str]]
 ) -> Scrubber:
     """What cleans a text of the secrets that these runs had when they wrote it."""
-    versions = _versions_had(connection, run_ids)
+    s = t.run_secrets.c
+    found = connection.scalars(select(s.version_id).where(s.run_id.in_(run_ids)))
+    versions = frozenset(found)
     return scrubbers.of(versions, lambda: [_body(connection, keys, one) for one in versions])
 
 
@@ -301,11 +303,5 @@ def run_scrubber(
     connection: Connection, keys: Keys, scrubbers: Scrubbers, run_id: str
 ) -> Scrubber:
     """What cleans a text of the secrets that this run had."""
-    return scrubber_of(
-        connection, keys, scrubbers, select(t.runs.c.id).where(t.runs.c.id == run_id)
-    )
-
-
-def _versions_had(connection: Connection, run_ids: Select[tuple[str]]) -> frozenset[str]:
-    s = t.run_secrets.c
-    return frozenset(connection.scalars(select(s.version_id).where(s.run_id.in_(run_ids))))
+    versions = frozenset(connection.scalars(_HAD, {"of_run": run_id}))
+    return scrubbers.of(versions, lambda: [_body(connection, keys, one) for one in versions])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.rules import UUID
@@ -12,27 +12,35 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lanes import PRIORITIES, QUEUES
 
+#: Built once, as in `runs.py`. A path may mean several triggers: then it means none.
+_WEBHOOK = (
+    select(t.triggers, t.workflows.c.project_id)
+    .join(t.workflows, t.workflows.c.id == t.triggers.c.workflow_id)
+    .where(t.triggers.c.type == "webhook", t.workflows.c.deleted_at.is_(None))
+    .limit(2)
+)
+_BY_ID = _WEBHOOK.where(t.triggers.c.id == bindparam("first"))
+_BY_PATH = _WEBHOOK.where(t.triggers.c.custom_path == bindparam("first"))
+_IN_PROJECT = _WEBHOOK.where(
+    t.workflows.c.project_id == bindparam("first"),
+    t.triggers.c.custom_path == bindparam("second"),
+)
+
 
 def find_webhook(connection: Connection, path: list[str]) -> Row | None:
     """The webhook trigger a path means (5.1): project and custom path, id, or custom path."""
     if not path:
         return None
-    w, tr = t.workflows.c, t.triggers.c
-    query = (
-        select(t.triggers, w.project_id)
-        .join(t.workflows, w.id == tr.workflow_id)
-        .where(tr.type == "webhook", w.deleted_at.is_(None))
-    )
     first = path[0].lower()
     tries = []
     if UUID.fullmatch(first):
         if len(path) > 1:
-            tries.append(query.where(w.project_id == first, tr.custom_path == path[1]))
-        tries.append(query.where(tr.id == first))
+            tries.append((_IN_PROJECT, {"first": first, "second": path[1]}))
+        tries.append((_BY_ID, {"first": first}))
     else:
-        tries.append(query.where(tr.custom_path == path[0]))
-    for attempt in tries:
-        found = list(connection.execute(attempt.limit(2)))
+        tries.append((_BY_PATH, {"first": path[0]}))
+    for query, values in tries:
+        found = list(connection.execute(query, values))
         if len(found) == 1:
             return found[0]
     return None

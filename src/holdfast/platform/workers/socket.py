@@ -182,9 +182,12 @@ class _Socket:
                 del self._inboxes[join.topic], self._tasks[join.topic]
 
     async def _answer(self, channel: Channel, batch: list[Message]) -> None:
-        answers = await asyncio.gather(
-            *(channel.handle(message.event, message.payload) for message in batch)
-        )
+        if len(batch) == 1:  # the usual case needs no task of its own
+            answers = [await channel.handle(batch[0].event, batch[0].payload)]
+        else:
+            answers = await asyncio.gather(
+                *(channel.handle(message.event, message.payload) for message in batch)
+            )
         for message, answer in zip(batch, answers, strict=True):
             await self._reply(message, answer)
 
