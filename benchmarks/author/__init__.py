@@ -1,6 +1,7 @@
-"""What an author waits for: from a saved job to the difference; what it costs to see requests.
+"""What an author waits for: from a saved job to the difference; what it costs to see requests;
+how many failures are blamed on whoever caused them.
 
-python -m benchmarks author [--only=watch,requests] [--times=20]
+python -m benchmarks author [--only=watch,requests,blame] [--times=20]
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from benchmarks.author import pairs  # noqa: E402
+from benchmarks.author.blame import blamed, table  # noqa: E402
 from benchmarks.author.saves import save_to_difference  # noqa: E402
 from benchmarks.bars import against, plain  # noqa: E402
 from benchmarks.yardstick import pace  # noqa: E402
@@ -54,7 +56,23 @@ def requests(store: Store, times: int) -> None:
                 plain(text, share, "%")
 
 
-ROWS: dict[str, Callable[[Store, int], None]] = {"watch": watch, "requests": requests}
+def blame(store: Store, _times: int) -> None:
+    """Labelled failures, and whose turn their explanations say it is."""
+    installed = asyncio.run(store.ensure([COMMON, HTTP]))
+    options = {name: adaptor.to_option() for name, adaptor in installed.items()}
+    found = blamed(store.root, {**options})
+    for case, said, why in found:
+        if said != case.turn:
+            print(f"  {case.name}: {said}: {why}\n    {case.code!r}")
+    print("\n".join(table(found)))
+    right = sum(said == case.turn for case, said, _ in found)
+    text = f"whose turn it is, of {len(found)} failures"
+    against(text, right / len(found) * 100, 95, unit="%", least=True)
+
+
+ROWS: dict[str, Callable[[Store, int], None]] = {
+    "watch": watch, "requests": requests, "blame": blame,
+}  # fmt: skip
 
 
 def main(flags: list[str]) -> None:

@@ -15,7 +15,7 @@ _DIGITS = re.compile("[0-9]{3}")
 _TLS = ("CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ERR_TLS", "ERR_SSL", "EPROTO", "DEPTH_ZERO")
 _SLOW = ("ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT",
          "ESOCKETTIMEDOUT", "ABORT_ERR")  # fmt: skip
-_BROKEN = ("ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "ECONNABORTED", "HPE_")
+_BROKEN = ("ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "ECONNABORTED", "HPE_", "UND_ERR_RES_CONTENT")
 _UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN")
 #: Share of a run's time that it computed, from which on it is taken for a loop.
 _BUSY = 0.6
@@ -144,7 +144,7 @@ def _status(cause: JsonObject) -> int | None:
         if isinstance(number, int) and number in _STATUS:
             return number
     found = re.search(
-        r"\b(?:status|code|HTTP|failed with)(?: code)?:? ?([45]\d\d)\b",
+        r"\b(?:status|code|HTTP|failed with)(?: code)?(?: does not exist)?:? ?([45]\d\d)\b",
         str(cause.get("message")),
         re.IGNORECASE,
     )
@@ -199,8 +199,10 @@ def _timeout(end: Ending) -> Found:
     share = used / took if isinstance(took, int) and isinstance(used, int) and took else 0.0
     notes = evidence.get("notes")
     computing = notes.get("computing") if isinstance(notes, dict) else None
-    if computing is True or (computing is None and share >= _BUSY):
-        hot = notes.get("hot") if isinstance(notes, dict) else None
+    hot = notes.get("hot") if isinstance(notes, dict) else None
+    busy = computing is True or (computing is None and share >= _BUSY)
+    # amid a request a process may compute for a moment: only a line of the author's proves a loop
+    if busy and (hot or not end.pending):
         running = f"; line {hot.get('line')} was running" if isinstance(hot, dict) else ""
         where = end.where + running
         return Found(

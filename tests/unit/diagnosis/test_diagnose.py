@@ -9,6 +9,7 @@ import pytest
 from holdfast.diagnosis.catalogue import CATALOGUE, expanded
 from holdfast.diagnosis.diagnose import diagnose, fingerprint, rows
 from holdfast.diagnosis.ending import Ending
+from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.paths import ending_expression, meant, walked
 from holdfast.model.json import Json, JsonObject
 
@@ -157,3 +158,36 @@ def test_walk_ends_where_a_key_is_missing() -> None:
     assert (walk.path, walk.missing, walk.before, walk.keys) == (
         "state.data.a", "a", "state.data", ["c"],
     )  # fmt: skip
+
+
+def timed_out(*, pending: bool, hot: bool) -> str:
+    """The code of a run that was on a processor when its time was up."""
+    notes: JsonObject = {"computing": True}
+    if hot:
+        notes["hot"] = {"line": 3}
+    asked = ("GET a.org/p",) if pending else ()
+    found = diagnose(
+        Ending("kill", "TimeoutError", "late", evidence={"notes": notes}, pending=asked)
+    )
+    assert found is not None
+    assert ("line 3 was running" in found.what) == hot
+    return found.code
+
+
+def test_amid_a_request_only_a_line_of_the_author_proves_a_loop() -> None:
+    assert timed_out(pending=True, hot=False) == "HF1401"
+    assert timed_out(pending=True, hot=True) == "HF1402"
+    assert timed_out(pending=False, hot=False) == "HF1402"
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [
+        ({"message": "Status code does not exist: 529"}, "HF1312"),
+        ({"code": "UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "message": "terminated"}, "HF1305"),
+    ],
+)
+def test_strange_answers_are_the_other_systems(cause: JsonObject, code: str) -> None:
+    found = diagnose(Ending("fail", "RuntimeError", "x", facts={"causes": [cause]}))
+    assert found is not None
+    assert (found.code, found.turn) == (code, Turn.SYSTEM)
