@@ -7,16 +7,17 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from holdfast.platform.access.policy import Role
 from holdfast.platform.project.provision import from_payload
+from holdfast.platform.store import accounts, documents
 from holdfast.platform.store import collections as items
-from holdfast.platform.store import documents
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Transaction
 from holdfast.platform.store.dataclips import insert_clip
@@ -60,6 +61,32 @@ def test_every_note_is_kept(store: Store, platforms: list[Database]) -> None:
     at_once(platforms, lambda tx, n: note(tx, run_id, f"what {n}", number=n))
     notes = json.loads(store.run(run_id).notes)
     assert sorted(item["number"] for item in notes) == list(range(PLATFORMS * EACH))
+
+
+def test_an_administrator_and_one_owner_are_left(store: Store, platforms: list[Database]) -> None:
+    project = _project(store)
+
+    def add(number: int) -> str:
+        name = f"a{number}@example.org"
+        return store.write(
+            lambda tx: accounts.add_user(
+                tx, email=name, name="", administrator=True, password=None
+            )
+        )
+
+    people = [accounts.FIRST_ACCOUNT, *(add(number) for number in range(1, PLATFORMS))]
+
+    def work(tx: Transaction, number: int) -> None:
+        person = people[number // EACH]
+        with suppress(accounts.AccountError), tx.connection.begin_nested():
+            accounts.put_member(tx, project, person, Role.OWNER)
+            accounts.change_user(tx, person, disabled_at=tx.now)
+
+    at_once(platforms, work)
+    left = [row for row in store.read(accounts.list_users) if row.disabled_at is None]
+    assert len(left) == 1
+    members = store.read(lambda c: accounts.members_of(c, project))
+    assert [row.role for row in members].count("owner") == 1
 
 
 def test_items_of_the_same_keys_are_stored_and_counted(

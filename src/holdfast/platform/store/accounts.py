@@ -64,9 +64,11 @@ def change_user(tx: Transaction, user_id: str, **values: Any) -> None:
     """
     if "email" in values:
         values["email"] = _email(values["email"])
-    found = update(t.users).where(t.users.c.id == user_id)
-    _or_taken(tx, found.values(**values, updated_at=tx.now), str(values.get("email")))
     c = t.users.c
+    # two platforms must not take the right of each other's administrator at once
+    tx.connection.execute(select(c.id).where(c.administrator).order_by(c.id).with_for_update())
+    found = update(t.users).where(c.id == user_id)
+    _or_taken(tx, found.values(**values, updated_at=tx.now), str(values.get("email")))
     left = select(func.count()).where(c.administrator, c.disabled_at.is_(None))
     if not tx.connection.scalar(left.select_from(t.users)):
         message = "This is the last administrator. Make somebody else one first."
@@ -134,6 +136,7 @@ def put_member(tx: Transaction, project_id: str, user_id: str, role: Role) -> No
     Raises AccountError.
     """
     m = t.members.c
+    _hold(tx, project_id)
     had = role_of(tx.connection, project_id, user_id)
     if had is Role.OWNER and role is not Role.OWNER:
         message = "A project has one owner. Make somebody else the owner."
@@ -152,8 +155,15 @@ def put_member(tx: Transaction, project_id: str, user_id: str, role: Role) -> No
         tx.connection.execute(mine.values(role=role.value))
 
 
+def _hold(tx: Transaction, project_id: str) -> None:
+    """One platform at a time changes the members of a project: it has one owner."""
+    p = project_tables.projects.c
+    tx.connection.execute(select(p.id).where(p.id == project_id).with_for_update())
+
+
 def remove_member(tx: Transaction, project_id: str, user_id: str) -> None:
     """Raises AccountError for the owner, and for who is no member."""
+    _hold(tx, project_id)
     had = role_of(tx.connection, project_id, user_id)
     if had is None:
         message = "There is no such member."
