@@ -118,6 +118,7 @@ def runs_and_logs(served: Served, client: Watched) -> None:
     assert client.log_lines.list(run_id=first)["data"][0]["attributes"]["message"] == "hello"
     client.projects.runs(project, page_size=2)
     client.projects.work_orders(project)
+    assert client.search.list(q=first)["data"] == client.projects.search(project, q=first)["data"]
     client.queue.get()
 
 
@@ -155,6 +156,13 @@ def projects_and_workflows(client: Watched) -> None:
     client.projects.set_retention("demo", {"documents": 30})
     client.projects.apply_retention("demo", {"dry_run": True})
     client.projects.apply_retention("demo")
+    client.projects.create_bulk_action("demo", {"action": "retry", "dry_run": True})
+    asked = {"action": "retry", "filters": {"worker": "nobody"}}
+    begun = client.projects.create_bulk_action("demo", asked)["data"]
+    key = client.projects.bulk_actions("demo")["data"][0]["id"]
+    assert begun == {**client.projects.bulk_action("demo", key)["data"], "state": "running",
+                     "finished_at": None}  # fmt: skip
+    client.projects.stop_bulk_action("demo", key)
 
 
 def secrets(client: Watched) -> None:
