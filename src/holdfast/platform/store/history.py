@@ -20,6 +20,8 @@ from holdfast.platform.store.database import Connection, Row
 
 #: Rows that one page looks at, and that are counted.
 WINDOW = 10_000
+#: Rows that are looked at first, for each one that is wanted.
+_FIRST = 4
 #: A filter that no more rows pass than these is driven by its own index.
 FEW = 1000
 
@@ -195,12 +197,13 @@ def _look(
     connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
 ) -> tuple[list[Row], Place | None]:
     """The next rows, and the place up to which there are no others; None: to the very end."""
-    looked = _looked_at(connection, kind, filters, wanted, window)
-    query = select(looked).where(*kind.conditions(looked.c, filters))
-    query = query.order_by(*_order(looked.c, backwards=wanted.backwards)).limit(wanted.needed)
-    rows = list(connection.execute(query))
-    if len(rows) == wanted.needed:
-        return rows, _place(rows[-1])
+    for size in (min(_FIRST * wanted.needed, window), window):  # mostly the first rows are enough
+        looked = _looked_at(connection, kind, filters, wanted, size)
+        query = select(looked).where(*kind.conditions(looked.c, filters))
+        query = query.order_by(*_order(looked.c, backwards=wanted.backwards)).limit(wanted.needed)
+        rows = list(connection.execute(query))
+        if len(rows) == wanted.needed:
+            return rows, _place(rows[-1])
     return rows, _end(connection, looked, window, backwards=wanted.backwards)
 
 
