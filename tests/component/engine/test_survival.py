@@ -252,6 +252,17 @@ def test_a_launch_that_is_heard_after_the_run_was_given_up_starts_nothing(tmp_pa
         assert read(request.directory) == before
 
 
+def test_node_that_cannot_be_started_is_told_as_that(tmp_path: Path) -> None:
+    """The compiler's frames come all the same, and nobody takes them."""
+    node = tmp_path / "node"
+    node.write_bytes(b"no program")
+    node.chmod(0o755)
+    with engine(tmp_path / "data", node=node, standby=0) as running:
+        for _ in range(5):
+            ended = run(running, "fn(state => state);")
+            assert ended.outcome.error_type == "SetupError"
+
+
 def test_a_run_is_not_taken_twice(tmp_path: Path) -> None:
     from holdfast.engine.client import EngineError
 

@@ -61,6 +61,8 @@ _UNSYNCED_BYTES = 8 * MEBIBYTE
 _RETRY_SECONDS = 1.0
 #: Longer than anybody looks at a lock.
 _LOCK_SECONDS = 1.0
+#: Frames of the compiler that are for the run process, or wake it.
+_FOR_THE_ENGINE = (ToRun.PLAN, ToRun.MODULE, FromRun.COMPILED)
 
 
 def serve(
@@ -312,6 +314,8 @@ class Shim:
     def _frame(self, sender: str, kind: int, body: bytes) -> None:
         if sender == "compiler" and self._known is None and self._compilation is not None:
             self._compilation.learn(kind, body)
+        if sender == "compiler" and not self._engine.pid and kind in _FOR_THE_ENGINE:
+            return  # Node.js could not be started: the run has ended with that
         if sender == "compiler" and kind in (ToRun.PLAN, ToRun.MODULE) and not self._compiled:
             self._engine.outlet.send(kind, body)
             if self._engine.outlet.full and self._compiler.pid:
