@@ -38,7 +38,9 @@ def of_the_end(
     pids = set().union(*(attempt.pids for attempt in all_attempts))
     if ledger.deadly(pids, ended.began, ended.ended):
         return
-    if not ended.launched and (_fetch_failed(run, kind) or _never_launched(kind, ended, ledger)):
+    if not ended.launched and (
+        _fetch_failed(run, kind, ended, ledger) or _never_launched(kind, ended, ledger)
+    ):
         return
     yield (
         f"unexplained end {ended.outcome['reason']}, {kind}: nothing struck its processes "
@@ -47,10 +49,13 @@ def of_the_end(
     )
 
 
-def _fetch_failed(run: TwinRun, kind: str) -> bool:
-    """Whether the answer it needed was refused, or kept away."""
+def _fetch_failed(run: TwinRun, kind: str, ended: Archived, ledger: Ledger) -> bool:
+    """Whether the answer it needed was refused, or kept away: also by a platform that stood still
+    for all of the attempts."""
     wanted = _FETCHES.get(kind)
-    return any(event == wanted and do in _SILENT | {Do.REFUSE.value} for event, do in run.struck)
+    if any(event == wanted and do in _SILENT | {Do.REFUSE.value} for event, do in run.struck):
+        return True
+    return wanted is not None and bool(ledger.during(_SLOW, ended.began, ended.ended))
 
 
 def _never_launched(kind: str, ended: Archived, ledger: Ledger) -> bool:
