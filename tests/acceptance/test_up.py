@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -120,6 +121,22 @@ def test_every_run_ends_truthfully(
     assert examined["timeline"][0]["what"] == "claimed"
     assert examined["timeline"][-1]["what"].startswith("outcome: ")
     assert examined["evidence"]["process"] in {"engine", "compiler"}
+
+
+def test_it_ends_when_told_though_nobody_reads_its_messages(tmp_path: Path) -> None:
+    words = [*command.HOLDFAST, "up", "--data", str(tmp_path / "data"), "--port", "0"]
+    said = tmp_path / "said"
+    with said.open("w") as out:
+        up = subprocess.Popen(words, stdout=out, stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        eventually(lambda: "is ready" in said.read_text(), "the platform is ready")
+        assert up.stderr is not None
+        up.stderr.close()
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(30) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(up.pid, signal.SIGKILL)
 
 
 def test_a_run_that_never_ends_is_ended(tmp_path: Path, adaptor_store: Store) -> None:

@@ -88,7 +88,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await serve(settings, on_listening=_announce, stop=stop)
-    terminal.echo("stopped", err=True)
+    terminal.note("stopped")
 
 
 def _announce(listening: Listening) -> None:

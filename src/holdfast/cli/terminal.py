@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,3 +18,9 @@ def echo(text: str, *, err: bool = False, **style: Any) -> None:
 def row(text: str, **style: Any) -> None:
     """The same for one entry of a list: foreign line feeds would look like further entries."""
     click.secho(visible_line(text), **style)
+
+
+def note(text: str) -> None:
+    """Write a line to standard error while work goes on, which ends for no reader that is gone."""
+    with suppress(OSError):
+        echo(text, err=True)

@@ -65,9 +65,7 @@ class BundledWorker:
                 return
             lived = asyncio.get_running_loop().time() - started
             pause = _BACKOFF[0] if lived > _BACKOFF[1] else min(pause * 2, _BACKOFF[1])
-            terminal.echo(
-                f"worker ended with code {code}; starting it again in {pause:g} s", err=True
-            )
+            terminal.note(f"worker ended with code {code}; starting it again in {pause:g} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
@@ -127,8 +125,8 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
         if not bundled:
             stop_platform.set()
             return
-        terminal.echo("stopping: waiting for running runs (Ctrl-C again hurries)", err=True)
         bundled[0].stop()
+        terminal.note("stopping: waiting for running runs (Ctrl-C again hurries)")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
@@ -143,7 +141,7 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
     )
     for task in keeping:
         await task
-    terminal.echo("stopped", err=True)
+    terminal.note("stopped")
     return 0
 
 
