@@ -28,6 +28,8 @@ WORDS = {
     "DELETE /api/keychains/{id}": "keychain removed",
     "POST /api/runs/{id}/retry": "run retried",
     "POST /api/runs/{id}/cancel": "run cancelled",
+    "POST /api/projects/{project_id}/bulk_actions": "many runs retried or cancelled",
+    "POST /api/projects/{project_id}/bulk_actions/{id}/stop": "change of many runs stopped",
     "POST /api/queue/pause": "queue paused",
     "POST /api/queue/resume": "queue resumed",
     "POST /api/workflows/{id}/pause": "workflow paused",
