@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ def owner() -> int | None:
 
 def main() -> int:
     """The exit code of the tests; 2 when there is no server to be had."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and stop the server
     where = programs()
     if where is None:
         print("PostgreSQL is missing: apt-get install postgresql", file=sys.stderr)
