@@ -23,6 +23,7 @@ PLATFORM = "model platform platform/store"
 MAY_IMPORT: dict[str, str] = {
     "": "model",
     "model": "",
+    "model/answers": "model",
     "diagnosis": "model",
     "protocol": "model",
     "compiler": "model diagnosis",
@@ -53,19 +54,19 @@ MAY_IMPORT: dict[str, str] = {
     "platform/start": f"{PLATFORM} platform/project platform/access",
     "platform/chores": PLATFORM,
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
-    "platform/api": f"{PLATFORM} platform/access platform/chores platform/deploy platform/project"
-    " platform/secrets platform/start",
+    "platform/api": f"{PLATFORM} model/answers platform/access platform/chores platform/deploy"
+    " platform/project platform/secrets platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
     " platform/secrets platform/start diagnosis",
     "checking": "model compiler diagnosis adaptors engine/run",
-    "client": "model",
+    "client": "model model/answers",
     "testing": "model protocol",
     "bench": f"{ENGINE} adaptors diagnosis",
     "cli": f"{ENGINE} bench checking diagnosis protocol compiler adaptors engine/run"
     " engine/supervisor worker platform platform/access platform/project",
 }
 #: Rooms of values and rules: no clock, no file, no process, no socket.
-PURE = ["model", "protocol", "compiler", "diagnosis"]
+PURE = ["model", "model/answers", "protocol", "compiler", "diagnosis"]
 #: Modules whose presence means I/O, a process, or a clock.
 IMPURE = {
     "asyncio", "anyio", "fcntl", "httpx", "multiprocessing", "os", "pathlib", "select", "shutil",

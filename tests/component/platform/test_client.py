@@ -82,7 +82,7 @@ def test_every_answer_is_what_its_type_says(shared: Served, client: Watched) -> 
             wrong += [
                 f"{key} {error.json_path}: {error.message}" for error in check.iter_errors(answer)
             ]
-    assert "\n".join(wrong) == "", "change holdfast/model/answers.py, then run scripts/client.py"
+    assert "\n".join(wrong) == "", "change holdfast/model/answers/, then run scripts/client.py"
 
 
 def runs_and_logs(served: Served, client: Watched) -> None:

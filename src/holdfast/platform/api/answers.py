@@ -1,6 +1,6 @@
 """What each operation answers when it worked, and how its type looks in JSON Schema.
 
-The types are those of the client (`holdfast/model/answers.py`).
+The types are those of the client (`holdfast/model/answers/`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,146 @@
+"""What the API answers about runs, work orders, steps and log lines."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+from holdfast.model.answers.pages import Number, Text
+
+
+class Run(TypedDict):
+    """A run. `postmortem` is there when one run is asked for."""
+
+    state: str
+    error_type: Text
+    error_message: Text
+    queue: str
+    priority: int
+    worker_name: Text
+    created_by: Text
+    options: dict[str, Any]
+    versions: dict[str, Any] | None
+    returns: int
+    retries: int
+    duration_ms: Number
+    peak_memory_bytes: Number
+    notes: list[Any]
+    last_event: Text
+    postmortem: NotRequired[dict[str, Any] | None]
+    inserted_at: Text
+    claimed_at: Text
+    started_at: Text
+    finished_at: Text
+    lost_at: Text
+    recovered_at: Text
+    last_event_at: Text
+
+
+class WorkOrder(TypedDict):
+    """What one request has led to."""
+
+    state: str
+    scheduled_at: Text
+    last_activity: Text
+    inserted_at: Text
+    updated_at: Text
+
+
+class StepFacts(TypedDict):
+    """What is known of a step. `mem` in bytes."""
+
+    job_id: str
+    job_name: Text
+    exit_reason: Text
+    error_type: Text
+    error_message: Text
+    started_at: Text
+    finished_at: Text
+    duration_ms: Number
+    mem: dict[str, Any] | None
+    input_dataclip_id: Text
+    output_dataclip_id: Text
+    output_error: Text
+    repaired: Any
+
+
+class Step(TypedDict):
+    """A step of a run."""
+
+    type: str
+    id: str
+    attributes: StepFacts
+
+
+class LogLine(TypedDict):
+    """A line of a log, cut when it is long (`truncated`)."""
+
+    timestamp: Text
+    level: str
+    source: Text
+    message: str
+    truncated: bool
+
+
+class NumberedLine(TypedDict):
+    """A whole line of a run's log."""
+
+    number: int
+    timestamp: Text
+    level: str
+    source: Text
+    message: str
+    step_id: Text
+
+
+class LogMeta(TypedDict):
+    """How many lines the run has in all."""
+
+    total: int
+
+
+class Log(TypedDict):
+    """Lines of a run's log."""
+
+    data: list[NumberedLine]
+    meta: LogMeta
+
+
+class SearchMeta(TypedDict):
+    """Ask again after this number while it is one."""
+
+    searched_to: Number
+
+
+class FoundLines(TypedDict):
+    """Numbers of lines that have a text."""
+
+    data: list[int]
+    meta: SearchMeta
+
+
+class RepeatedJob(TypedDict):
+    """A job that a retry would do again."""
+
+    id: str
+    name: str
+
+
+class Repeats(TypedDict):
+    """What a retry would do again."""
+
+    jobs: list[RepeatedJob]
+    requests: Any
+    left_out: Any
+
+
+class Created(TypedDict):
+    """A new run and its work order."""
+
+    work_order_id: str
+    run_id: str
+
+
+class Cancelled(TypedDict):
+    """`cancelled`, or `cancelling` when its worker was asked to."""
+
+    state: str
