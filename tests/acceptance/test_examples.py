@@ -35,6 +35,7 @@ ELSEWHERE = {
     r"^make (?!demo)\w+": "works on the whole repository, as this test run does",
     r"^python3 -m venv /opt": "installs into the machine",
     r"/pip install": "installs into the machine",
+    r"alerts test examples 1f0c": "needs the id of an alert that there is",
     r"\$HOLDFAST_DATA/": "is a part of a script: it has no meaning alone",
 }
 #: Exit codes beside 0: what the machine, or the run, is like.
@@ -109,7 +110,7 @@ class Scene:
         line = line.replace("https://flows.example.org", self.product.url)
         line = re.sub(r"http://127\.0\.0\.1:4000/i/<[^>]*>", self.webhook, line)
         return re.sub(
-            r"(journal \w+|postmortem|requests|pull-run) [0-9a-f]{4,8}\b",
+            r"(journal \w+|postmortem|requests|pull-run|runs retry) [0-9a-f]{4,8}\b",
             rf"\1 {self.run_id[:8]}",
             line,
         )

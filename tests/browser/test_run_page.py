@@ -174,7 +174,7 @@ def test_runs_can_be_filtered(served: Served, page: Page) -> None:
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody .mono")).to_have_text([good[:8]])
     page.get_by_role("link", name="Clear").click()
-    page.get_by_label("Run begins with").fill(waiting[:6])
+    page.get_by_label("Id, or words").fill(waiting[:6])
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody .mono")).to_have_text([waiting[:8]])
     page.goto("/runs?q=zzz")

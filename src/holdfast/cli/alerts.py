@@ -15,9 +15,9 @@ def alerts_group() -> None:
     """Whom a project tells when runs fail, recover, are lost, or wait for long.
 
     \b
-    holdfast alerts add clinic --mail ops@example.org
-    holdfast alerts add clinic --webhook https://chat.example.org/x --event failure --digest 60
-    holdfast alerts test clinic 1f0c…
+    holdfast alerts add examples --mail ops@example.org
+    holdfast alerts add examples --webhook https://chat.example.org/x --event failure --digest 60
+    holdfast alerts test examples 1f0c…
     """
 
 

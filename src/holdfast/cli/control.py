@@ -18,7 +18,7 @@ _queue = click.option("--queue", is_flag=True, help="The whole queue, for admini
     "pause",
     epilog="""\b
 Examples:
-  holdfast pause Referrals --project clinic
+  holdfast pause examples --project examples
   holdfast pause --queue
 """,
 )
@@ -38,7 +38,7 @@ def pause_command(workflow: str | None, project: str | None, *, queue: bool, whe
     "resume",
     epilog="""\b
 Examples:
-  holdfast resume Referrals --project clinic
+  holdfast resume examples --project examples
   holdfast resume --queue
 """,
 )
@@ -89,7 +89,7 @@ def _is_id(text: str) -> bool:
     return len(text) == 36 and text.count("-") == 4
 
 
-@click.command("schedule", epilog="\b\nExamples:\n  holdfast schedule clinic --count 5\n")
+@click.command("schedule", epilog="\b\nExamples:\n  holdfast schedule examples --count 5\n")
 @click.argument("project")
 @click.option(
     "--count", type=click.IntRange(1, 100), default=3, show_default=True, help="Times of each."

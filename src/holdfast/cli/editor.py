@@ -71,7 +71,7 @@ def editor_command(project: Path) -> None:
 
     \b
     holdfast editor
-    holdfast editor clinic/project.yaml
+    holdfast editor project.yaml
     """
     for path in write_editor_files(project):
         terminal.echo(f"wrote {path}")

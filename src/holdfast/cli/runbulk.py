@@ -23,7 +23,7 @@ def bulk_group() -> None:
     The platform works them off step by step, and goes on after a restart.
 
     \b
-    holdfast runs bulk retry --project demo --error-type TimeoutError --dry-run
+    holdfast runs bulk retry --project examples --error-type TimeoutError --dry-run
     """
 
 

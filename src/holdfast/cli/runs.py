@@ -181,7 +181,7 @@ def retry_command(
     First it shows what this does again: the steps, and the requests that they were seen to make.
 
     \b
-    holdfast runs retry 4f1c --from send --dry-run
+    holdfast runs retry 4f1c --from Only --dry-run
     """
     with connected(where) as client:
         key = _whole_id(client, run)

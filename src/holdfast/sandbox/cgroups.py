@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,23 @@ from holdfast.sandbox.groups import Group
 PREFIX = "holdfast-"
 #: CPU weight of a run, see `weigh`.
 RUN_WEIGHT = 200
+
+
+@functools.cache
+def _namespace() -> str:
+    """The number of this process namespace; 0 where the kernel tells none."""
+    try:
+        return "".join(filter(str.isdigit, str(Path("/proc/self/ns/pid").readlink())))
+    except OSError:
+        return "0"
+
+
+def group_name(name: str) -> str:
+    """The folder of a group `name`, which ends with its maker's pid.
+
+    Workers in process namespaces of their own have the same pids, and may see each other's groups.
+    """
+    return f"{PREFIX}{_namespace()}-{name}"
 
 
 class Cgroup(Group):

@@ -13,6 +13,7 @@ from holdfast.sandbox.cgroups import (
     RUN_WEIGHT,
     CgroupV1,
     CgroupV2,
+    group_name,
     kill_folder,
     remove_folder,
     weigh,
@@ -54,7 +55,7 @@ class Groups:
             sampling = Sampling()
             sampling.set_limit(limit)
             return sampling
-        folders = {key: home / f"{PREFIX}{name}" for key, home in self._homes.items()}
+        folders = {key: home / group_name(name) for key, home in self._homes.items()}
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir()
         group = (CgroupV1 if self.means == "cgroup-v1" else CgroupV2)(folders)
@@ -64,13 +65,16 @@ class Groups:
         return group
 
     def sweep(self) -> int:
-        """Remove groups whose makers are gone (their pid ends the name); returns how many."""
-        removed = 0
+        """Remove groups whose makers are gone (their pid ends the name); returns how many.
+
+        Of this process namespace only: in another one the same pid is somebody else.
+        """
+        removed, ours = 0, group_name("")
         for home in dict.fromkeys(self._homes.values()):
             for folder in home.iterdir():
                 maker = folder.name.rpartition("-")[2]
                 if (
-                    folder.name.startswith(PREFIX)
+                    folder.name.startswith(ours)
                     and maker.isdigit()
                     and processes.start_time(int(maker)) is None
                 ):

@@ -18,6 +18,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
+from holdfast.sandbox.cgroups import group_name
 from support import cgroups
 from support.adaptors import loose_adaptor
 from support.engine import ESCAPE, LIMITS, Running, engine, job, public_folder, run
@@ -104,7 +105,7 @@ def test_one_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     with engine(tmp_path, standby=1, lane="standby", standby_memory_mb=128) as running:
         folder = eventually(lambda: waiting(running), "a standby process")[0]
         os.kill(int(folder.name.rpartition("-")[2]), signal.SIGKILL)
-        left = [folder, *cgroups.folders(f"holdfast-{folder.name}")]
+        left = [folder, *cgroups.folders(group_name(folder.name))]
         eventually(lambda: not any(path.exists() for path in left), f"{left} are gone")
         assert run(running, "export default [s => s]", limits=ROOM).outcome.error_type is None
 

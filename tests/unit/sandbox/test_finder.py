@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.sandbox import finder
-from holdfast.sandbox.cgroups import RUN_WEIGHT
+from holdfast.sandbox.cgroups import RUN_WEIGHT, group_name
 from holdfast.sandbox.finder import Groups
 
 
@@ -17,7 +17,7 @@ class Tree:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.own = folder / "hierarchy" / "unit"
-        self.run = self.own / "holdfast-run-1"
+        self.run = self.own / group_name("run-1")
         self.leaf = self.own / "holdfast-own"
         self.leaf.mkdir(parents=True)
         (self.leaf / "cpu.weight").write_text("100")
@@ -128,7 +128,11 @@ def test_groups_of_makers_that_are_gone_are_swept(
 ) -> None:
     tree = Tree(tmp_path, monkeypatch)
     groups = Groups()
-    gone, alive = tree.own / "holdfast-run-999999999", tree.own / f"holdfast-run-{os.getpid()}"
+    gone = tree.own / group_name("run-999999999")
+    alive = tree.own / group_name(f"run-{os.getpid()}")
+    # its maker lives in another process namespace, where nobody here can see it
+    elsewhere = tree.own / "holdfast-4026500000-run-999999999"
+    elsewhere.mkdir()
     stranger = tree.own / "session-999999999"
     stranger.mkdir()
     gone.mkdir()
@@ -136,4 +140,5 @@ def test_groups_of_makers_that_are_gone_are_swept(
     assert groups.sweep() == 1
     assert not gone.exists()
     assert alive.exists()
+    assert elsewhere.exists()
     assert stranger.exists()

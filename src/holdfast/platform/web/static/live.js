@@ -91,6 +91,7 @@
     try {
       const address = new URL(location.href);
       address.hash = '';
+      if (part.dataset.page) address.pathname = part.dataset.page; // shown in answer to a form
       if (part.dataset.live) {
         address.pathname = part.dataset.live;
         address.searchParams.set('part', 'live');
