@@ -12,6 +12,7 @@ from holdfast.platform.chores import indexer
 from holdfast.platform.chores.cleaner import clean_up
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import backup, search
+from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
 from support.plans import scans
 from support.platform import FETCH, PROJECT, Served
@@ -146,7 +147,7 @@ def test_a_long_log_is_indexed_in_parts_and_lines_that_come_late_are_found(
         talk.log("an afterthought")
         assert served.call(indexer.index) == 1
     assert found(served, "afterthought") == found(served, "number1") == [talk.id]
-    parts = select(func.count()).select_from(t.search_parts).where(t.search_parts.c.kind == "log")
+    parts = select(func.count()).select_from(h.search_parts).where(h.search_parts.c.kind == "log")
     assert served.write(lambda tx: tx.connection.scalar(parts)) == 3
     assert served.call(indexer.index) == 0
 

@@ -11,6 +11,7 @@ import pytest
 
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import liveness, steps
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.notices import announce, heard
@@ -57,10 +58,10 @@ def test_runs_of_a_platform_that_died_get_a_fresh_window_and_are_lost_after_it(
         talk = worker.take()
         talk.start()
         age(served, t.runs, talk.id, last_event_at=1000)
-        age(served, t.platforms, other.platform.id, seen_at=100)
+        age(served, pt.platforms, other.platform.id, seen_at=100)
         served.call(sweep)
         assert served.run(talk.id)["state"] == "started", "its worker may still come to us"
-        age(served, t.platforms, other.platform.id, seen_at=130)
+        age(served, pt.platforms, other.platform.id, seen_at=130)
         served.call(sweep)
         assert served.run(talk.id)["state"] == "lost"
 
@@ -92,7 +93,7 @@ def test_each_platform_lists_workers_and_runs_of_the_other(served: Served, other
         talk.start()
         found = known(served)
         assert (found["connected"], found["active_runs"]) == (True, [talk.id])
-        age(served, t.platforms, other.platform.id, seen_at=100)
+        age(served, pt.platforms, other.platform.id, seen_at=100)
         assert known(served)["connected"] is False
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import insert, literal, select, update
 
 from holdfast.platform.store import history
-from holdfast.platform.store import tables as t
+from holdfast.platform.store import history_tables as h
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Count, Filters, Page, Place, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS
@@ -54,25 +54,25 @@ def add(
         "created_by": by, "state": RUNNING, "total": number.number, "total_exact": number.exact,
         "inserted_at": tx.now,
     }  # fmt: skip
-    tx.connection.execute(insert(t.bulk_actions), values)
+    tx.connection.execute(insert(h.bulk_actions), values)
     return key
 
 
 def find(connection: Connection, key: str) -> Row | None:
-    query = select(t.bulk_actions).where(t.bulk_actions.c.id == key)
+    query = select(h.bulk_actions).where(h.bulk_actions.c.id == key)
     return connection.execute(query).one_or_none()
 
 
 def of_project(connection: Connection, project_id: str) -> list[Row]:
     """The newest ones, newest first."""
-    c = t.bulk_actions.c
-    query = select(t.bulk_actions).where(c.project_id == project_id)
+    c = h.bulk_actions.c
+    query = select(h.bulk_actions).where(c.project_id == project_id)
     return list(connection.execute(query.order_by(c.inserted_at.desc()).limit(_SHOWN)))
 
 
 def running(connection: Connection) -> list[str]:
     """Ids of those that are not done, oldest first."""
-    c = t.bulk_actions.c
+    c = h.bulk_actions.c
     query = (
         select(c.id)
         .where(c.state == literal(RUNNING, literal_execute=True))
@@ -90,7 +90,7 @@ def following(connection: Connection, row: Row) -> Page:
 
 def hold(tx: Transaction, row: Row) -> bool:
     """Whether the action is still where `row` has it; if so, it is held until the commit."""
-    c = t.bulk_actions.c
+    c = h.bulk_actions.c
     query = select(c.place_at, c.place_key, c.state).where(c.id == row.id).with_for_update()
     now = tx.connection.execute(query).one()
     return tuple(now) == (row.place_at, row.place_key, RUNNING)
@@ -108,7 +108,7 @@ class Step:
 
 def move(tx: Transaction, row: Row, step: Step) -> None:
     """Note what was done."""
-    c = t.bulk_actions.c
+    c = h.bulk_actions.c
     values: dict[str, Any] = {"done": c.done + step.done, "skipped": c.skipped + step.skipped}
     if step.problem is not None:
         values["problem"] = step.problem
@@ -116,14 +116,14 @@ def move(tx: Transaction, row: Row, step: Step) -> None:
         values |= {"state": DONE, "finished_at": tx.now}
     else:
         values |= {"place_at": step.to.at, "place_key": step.to.key}
-    tx.connection.execute(update(t.bulk_actions).where(c.id == row.id).values(**values))
+    tx.connection.execute(update(h.bulk_actions).where(c.id == row.id).values(**values))
 
 
 def end(tx: Transaction, key: str, state: str, problem: str | None = None) -> bool:
     """Stop an action that is not done; whether it was not."""
-    c = t.bulk_actions.c
+    c = h.bulk_actions.c
     values: dict[str, Any] = {"state": state, "finished_at": tx.now}
     if problem is not None:
         values["problem"] = problem
-    ended = update(t.bulk_actions).where(c.id == key, c.state == RUNNING).values(**values)
+    ended = update(h.bulk_actions).where(c.id == key, c.state == RUNNING).values(**values)
     return tx.connection.execute(ended).rowcount == 1

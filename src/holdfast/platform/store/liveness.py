@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select, update
 
 from holdfast.platform.clock import SECOND
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
@@ -36,49 +37,49 @@ class Sighting:
 def begin(tx: Transaction, platform_id: str) -> None:
     """A platform has started."""
     values = {"id": platform_id, "started_at": tx.now, "seen_at": tx.now}
-    tx.connection.execute(insert(t.platforms).values(values))
+    tx.connection.execute(insert(pt.platforms).values(values))
 
 
 def pulse(tx: Transaction, platform_id: str) -> None:
     """A sign of life."""
-    c = t.platforms.c
+    c = pt.platforms.c
     tx.connection.execute(
-        update(t.platforms).where(c.id == platform_id).values(seen_at=tx.now, stopped_at=None)
+        update(pt.platforms).where(c.id == platform_id).values(seen_at=tx.now, stopped_at=None)
     )
 
 
 def end(tx: Transaction, platform_id: str) -> None:
     """A platform stops. Those that ended long ago are forgotten."""
-    c = t.platforms.c
+    c = pt.platforms.c
     tx.connection.execute(
-        update(t.platforms).where(c.id == platform_id).values(seen_at=tx.now, stopped_at=tx.now)
+        update(pt.platforms).where(c.id == platform_id).values(seen_at=tx.now, stopped_at=tx.now)
     )
     oldest = tx.now - _REMEMBERED_SECONDS * SECOND
-    tx.connection.execute(delete(t.platforms).where(c.seen_at < oldest))
+    tx.connection.execute(delete(pt.platforms).where(c.seen_at < oldest))
 
 
 def living(connection: Connection, at: int) -> set[str]:
     """Ids of the platforms that live."""
-    c = t.platforms.c
+    c = pt.platforms.c
     alive = select(c.id).where(c.seen_at >= at - DEAD_SECONDS * SECOND, c.stopped_at.is_(None))
     return set(connection.scalars(alive))
 
 
 def is_attended(connection: Connection, run: Row, at: int) -> bool:
     """Whether the run's channel, or its worker, is connected to a platform that lives."""
-    c, alive = t.workers.c, living(connection, at)
+    c, alive = pt.workers.c, living(connection, at)
     query = select(c.platform_id).where(c.id == run.worker_id, c.disconnected_at.is_(None))
     return run.platform_id in alive or connection.scalar(query) in alive
 
 
 def sightings(connection: Connection, at: int) -> list[Sighting]:
     """All runs that a worker has: claimed or started. No row of history is read."""
-    p, w, r = t.platforms.c, t.workers.c, t.runs.c
+    p, w, r = pt.platforms.c, pt.workers.c, t.runs.c
     seen = {row.id: row.seen_at for row in connection.execute(select(p.id, p.seen_at))}
     alive = living(connection, at)
     query = (
         select(*t.LISTED_RUN, w.platform_id.label("worker_at"), w.disconnected_at)
-        .outerjoin(t.workers, w.id == r.worker_id)
+        .outerjoin(pt.workers, w.id == r.worker_id)
         .where(t.UNDER_WAY)
     )
     return [

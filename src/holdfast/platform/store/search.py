@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, literal, or_, select, text, union_all, update
 
+from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters
@@ -78,11 +79,11 @@ def add(tx: Transaction, parts: Iterable[Part]) -> None:
         words = sorted(part.words)
         marks = _marks(part.project_id, part.kind)
         kept = zlib.compress(" ".join(words).encode(), 1) if sqlite else None
-        row = insert(t.search_parts).values(
+        row = insert(h.search_parts).values(
             run_id=part.run_id, project_id=part.project_id, kind=part.kind, first=part.first,
             last=part.last, clip_id=part.clip_id, words=kept,
         )  # fmt: skip
-        key = tx.connection.execute(row.returning(t.search_parts.c.id)).scalar_one()
+        key = tx.connection.execute(row.returning(h.search_parts.c.id)).scalar_one()
         if sqlite:
             said = {"id": key, "marks": " ".join(marks), "words": " ".join(words)}
             tx.connection.execute(_ADD_SQLITE, said)
@@ -114,9 +115,9 @@ def remove_some(
 
     `only`: of one kind.
     """
-    c = t.search_parts.c
+    c = h.search_parts.c
     mine = or_(c.run_id.in_(list(runs)), c.clip_id.in_(list(clips)))
-    query = select(t.search_parts).where(mine).limit(_REMOVED)
+    query = select(h.search_parts).where(mine).limit(_REMOVED)
     rows = list(tx.connection.execute(query if only is None else query.where(c.kind == only)))
     if not rows:
         return 0
@@ -128,7 +129,7 @@ def remove_some(
         ]  # fmt: skip
         tx.connection.execute(_FORGET_SQLITE, said)
     ids = [row.id for row in rows]  # on PostgreSQL the words go with their part
-    tx.connection.execute(delete(t.search_parts).where(c.id.in_(ids)))
+    tx.connection.execute(delete(h.search_parts).where(c.id.in_(ids)))
     return len(rows)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 
 from holdfast.platform.clock import SECOND
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.lanes import QUEUES
@@ -39,7 +40,7 @@ class State:
 
 def state_of(connection: Connection, at: int) -> State:
     """No row of history is read."""
-    r, w, f = t.runs.c, t.workers.c, t.workflows.c
+    r, w, f = t.runs.c, pt.workers.c, t.workflows.c
     alive = living(connection, at)
     waiting = connection.execute(
         select(r.queue, func.count(), func.min(r.inserted_at)).where(t.WAITING).group_by(r.queue)

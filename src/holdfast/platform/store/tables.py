@@ -417,52 +417,6 @@ log_lines = Table(
     Index("uq_log_lines_run_id_line_id", "run_id", "line_id", unique=True),
 )
 
-#: What can be searched (`store/search.py`). The words are in `search_words`, which SQLite and
-#: PostgreSQL have in forms of their own; here they are kept only where SQLite needs them.
-search_parts = Table(
-    "search_parts",
-    metadata,
-    Column("id", RowNumber, primary_key=True, autoincrement=True),
-    Column("run_id", String(36), nullable=False),
-    Column("project_id", String(36), nullable=False),
-    Column("kind", String(8), nullable=False),
-    Column("first", Integer, nullable=False),  # numbers of lines
-    Column("last", Integer, nullable=False),
-    Column("clip_id", String(36)),
-    Column("words", LargeBinary),
-    Index("ix_search_parts_run_id_kind", "run_id", "kind"),
-    Index("ix_search_parts_clip_id", "clip_id"),
-    sqlite_autoincrement=True,  # a number that was removed is never given again
-)
-
-#: Retries and cancellations of many runs, worked off step by step (`store/bulk.py`).
-bulk_actions = Table(
-    "bulk_actions",
-    metadata,
-    identifier(),
-    refers("project_id", "projects"),
-    Column("action", String(16), nullable=False),
-    Column("query", Text, nullable=False),  # JSON object: filters as a list of runs has them
-    Column("created_by", String(255), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("total", Integer, nullable=False),
-    Column("total_exact", Boolean, nullable=False),
-    Column("done", Integer, nullable=False, server_default="0"),
-    Column("skipped", Integer, nullable=False, server_default="0"),
-    Column("problem", Text),  # why the last one was skipped
-    moment("place_at"),  # the last run that was looked at
-    Column("place_key", String(36)),
-    moment("inserted_at", required=True),
-    moment("finished_at"),
-    Index("ix_bulk_actions_project_id_inserted_at", "project_id", "inserted_at"),
-    Index(
-        "ix_bulk_actions_running",
-        "inserted_at",
-        sqlite_where=text("state = 'running'"),
-        postgresql_where=text("state = 'running'"),
-    ),
-)
-
 collections = Table(
     "collections",
     metadata,
@@ -507,16 +461,6 @@ run_secrets = Table(
     Index("ix_run_secrets_version_id", "version_id"),
 )
 
-#: Processes that serve this database (`store/liveness.py`).
-platforms = Table(
-    "platforms",
-    metadata,
-    identifier(),
-    moment("started_at", required=True),
-    moment("seen_at", required=True),
-    moment("stopped_at"),
-)
-
 #: What people have switched for the whole platform: the row is there, or not (`pauses.py`).
 controls = Table(
     "controls",
@@ -524,21 +468,6 @@ controls = Table(
     Column("name", String(32), primary_key=True),
     moment("changed_at", required=True),
     Column("changed_by", String(255), nullable=False),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", String(255), primary_key=True),
-    Column("platform_id", String(36)),  # which it is or was connected to
-    Column("name", String(255)),
-    Column("version", String(64)),
-    Column("api_version", String(16)),
-    Column("capacity", Integer, nullable=False, server_default="1"),
-    Column("queues", Text, nullable=False),
-    moment("connected_at", required=True),
-    moment("disconnected_at"),
-    moment("last_heartbeat_at", required=True),
 )
 
 #: What lists of runs need. A post-mortem may be large, and is shown with its own run only.

@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select, update
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import seen
@@ -21,16 +22,16 @@ _MOST_RUNS = 200
 
 def put_worker(tx: Transaction, worker_id: str, **values: Any) -> None:
     """Store all columns of a worker, whether it was known or not."""
-    mine = t.workers.c.id == worker_id
-    if tx.connection.execute(update(t.workers).where(mine).values(**values)).rowcount != 1:
-        tx.connection.execute(insert(t.workers).values(id=worker_id, **values))
+    mine = pt.workers.c.id == worker_id
+    if tx.connection.execute(update(pt.workers).where(mine).values(**values)).rowcount != 1:
+        tx.connection.execute(insert(pt.workers).values(id=worker_id, **values))
 
 
 def change_worker(tx: Transaction, worker_id: str, platform_id: str, **values: Any) -> None:
     """Change columns of a worker while it is connected to this platform."""
-    c = t.workers.c
+    c = pt.workers.c
     mine = (c.id == worker_id, c.platform_id == platform_id)
-    tx.connection.execute(update(t.workers).where(*mine).values(**values))
+    tx.connection.execute(update(pt.workers).where(*mine).values(**values))
 
 
 def known_workers(
@@ -40,8 +41,8 @@ def known_workers(
 
     `visible`: of these projects only.
     """
-    c = t.workers.c
-    query = select(t.workers).order_by(c.last_heartbeat_at.desc()).limit(_MOST_LISTED)
+    c = pt.workers.c
+    query = select(pt.workers).order_by(c.last_heartbeat_at.desc()).limit(_MOST_LISTED)
     rows, alive = list(connection.execute(query)), living(connection, at)
     found = [_shown(connection, row, visible, connected=_connected(row, alive)) for row in rows]
     return sorted(found, key=lambda worker: not worker["connected"])
@@ -49,7 +50,7 @@ def known_workers(
 
 def connected_capacity(connection: Connection, at: int) -> int:
     """How many runs the connected workers can have together; 0: none is connected."""
-    c = t.workers.c
+    c = pt.workers.c
     mine = (c.disconnected_at.is_(None), c.platform_id.in_(sorted(living(connection, at))))
     return connection.scalar(select(func.sum(c.capacity)).where(*mine)) or 0
 
