@@ -151,8 +151,7 @@ WORLD = (
         "A loop without end",
         Turn.AUTHOR,
         "The run took longer than its {limit} s, and its code was computing when it was stopped"
-        "{where}. It had a processor for {share} % of the time: most likely a loop that does not "
-        "end.",
+        "{where}. It had a processor for {share} % of the time: {likely}.",
         "Look at the loop around this line: what ends it, and does that change in each round? If it "
         "is only long work, do less of it at a time.",
         "while (page) { … }\n  ->  while (page) { …; page = page.next; }",

@@ -19,6 +19,10 @@ _BROKEN = ("ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "ECONNABORTED", "HPE_", "UND
 _UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN")
 #: Share of a run's time that it computed, from which on it is taken for a loop.
 _BUSY = 0.6
+#: Below this one sample of a run that also waits for answers proves nothing.
+_SELDOM = 0.2
+_LOOP = "most likely a loop that does not end"
+_PERHAPS = "a loop that does not end, or the work of that moment"
 
 
 def network(end: Ending) -> Found | None:
@@ -196,18 +200,24 @@ def _timeout(end: Ending) -> Found:
     limit = evidence.get("timeout_ms") or _milliseconds(end.message)
     seconds = f"{limit / 1000:g}" if isinstance(limit, int) else "?"
     took, used = evidence.get("duration_ms"), evidence.get("cpu_ms")
+    known = isinstance(took, int) and isinstance(used, int) and took
     share = used / took if isinstance(took, int) and isinstance(used, int) and took else 0.0
     notes = evidence.get("notes")
     computing = notes.get("computing") if isinstance(notes, dict) else None
     hot = notes.get("hot") if isinstance(notes, dict) else None
     busy = computing is True or (computing is None and share >= _BUSY)
     # amid a request a process may compute for a moment: only a line of the author's proves a loop
-    if busy and (hot or not end.pending):
+    if busy and (not end.pending or (hot and not (known and share < _SELDOM))):
         running = f"; line {hot.get('line')} was running" if isinstance(hot, dict) else ""
         where = end.where + running
         return Found(
             "HF1402",
-            {"limit": seconds, "share": str(min(100, round(share * 100))), "where": where},
+            {
+                "limit": seconds,
+                "share": str(min(100, round(share * 100))),
+                "where": where,
+                "likely": _LOOP if share >= _BUSY or not known else _PERHAPS,
+            },
         )
     what = f" for an answer to {end.pending[-1]}" if end.pending else ""
     turn = None if end.pending else Turn.AUTHOR

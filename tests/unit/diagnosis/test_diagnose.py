@@ -160,17 +160,20 @@ def test_walk_ends_where_a_key_is_missing() -> None:
     )  # fmt: skip
 
 
-def timed_out(*, pending: bool, hot: bool) -> str:
+def timed_out(*, pending: bool, hot: bool, cpu_ms: int | None = None) -> str:
     """The code of a run that was on a processor when its time was up."""
     notes: JsonObject = {"computing": True}
     if hot:
         notes["hot"] = {"line": 3}
     asked = ("GET a.org/p",) if pending else ()
+    times: JsonObject = {} if cpu_ms is None else {"cpu_ms": cpu_ms, "duration_ms": 10_000}
     found = diagnose(
-        Ending("kill", "TimeoutError", "late", evidence={"notes": notes}, pending=asked)
+        Ending("kill", "TimeoutError", "late", evidence={"notes": notes, **times}, pending=asked)
     )
     assert found is not None
-    assert ("line 3 was running" in found.what) == hot
+    if found.code == "HF1402":
+        assert ("line 3 was running" in found.what) == hot
+        assert ("most likely a loop" in found.what) == (cpu_ms is None or cpu_ms > 6000)
     return found.code
 
 
@@ -178,6 +181,9 @@ def test_amid_a_request_only_a_line_of_the_author_proves_a_loop() -> None:
     assert timed_out(pending=True, hot=False) == "HF1401"
     assert timed_out(pending=True, hot=True) == "HF1402"
     assert timed_out(pending=False, hot=False) == "HF1402"
+    assert timed_out(pending=True, hot=True, cpu_ms=9000) == "HF1402"
+    assert timed_out(pending=True, hot=True, cpu_ms=3000) == "HF1402"
+    assert timed_out(pending=True, hot=True, cpu_ms=300) == "HF1401", "it had hardly computed"
 
 
 @pytest.mark.parametrize(

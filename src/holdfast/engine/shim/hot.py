@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.engine.loop import Loop
+from holdfast.engine.shim.author_lines import AuthorLines
 from holdfast.engine.shim.processes import Process
 from holdfast.model.json import JsonObject
 
@@ -19,8 +20,8 @@ from holdfast.model.json import JsonObject
 _LOOKS, _LOOK_SECONDS = 100, 0.01
 #: The line before the stack.
 MARK = "KEYBOARD_INTERRUPT: Script execution was interrupted by `SIGINT`"
-#: A frame in the step's module, whose lines are those of its author.
-_FRAME = re.compile(r"^ +at (?:.* \()?vm:module\(0\):([0-9]{1,9}):[0-9]+\)?$", re.MULTILINE)
+#: A frame in the step's module, as it was compiled.
+_FRAME = re.compile(r"^ +at (?:.* \()?vm:module\(0\):([0-9]{1,9}):([0-9]{1,9})\)?$", re.MULTILINE)
 #: Characters of the line that are shown.
 _SHOWN = 500
 
@@ -30,6 +31,7 @@ class Sample:
 
     def __init__(self, loop: Loop, kill: Callable[[], None]) -> None:
         self._loop, self._kill = loop, kill
+        self.lines = AuthorLines()
 
     def take(self, process: Process) -> None:
         """Begin; the loop does the rest."""
@@ -41,16 +43,16 @@ class Sample:
         self._loop.at("stack", None)
 
     def _look(self, process: Process, looks: int) -> None:
-        told = line_in(process.error.text()) is not None
+        told = place_in(process.error.text()) is not None
         then = self._kill if told or not looks else lambda: self._look(process, looks - 1)
         self._loop.after("stack", _LOOK_SECONDS, then)
 
 
-def line_in(said: str) -> int | None:
-    """The author's line in the stack that stands in this text, from 1."""
+def place_in(said: str) -> tuple[int, int] | None:
+    """Line and column of the compiled step in the stack that stands in this text, from 1."""
     _, mark, stack = said.rpartition(MARK)
     found = _FRAME.search(stack) if mark else None
-    return int(found[1]) if found else None
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def without_stack(said: str) -> str:
@@ -59,27 +61,32 @@ def without_stack(said: str) -> str:
     return before if mark else said
 
 
-def hot_line(said: str, plan: Path, step: str | None, clean: Callable[[str], str]) -> JsonObject:
-    """Line, column and text of the line that was running; empty where the stack has none.
+def hot_line(
+    said: str, plan: Path, step: str | None, clean: Callable[[str], str], lines: AuthorLines
+) -> JsonObject:
+    """Line, column and text of the author's line that was running; empty where nobody can tell.
 
     `clean` takes secrets out of a text. OSError, ValueError when the plan cannot be read.
     """
-    number = line_in(said)
-    if number is None:
+    place = place_in(said)
+    if place is None:
         return {}
-    text = _line(plan, step, number)
-    if text is None:
-        return {"line": number}
-    column = len(text) - len(text.lstrip()) + 1
-    return {"line": number, "column": column, "src": clean(text[:_SHOWN])}
-
-
-def _line(plan: Path, step: str | None, number: int) -> str | None:
-    """The line in the code of the step, where the plan has it as the author wrote it."""
     document = json.loads(plan.read_bytes())
     steps = document.get("workflow", document).get("steps", [])
-    for place, one in enumerate(steps, 1):
-        if step in (one.get("id"), f"job-{place}") and isinstance(one.get("expression"), str):
-            lines = one["expression"].split("\n")
-            return str(lines[number - 1]) if 0 < number <= len(lines) else None
-    return None
+    for index, one in enumerate(steps):
+        if step in (one.get("id"), f"job-{index + 1}"):
+            number = None if "sourceMap" in one else lines.of(index, *place)
+            return _shown(one.get("expression"), number, clean) if number else {}
+    return {}
+
+
+def _shown(code: object, number: int, clean: Callable[[str], str]) -> JsonObject:
+    rows = code.split("\n") if isinstance(code, str) else []
+    if not 0 < number <= len(rows):
+        return {}
+    row = rows[number - 1]
+    return {
+        "line": number,
+        "column": len(row) - len(row.lstrip()) + 1,
+        "src": clean(row)[:_SHOWN],
+    }

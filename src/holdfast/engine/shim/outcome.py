@@ -46,7 +46,9 @@ def gather(
     # The compiler explains the end when it did not do its work, unless the engine died first.
     failed_early = not compiled and compiler.pid != 0 and not _died_alone(engine, compiler)
     process = compiler if failed_early else engine
-    said = hot.without_stack(process.error.text()) if process.pid else ""
+    said = process.error.text() if process.pid else ""
+    if stop[0] is Stop.TIMEOUT:  # only then Node.js was asked for its stack
+        said = hot.without_stack(said)
     tail = _NATIVE_PATH.sub(r"[\1]", clean(said))[-_EVIDENT_TAIL:] if said else ""
     end = process.end
     return Evidence(

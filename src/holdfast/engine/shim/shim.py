@@ -317,6 +317,8 @@ class Shim:
         if sender == "compiler" and not self._engine.pid and kind in _FOR_THE_ENGINE:
             return  # Node.js could not be started: the run has ended with that
         if sender == "compiler" and kind in (ToRun.PLAN, ToRun.MODULE) and not self._compiled:
+            if kind == ToRun.MODULE:
+                self._sample.lines.learn(body)
             self._engine.outlet.send(kind, body)
             if self._engine.outlet.full and self._compiler.pid:
                 self._compiler.inlet.pause()
@@ -461,9 +463,9 @@ class Shim:
         self._lock.release()
 
     def _note_hot_line(self, evidence: Evidence) -> None:
-        said, step = self._engine.error.text(), evidence.place.step
+        said, step, plan = self._engine.error.text(), evidence.place.step, self._folder.plan
         with suppress(ValueError, OSError):  # the plan is damaged: the end is told without it
-            if found := hot.hot_line(said, self._folder.plan, step, self._clean):
+            if found := hot.hot_line(said, plan, step, self._clean, self._sample.lines):
                 evidence.notes["hot"] = found
 
     def _clean(self, text: str) -> str:
