@@ -237,10 +237,10 @@ class Served:
 
 
 @contextmanager
-def beside(first: Served, folder: Path) -> Iterator[Served]:
+def beside(first: Served, folder: Path, **settings: Any) -> Iterator[Served]:
     """A second platform on the database of the first, with the same keys."""
     shutil.copytree(first.settings.data / "keys", folder / "keys")
-    with Served(folder, database_url=first.settings.database) as second:
+    with Served(folder, database_url=first.settings.database, **settings) as second:
         yield second
 
 

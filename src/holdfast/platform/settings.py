@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from holdfast.model.errors import UsageError
 from holdfast.paths import absolute, data_folder
 from holdfast.platform.secrets.oauth import endpoint_problem
+from holdfast.sandbox.egress import EgressError, option_of
 
 DEFAULT_PORT = 4000
 #: In the data folder: where the platform listens.
@@ -75,6 +76,8 @@ class Settings:
     #: The mail server for alerts, with name and password: `smtp://` (STARTTLS) or `smtps://`.
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "holdfast@localhost"
+    #: Where webhooks of alerts may go: a policy like those of runs (`sandbox/egress.py`).
+    alerts_egress: str = "public"
     #: A folder with schemas of credentials, beside those of adaptors.
     schemas_path: Path | None = None
     #: What a worker that knows Holdfast may do beyond the common protocol.
@@ -207,10 +210,19 @@ def _accounts(text: str) -> str:
     return text
 
 
+def _egress(text: str) -> str:
+    try:
+        option_of(text)
+    except EgressError as error:
+        raise ValueError(text) from error
+    return text
+
+
 _WANTED: dict[Any, str] = {
     _provider: "an https address",
     _accounts: "known or make",
     _mail_server: "the address of a mail server, such as smtp://host:587",
+    _egress: "open, lan, public, none or a list such as public,10.1.0.0/16",
     absolute: "a folder",
     _port: "a port from 0 to 65535",
     _above_zero: "a number above 0",
@@ -300,6 +312,11 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
         "mail server for alerts: `smtp://name:password@host:587`, or `smtps://…:465`",
     ),
     "mail_from": ("HOLDFAST_MAIL_FROM", str, "sender of mails"),
+    "alerts_egress": (
+        "HOLDFAST_ALERTS_EGRESS",
+        _egress,
+        "where webhooks of alerts may go: `public`, or a list such as `public,10.1.0.0/16`",
+    ),
     "schemas_path": (
         "SCHEMAS_PATH",
         absolute,

@@ -15,11 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from holdfast.cli.main import cli
+from holdfast.platform import receivers
 from holdfast.platform.chores import teller
 from holdfast.platform.chores.teller import digest, tell_due
+from holdfast.platform.receivers import NotTold
 from holdfast.platform.store import alert_tables as a
 from holdfast.platform.store import alerts
 from support.platform import Served, beside
+
+EGRESS = {"alerts_egress": "public,127.0.0.1"}
 
 
 class Receiver:
@@ -28,6 +32,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got = list[dict[str, Any]]()
         self.keys = list[str]()
+        self.hosts = list[str]()
         self.status = 200
         self.hang: threading.Event | None = None
         mine = self
@@ -36,6 +41,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 mine.got.append(json.loads(body))
+                mine.hosts.append(self.headers["host"])
                 mine.keys.append(self.headers["idempotency-key"])
                 if mine.hang is not None:
                     mine.hang.wait(30)
@@ -51,6 +57,14 @@ class Receiver:
 
     def events(self) -> list[str]:
         return [item["event"] for item in self.got]
+
+
+@pytest.fixture
+def served(data: Path) -> Iterator[Served]:
+    """A platform whose operator lets it tell receivers on this machine."""
+    with Served(data, **EGRESS) as server:
+        server.deploy()
+        yield server
 
 
 @contextmanager
@@ -162,7 +176,7 @@ def test_a_receiver_that_fails_is_tried_again_later_and_given_up(
 def test_one_that_hangs_keeps_no_other_waiting(
     served: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 2.0)
     with receiving() as hanging:
         hanging.hang = threading.Event()
         add(served, hanging.url, events=["failure"])
@@ -170,12 +184,12 @@ def test_one_that_hangs_keeps_no_other_waiting(
         end(served, "fail")
         served.call(tell_due)
         assert receiver.events() == ["failure"]
-        assert "did not answer within 1 s" in listed(served)["problem"]
+        assert "did not answer within 2 s" in listed(served)["problem"]
 
 
 def test_two_platforms_tell_once(served: Served, receiver: Receiver, tmp_path: Path) -> None:
     add(served, receiver.url, events=["failure"])
-    with beside(served, tmp_path / "other") as other:
+    with beside(served, tmp_path / "other", **EGRESS) as other:
         for _ in range(6):
             end(served, "fail")
         with ThreadPoolExecutor(2) as pool:
@@ -225,6 +239,7 @@ def test_addresses_and_secrets_are_not_shown(served: Served, receiver: Receiver)
     [
         ({}, "either webhook or mail"),
         ({"webhook": "http://example.org/x"}, "must be an https address"),
+        ({"webhook": "https://example.org:99999/"}, "is no address"),
         ({"mail": "nobody"}, "mail must be an address"),
         ({"mail": "a@b.org", "events": ["all"]}, "events must be some of"),
         ({"mail": "a@b.org", "queue_seconds": 0}, "queue_seconds must be a whole number"),
@@ -235,3 +250,31 @@ def test_wrong_alerts_are_refused(shared: Served, body: dict[str, Any], words: s
     answer = shared.client.post("/api/projects/demo/alerts", json=body)
     assert answer.status_code == 422
     assert words in answer.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{}/",
+        "http://localhost:{}/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://100.100.100.200/",
+        "https://10.1.2.3/",
+        "https://[::ffff:127.0.0.1]:{}/",
+        "https://[fd00:ec2::254]/",
+    ],
+)
+async def test_a_receiver_in_the_platforms_network_is_refused(
+    receiver: Receiver, url: str
+) -> None:
+    url = url.format(receiver.server.server_port)
+    with pytest.raises(NotTold, match=r"is not allowed .*HOLDFAST_ALERTS_EGRESS"):
+        await receivers.post(url, "key", {}, egress="public", seconds=5)
+    assert receiver.got == []
+
+
+async def test_a_receiver_that_the_operator_allows_by_name_is_told(receiver: Receiver) -> None:
+    url = f"http://localhost:{receiver.server.server_port}/"
+    await receivers.post(url, "key", {"a": 1}, egress="localhost", seconds=5)
+    assert receiver.got == [{"a": 1}]
+    assert receiver.hosts == [f"localhost:{receiver.server.server_port}"]

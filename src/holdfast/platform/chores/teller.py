@@ -11,13 +11,13 @@ import json
 import smtplib
 from email.message import EmailMessage
 from functools import partial
-from ssl import create_default_context
+from ssl import SSLSocket, create_default_context
 from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from holdfast import log
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform import receivers
+from holdfast.platform.receivers import NotTold
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import alerts
@@ -38,10 +38,6 @@ _WORDS = {
     Event.QUEUE_AGE: "{project}: a run has waited for {waited_seconds} s",
     Event.TEST: "{project}: this is a test of an alert",
 }
-
-
-class NotTold(Exception):  # noqa: N818 - states a fact
-    """The receiver has not taken it; the text says why, without its address."""
 
 
 async def teller(platform: Platform) -> None:
@@ -86,7 +82,13 @@ async def send(platform: Platform, rule: Row, rows: list[Row]) -> None:
     if rule.kind == "mail":
         await asyncio.to_thread(_mail, platform.settings, target, message)
     else:
-        await _post(target, rows[0].id, message)
+        await receivers.post(
+            target,
+            rows[0].id,
+            message,
+            egress=platform.settings.alerts_egress,
+            seconds=_PATIENCE_SECONDS,
+        )
 
 
 def described(facts: JsonObject, public_url: str | None) -> JsonObject:
@@ -108,25 +110,6 @@ def digest(told: list[JsonObject]) -> JsonObject:
     return {"event": "digest", "count": len(told), "text": "\n".join(lines), "alerts": items}
 
 
-async def _post(url: str, key: str, message: JsonObject) -> None:
-    """The key is the same for each try, so that a receiver can know it again. Raises NotTold."""
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient() as client:
-            sending = client.stream(
-                "POST", url, json=message, headers={"idempotency-key": key}, timeout=None
-            )
-            async with sending as answer:
-                if not answer.is_success:
-                    message_ = f"the receiver answered {answer.status_code}"
-                    raise NotTold(message_)
-    except TimeoutError as error:
-        message_ = f"the receiver did not answer within {_PATIENCE_SECONDS:g} s"
-        raise NotTold(message_) from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        message_ = f"the receiver cannot be reached ({type(error).__name__})"
-        raise NotTold(message_) from error
-
-
 def _mail(settings: Settings, to: str, message: JsonObject) -> None:
     """Raises NotTold."""
     if settings.smtp_url is None:
@@ -140,14 +123,30 @@ def _mail(settings: Settings, to: str, message: JsonObject) -> None:
     where = f"\n\n{message['url']}" if message.get("url") else ""
     mail.set_content("\n".join(lines) + where)
     server = urlsplit(settings.smtp_url)
-    kind = smtplib.SMTP_SSL if server.scheme == "smtps" else smtplib.SMTP
     try:
-        with kind(server.hostname or "", server.port or 0, timeout=_PATIENCE_SECONDS) as client:
-            if server.scheme == "smtp" and client.has_extn("starttls"):
-                client.starttls(context=create_default_context())
+        with _mail_server(server.scheme, server.hostname or "", server.port or 0) as client:
             if server.username:
+                if not isinstance(client.sock, SSLSocket):
+                    message_ = "the mail server has no TLS: name and password are not sent to it"
+                    raise NotTold(message_)
                 client.login(unquote(server.username), unquote(server.password or ""))
             client.send_message(mail)
     except (smtplib.SMTPException, OSError) as error:
         message_ = f"the mail server did not take it ({type(error).__name__})"
         raise NotTold(message_) from error
+
+
+def _mail_server(scheme: str, host: str, port: int) -> smtplib.SMTP:
+    """A connection, over TLS with a certificate that is checked where the server has TLS."""
+    context = create_default_context()
+    if scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port, timeout=_PATIENCE_SECONDS, context=context)
+    client = smtplib.SMTP(host, port, timeout=_PATIENCE_SECONDS)
+    try:
+        client.ehlo_or_helo_if_needed()
+        if client.has_extn("starttls"):
+            client.starttls(context=context)
+    except BaseException:
+        client.close()
+        raise
+    return client

@@ -64,6 +64,7 @@ def endpoint_problem(url: str) -> str | None:
     try:
         address = urlsplit(url)
         host = address.hostname or ""
+        address.port  # noqa: B018 - raises ValueError for one that is none
     except ValueError:
         return "is no address"
     if address.scheme == "https" and host:
