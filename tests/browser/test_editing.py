@@ -21,14 +21,17 @@ def workflow_of(served: Served, name: str) -> dict[str, Any]:
 def test_a_workflow_is_made_checked_saved_and_run(served: Served, page: Page) -> None:
     page.goto("/")
     page.get_by_label("Name of a new workflow").fill("Register")
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     code = page.get_by_role("textbox", name="Code of Step 1")
     code.click()
     page.keyboard.press("Control+a")
     page.keyboard.type("fn(state => ;")
     expect(page.locator(".cm-lint-marker-error")).to_be_visible()
     page.keyboard.press("Control+a")
-    page.keyboard.type("fn(state => state);")
+    with page.expect_response(
+        lambda answer: "%3D%3E+state%29" in (answer.request.post_data or "")
+    ):
+        page.keyboard.type("fn(state => state);")
     expect(page.locator(".cm-lint-marker-error")).to_have_count(0)
     page.get_by_role("button", name="Add a step after this").click()
     name = page.get_by_label("Name", exact=True).last

@@ -17,8 +17,8 @@ from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
 from holdfast.diagnosis.ending import shortened
 from holdfast.model.json import Json, JsonObject
 
-#: Seconds of processor that the checks may take.
-_SECONDS = 10
+#: Seconds of processor that the checks may take, and bytes of memory of each process.
+_SECONDS, _MEMORY = 10, 1024**3
 
 
 def answer(asked: dict[str, Any]) -> JsonObject:
@@ -56,6 +56,17 @@ def _finding(item: Finding) -> JsonObject:
     }
 
 
+def limit_self() -> None:
+    """Little time, memory and no files: for this process, and for the Node that it starts."""
+    for limit, most in (
+        (resource.RLIMIT_CPU, _SECONDS),
+        (resource.RLIMIT_DATA, _MEMORY),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+
+
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    limit_self()
     json.dump(answer(json.load(sys.stdin)), sys.stdout)

@@ -16,9 +16,6 @@ from holdfast.diagnosis.ending import Diagnosis, Ending, Found, made
 from holdfast.engine.run.syntax import judge, verdicts
 from holdfast.model.adaptor_name import full_name
 
-#: Conditions that are words and no expressions.
-_WORDS = {"always", "never", "on_job_success", "on_job_failure", "on_upstream_success",
-          "on_upstream_fail"}  # fmt: skip
 _BEFORE = "function condition(state, upstreamStepId) { return "
 
 
@@ -128,10 +125,7 @@ def check_conditions(conditions: Sequence[str]) -> list[str | None]:
     """V8's word on each edge condition; None where it is an expression."""
     texts = [f"{_BEFORE}{text}\n}}" for text in conditions]
     found = verdicts(texts) if texts else []
-    return [
-        None if verdict is None or text in _WORDS else verdict["message"]
-        for text, verdict in zip(conditions, found, strict=True)
-    ]
+    return [None if verdict is None else verdict["message"] for verdict in found]
 
 
 def _refused(code: Code, error: CompileError) -> Finding:

@@ -17,6 +17,7 @@ from holdfast.platform.access.places import Places
 from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
 from holdfast.platform.access.single_sign_on import OpenIdConnect, SignOn
+from holdfast.platform.access.turns import Turns
 from holdfast.platform.clock import now
 from holdfast.platform.figures import Figures
 from holdfast.platform.hub import Hub
@@ -83,8 +84,8 @@ class Platform:
         self.confirm = confirm or (store.confirm if resolve is None else _taken)
         #: Live pages, by session; webhooks that wait for their run, by trigger.
         self.streams, self.waiting = Places(256, 32), Places(256, 256)
-        #: Checks of code start a process each: one at a time.
-        self.checks = asyncio.Semaphore(1)
+        #: Checks of code start a process each: two at once, one for each who asks.
+        self.checks = Turns(2, 16, 3)
         #: Of runs whose channels are open, by run.
         self.run_scrubbers: dict[str, Scrubber] = {}
         #: Of documents that people look at.

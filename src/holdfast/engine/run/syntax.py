@@ -14,7 +14,9 @@ from holdfast.compiler.job import CompiledJob, CompileError
 from holdfast.compiler.source import utf8
 from holdfast.engine.config import JAVASCRIPT, node_binary
 
-FLAGS = ("--experimental-vm-modules", "--expose-internals", "--no-warnings")
+FLAGS = (
+    "--experimental-vm-modules", "--expose-internals", "--no-warnings", "--max-old-space-size=512",
+)  # fmt: skip
 _JUDGE = JAVASCRIPT / "judge.mjs"
 
 

@@ -10,53 +10,72 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
+from holdfast.platform.access import visit
+from holdfast.platform.access.turns import BusyError
 from holdfast.platform.service import Platform
 from holdfast.platform.web.draft import Draft
 
-#: Characters of code that are checked at once, and seconds that it may take.
-_MOST, _SECONDS = 500_000, 15.0
+#: Characters of code and conditions, and parts, that are checked at once.
+_MOST, _PARTS = 500_000, 500
+#: Seconds that it may take, with the wait for a turn.
+_SECONDS = 15.0
+_BUSY = "Too many checks are under way. Try again in a moment."
 
 
 async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) -> dict[str, Any]:
     """Findings of the steps, or of those in `only`, and of the conditions.
 
     `found`: lists of `line`, `column`, `warning`, `message` by part; `names`: lists of `name` and
-    `about` by step; `absent`: adaptors that are not installed here; `trouble`: why there are none.
+    `about` by step; `absent`: adaptors that are not installed here; `trouble`: why nothing was
+    checked, or None; `busy`: it would have to wait too long.
     """
     steps = [step for step in draft.steps if not only or step.id in only]
     paths = [p for p in draft.paths if p.condition == "js_expression" and p.expression]
-    if sum(len(step.body) for step in steps) > _MOST:
+    texts = [*(step.body for step in steps), *(path.expression for path in paths)]
+    if len(texts) > _PARTS or sum(map(len, texts)) > _MOST:
         return _nothing("The code is too long to be checked here: use holdfast check.")
     asked = {
-        "store": str(platform.adaptors.root),
+        "store": str(platform.adaptors.root.absolute()),
         "codes": [{"id": s.id, "text": s.body, "adaptor": s.adaptor} for s in steps],
         "conditions": [{"id": path.id, "text": path.expression} for path in paths],
     }
-    async with platform.checks:
-        return await _ask(json.dumps(asked).encode())
+    who = visit.subject()
+    try:
+        async with asyncio.timeout(_SECONDS), platform.checks.take(who.user_id or who.name):
+            return await _ask(json.dumps(asked).encode())
+    except BusyError:
+        return _nothing(_BUSY) | {"busy": True}
+    except TimeoutError:
+        return _nothing("The checks took too long.")
+    except OSError as error:
+        return _nothing(f"The checks did not start: {error.strerror}.")
 
 
 async def _ask(asked: bytes) -> dict[str, Any]:
-    """In a process without the platform's environment, which is ended when it takes too long."""
+    """In a process without the platform's environment and folder, which ends with this task."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "holdfast.checking",
+        sys.executable, "-P", "-m", "holdfast.checking", cwd="/",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, env={}, start_new_session=True,
     )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(asked), _SECONDS)
-    except TimeoutError:
-        return _nothing("The checks took too long.")
+        out, err = await process.communicate(asked)
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode != 0:
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return _nothing(f"The code could not be checked: {last or process.returncode}")
+        return _nothing(f"The code could not be checked: {last or _ended(process.returncode)}")
     found: dict[str, Any] = json.loads(out)
-    return {**found, "trouble": None}
+    return {**found, "trouble": None, "busy": False}
+
+
+def _ended(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}."
+    return f"its process ended with {code}."
 
 
 def _nothing(trouble: str) -> dict[str, Any]:
-    return {"found": {}, "names": {}, "absent": [], "trouble": trouble}
+    return {"found": {}, "names": {}, "absent": [], "trouble": trouble, "busy": False}

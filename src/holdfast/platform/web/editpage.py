@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
+from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.service import Platform
@@ -57,7 +58,8 @@ def edit_routes() -> list[BaseRoute]:
 class _Told:
     """What the page says besides the draft.
 
-    `opened`: the part that it opens; `broken`: names of the steps whose code cannot run.
+    `opened`: the part that it opens; `broken`: names of the steps whose code cannot run;
+    `saving`: it was to be saved, and not only checked.
     """
 
     opened: str | None = None
@@ -67,6 +69,7 @@ class _Told:
     broken: list[str] = field(default_factory=list)
     undo: str = ""
     dirty: bool = False
+    saving: bool = False
 
 
 async def show(request: Request) -> Response:
@@ -129,8 +132,6 @@ async def _judge(request: Request, row: Row, draft: Draft, told: _Told) -> None:
     platform: Platform = request.app.state.platform
     told.checked = await check(platform, draft)
     told.problems = await _bring(platform, row, draft, dry=True)
-    if told.checked["trouble"]:
-        told.problems.append(told.checked["trouble"])
 
 
 async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> list[str]:
@@ -151,7 +152,8 @@ async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> li
 async def save(request: Request) -> Response:
     """Save as a new version, unless others have saved one since, or the code cannot run.
 
-    `act`: `save`, `save-run`, `save-over` what others have saved, or `save-anyway`.
+    Code that was not checked is saved only by `save-anyway`. `act`: `save`, `save-run` (it needs
+    the right to run, too), `save-over` what others have saved, or `save-anyway`.
     """
     platform: Platform = request.app.state.platform
     row = await _row(request)
@@ -159,17 +161,23 @@ async def save(request: Request) -> Response:
         return message(404, "Not found", _NONE)
     items = await _items(request)
     draft, what = from_form(items), dict(items).get("act", "save")
+    verdict = decide(visit.subject(), Action.RUN, row.project_id)
+    if what == "save-run" and not verdict.allowed:
+        return message(403, "Not allowed", f"Not saved. To run needs {verdict.needed}.")
     if what == "save-over":
         draft = replace(draft, base=row.lock_version)
-    told = _Told(dirty=True)
+    told = _Told(dirty=True, saving=True)
     if draft.base != row.lock_version:
         told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
         return await _page(request, row, draft, told, 422)
     if what != "save-anyway":
         told.checked = await check(platform, draft)
         told.broken = [s.name for s in draft.steps if _has_error(told.checked, s.id)]
-    told.problems = await _bring(platform, row, draft, dry=bool(told.broken))
-    if told.problems or told.broken:
+    unsure = bool(told.broken) or (
+        told.checked is not None and told.checked["trouble"] is not None
+    )
+    told.problems = await _bring(platform, row, draft, dry=unsure)
+    if told.problems or unsure:
         return await _page(request, row, draft, told, 422)
     if what != "save-run":
         return RedirectResponse(f"/workflows/{row.id}", 303)
@@ -202,11 +210,15 @@ def _theirs(connection: Connection, row: Row, base: int) -> list[Changed]:
 
 
 async def checks(request: Request) -> Response:
-    """For the editor's script: findings at their line, and names to complete. `only`: one step."""
+    """For the editor's script: findings at their line, and names to complete. `only`: one step.
+
+    429: too many checks are under way.
+    """
     platform: Platform = request.app.state.platform
     items = await _items(request)
     only = [value for name, value in items if name == "only" and value]
-    return JSONResponse(await check(platform, from_form(items), only))
+    found = await check(platform, from_form(items), only)
+    return JSONResponse(found, 429 if found["busy"] else 200)
 
 
 async def create(request: Request) -> Response:

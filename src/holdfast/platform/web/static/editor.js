@@ -2,9 +2,11 @@
 // this script the fields are plain text, and everything else of the page works as it does with it.
 (() => {
   /** @typedef {{ line: number, column: number, warning: boolean, message: string }} Said */
-  /** @typedef {{ found: Record<string, Said[]>, names: Record<string, { name: string, about: string }[]> }} Checked */
+  /** @typedef {{ found?: Record<string, Said[]>, names: Record<string, { name: string, about: string }[]>, trouble: string | null }} Checked */
   /** @type {Record<string, { name: string, about: string }[]>} */
   const names = {};
+  /** The checks under way, by step: a newer one ends the older. @type {Record<string, AbortController>} */
+  const asked = {};
   /** What is open; it stays so when a button has changed the form. */
   let open = /** @type {string[]} */ ([]);
   let dirty = false;
@@ -20,17 +22,24 @@
       if (name.includes(step) || name.startsWith('form_token')) sent.append(name, String(value));
     }
     sent.set('only', step);
+    asked[step]?.abort();
+    const mine = new AbortController();
+    asked[step] = mine;
     try {
-      const answer = await fetch(now.dataset.check ?? '', { method: 'POST', body: sent });
-      if (!answer.ok) return [];
-      /** @type {Checked} */
-      const told = await answer.json();
+      const answer = await fetch(now.dataset.check ?? '', { method: 'POST', body: sent, signal: mine.signal });
+      const json = answer.headers.get('content-type')?.includes('json');
+      /** @type {Checked | null} */
+      const told = json ? await answer.json() : null;
+      if (!told?.found || told.trouble) return unchecked(told?.trouble ?? `the platform answered ${answer.status}`);
       names[step] = told.names[step] ?? [];
       return told.found[step] ?? [];
     } catch {
-      return []; // without a connection there are no checks; saving says so
+      return mine.signal.aborted ? [] : unchecked('the platform cannot be reached');
     }
   }
+
+  /** What is said where nothing was checked. @param {string} why @returns {Said[]} */
+  const unchecked = (why) => [{ line: 1, column: 1, warning: true, message: `Not checked: ${why}` }];
 
   /** @param {HTMLTextAreaElement} text */
   function enrich(text) {
@@ -69,7 +78,9 @@
   document.addEventListener('input', ({ target }) => {
     if (target instanceof Element && target.closest('#editor')) dirty = true;
   });
-  document.addEventListener('submit', () => { dirty = false; });
+  document.addEventListener('submit', ({ target }) => {
+    if (target === form()) dirty = false;
+  });
   window.addEventListener('beforeunload', (event) => { if (dirty) event.preventDefault(); });
 
   // A node of the picture opens its part.

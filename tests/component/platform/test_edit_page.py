@@ -1,0 +1,154 @@
+"""The page on which a workflow is edited, without a browser: rights, checks, and saving."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pytest
+
+from holdfast.platform.web import codechecks
+from holdfast.platform.web.draft import Draft, Path, Step, from_document
+from support.platform import Served
+
+
+def flow_of(served: Served) -> dict[str, Any]:
+    found: dict[str, Any] = served.client.get("/api/provision/demo").json()["data"]
+    flow: dict[str, Any] = found["workflows"][0]
+    return flow
+
+
+def form_of(flow: dict[str, Any], **changed: str) -> dict[str, str]:
+    """The fields of the editing page, which hold the whole workflow."""
+    draft = from_document(flow)
+    fields = {"name": draft.name, "base": str(draft.base)}
+    for step in draft.steps:
+        own = f"job:{step.id}"
+        fields |= {f"{own}:name": step.name, f"{own}:adaptor": step.adaptor,
+                   f"{own}:credential": step.credential, f"{own}:body": step.body}  # fmt: skip
+    for path in draft.paths:
+        own = f"edge:{path.id}"
+        fields |= {f"{own}:source": path.source, f"{own}:target": path.target,
+                   f"{own}:condition": path.condition, f"{own}:expression": path.expression,
+                   f"{own}:on": "yes"}  # fmt: skip
+    for begin in draft.begins:
+        fields |= {f"trigger:{begin.id}:type": begin.type, f"trigger:{begin.id}:on": "yes"}
+    return fields | changed
+
+
+def save(client: httpx.Client, flow: dict[str, Any], act: str, **changed: str) -> httpx.Response:
+    return client.post(f"/workflows/{flow['id']}/edit", data=form_of(flow, act=act, **changed))
+
+
+def test_saving_and_running_needs_the_right_to_run(served: Served) -> None:
+    flow = flow_of(served)
+    asked = {"name": "deploys", "project_id": "demo", "scopes": ["read", "deploy"]}
+    token = served.client.post("/api/tokens", json=asked).json()["token"]
+    head = {"authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=served.url, headers=head, timeout=30) as narrow:
+        page = narrow.get(f"/workflows/{flow['id']}/edit").text
+        assert 'value="save"' in page
+        assert 'value="save-run"' not in page
+        answer = save(narrow, flow, "save-run", name="Renamed")
+        assert answer.status_code == 403
+        assert "a token with the scope run" in answer.text
+        assert flow_of(served) == flow
+        assert served.client.get("/api/runs").json()["data"] == []
+        assert save(narrow, flow, "save", name="Renamed").status_code == 303
+    assert 'value="save-run"' in served.client.get(f"/workflows/{flow['id']}/edit").text
+
+
+def test_code_that_was_not_checked_is_saved_only_on_demand(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = flow_of(served)
+    monkeypatch.setattr(codechecks, "_SECONDS", 0.0)
+    answer = save(served.client, flow, "save", name="Renamed")
+    assert answer.status_code == 422
+    assert "Not saved: the code was not checked." in answer.text
+    assert "The checks took too long." in answer.text
+    assert 'value="save-anyway"' in answer.text
+    assert flow_of(served) == flow
+    checked = served.client.post(
+        f"/workflows/{flow['id']}/draft", data=form_of(flow, act="check")
+    ).text
+    assert "Not checked" in checked
+    assert "Not saved" not in checked
+    assert save(served.client, flow, "save-anyway", name="Renamed").status_code == 303
+    assert flow_of(served)["name"] == "Renamed"
+
+
+def test_who_has_many_checks_under_way_is_told_so_and_holds_up_nobody(served: Served) -> None:
+    flow, turns = flow_of(served), served.platform.checks
+
+    async def hold() -> tuple[httpx.Response, httpx.Response]:
+        async with turns.take("a"):
+            waiting = [asyncio.create_task(_take(turns, "a")) for _ in range(2)]
+            await asyncio.sleep(0)
+            other = await asyncio.to_thread(check)
+            waiting += [asyncio.create_task(_take(turns, f"other {n // 3}")) for n in range(13)]
+            await asyncio.sleep(0)
+            busy = await asyncio.to_thread(check)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return other, busy
+
+    def check() -> httpx.Response:
+        return served.client.post(f"/workflows/{flow['id']}/check", data=form_of(flow))
+
+    other, busy = asyncio.run_coroutine_threadsafe(hold(), served._loop).result(60)
+    assert (other.status_code, other.json()["trouble"]) == (200, None)
+    assert busy.status_code == 429
+    assert "Too many checks" in busy.json()["trouble"]
+
+
+async def _take(turns: Any, owner: str) -> None:
+    async with turns.take(owner):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        Draft(steps=[Step("a", body="x" * 500_001)]),
+        Draft(paths=[Path("a", condition="js_expression", expression="x" * 500_001)]),
+        Draft(steps=[Step(str(number), body="x") for number in range(501)]),
+    ],
+)
+async def test_too_much_is_not_checked(draft: Draft, shared: Served) -> None:
+    found = await codechecks.check(shared.platform, draft)
+    assert "too long" in found["trouble"]
+
+
+async def test_the_checks_take_no_module_of_the_folder_they_begin_in(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "resource.py").write_text("raise SystemExit('a stranger')")
+    monkeypatch.chdir(tmp_path)
+    asked = {"store": str(tmp_path), "codes": [], "conditions": [{"id": "a", "text": "1 +"}]}
+    found = await codechecks._ask(json.dumps(asked).encode())
+    assert (found["trouble"], list(found["found"])) == (None, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("bytearray(2 * 1024**3)", "MemoryError"),
+        ("open('file', 'wb', 0).write(b'x')", "File too large"),
+    ],
+)
+def test_the_checks_have_little_memory_and_write_no_file(
+    does: str, said: str, tmp_path: pathlib.Path
+) -> None:
+    code = f"from holdfast.checking.__main__ import limit_self; limit_self(); {does}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
