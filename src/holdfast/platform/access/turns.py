@@ -22,15 +22,15 @@ class Turns:
 
     def __init__(self, at_once: int, most: int, most_each: int) -> None:
         self._running = asyncio.Semaphore(at_once)
-        self._places = Places(most, most_each)
+        self.places = Places(most, most_each)
         self._owners: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def take(self, owner: str) -> AsyncIterator[None]:
         """Wait for a turn and hold it for the time of the block. Raises BusyError."""
-        if not self._places.has_room(owner):
+        if not self.places.has_room(owner):
             raise BusyError
         own = self._owners.setdefault(owner, asyncio.Lock())
-        with self._places.take(owner):
+        with self.places.take(owner):
             async with own, self._running:
                 yield

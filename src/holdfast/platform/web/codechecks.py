@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Collection
 from typing import Any
 
@@ -27,7 +28,7 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
 
     `found`: lists of `line`, `column`, `warning`, `message` by part; `names`: lists of `name` and
     `about` by step; `absent`: adaptors that are not installed here; `trouble`: why nothing was
-    checked, or None; `busy`: it would have to wait too long.
+    checked, or None.
     """
     steps = [step for step in draft.steps if not only or step.id in only]
     paths = [p for p in draft.paths if p.condition == "js_expression" and p.expression]
@@ -44,7 +45,7 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
         async with asyncio.timeout(_SECONDS), platform.checks.take(who.user_id or who.name):
             return await _ask(json.dumps(asked).encode())
     except BusyError:
-        return _nothing(_BUSY) | {"busy": True}
+        return _nothing(_BUSY)
     except TimeoutError:
         return _nothing("The checks took too long.")
     except OSError as error:
@@ -52,9 +53,20 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
 
 
 async def _ask(asked: bytes) -> dict[str, Any]:
-    """In a process without the platform's environment and folder, which ends with this task."""
+    """In a process in an empty folder, without the platform's environment."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-check-") as empty:
+        code, out, err = await _communicate(asked, empty)
+    if code != 0:
+        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return _nothing(f"The code could not be checked: {last or _ended(code)}")
+    found: dict[str, Any] = json.loads(out)
+    return {**found, "trouble": None}
+
+
+async def _communicate(asked: bytes, folder: str) -> tuple[int | None, bytes, bytes]:
+    """The checks' exit code, output and errors. Their processes end with this task."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "holdfast.checking", cwd="/",
+        sys.executable, "-P", "-m", "holdfast.checking", cwd=folder,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, env={}, start_new_session=True,
     )  # fmt: skip
@@ -64,11 +76,7 @@ async def _ask(asked: bytes) -> dict[str, Any]:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    if process.returncode != 0:
-        last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return _nothing(f"The code could not be checked: {last or _ended(process.returncode)}")
-    found: dict[str, Any] = json.loads(out)
-    return {**found, "trouble": None, "busy": False}
+    return process.returncode, out, err
 
 
 def _ended(code: int | None) -> str:
@@ -78,4 +86,4 @@ def _ended(code: int | None) -> str:
 
 
 def _nothing(trouble: str) -> dict[str, Any]:
-    return {"found": {}, "names": {}, "absent": [], "trouble": trouble, "busy": False}
+    return {"found": {}, "names": {}, "absent": [], "trouble": trouble}

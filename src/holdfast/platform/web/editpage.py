@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -212,13 +213,26 @@ def _theirs(connection: Connection, row: Row, base: int) -> list[Changed]:
 async def checks(request: Request) -> Response:
     """For the editor's script: findings at their line, and names to complete. `only`: one step.
 
-    429: too many checks are under way.
+    The script gives a check up when the code has changed again; then it ends here, too.
     """
     platform: Platform = request.app.state.platform
     items = await _items(request)
     only = [value for name, value in items if name == "only" and value]
-    found = await check(platform, from_form(items), only)
-    return JSONResponse(found, 429 if found["busy"] else 200)
+    checking = asyncio.create_task(check(platform, from_form(items), only))
+    leaving = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((checking, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return JSONResponse(checking.result() if checking.done() else None)
+    finally:
+        checking.cancel()
+        leaving.cancel()
+        await asyncio.wait((checking, leaving))
+
+
+async def _gone(request: Request) -> None:
+    """Returns when whoever asks does not wait any more."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def create(request: Request) -> Response:

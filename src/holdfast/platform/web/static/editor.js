@@ -7,6 +7,8 @@
   const names = {};
   /** The checks under way, by step: a newer one ends the older. @type {Record<string, AbortController>} */
   const asked = {};
+  /** Resolves when the check before has ended: they go one after another. */
+  let before = Promise.resolve();
   /** What is open; it stays so when a button has changed the form. */
   let open = /** @type {string[]} */ ([]);
   let dirty = false;
@@ -25,8 +27,15 @@
     asked[step]?.abort();
     const mine = new AbortController();
     asked[step] = mine;
+    const said = before.then(() => ask(now.dataset.check ?? '', sent, step, mine.signal));
+    before = said.then(() => {});
+    return said;
+  }
+
+  /** @param {string} path @param {URLSearchParams} sent @param {string} step @param {AbortSignal} signal @returns {Promise<Said[]>} */
+  async function ask(path, sent, step, signal) {
     try {
-      const answer = await fetch(now.dataset.check ?? '', { method: 'POST', body: sent, signal: mine.signal });
+      const answer = await fetch(path, { method: 'POST', body: sent, signal });
       const json = answer.headers.get('content-type')?.includes('json');
       /** @type {Checked | null} */
       const told = json ? await answer.json() : null;
@@ -34,7 +43,7 @@
       names[step] = told.names[step] ?? [];
       return told.found[step] ?? [];
     } catch {
-      return mine.signal.aborted ? [] : unchecked('the platform cannot be reached');
+      return signal.aborted ? [] : unchecked('the platform cannot be reached');
     }
   }
 
