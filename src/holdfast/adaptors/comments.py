@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 from holdfast.adaptors.declared import Declared, Parameter
 
-_FUNCTION = re.compile(
-    r"/\*\*(?P<comment>(?:[^*]|\*(?!/))*)\*/\s*export (?:declare )?function (?P<name>\w+)"
-    r"(?:<[^(]*>)?\("
-)
+_FUNCTION = re.compile(r"\s{0,99}export (?:declare )?function (?P<name>\w+)(?:<[^(]{0,999}>)?\(")
 _MARGIN = re.compile(r"^[ \t]*\*? ?", re.MULTILINE)
 _TAG = re.compile(r"^@(\w+)[ \t]*", re.MULTILINE)
 _PARAM = re.compile(r"(?:\{(?P<kind>[^}]*)\}\s*)?\[?(?P<name>[\w.]+)[^\s\]]*\]?\s*(?:-\s*)?")
@@ -18,9 +15,17 @@ _OPEN, _CLOSED = "([{<", ")]}>"
 
 
 def functions(text: str) -> Iterator[tuple[Declared, str]]:
-    """Each documented function, and its comment."""
-    for found in _FUNCTION.finditer(text):
-        comment = _MARGIN.sub("", found["comment"]).strip()
+    """Each documented function, and its comment. Time grows with the text's length only."""
+    end = 0
+    while (start := text.find("/**", end)) >= 0:
+        close = text.find("*/", start + 3)
+        if close < 0:
+            return
+        end = close + 2
+        found = _FUNCTION.match(text, end)
+        if found is None:
+            continue
+        comment = _MARGIN.sub("", text[start + 3 : close]).strip()
         about, examples, description = _tags(comment)
         parameters = tuple(
             _parameter(part, about) for part in _split(_arguments(text, found.end())) if part

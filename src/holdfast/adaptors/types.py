@@ -7,6 +7,7 @@ and an editor shows what the authors say.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -42,12 +43,13 @@ def declarations(book: Manual) -> str:
             names[space] = [f"const {space}: {{", *(f"  {line}" for line in inner), "};"]
     names |= {name: [f"const {name}: any;"] for name in book.values if _fits(name)}
     lines = [
-        f"// {book.name} {book.version}",
+        f"// {json.dumps(f'{book.name} {book.version}')}",
         "// Written by `holdfast editor`: changes are lost.",
     ]
-    for part in names.values():
-        lines += ["", *_declared(part, "declare ")]
-    lines += ["", f"declare module '{book.name}' {{"]
+    for name, part in names.items():
+        if name not in _EVERYWHERE:
+            lines += ["", *_declared(part, "declare ")]
+    lines += ["", f"declare module {json.dumps(book.name)} {{"]
     for part in names.values():
         lines += [f"  {line}" for line in _declared(part, "export ")]
     return "\n".join([*lines, "}", ""])

@@ -28,6 +28,7 @@ from holdfast.worker.options import paths
 #: Beside the project file; generated, so no part of what is kept in a repository.
 FOLDER = ".holdfast"
 SCHEMA = "project.schema.json"
+CONFIG = "jsconfig.json"
 #: The first line of a project file that says where its schema is.
 SCHEMA_LINE = f"# yaml-language-server: $schema=./{FOLDER}/{SCHEMA}\n"
 _SANDBOX = Path(__file__).with_name("sandbox.d.ts")
@@ -90,14 +91,32 @@ def write_editor_files(project: Path) -> list[Path]:
         found[folder / "sandbox.d.ts"] = _SANDBOX.read_text(encoding="utf-8")
         files = [os.path.relpath(path, folder) for path in group.files]
         own: list[Json] = ["adaptor.d.ts", "sandbox.d.ts", *files]
-        found[folder / "jsconfig.json"] = _json({"compilerOptions": _OPTIONS, "files": own})
+        found[folder / CONFIG] = _json({"compilerOptions": _OPTIONS, "files": own})
     if groups:
-        places = (f"./{FOLDER}/{group.name}/jsconfig.json" for group in groups)
-        references: list[Json] = [{"path": place} for place in places]
-        found[home / "jsconfig.json"] = _json({"files": [], "references": references})
+        places = [f"./{FOLDER}/{group.name}/jsconfig.json" for group in groups]
+        if is_ours(home / CONFIG):
+            references: list[Json] = [{"path": place} for place in places]
+            found[home / CONFIG] = _json({"files": [], "references": references})
+        else:
+            terminal.echo(
+                f"{CONFIG} is yours and stays; its `references` need: {', '.join(places)}"
+            )
     for path, text in found.items():
         _write(path, text)
     return list(found)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a configuration is not there, or holds only what this command writes."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        ours = found.keys() <= {"files", "references"} and not found.get("files")
+        places = [str(entry["path"]) for entry in found.get("references", [])]
+        return ours and all(place.startswith(f"./{FOLDER}/") for place in places)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        return False
 
 
 def _declarations(groups: list[Group]) -> list[str]:

@@ -22,6 +22,7 @@ from holdfast.diagnosis.ending import read_diagnosis
 from holdfast.model.errors import UsageError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
+from holdfast.platform.project.source import ProjectFileError
 
 #: Lines of differences that are shown for one step.
 _LINES = 20
@@ -97,7 +98,7 @@ async def _watch(
             watched = Watched.look(source.files)
             try:
                 tell(await replay(bundle, here, code=source.read(), only=only))
-            except UsageError as error:  # a file that was saved half done
+            except (UsageError, ProjectFileError) as error:  # a file that was saved half done
                 terminal.echo(f"error: {error.message}", err=True, fg="red")
             await watched.saved()
 

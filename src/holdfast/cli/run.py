@@ -26,6 +26,7 @@ from holdfast.model.errors import UsageError
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
+from holdfast.platform.project.source import ProjectFileError
 
 #: Exit code of each reason; bad usage is 2.
 EXIT_CODES = {Reason.SUCCESS: 0, Reason.FAIL: 1}
@@ -79,7 +80,8 @@ async def execute(given: Given, order: Order, here: Stage) -> Follower:
     try:
         await attended(handle, follower.follow(handle))
     except asyncio.CancelledError:
-        follower.tell_end()
+        if follower.outcome is not None:  # told to end twice, nobody waits for it
+            follower.tell_end()
         raise
     if order.record is not None:
         bundle = bundle_of(folder, untaped=True)
@@ -102,7 +104,7 @@ async def _watch(given: Given, order: Order) -> None:
             watched = Watched.look(path for path in given.files() if path not in made)
             try:
                 follower = await execute(given, order, here)
-            except UsageError as error:  # a file that was saved half done
+            except (UsageError, ProjectFileError) as error:  # a file that was saved half done
                 terminal.echo(f"error: {error.message}", err=True, fg="red")
             else:
                 _tell_again(follower, last, order)

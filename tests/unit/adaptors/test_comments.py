@@ -48,3 +48,12 @@ def test_broken_text_has_no_functions_or_fewer() -> None:
     assert list(functions("/** x */ export function a(")) != []
     assert list(functions("/** never closed export function a()")) == []
     assert list(functions("")) == []
+
+
+def test_each_function_has_the_comment_that_ends_right_before_it() -> None:
+    text = (
+        "/** far */ let x;\n/** near */\nexport declare function a(b: any): any;\n/** open export"
+    )
+    assert [(item.name, item.description) for item, _ in functions(text)] == [("a", "near")]
+    many = "/** c */\n" * 50_000 + "/**" * 50_000 + "*/ export function last(): any;"
+    assert [item.name for item, _ in functions(many)] == ["last"]

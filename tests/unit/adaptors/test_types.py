@@ -44,10 +44,26 @@ def test_operations_have_their_words_and_arguments() -> None:
     assert "declare function all(...parts: any[]): Operation;" in text
     assert "  sum(argument1: any): Operation;" in text
     assert "declare const util: any;" in text
-    assert "export function get(" in text.partition("declare module '@openfn/language-x'")[2]
+    assert "export function get(" in text.partition('declare module "@openfn/language-x"')[2]
     assert "function delete" not in text
     assert "odd" not in text
     assert "not-a-name" not in text
+
+
+def test_no_name_of_an_adaptor_leaves_its_place_in_the_declarations() -> None:
+    book = Manual('x"} evil: { "', "1\nevil();", "", OPERATIONS, 3, (), ())
+    tree = PARSER.parse(declarations(book).encode()).root_node
+    assert not tree.has_error
+    assert b"evil" not in b"".join(
+        node.text or b"" for node in tree.children if node.type == "expression_statement"
+    )
+
+
+def test_what_every_adaptor_has_is_declared_once() -> None:
+    book = Manual("@openfn/language-x", "1.0.0", "", OPERATIONS, 3, ("collections",), ())
+    text = declarations(book)
+    assert "declare function fn(" in text
+    assert "\ndeclare const collections" not in text
 
 
 def test_the_sandbox_has_the_names_that_job_code_has() -> None:
