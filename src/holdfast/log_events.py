@@ -200,6 +200,8 @@ EVENTS = (
         ("bulk.failed", "error", "id why trace",
          "A bulk retry or cancellation ended by a fault. It shows how far it came."),
         ("search.indexed", "debug", "runs", "So many runs that have ended can be searched now."),
+        ("search.skipped", "error", "run why trace",
+         "A run could not be indexed: the search finds nothing of it, or only a part."),
         ("collection.removed", "info", "id",
          "All items of a removed collection are deleted."),
         ("cron.missed", "info", "trigger times",

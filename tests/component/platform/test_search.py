@@ -11,9 +11,11 @@ from sqlalchemy import func, select, update
 from holdfast.platform.chores import indexer
 from holdfast.platform.chores.cleaner import clean_up
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.store import backup, search
+from holdfast.platform.store import backup, dataclips, retention, search
 from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.history import Filters
+from holdfast.platform.store.retention import Rule, What
 from support.plans import scans
 from support.platform import FETCH, PROJECT, Served
 from support.postgres import database_of, sqlite_only
@@ -114,6 +116,14 @@ def test_a_bad_search_is_a_problem_that_names_it(shared: Served, asked: dict[str
     assert [*asked][-1] in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("project", ['x"y', "x'y", "x) | (y", "*", ""])
+def test_a_project_id_is_no_part_of_the_query_language(shared: Served, project: str) -> None:
+    filters = Filters(project_id=project)
+    assert shared.write(lambda tx: search.find(tx.connection, "a", filters)).found == []
+    answer = shared.client.get("/api/search", params={"q": "a", "project_id": project})
+    assert answer.status_code in {200, 404, 422}, answer.text
+
+
 def test_nobody_finds_what_another_project_has(served: Served) -> None:
     ran(served, SECRET)
     served.deploy({**PROJECT, "name": "other", "workflows": []})
@@ -203,6 +213,91 @@ def test_an_erased_document_is_in_no_page_of_the_index(served: Served) -> None:
     assert found(served, "other 2") == [others[2]]
 
 
+@pytest.mark.parametrize("policy", ["retain_with_errors", "erase_all"])
+def test_what_the_end_of_a_retry_wipes_cannot_be_found(served: Served, policy: str) -> None:
+    first = ran(served, "plain", body={"x": SECRET}, reason="fail", error_type="E")
+    ran(served, "another")
+    assert found(served, SECRET) == [first]
+    served.write(
+        lambda tx: tx.connection.execute(update(t.projects).values(retention_policy=policy))
+    )
+    assert served.client.post(f"/api/runs/{first}/retry").status_code == 201
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.complete()
+    assert found(served, SECRET) == []
+    served.call(clean_up)
+    served.call(indexer.index)
+    assert found(served, SECRET) == []
+    assert found(served, "another"), "what is kept can be found"
+    if served.platform.database.is_sqlite:
+        assert not in_file(served)
+
+
+def test_what_is_removed_or_comes_while_a_run_is_indexed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = indexer._first_parts
+    meanwhile = list[Any]()
+
+    def first_parts(platform: Any, run: Any, connection: Any) -> Any:
+        parts = read(platform, run, connection)
+        while meanwhile:
+            platform.database.submit(meanwhile.pop()).result()
+        return parts
+
+    monkeypatch.setattr(indexer, "_first_parts", first_parts)
+    served.post({"x": SECRET})
+    clip = served.write(lambda tx: tx.connection.scalar(select(t.dataclips.c.id)))
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.log("early")
+        talk.complete()
+        meanwhile.append(lambda tx: dataclips.wipe(tx, clip))
+        assert served.call(indexer.index) == 1
+        assert found(served, "early") == [talk.id]
+        assert found(served, SECRET) == []
+        talk.log("soon")
+        at = update(t.runs).values(last_event_at=t.runs.c.last_event_at + 1)
+        meanwhile.append(lambda tx: tx.connection.execute(at))
+        assert served.call(indexer.index) == 0, "something came: it is indexed once more"
+        assert served.call(indexer.index) == 1
+        talk.log("last")
+    gone = Rule("any", What.LOGS, 0)
+    meanwhile.append(lambda tx: retention.remove(tx, gone, [talk.id]))
+    assert served.call(indexer.index) == 1
+    assert found(served, "early") == []
+
+
+def test_a_run_that_cannot_be_indexed_keeps_no_other_out(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, bad = indexer._documents, list[str]()
+
+    def documents(platform: Any, connection: Any, run: Any) -> Any:
+        if not bad:
+            bad.append(run.id)
+        if run.id in bad:
+            message = "no such key"
+            raise ValueError(message)
+        return read(platform, connection, run)
+
+    monkeypatch.setattr(indexer, "_documents", documents)
+    first = ran(served, "one")
+    second = ran(served, "two")
+    assert bad == [first]
+    assert found(served, "two") == [second]
+    assert f"search.skipped run={first}" in capsys.readouterr().err
+
+
+def test_a_document_of_more_words_than_postgresql_takes_is_found_by_some(served: Served) -> None:
+    words = " ".join(f"{n:05}" + "é" * 50 for n in range(12_000))
+    run = ran(served, "line", body={"x": words})
+    assert found(served, "00007" + "é" * 50) == [run]
+
+
 def test_documents_of_a_project_that_erases_all_are_never_indexed(served: Served) -> None:
     served.write(
         lambda tx: tx.connection.execute(update(t.projects).values(retention_policy="erase_all"))
@@ -231,13 +326,15 @@ def test_indexing_scans_no_table(served: Served) -> None:
     run = ran(served, "one", "two")
     clip = served.client.get(f"/api/runs/{run}").json()["data"]["relationships"]["dataclip"]
 
+    row = served.write(lambda tx: tx.connection.execute(select(t.runs)).one())
+
     class Opened:
         write = staticmethod(served.write)
 
     def work(tx: Any) -> None:
         search.not_indexed(tx.connection, now(), 10)
         assert search.remove_some(tx, runs=[run], clips=[clip["data"]["id"]])
-        search.mark_indexed(tx, [run])
+        search.mark_indexed(tx, row)
 
     opened: Any = Opened()
     assert scans(opened, work, ordered={"ix_runs_not_indexed"}) == set()

@@ -32,13 +32,11 @@ async def cleaner(platform: Platform) -> None:
 async def clean_up(platform: Platform, project_id: str | None = None) -> dict[str, int]:
     """Remove all that is due, of one project or of all; what was removed, and how much."""
     removed = dict.fromkeys([str(what) for what in What], 0)
-    database, words = platform.database, 0
+    database, erased = platform.database, False
     for rule in await database.read(lambda c: retention.rules(c, now(), project_id)):
-        found = await _apply(platform, rule)
-        removed[rule.what] += found[0]
-        words += found[1]
-    while words and await database.write(search.erase_some):
-        pass
+        removed[rule.what] += await _apply(platform, rule)
+    while await database.write(search.erase_some):  # also what the end of a run has wiped
+        erased = True
     if project_id is None:
         await _remove_collections(platform)
     if any(removed.values()):
@@ -49,21 +47,22 @@ async def clean_up(platform: Platform, project_id: str | None = None) -> dict[st
             runs=removed[What.RUNS],
             erased=removed[What.ERASED],
         )
+    if erased or any(removed.values()):
         await asyncio.to_thread(database.forget_freed)
     return removed
 
 
-async def _apply(platform: Platform, rule: Rule) -> tuple[int, int]:
-    """How much was removed, and parts of the search index."""
-    database, done, words = platform.database, 0, 0
+async def _apply(platform: Platform, rule: Rule) -> int:
+    """How much was removed."""
+    database, done = platform.database, 0
     while ids := await database.read(partial(retention.find, rule=rule)):
         while await database.write(partial(retention.remove_lines, rule=rule, ids=ids)):
             pass
-        while some := await database.write(partial(retention.remove_words, rule=rule, ids=ids)):
-            words += some
+        while await database.write(partial(retention.remove_words, rule=rule, ids=ids)):
+            pass
         await database.write(partial(retention.remove, rule=rule, ids=ids))
         done += len(ids)
-    return done, words
+    return done
 
 
 async def _remove_collections(platform: Platform) -> None:

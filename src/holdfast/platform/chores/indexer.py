@@ -13,10 +13,10 @@ from holdfast import log
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store import dataclips, logs, search, steps
-from holdfast.platform.store.database import Connection, Row
+from holdfast.platform.store.database import Connection, Row, is_passing
 from holdfast.platform.store.documents import retention_policy
 from holdfast.platform.store.search import Part
-from holdfast.platform.store.search_words import words_of, words_of_json
+from holdfast.platform.store.search_words import capped, words_of, words_of_json
 
 _SECONDS = 2.0
 #: After a run's end its last lines may still come, seconds.
@@ -48,19 +48,35 @@ async def index(platform: Platform) -> int:
 async def _index(platform: Platform) -> int:
     database, done = platform.database, 0
     before = now() - _AFTER_SECONDS * SECOND
-    while runs := await database.read(partial(search.not_indexed, before=before, most=_RUNS)):
-        ids = [run.id for run in runs]
-        while await database.write(partial(search.remove_some, runs=ids)):
-            pass  # of a run that was lost and came back, or whose indexing was broken off
-        parts, more = await database.read(partial(_first_parts, platform, runs))
-        await _write(platform, parts)
-        for run, after in more:
-            await _rest(platform, run, after)
-        await database.write(partial(search.mark_indexed, run_ids=ids))
-        done += len(runs)
+    while await platform.lead.is_mine():
+        runs = await database.read(partial(search.not_indexed, before=before, most=_RUNS))
+        marked = 0
+        for run in runs:
+            await _run(platform, run)
+            marked += await database.write(partial(search.mark_indexed, run=run))
+        done += marked
+        if not marked:  # none are left, or to each of them something came meanwhile
+            break
     if done:
         log.debug("search.indexed", runs=done)
     return done
+
+
+async def _run(platform: Platform, run: Row) -> None:
+    """One run. A fault in it is told: it must not keep the others out of the index."""
+    try:
+        # of a run that was lost and came back, or whose indexing was broken off
+        again = partial(search.remove_some, runs=[run.id], again=True)
+        while await platform.database.write(again):
+            pass
+        parts, after = await platform.database.read(partial(_first_parts, platform, run))
+        await _write(platform, parts)
+        if after is not None:
+            await _rest(platform, run, after)
+    except Exception as error:
+        if is_passing(error):
+            raise  # it is not the run's fault
+        log.failure("search.skipped", error, run=run.id)
 
 
 async def _rest(platform: Platform, run: Row, after: int) -> None:
@@ -91,17 +107,12 @@ async def _add(platform: Platform, parts: list[Part]) -> None:
 
 
 def _first_parts(
-    platform: Platform, runs: list[Row], connection: Connection
-) -> tuple[list[Part], list[tuple[Row, int]]]:
-    """Documents and first lines of runs; the runs that have more lines, and after which."""
-    parts, more = list[Part](), list[tuple[Row, int]]()
-    for run in runs:
-        part, after = _lines(connection, run, 0)
-        parts += [] if part is None else [part]
-        parts += _documents(platform, connection, run)
-        if after is not None:
-            more.append((run, after))
-    return parts, more
+    platform: Platform, run: Row, connection: Connection
+) -> tuple[list[Part], int | None]:
+    """Documents and first lines of a run; after which line there are more, if there are."""
+    part, after = _lines(connection, run, 0)
+    parts = [] if part is None else [part]
+    return parts + _documents(platform, connection, run), after
 
 
 def _lines(connection: Connection, run: Row, after: int) -> tuple[Part | None, int | None]:
@@ -112,7 +123,7 @@ def _lines(connection: Connection, run: Row, after: int) -> tuple[Part | None, i
         return None, None
     words = words_of("\n".join(line.message for line in found))
     first, last = found[0].number, found[-1].number
-    part = Part(run.id, run.project_id, "log", frozenset(words), first, last)
+    part = Part(run.id, run.project_id, "log", capped(words), first, last)
     short = len(found) < _LINES and sum(len(line.message) for line in found) < _TOGETHER
     return part, None if short else last
 
@@ -131,6 +142,6 @@ def _documents(platform: Platform, connection: Connection, run: Row) -> list[Par
         keys, scrubbers = platform.keys, platform.scrubbers
         shown = dataclips.shown_text(connection, keys, scrubbers, key, most=_DOCUMENT)
         if shown is not None:
-            words = frozenset(words_of_json(shown.text))
+            words = capped(words_of_json(shown.text))
             parts.append(Part(run.id, run.project_id, kind, words, clip_id=key))
     return parts

@@ -27,7 +27,8 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
@@ -56,6 +57,10 @@ _VACUUM = (
     " work_orders"
 )
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+#: PostgreSQL's classes of faults that pass: no connection, rolled back, no room, stopped.
+_PASSING = ("08", "40", "53", "57P")
 
 
 class DatabaseError(HoldfastError):
@@ -388,6 +393,16 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the database as a whole has a fault now: what failed can be tried later."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, DatabaseError | SQLAlchemyTimeout)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_PASSING)
+    return error.connection_invalidated or isinstance(error, OperationalError)
 
 
 def _cause(error: BaseException) -> str:

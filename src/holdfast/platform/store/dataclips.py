@@ -14,7 +14,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.scrubbing import Scrubbers
-from holdfast.platform.store import credentials
+from holdfast.platform.store import credentials, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 
@@ -173,7 +173,7 @@ def latest_output(connection: Connection, workflow_id: str, job_id: str | None) 
 
 
 def wipe(tx: Transaction, clip_id: str | None) -> None:
-    """Forget the content; that it existed stays known."""
+    """Forget the content, also what could be searched of it; that it existed stays known."""
     if clip_id is None:
         return
     tx.connection.execute(
@@ -184,6 +184,7 @@ def wipe(tx: Transaction, clip_id: str | None) -> None:
         .where(t.dataclips.c.id == clip_id, t.dataclips.c.wiped_at.is_(None))
         .values(wiped_at=tx.now)
     )
+    search.remove(tx, clips=[clip_id])
 
 
 def object_text(text: str) -> tuple[str, bool]:

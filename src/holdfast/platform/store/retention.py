@@ -148,11 +148,15 @@ def remove_words(tx: Transaction, rule: Rule, ids: list[str]) -> int:
 
 
 def remove(tx: Transaction, rule: Rule, ids: list[str]) -> None:
-    """What `find` has found, once its lines and words are gone."""
+    """What `find` has found, once its lines and words are gone.
+
+    Words that were indexed meanwhile go with it: from now on none can come.
+    """
     match rule.what:
         case What.LOGS:
             mine = t.runs.c.id.in_(ids)
             tx.connection.execute(update(t.runs).where(mine).values(logs_removed_at=tx.now))
+            search.remove(tx, runs=ids, only="log")
         case What.RUNS:
             _remove_orders(tx, ids)
         case _:
@@ -166,6 +170,7 @@ def _wipe(tx: Transaction, ids: list[str], *, erased: bool) -> None:
     told = {"digest": "", "size": 0} if erased else {}
     wiped = update(t.dataclips).where(d.id.in_(ids)).values(wiped_at=tx.now, **told)
     tx.connection.execute(wiped)
+    search.remove(tx, clips=ids)
     if erased:
         answered = or_(r.dataclip_id.in_(ids), r.final_dataclip_id.in_(ids))
         tx.connection.execute(
@@ -180,6 +185,7 @@ def _remove_orders(tx: Transaction, ids: list[str]) -> None:
     runs = list(scalars(select(r.id).where(r.work_order_id.in_(ids)).with_for_update()))
     steps = list(scalars(select(rs.step_id).where(rs.run_id.in_(runs)).distinct()))
     clips = _clips_of(tx, ids, runs, steps)
+    search.remove(tx, runs=runs)
     execute(delete(t.retries).where(t.retries.c.run_id.in_(runs)))
     execute(delete(t.run_secrets).where(t.run_secrets.c.run_id.in_(runs)))
     execute(delete(t.run_steps).where(rs.run_id.in_(runs)))

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, literal, or_, select, text, union_all, update
+from sqlalchemy import Select, delete, insert, or_, select, text, union_all, update
 
 from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
@@ -34,6 +34,8 @@ _REMOVED = 50
 #: Beginnings of ids that are looked up, and rows of each kind.
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{5,35}", re.ASCII)
 _IDS = 20
+#: Whatever a project's id may be: it becomes a part of a query.
+_PROJECT = re.compile(r"[0-9a-z-]{1,36}", re.ASCII | re.IGNORECASE)
 #: Pages that one step of erasing writes anew.
 _STEP_PAGES = 200
 
@@ -73,9 +75,9 @@ def _marks(project_id: str, kind: str) -> list[str]:
 
 
 def add(tx: Transaction, parts: Iterable[Part]) -> None:
-    """Put parts into the index."""
+    """Put parts into the index, but for those whose run, log or document is gone meanwhile."""
     sqlite = tx.connection.dialect.name == "sqlite"
-    for part in parts:
+    for part in _still_there(tx, list(parts)):
         words = sorted(part.words)
         marks = _marks(part.project_id, part.kind)
         kept = zlib.compress(" ".join(words).encode(), 1) if sqlite else None
@@ -90,6 +92,22 @@ def add(tx: Transaction, parts: Iterable[Part]) -> None:
         else:
             told = [*words, *(f"/{mark}" for mark in marks)]
             tx.connection.execute(_ADD_POSTGRES, {"id": key, "words": told})
+
+
+def _still_there(tx: Transaction, parts: list[Part]) -> list[Part]:
+    """The parts that may be found. Until the commit nobody removes what they were read from."""
+    r, d = t.runs.c, t.dataclips.c
+    runs = select(r.id, r.logs_removed_at).where(r.id.in_({part.run_id for part in parts}))
+    clips = select(d.id).where(d.id.in_({part.clip_id for part in parts}), d.wiped_at.is_(None))
+    held = runs.order_by(r.id).with_for_update(read=True)
+    has_log = {row.id: row.logs_removed_at is None for row in tx.connection.execute(held)}
+    kept = set(tx.connection.scalars(clips.order_by(d.id).with_for_update(read=True)))
+    return [
+        part
+        for part in parts
+        if part.run_id in has_log
+        and (has_log[part.run_id] if part.clip_id is None else part.clip_id in kept)
+    ]
 
 
 _ADD_SQLITE = text("INSERT INTO search_words (rowid, marks, words) VALUES (:id, :marks, :words)")
@@ -110,10 +128,11 @@ def remove_some(
     runs: Iterable[str] = (),
     clips: Iterable[str] = (),
     only: str | None = None,
+    again: bool = False,
 ) -> int:
     """Some parts of these runs and documents; how many. Ask until none are left.
 
-    `only`: of one kind.
+    `only`: of one kind. `again`: they are indexed anew, so that nothing need be erased.
     """
     c = h.search_parts.c
     mine = or_(c.run_id.in_(list(runs)), c.clip_id.in_(list(clips)))
@@ -128,9 +147,30 @@ def remove_some(
             for row in rows
         ]  # fmt: skip
         tx.connection.execute(_FORGET_SQLITE, said)
+        if not again:
+            tx.connection.execute(_TO_ERASE)
     ids = [row.id for row in rows]  # on PostgreSQL the words go with their part
     tx.connection.execute(delete(h.search_parts).where(c.id.in_(ids)))
     return len(rows)
+
+
+def remove(
+    tx: Transaction,
+    *,
+    runs: Iterable[str] = (),
+    clips: Iterable[str] = (),
+    only: str | None = None,
+) -> None:
+    """All parts of these runs and documents, in this transaction."""
+    runs, clips = list(runs), list(clips)
+    while remove_some(tx, runs=runs, clips=clips, only=only):
+        pass
+
+
+#: A number that SQLite keeps for its users, changed and rolled back as all else: 1 while pages of
+#: the index may have words that were removed.
+_TO_ERASE, _ERASED = text("PRAGMA user_version = 1"), text("PRAGMA user_version = 0")
+_IS_TO_ERASE = text("PRAGMA user_version")
 
 
 def erase_some(tx: Transaction) -> bool:
@@ -138,7 +178,7 @@ def erase_some(tx: Transaction) -> bool:
 
     What an index of FTS5 has forgotten is in its pages until they are merged.
     """
-    if tx.connection.dialect.name != "sqlite":
+    if tx.connection.dialect.name != "sqlite" or not tx.connection.scalar(_IS_TO_ERASE):
         return False
     for pages in (-_STEP_PAGES, _STEP_PAGES):
         before = tx.connection.scalar(text("SELECT total_changes()")) or 0
@@ -146,21 +186,24 @@ def erase_some(tx: Transaction) -> bool:
         tx.connection.execute(step, {"pages": pages})
         if (tx.connection.scalar(text("SELECT total_changes()")) or 0) - before >= 2:
             return True
+    tx.connection.execute(_ERASED)
     return False
 
 
 def not_indexed(connection: Connection, before: int, most: int) -> list[Row]:
     """Runs that ended before then (microseconds) and are not in the index yet, oldest first."""
     r = t.runs.c
-    columns = (r.id, r.project_id, r.dataclip_id, r.final_dataclip_id, r.finished_at)
+    columns = (r.id, r.project_id, r.dataclip_id, r.final_dataclip_id, r.last_event_at)
     query = select(*columns).where(r.indexed_at.is_(None), r.finished_at < before)
     return list(connection.execute(query.order_by(r.finished_at).limit(most)))
 
 
-def mark_indexed(tx: Transaction, run_ids: list[str]) -> None:
-    """The whole of these runs is in the index."""
-    mine = t.runs.c.id.in_(run_ids)
-    tx.connection.execute(update(t.runs).where(mine).values(indexed_at=tx.now))
+def mark_indexed(tx: Transaction, run: Row) -> bool:
+    """The whole of a run is in the index; False: since `not_indexed` read it, more has come."""
+    r = t.runs.c
+    same = r.last_event_at.is_not_distinct_from(run.last_event_at)
+    marked = update(t.runs).where(r.id == run.id, same).values(indexed_at=tx.now)
+    return tx.connection.execute(marked).rowcount == 1
 
 
 def find(
@@ -211,6 +254,7 @@ def _scopes(filters: Filters, kinds: tuple[str, ...]) -> list[list[str]] | None:
     if filters.project_id is not None:
         hidden = projects is not None and filters.project_id not in projects
         projects = [] if hidden else [filters.project_id]
+    projects = projects and [key for key in projects if _PROJECT.fullmatch(key)]
     if projects == []:
         return None
     scopes = [] if projects is None else [[_marks(key, "")[0] for key in projects]]
@@ -286,10 +330,3 @@ def _lines(connection: Connection, found: Found, wanted: list[Wanted]) -> list[i
         )
         numbers += connection.scalars(query)
     return sorted(numbers)
-
-
-def count_waiting(connection: Connection, most: int = 10_000) -> int:
-    """Runs that have ended and are not in the index yet, counted so far."""
-    r = t.runs.c
-    some = select(literal(1)).where(r.indexed_at.is_(None), r.finished_at.is_not(None)).limit(most)
-    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0

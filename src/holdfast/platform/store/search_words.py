@@ -15,6 +15,8 @@ _ASKED = re.compile(r"(\w+)(\*?)")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 #: Characters of a word that count, and words of one query.
 LONGEST, MOST = 64, 12
+#: Bytes of all words of one part, in UTF-8.
+MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class Wanted:
 def words_of(text: str) -> set[str]:
     """All words of a text."""
     return {word[:LONGEST] for word in _WORD.findall(text.casefold())}
+
+
+def capped(words: Iterable[str]) -> frozenset[str]:
+    """So many of the words as one part may have: PostgreSQL refuses a megabyte of them."""
+    kept, size = set[str](), 0
+    for word in sorted(words):
+        size += len(word.encode())
+        if size > MOST_BYTES:
+            break
+        kept.add(word)
+    return frozenset(kept)
 
 
 def words_of_json(text: str) -> set[str]:

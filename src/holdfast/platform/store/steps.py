@@ -89,7 +89,7 @@ def peak_memory(connection: Connection, run_id: str) -> int | None:
 def _memory(text: str) -> int:
     """Of a job, in what its worker told; what is no number counts as none."""
     told = json.loads(text)
-    value = told.get("job")
+    value = told.get("job") if isinstance(told, dict) else None
     return int(value) if isinstance(value, int | float) and 0 < value < _MOST_BYTES else 0
 
 
