@@ -125,6 +125,41 @@ def test_a_check_that_nobody_waits_for_any_more_ends(served: Served) -> None:
     asyncio.run_coroutine_threadsafe(leave(), served._loop).result(60)
 
 
+def test_what_others_changed_and_what_is_wrong_is_told_by_names(served: Served) -> None:
+    flow, client = flow_of(served), served.client
+    asked = {
+        "credentials": {"name": "clinic-login", "body": {}},
+        "keychains": {"name": "clinics", "path": "$.clinic"},
+    }
+    made = {
+        kind: client.post(f"/api/projects/demo/{kind}", json=body).json()["data"]["id"]
+        for kind, body in asked.items()
+    }
+    first, second = (job["id"] for job in flow["jobs"])
+    jobs = [
+        {"id": first, "keychain_credential_id": made["keychains"]},
+        {"id": second, "project_credential_id": made["credentials"]},
+    ]
+    project = client.get("/api/provision/demo").json()["data"]["id"]
+    served.deploy({"id": project, "workflows": [{"id": flow["id"], "jobs": jobs}]})
+    conflict = save(client, flow, "save").text
+    assert "<ins>clinics</ins>" in conflict
+    assert "<ins>clinic-login</ins>" in conflict
+    gone = {f"job:{first}:credential": "00000000-0000-0000-0000-0000000000ff"}
+    wrong = save(client, flow_of(served), "save", **gone).text
+    assert "job Fetch: credential (gone) is not in" in wrong
+    served.deploy({"id": project, "workflows": [
+        {"id": flow["id"], "jobs": [{"id": first, "keychain_credential_id": None},
+                                    {"id": second, "delete": True}]}]})  # fmt: skip
+    conflict = save(client, flow, "save", base="2").text
+    assert "<del>clinics</del>" in conflict
+    assert "Removed: job Store" in conflict
+    assert "Removed: edge Fetch-&gt;Store" in conflict
+    assert client.delete(f"/api/keychains/{made['keychains']}").status_code == 204
+    old = client.get(f"/workflows/{flow['id']}", params={"version": 3}).text
+    assert "<del>a keychain credential that is gone</del>" in old
+
+
 async def _take(turns: Any, owner: str) -> None:
     async with turns.take(owner):
         await asyncio.Event().wait()

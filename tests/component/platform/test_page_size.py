@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import insert
 
 from holdfast.platform.store import tables as t
+from holdfast.platform.web import document
 from holdfast.platform.workers import events
-from support.platform import FETCH, RunTalk, Served
+from support.platform import FETCH, STORE, RunTalk, Served
 
 #: Bytes of a page of a run, whatever it has to show.
 LARGEST = 2_000_000
@@ -154,3 +155,38 @@ def test_a_run_has_so_many_steps_at_most(
 def test_a_line_number_must_be_one(shared: Served, after: str) -> None:
     answer = shared.client.get("/api/runs/x/logs", params={"after": after})
     assert answer.status_code == 422
+
+
+def step_after(talk: RunTalk, value: int, **ends: Any) -> None:
+    """Fetch and Store; what Fetch has made is Store's input."""
+    first = talk.step_end(talk.start_step(), output_dataclip=json.dumps({"data": value}))
+    talk.ok("step:complete", first)
+    clip, second = first["output_dataclip_id"], str(uuid.uuid4())
+    begins = {"step_id": second, "job_id": STORE, "timestamp": talk.now()}
+    talk.ok("step:start", {**begins, "input_dataclip_id": clip})
+    talk.ok("step:complete", talk.step_end(second, STORE, **ends))
+    talk.complete(**ends)
+
+
+def test_a_comparison_reads_a_few_documents_first_those_of_steps_that_ended_otherwise(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.post({"n": 1})
+    bad = served.post({"n": 1})
+    with served.worker() as worker:
+        for value, ends in ((1, {}), (2, {"reason": "fail", "error_type": "E"})):
+            talk = worker.take()
+            talk.start()
+            step_after(talk, value, **ends)
+    page = f"/runs/{bad}/compare"
+    whole = served.client.get(page).text
+    assert whole.count('<td class="mono">data</td>') == 1
+    assert "too much to compare" not in whole
+    # the inputs of the runs are read, those of the steps are not
+    monkeypatch.setattr(document, "_DOCUMENTS", 2)
+    assert served.client.get(page).text.count("too much to compare") == 1
+    monkeypatch.undo()
+    clip = served.client.get(f"/api/runs/{bad}").json()["data"]["relationships"]["dataclip"]
+    size = len(served.client.get(f"/api/dataclips/{clip['data']['id']}/body?as=state").text)
+    monkeypatch.setattr(document, "_CHARACTERS", size + 1)
+    assert served.client.get(page).text.count("too much to compare") == 1

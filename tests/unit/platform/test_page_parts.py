@@ -63,7 +63,7 @@ def test_ids_are_told_by_their_names() -> None:
             {"id": EDGE, "source_trigger_id": None, "source_job_id": "x", "target_job_id": JOB}
         ],
     }
-    names = names_of(parts, {KEY: "dhis2-login"})
+    names = names_of({KEY: "dhis2-login"}, parts)
     assert names.words(f"credential {KEY} of {JOB}") == 'credential "dhis2-login" of "Fetch"'
     assert names.words(f"edge {EDGE}") == 'edge "? → Fetch"'
     assert names.words(f"state.errors.{JOB}") == f"state.errors.{JOB}"

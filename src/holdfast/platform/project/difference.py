@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.model.json import Json, JsonObject
@@ -48,27 +48,28 @@ class Change:
 
 def difference(before: JsonObject | None, after: JsonObject | None) -> list[Change]:
     """What has to change so that `before` becomes `after`."""
-    changes = list(_part("project", before, after, ""))
+    changes = list(_part("project", before, after, "", {}))
     before, after = before or {}, after or {}
     for kind, name in _LISTS:
-        changes += _list(kind, before.get(name), after.get(name), "")
+        changes += _list(kind, before.get(name), after.get(name), "", {})
     old, new = by_id(before.get("workflows")), by_id(after.get("workflows"))
     for key in [*old, *(key for key in new if key not in old)]:
         one, other = old.get(key), new.get(key)
-        changes += _part("workflow", one, other, "")
+        changes += _part("workflow", one, other, "", {})
         if one is None or other is None:
             continue
+        names = _ends(one) | _ends(other)
         for kind, name in _PARTS:
-            changes += _list(kind, one.get(name), other.get(name), str(other["name"]), other)
+            changes += _list(kind, one.get(name), other.get(name), str(other["name"]), names)
     return changes
 
 
 def _list(
-    kind: str, before: Json, after: Json, workflow: str, whole: JsonObject | None = None
+    kind: str, before: Json, after: Json, workflow: str, ends: Mapping[str, str]
 ) -> Iterator[Change]:
     old, new = by_id(before), by_id(after)
     for key in [*old, *(key for key in new if key not in old)]:
-        yield from _part(kind, old.get(key), new.get(key), workflow, whole)
+        yield from _part(kind, old.get(key), new.get(key), workflow, ends)
 
 
 def _part(
@@ -76,12 +77,12 @@ def _part(
     before: JsonObject | None,
     after: JsonObject | None,
     workflow: str,
-    whole: JsonObject | None = None,
+    ends: Mapping[str, str],
 ) -> Iterator[Change]:
     shown = after or before
     if shown is None:
         return
-    name = _name(kind, shown, whole)
+    name = _name(kind, shown, ends)
     if before is None or after is None:
         yield Change("+" if before is None else "-", kind, name, workflow)
         return
@@ -95,16 +96,20 @@ def _part(
         yield Change("~", kind, name, workflow, members)
 
 
-def _name(kind: str, part: JsonObject, whole: JsonObject | None) -> str:
+def _ends(workflow: JsonObject) -> dict[str, str]:
+    """The names of what an edge can begin and end at, by id."""
+    return {
+        str(item["id"]): str(item.get("name") or item.get("type"))
+        for item in (*dicts(workflow.get("jobs")), *dicts(workflow.get("triggers")))
+    }
+
+
+def _name(kind: str, part: JsonObject, ends: Mapping[str, str]) -> str:
     if kind != "edge":
         return str(part.get("name") or part.get("type"))
-    names = {
-        str(item["id"]): str(item.get("name") or item.get("type"))
-        for item in (*dicts((whole or {}).get("jobs")), *dicts((whole or {}).get("triggers")))
-    }
     source = str(part.get("source_trigger_id") or part.get("source_job_id"))
     target = str(part.get("target_job_id"))
-    return f"{names.get(source, source)}->{names.get(target, target)}"
+    return f"{ends.get(source, source)}->{ends.get(target, target)}"
 
 
 def _words(before: Json, after: Json) -> str:

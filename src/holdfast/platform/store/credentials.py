@@ -267,9 +267,10 @@ def given_to_run(connection: Connection, keys: Keys, row: Row) -> Given:
 
 
 def names_of(connection: Connection, ids: set[str]) -> dict[str, str]:
-    """The names of credentials by id."""
+    """The names of credentials by id; those that were deleted have none."""
     c = t.credentials.c
-    rows = connection.execute(select(c.id, c.name).where(c.id.in_(sorted(ids))))
+    mine = (c.id.in_(sorted(ids)), c.deleted_at.is_(None))
+    rows = connection.execute(select(c.id, c.name).where(*mine))
     return {row.id: row.name for row in rows}
 
 

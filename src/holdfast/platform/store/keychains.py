@@ -29,6 +29,13 @@ def find(connection: Connection, keychain_id: str) -> Row | None:
     return connection.execute(query).one_or_none()
 
 
+def names_of(connection: Connection, ids: set[str]) -> dict[str, str]:
+    """The names of keychains by id."""
+    k = t.keychains.c
+    rows = connection.execute(select(k.id, k.name).where(k.id.in_(sorted(ids))))
+    return {row.id: row.name for row in rows}
+
+
 def put(
     tx: Transaction, project_id: str, name: str, path: str, default_credential_id: str | None
 ) -> str:

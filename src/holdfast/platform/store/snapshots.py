@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -30,6 +31,10 @@ _WITH_SNAPSHOT = (
 )
 
 
+#: What a workflow has before its first version.
+NO_PARTS: Mapping[str, Any] = {"jobs": [], "triggers": [], "edges": []}
+
+
 def newest_snapshot(connection: Connection, workflow_id: str) -> str:
     """The id of the snapshot that a new run executes."""
     c = t.snapshots.c
@@ -42,7 +47,7 @@ def newest_snapshot(connection: Connection, workflow_id: str) -> str:
 def body_of(connection: Connection, snapshot_id: str) -> str:
     """Its parts as JSON text."""
     body = connection.scalar(_BODY, {"of_snapshot": snapshot_id})
-    return body or '{"jobs": [], "triggers": [], "edges": []}'
+    return body or json.dumps(NO_PARTS)
 
 
 def parts_of(connection: Connection, snapshot_id: str) -> dict[str, Any]:

@@ -2,79 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.model.json import Json
-from holdfast.platform.store import credentials, runs, snapshots, steps
+from holdfast.platform.store import runs, snapshots, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.compare import Difference, difference
-from holdfast.platform.web.naming import names_of
+from holdfast.platform.web.document import FullError, Reader
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.versions import Changed, changes_between
 from holdfast.platform.web.words import STEP_STATES
 
 #: Steps that are compared.
 _STEPS = 100
-#: The whole value of a document; None: it is gone, or too large to be compared here.
-Read = Callable[[str | None], Json]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pair:
-    """A step in both runs. `taken`: what differs in its input; None: it cannot be compared."""
+    """A step in both runs. `taken`: what differs in its input; None: it cannot be compared.
+
+    `left_out`: it was not compared, as the page had read enough.
+    """
 
     name: str
     states: tuple[str | None, str | None]
     took: tuple[int | None, int | None]
-    taken: Difference | None
     ids: tuple[str | None, str | None]
+    clips: tuple[str | None, str | None]
+    taken: Difference | None = None
+    left_out: bool = False
 
 
-def compared(connection: Connection, mine: Row, other: Row, read: Read) -> dict[str, Any]:
+def compared(connection: Connection, mine: Row, other: Row, reader: Reader) -> dict[str, Any]:
     """What the page shows of the run `mine` and of `other`, the one that is taken for good."""
     before = snapshots.parts_of(connection, other.snapshot_id)
     after = snapshots.parts_of(connection, mine.snapshot_id)
-    used = {job["credential_id"] for job in after["jobs"] if job.get("credential_id")}
-    names = names_of(after, credentials.names_of(connection, used))
     code: list[Changed] = []
     if mine.snapshot_id != other.snapshot_id:
-        code = changes_between(before, after, names)
+        code = changes_between(before, after, read_names(connection, before, after))
     titles = {job["id"]: str(job["name"]) for job in (*before["jobs"], *after["jobs"])}
+    pairs = _pairs(
+        steps.steps_of(connection, mine.id, _STEPS),
+        steps.steps_of(connection, other.id, _STEPS),
+        titles,
+    )
+    found = _differs(reader, other.dataclip_id, mine.dataclip_id)
+    for pair in sorted(pairs, key=lambda pair: pair.states[0] == pair.states[1]):
+        _compare(reader, pair)
     return {
         "code": code,
         "versions": tuple(snapshots.version_of(connection, r.snapshot_id) for r in (mine, other)),
-        "input": _differs(read, other.dataclip_id, mine.dataclip_id),
-        "pairs": _pairs(
-            steps.steps_of(connection, mine.id, _STEPS),
-            steps.steps_of(connection, other.id, _STEPS),
-            titles,
-            read,
-        ),
+        "input": found,
+        "pairs": pairs,
     }
 
 
-def _pairs(
-    mine: Sequence[Row], other: Sequence[Row], titles: dict[str, str], read: Read
-) -> list[Pair]:
+def _pairs(mine: Sequence[Row], other: Sequence[Row], titles: dict[str, str]) -> list[Pair]:
     """The last attempt of each step, in the order of the run that is looked at."""
     here, there = ({step.job_id: step for step in found} for found in (mine, other))
     found = []
     for job_id in [*here, *(key for key in there if key not in here)]:
         one, two = here.get(job_id), there.get(job_id)
-        taken = None
-        if one is not None and two is not None:
-            taken = _differs(read, two.input_dataclip_id, one.input_dataclip_id)
         found.append(
             Pair(
                 titles.get(job_id, job_id),
                 (_state(one), _state(two)),
                 (_took(one), _took(two)),
-                taken,
                 (one.id if one is not None else None, two.id if two is not None else None),
+                (
+                    one.input_dataclip_id if one is not None else None,
+                    two.input_dataclip_id if two is not None else None,
+                ),
             )
         )
     return found
+
+
+def _compare(reader: Reader, pair: Pair) -> None:
+    """Fill in what differs, as long as the page may read documents."""
+    mine, other = pair.clips
+    try:
+        if None not in pair.ids:
+            pair.taken = _differs(reader, other, mine)
+    except FullError:
+        pair.left_out = True
 
 
 def _state(step: Row | None) -> str | None:
@@ -87,10 +99,10 @@ def _took(step: Row | None) -> int | None:
     return int(step.finished_at - step.started_at)
 
 
-def _differs(read: Read, before: str | None, after: str | None) -> Difference | None:
+def _differs(reader: Reader, before: str | None, after: str | None) -> Difference | None:
     if before is not None and before == after:
         return Difference([], more=False)
-    one, two = read(before), read(after)
+    one, two = reader.value(before), reader.value(after)
     return None if one is None or two is None else difference(one, two)
 
 

@@ -19,7 +19,7 @@ from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import credentials, documents, keychains, snapshots, workflows
+from holdfast.platform.store import documents, keychains, snapshots, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
 from holdfast.platform.web.account import fields
@@ -35,7 +35,7 @@ from holdfast.platform.web.draft import (
     to_parts,
 )
 from holdfast.platform.web.graph import layout
-from holdfast.platform.web.naming import names_of
+from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.versions import Changed, changes_between
 from holdfast.platform.web.words import CONDITIONS
@@ -144,10 +144,18 @@ async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> li
     except NotAllowedError as error:
         return [f"It needs {error.verdict.needed}."]
     except ProvisionError as error:
-        return [str(text) for text in error.message.split("\n")]
+        names = await platform.database.read(lambda c: _names(c, row, draft))
+        return [names.without_ids(text) for text in error.message.split("\n")]
     except HoldfastError as error:
         return [error.message]
     return []
+
+
+def _names(connection: Connection, row: Row, draft: Draft) -> Names:
+    """Of what the workflow has, and of what the draft adds."""
+    now = snapshots.parts_of(connection, snapshots.newest_snapshot(connection, row.id))
+    drawn = {step.id: step.name for step in draft.steps}
+    return Names({**read_names(connection, now).by_id, **drawn})
 
 
 async def save(request: Request) -> Response:
@@ -204,10 +212,9 @@ def _has_error(checked: dict[str, Any], part: str) -> bool:
 
 def _theirs(connection: Connection, row: Row, base: int) -> list[Changed]:
     """What others have changed since the draft was begun."""
-    before = snapshots.parts_at(connection, row.id, base) or {}
+    before = snapshots.parts_at(connection, row.id, base) or snapshots.NO_PARTS
     now = snapshots.parts_of(connection, snapshots.newest_snapshot(connection, row.id))
-    used = {job["credential_id"] for job in now["jobs"] if job["credential_id"]}
-    return changes_between(before, now, names_of(now, credentials.names_of(connection, used)))
+    return changes_between(before, now, read_names(connection, before, now))
 
 
 async def checks(request: Request) -> Response:

@@ -75,7 +75,7 @@ async def flow_page(
         found = flow_view(connection, key, asked.get("part"), base)
         if found is None:
             return None
-        changed = changes_of(connection, key, version, found["names"]) if version else None
+        changed = changes_of(connection, key, version) if version else None
         found |= {"yaml": yaml_of(connection, key), "changed": changed, "asked_version": version}
         return found
 

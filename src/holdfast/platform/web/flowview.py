@@ -13,7 +13,6 @@ from holdfast.platform.project.access import keys_named
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import (
-    credentials,
     documents,
     snapshots,
     webhook_keys,
@@ -24,7 +23,7 @@ from holdfast.platform.store.history import Filters
 from holdfast.platform.web.code import numbered
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
-from holdfast.platform.web.naming import Names, names_of
+from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.words import edge_words
 
 #: Characters of a job's code, runs and versions that the page has.
@@ -65,7 +64,7 @@ def flow_view(
     if row is None:
         return None
     parts = snapshots.parts_of(connection, snapshots.newest_snapshot(connection, workflow_id))
-    names = _names(connection, parts)
+    names = read_names(connection, parts)
     jobs = {job["id"]: job for job in parts["jobs"]}
     starts = [_start(connection, row, item, base) for item in parts["triggers"]]
     own = {start.id for start in starts} | set(jobs)
@@ -90,11 +89,6 @@ def flow_view(
 
 def _links(workflow_id: str, own: set[str]) -> dict[str, str]:
     return {key: f"/workflows/{workflow_id}?part={key}#part" for key in own}
-
-
-def _names(connection: Connection, parts: Mapping[str, Any]) -> Names:
-    used = {job["credential_id"] for job in parts["jobs"] if job.get("credential_id")}
-    return names_of(parts, credentials.names_of(connection, used))
 
 
 def _ways(parts: Mapping[str, Any], names: Names, end: str, chosen: str | None) -> list[Way]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.model.refusal import words_of
+from holdfast.platform.store import credentials, keychains
+from holdfast.platform.store.database import Connection
 
 #: An id that stands alone: one after a dot is a key of the state, which people look for there.
 _ID = re.compile(r"(?<![\w.\[\"'/-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w/-])")
+_ANY_ID = re.compile(r"(['\"]?)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\1")
 _REFUSAL = re.compile(r"\{\s*['\"]errors['\"]\s*:")
 #: Characters of a refusal that are read.
 _MOST = 4000
@@ -29,6 +32,10 @@ class Names:
         named = _ID.sub(lambda found: self._name(found[0]), text)
         return plain_refusals(named)
 
+    def without_ids(self, text: str) -> str:
+        """The text with a name for each id, in quotes or not; what has none is gone."""
+        return _ANY_ID.sub(lambda found: self.by_id.get(found[0].strip("'\""), "(gone)"), text)
+
     def _name(self, key: str) -> str:
         name = self.by_id.get(key)
         return key if name is None else f'"{name}"'
@@ -37,15 +44,32 @@ class Names:
 NO_NAMES = Names()
 
 
-def names_of(parts: Mapping[str, Any], credentials: Mapping[str, str]) -> Names:
-    """Of a workflow's parts; `credentials`: names by id."""
-    found = dict(credentials)
-    for trigger in parts["triggers"]:
-        found[trigger["id"]] = f"the {trigger['type']} trigger"
-    found |= {job["id"]: str(job["name"]) for job in parts["jobs"]}
-    for edge in parts["edges"]:
-        source = found.get(edge["source_trigger_id"] or edge["source_job_id"], "?")
-        found[edge["id"]] = f"{source} → {found.get(edge['target_job_id'], '?')}"
+def read_names(connection: Connection, *versions: Mapping[str, Any]) -> Names:
+    """Of all parts, credentials and keychains in these versions of a workflow."""
+    jobs = [job for parts in versions for job in parts["jobs"]]
+    found: dict[str, str] = {}
+    for member, names in (
+        ("credential_id", credentials.names_of),
+        ("keychain_credential_id", keychains.names_of),
+    ):
+        if used := {job[member] for job in jobs if job.get(member)}:
+            found |= names(connection, used)
+    return names_of(found, *versions)
+
+
+def names_of(secrets: Mapping[str, str], *versions: Mapping[str, Any]) -> Names:
+    """Of a workflow's parts; the last version's name counts.
+
+    `secrets`: names of credentials and keychains by id.
+    """
+    found = dict(secrets)
+    for parts in versions:
+        for trigger in parts["triggers"]:
+            found[trigger["id"]] = f"the {trigger['type']} trigger"
+        found |= {job["id"]: str(job["name"]) for job in parts["jobs"]}
+        for edge in parts["edges"]:
+            source = found.get(edge["source_trigger_id"] or edge["source_job_id"], "?")
+            found[edge["id"]] = f"{source} → {found.get(edge['target_job_id'], '?')}"
     return Names(found)
 
 

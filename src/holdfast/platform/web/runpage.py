@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from holdfast.model.json import Json
 from holdfast.platform.access import visit
 from holdfast.platform.clock import iso, now
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry
 from holdfast.platform.store import logs, queue, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.dataclips import shown_text
 from holdfast.platform.store.liveness import is_attended
 from holdfast.platform.store.runs import run_to_show
 from holdfast.platform.store.workers import connected_capacity
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
 from holdfast.platform.web.comparison import compared, run_to_compare
+from holdfast.platform.web.document import Reader, read_document
 from holdfast.platform.web.graph import Graph, layout
 from holdfast.platform.web.pinned import case_text
-from holdfast.platform.web.render import SHOWN, message, page, pretty
+from holdfast.platform.web.render import message, page
 from holdfast.platform.web.runview import STEPS, Asked, run_view
 
 #: Lines and characters that one read of a download brings.
@@ -45,16 +42,6 @@ def run_routes() -> list[BaseRoute]:
         Route("/runs/{id}/retry", retry_run, methods=["POST"]),
         Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The beginning of a document as it is shown. `size`: characters of all of it."""
-
-    text: str
-    cut: bool
-    size: int
-    value: Json = None
 
 
 async def run(request: Request) -> Response:
@@ -147,8 +134,8 @@ def _documents(
     chosen, row = found["chosen"], found["run"]
     input_id = chosen.input_dataclip_id if chosen is not None else row.dataclip_id
     output_id = chosen.output_dataclip_id if chosen is not None else row.final_dataclip_id
-    before = _document(platform, connection, input_id)
-    after = _document(platform, connection, output_id)
+    before = read_document(platform, connection, input_id)
+    after = read_document(platform, connection, output_id)
     changes: Difference | None = None
     if chosen is not None and before is not None and after is not None:
         whole = not (before.cut or after.cut)
@@ -160,37 +147,6 @@ def _documents(
         "output": after,
         "changes": changes,
     }
-
-
-def _document(platform: Platform, connection: Connection, clip_id: str | None) -> Document | None:
-    if clip_id is None:
-        return None
-    shown = shown_text(
-        connection, platform.keys, platform.scrubbers, clip_id, most=SHOWN, state=True
-    )
-    if shown is None:
-        return None
-    text = pretty(shown.text, cut=shown.cut)
-    value: Json = None if shown.cut else _value(shown.text)
-    return Document(text, shown.cut or text.endswith("\n…"), shown.size, value)
-
-
-def _value(text: str) -> Json:
-    try:
-        value: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
-def _values(platform: Platform, connection: Connection) -> Callable[[str | None], Json]:
-    """Reads whole documents, as far as a page may."""
-
-    def value(clip_id: str | None) -> Json:
-        found = _document(platform, connection, clip_id)
-        return None if found is None or found.cut else found.value
-
-    return value
 
 
 async def compare_run(request: Request) -> Response:
@@ -206,7 +162,7 @@ async def compare_run(request: Request) -> Response:
         name = workflows.names_of(connection, mine.workflow_id).name
         found = {"run": mine, "other": other, "asked": asked, "workflow_name": name}
         if other is not None:
-            found |= compared(connection, mine, other, _values(platform, connection))
+            found |= compared(connection, mine, other, Reader(platform, connection))
         return found
 
     found = await platform.database.read(read)
@@ -224,13 +180,13 @@ async def as_case(request: Request) -> Response:
         row = run_to_show(connection, key)
         if row is None:
             return None
-        value = _values(platform, connection)
+        reader = Reader(platform, connection)
         return case_text(
             workflows.names_of(connection, row.workflow_id).name,
             row,
             snapshots.parts_of(connection, row.snapshot_id)["jobs"],
             steps.steps_of(connection, key, STEPS),
-            (value(row.dataclip_id), value(row.final_dataclip_id)),
+            (reader.value(row.dataclip_id), reader.value(row.final_dataclip_id)),
         )
 
     text = await platform.database.read(read)

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
-from holdfast.platform.store import credentials, log_windows, steps, workflows
+from holdfast.platform.store import log_windows, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import cancel_asked, run_to_show, runs_of_work_order
 from holdfast.platform.store.snapshots import parts_of
@@ -17,7 +17,7 @@ from holdfast.platform.web.code import CodeLine, frame, numbered
 from holdfast.platform.web.diagnosed import Shown, diagnosed
 from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
-from holdfast.platform.web.naming import NO_NAMES, Names, names_of
+from holdfast.platform.web.naming import NO_NAMES, Names, read_names
 from holdfast.platform.web.render import shorten
 from holdfast.platform.web.timeline import Memory, Timeline, of_steps, timeline
 from holdfast.platform.web.words import STEP_STATES, handled_words
@@ -105,7 +105,7 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
 
 def _facts(connection: Connection, row: Row) -> _Facts:
     parts = parts_of(connection, row.snapshot_id)
-    names = _names(connection, parts)
+    names = read_names(connection, parts)
     found = steps.steps_of(connection, row.id, STEPS)
     return _Facts(
         connection,
@@ -122,12 +122,9 @@ def _facts(connection: Connection, row: Row) -> _Facts:
 def names_in(connection: Connection, run_id: str) -> Names:
     """What the ids in a run's log stand for."""
     row = run_to_show(connection, run_id)
-    return NO_NAMES if row is None else _names(connection, parts_of(connection, row.snapshot_id))
-
-
-def _names(connection: Connection, parts: Mapping[str, Any]) -> Names:
-    used = {job["credential_id"] for job in parts["jobs"] if job.get("credential_id")}
-    return names_of(parts, credentials.names_of(connection, used))
+    if row is None:
+        return NO_NAMES
+    return read_names(connection, parts_of(connection, row.snapshot_id))
 
 
 def _chosen(facts: _Facts, asked: Asked) -> Row | None:

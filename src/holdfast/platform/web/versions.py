@@ -11,7 +11,7 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.difference import Change, difference, lines_between
 from holdfast.platform.store import snapshots
 from holdfast.platform.store.database import Connection
-from holdfast.platform.web.naming import Names
+from holdfast.platform.web.naming import Names, read_names
 
 #: Lines of a text's difference, and characters of a value.
 _LINES, _VALUE = 400, 400
@@ -52,15 +52,13 @@ def changes_between(
     return [item for item in changed if item.members or item.sign != "~"]
 
 
-def changes_of(
-    connection: Connection, workflow_id: str, version: int, names: Names
-) -> list[Changed] | None:
+def changes_of(connection: Connection, workflow_id: str, version: int) -> list[Changed] | None:
     """What a version changed; None: there is no such version."""
     after = snapshots.parts_at(connection, workflow_id, version)
     if after is None:
         return None
-    before = snapshots.parts_at(connection, workflow_id, version - 1)
-    return changes_between(before or {}, after, names)
+    before = snapshots.parts_at(connection, workflow_id, version - 1) or snapshots.NO_PARTS
+    return changes_between(before, after, read_names(connection, before, after))
 
 
 def _document(parts: Mapping[str, Any]) -> JsonObject:
@@ -85,14 +83,17 @@ def _changed(change: Change, names: Names) -> Changed:
 def _member(name: str, before: Json, after: Json, names: Names) -> Member:
     if name in _TEXTS:
         return Member(name, list(lines_between(before, after))[:_LINES])
-    return Member(name.removesuffix("_id"), [], _words(before, names), _words(after, names))
+    label = name.removesuffix("_id")
+    gone = f"a {label.replace('_', ' ')} that is gone" if label != name else None
+    return Member(label, [], _words(before, names, gone), _words(after, names, gone))
 
 
-def _words(value: Json, names: Names) -> str:
+def _words(value: Json, names: Names, gone: str | None) -> str:
+    """`gone`: what an id without a name is called; None: it is no id."""
     if value is None or value == "":
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return names.by_id.get(text, text)[:_VALUE]
+    return names.by_id.get(text, gone or text)[:_VALUE]
 
 
 def document_of(parts: Mapping[str, Any], today: Mapping[str, Any]) -> JsonObject:
