@@ -20,6 +20,7 @@ from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.model.limits import Limits
+from holdfast.sandbox import folders
 
 HOST = "127.0.0.1"
 
@@ -92,6 +93,7 @@ async def replay(
         handle = await stage.engine.launch(request)
         await attended(handle, handle.outcome())
     made = bundle_of(folder, untaped=True)
+    folders.remove(folder.path)  # all that is asked for is in the bundle
     left = answers.left() if only is None else []
     return Replayed(made, [*answers.otherwise, *left], time.monotonic() - started)
 

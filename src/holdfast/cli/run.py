@@ -27,6 +27,7 @@ from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
 from holdfast.platform.project.source import ProjectFileError
+from holdfast.sandbox import folders
 
 #: Exit code of each reason; bad usage is 2.
 EXIT_CODES = {Reason.SUCCESS: 0, Reason.FAIL: 1}
@@ -108,6 +109,7 @@ async def _watch(given: Given, order: Order) -> None:
                 terminal.echo(f"error: {error.message}", err=True, fg="red")
             else:
                 _tell_again(follower, last, order)
+                folders.remove(follower.folder.path)  # each save makes one
                 last = follower.final_state or last
             await watched.saved()
 

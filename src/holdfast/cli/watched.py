@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from holdfast.cli import terminal
 _LOOK_SECONDS = 0.02
 #: Files beside a project or a workflow that are watched, and their kinds.
 _MOST_FILES = 500
+#: Names that are looked at for them.
+_MOST_ENTRIES = 20_000
 _KINDS = {".js", ".mjs", ".yaml", ".yml", ".json"}
 
 
@@ -55,12 +59,27 @@ def _signature(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
 
 
 def with_beside(file: Path) -> list[Path]:
-    """A project or workflow file, then the code and data in its folder and those below."""
-    found = [file]
-    for folder, folders, names in os.walk(file.parent):
-        folders[:] = sorted(n for n in folders if n != "node_modules" and not n.startswith("."))
-        paths = (Path(folder, name) for name in sorted(names))
-        found += [path for path in paths if path.suffix in _KINDS and path != file]
-        if len(found) > _MOST_FILES:
-            break
+    """A project or workflow file, then the code and data in its folder and those below.
+
+    The nearest first, of at most so many: a project may lie in a folder with much else.
+    """
+    found, folders, looked = [file], deque([file.parent]), 0
+    while folders and len(found) < _MOST_FILES and looked < _MOST_ENTRIES:
+        for entry in _entries(folders.popleft()):
+            looked += 1
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "node_modules" and not entry.name.startswith("."):
+                    folders.append(path)
+            elif path.suffix in _KINDS and path != file:
+                found.append(path)
     return found[:_MOST_FILES]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Sorted by name; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(itertools.islice(entries, _MOST_ENTRIES), key=lambda item: item.name)
+    except OSError:
+        return []

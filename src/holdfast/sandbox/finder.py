@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _OWN = Path("/proc/self/cgroup")
 #: The group of supervisor, shims and agent, which do little and on which every run waits.
 _LEAF, _LEAF_WEIGHT = f"{PREFIX}own", 6400
+
+#: A group of another process namespace without a process for so long is left over.
+_FORGOTTEN_SECONDS = 3600.0
 
 
 class Groups:
@@ -67,17 +71,18 @@ class Groups:
     def sweep(self) -> int:
         """Remove groups whose makers are gone (their pid ends the name); returns how many.
 
-        Of this process namespace only: in another one the same pid is somebody else.
+        In another process namespace the same pid is somebody else. Of one that may have ended
+        only what has long been empty is removed, and nothing is killed.
         """
         removed, ours = 0, group_name("")
         for home in dict.fromkeys(self._homes.values()):
-            for folder in home.iterdir():
+            for folder in home.glob(f"{PREFIX}*-*"):
                 maker = folder.name.rpartition("-")[2]
-                if (
-                    folder.name.startswith(ours)
-                    and maker.isdigit()
-                    and processes.start_time(int(maker)) is None
-                ):
+                if not maker.isdigit():
+                    continue
+                if not folder.name.startswith(ours):
+                    removed += _remove_if_forgotten(folder)
+                elif processes.start_time(int(maker)) is None:
                     kill_folder(folder)
                     remove_folder(folder)
                     removed += 1
@@ -128,6 +133,17 @@ class Groups:
         homes = dict.fromkeys(_delegate(folder), folder)
         weigh(leaf, _LEAF_WEIGHT)
         return homes
+
+
+def _remove_if_forgotten(folder: Path) -> bool:
+    """Remove an old group; the kernel refuses where a process is in it."""
+    try:
+        if time.time() - folder.stat().st_mtime < _FORGOTTEN_SECONDS:
+            return False  # its maker may be about to put a process into it
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _move(folder: Path, pids: Iterable[int]) -> Path:

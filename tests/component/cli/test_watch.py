@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def watching(
     if request.param == "replay":
         recorded = command.Command(*run, "--record", "run.json", env=env, folder=tmp_path)
         recorded.wait_for_line("run.json: 1 steps")
-        assert recorded.stop() == 0, recorded.output
+        assert recorded.process.wait(60) == 0, recorded.output
         arguments = ["replay", "run.json", "--code", "job.js", "--watch"]
     started = command.Command(*arguments, env=env, folder=tmp_path)
     try:
@@ -59,6 +60,35 @@ def test_engine_ends_with_a_command_that_is_killed(
     watching.process.kill()
     watching.process.wait()
     eventually(lambda: not alive(watching), "the engine to be gone")
+
+
+def test_a_run_ends_with_a_command_that_is_killed(tmp_path: Path, adaptor_store: Store) -> None:
+    endless = (
+        "fn(async () => { console.log('begun'); await new Promise(r => setTimeout(r, 9e5)); });"
+    )
+    (tmp_path / "job.js").write_text(endless)
+    places = {"TMPDIR": str(tmp_path), "WORKER_REPO_DIR": str(adaptor_store.root)}
+    started = command.Command("run", "job.js", "-a", "common@3.3.4", env=places, folder=tmp_path)
+    try:
+        started.wait_for_line("begun")
+        assert living(tmp_path)
+        started.process.kill()
+        eventually(lambda: not living(tmp_path), "every process of the run to be gone")
+        (journal,) = tmp_path.glob("holdfast-run-*/journals/*/journal*")
+        assert b'"ShimLost"' in journal.read_bytes()
+    finally:
+        started.kill()
+
+
+def living(home: Path) -> list[str]:
+    """The command lines of processes that name this folder, or work in it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (process / "cmdline").read_bytes().decode(errors="replace")
+            if str(home) in line or (process / "cwd").readlink().is_relative_to(home):
+                found.append(line)
+    return found
 
 
 def alive(started: command.Command) -> bool:

@@ -135,9 +135,12 @@ def test_groups_of_makers_that_are_gone_are_swept(
     elsewhere.mkdir()
     stranger = tree.own / "session-999999999"
     stranger.mkdir()
-    gone.mkdir()
-    alive.mkdir()
-    assert groups.sweep() == 1
+    forgotten = tree.own / "holdfast-run-999999999"
+    for folder in (gone, alive, forgotten):
+        folder.mkdir()
+    os.utime(forgotten, (0, 0))
+    assert groups.sweep() == 2
+    assert not forgotten.exists()
     assert not gone.exists()
     assert alive.exists()
     assert elsewhere.exists()

@@ -7,6 +7,7 @@ A fork of the supervisor for each run would copy half its memory each time. A sh
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -87,6 +88,14 @@ class Pool:
         if shim.ready and not shim.busy:  # what it had made ready has failed, most likely
             self._loop.after("standby", _CALM_SECONDS, self._prepare)
         return folder
+
+    def kill(self) -> list[str]:
+        """Kill every shim and wait for it; the folders of the runs that they had."""
+        for pid in self._shims:
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so it is ours
+        for pid in self._shims:
+            os.waitpid(pid, 0)
+        return [folder for pid in list(self._shims) if (folder := self.ended(pid))]
 
     def close(self) -> None:
         """Let all shims go, which ends those that wait. In a child: they are not its own."""

@@ -49,6 +49,8 @@ _BACKLOG = 256
 _CACHE_SECONDS = 5.0
 #: A process that could not be started is tried again after this long.
 _AGAIN_SECONDS = 1.0
+#: What the kernel sends when the command that owns the engine is gone.
+_OWNER_DIED = signal.SIGUSR1
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -75,6 +77,7 @@ class Supervisor:
         self._agent_since = 0.0
         self._delay = _BACKOFF[0]
         self._stopping = 0
+        self._orphaned = False  # the command that owns this engine was killed
         self._code: int | None = None
 
     def run(self) -> int:
@@ -96,11 +99,19 @@ class Supervisor:
         gc.freeze()
         while self._code is None:
             self._loop.turn()
+        if self._orphaned:
+            self._end_runs()
         self._pool.close()
         self._keepers.close()
         self._listener.close()
         self._config.socket.unlink(missing_ok=True)
         return self._code
+
+    def _end_runs(self) -> None:
+        """Nobody wants the runs of a command that was killed."""
+        for folder in self._pool.kill():
+            lost_runs.end_lost_run(Path(folder))
+        lost_runs.remove_leftovers(self._config, self._host.groups)
 
     def _accept(self) -> None:
         try:
@@ -221,7 +232,8 @@ class Supervisor:
         for number in os.read(pipe, 512):
             if number == signal.SIGCHLD:
                 self._reap()
-            elif number in (signal.SIGTERM, signal.SIGINT):
+            elif number in (signal.SIGTERM, signal.SIGINT, _OWNER_DIED):
+                self._orphaned = self._orphaned or number == _OWNER_DIED
                 self._stop()
 
     def _reap(self) -> None:
@@ -343,7 +355,7 @@ def _signal_pipe() -> int:
     """A descriptor on which every signal of interest arrives as one byte."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, _OWNER_DIED):
         signal.signal(number, lambda *_: None)
     return reader
 
@@ -364,7 +376,7 @@ def main(config: EngineConfig) -> int:
     """Run a supervisor until it is told to stop; returns its exit code. Raises EngineError."""
     log.set_up(config.log_level, config.log_format)
     if config.owner:
-        kernel.die_with_parent(signal.SIGTERM)
+        kernel.die_with_parent(_OWNER_DIED)
         if os.getppid() != config.owner:  # it died before it could be asked for its end
             return 0
     prepare_folders(config)

@@ -17,13 +17,12 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping
-from pathlib import Path
 
 from holdfast import durable, faults, log, log_libraries
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
-from holdfast.journal import DeliveryState, JournalLocked, RunLock
+from holdfast.journal import DeliveryState, RunLock
 from holdfast.model.errors import HoldfastError
 from holdfast.paths import absolute
 from holdfast.protocol.frames import Payload, Reply
@@ -32,6 +31,7 @@ from holdfast.protocol.tokens import TokenError, public_key, sign_worker_token, 
 from holdfast.sandbox import kernel
 from holdfast.worker import sentry, telemetry
 from holdfast.worker.agent import collections
+from holdfast.worker.agent.adoption import Adoption
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer, Turn
 from holdfast.worker.agent.disk import disk_problem
@@ -46,7 +46,7 @@ from holdfast.worker.idle import Idle
 from holdfast.worker.memory import MemoryBudget
 from holdfast.worker.metrics import Metrics
 from holdfast.worker.run.run import Run, RunServices, Stage
-from holdfast.worker.run_folders import FoundRun, RunFolders, Unread, remove
+from holdfast.worker.run_folders import FoundRun, RunFolders
 from holdfast.worker.vault import Vault
 from holdfast.worker.workloops import Workloop
 
@@ -120,7 +120,7 @@ class Agent:
         log.info("worker.grace_period", seconds=grace, why=_GRACE)
         queue = self._join_queue()
         self._start(verify_newest(self.services.store))
-        await self._adopt()
+        await Adoption(self.run_folders, self._adopted, self._start).all()
         self._background = [
             asyncio.create_task(self.connection.run()),
             asyncio.create_task(self._prune()),
@@ -267,52 +267,18 @@ class Agent:
         """Runs of which the platform lacks something."""
         return sum(run.ending is None for run in self.runs.values())
 
-    async def _adopt(self) -> None:
-        """Every journal that is not put away: continue, deliver, or report what is true."""
-        for found in await asyncio.to_thread(lambda: list(self.run_folders.found())):
-            try:
-                await self._adopt_one(found)
-            except (OSError, JournalLocked) as error:
-                self._start(self._adopt_later(_path_of(found), error))
-
-    async def _adopt_one(self, case: FoundRun | Path | Unread) -> None:
-        """Raises OSError where the disk will not let us look or tidy up now."""
-        if isinstance(case, Unread):
-            raise case.error
-        if isinstance(case, Path):
-            if await asyncio.to_thread(self.run_folders.is_bare, case):
-                await asyncio.to_thread(remove, case)
-            else:
-                kept = await asyncio.to_thread(self.run_folders.set_aside, case)
-                log.error("journal.unreadable", folder=kept)
-        elif case.delivery.over:
-            await asyncio.to_thread(self.run_folders.put_away, case.folder, keep=case.keep)
-        else:
-            log.info("run.adopted", run=case.run_id, launched=case.launched, ended=case.ended)
-            loop = self._loop_of(case)
-            if case.ended:
-                self.backlog.ended(case.run_id, found=True)
-            loop.runs.add(case.run_id)
-            self._start(self._live(case, loop, self._bad_adopted(case)))
+    def _adopted(self, case: FoundRun) -> None:
+        """A run of an earlier agent goes on here."""
+        loop = self._loop_of(case)
+        if case.ended:
+            self.backlog.ended(case.run_id, found=True)
+        loop.runs.add(case.run_id)
+        self._start(self._live(case, loop, self._bad_adopted(case)))
 
     def _loop_of(self, case: FoundRun) -> Workloop:
         """The loop that claimed the run, if there is one of that name; else the emptiest."""
         named = [loop for loop in self.loops if loop.key == case.loop]
         return min(named or self.loops, key=lambda loop: len(loop.runs) / loop.slots)
-
-    async def _adopt_later(self, path: Path, error: Exception) -> None:
-        """One folder that cannot be had now keeps neither the worker nor the others waiting."""
-        delay = _AGAIN_SECONDS[0]
-        while True:
-            log.error("journal.not_adopted", folder=path, why=error, retry_seconds=delay)
-            await asyncio.sleep(delay)
-            delay = min(_AGAIN_SECONDS[1], delay * 2)
-            try:
-                await self._adopt_one(await asyncio.to_thread(self.run_folders.look, path))
-            except (OSError, JournalLocked) as again:
-                error = again
-            else:
-                return
 
     async def _live(self, case: FoundRun, loop: Workloop, bad: str | None = None) -> None:
         """Look after one run until its delivery is over, whatever goes wrong on the way.
@@ -493,9 +459,3 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except OSError as error:
         sys.stderr.write(f"error: the worker cannot start: {error}\n")
         return 2
-
-
-def _path_of(found: FoundRun | Path | Unread) -> Path:
-    if isinstance(found, Path):
-        return found
-    return found.folder.path if isinstance(found, FoundRun) else found.path
