@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +20,10 @@ import httpx
 from sqlalchemy import Connection, Row, select, update
 from websockets.sync.client import ClientConnection, connect
 
+from holdfast.platform.app import CHORES
 from holdfast.platform.project.provision import from_payload
 from holdfast.platform.serve import Listening, serve
-from holdfast.platform.service import Platform
+from holdfast.platform.service import Chore, Platform
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Transaction
@@ -128,9 +129,10 @@ class Store:
 
 
 class Served:
-    """`serve()` on a free port, in a thread."""
+    """`serve()` on a free port, in a thread. What `chores` lacks is done only when told to."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
+        self.chores: Iterable[Chore] = settings.pop("chores", CHORES)
         given = {"port": 0, "janitor_seconds": 3600.0, **database_of(data), **settings}
         self.settings = Settings(data=data, **given)
         self._listening: Future[Listening] = Future()
@@ -147,7 +149,13 @@ class Served:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         told = self._listening.set_result
-        await serve(self.settings, on_listening=told, stop=self._stop, resolve=resolve)
+        await serve(
+            self.settings,
+            on_listening=told,
+            stop=self._stop,
+            resolve=resolve,
+            chores=self.chores,
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -238,9 +246,10 @@ class Served:
 
 @contextmanager
 def beside(first: Served, folder: Path, **settings: Any) -> Iterator[Served]:
-    """A second platform on the database of the first, with the same keys."""
+    """A second platform on the database of the first, with the same keys and chores."""
     shutil.copytree(first.settings.data / "keys", folder / "keys")
-    with Served(folder, database_url=first.settings.database, **settings) as second:
+    told = {"database_url": first.settings.database, "chores": first.chores, **settings}
+    with Served(folder, **told) as second:
         yield second
 
 

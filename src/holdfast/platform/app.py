@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import h11
@@ -27,7 +27,7 @@ from holdfast.platform.chores.cleaner import cleaner
 from holdfast.platform.chores.indexer import indexer
 from holdfast.platform.chores.teller import teller
 from holdfast.platform.collections.routes import collection_routes
-from holdfast.platform.service import Confirm, Platform, Resolve
+from holdfast.platform.service import Chore, Confirm, Platform, Resolve
 from holdfast.platform.settings import Settings
 from holdfast.platform.start.bulk import bulk_worker
 from holdfast.platform.start.cron import cron
@@ -46,12 +46,17 @@ from holdfast.platform.web.sign_on import sign_on_routes
 from holdfast.platform.workers.janitor import janitor
 from holdfast.platform.workers.socket import worker_socket
 
+CHORES: tuple[Chore, ...] = (janitor, cron, retrier, cleaner, teller, indexer, bulk_worker)
 #: What programs ask for: they get words without a page around them.
 _FOR_PROGRAMS = ("/api/", "/metrics", "/collections", "/i/", "/static/", "/worker")
 
 
 def create_app(
-    settings: Settings, *, resolve: Resolve | None = None, confirm: Confirm | None = None
+    settings: Settings,
+    *,
+    resolve: Resolve | None = None,
+    confirm: Confirm | None = None,
+    chores: Iterable[Chore] = CHORES,
 ) -> Starlette:
     """The application. `resolve` turns `name@latest` into an exact version.
 
@@ -61,7 +66,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await platform.start(janitor, cron, retrier, cleaner, teller, indexer, bulk_worker)
+        await platform.start(*chores)
         try:
             yield
         finally:

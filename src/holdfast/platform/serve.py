@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ from holdfast.platform.access.connections import PatientProtocol
 from holdfast.platform.access.guard import SESSION
 from holdfast.platform.access.keys import DataFolderError
 from holdfast.platform.access.sessions import START_LINK_SECONDS
-from holdfast.platform.app import create_app, create_collections_door
-from holdfast.platform.service import Confirm, Platform, Resolve
+from holdfast.platform.app import CHORES, create_app, create_collections_door
+from holdfast.platform.service import Chore, Confirm, Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.platform.store.accounts import FIRST_ACCOUNT
 from holdfast.platform.store.database import Database
@@ -114,6 +114,7 @@ async def serve(
     stop: asyncio.Event | None = None,
     resolve: Resolve | None = None,
     confirm: Confirm | None = None,
+    chores: Iterable[Chore] = CHORES,
 ) -> None:
     """Serve until `stop` is set or the task is cancelled; then end in order.
 
@@ -121,7 +122,7 @@ async def serve(
     ListenError, FolderInUseError, DataFolderError, BadKeyError, DatabaseError.
     """
     with _hold(settings.data):
-        app = create_app(settings, resolve=resolve, confirm=confirm)
+        app = create_app(settings, resolve=resolve, confirm=confirm, chores=chores)
         await _serve(app, settings, on_listening, stop or asyncio.Event())
 
 

@@ -37,6 +37,8 @@ from holdfast.platform.workers.registry import Workers
 Resolve = Callable[[str], Awaitable[str]]
 #: Raises when an exact version does not exist; words when nobody could be asked.
 Confirm = Callable[[str], Awaitable[str | None]]
+#: What is done beside requests, until it is cancelled.
+Chore = Callable[["Platform"], Awaitable[None]]
 #: New runs that come together wake the workers together, seconds.
 _WAKE_SECONDS = 0.005
 
@@ -93,7 +95,7 @@ class Platform:
         self.started_at = 0
         self._chores: list[asyncio.Task[None]] = []
 
-    async def start(self, *chores: Callable[[Platform], Awaitable[None]]) -> None:
+    async def start(self, *chores: Chore) -> None:
         """Migrate, then begin. Raises DatabaseError."""
         self.hub.start()
         await asyncio.to_thread(self.database.open)
@@ -147,7 +149,7 @@ class Platform:
                 raise SchemaError(message) from error
             return await asyncio.to_thread(find)
 
-    async def _keep_going(self, chore: Callable[[Platform], Awaitable[None]]) -> None:
+    async def _keep_going(self, chore: Chore) -> None:
         """A chore that fails is reported and begun again: the platform lives on."""
         while True:
             try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast.platform.access.keys import load_keys
+from holdfast.platform.app import CHORES
+from holdfast.platform.service import Chore
 from support.platform import Served, Store
 
 
@@ -29,9 +31,15 @@ def data(made: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(data: Path) -> Iterator[Served]:
+def chores() -> Iterable[Chore]:
+    """What a platform does by itself. A module whose tests do it by hand has none."""
+    return CHORES
+
+
+@pytest.fixture
+def served(data: Path, chores: Iterable[Chore]) -> Iterator[Served]:
     """A platform with one project deployed. Its janitor only looks when told to."""
-    with Served(data) as server:
+    with Served(data, chores=chores) as server:
         server.deploy()
         yield server
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ from holdfast.platform import receivers
 from holdfast.platform.chores import teller
 from holdfast.platform.chores.teller import digest, tell_due
 from holdfast.platform.receivers import NotTold
+from holdfast.platform.service import Chore
 from holdfast.platform.store import alert_tables as a
 from holdfast.platform.store import alerts
 from support.platform import Served, beside
@@ -60,9 +61,14 @@ class Receiver:
 
 
 @pytest.fixture
-def served(data: Path) -> Iterator[Served]:
+def chores() -> Iterable[Chore]:
+    return ()
+
+
+@pytest.fixture
+def served(data: Path, chores: Iterable[Chore]) -> Iterator[Served]:
     """A platform whose operator lets it tell receivers on this machine."""
-    with Served(data, **EGRESS) as server:
+    with Served(data, chores=chores, **EGRESS) as server:
         server.deploy()
         yield server
 

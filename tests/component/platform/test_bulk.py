@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
+from holdfast.platform.service import Chore
+from holdfast.platform.settings import Settings
 from holdfast.platform.start import bulk as chore
 from holdfast.platform.start.actions import retry
 from holdfast.platform.store import bulk
@@ -17,10 +22,13 @@ from support.platform import Served
 PATH = "/api/projects/demo/bulk_actions"
 
 
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
+
+
 @pytest.fixture(autouse=True)
-def when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Actions are worked off when a test asks, three runs at a time."""
-    monkeypatch.setattr(chore, "_SECONDS", 3600)
+def three_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "RUNS_OF_A_STEP", 3)
 
 
@@ -143,3 +151,53 @@ def test_runs_made_after_the_request_are_left_alone_and_it_can_be_stopped(served
 def test_what_cannot_be_done_is_refused(shared: Served, body: dict[str, Any]) -> None:
     assert shared.client.post(PATH, json=body).status_code == 422
     assert shared.client.get(f"{PATH}/nothing").status_code == 404
+
+
+def test_live_runs_go_before_retries_of_many(served: Served) -> None:
+    failed(served, 3)
+    begin(served, "retry")
+    served.call(chore.work_off)
+    live = served.post()
+    with served.worker() as worker:
+        worker.join_queue()
+        claimed = [worker.claim()[0]["id"] for _ in range(2)]
+    assert claimed[0] == live
+    assert claimed[1] != live
+
+
+def test_a_run_that_always_fails_is_skipped_and_told(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(served, 5)
+    bad = listed(served, state="failed")[3]["id"]
+    key = begin(served, "retry")["id"]
+
+    def fault(tx: Transaction, settings: Settings, run_id: str, **named: Any) -> Any:
+        if run_id == bad:
+            message = "always"
+            raise RuntimeError(message)
+        return retry(tx, settings, run_id, **named)
+
+    monkeypatch.setattr(chore, "retry", fault)
+    for _ in range(bulk.TRIES):
+        served.call(chore.work_off)
+        assert progress(served, key)["state"] == "running"
+    served.call(chore.work_off)
+    told = progress(served, key)
+    assert (told["state"], told["done"], told["skipped"]) == ("done", 4, 1)
+    assert told["problem"].startswith(f"run {bad}: RuntimeError")
+
+
+def test_an_action_waits_for_a_database_that_is_away(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(served, 1)
+    key = begin(served, "retry")["id"]
+    with monkeypatch.context() as patched:
+        away = OperationalError("UPDATE", {}, Exception("away"))
+        patched.setattr(chore, "retry", Mock(side_effect=away))
+        for _ in range(bulk.TRIES + 2):
+            served.call(chore.work_off)
+    served.call(chore.work_off)
+    told = progress(served, key)
+    assert (told["state"], told["done"], told["problem"]) == ("done", 1, None)

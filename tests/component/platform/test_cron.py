@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from holdfast.platform.clock import SECOND, from_iso, iso, now
+from holdfast.platform.service import Chore
 from holdfast.platform.start import cron
 from holdfast.platform.store import tables as t
 from support.platform import RunTalk, Served, Store, beside
@@ -20,6 +21,11 @@ from support.platform import RunTalk, Served, Store, beside
 CRON = str(uuid.UUID(int=81))
 COUNT = str(uuid.UUID(int=82))
 FLOW = str(uuid.UUID(int=83))
+
+
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, select, update
 
 from holdfast.platform.chores.cleaner import clean_up
 from holdfast.platform.clock import SECOND, now
+from holdfast.platform.service import Chore
 from holdfast.platform.store import logs, retention
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.retention import Rule, What
@@ -29,6 +31,11 @@ HISTORY = (
     t.dataclips,
     t.dataclip_bodies,
 )
+
+
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
 
 
 def number(served: Served, *tables: Any) -> list[int]:

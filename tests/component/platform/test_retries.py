@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from holdfast.platform.service import Chore
+from holdfast.platform.start import retrier
+from holdfast.platform.start.actions import retry
 from holdfast.platform.start.retrier import start_due
+from holdfast.platform.store import retries
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
 from holdfast.platform.workers.claims import give_up
 from support.platform import PROJECT, RunTalk, Served, beside
+from support.waiting import eventually
 
 ALWAYS = {"times": 2, "backoff_seconds": 0, "on": ["failed", "exception", "lost"]}
+
+
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
 
 
 @pytest.fixture
@@ -134,6 +146,51 @@ def test_a_retry_outlives_a_restart(served: Served, tmp_path: Path) -> None:
     talk = fail(served)
     served.stop()
     shutil.copytree(served.settings.data, tmp_path / "again")
-    with Served(tmp_path / "again", database_url=served.settings.database) as again:
+    with Served(tmp_path / "again", chores=(), database_url=served.settings.database) as again:
         again.write(lambda tx: tx.connection.execute(t.retries.update().values(due_at=1)))
         assert len(retry_of(again, talk.id)) == 1
+
+
+def test_a_retry_that_is_due_waits_for_one_by_hand_and_is_not_made(
+    served: Served, other: Served
+) -> None:
+    deploy(served)
+    served.post()
+    talk = fail(served)
+
+    def by_hand(tx: Transaction) -> Future[Any]:
+        retry(tx, served.settings, talk.id, by="somebody")
+        going = pool.submit(other.call, start_due)
+        if tx.connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+            waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            eventually(lambda: tx.connection.scalar(waits), "it waits")
+        return going
+
+    with ThreadPoolExecutor(1) as pool:
+        assert served.write(by_hand).result(30) == []
+    assert len(retry_of(served, talk.id)) == 1
+    assert served.write(lambda tx: tx.connection.execute(t.retries.select()).all()) == []
+
+
+def test_a_retry_that_cannot_be_made_waits_longer_and_is_given_up(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(served, backoff_seconds=3600)
+    served.post()
+    talk = fail(served)
+
+    def fault(*_: Any, **__: Any) -> None:
+        message = "always"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(retrier, "retry", fault)
+    due = t.retries.update().values(due_at=1)
+    for tries in range(1, retries.TRIES):
+        served.write(lambda tx: tx.connection.execute(due))
+        served.call(start_due)
+        row = served.write(lambda tx: tx.connection.execute(t.retries.select()).one())
+        assert row.tries == tries
+        assert row.due_at > 1
+    served.write(lambda tx: tx.connection.execute(due))
+    assert retry_of(served, talk.id) == []
+    assert "RuntimeError" in notes(served, talk.id)["not retried"]["why"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, select, update
 from holdfast.platform.chores import indexer
 from holdfast.platform.chores.cleaner import clean_up
 from holdfast.platform.clock import SECOND, now
+from holdfast.platform.service import Chore
 from holdfast.platform.store import backup, dataclips, retention, search
 from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
@@ -23,11 +25,15 @@ from support.postgres import database_of, sqlite_only
 SECRET = "zanzibar77"
 
 
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs are indexed when a test asks, at once after their end."""
+    """Runs may be indexed at once after their end."""
     monkeypatch.setattr(indexer, "_AFTER_SECONDS", -10)
-    monkeypatch.setattr(indexer, "_SECONDS", 3600)
 
 
 def ran(

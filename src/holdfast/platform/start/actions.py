@@ -11,8 +11,9 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.settings import Settings
 from holdfast.platform.start.repeats import jobs_again
 from holdfast.platform.store import dataclips, steps, workflows
+from holdfast.platform.store import retries as planned
 from holdfast.platform.store.database import Row, Transaction
-from holdfast.platform.store.lanes import IMMEDIATE
+from holdfast.platform.store.lanes import DEFAULT, IMMEDIATE, LOW, MANUAL
 from holdfast.platform.store.runs import (
     CANCEL_ASKED,
     Created,
@@ -22,10 +23,15 @@ from holdfast.platform.store.runs import (
     create_run,
     create_work_order,
     find_run,
+    lock_run,
     note,
     transition,
 )
 from holdfast.platform.store.snapshots import parts_of
+
+#: Queue and priority of what a person starts, and of what is started for many runs: before all
+#: that waits, and after it.
+BY_HAND, OF_MANY = (MANUAL, IMMEDIATE), (DEFAULT, LOW)
 
 
 class ActionError(HoldfastError):
@@ -73,8 +79,8 @@ def _by_hand(
         dataclip_id,
         trigger_id=trigger_id,
         job_id=job_id,
-        queue="manual",
-        priority=IMMEDIATE,
+        queue=BY_HAND[0],
+        priority=BY_HAND[1],
         created_by=by,
     )
 
@@ -124,12 +130,14 @@ def retry(
     step_id: str | None = None,
     *,
     by: str,
-    retries: int | None = None,
+    lane: tuple[str, int] = BY_HAND,
+    retries: int = 0,
 ) -> Created:
     """A new run of the same work order, with the newest code: from the start or from a step.
 
-    Steps of branches that do not depend on the chosen one belong to the new run, too. `retries`:
-    it is an automatic one, and so many are done with it. Raises ActionError.
+    Steps of branches that do not depend on the chosen one belong to the new run, too. It waits in
+    `lane`, a queue and a priority. `retries`: automatic ones so far, with this one. None that is
+    planned for the work order comes after it. Raises ActionError, before anything is changed.
     """
     run = _ended_run(tx, run_id)
     trigger_id, job_id = run.starting_trigger_id, run.starting_job_id
@@ -144,9 +152,9 @@ def retry(
     if not _still_there(tx, run.workflow_id, trigger_id, job_id):
         message = "The workflow no longer has what this run began with."
         raise ActionError(message)
-    start = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
-    if retries is not None:  # it waits where the run before it did
-        start = replace(start, queue=run.queue, priority=run.priority, retries=retries)
+    begin = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
+    start = replace(begin, queue=lane[0], priority=lane[1], retries=retries)
+    planned.drop_of_order(tx, run.work_order_id)
     new_run = create_run(tx, run.work_order_id, start, settings)
     if job_id is not None:
         _carry_over(tx, run, job_id, new_run)
@@ -154,7 +162,7 @@ def retry(
 
 
 def _ended_run(tx: Transaction, run_id: str) -> Row:
-    run = find_run(tx.connection, run_id)
+    run = lock_run(tx, run_id)
     if run is None:
         message = "There is no such run."
         raise ActionError(message, 404)

@@ -11,12 +11,12 @@ from functools import partial
 from holdfast import log
 from holdfast.platform.service import Platform
 from holdfast.platform.settings import Settings
-from holdfast.platform.start.actions import ActionError, cancel, retry
+from holdfast.platform.start.actions import OF_MANY, ActionError, cancel, retry
 from holdfast.platform.store import bulk
 from holdfast.platform.store.bulk import Step
-from holdfast.platform.store.database import Row, Transaction
+from holdfast.platform.store.database import Row, Transaction, is_passing
 from holdfast.platform.store.history import Page
-from holdfast.platform.store.runs import newer_run_exists
+from holdfast.platform.store.runs import lock_run, newer_run_exists
 
 _SECONDS = 1.0
 
@@ -30,17 +30,20 @@ async def bulk_worker(platform: Platform) -> None:
 
 
 async def work_off(platform: Platform) -> None:
-    """Do all that was asked for. What fails unexpectedly is told, and not tried again."""
+    """Do all that was asked for. An action that meets a fault goes on from its place when this is
+    called again; a run that keeps failing is skipped. A database that is away is waited for.
+    """
     for key in await platform.database.read(bulk.running):
         try:
             while await _step(platform, key):
                 pass
         except Exception as error:
+            if is_passing(error):
+                log.warn("bulk.waits", id=key, why=type(error).__name__)
+                continue
             problem = f"{type(error).__name__}: the platform's log has more"
             log.failure("bulk.failed", error, id=key)
-            await platform.database.write(
-                partial(bulk.end, key=key, state=bulk.FAILED, problem=problem)
-            )
+            await platform.database.write(partial(bulk.failed, key=key, problem=problem))
 
 
 async def _step(platform: Platform, key: str) -> bool:
@@ -71,10 +74,13 @@ def _apply(tx: Transaction, settings: Settings, row: Row, page: Page) -> None:
 
 def _one(tx: Transaction, settings: Settings, row: Row, run: Row) -> None:
     """Raises ActionError, before anything is changed."""
+    if row.tries >= bulk.TRIES:  # it is alone in this step
+        raise ActionError(row.problem)
     if row.action == "cancel":
         cancel(tx, run.id, by=row.created_by)
         return
+    lock_run(tx, run.id)
     if newer_run_exists(tx.connection, run):
         message = "A newer run of its work order exists."
         raise ActionError(message)
-    retry(tx, settings, run.id, by=row.created_by)
+    retry(tx, settings, run.id, by=row.created_by, lane=OF_MANY)

@@ -25,6 +25,8 @@ from holdfast.platform.store.history_query import RUN_STATES, filters_of
 ACTIONS = {"retry": "unsuccessful", "cancel": "available,claimed,started"}
 #: Runs of one step.
 RUNS_OF_A_STEP = 20
+#: So often a step that fails is tried, once a second; from the second time on with one run alone.
+TRIES = 10
 RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
 _SHOWN = 100
 
@@ -85,7 +87,8 @@ def following(connection: Connection, row: Row) -> Page:
     """The next runs of an action, and after which place it goes on."""
     after = None if row.place_at is None else Place(row.place_at, row.place_key)
     filters = chosen(row.project_id, row.action, json.loads(row.query), row.inserted_at)
-    return history.page(connection, RUNS, filters, Wanted(RUNS_OF_A_STEP, after=after))
+    most = 1 if row.tries else RUNS_OF_A_STEP
+    return history.page(connection, RUNS, filters, Wanted(most, after=after))
 
 
 def hold(tx: Transaction, row: Row) -> bool:
@@ -109,7 +112,11 @@ class Step:
 def move(tx: Transaction, row: Row, step: Step) -> None:
     """Note what was done."""
     c = h.bulk_actions.c
-    values: dict[str, Any] = {"done": c.done + step.done, "skipped": c.skipped + step.skipped}
+    values: dict[str, Any] = {
+        "done": c.done + step.done,
+        "skipped": c.skipped + step.skipped,
+        "tries": 0,
+    }
     if step.problem is not None:
         values["problem"] = step.problem
     if step.to is None:
@@ -117,6 +124,17 @@ def move(tx: Transaction, row: Row, step: Step) -> None:
     else:
         values |= {"place_at": step.to.at, "place_key": step.to.key}
     tx.connection.execute(update(h.bulk_actions).where(c.id == row.id).values(**values))
+
+
+def failed(tx: Transaction, key: str, problem: str) -> None:
+    """A step has failed. After `TRIES` times its run is skipped; if that fails, all has failed."""
+    c = h.bulk_actions.c
+    mine = update(h.bulk_actions).where(c.id == key, c.state == RUNNING)
+    tries = tx.connection.scalar(
+        mine.values(tries=c.tries + 1, problem=problem).returning(c.tries)
+    )
+    if tries is not None and tries > TRIES:
+        end(tx, key, FAILED, problem)
 
 
 def end(tx: Transaction, key: str, state: str, problem: str | None = None) -> bool:

@@ -50,6 +50,7 @@ bulk_actions = Table(
     Column("done", Integer, nullable=False, server_default="0"),
     Column("skipped", Integer, nullable=False, server_default="0"),
     Column("problem", Text),  # why the last one was skipped
+    Column("tries", Integer, nullable=False, server_default="0"),  # at this place, that failed
     moment("place_at"),  # the last run that was looked at
     Column("place_key", String(36)),
     moment("inserted_at", required=True),

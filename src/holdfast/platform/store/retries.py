@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, iso
@@ -19,6 +19,8 @@ from holdfast.platform.store.runs import cancel_asked, find_run, newer_run_exist
 
 #: Who made a run, where nobody did.
 BY_ITSELF = "automatic retry"
+#: So often it is tried to make a run, over some half an hour.
+TRIES = 12
 
 
 def plan(tx: Transaction, run_id: str, state: RunState, *, told: bool) -> None:
@@ -62,6 +64,28 @@ def due(connection: Connection, at: int, most: int = 50) -> list[str]:
     c = t.retries.c
     query = select(c.run_id).where(c.due_at <= at).order_by(c.due_at).limit(most)
     return list(connection.scalars(query))
+
+
+def drop_of_order(tx: Transaction, work_order_id: str) -> None:
+    """Take away what is planned for any run of a work order."""
+    mine = select(t.runs.c.id).where(t.runs.c.work_order_id == work_order_id)
+    tx.connection.execute(delete(t.retries).where(t.retries.c.run_id.in_(mine)))
+
+
+def failed(tx: Transaction, run_id: str, problem: str) -> bool:
+    """The retry could not be made: try later, each time twice as late. Whether it is given up."""
+    c = t.retries.c
+    tries = tx.connection.scalar(select(c.tries).where(c.run_id == run_id))
+    if tries is None:
+        return False
+    if tries + 1 >= TRIES:
+        drop(tx, run_id)
+        note(tx, run_id, "not retried", why=problem)
+        return True
+    due_at = tx.now + (1 << tries) * SECOND
+    later = update(t.retries).where(c.run_id == run_id)
+    tx.connection.execute(later.values(tries=tries + 1, due_at=due_at))
+    return False
 
 
 def drop(tx: Transaction, run_id: str) -> bool:

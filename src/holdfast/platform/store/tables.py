@@ -449,6 +449,7 @@ retries = Table(
     metadata,
     Column("run_id", String(36), ForeignKey("runs.id"), primary_key=True),
     moment("due_at", required=True),
+    Column("tries", Integer, nullable=False, server_default="0"),  # that failed
     Index("ix_retries_due_at", "due_at"),
 )
 
