@@ -10,6 +10,10 @@ from holdfast.cli.casefile import read_cases
 from support.platform import FETCH, TRIGGER, Served
 
 
+def project_file(served: Served) -> str:
+    return served.client.get("/api/provision/yaml", params={"id": "demo"}).text
+
+
 def test_parts_are_chosen_in_the_graph_and_old_code_comes_back(served: Served, page: Page) -> None:
     project = served.client.get("/api/provision/demo").json()["data"]
     flow = project["workflows"][0]
@@ -31,6 +35,10 @@ def test_parts_are_chosen_in_the_graph_and_old_code_comes_back(served: Served, p
     expect(page.locator("#starts .chip")).to_have_text("Off")
     page.get_by_text("As a file").click()
     expect(page.locator("#yaml pre")).to_contain_text("condition_expression: 'state.data.n > 0'")
+    expect(page.locator("#yaml pre")).to_contain_text("removes\n# the workflows")
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="Download the project").click()
+    assert loading.value.path().read_text() == project_file(served)
     page.goto("/audit")
     expect(page.locator("tbody tr").first).to_contain_text("old version restored")
 

@@ -22,13 +22,16 @@ from holdfast.platform.store.database import Connection, Row, Transaction
 _MOST_OLD = 5
 
 
+def kinds_of(connection: Connection, project_id: str) -> list[Row]:
+    """Name, type and `window_seconds` of each key of a project, by name."""
+    c = t.webhook_keys.c
+    mine = select(c.name, c.type, c.window_seconds).where(c.project_id == project_id)
+    return list(connection.execute(mine.order_by(c.name)))
+
+
 def names_of(connection: Connection, project_id: str) -> dict[str, str]:
     """Name -> type of each key of a project."""
-    c = t.webhook_keys.c
-    rows = connection.execute(
-        select(c.name, c.type).where(c.project_id == project_id).order_by(c.name)
-    )
-    return {row.name: row.type for row in rows}
+    return {row.name: row.type for row in kinds_of(connection, project_id)}
 
 
 def declare(tx: Transaction, project_id: str, name: str, kind: str) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.model.json import JsonObject
-from holdfast.platform.access.webhook_keys import API_KEY, BASIC, KEY_HEADER, SIGNATURE_HEADER
-from holdfast.platform.project.access import keys_named
 from holdfast.platform.project.write_v1 import spec_text
+from holdfast.platform.start.admission import Options
 from holdfast.platform.start.cron import next_time
 from holdfast.platform.store import (
     documents,
@@ -21,6 +19,7 @@ from holdfast.platform.store import (
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
 from holdfast.platform.web.code import numbered
+from holdfast.platform.web.curl import Key, curl_lines
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.naming import Names, read_names
@@ -28,6 +27,10 @@ from holdfast.platform.web.words import edge_words
 
 #: Characters of a job's code, runs and versions that the page has.
 CODE, RUNS, VERSIONS = 50_000, 10, 30
+_HEAD = """\
+# One workflow of the project. `holdfast deploy` takes a file as the whole project: it removes
+# the workflows that the file leaves out. Put this into the project's own file to deploy it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,12 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
         )
     path = item["custom_path"]
     address = f"{base}/i/{row.project_id}/{path}" if path else f"{base}/i/{item['id']}"
-    access = json.loads(item.get("webhook_access") or "null")
-    kinds = webhook_keys.names_of(connection, row.project_id)
-    wanted = [(name, kinds.get(name, "")) for name in keys_named(access)]
+    options = Options.of(item.get("webhook_access"))
+    keys = [
+        Key(key.name, key.type, key.window_seconds is not None)
+        for key in webhook_keys.kinds_of(connection, row.project_id)
+        if key.name in options.keys
+    ]
     return Start(
         item["id"],
         "webhook",
@@ -130,28 +136,12 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
         item["enabled"],
         address,
         item["webhook_reply"] or "before_start",
-        tuple(_curl(address, name, kind) for name, kind in wanted or [("", "")]),
+        tuple(curl_lines(address, options.methods, keys)),
     )
 
 
-def _curl(address: str, name: str, kind: str) -> str:
-    """What a terminal sends; capital words stand for the secret, which nobody can read here."""
-    body = """'{"n": 1}'"""
-    head = f"curl -X POST {address} -H 'content-type: application/json'"
-    if kind == API_KEY:
-        return f"{head} -H '{KEY_HEADER}: SECRET-OF-{name}' -d {body}"
-    if kind == BASIC:
-        return f"{head} -u 'USER:PASSWORD-OF-{name}' -d {body}"
-    if kind:
-        signed = (
-            f"printf %s {body} | openssl dgst -sha256 -hmac 'SECRET-OF-{name}' -r | cut -d' ' -f1"
-        )
-        return f'{head} -H "{SIGNATURE_HEADER}: sha256=$({signed})" -d {body}'
-    return f"{head} -d {body}"
-
-
 def yaml_of(connection: Connection, workflow_id: str) -> str | None:
-    """The workflow as a project's file in form 1; None: there is no such workflow."""
+    """The workflow as part of a project's file in form 1; None: there is no such workflow."""
     row = workflows.find_workflow(connection, workflow_id)
     if row is None:
         return None
@@ -163,4 +153,4 @@ def yaml_of(connection: Connection, workflow_id: str) -> str | None:
         "project_credentials": known,
         "workflows": [shown],
     }
-    return spec_text(document)
+    return _HEAD + spec_text(document)
