@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import Table, collate, create_engine, select, update
 
 from holdfast.platform.store import history
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import MIGRATIONS, Connection, Row, Transaction
 from holdfast.platform.store.history import Filters, Kind, Place, Range, Wanted
-from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
+from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS, begins
 from support.history import Size, load
 from support.history_rows import DAYS, START
-from support.plans import scans
+from support.plans import scans, statements
 from support.platform import Store
 
 SIZE = Size(runs=120, lines=0, projects=3, workflows=2)
@@ -29,13 +29,27 @@ BAD = ("failed", "crashed", "killed", "exception", "lost")
 
 @pytest.fixture(scope="module")
 def long(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A history of 120 runs."""
+    """A history of 120 runs: some of the same moment, and some that have not ended."""
     folder = tmp_path_factory.mktemp("long")
     with Store(folder) as store:
         store.database.close()
         load(store.settings.database, SIZE, "lists")
     with Store(folder) as store:
+        store.write(_at_once)
         yield store
+
+
+def _at_once(tx: Transaction) -> None:
+    w, r, rows = t.work_orders, t.runs, all_runs(tx.connection)
+
+    def change(table: Table, ids: list[str], **values: Any) -> None:
+        tx.connection.execute(update(table).where(table.c.id.in_(ids)).values(**values))
+
+    for table, ids in ((r, [row.id for row in rows]), (w, [row.work_order_id for row in rows])):
+        change(table, ids[30:50], inserted_at=MIDDLE)
+        change(table, ids[:9], state="available" if table is r else "pending")
+        change(table, ids[9:12], state="claimed" if table is r else "pending")
+        change(table, ids[12:14], state="started" if table is r else "running")
 
 
 def all_runs(connection: Connection) -> list[Row]:
@@ -89,7 +103,9 @@ def chosen(rows: list[Row]) -> Iterator[tuple[str, Filters, Any]]:
         Filters(states=("failed", "success")),
         lambda r: r.state in {"failed", "success"},
     )
-    yield "waiting", Filters(states=("available",)), lambda _: False
+    yield "waiting", Filters(states=("available",)), lambda r: r.state == "available"
+    going = ("available", "claimed", "started", "lost")
+    yield "going on or lost", Filters(states=going), lambda r: r.state in going
     yield "error", Filters(error_type="AdaptorError"), lambda r: r.error_type == "AdaptorError"
     yield "worker", Filters(worker="worker-a"), lambda r: r.worker_name == "worker-a"
     yield "nobody", Filters(worker="nobody"), lambda _: False
@@ -111,12 +127,13 @@ def chosen(rows: list[Row]) -> Iterator[tuple[str, Filters, Any]]:
     yield "order", Filters(work_order_id=row.work_order_id), lambda r: r.id == row.id
 
 
-@pytest.mark.parametrize(("window", "few"), [(10_000, 1000), (25, 2)])
+@pytest.mark.parametrize(("window", "few", "parts"), [(10_000, 1000, 20), (25, 2, 20), (25, 2, 1)])
 def test_pages_have_every_run_once_and_in_order_whatever_drives_them(
-    long: Store, window: int, few: int, monkeypatch: pytest.MonkeyPatch
+    long: Store, window: int, few: int, parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "WINDOW", window)
     monkeypatch.setattr(history, "FEW", few)
+    monkeypatch.setattr(history, "PARTS", parts)
 
     def look(connection: Connection) -> None:
         rows = all_runs(connection)
@@ -135,15 +152,14 @@ def test_pages_have_every_run_once_and_in_order_whatever_drives_them(
 def test_work_orders_are_chosen_by_what_one_of_their_runs_was(long: Store) -> None:
     def look(connection: Connection) -> None:
         rows = all_runs(connection)
-        orders = {row.id: row.work_order_id for row in rows}
+        rows.sort(key=lambda row: (row.inserted_at, row.work_order_id), reverse=True)
         for name, filters, means in chosen(rows):
-            expected = [orders[row.id] for row in rows if means(row)]
-            if name not in {"id", "order"}:
+            expected = [row.work_order_id for row in rows if means(row)]
+            if name not in {"id", "order", "waiting", "going on or lost"}:
                 found = [k for p in walk(connection, WORK_ORDERS, filters, 50) for k in p]
                 assert found == expected, name
-        some = next(iter(orders.values()))
-        begins = Filters(id_begins=some[:6])
-        assert walk(connection, WORK_ORDERS, begins, 5) == [[some]]
+        some = rows[0].work_order_id
+        assert walk(connection, WORK_ORDERS, Filters(id_begins=some[:6]), 5) == [[some]]
 
     long.read(look)
 
@@ -160,6 +176,51 @@ def test_no_list_reads_the_history_from_end_to_end(long: Store) -> None:
     rows = long.read(all_runs)
     found = scans(long, look, ordered={"ix_runs_inserted_at", "ix_work_orders_inserted_at"})
     assert not found & {table.name for table in t.metadata.sorted_tables}
+
+
+def test_what_is_counted_is_read_from_the_columns_of_the_filters(long: Store) -> None:
+    def look(tx: Transaction) -> None:
+        for name, filters, _ in chosen(rows):
+            with statements(tx.connection) as done:
+                history.count(tx.connection, RUNS, filters)
+            read = {column.name for column in t.runs.c if any(column.name in a for a, _ in done)}
+            assert not read & {"options", "postmortem", "notes", "snapshot_id"}, name
+            assert len(read) <= 8, name
+
+    rows = long.read(all_runs)
+    long.write(look)
+
+
+def test_a_search_is_split_where_each_piece_has_an_index() -> None:
+    going, bad = ("available", "claimed", "started"), ("failed", "lost")
+    assert [part.states for part in Filters(states=(*going, *bad)).parts()] == [
+        ("available",), ("failed",), ("lost",), ("claimed", "started"),
+    ]  # fmt: skip
+    assert [part.states for part in Filters(states=("success", "lost")).parts()] == [
+        ("success", "lost")
+    ]
+    many = frozenset(str(number) for number in range(5000))
+    (part,) = Filters(visible=many, project_id="7").parts()
+    assert (part.project_id, part.visible) == ("7", None)
+    for number, pieces in ((10, 20), (11, 2), (5000, 2)):
+        parts = Filters(visible=frozenset([*many][:number]), states=bad).parts()
+        assert len(parts) == pieces, "each piece looks at some rows"
+
+
+@pytest.mark.parametrize("collation", ["C", "en-US-x-icu"])
+def test_ids_are_found_by_their_beginning_whatever_the_collation(
+    long: Store, collation: str
+) -> None:
+    def look(connection: Connection) -> None:
+        sqlite = connection.dialect.name == "sqlite"
+        column = t.runs.c.id if sqlite else collate(t.runs.c.id, collation)
+        ids = list(connection.scalars(select(t.runs.c.id)))
+        for size in (1, 2, 7, 8, 9, 10, 36):
+            text = ids[size][:size]
+            found = set(connection.scalars(select(t.runs.c.id).where(begins(column, text))))
+            assert found == {key for key in ids if key.startswith(text)}, text
+
+    long.read(look)
 
 
 def test_runs_from_before_have_their_measures_after_the_migration(

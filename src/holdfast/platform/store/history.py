@@ -3,17 +3,18 @@
 A page begins at a place, and never counts the rows before it. An index drives each search: that of
 a filter that few rows pass, else that of the time. At most `WINDOW` rows are looked at for one
 page. A filter that hardly any of them pass gives a page with fewer rows than were asked for, and
-the place where to go on.
+the place where to go on. Of the rows that are looked at, only what the filters ask for is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import Column, ColumnElement, and_, func, literal, or_, select, true
 from sqlalchemy.sql.selectable import Subquery
+from sqlalchemy.sql.visitors import iterate
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
@@ -24,6 +25,8 @@ WINDOW = 10_000
 _FIRST = 4
 #: A filter that no more rows pass than these is driven by its own index.
 FEW = 1000
+#: Pieces that a search is split into at most: each looks at its part of the window.
+PARTS = 20
 
 #: What people ask for with `unsuccessful`: whoever cancels knows why.
 UNSUCCESSFUL = tuple(state for state in t.BAD_STATES if state != "cancelled")
@@ -81,18 +84,28 @@ class Filters:
     visible: frozenset[str] | None = None
 
     def parts(self) -> list[Filters]:
-        """The same in pieces that an index has in order: one project, one kind of bad end."""
+        """The same in pieces that an index has in order: one project, one kind of state."""
         projects: list[str | None] = [self.project_id]
         if self.visible is not None:
             seen = sorted(self.visible)
             projects = [key for key in seen if self.project_id in {None, key}]
-        bad = set(self.states) and set(self.states) <= set(t.BAD_STATES)
-        states = [(state,) for state in self.states] if bad else [self.states]
+        states = _pieces(self.states)
+        if len(projects) * len(states) > PARTS:
+            return [replace(self, states=some) for some in states]
         return [
             replace(self, visible=None, project_id=key, states=some)
             for key in projects
             for some in states
         ]
+
+
+def _pieces(states: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Those of which each has an index; all together where one has none."""
+    if not states or not {*states} <= {*t.BAD_STATES, *t.WAITING_STATES, *t.UNDER_WAY_STATES}:
+        return [states]
+    going = tuple(state for state in states if state in t.UNDER_WAY_STATES)
+    alone: list[tuple[str, ...]] = [(state,) for state in states if state not in going]
+    return [*alone, going] if going else alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A table: the columns that are shown, its indexes' conditions, and what its filters mean."""
+    """A table: the columns that are shown, its indexes' conditions, and what its filters mean.
+
+    `conditions` are of the table itself, or of a query that has the columns which they name.
+    """
 
     columns: list[Any]
     #: Conditions that have an index of their own, each with the ids that pass it.
@@ -154,23 +170,24 @@ class Kind:
 def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -> Page:
     """One page of `RUNS` or `WORK_ORDERS`."""
     backwards, parts = wanted.backwards, filters.parts()
-    rows, ends = list[Row](), list[Place]()
+    found, ends = list[Place](), list[Place]()
     for part in parts:
-        found, end = _look(connection, kind, part, wanted, WINDOW // len(parts))
-        rows += found
+        places, end = _look(connection, kind, part, wanted, WINDOW // len(parts))
+        found += places
         ends += [end] if end is not None else []
-    rows.sort(key=_place, reverse=not backwards)
+    found.sort(reverse=not backwards)
     # behind the nearest end of a part there may be rows of it that were not looked at
     horizon = (min(ends) if backwards else max(ends)) if ends else None
     if horizon is not None and backwards:
-        rows = [row for row in rows if _place(row) <= horizon]
+        found = [place for place in found if place <= horizon]
     elif horizon is not None:
-        rows = [row for row in rows if _place(row) >= horizon]
-    shown = rows[wanted.offset : wanted.offset + wanted.limit]
-    more = len(rows) > wanted.offset + wanted.limit
-    ahead = _place(shown[-1]) if more else horizon
-    behind = _place(shown[0]) if shown and not _begins(wanted) else None
-    return Page(shown[::-1], behind, ahead) if backwards else Page(shown, ahead, behind)
+        found = [place for place in found if place >= horizon]
+    shown = found[wanted.offset : wanted.offset + wanted.limit]
+    more = len(found) > wanted.offset + wanted.limit
+    ahead = shown[-1] if more else horizon
+    behind = shown[0] if shown and not _begins(wanted) else None
+    rows = _whole(connection, kind, [place.key for place in shown])
+    return Page(rows, behind, ahead) if backwards else Page(rows, ahead, behind)
 
 
 def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
@@ -178,10 +195,13 @@ def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
     number, exact, parts = 0, True, filters.parts()
     for part in parts:
         window = WINDOW // len(parts)
-        looked = _looked_at(connection, kind, part, Wanted(1), window)
-        shown = select(looked.c.id).where(*kind.conditions(looked.c, part)).subquery()
-        number += connection.scalar(select(func.count()).select_from(shown)) or 0
-        exact = exact and _end(connection, looked, window, backwards=False) is None
+        looked = _looked_at(connection, kind, part, Wanted(1), window, keys=False)
+        passing = func.count().filter(*kind.conditions(looked.c, part))
+        all_of_it, some = connection.execute(
+            select(func.count(), passing).select_from(looked)
+        ).one()
+        number += some
+        exact = exact and all_of_it < window
     return Count(number, exact)
 
 
@@ -189,39 +209,47 @@ def _begins(wanted: Wanted) -> bool:
     return wanted.last or (wanted.after is None and wanted.before is None and not wanted.offset)
 
 
-def _place(row: Row) -> Place:
-    return Place(row.inserted_at, row.id)
+def _whole(connection: Connection, kind: Kind, ids: Iterable[str]) -> list[Row]:
+    """All that is shown of these rows, newest first."""
+    c = kind.table.c
+    query = select(*kind.columns).where(c.id.in_(list(ids)))
+    return list(connection.execute(query.order_by(*_order(c, backwards=False))))
 
 
 def _look(
     connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
-) -> tuple[list[Row], Place | None]:
+) -> tuple[list[Place], Place | None]:
     """The next rows, and the place up to which there are no others; None: to the very end."""
     for size in (min(_FIRST * wanted.needed, window), window):  # mostly the first rows are enough
         looked = _looked_at(connection, kind, filters, wanted, size)
-        query = select(looked).where(*kind.conditions(looked.c, filters))
-        query = query.order_by(*_order(looked.c, backwards=wanted.backwards)).limit(wanted.needed)
-        rows = list(connection.execute(query))
-        if len(rows) == wanted.needed:
-            return rows, _place(rows[-1])
-    return rows, _end(connection, looked, window, backwards=wanted.backwards)
-
-
-def _end(
-    connection: Connection, looked: Subquery, window: int, *, backwards: bool
-) -> Place | None:
-    """The last row of those that are looked at; None: there are no more than these."""
-    c = looked.c
-    query = select(c.inserted_at, c.id).order_by(*_order(c, backwards=backwards))
-    row = connection.execute(query.limit(1).offset(window - 1)).one_or_none()
-    return None if row is None else _place(row)
+        order = _order(looked.c, backwards=wanted.backwards)
+        query = select(looked.c.inserted_at, looked.c.id).order_by(*order)
+        passing = query.where(*kind.conditions(looked.c, filters)).limit(wanted.needed)
+        places = [Place(*row) for row in connection.execute(passing)]
+        if len(places) == wanted.needed:
+            return places, places[-1]
+    # the last row of those that were looked at; there is none: there are no more than these
+    end = connection.execute(query.limit(1).offset(window - 1)).one_or_none()
+    return places, None if end is None else Place(*end)
 
 
 def _looked_at(
-    connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
+    connection: Connection,
+    kind: Kind,
+    filters: Filters,
+    wanted: Wanted,
+    window: int,
+    *,
+    keys: bool = True,
 ) -> Subquery:
+    """The next rows that the index has, with the columns of the filters; `keys`: and of places.
+
+    Without them rows of the same moment have no order, which an index may not have either.
+    """
     c = kind.table.c
-    query = select(*kind.columns).where(filters.inserted.holds(c.inserted_at))
+    columns = _named_in(kind.conditions(c, filters), kind)
+    columns |= {c.inserted_at, c.id} if keys else {c.inserted_at}
+    query = select(*sorted(columns, key=str)).where(filters.inserted.holds(c.inserted_at))
     driving = _few(connection, kind, filters)
     if driving is None:
         driving = kind.drive(c, filters)
@@ -231,8 +259,14 @@ def _looked_at(
         query = query.where(_beyond(c, wanted.after, backwards=False))
     if wanted.before is not None:
         query = query.where(_beyond(c, wanted.before, backwards=True))
-    query = query.order_by(*_order(c, backwards=wanted.backwards))
-    return query.limit(window).subquery("looked")
+    order = _order(c, backwards=wanted.backwards)
+    return query.order_by(*order[: None if keys else 1]).limit(window).subquery("looked")
+
+
+def _named_in(conditions: Conditions, kind: Kind) -> set[Column[Any]]:
+    """The columns of the table that conditions name."""
+    found = (element for condition in conditions for element in iterate(condition))
+    return {one for one in found if isinstance(one, Column) and one.table is kind.table}
 
 
 def _few(connection: Connection, kind: Kind, filters: Filters) -> ColumnElement[bool] | None:

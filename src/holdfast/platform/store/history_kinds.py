@@ -10,8 +10,13 @@ from sqlalchemy import ColumnElement, and_, false, literal, select
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.history import Conditions, Filters, Kind
 
-#: Behind all digits of an id: the end of those that begin with a text.
-_BEHIND = "\x7f"
+#: Behind all digits of an id, in each collation: the end of those that begin with a text.
+_BEHIND = "g"
+
+
+def begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """The ids that begin with a text, found by their index."""
+    return and_(column >= text, column < text + _BEHIND, column.startswith(text, autoescape=True))
 
 
 def _of_runs(filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -30,12 +35,10 @@ def _of_runs(filters: Filters) -> Iterator[ColumnElement[bool]]:
 def _own_of_runs(filters: Filters) -> Iterator[tuple[ColumnElement[bool], Any]]:
     r = t.runs.c
     if filters.id_begins is not None:
-        text = filters.id_begins.lower()
-        yield and_(r.id >= text, r.id < text + _BEHIND), r.id
-    if filters.states and set(filters.states) <= {"available"}:
-        yield t.WAITING, r.id
-    elif filters.states and set(filters.states) <= {"claimed", "started"}:
-        yield t.UNDER_WAY, r.id
+        yield begins(r.id, filters.id_begins.lower()), r.id
+    for states, condition in ((t.WAITING_STATES, t.WAITING), (t.UNDER_WAY_STATES, t.UNDER_WAY)):
+        if filters.states and {*filters.states} <= {*states}:
+            yield condition, r.id
     yield from ((condition, r.id) for condition in _of_runs(filters))
 
 
@@ -45,16 +48,18 @@ def _drive_runs(c: Any, filters: Filters) -> ColumnElement[bool] | None:
         return found
     if filters.error_type is not None:
         return and_(c.error_type.is_not(None), c.error_type == filters.error_type)
-    return _drive(c, filters)
+    return _drive(c, filters, filters.worker)
 
 
-def _drive(c: Any, filters: Filters) -> ColumnElement[bool] | None:
+def _drive(c: Any, filters: Filters, worker: str | None = None) -> ColumnElement[bool] | None:
     found: ColumnElement[bool] | None = None
     if set(filters.states) & set(t.BAD_STATES) and len(filters.states) == 1:
         found = c.state == literal(filters.states[0], literal_execute=True)
         return and_(t.ended_badly(c.state), found)
     if filters.workflow_id is not None:
         found = c.workflow_id == filters.workflow_id
+    elif worker is not None:
+        found = c.worker_name == worker
     elif filters.project_id is not None:
         found = c.project_id == filters.project_id
     return found
@@ -67,6 +72,8 @@ def _same(c: Any, filters: Filters) -> Conditions:
         for name in ("project_id", "workflow_id")
         if (value := getattr(filters, name)) is not None
     ]
+    if filters.visible is not None:
+        found.append(c.project_id.in_(sorted(filters.visible)))
     if filters.states:
         found.append(c.state.in_(filters.states))
     return found
@@ -74,30 +81,29 @@ def _same(c: Any, filters: Filters) -> Conditions:
 
 def _runs(c: Any, filters: Filters) -> Conditions:
     found = _same(c, filters)
-    for column, value in (
-        (c.work_order_id, filters.work_order_id),
-        (c.error_type, filters.error_type),
-        (c.worker_name, filters.worker),
+    for name, value in (
+        ("work_order_id", filters.work_order_id),
+        ("error_type", filters.error_type),
+        ("worker_name", filters.worker),
     ):
         if value is not None:
-            found.append(column == value)
+            found.append(c[name] == value)
     if filters.id_begins is not None:
         found.append(c.id.startswith(filters.id_begins.lower(), autoescape=True))
-    for column, bounds in (
-        (c.last_event_at, filters.updated),
-        (c.duration_ms, filters.duration_ms),
-        (c.peak_memory, filters.memory),
+    for name, bounds in (
+        ("last_event_at", filters.updated),
+        ("duration_ms", filters.duration_ms),
+        ("peak_memory", filters.memory),
     ):
         if bounds:
-            found.append(bounds.holds(column))
+            found.append(bounds.holds(c[name]))
     return found
 
 
 def _own_of_orders(filters: Filters) -> Iterator[tuple[ColumnElement[bool], Any]]:
     w = t.work_orders.c
     if filters.id_begins is not None:
-        text = filters.id_begins.lower()
-        yield and_(w.id >= text, w.id < text + _BEHIND), w.id
+        yield begins(w.id, filters.id_begins.lower()), w.id
     yield from ((condition, t.runs.c.work_order_id) for condition in _of_runs(filters))
 
 

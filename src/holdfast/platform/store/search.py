@@ -20,7 +20,7 @@ from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters
-from holdfast.platform.store.history_kinds import RUNS
+from holdfast.platform.store.history_kinds import RUNS, begins
 from holdfast.platform.store.search_words import Wanted, asked_words, postgres_query, sqlite_query
 
 #: Kinds of parts.
@@ -31,9 +31,9 @@ _MOST_PARTS, _FETCHED = 2000, 200
 _NAMED, _LINES = 20, 3
 #: Parts that one transaction removes.
 _REMOVED = 50
-#: Beginnings of ids that are looked up, and rows of each kind.
+#: Beginnings of ids that are looked up, rows of each kind, and runs that such rows belong to.
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{5,35}", re.ASCII)
-_IDS = 20
+_IDS, _RUNS_OF_IDS = 20, 1000
 #: Whatever a project's id may be: it becomes a part of a query.
 _PROJECT = re.compile(r"[0-9a-z-]{1,36}", re.ASCII | re.IGNORECASE)
 #: Pages that one step of erasing writes anew.
@@ -223,18 +223,19 @@ def find(
     found: dict[str, Found] = {}
     if before is None and not kinds:
         by_id = _runs_by_id(connection, query.strip().lower())
-        found |= {row.id: Found(row) for row in _passing(connection, by_id, filters)}
+        passing = _passing(connection, by_id, filters)[:limit]
+        found |= {row.id: Found(row) for row in passing}
     older, looked = before, 0
     scopes = _scopes(filters, kinds)
     while wanted and scopes is not None and len(found) < limit and looked < _MOST_PARTS:
         parts = _parts(connection, wanted, scopes, older)
         looked += len(parts)
-        passing = {row.id: row for row in _passing(connection, {p.run_id for p in parts}, filters)}
+        runs = {row.id: row for row in _passing(connection, {p.run_id for p in parts}, filters)}
         for part in parts:
             if len(found) == limit and part.run_id not in found:
                 break
             older = part.id
-            if (run := passing.get(part.run_id)) is not None:
+            if (run := runs.get(part.run_id)) is not None:
                 found.setdefault(run.id, Found(run)).parts.append(part)
         else:
             if len(parts) < _FETCHED:
@@ -289,8 +290,6 @@ def _passing(connection: Connection, ids: Iterable[str], filters: Filters) -> li
     if not chosen:
         return []
     query = select(*t.LISTED_RUN).where(r.id.in_(chosen), *RUNS.conditions(r, filters))
-    if filters.visible is not None:
-        query = query.where(r.project_id.in_(sorted(filters.visible)))
     query = query.where(filters.inserted.holds(r.inserted_at))
     return list(connection.execute(query.order_by(r.inserted_at.desc(), r.id.desc())))
 
@@ -302,7 +301,7 @@ def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
     r, s, rs, w, d = t.runs.c, t.steps.c, t.run_steps.c, t.work_orders.c, t.dataclips.c
 
     def some(column: Any) -> Select[Any]:
-        return select(column).where(column >= beginning, column < beginning + "\x7f").limit(_IDS)
+        return select(column).where(begins(column, beginning)).limit(_IDS)
 
     orders, steps, clips = (list(connection.scalars(some(c))) for c in (w.id, s.id, d.id))
     queries = [
@@ -313,7 +312,8 @@ def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
         select(r.id).where(r.final_dataclip_id.in_(clips)),
         select(rs.run_id).join(t.steps, s.id == rs.step_id).where(s.output_dataclip_id.in_(clips)),
     ]
-    return set(connection.scalars(union_all(*(select(q.subquery()) for q in queries))))
+    each = [select(query.limit(_RUNS_OF_IDS).subquery()) for query in queries]
+    return set(connection.scalars(union_all(*each)))
 
 
 def _lines(connection: Connection, found: Found, wanted: list[Wanted]) -> list[int]:

@@ -476,9 +476,10 @@ _UNLISTED = {"postmortem", "webhook_response"}
 LISTED_RUN = [column for column in runs.c if column.name not in _UNLISTED]
 
 #: Conditions written out, not bound, so that the partial indexes above serve them.
-WAITING = runs.c.state == literal("available", literal_execute=True)
+WAITING_STATES, UNDER_WAY_STATES = ("available",), ("claimed", "started")
+WAITING = runs.c.state == literal(*WAITING_STATES, literal_execute=True)
 UNDER_WAY = runs.c.state.in_(
-    bindparam("under_way", ["claimed", "started"], expanding=True, literal_execute=True)
+    bindparam("under_way", list(UNDER_WAY_STATES), expanding=True, literal_execute=True)
 )
 
 
