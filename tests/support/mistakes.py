@@ -33,6 +33,8 @@ class Mistake:
 
 PATIENT: JsonObject = {"data": {"patient": {"name": "Ada"}, "items": [{"id": 1}]}}
 
+SITE = '{"id":"site-%d","name":"Clinic of the upper village","district":"Bo"}'
+
 FAILURES = (
     Mistake("unknown function", "fn(s => s);\ngett('/x');", "HF1002", "author", "gett", "get",
             adaptor=HTTP),
@@ -133,6 +135,10 @@ FAILURES = (
     Mistake("out of memory", "fn(s => { const x = []; for (;;) x.push(new Array(1e5).fill(n()));"
             " function n() { return Math.random(); } });", "HF1403", "author", "more memory",
             "batches", memory=80),
+    Mistake("large data in the code",
+            f"const sites = [{','.join(SITE % number for number in range(200_000))}];\n"
+            "fn(s => ({ ...s, n: sites.length }));", "HF1406", "author", "sites (line 1)",
+            "holdfast collections import", memory=64),
 )  # fmt: skip
 
 #: What succeeds without a word elsewhere, and is told here.

@@ -185,7 +185,7 @@ WORLD = (
         "HF1406",
         "Large data in the code",
         Turn.AUTHOR,
-        "The step carries {size} of data in its code: {holders}. Each run loads it again.",
+        "{said}. A step carries {size} of data in its code, which each run loads: {holders}.",
         "Move it into a collection: `holdfast collections import NAME data.json`, then read "
         "it with `collections.get(NAME, {{ key: … }})`.",
         "const sites = [ …25 MB… ];\n  ->  collections.get('sites', { key: $.data.site });",

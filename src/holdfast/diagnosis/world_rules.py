@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from holdfast.diagnosis.ending import Ending, Found, shortened
 from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.near import nearest
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
+from holdfast.model.limits import MEBIBYTE
 
 _STATUS = range(400, 600)
 _DIGITS = re.compile("[0-9]{3}")
@@ -21,6 +22,10 @@ _UNREACHABLE = ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN")
 _BUSY = 0.6
 #: Below this one sample of a run that also waits for answers proves nothing.
 _SELDOM = 0.2
+#: Share of the limit that embedded data needs, from which on it is the cause of too much memory:
+#: in any phase, and while the code is loaded.
+_MOSTLY, _PARTLY = 0.5, 0.2
+_MEGABYTE = 1_000_000
 _LOOP = "most likely a loop that does not end"
 _PERHAPS = "a loop that does not end, or the work of that moment"
 
@@ -176,23 +181,36 @@ def address(end: Ending) -> Found | None:
 
 def limits(end: Ending) -> Found | None:
     """A limit was reached."""
-    evidence = end.evidence
     if end.error_type == "TimeoutError":
         return _timeout(end)
     if end.error_type == "OOMError":
-        memory = evidence.get("memory")
-        told = memory if isinstance(memory, dict) else {}
-        limit = told.get("limit")
-        notes = evidence.get("notes")
-        largest = notes.get("largest") if isinstance(notes, dict) else None
-        grew = f" Largest known part: {largest}." if largest else ""
-        megabytes = str(limit // 1048576) if isinstance(limit, int) else "?"
-        return Found("HF1403", {"limit": megabytes, "where": end.where, "grew": grew})
+        return _out_of_memory(end)
     if end.error_type == "StateTooLargeError":
         return Found("HF1404", {"said": end.said})
     if end.error_type in ("OutputLimitError", "DiskLimitError"):
         return Found("HF1405", {"said": end.said})
     return None
+
+
+def _out_of_memory(end: Ending) -> Found:
+    memory, notes = (_object(end.evidence.get(key)) for key in ("memory", "notes"))
+    limit, embedded = memory.get("limit"), _object(notes.get("embedded"))
+    megabytes = str(limit // MEBIBYTE) if isinstance(limit, int) else "?"
+    size, needs = embedded.get("bytes"), embedded.get("forecast_mb")
+    if isinstance(size, int) and isinstance(needs, (int, float)) and isinstance(limit, int):
+        needs *= _MEGABYTE
+        before = _object(end.evidence.get("place")).get("phase") in ("compile", "load")
+        if needs >= limit * _MOSTLY or (before and needs >= limit * _PARTLY):
+            said = f"The run needed more memory than its {megabytes} MB{end.where}"
+            values = {"size": f"{size / _MEGABYTE:.1f} MB", "said": said}
+            return Found("HF1406", {**values, "holders": str(embedded.get("holders"))})
+    largest = notes.get("largest")
+    grew = f" Largest known part: {largest}." if largest else ""
+    return Found("HF1403", {"limit": megabytes, "where": end.where, "grew": grew})
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _timeout(end: Ending) -> Found:

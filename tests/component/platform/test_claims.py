@@ -92,7 +92,7 @@ def test_a_run_whose_worker_is_gone_and_silent_is_lost_with_reasons(served: Serv
     def swept() -> bool:
         """The database may hear last that the worker has gone."""
         served.call(sweep)
-        return served.run(talk.id)["state"] == "lost"
+        return bool(served.run(talk.id)["state"] == "lost")
 
     eventually(swept, "the run is lost")
     found = served.run(talk.id)

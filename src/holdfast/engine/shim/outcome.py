@@ -91,6 +91,9 @@ def _notes(recorder: Recorder) -> JsonObject:
     largest = recorder.largest()
     if largest is not None:
         notes["largest"] = largest
+    embedded = recorder.embedded()
+    if embedded is not None:
+        notes["embedded"] = embedded
     return notes
 
 

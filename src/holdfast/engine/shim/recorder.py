@@ -50,6 +50,7 @@ _WAITING_BYTES, _NAMES_BYTES, _MESSAGES_BYTES = 48 * 1024, 12 * 1024, 8 * 1024
 MAX_PENDING = 100
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
+_SHOWN = 200  # characters of what the compiler tells of a step
 
 #: What each process may send.
 _ALLOWED = {
@@ -148,7 +149,8 @@ class Recorder:
         self.error: JsonObject | None = None
         self.late_frames = 0
         self.user_code = False
-        self.data = (0, "")  # most embedded data of a step, and the step's name
+        #: Most embedded data of a step: bytes, the step's name, holders, memory to load it (MB).
+        self.data = (0, "", "", 0.0)
         self.on_said_end: Callable[[], None] = lambda: None
         #: The one job that the process which talks may tell of; None: any.
         self.only_job: str | None = None
@@ -261,7 +263,9 @@ class Recorder:
             }
             body = bodies.encode(value)
         if kind is Kind.REPORT:
-            self.data = max(self.data, (value["data_bytes"], str(value["name"])[:200]))
+            name, holders = str(value["name"])[:_SHOWN], _holders(value["data"])
+            found = (value["data_bytes"], name, holders, value["forecast_mb"])
+            self.data = max(self.data, found)
         if kind in _KEPT:
             self.journal.append(kind, body)
         else:
@@ -276,6 +280,13 @@ class Recorder:
         ]
         size, name = max(parts)
         return f"{name} ({size / MEBIBYTE:.1f} MB)" if size >= _LARGE else None
+
+    def embedded(self) -> JsonObject | None:
+        """The data in the code of the step that has most of it; None when it is little."""
+        size, _, holders, needs = self.data
+        if size < _LARGE:
+            return None
+        return {"bytes": size, "holders": holders, "forecast_mb": needs}
 
     def _read(self, kind: Kind, body: dict[str, Any]) -> None:
         if kind is Kind.PHASE:
@@ -381,6 +392,12 @@ class Recorder:
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
     """The documents of a run exceed what its journal may hold."""
+
+
+def _holders(items: list[JsonObject]) -> str:
+    """The names that hold most of a step's data, and their lines."""
+    named = (f"{item.get('name')} (line {item.get('first_line')})" for item in items[:3])
+    return ", ".join(named)[:_SHOWN]
 
 
 def _names_bytes(step: OpenStep) -> int:
