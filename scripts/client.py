@@ -25,6 +25,7 @@ from holdfast.platform.collections.routes import collection_routes
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "src" / "holdfast" / "client"
 _NOTE = "Written by scripts/client.py from the routes of the API: change those, not this."
+_BEGIN = "    def __init__(self, asking: Asking) -> None:\n        self._asking = asking"
 #: The document describes itself; nobody calls it.
 _LEFT_OUT = {"GET /api/openapi.json"}
 #: Names that the rule would not find.
@@ -45,6 +46,17 @@ _NAMES = {
     "GET /api/runs/{id}/logs/search": "search_logs",
     "POST /api/projects/{project_id}/retention/apply": "apply_retention",
 }
+#: Groups that make more than one module: the parts, and what they have by the third part of the
+#: path. The group's class takes them from there.
+_PARTS: dict[str, dict[str, set[str]]] = {
+    "projects": {
+        "project_history": {"runs", "work_orders", "search", "bulk_actions"},
+        "project_settings": {
+            "alerts", "audit", "credentials", "keychains", "members", "retention", "tokens",
+            "webhook_keys",
+        },
+    }
+}  # fmt: skip
 _VERBS = {"PUT": "set", "PATCH": "change", "DELETE": "delete"}
 
 
@@ -130,16 +142,24 @@ def _docstring(said: str) -> str:
 def modules() -> Iterator[tuple[str, str]]:
     """Name and unformatted text of each module."""
     paths: dict[str, Any] = description_of([*api_routes(), *collection_routes()])["paths"]  # type: ignore[assignment] # it is a dictionary
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {group: [] for parts in _PARTS.values() for group in parts}
     for path, methods in paths.items():
         for method, told in methods.items():
             if f"{method.upper()} {path}" not in _LEFT_OUT:
                 name = method_name(method.upper(), path, paths)
                 text = _method(name, method.upper(), path, told)
-                groups.setdefault(told["tags"][0], []).append(text)
+                groups.setdefault(_group(told["tags"][0], path), []).append(text)
     for group, texts in sorted(groups.items()):
         yield group, _module(group, texts)
-    yield "__init__", _client(sorted(groups))
+    parts = {name for group in _PARTS.values() for name in group}
+    yield "__init__", _client(sorted(set(groups) - parts))
+
+
+def _group(tag: str, path: str) -> str:
+    """The module that an operation of `tag` stands in."""
+    about = {*path.removeprefix("/api/").split("/")[2:3]}
+    parts = _PARTS.get(tag, {})
+    return next((name for name, has in parts.items() if about & has), tag)
 
 
 def class_name(group: str) -> str:
@@ -147,22 +167,24 @@ def class_name(group: str) -> str:
 
 
 def _module(group: str, texts: list[str]) -> str:
-    whole = "\n\n".join(texts)
+    parts = [*_PARTS.get(group, ())]
+    whole = "\n\n".join(texts if parts else [_BEGIN, *texts])
+    bases = f"({', '.join(map(class_name, parts))})" if parts else ""
     imports = ["from __future__ import annotations", ""]
     if "Mapping[" in whole:
         imports.append("from collections.abc import Mapping")
     if "Any" in whole:
         imports.append("from typing import Any")
-    names = "Asking, part" if "part(" in whole else "Asking"
-    imports += ["", f"from holdfast.client.asking import {names}"]
+    names = [name for name, used in (("Asking", not parts), ("part", "part(" in whole)) if used]
+    imports += ["", f"from holdfast.client.asking import {', '.join(names)}"]
+    imports += [f"from holdfast.client.{part} import {class_name(part)}" for part in parts]
     if "a." in whole:
         imports.append("from holdfast.model import answers as a")
     return "\n".join([
         f'"""Calls of the API: {group.replace("_", " ")}.', "", _NOTE, '"""', "",
         *imports, "", "",
-        f"class {class_name(group)}:",
+        f"class {class_name(group)}{bases}:",
         f'    """Calls of the API: {group.replace("_", " ")}."""', "",
-        "    def __init__(self, asking: Asking) -> None:", "        self._asking = asking", "",
         whole, "",
     ])  # fmt: skip
 
@@ -194,7 +216,8 @@ def written() -> dict[str, str]:
             (folder / f"{module}.py").write_text(text)
         ruff = [sys.executable, "-m", "ruff"]
         told = ["--quiet", "--config", str(ROOT / "pyproject.toml")]
-        subprocess.run([*ruff, "check", "--select", "I", "--fix", *told, name], check=True)
+        ours = ["--config", 'lint.isort.known-first-party = ["holdfast"]']
+        subprocess.run([*ruff, "check", "--select", "I", "--fix", *told, *ours, name], check=True)
         subprocess.run([*ruff, "format", *told, name], check=True)
         return {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
 

@@ -57,14 +57,29 @@ class Asking:
         """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         answer = self._http.request(method, path, params=given, json=body)
-        kind = answer.headers.get("content-type", "")
-        is_json = "json" in kind and bool(answer.content)
+        body, is_json = _json(answer)
         if answer.is_success:
-            return answer.json() if is_json else answer.text or None
-        problem = answer.json() if is_json else {}
+            return body if is_json else answer.text or None
+        problem = body if isinstance(body, dict) else {}
         raise ApiError(answer.status_code, problem, answer.text)
 
 
+def _json(answer: httpx.Response) -> tuple[Any, bool]:
+    """The body's value, and whether the body is JSON. Raises ApiError where a success's is not."""
+    if "json" not in answer.headers.get("content-type", "") or not answer.content:
+        return None, False
+    try:
+        return answer.json(), True
+    except ValueError as error:
+        if answer.is_success:
+            said = f"The answer is not JSON: {answer.text[:200]}"
+            raise ApiError(answer.status_code, {}, said) from error
+        return None, False
+
+
 def part(text: str) -> str:
-    """A value as one part of a path."""
+    """A value as one part of a path. Raises ValueError where that would name something else."""
+    if text in {"", ".", ".."}:
+        message = f"{text!r} cannot be a part of an address"
+        raise ValueError(message)
     return quote(text, safe="")

@@ -109,65 +109,14 @@ class Runs:
         return answer
 
     def search_logs(
-        self,
-        id_: str,
-        *,
-        q: str | None = None,
-        after: str | None = None,
-        limit: str | None = None,
-        page: int | None = None,
-        page_size: int | None = None,
-        in_: str | None = None,
-        state: str | None = None,
-        project_id: str | None = None,
-        workflow_id: str | None = None,
-        work_order_id: str | None = None,
-        error_type: str | None = None,
-        worker: str | None = None,
-        id_begins: str | None = None,
-        min_duration_ms: str | None = None,
-        max_duration_ms: str | None = None,
-        min_memory_mb: str | None = None,
-        max_memory_mb: str | None = None,
-        before: str | None = None,
-        last: str | None = None,
-        inserted_after: str | None = None,
-        inserted_before: str | None = None,
-        updated_after: str | None = None,
-        updated_before: str | None = None,
+        self, id_: str, *, q: str | None = None, after: str | None = None, limit: str | None = None
     ) -> a.FoundLines:
         """Numbers of the lines of a run's log that have the text `q`, whatever its case.
 
         `limit`: so many at most. While `meta.searched_to` is a number, ask again `after` it.
         """
         answer: a.FoundLines = self._asking.ask(
-            "GET",
-            f"/api/runs/{part(id_)}/logs/search",
-            {
-                "q": q,
-                "after": after,
-                "limit": limit,
-                "page": page,
-                "page_size": page_size,
-                "in": in_,
-                "state": state,
-                "project_id": project_id,
-                "workflow_id": workflow_id,
-                "work_order_id": work_order_id,
-                "error_type": error_type,
-                "worker": worker,
-                "id_begins": id_begins,
-                "min_duration_ms": min_duration_ms,
-                "max_duration_ms": max_duration_ms,
-                "min_memory_mb": min_memory_mb,
-                "max_memory_mb": max_memory_mb,
-                "before": before,
-                "last": last,
-                "inserted_after": inserted_after,
-                "inserted_before": inserted_before,
-                "updated_after": updated_after,
-                "updated_before": updated_before,
-            },
+            "GET", f"/api/runs/{part(id_)}/logs/search", {"q": q, "after": after, "limit": limit}
         )
         return answer
 

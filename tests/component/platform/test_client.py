@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -83,6 +84,37 @@ def test_every_answer_is_what_its_type_says(shared: Served, client: Watched) -> 
                 f"{key} {error.json_path}: {error.message}" for error in check.iter_errors(answer)
             ]
     assert "\n".join(wrong) == "", "change holdfast/model/answers/, then run scripts/client.py"
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_a_part_that_would_make_another_address_is_refused(client: Watched, text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a part of an address"):
+        client.runs.get(text)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (502, b"<html>", "502: <html>"),
+        (502, b'["down"]', r'502: \["down"\]'),
+        (502, b"null", "502: null"),
+        (500, b"", "500: "),
+        (200, b"<html>", "200: The answer is not JSON: <html>"),
+    ],
+)
+def test_whatever_is_answered_is_an_error_of_the_api(status: int, body: bytes, said: str) -> None:
+    head = {"content-type": "application/json"}
+    answer = httpx.MockTransport(lambda _: httpx.Response(status, headers=head, content=body))
+    with Client("https://hf.example.org", "token") as client:
+        client._http = httpx.Client(base_url="https://hf.example.org", transport=answer)
+        with pytest.raises(ApiError, match=said) as refused:
+            client.me.get()
+    assert (refused.value.status, refused.value.problem) == (status, {})
+
+
+def test_no_module_of_the_client_is_long() -> None:
+    sizes = {p.name: len(p.read_text().splitlines()) for p in written_client.FOLDER.glob("*.py")}
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
 
 
 def runs_and_logs(served: Served, client: Watched) -> None:

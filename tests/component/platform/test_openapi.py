@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ import yaml
 
 from holdfast.platform.access.doors import DOORS
 from support.platform import Served
+
+#: Parameters that are refused when they are odd.
+_CHECKED = re.compile(r"page|page_size|limit|after|before|\w+_(after|before|ms|mb)")
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +49,25 @@ def test_json_yaml_and_the_page_say_the_same(shared: Served, described: dict[str
         page = person.get("/api-page").text
     for path in described["paths"]:
         assert f'data-path="{path}"' in page
+
+
+def test_every_number_and_time_that_a_list_is_said_to_read_is_read(
+    shared: Served, described: dict[str, Any]
+) -> None:
+    unread, asked = [], 0
+    for path, methods in described["paths"].items():
+        parameters = methods.get("get", {}).get("parameters", ())
+        place = path.replace("{project_id}", "demo")
+        for name in [item["name"] for item in parameters if item["in"] == "query"]:
+            if "{" not in place and _CHECKED.fullmatch(name):
+                query = {"q": "word", name: "odd"} if path.endswith("search") else {name: "odd"}
+                asked += 1
+                if shared.client.get(place, params=query).status_code not in {400, 422}:
+                    unread.append(f"{path} {name}")
+    assert unread == []
+    assert asked > 100
+
+
+def test_the_search_of_a_log_reads_no_filters_of_runs(described: dict[str, Any]) -> None:
+    found = described["paths"]["/api/runs/{id}/logs/search"]["get"]["parameters"]
+    assert [item["name"] for item in found] == ["id", "q", "after", "limit"]

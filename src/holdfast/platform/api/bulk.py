@@ -24,7 +24,7 @@ _TIMES = tuple(
     f"{time}_{side}" for time in ("inserted", "updated") for side in ("after", "before")
 )
 #: What a list of runs can be asked for, without its pages; the project is the path's.
-_CHOOSE = frozenset({*FILTERS, *_TIMES}) - {"after", "before", "last", "project_id"}
+_CHOOSE = frozenset({*FILTERS, *_TIMES}) - {"project_id"}
 
 
 async def begin(request: Request) -> Response:

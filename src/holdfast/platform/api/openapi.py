@@ -19,7 +19,7 @@ from holdfast.platform.access.policy import RULES, Role, Scope
 from holdfast.platform.api.answers import ANSWERS, Schemas
 from holdfast.platform.project.access import KEY_TYPES
 from holdfast.platform.project.writing import to_yaml
-from holdfast.platform.store.history_query import FILTERS
+from holdfast.platform.store.history_query import FILTERS, PLACES
 
 _DESCRIBED = ("/api/", "/collections/", "/i/")
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -64,11 +64,12 @@ _WORKFLOW: JsonObject = {
         "edges": {"type": "array", "items": _OBJECT},
     },
 }
-#: By the end of the path: filters of a list, and times that limit it (`<time>_after`, `_before`).
+_LIST = re.compile(r"/api/(?:projects/\{project_id\}/)?(\w+)")
+#: By the end of its path: filters of a list, and times that limit it (`<time>_after`, `_before`).
 _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "runs": (FILTERS, ("inserted", "updated")),
-    "search": (("q", "in", *FILTERS), ("inserted", "updated")),
-    "work_orders": (FILTERS, ("inserted", "updated")),
+    "runs": ((*FILTERS, *PLACES), ("inserted", "updated")),
+    "search": (("q", "in", "after", *FILTERS), ("inserted", "updated")),
+    "work_orders": ((*FILTERS, *PLACES), ("inserted", "updated")),
     "log_lines": (
         ("run_id", "level", "step_id", "project_id", "workflow_id", "work_order_id", "job_id"),
         ("timestamp",),
@@ -79,6 +80,8 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "credentials": (("project_id", "name", "schema"), ("inserted", "updated")),
     "collections": (("project_id", "name"), ("inserted", "updated")),
 }
+#: Lists whose pages have no numbers.
+_WITHOUT_NUMBERS = {"search"}
 _QUERIES: dict[str, tuple[str, ...]] = {
     "GET /api/runs/{id}/repeats": ("step_id",),
     "GET /api/audit": ("before", "actor", "limit"),
@@ -354,11 +357,14 @@ def _docstring(endpoint: Any) -> str:
 def _query(key: str, path: str, method: str) -> Iterator[tuple[str, JsonObject]]:
     for name in _QUERIES.get(key, ()):
         yield name, _TEXT
-    names, times = _LISTS.get(path.rsplit("/", 1)[1], ((), ()))
-    if method != "GET" or not path.startswith("/api/") or path.endswith("{id}/runs"):
+    found = _LIST.fullmatch(path)
+    if method != "GET" or found is None:
         return
-    if names:
+    listed = found[1]
+    names, times = _LISTS.get(listed, ((), ()))
+    if names and listed not in _WITHOUT_NUMBERS:
         yield "page", {"type": "integer", "minimum": 1, "default": 1}
+    if names:
         yield "page_size", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
     for name in names:
         if f"{{{name}}}" not in path:

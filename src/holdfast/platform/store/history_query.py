@@ -16,7 +16,9 @@ ORDER_STATES = ("pending", "running", *_FINAL)
 _EQUAL = ("project_id", "workflow_id", "work_order_id", "error_type", "worker", "id_begins")
 #: What may be asked of both lists, beside times and pages.
 FILTERS = ("state", *_EQUAL, "min_duration_ms", "max_duration_ms", "min_memory_mb",
-           "max_memory_mb", "after", "before", "last")  # fmt: skip
+           "max_memory_mb")  # fmt: skip
+#: Where in the list a page stands: after or before an entry, or at the end.
+PLACES = ("after", "before", "last")
 _MEGABYTE = 1_000_000
 _LONGEST = 255
 
