@@ -220,6 +220,8 @@ EVENTS = (
          "The retry of a run could not be made in 12 tries. The run's notes tell it."),
         ("alert.not_told", "warn", "rule why given_up",
          "A receiver did not take an alert. It is tried again, but for the number given up."),
+        ("alert.failed", "error", f"rule {_FAULT}",
+         "An alert could not be told by a fault of ours. It is tried again."),
         ("cron.fired", "info", "trigger run", "A cron trigger started a run."),
         ("cron.failed", "error", f"trigger {_FAULT}", "A cron trigger could not start its run."),
         ("chore.failed", "error", f"name {_FAULT}",

@@ -11,13 +11,17 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import httpx
 
 from holdfast.model.json import JsonObject
 from holdfast.sandbox.egress import Address, Policy, option_of
 from holdfast.sandbox.hosts import own_addresses
+
+#: Threads of their own: a name server that hangs keeps nobody else waiting.
+_LOOKERS = ThreadPoolExecutor(16, "holdfast-names")
 
 
 class NotTold(Exception):  # noqa: N818 - states a fact
@@ -62,7 +66,8 @@ async def _allowed(target: httpx.URL, egress: str) -> list[Address]:
     """The addresses of a name that may be connected to: one at least. Raises NotTold, OSError."""
     host = target.raw_host.decode("ascii")
     port = target.port or (443 if target.scheme == "https" else 80)
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKERS, look_up)
     addresses = [ipaddress.ip_address(item[4][0]) for item in found]
     policy = Policy.from_option(option_of(egress), own_addresses=own_addresses())
     known = {host.lower(): frozenset(addresses)}

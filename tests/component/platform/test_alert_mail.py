@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import ssl
 import threading
@@ -11,17 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.platform.chores import teller
+from holdfast.model.json import JsonObject
+from holdfast.platform.mail import send
 from holdfast.platform.receivers import NotTold
 from holdfast.platform.settings import Settings
 from support.tls import Authority
+from support.waiting import finish
 
 
 class MailServer:
     """Notes what it is told, `tls` before what came encrypted."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
-        self.told = list[str]()
+        self.told, self.mail = list[str](), list[str]()
         mine = self
 
         class Talk(socketserver.StreamRequestHandler):
@@ -46,8 +49,8 @@ class MailServer:
                         self._say("235 welcome")
                     elif verb == "DATA":
                         self._say("354 write")
-                        while self.rfile.readline() != b".\r\n":
-                            pass
+                        while (part := self.rfile.readline()) != b".\r\n":
+                            mine.mail.append(part.decode().strip())
                         self._say("250 taken")
                     else:
                         self._say("221 bye" if verb == "QUIT" else "250 fine")
@@ -91,9 +94,12 @@ def tls(authority: Authority) -> ssl.SSLContext:
     return context
 
 
-def mail(data: Path, port: int, *, scheme: str = "smtp", name: str = "me:secret@") -> None:
+def mail(
+    data: Path, port: int, *, scheme: str = "smtp", name: str = "me:secret@", seconds: float = 10
+) -> None:
     settings = Settings(data=data, smtp_url=f"{scheme}://{name}localhost:{port}")
-    teller._mail(settings, "somebody@example.org", {"text": "a run failed"})
+    told: JsonObject = {"text": "a run failed"}
+    finish(send(settings, "somebody@example.org", "key", told, seconds=seconds))
 
 
 def test_a_password_is_sent_after_starttls_only(
@@ -104,6 +110,7 @@ def test_a_password_is_sent_after_starttls_only(
         mail(tmp_path, server.port)
     verbs = ["tls AUTH", "tls MAIL", "tls RCPT", "tls DATA", "tls QUIT"]
     assert server.told == ["EHLO", "STARTTLS", "tls EHLO", *verbs]
+    assert "Message-ID: <key@holdfast>" in server.mail
 
 
 def test_a_server_without_tls_gets_no_password(tmp_path: Path) -> None:
@@ -131,3 +138,10 @@ def test_a_certificate_is_checked_from_the_first_byte(
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
         mail(tmp_path, server.port, scheme="smtps")
     assert server.told[:2] == ["tls EHLO", "tls AUTH"]
+
+
+def test_a_server_that_says_nothing_is_left_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(NotTold, match=r"within 0\.1 s"):
+            mail(tmp_path, port, seconds=0.1)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import ColumnElement, select
 
 from holdfast.cli.main import cli
 from holdfast.platform import receivers
 from holdfast.platform.chores import teller
-from holdfast.platform.chores.teller import digest, tell_due
+from holdfast.platform.chores.cleaner import clean_up
+from holdfast.platform.chores.teller import digest, due, key_of
+from holdfast.platform.clock import SECOND
 from holdfast.platform.receivers import NotTold
-from holdfast.platform.service import Chore
+from holdfast.platform.service import Chore, Platform
 from holdfast.platform.store import alert_tables as a
 from holdfast.platform.store import alerts
+from holdfast.platform.store import tables as t
+from holdfast.platform.store.retention import Rule, What, remove
 from support.platform import Served, beside
+from support.waiting import eventually
 
 EGRESS = {"alerts_egress": "public,127.0.0.1"}
 
@@ -35,6 +43,7 @@ class Receiver:
         self.keys = list[str]()
         self.hosts = list[str]()
         self.status = 200
+        self.refused: str | None = None  # a run
         self.hang: threading.Event | None = None
         mine = self
 
@@ -45,8 +54,9 @@ class Receiver:
                 mine.hosts.append(self.headers["host"])
                 mine.keys.append(self.headers["idempotency-key"])
                 if mine.hang is not None:
-                    mine.hang.wait(30)
-                self.send_response(mine.status)
+                    mine.hang.wait(300)
+                refused = mine.refused is not None and mine.got[-1].get("run") == mine.refused
+                self.send_response(400 if refused else mine.status)
                 self.send_header("location", "http://127.0.0.1:1/elsewhere")
                 self.end_headers()
 
@@ -110,9 +120,24 @@ def end(served: Served, reason: str, message: str = "it went wrong") -> str:
     return talk.id
 
 
-def now_due(served: Served) -> None:
+def has_got(receiver: Receiver, number: int) -> bool:
+    return len(receiver.got) == number
+
+
+async def tell_due(platform: Platform) -> None:
+    await asyncio.gather(*await due(platform, set()))
+
+
+def now_due(served: Served, *which: ColumnElement[bool]) -> None:
     """Time passes."""
-    served.write(lambda tx: tx.connection.execute(a.alert_messages.update().values(due_at=1)))
+    late = a.alert_messages.update().where(*which).values(due_at=1)
+    served.write(lambda tx: tx.connection.execute(late))
+
+
+def messages(served: Served) -> list[Any]:
+    """The outbox, oldest first."""
+    query = a.alert_messages.select().order_by(a.alert_messages.c.inserted_at)
+    return served.write(lambda tx: list(tx.connection.execute(query)))
 
 
 def listed(served: Served) -> dict[str, Any]:
@@ -179,18 +204,146 @@ def test_a_receiver_that_fails_is_tried_again_later_and_given_up(
     assert len(receiver.got) == 3
 
 
-def test_one_that_hangs_keeps_no_other_waiting(
+def test_one_that_hangs_is_left_in_time(
     served: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 0.2)
+    receiver.hang = threading.Event()
+    add(served, receiver.url, events=["failure"])
+    end(served, "fail")
+    served.call(tell_due)
+    assert listed(served)["problem"] == "the receiver did not answer within 0.2 s"
+
+
+def test_one_that_hangs_delays_only_itself(
+    served: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "_PATIENCE_SECONDS", 300.0)
+    busy, tasks = set[str](), list[asyncio.Task[None]]()
+
+    async def look(platform: Platform) -> None:
+        tasks.extend(asyncio.create_task(one) for one in await due(platform, busy))
+
+    async def over(_platform: Platform) -> None:
+        await asyncio.gather(*tasks)
+
     with receiving() as hanging:
         hanging.hang = threading.Event()
         add(served, hanging.url, events=["failure"])
         add(served, receiver.url, events=["failure"])
+        for told in (1, 2):
+            end(served, "fail")
+            served.call(look)
+            eventually(partial(has_got, receiver, told), "it is told")
+        assert len(busy) == 1
+        hanging.hang.set()
+        served.call(over)
+        assert len(hanging.got) == 1
+        served.call(tell_due)
+        assert len(hanging.got) == 2
+
+
+def test_a_turn_of_a_receiver_ends_before_its_lease(
+    served: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert teller._TURN_SECONDS + teller._PATIENCE_SECONDS < alerts.LEASE_SECONDS
+    monkeypatch.setattr(teller, "_TURN_SECONDS", 0)
+    add(served, receiver.url, events=["failure"])
+    for _ in range(3):
+        end(served, "fail")
+    served.call(tell_due)
+    assert [row.tries for row in messages(served)] == [1, 0, 0]
+    for _ in range(2):
+        served.call(tell_due)
+    assert len(receiver.got) == 3
+
+
+def test_a_message_that_is_refused_keeps_no_other_waiting(
+    served: Served, receiver: Receiver
+) -> None:
+    add(served, receiver.url, events=["failure"])
+    runs = [end(served, "fail") for _ in range(3)]
+    receiver.refused = runs[0]
+    served.call(tell_due)
+    assert listed(served)["waiting"] == 3, "the receiver may rest"
+    now_due(served, a.alert_messages.c.tries == 0)
+    served.call(tell_due)
+    assert [item["run"] for item in receiver.got] == runs
+    assert listed(served)["told"] == 2
+
+
+def test_any_fault_is_a_try_that_failed(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["failure"])
+    broken = a.alert_rules.update().values(target=b"not sealed")
+    served.write(lambda tx: tx.connection.execute(broken))
+    add(served, receiver.url, events=["failure"])
+    end(served, "fail")
+    served.call(tell_due)
+    assert receiver.events() == ["failure"]
+    assert "the platform's log has more" in listed(served)["problem"]
+    assert sorted(row.tries for row in messages(served)) == [1, 1]
+
+
+def test_a_digest_that_failed_draws_no_new_alert_to_it(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["failure"], digest_minutes=60)
+    receiver.status = 500
+    end(served, "fail")
+    now_due(served)
+    served.call(tell_due)
+    end(served, "fail")
+    end(served, "fail")
+    first, second, third = messages(served)
+    assert (first.tries, second.tries) == (1, 0)
+    assert second.due_at - second.inserted_at == 3600 * SECOND
+    assert third.due_at == second.due_at
+
+
+def test_the_key_of_a_digest_is_of_all_its_alerts() -> None:
+    assert key_of(["a"]) == "a"
+    assert key_of(["a", "b"]) == key_of(["b", "a"])
+    assert len({key_of(ids) for ids in (["a"], ["a", "b"], ["a", "c"], ["a", "b", "c"])}) == 4
+
+
+def test_a_failure_is_the_first_where_nobody_was_told_of_those_before(
+    served: Served, receiver: Receiver
+) -> None:
+    for _ in range(2):
+        key = add(served, receiver.url)
         end(served, "fail")
         served.call(tell_due)
-        assert receiver.events() == ["failure"]
-        assert "did not answer within 2 s" in listed(served)["problem"]
+        assert served.client.delete(f"/api/projects/demo/alerts/{key}").status_code == 204
+    assert receiver.events() == ["first_failure", "first_failure"]
+
+
+def test_what_is_done_is_emptied_and_in_the_end_removed(
+    served: Served, receiver: Receiver
+) -> None:
+    add(served, receiver.url, events=["failure"])
+    for status in (200, 500, 500):
+        receiver.status = status
+        end(served, "fail")
+        served.call(tell_due)
+        last = a.alert_messages.update().values(tries=alerts.TRIES - 1)
+        served.write(lambda tx: tx.connection.execute(last))  # noqa: B023 - called at once
+    now_due(served, a.alert_messages.c.inserted_at < messages(served)[2].inserted_at)
+    served.call(tell_due)
+    told, given_up, waits = messages(served)
+    assert told.told_at is not None
+    assert given_up.given_up_at is not None
+    assert (told.body, given_up.body) == ("{}", "{}")
+    old = a.alert_messages.update().values(inserted_at=1)
+    served.write(lambda tx: tx.connection.execute(old))
+    served.call(clean_up)
+    assert [row.id for row in messages(served)] == [waits.id], "what waits is told however late"
+
+
+def test_alerts_of_a_run_go_with_it(served: Served, receiver: Receiver) -> None:
+    add(served, receiver.url, events=["failure"])
+    gone, stays = end(served, "fail"), end(served, "fail")
+    query = select(t.runs.c.work_order_id).where(t.runs.c.id == gone)
+    order = served.write(lambda tx: tx.connection.execute(query).scalar_one())
+    served.write(lambda tx: remove(tx, Rule("", What.RUNS, 0), [order]))
+    assert [row.subject for row in messages(served)] == [stays]
 
 
 def test_two_platforms_tell_once(served: Served, receiver: Receiver, tmp_path: Path) -> None:
@@ -206,7 +359,6 @@ def test_two_platforms_tell_once(served: Served, receiver: Receiver, tmp_path: P
 def test_an_old_queue_is_told_once_until_it_was_young(served: Served, receiver: Receiver) -> None:
     add(served, receiver.url, events=["queue_age"], queue_seconds=60)
     run = served.post()
-    from holdfast.platform.store import tables as t
 
     def look(inserted_at: int) -> None:
         values = t.runs.update().where(t.runs.c.id == run).values(inserted_at=inserted_at)

@@ -12,7 +12,7 @@ from functools import partial
 from holdfast import log
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import collections, retention, search
+from holdfast.platform.store import alerts, collections, retention, search
 from holdfast.platform.store.collections import Selection
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.retention import Rule, What
@@ -39,6 +39,8 @@ async def clean_up(platform: Platform, project_id: str | None = None) -> dict[st
         erased = True
     if project_id is None:
         await _remove_collections(platform)
+        while await database.write(alerts.forget_old):
+            pass
     if any(removed.values()):
         log.info(
             "retention.removed",

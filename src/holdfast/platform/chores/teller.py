@@ -1,25 +1,23 @@
 """Tells receivers what is in the outbox of alerts: over HTTP, or by mail.
 
-Each receiver is tried by itself and for a bounded time, so that one that hangs keeps no other
-waiting. What fails is tried again, later each time, and given up in the end.
+Each receiver is told by a task of its own and for a bounded time, so that one that hangs keeps no
+other waiting. What fails is tried again, later each time, and given up in the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import smtplib
-from email.message import EmailMessage
+import time
+import uuid
+from collections.abc import Coroutine
 from functools import partial
-from ssl import SSLSocket, create_default_context
-from urllib.parse import unquote, urlsplit
 
 from holdfast import log
 from holdfast.model.json import Json, JsonObject
-from holdfast.platform import receivers
+from holdfast.platform import mail, receivers
 from holdfast.platform.receivers import NotTold
 from holdfast.platform.service import Platform
-from holdfast.platform.settings import Settings
 from holdfast.platform.store import alerts
 from holdfast.platform.store.alerts import Event
 from holdfast.platform.store.database import Row
@@ -27,7 +25,11 @@ from holdfast.platform.store.database import Row
 _SECONDS = 2.0
 #: Between two looks at the age of queues.
 _QUEUES_EVERY = 5
-_PATIENCE_SECONDS = 10.0
+#: For one message, and for those of one receiver until no further one is begun. Both together are
+#: less than the lease.
+_PATIENCE_SECONDS, _TURN_SECONDS = 10.0, 30.0
+#: Receivers that are told at the same time.
+_AT_ONCE = 100
 #: Alerts that one digest lists.
 _LISTED = 100
 _WORDS = {
@@ -42,53 +44,85 @@ _WORDS = {
 
 async def teller(platform: Platform) -> None:
     """Look every two seconds until cancelled; of several platforms one tells."""
-    turn = 0
-    while True:
-        await asyncio.sleep(_SECONDS)
-        if await platform.lead.is_mine():
-            if turn % _QUEUES_EVERY == 0:
-                await platform.database.write(alerts.look_at_queues)
-            await tell_due(platform)
-            turn += 1
+    turn, busy = 0, set[str]()
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            await asyncio.sleep(_SECONDS)
+            try:
+                if await platform.lead.is_mine():
+                    if turn % _QUEUES_EVERY == 0:
+                        await platform.database.write(alerts.look_at_queues)
+                    for telling in await due(platform, busy):
+                        tasks.create_task(telling)
+                    turn += 1
+            except Exception as error:  # what is being told goes on
+                log.failure("chore.failed", error, name="teller")
 
 
-async def tell_due(platform: Platform) -> None:
-    """Tell everybody what is due."""
-    due = await platform.database.write(alerts.take_due)
-    await asyncio.gather(*(_tell(platform, rule, rows) for rule, rows in due.items()))
+async def due(platform: Platform, busy: set[str]) -> list[Coroutine[None, None, None]]:
+    """What tells each receiver what is due. Those whose rules are `busy` are being told."""
+    if len(busy) >= _AT_ONCE:
+        return []
+    found = await platform.database.write(partial(alerts.take_due, but=frozenset(busy)))
+    busy |= {rule.id for rule in found}
+    return [_turn(platform, rule, rows, busy) for rule, rows in found.items()]
+
+
+async def _turn(platform: Platform, rule: Row, rows: list[Row], busy: set[str]) -> None:
+    try:
+        await _tell(platform, rule, rows)
+    except Exception as error:  # they are due again when the lease ends
+        log.failure("alert.failed", error, rule=rule.id)
+    finally:
+        busy.discard(rule.id)
 
 
 async def _tell(platform: Platform, rule: Row, rows: list[Row]) -> None:
     """One after the other, or all in one; a receiver that fails is not asked again at once."""
+    end = time.monotonic() + _TURN_SECONDS
     packs = [rows] if rule.digest_minutes else [[row] for row in rows]
-    for place, pack in enumerate(packs):
-        try:
-            await send(platform, rule, pack)
-        except NotTold as error:
-            left = [row for one in packs[place:] for row in one]
-            lost = await platform.database.write(
-                partial(alerts.failed, rows=left, problem=str(error))
-            )
-            log.warn("alert.not_told", rule=rule.id, why=error, given_up=lost)
-            return
-        await platform.database.write(partial(alerts.told, ids=[row.id for row in pack]))
+    well = True
+    while well and packs:
+        well = await _told(platform, rule, packs.pop(0))
+        if time.monotonic() >= end:
+            break
+    if left := [row for pack in packs for row in pack]:
+        await platform.database.write(partial(alerts.give_back, rows=left, rest=not well))
 
 
-async def send(platform: Platform, rule: Row, rows: list[Row]) -> None:
+async def _told(platform: Platform, rule: Row, pack: list[Row]) -> bool:
+    """Whether the receiver has taken it. Whatever goes wrong is a try that failed."""
+    try:
+        await _send(platform, rule, pack)
+    except Exception as error:
+        if isinstance(error, NotTold):
+            why = str(error)
+        else:
+            why = f"{type(error).__name__}: the platform's log has more"
+            log.failure("alert.failed", error, rule=rule.id)
+        lost = await platform.database.write(partial(alerts.failed, rows=pack, problem=why))
+        log.warn("alert.not_told", rule=rule.id, why=why, given_up=lost)
+        return False
+    await platform.database.write(partial(alerts.told, ids=[row.id for row in pack]))
+    return True
+
+
+async def _send(platform: Platform, rule: Row, rows: list[Row]) -> None:
     """Raises NotTold."""
-    told = [described(json.loads(row.body), platform.settings.public_url) for row in rows]
-    target = platform.keys.decrypt(rule.target)
+    settings, seconds = platform.settings, _PATIENCE_SECONDS
+    told = [described(json.loads(row.body), settings.public_url) for row in rows]
+    target, key = platform.keys.decrypt(rule.target), key_of([row.id for row in rows])
     message = digest(told) if rule.digest_minutes else told[0]
     if rule.kind == "mail":
-        await asyncio.to_thread(_mail, platform.settings, target, message)
+        await mail.send(settings, target, key, message, seconds=seconds)
     else:
-        await receivers.post(
-            target,
-            rows[0].id,
-            message,
-            egress=platform.settings.alerts_egress,
-            seconds=_PATIENCE_SECONDS,
-        )
+        egress = settings.alerts_egress
+        await receivers.post(target, key, message, egress=egress, seconds=seconds)
+
+
+def key_of(ids: list[str]) -> str:
+    """The same for each try with the same messages, and for no others."""
+    return ids[0] if len(ids) == 1 else str(uuid.uuid5(uuid.NAMESPACE_OID, ",".join(sorted(ids))))
 
 
 def described(facts: JsonObject, public_url: str | None) -> JsonObject:
@@ -108,45 +142,3 @@ def digest(told: list[JsonObject]) -> JsonObject:
         lines.append(f"and {more} more")
     items: list[Json] = [*told[:_LISTED]]
     return {"event": "digest", "count": len(told), "text": "\n".join(lines), "alerts": items}
-
-
-def _mail(settings: Settings, to: str, message: JsonObject) -> None:
-    """Raises NotTold."""
-    if settings.smtp_url is None:
-        message_ = "the platform has no HOLDFAST_SMTP_URL"
-        raise NotTold(message_)
-    lines = str(message["text"]).splitlines() or [""]
-    mail = EmailMessage()
-    mail["From"], mail["To"] = settings.mail_from, to
-    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-    mail["Subject"] = f"[Holdfast] {lines[0]:.150}{more}"
-    where = f"\n\n{message['url']}" if message.get("url") else ""
-    mail.set_content("\n".join(lines) + where)
-    server = urlsplit(settings.smtp_url)
-    try:
-        with _mail_server(server.scheme, server.hostname or "", server.port or 0) as client:
-            if server.username:
-                if not isinstance(client.sock, SSLSocket):
-                    message_ = "the mail server has no TLS: name and password are not sent to it"
-                    raise NotTold(message_)
-                client.login(unquote(server.username), unquote(server.password or ""))
-            client.send_message(mail)
-    except (smtplib.SMTPException, OSError) as error:
-        message_ = f"the mail server did not take it ({type(error).__name__})"
-        raise NotTold(message_) from error
-
-
-def _mail_server(scheme: str, host: str, port: int) -> smtplib.SMTP:
-    """A connection, over TLS with a certificate that is checked where the server has TLS."""
-    context = create_default_context()
-    if scheme == "smtps":
-        return smtplib.SMTP_SSL(host, port, timeout=_PATIENCE_SECONDS, context=context)
-    client = smtplib.SMTP(host, port, timeout=_PATIENCE_SECONDS)
-    try:
-        client.ehlo_or_helo_if_needed()
-        if client.has_extn("starttls"):
-            client.starttls(context=context)
-    except BaseException:
-        client.close()
-        raise
-    return client

@@ -42,6 +42,8 @@ alert_messages = Table(
     Column("problem", String(255)),  # of the last try
     UniqueConstraint("rule_id", "subject", "event"),
     Index("ix_alert_messages_due", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("ix_alert_messages_subject", "subject"),
+    Index("ix_alert_messages_inserted_at", "inserted_at"),
 )
 
 #: A row is there while something is wrong: `workflow:<id>` fails, or `queue:<rule>` is old.

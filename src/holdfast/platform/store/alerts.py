@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
@@ -30,8 +30,8 @@ _LONGEST = 500
 LEASE_SECONDS = 60
 #: Waits between tries, seconds: the first, and the longest. After so many tries it is given up.
 _FIRST_WAIT, _LONGEST_WAIT, TRIES = 10, 3600, 12
-#: Days for which what was told is remembered.
-_REMEMBERED_DAYS = 30
+#: Days for which it is remembered what was told or given up; rows that one step removes.
+_REMEMBERED_DAYS, _STEP = 30, 1000
 _RULE, _MESSAGE, _STATE = a.alert_rules.c, a.alert_messages.c, a.alert_states.c
 _DUE = (_MESSAGE.told_at.is_(None), _MESSAGE.given_up_at.is_(None))
 
@@ -105,7 +105,8 @@ def _add(tx: Transaction, rule: Row, event: Event, subject: str, facts: JsonObje
     """Once for each rule, event and subject. A digest waits for what else comes."""
     due = tx.now
     if rule.digest_minutes and event is not Event.TEST:
-        waiting = select(func.min(_MESSAGE.due_at)).where(_MESSAGE.rule_id == rule.id, *_DUE)
+        mine = _MESSAGE.rule_id == rule.id, _MESSAGE.tries == 0  # none that is being told
+        waiting = select(func.min(_MESSAGE.due_at)).where(*mine, *_DUE)
         due = tx.connection.scalar(waiting) or tx.now + rule.digest_minutes * 60 * SECOND
     values = {"id": str(uuid.uuid4()), "rule_id": rule.id, "subject": subject, "event": event}
     new = insert_new(tx.connection.dialect.name, a.alert_messages)
@@ -136,9 +137,16 @@ def test(tx: Transaction, rule: Row, project: str) -> None:
     _add(tx, rule, Event.TEST, str(tx.now), {"project": project, "at": iso(tx.now)})
 
 
-def take_due(tx: Transaction, most: int = 200) -> dict[Row, list[Row]]:
-    """Messages that are due, by rule, for this process alone for a while."""
-    query = select(a.alert_messages).where(_MESSAGE.due_at <= tx.now, *_DUE)
+def take_due(
+    tx: Transaction, but: frozenset[str] = frozenset(), most: int = 200
+) -> dict[Row, list[Row]]:
+    """Messages that are due, by rule, for this process alone for a while. A try begins with it.
+
+    `but`: of these rules none.
+    """
+    query = select(a.alert_messages).where(
+        _MESSAGE.due_at <= tx.now, *_DUE, _MESSAGE.rule_id.not_in(but)
+    )
     rows = list(
         tx.connection.execute(
             query.order_by(_MESSAGE.due_at, _MESSAGE.inserted_at)
@@ -148,7 +156,8 @@ def take_due(tx: Transaction, most: int = 200) -> dict[Row, list[Row]]:
     )
     keys = [row.id for row in rows]
     lease = update(a.alert_messages).where(_MESSAGE.id.in_(keys))
-    tx.connection.execute(lease.values(due_at=tx.now + LEASE_SECONDS * SECOND))
+    ends_at = tx.now + LEASE_SECONDS * SECOND
+    tx.connection.execute(lease.values(due_at=ends_at, tries=_MESSAGE.tries + 1))
     found = select(a.alert_rules).where(_RULE.id.in_({row.rule_id for row in rows}))
     return {
         rule: [row for row in rows if row.rule_id == rule.id]
@@ -157,33 +166,54 @@ def take_due(tx: Transaction, most: int = 200) -> dict[Row, list[Row]]:
 
 
 def told(tx: Transaction, ids: Iterable[str]) -> None:
-    """They have arrived. What was told long ago is forgotten."""
+    """They have arrived. Nobody needs their words any more."""
     mine = update(a.alert_messages).where(_MESSAGE.id.in_(list(ids)))
-    tx.connection.execute(mine.values(told_at=tx.now, tries=_MESSAGE.tries + 1, problem=None))
-    old = tx.now - _REMEMBERED_DAYS * 24 * 3600 * SECOND
-    tx.connection.execute(delete(a.alert_messages).where(_MESSAGE.told_at < old))
+    tx.connection.execute(mine.values(told_at=tx.now, problem=None, body="{}"))
+
+
+def give_back(tx: Transaction, rows: Iterable[Row], *, rest: bool) -> None:
+    """These were taken and not tried. `rest`: their receiver has just failed, and may rest."""
+    later = tx.now + (_FIRST_WAIT * SECOND if rest else 0)
+    for row in rows:
+        mine = update(a.alert_messages).where(_MESSAGE.id == row.id)
+        tx.connection.execute(mine.values(tries=row.tries, due_at=later))
 
 
 def failed(tx: Transaction, rows: Iterable[Row], problem: str) -> int:
-    """They have not arrived: once more later, twice as late each time. How many are given up."""
+    """They have not arrived: once more later, twice as late each time. How many are given up.
+
+    `rows` as they were when they were taken.
+    """
     lost = 0
     for row in rows:
         wait = min(_FIRST_WAIT << row.tries, _LONGEST_WAIT)
-        values: dict[str, Any] = {
-            "tries": row.tries + 1,
-            "problem": problem[:255],
-            "due_at": tx.now + wait * SECOND,
-        }
+        values: dict[str, Any] = {"problem": problem[:255], "due_at": tx.now + wait * SECOND}
         if row.tries + 1 >= TRIES:
-            values["given_up_at"] = tx.now
+            values |= {"given_up_at": tx.now, "body": "{}"}
             lost += 1
         mine = update(a.alert_messages).where(_MESSAGE.id == row.id)
         tx.connection.execute(mine.values(**values))
     return lost
 
 
+def forget_old(tx: Transaction) -> int:
+    """Remove some of what was told or given up long ago; how many. Ask again until none is."""
+    old = tx.now - _REMEMBERED_DAYS * 24 * 3600 * SECOND
+    done = or_(_MESSAGE.told_at.is_not(None), _MESSAGE.given_up_at.is_not(None))
+    some = select(_MESSAGE.id).where(_MESSAGE.inserted_at < old, done).limit(_STEP)
+    return tx.connection.execute(delete(a.alert_messages).where(_MESSAGE.id.in_(some))).rowcount
+
+
+def forget_runs(tx: Transaction, runs: Iterable[str]) -> None:
+    """Remove what was or is to be told of runs that are removed."""
+    tx.connection.execute(delete(a.alert_messages).where(_MESSAGE.subject.in_(list(runs))))
+
+
 def add_rule(tx: Transaction, keys: Keys, project_id: str, target: str, **values: Any) -> str:
-    """A new rule; its id."""
+    """A new rule; its id. Where there was none, the next failure of a workflow is its first."""
+    if not rules_of(tx.connection, project_id):
+        mine = select("workflow:" + t.workflows.c.id).where(t.workflows.c.project_id == project_id)
+        tx.connection.execute(delete(a.alert_states).where(_STATE.name.in_(mine)))
     key = str(uuid.uuid4())
     row = {"id": key, "project_id": project_id, "target": keys.encrypt(target), **values}
     stamps = {"inserted_at": tx.now, "updated_at": tx.now}

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND
-from holdfast.platform.store import search
+from holdfast.platform.store import alerts, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
@@ -186,6 +186,7 @@ def _remove_orders(tx: Transaction, ids: list[str]) -> None:
     steps = list(scalars(select(rs.step_id).where(rs.run_id.in_(runs)).distinct()))
     clips = _clips_of(tx, ids, runs, steps)
     search.remove(tx, runs=runs)
+    alerts.forget_runs(tx, runs)
     execute(delete(t.retries).where(t.retries.c.run_id.in_(runs)))
     execute(delete(t.run_secrets).where(t.run_secrets.c.run_id.in_(runs)))
     execute(delete(t.run_steps).where(rs.run_id.in_(runs)))
