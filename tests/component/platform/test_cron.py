@@ -6,8 +6,10 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select
@@ -131,6 +133,53 @@ def test_what_was_missed_is_made_up_for_as_the_author_says(
     assert times(served) == expected
     fire(served, "10:22")
     assert times(served) == expected, "nothing is made up for twice"
+
+
+def look(served: Served, text: str, looks: cron.Looks) -> None:
+    """As the process does that has looked before."""
+    served.call(lambda platform: cron.fire_due(platform, at(text), looks))
+
+
+@pytest.mark.parametrize("broken", ["fire", "due"])
+def test_times_whose_runs_could_not_be_made_are_late_and_not_missed(
+    served: Served, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    served.deploy(cron_project())
+    fire(served, "10:00")
+    looks = cron.Looks(at("10:04"))
+    with monkeypatch.context() as patched:
+        patched.setattr(cron, broken, Mock(side_effect=RuntimeError("no disk")))
+        for text in ("10:05", "10:06"):
+            with nullcontext() if broken == "fire" else pytest.raises(RuntimeError):
+                look(served, text, looks)
+    look(served, "10:07", looks)
+    assert times(served) == ["10:00", "10:05"]
+    assert looks.owed == {}
+
+
+def test_times_of_a_long_outage_are_missed(served: Served) -> None:
+    served.deploy(cron_project())
+    fire(served, "10:00")
+    look(served, "10:22", cron.Looks(at("10:01")))
+    assert times(served) == ["10:00", "10:15", "10:20"], "ten minutes late, and no more"
+
+
+def test_one_bad_row_keeps_no_other_from_starting(served: Served) -> None:
+    served.deploy(cron_project())
+    good = served.write(lambda tx: tx.connection.execute(select(t.triggers)).all())
+    bad = [
+        {"cron_timezone": "Mars/Olympus"},
+        {"cron_timezone": "../UTC"},
+        {"cron_expression": "never"},
+        {"cron_catch_up": "some"},
+        {"cron_overlap": "odd"},
+    ]
+    (row,) = [row._asdict() for row in good if row.id == CRON]
+    rows = [{**row, "id": str(uuid.uuid4()), **change} for change in bad]
+    served.write(lambda tx: tx.connection.execute(t.triggers.insert(), rows))
+    assert fire(served, "10:05") == 1
+    answer = served.client.get("/api/projects/timed/schedule")
+    assert answer.status_code == 200
 
 
 def test_one_run_stands_for_all_missed_times(served: Served) -> None:

@@ -53,7 +53,7 @@ class Schedule:
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Its times after a moment, in UTC, each once. Raises CronSimError."""
         last = moment
-        zone = UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+        zone = UTC if self.timezone == "UTC" else _zone(self.timezone)
         for found in CronSim(self.expression, moment.astimezone(zone)):
             # several local times may be skipped to the same one, or lie in the hour that is over
             if (time := found.astimezone(UTC)) > last:
@@ -68,14 +68,23 @@ class Schedule:
         return list(deque(takewhile(lambda time: time <= until, times), maxlen=MOST))
 
 
-def to_start(due: list[datetime], minute: datetime, rule: CatchUp) -> list[datetime]:
-    """Which of the times that are due by this minute get a run; older ones were missed.
+def to_start(due: list[datetime], since: datetime, rule: CatchUp) -> list[datetime]:
+    """Which of the times that are due get a run; those before `since` were missed.
 
-    One run stands for all that were missed, and for the minute itself if that is due.
+    One run stands for all that were missed, and for those that were not.
     """
     if rule is CatchUp.ALL:
         return due
-    return due[-1:] if rule is CatchUp.ONE else [time for time in due if time == minute]
+    return due[-1:] if rule is CatchUp.ONE else [time for time in due if time >= since]
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Raises CronSimError."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:
+        message = f"there is no time zone {name!r:.80}"
+        raise CronSimError(message) from error
 
 
 def expression_problem(expression: str) -> str | None:

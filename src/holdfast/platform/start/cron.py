@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -27,7 +27,10 @@ from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.runs import Created, Start, create_work_order
 
 _MINUTE = 60 * SECOND
-#: Work orders that one transaction makes, and how soon what failed is tried again, seconds.
+#: What a process could not do in its minute it does as late as this.
+_LATE = 10 * _MINUTE
+#: Work orders that one transaction makes, and how soon what failed is tried again, seconds: each
+#: time twice as late, at latest in the next minute.
 _STEP, _AGAIN_SECONDS = 20, 2.0
 
 
@@ -54,59 +57,92 @@ class Due:
         yield last
 
 
+@dataclass(slots=True)
+class Looks:
+    """What a process has looked at, so that what fails meanwhile is late, and not missed."""
+
+    #: The last minute for which all triggers were read.
+    looked: int
+    #: By trigger: the first minute whose runs could not be made.
+    owed: dict[str, int] = field(default_factory=dict)
+
+    def since(self, trigger_id: str, minute: int) -> int:
+        """From when on a trigger's times are not missed, microseconds."""
+        first = min(self.owed.get(trigger_id, minute), self.looked + _MINUTE, minute)
+        return max(first, minute - _LATE)
+
+
 async def cron(platform: Platform) -> None:
     """Look at every full minute, and at once after a start, until cancelled."""
+    looks, failed = Looks(now() // _MINUTE * _MINUTE - _MINUTE), 0
     while True:
         minute = now() // _MINUTE * _MINUTE
-        whole = await _fire(platform, minute, [])
+        try:
+            await fire_due(platform, minute, looks)
+        except Exception as error:  # what is owed must not be forgotten
+            log.failure("chore.failed", error, name="cron")
+        well = not looks.owed and looks.looked == minute
+        failed = 0 if well else failed + 1
         rest = (minute + _MINUTE - now()) / SECOND
-        await asyncio.sleep(max(0.0, rest if whole else min(rest, _AGAIN_SECONDS)))
+        again = rest if well else min(rest, _AGAIN_SECONDS * 2 ** min(failed - 1, 5))
+        await asyncio.sleep(max(0.0, again))
 
 
-async def fire_due(platform: Platform, minute: int) -> list[Created]:
+async def fire_due(platform: Platform, minute: int, looks: Looks | None = None) -> list[Created]:
     """Start what is due by this minute. One trigger that fails does not stop the others."""
-    made = list[Created]()
-    await _fire(platform, minute, made)
+    made, looks = list[Created](), looks or Looks(minute - _MINUTE)
+    found = await platform.database.read(lambda c: due(c, minute, looks))
+    looks.looked = minute
+    kept = {one.trigger_id for one in found}
+    looks.owed = {key: first for key, first in looks.owed.items() if key in kept}
+    for one in found:
+        looks.owed.setdefault(one.trigger_id, minute)
+        try:
+            for step in one.steps():
+                made += await _fire_step(platform, step)
+        except Exception as error:
+            log.failure("cron.failed", error, trigger=one.trigger_id)
+        else:
+            del looks.owed[one.trigger_id]
     return made
 
 
-async def _fire(platform: Platform, minute: int, made: list[Created]) -> bool:
-    """Whether all went well; what was not decided is due still."""
-    whole = True
-    for found in await platform.database.read(lambda c: due(c, minute)):
+async def _fire_step(platform: Platform, step: Due) -> list[Created]:
+    made = await platform.database.write(partial(fire, due=step, settings=platform.settings))
+    for created in made:
+        log.info("cron.fired", trigger=step.trigger_id, run=created.run_id)
+        late = (now() - step.until) / SECOND
+        platform.figures.cron_late.observe(max(0.0, late))
+    return made
+
+
+def due(connection: Connection, minute: int, looks: Looks | None = None) -> list[Due]:
+    """Enabled cron triggers of which something is to be decided.
+
+    One whose row cannot be understood is told, and rests.
+    """
+    found, looks = list[Due](), looks or Looks(minute - _MINUTE)
+    for row in triggers.cron_triggers(connection):
         try:
-            for step in found.steps():
-                fire_step = partial(fire, due=step, settings=platform.settings)
-                for created in await platform.database.write(fire_step):
-                    log.info("cron.fired", trigger=found.trigger_id, run=created.run_id)
-                    late = (now() - step.until) / SECOND
-                    platform.figures.cron_late.observe(max(0.0, late))
-                    made.append(created)
-        except Exception as error:
-            log.failure("cron.failed", error, trigger=found.trigger_id)
-            whole = False
-    return whole
+            item = _due(row, minute, looks.since(row.id, minute))
+        except (CronSimError, ValueError) as error:
+            log.failure("cron.failed", error, trigger=row.id)
+            continue
+        if item is not None:
+            found.append(item)
+    return found
 
 
-def due(connection: Connection, minute: int) -> list[Due]:
-    """Enabled cron triggers of which something is to be decided."""
-    found = (_due(row, minute) for row in triggers.cron_triggers(connection))
-    return [item for item in found if item is not None]
-
-
-def _due(row: Row, minute: int) -> Due | None:
-    """None: it has nothing to decide."""
+def _due(row: Row, minute: int, since: int) -> Due | None:
+    """None: it has nothing to decide. Raises CronSimError, ValueError."""
     before = row.last_fired_at
     if before is not None and before >= minute:
         return None
     after, until = _moment(minute - _MINUTE if before is None else before), _moment(minute)
-    try:
-        times = schedule_of(row).between(after, until)
-    except CronSimError:
-        return None  # it was deployed by a version with other rules
+    times = schedule_of(row).between(after, until)
     if not times and before is not None:
         return None
-    chosen = to_start(times, until, CatchUp(row.cron_catch_up or CatchUp.NONE))
+    chosen = to_start(times, _moment(since), CatchUp(row.cron_catch_up or CatchUp.NONE))
     started = [_microseconds(time) for time in chosen]
     overlap = Overlap(row.cron_overlap or Overlap.ALL)
     return Due(row.id, before, minute, started, len(times) - len(chosen), overlap)
