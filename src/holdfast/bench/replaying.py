@@ -78,7 +78,7 @@ async def replay(
     with serving(answers.reply) as port:
         run_id = str(uuid.uuid4())
         plan = _plan(bundle, code or {}, only)
-        folder = prepare_run(stage.data / "journals", run_id, plan, _state(bundle, only))
+        folder = prepare_run(stage.data / "journals", run_id, plan, state_before(bundle, only))
         steps = bundle.steps if only is None else [bundle.steps[only]]
         options: JsonObject = {
             "egress": {"allow": [f"{HOST}:{port}"]},
@@ -111,7 +111,8 @@ def _plan(bundle: Bundle, code: dict[str, str], only: int | None) -> JsonObject:
     return {**bundle.plan, "workflow": {**bundle.workflow, "steps": steps}, "options": options}
 
 
-def _state(bundle: Bundle, only: int | None) -> JsonObject | None:
+def state_before(bundle: Bundle, only: int | None) -> JsonObject | None:
+    """What a step got, by its place; None: the whole run. Raises UsageError."""
     came_from = None if only is None else bundle.steps[only].came_from
     if came_from is None:
         return bundle.input if isinstance(bundle.input, dict) else None

@@ -49,6 +49,7 @@ COMMANDS = {
     "test": ("testing", "test_command", "Run the test cases of a project."),
     "pull-run": ("pullrun", "pull_run_command", "Write a recorded run as one file."),
     "replay": ("replay", "replay_command", "Run a recorded run again, offline."),
+    "repl": ("repl", "repl_command", "Try operations on a state, one after the other."),
     "requests": ("requests", "requests_command", "What a run asked of other systems."),
     "problems": ("problems", "problems_command", "Failures with the same cause, one line each."),
     "explain": ("explain", "explain_command", "What a code such as HF1101 means."),

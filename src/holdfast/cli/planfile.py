@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -80,13 +81,18 @@ def read_document(path: Path) -> Json:
 
 def job_plan(path: Path, adaptors: tuple[str, ...]) -> JsonObject:
     """A plan of one step from a job file."""
+    return step_plan(path.stem, read_text(path), adaptors)
+
+
+def step_plan(name: str, code: str, adaptors: Iterable[str]) -> JsonObject:
+    """A plan of one step, whose id is `job-1`."""
     step: JsonObject = {
         "id": "job-1",
-        "name": path.stem,
-        "expression": read_text(path),
-        "adaptors": [full_name(name) for name in adaptors],
+        "name": name,
+        "expression": code,
+        "adaptors": [full_name(adaptor) for adaptor in adaptors],
     }
-    return {"workflow": {"name": path.stem, "steps": [step]}, "options": {}}
+    return {"workflow": {"name": name, "steps": [step]}, "options": {}}
 
 
 def workflow_plan(path: Path) -> JsonObject:

@@ -59,10 +59,10 @@ def _check_output(option: str, path: Path) -> None:
         raise UsageError(message, fix="Name a file in a folder that exists and is yours.")
 
 
-async def execute(given: Given, order: Order, here: Stage) -> Follower:
+async def execute(
+    plan: JsonObject, credentials: JsonObject, state: JsonObject, order: Order, here: Stage
+) -> Follower:
     """Run it once in a process of its own, and show what happens as it happens."""
-    plan, credentials = given.plan()
-    state = given.input()
     run_id = str(uuid.uuid4())
     options: JsonObject = {
         "run_id": run_id,
@@ -91,9 +91,10 @@ async def execute(given: Given, order: Order, here: Stage) -> Follower:
 
 
 async def _once(given: Given, order: Order) -> Follower:
-    given.plan(), given.input()
+    plan, credentials = given.plan()
+    state = given.input()
     async with stage() as here:
-        return await execute(given, order, here)
+        return await execute(plan, credentials, state, order, here)
 
 
 async def _watch(given: Given, order: Order) -> None:
@@ -104,7 +105,7 @@ async def _watch(given: Given, order: Order) -> None:
             made = (order.record, order.output)
             watched = Watched.look(path for path in given.files() if path not in made)
             try:
-                follower = await execute(given, order, here)
+                follower = await execute(*given.plan(), given.input(), order, here)
             except (UsageError, ProjectFileError) as error:  # a file that was saved half done
                 terminal.echo(f"error: {error.message}", err=True, fg="red")
             else:

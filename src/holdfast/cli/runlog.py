@@ -13,7 +13,8 @@ _COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red", "success"
 _CODE = re.compile(r"HF\d{4}  ")
 #: Names of `--log`, and the priority from which each shows lines (`docs/spec/runtime.md` 6.1).
 PRIORITY = {"debug": 0, "info": 1, "success": 2, "always": 2, "warn": 2, "error": 100}
-FILTERS = {"debug": 0, "info": 1, "default": 2, "none": 9}
+FILTERS = {"debug": 0, "info": 1, "default": 2, "job": 2, "none": 9}
+_OF_CODE = {"JOB", "ADA"}
 
 
 def render_item(item: Json) -> str:
@@ -38,7 +39,9 @@ def is_verdict(line: JsonObject) -> bool:
 
 
 def shown(line: JsonObject, log_filter: str) -> bool:
-    """Whether a filter (`debug`, `info`, `default`, `none`) lets this line through."""
+    """Whether a filter lets this line through. `job`: what the code says, and warnings."""
+    if log_filter == "job":
+        return line.get("source") in _OF_CODE or line.get("level") == "warn"
     return PRIORITY.get(str(line.get("level", "info")), 1) >= FILTERS[log_filter]
 
 
