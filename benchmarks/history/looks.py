@@ -100,7 +100,7 @@ def _lists(connection: Connection) -> Iterator[Look]:
             for where, wanted in (("first", Wanted(25)), ("last", Wanted(25, last=True))):
                 work = partial(history.page, connection, kind, chosen, wanted)
                 yield f"{what}, {name}: {where} page", work
-        yield f"runs, {name}: count", partial(history.count, connection, RUNS, chosen)
+            yield f"{what}, {name}: count", partial(history.count, connection, kind, chosen)
 
 
 def _searches(connection: Connection) -> Iterator[Look]:

@@ -200,6 +200,8 @@ EVENTS = (
         ("bulk.failed", "error", "id why trace",
          ("A step of a bulk retry or cancellation failed. It is tried again; a run that fails "
           "10 times is skipped.")),
+        ("bulk.refused", "warn", "id action by",
+         "Who asked for a bulk retry or cancellation may do it no longer: it is stopped."),
         ("bulk.waits", "warn", "id why",
          "The database was away, full or busy: a bulk retry or cancellation goes on later."),
         ("search.indexed", "debug", "runs", "So many runs that have ended can be searched now."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 from unittest.mock import Mock
@@ -10,13 +11,17 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from holdfast.platform.access.policy import Kind, Scope, Subject
 from holdfast.platform.service import Chore
 from holdfast.platform.settings import Settings
 from holdfast.platform.start import bulk as chore
 from holdfast.platform.start.actions import retry
 from holdfast.platform.store import bulk
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.accounts import FIRST_ACCOUNT
+from holdfast.platform.store.api_tokens import add_token, revoke
 from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.history import Count
 from support.platform import Served
 
 PATH = "/api/projects/demo/bulk_actions"
@@ -201,3 +206,57 @@ def test_an_action_waits_for_a_database_that_is_away(
     served.call(chore.work_off)
     told = progress(served, key)
     assert (told["state"], told["done"], told["problem"]) == ("done", 1, None)
+
+
+@pytest.mark.parametrize("way", ["member removed", "role lost", "token revoked", "account closed"])
+def test_an_action_stops_when_whoever_asked_may_do_it_no_more(served: Served, way: str) -> None:
+    failed(served, 4)
+    client = served.client
+    user = client.post("/api/users", json={"email": "jo@example.org"}).json()["data"]["id"]
+    member = f"/api/projects/demo/members/{user}"
+    assert client.put(member, json={"role": "editor"}).status_code == 200
+    own = Scope.READ, Scope.RUN
+    key, token = served.write(
+        lambda tx: add_token(tx, name="cli", scopes=own, created_by="jo", user_id=user)
+    )
+    kept = begin(served, "retry")["id"]
+    headers = {"authorization": f"Bearer {token}"}
+    answer = client.post(PATH, json={"action": "retry"}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    mine = answer.json()["data"]["id"]
+    assert served.call(lambda platform: chore._step(platform, mine)), "it may go on"
+    assert progress(served, mine)["done"] == 3
+    if way == "member removed":
+        client.delete(member)
+    elif way == "role lost":
+        client.put(member, json={"role": "viewer"})
+    elif way == "token revoked":
+        served.write(lambda tx: revoke(tx, key))
+    else:
+        client.patch(f"/api/users/{user}", json={"disabled": True})
+    served.call(chore.work_off)
+    told = progress(served, mine)
+    assert (told["state"], told["done"]) == ("stopped", 3)
+    assert "no longer" in told["problem"]
+    assert progress(served, kept)["state"] == "done", "the administrator's goes on"
+    assert len(listed(served, state="available")) == 4
+
+
+def test_an_action_of_a_browser_goes_on_after_the_logout(served: Served) -> None:
+    failed(served, 4)
+    subject = Subject(Kind.SESSION, "jo", FIRST_ACCOUNT, administrator=True, key_id="a session")
+    project = served.client.get("/api/provision/demo").json()["data"]["id"]
+    number = Count(4, exact=True)
+    key = served.write(lambda tx: bulk.add(tx, project, "retry", {}, number=number, by=subject))
+    served.call(chore.work_off)
+    assert progress(served, key)["state"] == "done"
+
+
+def test_a_dry_run_is_named_so_in_the_audit_log(served: Served) -> None:
+    paths = PATH, "/api/projects/demo/retention/apply"
+    for path, dry in itertools.product(paths, (True, False)):
+        body = {"dry_run": dry, **({"action": "retry"} if path == PATH else {})}
+        assert served.client.post(path, json=body).is_success
+    events = served.client.get("/api/projects/demo/audit").json()["data"]
+    tried = [event["details"].get("tried_only") for event in events[:4]]
+    assert tried == [None, True, None, True]

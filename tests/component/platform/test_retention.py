@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from holdfast.platform.chores.cleaner import clean_up
+from holdfast.platform.chores.cleaner import Files, clean_up
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Chore
 from holdfast.platform.store import logs, retention
@@ -253,3 +253,19 @@ def test_no_step_of_a_cleaning_scans_a_table(store: Store, what: What) -> None:
         retention.remove(tx, rule, ids)
 
     assert scans(store, clean) == set()
+
+
+def test_files_are_written_anew_in_a_twentieth_of_the_time(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, forgotten = iter([0.0, 3.0, 30.0, 62.9, 63.1, 64.0]), list[int]()
+    files = Files(clock=lambda: next(times))
+    monkeypatch.setattr(served.platform.database, "forget_freed", lambda: forgotten.append(1))
+
+    def clean(*, removed: bool) -> int:
+        served.call(lambda platform: files.clean(platform, removed=removed))
+        return len(forgotten)
+
+    assert clean(removed=True) == 1
+    assert clean(removed=True) == clean(removed=False) == 1, "it rests for 60 seconds"
+    assert clean(removed=False) == 2, "what was removed meanwhile goes now"

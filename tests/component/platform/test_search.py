@@ -298,6 +298,23 @@ def test_a_run_that_cannot_be_indexed_keeps_no_other_out(
     assert f"search.skipped run={first}" in capsys.readouterr().err
 
 
+def test_old_runs_get_their_peak_of_memory_when_they_are_indexed(served: Served) -> None:
+    keys = [ran(served, str(number)) for number in range(3)]
+
+    def older(tx: Any) -> None:
+        told = ['{"job": 30000000}', '{"job": "?"}', "[1]"]
+        for key, mem in zip(keys, told, strict=True):
+            mine = select(t.run_steps.c.step_id).where(t.run_steps.c.run_id == key)
+            tx.connection.execute(update(t.steps).where(t.steps.c.id.in_(mine)).values(mem=mem))
+        tx.connection.execute(update(t.runs).values(peak_memory=None, indexed_at=None))
+
+    served.write(older)
+    assert served.call(indexer.index) == 3
+    memory = select(t.runs.c.id, t.runs.c.peak_memory)
+    found = dict(served.write(lambda tx: [tuple(row) for row in tx.connection.execute(memory)]))
+    assert [found[key] for key in keys] == [30_000_000, None, None]
+
+
 def test_a_document_of_more_words_than_postgresql_takes_is_found_by_some(served: Served) -> None:
     words = " ".join(f"{n:05}" + "é" * 50 for n in range(12_000))
     run = ran(served, "line", body={"x": words})
@@ -340,7 +357,7 @@ def test_indexing_scans_no_table(served: Served) -> None:
     def work(tx: Any) -> None:
         search.not_indexed(tx.connection, now(), 10)
         assert search.remove_some(tx, runs=[run], clips=[clip["data"]["id"]])
-        search.mark_indexed(tx, row)
+        search.mark_indexed(tx, row, None)
 
     opened: Any = Opened()
     assert scans(opened, work, ordered={"ix_runs_not_indexed"}) == set()

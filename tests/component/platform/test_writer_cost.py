@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import CacheStats
 
+from holdfast.platform.service import Chore
 from support.platform import FrameWorker, Served
 
 #: From the webhook to the end of a run of one step with two batches of lines, reads and
 #: transactions included.
 _STATEMENTS = 80
 _RUNS = 4
+
+
+@pytest.fixture
+def chores() -> Iterable[Chore]:
+    return ()
 
 
 def test_a_run_needs_few_statements_and_each_is_compiled_once(served: Served) -> None:

@@ -32,20 +32,22 @@ async def begin(request: Request) -> Response:
 
     The filters are those of a list of runs. Unless `state` is among them, `retry` is for
     unsuccessful runs and `cancel` for those that have not ended. Of a work order only the newest
-    run is retried. `{"dry_run": true}` only counts.
+    run is retried. It is stopped when whoever asked may no longer do it. `{"dry_run": true}` only
+    counts.
     """
     platform: Platform = request.app.state.platform
-    key, asked, who = await project(request), await object_of(request), visit.subject().name
+    key, asked, who = await project(request), await object_of(request), visit.subject()
     action, query = _action(asked), _query(asked)
     try:
         filters = bulk.chosen(key, action, query, now())
     except BadFilter as error:
         raise AccessError(error.message) from error
     number = await platform.database.read(lambda c: history.count(c, RUNS, filters))
-    if flag(asked, "dry_run"):
+    dry = flag(asked, "dry_run")
+    visit.note(action=action, runs=number.number, tried_only=dry or None)
+    if dry:
         counted: JsonObject = {"total": number.number, "total_exact": number.exact}
         return JSONResponse({"data": counted, "dry_run": True})
-    visit.note(action=action, runs=number.number)
 
     def work(tx: Transaction) -> Row | None:
         made = bulk.add(tx, key, action, query, number=number, by=who)

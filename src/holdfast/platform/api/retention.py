@@ -45,6 +45,7 @@ async def apply(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     key, asked = await project(request), await object_of(request)
     if flag(asked, "dry_run"):
+        visit.note(tried_only=True)
         due = await platform.database.read(lambda c: planned(c, key))
         return JSONResponse({"data": due, "dry_run": True})
     return JSONResponse({"data": await clean_up(platform, key), "dry_run": False})

@@ -1,12 +1,17 @@
 """The cleaner: removes what is older than its project keeps it, beside the load.
 
 Each step is a short transaction of its own, and the writer does what others want between two
-steps. Of several platforms one cleans.
+steps. Of several platforms one cleans. What was removed cannot be read from then on. To have it
+out of the files, too, the search index and free pages are written anew: that takes the longer, the
+more is kept, so afterwards they are left alone for many times as long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from holdfast import log
@@ -18,28 +23,57 @@ from holdfast.platform.store.database import Connection
 from holdfast.platform.store.retention import Rule, What
 
 _SECONDS = 30.0
+#: How many times as long as it took the files are left alone.
+_REST = 20
 _ALL = Selection(None, (), 1, 0)
 
 
 async def cleaner(platform: Platform) -> None:
     """Clean every half minute until cancelled."""
+    files = Files()
     while True:
         await asyncio.sleep(_SECONDS)
         if await platform.lead.is_mine():
-            await clean_up(platform)
+            removed = await _remove(platform, None)
+            await files.clean(platform, removed=any(removed.values()))
 
 
 async def clean_up(platform: Platform, project_id: str | None = None) -> dict[str, int]:
     """Remove all that is due, of one project or of all; what was removed, and how much."""
+    removed = await _remove(platform, project_id)
+    await Files().clean(platform, removed=any(removed.values()))
+    return removed
+
+
+@dataclass(slots=True)
+class Files:
+    """What was removed is taken out of the database's files, in a twentieth of the time."""
+
+    clock: Callable[[], float] = time.monotonic
+    _until: float = 0.0
+    _removed: bool = False
+
+    async def clean(self, platform: Platform, *, removed: bool) -> None:
+        """Do it unless it is time to rest; `removed`: there is something since the last call."""
+        database, began = platform.database, self.clock()
+        self._removed |= removed
+        if began < self._until:
+            return
+        while await database.write(search.erase_some):  # also what the end of a run has wiped
+            self._removed = True
+        if self._removed:
+            await asyncio.to_thread(database.forget_freed)
+        ended = self.clock()
+        self._removed, self._until = False, ended + _REST * (ended - began)
+
+
+async def _remove(platform: Platform, project_id: str | None) -> dict[str, int]:
     removed = dict.fromkeys([str(what) for what in What], 0)
-    database, erased = platform.database, False
-    for rule in await database.read(lambda c: retention.rules(c, now(), project_id)):
+    for rule in await platform.database.read(lambda c: retention.rules(c, now(), project_id)):
         removed[rule.what] += await _apply(platform, rule)
-    while await database.write(search.erase_some):  # also what the end of a run has wiped
-        erased = True
     if project_id is None:
         await _remove_collections(platform)
-        while await database.write(alerts.forget_old):
+        while await platform.database.write(alerts.forget_old):
             pass
     if any(removed.values()):
         log.info(
@@ -49,8 +83,6 @@ async def clean_up(platform: Platform, project_id: str | None = None) -> dict[st
             runs=removed[What.RUNS],
             erased=removed[What.ERASED],
         )
-    if erased or any(removed.values()):
-        await asyncio.to_thread(database.forget_freed)
     return removed
 
 

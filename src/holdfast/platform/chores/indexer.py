@@ -1,4 +1,4 @@
-"""The indexer: makes what runs wrote and had searchable, behind the load.
+"""The indexer: makes what runs wrote and had searchable, behind the load, and measures old runs.
 
 It reads beside the writer and writes in small pieces. While others wait for the writer it waits,
 too. Of several platforms one indexes.
@@ -52,8 +52,9 @@ async def _index(platform: Platform) -> int:
         runs = await database.read(partial(search.not_indexed, before=before, most=_RUNS))
         marked = 0
         for run in runs:
-            await _run(platform, run)
-            marked += await database.write(partial(search.mark_indexed, run=run))
+            memory = await _run(platform, run)
+            mark = partial(search.mark_indexed, run=run, memory=memory)
+            marked += await database.write(mark)
         done += marked
         if not marked:  # none are left, or to each of them something came meanwhile
             break
@@ -62,14 +63,15 @@ async def _index(platform: Platform) -> int:
     return done
 
 
-async def _run(platform: Platform, run: Row) -> None:
-    """One run. A fault in it is told: it must not keep the others out of the index."""
+async def _run(platform: Platform, run: Row) -> int | None:
+    """One run; its peak of memory. A fault in it is told, and keeps no others from the index."""
+    database, memory = platform.database, None
     try:
+        memory = await database.read(partial(steps.peak_memory, run_id=run.id))
         # of a run that was lost and came back, or whose indexing was broken off
-        again = partial(search.remove_some, runs=[run.id], again=True)
-        while await platform.database.write(again):
+        while await database.write(partial(search.remove_some, runs=[run.id])):
             pass
-        parts, after = await platform.database.read(partial(_first_parts, platform, run))
+        parts, after = await database.read(partial(_first_parts, platform, run))
         await _write(platform, parts)
         if after is not None:
             await _rest(platform, run, after)
@@ -77,6 +79,7 @@ async def _run(platform: Platform, run: Row) -> None:
         if is_passing(error):
             raise  # it is not the run's fault
         log.failure("search.skipped", error, run=run.id)
+    return memory
 
 
 async def _rest(platform: Platform, run: Row, after: int) -> None:

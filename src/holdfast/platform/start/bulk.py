@@ -19,6 +19,7 @@ from holdfast.platform.store.history import Page
 from holdfast.platform.store.runs import lock_run, newer_run_exists
 
 _SECONDS = 1.0
+_NO_RIGHT = "Who asked for it may no longer start or cancel runs of this project."
 
 
 async def bulk_worker(platform: Platform) -> None:
@@ -53,15 +54,22 @@ async def _step(platform: Platform, key: str) -> bool:
     if row is None or row.state != bulk.RUNNING:
         return False
     page = await database.read(partial(bulk.following, row=row))
-    await database.write(partial(_apply, settings=platform.settings, row=row, page=page))
+    work = partial(_apply, settings=platform.settings, row=row, page=page)
+    if not await database.write(work):
+        log.warn("bulk.refused", id=key, action=row.action, by=row.created_by)
+        return False
     if page.older is None:
         log.info("bulk.done", id=key, action=row.action)
     return page.older is not None
 
 
-def _apply(tx: Transaction, settings: Settings, row: Row, page: Page) -> None:
+def _apply(tx: Transaction, settings: Settings, row: Row, page: Page) -> bool:
+    """False: who asked for it may do it no longer, and it is stopped."""
     if not bulk.hold(tx, row):
-        return  # it was stopped, or another platform has gone on with it
+        return True  # it was stopped, or another platform has gone on with it
+    if not bulk.may_go_on(tx, row):
+        bulk.end(tx, row.id, bulk.STOPPED, _NO_RIGHT)
+        return False
     done, skipped, problem = 0, 0, None
     for run in page.rows:
         try:
@@ -70,6 +78,7 @@ def _apply(tx: Transaction, settings: Settings, row: Row, page: Page) -> None:
         except ActionError as error:
             skipped, problem = skipped + 1, f"run {run.id}: {error.message}"
     bulk.move(tx, row, Step(done, skipped, problem, page.older))
+    return True
 
 
 def _one(tx: Transaction, settings: Settings, row: Row, run: Row) -> None:

@@ -10,7 +10,7 @@ import secrets
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 
 from holdfast.platform.access.policy import Kind, Role, Scope, Subject
 from holdfast.platform.clock import SECOND
@@ -86,18 +86,31 @@ def revoke(tx: Transaction, key: str) -> None:
 
 def subject_of(connection: Connection, token: str, now: int) -> tuple[Subject, bool] | None:
     """Who comes with this token, and whether its use must be written down; None: nobody."""
-    c = t.api_tokens.c
-    row = connection.execute(
-        select(t.api_tokens).where(c.digest == digest_of(token), c.revoked_at.is_(None))
-    ).one_or_none()
-    if row is None or (row.expires_at is not None and row.expires_at <= now):
+    row = _good(connection, t.api_tokens.c.digest == digest_of(token), now)
+    subject = None if row is None else _subject(connection, row)
+    if row is None or subject is None:
         return None
+    return subject, row.used_at is None or row.used_at < now - USE_SECONDS * SECOND
+
+
+def subject_of_key(connection: Connection, key: str, now: int) -> Subject | None:
+    """Who has the token with this id; None: it is good no more."""
+    row = _good(connection, t.api_tokens.c.id == key, now)
+    return None if row is None else _subject(connection, row)
+
+
+def _good(connection: Connection, mine: ColumnElement[bool], now: int) -> Row | None:
+    c = t.api_tokens.c
+    in_time = or_(c.expires_at.is_(None), c.expires_at > now)
+    query = select(t.api_tokens).where(mine, c.revoked_at.is_(None), in_time)
+    return connection.execute(query).one_or_none()
+
+
+def _subject(connection: Connection, row: Row) -> Subject | None:
     scopes = frozenset(Scope(word) for word in row.scopes.split())
-    stale = row.used_at is None or row.used_at < now - USE_SECONDS * SECOND
     if row.user_id is None:
         roles = {row.project_id: Role(row.role)}
-        own = Subject(Kind.TOKEN, row.name, None, roles=roles, scopes=scopes, key_id=row.id)
-        return own, stale
+        return Subject(Kind.TOKEN, row.name, None, roles=roles, scopes=scopes, key_id=row.id)
     found = account(connection, row.user_id, Kind.TOKEN, row.id)
     if found is None:
         return None
@@ -108,8 +121,7 @@ def subject_of(connection: Connection, token: str, now: int) -> tuple[Subject, b
     name = f"{found.name} ({row.name})"
     narrow = row.project_id is not None
     user = row.user_id
-    subject = Subject(Kind.TOKEN, name, user, administrator, roles, scopes, row.id, narrow)
-    return subject, stale
+    return Subject(Kind.TOKEN, name, user, administrator, roles, scopes, row.id, narrow)
 
 
 def used(tx: Transaction, key: str) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 from sqlalchemy import insert, literal, select, update
 
-from holdfast.platform.store import history
+from holdfast.platform.access.policy import Action, Kind, Subject, decide
+from holdfast.platform.store import api_tokens, history
 from holdfast.platform.store import history_tables as h
+from holdfast.platform.store.accounts import account
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Count, Filters, Page, Place, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS
@@ -47,13 +49,16 @@ def add(
     query: Mapping[str, str],
     *,
     number: Count,
-    by: str,
+    by: Subject,
 ) -> str:
     """Note what is to be done; its id."""
     key = str(uuid.uuid4())
+    user = by.user_id if by.kind is Kind.SESSION else None
+    token = by.key_id if by.kind is Kind.TOKEN else None
     values = {
         "id": key, "project_id": project_id, "action": action, "query": json.dumps(dict(query)),
-        "created_by": by, "state": RUNNING, "total": number.number, "total_exact": number.exact,
+        "created_by": by.name, "user_id": user, "token_id": token,
+        "state": RUNNING, "total": number.number, "total_exact": number.exact,
         "inserted_at": tx.now,
     }  # fmt: skip
     tx.connection.execute(insert(h.bulk_actions), values)
@@ -97,6 +102,20 @@ def hold(tx: Transaction, row: Row) -> bool:
     query = select(c.place_at, c.place_key, c.state).where(c.id == row.id).with_for_update()
     now = tx.connection.execute(query).one()
     return tuple(now) == (row.place_at, row.place_key, RUNNING)
+
+
+def may_go_on(tx: Transaction, row: Row) -> bool:
+    """Whether who asked for it may still do it: the account, or the token and whose it is.
+
+    The platform's administrator may, who came with neither.
+    """
+    if row.user_id is None and row.token_id is None:
+        return True
+    if row.token_id is None:
+        found = account(tx.connection, row.user_id, Kind.SESSION, "")
+    else:
+        found = api_tokens.subject_of_key(tx.connection, row.token_id, tx.now)
+    return found is not None and decide(found, Action.RUN, row.project_id).allowed
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,8 @@ class Kind:
     #: The condition whose index has the rows in order of time; None: all rows.
     drive: Callable[[Any, Filters], ColumnElement[bool] | None]
     conditions: Callable[[Any, Filters], Conditions]
+    #: As how many rows one counts that is looked at.
+    weight: Callable[[Filters], int] = lambda _: 1
 
     @property
     def table(self) -> Any:
@@ -172,7 +174,8 @@ def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -
     backwards, parts = wanted.backwards, filters.parts()
     found, ends = list[Place](), list[Place]()
     for part in parts:
-        places, end = _look(connection, kind, part, wanted, WINDOW // len(parts))
+        window = _window(kind, part, len(parts))
+        places, end = _look(connection, kind, part, wanted, window)
         found += places
         ends += [end] if end is not None else []
     found.sort(reverse=not backwards)
@@ -194,7 +197,7 @@ def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
     """How many rows there are, counted as far as one page looks."""
     number, exact, parts = 0, True, filters.parts()
     for part in parts:
-        window = WINDOW // len(parts)
+        window = _window(kind, part, len(parts))
         looked = _looked_at(connection, kind, part, Wanted(1), window, keys=False)
         passing = func.count().filter(*kind.conditions(looked.c, part))
         all_of_it, some = connection.execute(
@@ -203,6 +206,10 @@ def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
         number += some
         exact = exact and all_of_it < window
     return Count(number, exact)
+
+
+def _window(kind: Kind, part: Filters, parts: int) -> int:
+    return max(1, WINDOW // (parts * kind.weight(part)))
 
 
 def _begins(wanted: Wanted) -> bool:

@@ -120,5 +120,10 @@ def _orders(c: Any, filters: Filters) -> Conditions:
     return found
 
 
+def _weight_of_orders(filters: Filters) -> int:
+    """Whether one of its runs passes is found in another table."""
+    return 4 if any(True for _ in _of_runs(filters)) else 1
+
+
 RUNS = Kind(t.LISTED_RUN, _own_of_runs, _drive_runs, _runs)
-WORK_ORDERS = Kind(list(t.work_orders.c), _own_of_orders, _drive, _orders)
+WORK_ORDERS = Kind(list(t.work_orders.c), _own_of_orders, _drive, _orders, _weight_of_orders)

@@ -44,6 +44,8 @@ bulk_actions = Table(
     Column("action", String(16), nullable=False),
     Column("query", Text, nullable=False),  # JSON object: filters as a list of runs has them
     Column("created_by", String(255), nullable=False),
+    Column("user_id", String(36)),  # whose rights count; null in both: the administrator's
+    Column("token_id", String(36)),
     Column("state", String(16), nullable=False),
     Column("total", Integer, nullable=False),
     Column("total_exact", Boolean, nullable=False),

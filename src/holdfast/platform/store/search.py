@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, or_, select, text, union_all, update
+from sqlalchemy import Select, delete, func, insert, or_, select, text, union_all, update
 
 from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
@@ -128,11 +128,10 @@ def remove_some(
     runs: Iterable[str] = (),
     clips: Iterable[str] = (),
     only: str | None = None,
-    again: bool = False,
 ) -> int:
     """Some parts of these runs and documents; how many. Ask until none are left.
 
-    `only`: of one kind. `again`: they are indexed anew, so that nothing need be erased.
+    `only`: of one kind.
     """
     c = h.search_parts.c
     mine = or_(c.run_id.in_(list(runs)), c.clip_id.in_(list(clips)))
@@ -147,8 +146,7 @@ def remove_some(
             for row in rows
         ]  # fmt: skip
         tx.connection.execute(_FORGET_SQLITE, said)
-        if not again:
-            tx.connection.execute(_TO_ERASE)
+        tx.connection.execute(_TO_ERASE)
     ids = [row.id for row in rows]  # on PostgreSQL the words go with their part
     tx.connection.execute(delete(h.search_parts).where(c.id.in_(ids)))
     return len(rows)
@@ -198,11 +196,15 @@ def not_indexed(connection: Connection, before: int, most: int) -> list[Row]:
     return list(connection.execute(query.order_by(r.finished_at).limit(most)))
 
 
-def mark_indexed(tx: Transaction, run: Row) -> bool:
-    """The whole of a run is in the index; False: since `not_indexed` read it, more has come."""
+def mark_indexed(tx: Transaction, run: Row, memory: int | None) -> bool:
+    """The whole of a run is in the index; False: since `not_indexed` read it, more has come.
+
+    `memory`: the most that a job had (bytes), for a run that ended before this was kept.
+    """
     r = t.runs.c
     same = r.last_event_at.is_not_distinct_from(run.last_event_at)
-    marked = update(t.runs).where(r.id == run.id, same).values(indexed_at=tx.now)
+    values = {"indexed_at": tx.now, "peak_memory": func.coalesce(r.peak_memory, memory)}
+    marked = update(t.runs).where(r.id == run.id, same).values(**values)
     return tx.connection.execute(marked).rowcount == 1
 
 

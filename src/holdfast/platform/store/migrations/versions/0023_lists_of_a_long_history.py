@@ -1,9 +1,9 @@
-"""Durations and memory of runs, and indexes for lists of a long history"""
+"""Durations and memory of runs, and indexes for lists of a long history
+
+What old runs had of memory stands in their steps: the indexer fills it in, run by run.
+"""
 
 from __future__ import annotations
-
-import json
-from itertools import groupby
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,6 @@ depends_on = None
 
 _BAD = sa.text("state IN ('failed', 'crashed', 'killed', 'exception', 'cancelled', 'lost')")
 _TYPED = sa.text("error_type IS NOT NULL")
-_ROWS = 5000
 _INDEXES = (
     ("runs", "ix_runs_project_id_inserted_at", ["project_id", "inserted_at"], None),
     ("runs", "ix_runs_worker_name_inserted_at", ["worker_name", "inserted_at"], None),
@@ -38,39 +37,9 @@ def upgrade() -> None:
         " WHERE finished_at >= started_at AND state <> 'lost'"
     )
     op.execute("UPDATE runs SET worker_name = worker_id WHERE worker_name IS NULL")
-    _fill_memory()
     for table, name, columns, where in _INDEXES:
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
     op.drop_index("ix_work_orders_workflow_id_last_activity", "work_orders")
-
-
-def _fill_memory() -> None:
-    """The most memory that a step of each run had; what is no number is left out."""
-    connection, after = op.get_bind(), ""
-    some = sa.text(
-        "SELECT r.run_id, s.mem FROM run_steps r JOIN steps s ON s.id = r.step_id"
-        " WHERE r.run_id > :after AND r.run_id <= :last ORDER BY r.run_id"
-    )
-    end = sa.text(
-        "SELECT max(id) FROM (SELECT id FROM runs WHERE id > :after ORDER BY id LIMIT :n) AS piece"
-    )
-    fill = sa.text("UPDATE runs SET peak_memory = :peak WHERE id = :run")
-    while last := connection.scalar(end, {"after": after, "n": _ROWS}):
-        rows = connection.execute(some, {"after": after, "last": last}).all()
-        filled = [
-            {"run": run, "peak": peak}
-            for run, steps in groupby(rows, lambda row: row[0])
-            if (peak := max((_memory(row[1]) for row in steps), default=0))
-        ]
-        if filled:
-            connection.execute(fill, filled)
-        after = last
-
-
-def _memory(text: str | None) -> int:
-    told = json.loads(text) if text else None
-    value = told.get("job") if isinstance(told, dict) else None
-    return int(value) if isinstance(value, int | float) and 0 < value < 2**62 else 0
 
 
 def downgrade() -> None:
