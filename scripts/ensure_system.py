@@ -1,4 +1,4 @@
-"""Install the Debian packages that the tests drive: Chromium for the page, and openssl.
+"""Install the Debian packages that the tests drive: Chromium for the page, openssl, nginx.
 
 `make test` calls this first. It changes nothing where the programs are there already. Where they
 are not and this user may not install them, one line says so; the tests that need them are then
@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 #: program -> Debian package
-NEEDED = {"chromium": "chromium", "openssl": "openssl"}
+NEEDED = {"chromium": "chromium", "openssl": "openssl", "nginx": "nginx-light"}
 
 
 def missing() -> list[str]:

@@ -48,7 +48,12 @@ def test_everything_is_in_order(check: ModuleType) -> None:
         ("kubernetes/worker.yaml", "Seconds: 390", "Seconds: 30", "below"),
         ("kubernetes/worker.yaml", "memory: 3440Mi}", "memory: 2Mi}", "memory limit"),
         ("monitoring/alerts.yaml", "worker_ready == 0", "worker_redy == 0", "no figure redy"),
-        ("monitoring/platform-alerts.yaml", "oldest_wait_", "oldest_", "no figure oldest_seconds"),
+        (
+            "monitoring/platform-alerts.yaml",
+            "claimable_wait_",
+            "claimable_",
+            "no figure claimable_seconds",
+        ),
         ("monitoring/platform-dashboard.json", "queue_runs", "queued", "no figure queued"),
         ("monitoring/dashboard.json", "slots_free", "free_slots", "no figure free_slots"),
     ],

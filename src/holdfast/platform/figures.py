@@ -75,6 +75,12 @@ class Figures:
         self._oldest: Gauge = make(
             Gauge, "oldest_wait_seconds", "How long the oldest run of the queue has waited."
         )
+        self._claimable: Gauge = make(
+            Gauge, "claimable_runs", "Runs that wait for a worker and are not paused."
+        )
+        self._claimable_wait: Gauge = make(
+            Gauge, "claimable_wait_seconds", "How long the oldest of them has waited."
+        )
         self._paused: Gauge = make(
             Gauge, "paused", "1: the queue is paused; how many workflows are.", "what"
         )
@@ -117,6 +123,8 @@ class Figures:
         for name in (RunState.CLAIMED, RunState.STARTED):
             self._active.labels(name.value).set(state.active.get(name.value, 0))
         self._oldest.set(state.oldest_seconds)
+        self._claimable.set(state.claimable)
+        self._claimable_wait.set(state.claimable_seconds)
         self._paused.labels("queue").set(state.queue_paused)
         self._paused.labels("workflows").set(state.paused_workflows)
         self._workers.set(state.workers)

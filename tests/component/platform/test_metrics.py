@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select, update
 
 from holdfast.platform.figures import described
-from support.platform import Served
+from holdfast.platform.store import tables as t
+from support.platform import PROJECT, TRIGGER, Served
 
 
 def figures(served: Served) -> dict[tuple[str, ...], float]:
@@ -48,6 +52,30 @@ def test_a_pause_is_seen(served: Served) -> None:
     assert figures(served)["paused", "queue"] == 0
     served.client.post("/api/queue/pause")
     assert figures(served)["paused", "queue"] == 1
+
+
+def test_what_is_paused_asks_for_no_worker(served: Served) -> None:
+    other = json.dumps({**PROJECT, "name": "other"}).replace('"00000000-', '"00000001-')
+    served.deploy(json.loads(other))
+    trigger = TRIGGER.replace("00000000-", "00000001-", 1)
+    served.post()
+    served.post(trigger=trigger)
+    run = served.post(trigger=trigger)
+    of_run = select(t.runs.c.workflow_id).where(t.runs.c.id == run)
+    flow = served.write(lambda tx: tx.connection.execute(of_run).scalar_one())
+    old = update(t.runs).where(t.runs.c.workflow_id == flow).values(inserted_at=1)
+    served.write(lambda tx: tx.connection.execute(old))
+
+    def claimable() -> tuple[float, bool]:
+        now = figures(served)
+        return now["claimable_runs",], now["claimable_wait_seconds",] > 10**6
+
+    assert claimable() == (3, True)
+    served.client.post(f"/api/workflows/{flow}/pause")
+    assert claimable() == (1, False)
+    served.client.post("/api/queue/pause")
+    assert claimable() == (0, False)
+    assert figures(served)["queue_runs", "default"] == 3
 
 
 def test_each_figure_has_help_and_type_and_stands_in_the_list(shared: Served) -> None:

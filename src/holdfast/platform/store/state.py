@@ -29,6 +29,9 @@ class State:
     #: Runs that a worker has, by state.
     active: dict[str, int]
     oldest_seconds: float
+    #: Those that wait and are not paused, and how long the oldest of them has waited.
+    claimable: int
+    claimable_seconds: float
     queue_paused: bool
     paused_workflows: int
     workers: int
@@ -42,19 +45,24 @@ def state_of(connection: Connection, at: int) -> State:
     """No row of history is read."""
     r, w, f = t.runs.c, pt.workers.c, t.workflows.c
     alive = living(connection, at)
-    waiting = connection.execute(
-        select(r.queue, func.count(), func.min(r.inserted_at)).where(t.WAITING).group_by(r.queue)
-    ).all()
+    resting = select(f.id).where(f.paused_at.is_not(None), f.deleted_at.is_(None))
+    free = r.workflow_id.not_in(resting)
+    number, first = func.count(), func.min(r.inserted_at)
+    columns = (r.queue, number, first, number.filter(free), first.filter(free))
+    waiting = connection.execute(select(*columns).where(t.WAITING).group_by(r.queue)).all()
     active = select(r.state, func.count()).where(t.UNDER_WAY).group_by(r.state)
     there = (w.disconnected_at.is_(None), w.platform_id.in_(sorted(alive)))
     workers = connection.execute(select(func.count(), func.sum(w.capacity)).where(*there)).one()
-    paused = select(func.count()).where(f.paused_at.is_not(None), f.deleted_at.is_(None))
-    oldest = min((row[2] for row in waiting), default=at)
+    paused = select(func.count()).select_from(resting.subquery())
+    queue_paused = queue_pause(connection) is not None
+    claimable = [] if queue_paused else [row[3:] for row in waiting if row[3]]
     return State(
         queues=dict.fromkeys(QUEUES, 0) | {row[0]: row[1] for row in waiting},
         active={row[0]: row[1] for row in connection.execute(active)},
-        oldest_seconds=max(0, at - oldest) / SECOND,
-        queue_paused=queue_pause(connection) is not None,
+        oldest_seconds=_age(at, [row[2] for row in waiting]),
+        claimable=sum(count for count, _ in claimable),
+        claimable_seconds=_age(at, [oldest for _, oldest in claimable]),
+        queue_paused=queue_paused,
         paused_workflows=connection.scalar(paused) or 0,
         workers=workers[0],
         capacity=workers[1] or 0,
@@ -62,3 +70,8 @@ def state_of(connection: Connection, at: int) -> State:
         platforms=len(alive),
         database_bytes=connection.scalar(text(_SIZE[connection.dialect.name])) or 0,
     )
+
+
+def _age(at: int, times: list[int]) -> float:
+    """Seconds since the first of these times (microseconds); 0 where there is none."""
+    return max(0, at - min(times, default=at)) / SECOND
