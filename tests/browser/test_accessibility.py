@@ -47,7 +47,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, li
             ["/", "/runs", f"/runs/{failed}", f"/runs/{waiting}",
              f"/workflows/{workflow}?version=1&part={TRIGGER}", f"/workflows/{workflow}/edit",
              f"/runs/{failed}/compare?with={waiting}",
-             "/workers", "/users", "/audit", "/account", "/projects/demo/members", "/api-page",
+             "/workers", "/users", "/audit", "/account", "/projects/demo/members",
+             "/projects/demo/alerts", "/api-page",
              "/styleguide", "/nothing-here", "/login"],
         )  # fmt: skip
 

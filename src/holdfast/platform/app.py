@@ -35,6 +35,7 @@ from holdfast.platform.start.retrier import retrier
 from holdfast.platform.start.webhook import webhook
 from holdfast.platform.store.database import BAD_VALUES
 from holdfast.platform.web.account import account_routes
+from holdfast.platform.web.alertpage import alert_routes
 from holdfast.platform.web.apipage import api_page_routes
 from holdfast.platform.web.audit import audit_routes
 from holdfast.platform.web.entrance import entrance_routes
@@ -108,6 +109,7 @@ def _routes() -> list[BaseRoute]:
         *audit_routes(),
         *people_routes(),
         *secret_routes(),
+        *alert_routes(),
         *page_routes(),
         *api_page_routes(description_of),
     ]

@@ -167,6 +167,8 @@ DOORS: dict[str, Door] = {
     # pages
     "GET /": _page(Action.LOOK),
     "GET /events": _page(Action.LOOK),
+    "POST /queue/pause": _page(Action.ADMINISTER),
+    "POST /queue/resume": _page(Action.ADMINISTER),
     "GET /runs": _page(Action.LOOK),
     "GET /runs/{id}": _page(Action.READ, _RUN),
     "GET /runs/{id}/events": _page(Action.READ, _RUN),
@@ -183,6 +185,9 @@ DOORS: dict[str, Door] = {
     "POST /workflows/{id}/check": _page(Action.DEPLOY, _FLOW),
     "POST /projects/{project_id}/workflows": _page(Action.DEPLOY, _PROJECT),
     "GET /workflows/{id}/workflow.yaml": _page(Action.READ, _FLOW),
+    "POST /workflows/{id}/pause": _page(Action.RUN, _FLOW),
+    "POST /workflows/{id}/resume": _page(Action.RUN, _FLOW),
+    "POST /workflows/{id}/retries": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/triggers/{trigger}": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/versions/{version}/restore": _page(Action.DEPLOY, _FLOW),
     "GET /workers": _page(Action.LOOK),
@@ -216,6 +221,10 @@ DOORS: dict[str, Door] = {
     "POST /projects/{project_id}/tokens/{id}/revoke": _page(Action.MANAGE, _PROJECT),
     "POST /projects/{project_id}/webhook_keys": _page(Action.MANAGE, _PROJECT),
     "POST /projects/{project_id}/webhook_keys/{name}/remove": _page(Action.MANAGE, _PROJECT),
+    "GET /projects/{project_id}/alerts": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/alerts": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/alerts/{id}/remove": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/alerts/{id}/test": _page(Action.MANAGE, _PROJECT),
 }
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
 from holdfast.platform.access.keys import Keys
+from holdfast.platform.access.problems import AccessError
 from holdfast.platform.clock import SECOND, iso
 from holdfast.platform.store import alert_tables as a
 from holdfast.platform.store import tables as t
@@ -24,6 +25,7 @@ from holdfast.platform.store.database import Connection, Row, Transaction, inser
 from holdfast.platform.store.runs import find_run
 from holdfast.platform.store.workflows import names_of
 
+_MOST_RULES = 50
 #: Characters of an error that are told.
 _LONGEST = 500
 #: Seconds that a sender has a message for itself; longer than a try may take.
@@ -210,8 +212,15 @@ def forget_runs(tx: Transaction, runs: Iterable[str]) -> None:
 
 
 def add_rule(tx: Transaction, keys: Keys, project_id: str, target: str, **values: Any) -> str:
-    """A new rule; its id. Where there was none, the next failure of a workflow is its first."""
-    if not rules_of(tx.connection, project_id):
+    """A new rule; its id. Where there was none, the next failure of a workflow is its first.
+
+    Raises AccessError where the project has too many.
+    """
+    known = rules_of(tx.connection, project_id)
+    if len(known) >= _MOST_RULES:
+        message = f"a project has {_MOST_RULES} alerts at most"
+        raise AccessError(message)
+    if not known:
         mine = select("workflow:" + t.workflows.c.id).where(t.workflows.c.project_id == project_id)
         tx.connection.execute(delete(a.alert_states).where(_STATE.name.in_(mine)))
     key = str(uuid.uuid4())
@@ -223,8 +232,7 @@ def add_rule(tx: Transaction, keys: Keys, project_id: str, target: str, **values
 
 def remove_rule(tx: Transaction, project_id: str, rule_id: str) -> bool:
     """With all that it would have told; whether there was one."""
-    mine = select(_RULE.id).where(_RULE.id == rule_id, _RULE.project_id == project_id)
-    if tx.connection.scalar(mine) is None:
+    if find_rule(tx.connection, project_id, rule_id) is None:
         return False
     tx.connection.execute(delete(a.alert_messages).where(_MESSAGE.rule_id == rule_id))
     tx.connection.execute(delete(a.alert_states).where(_STATE.name == f"queue:{rule_id}"))
@@ -235,6 +243,11 @@ def remove_rule(tx: Transaction, project_id: str, rule_id: str) -> bool:
 def rules_of(connection: Connection, project_id: str) -> list[Row]:
     query = select(a.alert_rules).where(_RULE.project_id == project_id)
     return list(connection.execute(query.order_by(_RULE.inserted_at)))
+
+
+def find_rule(connection: Connection, project_id: str, rule_id: str) -> Row | None:
+    query = select(a.alert_rules).where(_RULE.id == rule_id, _RULE.project_id == project_id)
+    return connection.execute(query).one_or_none()
 
 
 def deliveries_of(connection: Connection, rule_id: str) -> Row:

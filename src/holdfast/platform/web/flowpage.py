@@ -15,7 +15,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import dataclips, snapshots, workflows
+from holdfast.platform.store import dataclips, pauses, snapshots, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.flowview import flow_view, yaml_of
@@ -32,6 +32,9 @@ def flow_routes() -> list[BaseRoute]:
         Route(own, workflow),
         Route(f"{own}/workflow.yaml", as_yaml),
         Route(f"{own}/run", start, methods=["POST"]),
+        Route(f"{own}/pause", pause, methods=["POST"]),
+        Route(f"{own}/resume", resume, methods=["POST"]),
+        Route(f"{own}/retries", set_retries, methods=["POST"]),
         Route(f"{own}/triggers/{{trigger}}", switch, methods=["POST"]),
         Route(f"{own}/versions/{{version}}/restore", restore, methods=["POST"]),
     ]
@@ -123,6 +126,42 @@ async def start(request: Request) -> Response:
     except ActionError as error:
         return await flow_page(request, error.message, text)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
+
+
+async def pause(request: Request) -> Response:
+    """Give none of its runs to a worker, and let its cron trigger rest."""
+    platform: Platform = request.app.state.platform
+    key, who = request.path_params["id"], visit.subject().name
+    await platform.database.write(lambda tx: pauses.pause_workflow(tx, key, who))
+    return RedirectResponse(f"/workflows/{key}", 303)
+
+
+async def resume(request: Request) -> Response:
+    """End the pause."""
+    platform: Platform = request.app.state.platform
+    key = request.path_params["id"]
+    await platform.database.write(lambda tx: pauses.resume_workflow(tx, key))
+    return RedirectResponse(f"/workflows/{key}", 303)
+
+
+async def set_retries(request: Request) -> Response:
+    """Which of its failed runs start again by themselves; none where `times` is 0."""
+    platform: Platform = request.app.state.platform
+    given = await fields(request, "times", "backoff", "idempotent")
+    async with request.form() as form:
+        states: list[Json] = [str(value) for value in form.getlist("on")]
+    times, backoff = (_number(given[name]) for name in ("times", "backoff"))
+    rule: JsonObject = {"times": times, "backoff_seconds": backoff, "on": states,
+                        "idempotent": given["idempotent"] == "yes"}  # fmt: skip
+    row = await platform.database.read(
+        lambda c: workflows.find_workflow(c, request.path_params["id"])
+    )
+    if row is None:
+        return message(404, "Not found", _NONE)
+    if times and not states:
+        return await flow_page(request, wrong="Choose which ends are retried.")
+    visit.note(retry=rule if times else None)
+    return await _written(request, row, {"retry": rule if times else None}, "#retries")
 
 
 async def switch(request: Request) -> Response:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.project.retry import RETRIED, USUAL, RetryRule
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.start.admission import Options
 from holdfast.platform.start.cron import next_time
@@ -86,6 +88,9 @@ def flow_view(
         "after": _ways(parts, names, "source", current),
         "graph": layout(parts, links=_links(workflow_id, own), current=current),
         "runs": newest(connection, Filters(workflow_id=workflow_id), RUNS),
+        "retry": RetryRule.of(json.loads(row.retry)) if row.retry else None,
+        "retried": RETRIED,
+        "usual": USUAL,
         "versions": snapshots.versions_of(connection, workflow_id, VERSIONS),
     }
 

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.service import Platform
+from holdfast.platform.store import pauses
 from holdfast.platform.store.history import Filters, Wanted
 from holdfast.platform.store.history_query import RUN_STATES, BadFilter, filters_of, page_of
 from holdfast.platform.web import data, live
@@ -35,6 +36,8 @@ def page_routes() -> list[BaseRoute]:
     return [
         Route("/", overview),
         Route("/events", live.overview_events),
+        Route("/queue/pause", pause_queue, methods=["POST"]),
+        Route("/queue/resume", resume_queue, methods=["POST"]),
         Route("/runs", runs),
         *run_routes(),
         *styleguide_routes(),
@@ -54,6 +57,21 @@ async def overview(request: Request) -> Response:
     capacity = sum(cast("int", worker["capacity"]) for worker in connected)
     found["projects"] = [p for p in found["projects"] if visit.may(Action.DEPLOY, p.id)]
     return page("overview.html", **found, workers=connected, capacity=capacity)
+
+
+async def pause_queue(request: Request) -> Response:
+    """Give no run to any worker."""
+    platform: Platform = request.app.state.platform
+    who = visit.subject().name
+    await platform.database.write(lambda tx: pauses.pause_queue(tx, who))
+    return RedirectResponse("/", 303)
+
+
+async def resume_queue(request: Request) -> Response:
+    """End the pause of the queue."""
+    platform: Platform = request.app.state.platform
+    await platform.database.write(pauses.resume_queue)
+    return RedirectResponse("/", 303)
 
 
 async def workers(request: Request) -> Response:

@@ -159,6 +159,7 @@ _environment.filters |= {
     "digest": digest,
     "elapsed": elapsed,
     "moment_ago": moment_ago,
+    "run_state": lambda state: LABELS[state].lower(),
     "duration": duration,
     "moment": moment,
     "shorten": shorten,

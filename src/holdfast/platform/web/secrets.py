@@ -23,11 +23,11 @@ from holdfast.platform.secrets import checking, schemas
 from holdfast.platform.secrets.fields import body_of, fields_of
 from holdfast.platform.secrets.schemas import SchemaError
 from holdfast.platform.service import Platform
-from holdfast.platform.store import accounts, api_tokens, catalog, credentials, webhook_keys
-from holdfast.platform.store.belonging import project_of
+from holdfast.platform.store import api_tokens, catalog, credentials, webhook_keys
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import Chosen
 from holdfast.platform.web.account import LIFETIMES, fields
+from holdfast.platform.web.project import MISSING, named_project
 from holdfast.platform.web.render import message, page
 
 _DAY = 24 * 3600
@@ -52,22 +52,6 @@ def secret_routes() -> list[BaseRoute]:
     ]
 
 
-async def _project(request: Request) -> tuple[str, str]:
-    """Id and name of the project of the path; empty when there is none."""
-    platform: Platform = request.app.state.platform
-    asked = request.path_params["project_id"]
-
-    def read(connection: Connection) -> tuple[str, str]:
-        key = project_of(connection, "project", asked) or ""
-        names = {row.id: row.name for row in accounts.projects(connection)}
-        return key, names.get(key, "")
-
-    return await platform.database.read(read)
-
-
-_MISSING = ("Not found", "There is no such project.")
-
-
 async def show_credentials(request: Request) -> Response:
     return await _credentials(request)
 
@@ -75,9 +59,9 @@ async def show_credentials(request: Request) -> Response:
 async def _credentials(request: Request, *, error: str = "") -> Response:
     """`?schema=` chooses the form."""
     platform: Platform = request.app.state.platform
-    project_id, project = await _project(request)
+    project_id, project = await named_project(request)
     if not project:
-        return message(404, *_MISSING)
+        return message(404, *MISSING)
     chosen = Chosen({"project_id": project_id}, {}, {}, _MOST, 0, None)
     listed = await platform.database.read(lambda c: catalog.list_credentials(c, chosen))
     name = request.query_params.get("schema") or schemas.RAW
@@ -104,7 +88,7 @@ async def _credentials(request: Request, *, error: str = "") -> Response:
 async def set_credential(request: Request) -> Response:
     """Make a credential or set its values, from the fields of its schema or as JSON."""
     platform: Platform = request.app.state.platform
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     given = await fields(request, "name", "owner", "environment", "json")
     where = given["environment"]
     try:
@@ -155,7 +139,7 @@ async def _body(request: Request, schema: schemas.Schema, raw: str) -> JsonObjec
 
 async def remove_credential(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     key = request.path_params["id"]
     row = await platform.database.read(lambda c: credentials.find(c, key))
     if row is not None and row.project_id == project_id:
@@ -174,9 +158,9 @@ async def _keys(
     request: Request, *, error: str = "", token: str = "", secret: str = "", status: int = 200
 ) -> Response:
     platform: Platform = request.app.state.platform
-    project_id, project = await _project(request)
+    project_id, project = await named_project(request)
     if not project:
-        return message(404, *_MISSING)
+        return message(404, *MISSING)
 
     def read(connection: Connection) -> dict[str, Any]:
         keys = webhook_keys.listed(connection, platform.keys, project_id, now())
@@ -203,7 +187,7 @@ async def add_token(request: Request) -> Response:
     """A token of the project, shown on the page once."""
     platform: Platform = request.app.state.platform
     subject = visit.subject()
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     given = await fields(request, "name", "days", "role")
     async with request.form() as form:
         scopes = [Scope(str(value)) for value in form.getlist("scope") if value in set(Scope)]
@@ -229,7 +213,7 @@ async def add_token(request: Request) -> Response:
 
 async def revoke_token(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     key = request.path_params["id"]
     row: Row | None = await platform.database.read(lambda c: api_tokens.find_token(c, key))
     if row is not None and row.user_id is None and row.project_id == project_id:
@@ -241,7 +225,7 @@ async def revoke_token(request: Request) -> Response:
 async def set_key(request: Request) -> Response:
     """Make a key of a webhook, or give it a new secret, which the page shows once."""
     platform: Platform = request.app.state.platform
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     given = await fields(request, "name", "type", "username", "password", "window")
     name, kind = given["name"], given["type"]
     for problem in key_problems({name: kind}):
@@ -272,7 +256,7 @@ async def set_key(request: Request) -> Response:
 
 async def remove_key(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    project_id, _ = await _project(request)
+    project_id, _ = await named_project(request)
     name = request.path_params["name"]
     visit.note(name=name)
     try:

@@ -38,6 +38,14 @@ LOG_KINDS = {
     "info": "info and up",
     "all": "everything",
 }
+#: Event of an alert -> when it is told.
+ALERT_EVENTS = {
+    "first_failure": "a workflow fails that did not fail before",
+    "recovery": "it succeeds again",
+    "lost": "a run is lost",
+    "failure": "any run fails",
+    "queue_age": "a run waits for long",
+}
 #: Condition of an edge -> when it is gone.
 CONDITIONS = {
     "always": "always",
