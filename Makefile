@@ -67,6 +67,10 @@ bench: $(STAMP)           ## figures; ARGS="compiler" for one group
 chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS=…
 	$(BIN)/python -m tests.chaos --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),1000)" $(ARGS)
 
+.PHONY: replays
+replays: $(STAMP)         ## recorded runs, each replayed three times: the same bytes, no secret; SEED=… COUNT=…
+	$(BIN)/python -m tests.replays --seed "$(or $(SEED),1)" --count "$(or $(COUNT),1000)"
+
 .PHONY: soak
 soak: $(STAMP)            ## eight hours' worth of load with kills; SEED=… RUNS=…
 	$(BIN)/python -m tests.soak --seed "$(or $(SEED),1)" --runs "$(or $(RUNS),9600)"

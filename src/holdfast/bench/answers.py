@@ -7,17 +7,28 @@ differs it answers, too, and that is told. A request that was never recorded is 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import re
 import threading
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
 from holdfast.bench.masks import masked_text, masked_url
 from holdfast.bench.server import Reply
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 
 _SHOWN = 120
+_MOST_PADDED = 1024 * 1024
+#: How a body is packed again that a recording keeps unpacked.
+_PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 
 
 @dataclass
@@ -97,13 +108,35 @@ def _reply(item: JsonObject) -> Reply | None:
     else:
         body = str(part.get("text") or "").encode("utf-8", "surrogatepass")
     status = item.get("status")
-    given = item.get("headers")
-    headers = {key: str(value) for key, value in given.items()} if isinstance(given, dict) else {}
     if not isinstance(status, int):
         return None  # it had no answer then, either
     if part.get("left_out"):
         return _unknown(str(item["method"]), target_of(item), "its answer was too large to keep")
+    headers = _headers(item.get("headers"))
+    packed = headers.get("content-encoding")
+    if part.get("opened") and isinstance(packed, str):
+        pack = _PACKERS.get(packed)
+        if pack is None:
+            del headers["content-encoding"]
+        else:
+            body = pack(body)
+    elif "json" in headers.get("content-type", ""):
+        body += b" " * (_length(headers) - len(body))  # where a secret was longer than its mask
     return Reply(status, body, headers)
+
+
+def _headers(given: Json) -> dict[str, str | list[str]]:
+    return {
+        name: [str(item) for item in value] if isinstance(value, list) else str(value)
+        for name, value in (given.items() if isinstance(given, dict) else ())
+    }
+
+
+def _length(headers: dict[str, str | list[str]]) -> int:
+    """Bytes that the body had, as far as its headers say it; 0 beyond what may be kept of one."""
+    said = headers.get("content-length")
+    length = int(said) if isinstance(said, str) and re.fullmatch("[0-9]{1,9}", said) else 0
+    return length if length <= _MOST_PADDED else 0
 
 
 def _unknown(method: str, target: str, why: str = "it is not in the recording") -> Reply:

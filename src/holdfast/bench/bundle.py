@@ -133,6 +133,7 @@ class _Maker:
             return
         found = cast("JsonObject", json.loads(text))
         found["url"] = masked_url(str(found["url"]), marked=self._marked)
+        found["headers"] = masked(found.get("headers"), marked=self._marked)
         for key in ("asked", "answer"):
             part = found.get(key)
             if isinstance(part, dict) and isinstance(part.get("text"), str):

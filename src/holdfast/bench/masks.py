@@ -17,14 +17,21 @@ def masked(value: Json, *, marked: frozenset[str] = frozenset()) -> Json:
     """A value without what is secret by its name or its looks, and without the `marked` fields."""
     if isinstance(value, dict):
         return {
-            key: MASK
-            if _is_secret(key, marked) and isinstance(item, str | int | float) and item != ""
-            else masked(item, marked=marked)
+            key: _hidden(item, marked) if _is_secret(key, marked) else masked(item, marked=marked)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [masked(item, marked=marked) for item in value]
     return _text(value) if isinstance(value, str) else value
+
+
+def _hidden(value: Json, marked: frozenset[str]) -> Json:
+    """A value whose name says that it is a secret; in an object each name decides again."""
+    if isinstance(value, list):
+        return [_hidden(item, marked) for item in value]
+    if isinstance(value, str | int | float) and value != "":
+        return MASK
+    return masked(value, marked=marked)
 
 
 def _text(value: str) -> str:

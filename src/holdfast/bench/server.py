@@ -11,15 +11,36 @@ from typing import TypeAlias
 
 #: Bytes of a request; the run that sends it is not trusted. A larger one gets no answer.
 _MOST_BYTES = 64 * 1024 * 1024
+_BODILESS = frozenset({204, 304})
+#: Headers that a body decides.
+_LENGTHS = frozenset({"content-length", "transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back."""
+    """What goes back. The headers say how the body comes: in chunks, or whole with its length."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | list[str]] = field(default_factory=dict)
+
+    def sent(self, method: str) -> tuple[list[tuple[str, str]], bytes]:
+        """Headers and body as they go over the connection."""
+        bodiless = method == "HEAD" or self.status in _BODILESS
+        chunked = not bodiless and self.headers.get("transfer-encoding") == "chunked"
+        length = [] if bodiless or chunked else [("content-length", str(len(self.body)))]
+        kept = [
+            (name, value)
+            for name, values in self.headers.items()
+            if name not in (_LENGTHS if not bodiless else ())
+            for value in ([values] if isinstance(values, str) else values)
+        ]
+        if bodiless:
+            return kept, b""
+        if not chunked:
+            return [*kept, *length], self.body
+        piece = b"%x\r\n%b\r\n" % (len(self.body), self.body) if self.body else b""
+        return [*kept, ("transfer-encoding", "chunked")], piece + b"0\r\n\r\n"
 
 
 #: Gets method, value of the Host header, path with query, body. None: the connection breaks.
@@ -28,6 +49,9 @@ Answering: TypeAlias = Callable[[str, str, str, str], Reply | None]
 
 def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one piece: two would wait for each other's receipt
+
         def handle_any(self) -> None:
             try:
                 body = self._body()
@@ -38,13 +62,12 @@ def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
             if found is None:
                 self.close_connection = True
                 return
+            headers, sent = found.sent(self.command)
             self.send_response_only(found.status)  # no Date and Server of our own
-            for name, value in found.headers.items():
+            for name, value in headers:
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(found.body)
+            self.wfile.write(sent)
 
         def _body(self) -> str:
             if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from holdfast.bench.answers import Answers
 from holdfast.model.json import JsonObject
 
@@ -71,3 +73,23 @@ def test_binary_answers_come_back_byte_for_byte() -> None:
     reply = Answers([found]).reply("GET", "a.org", "/p", "")
     assert reply is not None
     assert reply.body == b"\x00\xff"
+
+
+def test_a_json_answer_is_as_long_as_it_was_before_its_secrets_were_masked() -> None:
+    found = exchange("GET", "https://a.org/p", answer='{"token":"***"}')
+    found["headers"] = {"content-type": "application/json", "content-length": "30"}
+    reply = Answers([found]).reply("GET", "a.org", "/p", "")
+    assert reply is not None
+    assert (len(reply.body), reply.body.strip()) == (30, b'{"token":"***"}')
+
+
+def test_an_answer_is_packed_again_as_it_came() -> None:
+    found = exchange("GET", "https://a.org/p")
+    found |= {"headers": {"content-encoding": "gzip"}, "answer": {"text": "hi", "opened": True}}
+    reply = Answers([found]).reply("GET", "a.org", "/p", "")
+    assert reply is not None
+    assert gzip.decompress(reply.body) == b"hi"
+    found["headers"] = {"content-encoding": "br"}
+    reply = Answers([found]).reply("GET", "a.org", "/p", "")
+    assert reply is not None
+    assert (reply.body, reply.headers) == (b"hi", {})

@@ -56,3 +56,8 @@ def test_bodies_keep_their_form(body: str, wanted: str) -> None:
 def test_only_secret_parameters_of_an_address_are_masked() -> None:
     assert masked_url("https://a.org/x?page=2&token=t1") == "https://a.org/x?page=2&token=***"
     assert masked_url("https://a.org/x?page=%20") == "https://a.org/x?page=%20"
+
+
+def test_a_list_under_a_name_of_secrets_is_masked_item_by_item() -> None:
+    given: Json = {"tokens": [CANARY, {"value": 1}], "set-cookie": ["a=1", "b=2"]}
+    assert masked(given) == {"tokens": ["***", {"value": 1}], "set-cookie": ["***", "***"]}

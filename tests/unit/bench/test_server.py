@@ -27,6 +27,32 @@ def test_it_passes_on_what_was_asked_and_gives_the_reply() -> None:
     assert asked == [("POST", "a.org", "/p?n=1", "a=1")] * 2
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "sent", "body"),
+    [
+        ("GET", 200, {}, [("content-length", "2")], b"hi"),
+        ("GET", 200, {"content-length": "9"}, [("content-length", "2")], b"hi"),
+        ("HEAD", 200, {"content-length": "9"}, [("content-length", "9")], b""),
+        ("GET", 204, {}, [], b""),
+        (
+            "GET",
+            200,
+            {"transfer-encoding": "chunked", "set-cookie": ["a", "b"]},
+            [("set-cookie", "a"), ("set-cookie", "b"), ("transfer-encoding", "chunked")],
+            b"2\r\nhi\r\n0\r\n\r\n",
+        ),
+    ],
+)
+def test_a_body_comes_as_the_headers_say(
+    method: str,
+    status: int,
+    headers: dict[str, str | list[str]],
+    sent: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    assert Reply(status, b"hi", headers).sent(method) == (sent, body)
+
+
 def test_a_reply_that_is_none_breaks_the_connection() -> None:
     with serving(lambda *_: None) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

@@ -7,7 +7,7 @@ import { byteLength } from './serialise.mjs';
 /**
  * @import { Secrets } from './secrets.mjs'
  *
- * @typedef {{ text?: string, base64?: string, bytes: number, cut?: true }} KeptBody
+ * @typedef {{ text?: string, base64?: string, bytes: number, cut?: true, opened?: true }} KeptBody
  */
 
 const { stringify } = JSON;
@@ -16,8 +16,9 @@ const MOST = 1024 * 1024;
 const MOST_IN_ALL = 16 * 1024 * 1024;
 /** As `INLINE` in report.mjs. */
 const INLINE = 16 * 1024;
-/** Headers of an answer that its readers may need. */
-const HEADERS = new Set(['content-type', 'location', 'link', 'retry-after', 'etag', 'x-total-count']);
+/** Headers of an answer that are kept, and characters of each. */
+const MOST_HEADERS = 100;
+const MOST_OF_ONE = 2000;
 /**
  * Encodings of a body, and the functions of node:zlib that read them.
  * @type {Record<string, 'gunzipSync' | 'inflateSync' | 'brotliDecompressSync'>}
@@ -54,11 +55,12 @@ class Passing {
   whole(encoding) {
     const bytes = Buffer.concat(this.#pieces);
     const open = encoding === undefined ? undefined : OPENERS[encoding];
-    if (open === undefined || this.kept < this.bytes) return bytes;
+    if (open === undefined || this.kept < this.bytes) return { bytes };
     try {
-      return process.getBuiltinModule('node:zlib')[open](bytes, { maxOutputLength: MOST });
+      const opened = /** @type {const} */ (true);
+      return { bytes: process.getBuiltinModule('node:zlib')[open](bytes, { maxOutputLength: MOST }), opened };
     } catch {
-      return bytes; // it is not what its header says: kept as it came
+      return { bytes }; // it is not what its header says: kept as it came
     }
   }
 }
@@ -67,7 +69,7 @@ class Passing {
 class Exchange {
   asked = new Passing();
   answer = new Passing();
-  /** @type {Record<string, string>} */
+  /** @type {Record<string, string | string[]>} */
   headers = {};
   url = '';
 }
@@ -111,7 +113,7 @@ export class Exchanges {
   answerOfNode(request, response, done) {
     const exchange = this.#of(request);
     exchange.url = `${request.protocol}//${request.getHeader('host') ?? request.host}${request.path}`;
-    for (const [name, value] of Object.entries(response.headers)) this.#header(exchange, name, value);
+    this.#headers(exchange, response.rawHeaders);
     const { answer } = exchange;
     const { push } = response;
     response.push = (/** @type {unknown} */ piece, /** @type {unknown[]} */ ...rest) => {
@@ -127,10 +129,7 @@ export class Exchanges {
    * @param {(Buffer | string)[]} headers names and values in turn
    */
   headersOfUndici(request, headers) {
-    const exchange = this.#of(request);
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      this.#header(exchange, String(headers[at]).toLowerCase(), headers[at + 1]);
-    }
+    this.#headers(this.#of(request), headers);
   }
 
   /**
@@ -143,14 +142,15 @@ export class Exchanges {
     const exchange = this.#known.get(request);
     if (exchange === undefined) return undefined;
     this.#known.delete(request);
-    const { 'content-encoding': encoding, ...headers } = exchange.headers;
+    const { headers } = exchange;
+    const encoding = headers['content-encoding'];
     const text = stringify({
       method,
       url: this.secrets.scrub(exchange.url.replace(/^(\w+:\/\/)[^/@]*@/, '$1')),
       asked: this.#body(exchange.asked),
       status,
       headers: this.secrets.scrubValue(headers),
-      answer: this.#body(exchange.answer, encoding),
+      answer: this.#body(exchange.answer, typeof encoding === 'string' ? encoding : undefined),
     });
     return text.length <= INLINE && byteLength(text) <= INLINE ? { inline: text } : stream(text);
   }
@@ -163,12 +163,19 @@ export class Exchanges {
   }
 
   /**
+   * All of them: an adaptor may put them into the state.
    * @param {Exchange} exchange
-   * @param {string} name
-   * @param {unknown} value
+   * @param {(Buffer | string)[]} pairs names and values in turn
    */
-  #header(exchange, name, value) {
-    if (HEADERS.has(name) || name === 'content-encoding') exchange.headers[name] = String(value).slice(0, 2000);
+  #headers(exchange, pairs) {
+    const { headers } = exchange;
+    const end = Math.min(pairs.length - 1, 2 * MOST_HEADERS);
+    for (let at = 0; at < end; at += 2) {
+      const name = String(pairs[at]).toLowerCase();
+      const value = String(pairs[at + 1]).slice(0, MOST_OF_ONE);
+      const before = headers[name];
+      headers[name] = before === undefined ? value : [before, value].flat();
+    }
   }
 
   /**
@@ -201,11 +208,11 @@ export class Exchanges {
    */
   #body(passing, encoding) {
     if (passing.bytes === 0) return undefined;
-    const whole = passing.whole(encoding);
+    const { bytes: whole, opened } = passing.whole(encoding);
     const cut = passing.kept < passing.bytes ? /** @type {const} */ (true) : undefined;
     const text = whole.toString();
     const { bytes } = passing;
-    return Buffer.from(text).equals(whole) || cut ? { text: this.secrets.scrub(text), bytes, cut }
-      : { base64: whole.toString('base64'), bytes };
+    return Buffer.from(text).equals(whole) || cut ? { text: this.secrets.scrub(text), bytes, cut, opened }
+      : { base64: whole.toString('base64'), bytes, opened };
   }
 }

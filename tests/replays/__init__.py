@@ -1,0 +1,1 @@
+"""Many recorded runs, each replayed several times."""
