@@ -2,7 +2,8 @@
 
 Starts a server in a temporary folder, reachable through a socket in it and nowhere else, and stops
 it afterwards. Needs the Debian package `postgresql`. As root the server runs as another user,
-because PostgreSQL refuses root.
+because PostgreSQL refuses root. `--with COMMAND…` runs something else while the server is there,
+which then syncs what it commits, as a real one does.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ["tests/component/platform"]
+SETTINGS = "-c listen_addresses='' -c max_connections=300"
 #: For speed: a server that is thrown away need not survive a power cut.
-SETTINGS = "-c listen_addresses='' -c fsync=off -c max_connections=300"
+FAST = "-c fsync=off"
 
 
 def programs() -> Path | None:
@@ -44,13 +46,13 @@ def owner() -> int | None:
 
 
 def main() -> int:
-    """The exit code of the tests; 2 when there is no server to be had."""
+    """The exit code of the tests or the command; 2 when there is no server to be had."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and stop the server
     where = programs()
     if where is None:
         print("PostgreSQL is missing: apt-get install postgresql", file=sys.stderr)
         return 2
-    user = owner()
+    user, other = owner(), sys.argv[2:] if sys.argv[1:2] == ["--with"] else []
     with tempfile.TemporaryDirectory(prefix="holdfast-postgres-") as name:
         folder = Path(name)
         if user is not None:
@@ -63,14 +65,12 @@ def main() -> int:
 
         server("initdb", "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8")
         server("pg_ctl", "start", "-w", "-l", str(folder / "log"),
-               "-o", f"-k {folder} {SETTINGS}")  # fmt: skip
+               "-o", f"-k {folder} {SETTINGS} {'' if other else FAST}")  # fmt: skip
         try:
-            command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+            tests = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+            command = other or [*tests, *(sys.argv[1:] or TESTS)]
             environment = {**os.environ, "HOLDFAST_TEST_POSTGRES": name}
-            chosen = sys.argv[1:] or TESTS
-            return subprocess.run(
-                [*command, *chosen], cwd=ROOT, env=environment, check=False
-            ).returncode
+            return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         finally:
             server("pg_ctl", "stop", "-m", "immediate")
 

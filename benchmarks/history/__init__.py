@@ -12,12 +12,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from benchmarks.history.looks import look, make_searchable  # noqa: E402
+from benchmarks.history.looks import PARTS, look, make_searchable  # noqa: E402
 from holdfast.platform.settings import Settings  # noqa: E402
 from support.history import Size, load  # noqa: E402 - not installed
 
@@ -31,17 +32,20 @@ def main(flags: Sequence[str]) -> None:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--folder", type=Path, help="where the database is kept")
     parser.add_argument("--postgres", help="address of an empty database")
-    parser.add_argument("--only-load", action="store_true")
+    parser.add_argument("--lines", type=int, default=20, help="of each run")
+    parser.add_argument("--only", default=",".join(PARTS), help="with commas; nothing: only load")
     asked = parser.parse_args(flags)
     with tempfile.TemporaryDirectory(prefix="holdfast-history-") as name:
         folder: Path = asked.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         url = asked.postgres or f"sqlite+pysqlite:///{folder}/platform.db"
         if asked.postgres or not (folder / "platform.db").exists():
-            _load(url, folder, Size.times(asked.size), asked.seed)
-        if not asked.only_load:
+            _load(url, folder, replace(Size.times(asked.size), lines=asked.lines), asked.seed)
+        parts = [part for part in asked.only.split(",") if part]
+        if "search" in parts:
             make_searchable(Settings(data=folder, database_url=asked.postgres))
-            look(url)
+        if parts:
+            look(url, parts)
 
 
 def _load(url: str, folder: Path, size: Size, seed: str) -> None:

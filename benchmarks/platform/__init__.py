@@ -1,12 +1,17 @@
-"""The platform alone: claims from a long queue, webhooks, events over a real socket."""
+"""The platform alone: claims from a long queue, webhooks, log lines over a real socket.
+
+On PostgreSQL: `python scripts/postgres_tests.py --with python -m benchmarks platform`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,14 +20,14 @@ from sqlalchemy import insert, select
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from benchmarks.platform.load import lines, started, webhooks  # noqa: E402
 from holdfast.platform.access.keys import load_keys  # noqa: E402
 from holdfast.platform.store import tables as t  # noqa: E402
 from holdfast.platform.store.database import Transaction  # noqa: E402
-from support.platform import TRIGGER, RunTalk, Served, Store  # noqa: E402 - not installed
+from support.platform import Store  # noqa: E402 - not installed
 
 QUEUED = 10_000
 LONG, LANES, CLAIMERS = 100_000, 1000, 20
-LINES = 10_000
 
 
 def milliseconds(samples: list[float]) -> str:
@@ -101,58 +106,15 @@ def long_queue(folder: Path) -> None:
                   f"{milliseconds(samples)}")  # fmt: skip
 
 
-def webhooks(served: Served) -> None:
-    def post(n: int) -> float:
-        started = time.perf_counter()
-        served.post({"n": n})
-        return time.perf_counter() - started
-
-    print(f"webhook, one after another: {milliseconds([post(n) for n in range(100)])}")
-    started = time.perf_counter()
-    with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(post, range(400)))
-    rate = len(taken) / (time.perf_counter() - started)
-    print(f"webhook, eight at a time: {rate:.0f}/s, {milliseconds(taken)}")
-
-
-def events(served: Served) -> None:
-    """Log lines over a real socket: one at a time as Lightning's worker does, and as ours does."""
-    with served.worker() as worker:
-        talk = worker.take()
-        talk.start()
-        taken = []
-        for _ in range(200):
-            started = time.perf_counter()
-            talk.log("one line")
-            taken.append(time.perf_counter() - started)
-        print(f"event and its answer: {milliseconds(taken)}")
-        started = time.perf_counter()
-        refs = [send_batch(talk, 50) for _ in range(LINES // 50)]
-        for ref in refs:
-            assert worker.reply(ref)["status"] == "ok"
-        rate = LINES / (time.perf_counter() - started)
-        print(f"log lines in batches of 50, pipelined: {rate:.0f} lines/s")
-
-
-def send_batch(talk: RunTalk, count: int) -> str:
-    lines = [
-        {"message": [f"line {n}", {"n": n}], "timestamp": talk.now(), "source": "JOB",
-         "level": "info", "id": str(uuid.uuid4())}
-        for n in range(count)
-    ]  # fmt: skip
-    return talk.worker.send(f"run:{talk.id}", "run:batch_logs", {"run_id": talk.id, "logs": lines})
-
-
-def main() -> None:
+def main(flags: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks platform", description=__doc__)
+    parser.add_argument("--only", default="claims,long_queue,webhooks,lines", help="with commas")
+    chosen = parser.parse_args(flags).only.split(",")
     with tempfile.TemporaryDirectory() as name:
-        claims(Path(name) / "queue")
-        long_queue(Path(name) / "long")
-        with Served(Path(name) / "data") as served:
-            served.deploy()
-            webhooks(served)
-            served.client.post(f"/i/{TRIGGER}", json={})
-            events(served)
-
-
-if __name__ == "__main__":
-    main()
+        for work in (claims, long_queue):
+            if work.__name__ in chosen:
+                work(Path(name) / work.__name__)
+        for part in (webhooks, lines):
+            if part.__name__ in chosen:
+                with started(Path(name) / part.__name__) as platform:
+                    part(platform)

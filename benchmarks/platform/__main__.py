@@ -1,5 +1,8 @@
 """`python -m benchmarks.platform`."""
 
+import sys
+
 from benchmarks.platform import main
 
-main()
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -7,16 +7,21 @@ too. Of several platforms one indexes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar
 
 from holdfast import log
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store import dataclips, logs, search, steps
-from holdfast.platform.store.database import Connection, Row, is_passing
+from holdfast.platform.store.database import Connection, Row, Transaction, is_passing
 from holdfast.platform.store.documents import retention_policy
 from holdfast.platform.store.search import Part
 from holdfast.platform.store.search_words import capped, words_of, words_of_json
+
+T = TypeVar("T")
 
 _SECONDS = 2.0
 #: After a run's end its last lines may still come, seconds.
@@ -25,7 +30,7 @@ _RUNS = 50
 #: While so many pieces of work wait for the writer, the indexer waits.
 _BUSY = 16
 _BUSY_SECONDS = 0.05
-#: Lines of one part, and words that one transaction adds.
+#: Lines of one part, and words after which a transaction takes no more parts.
 _LINES, _WORDS = 500, 5000
 #: Characters of a line, of the lines of one part, and of a document that are looked at.
 _LINE, _TOGETHER, _DOCUMENT = 10_000, 100_000, 1_000_000
@@ -45,16 +50,31 @@ async def index(platform: Platform) -> int:
         return await _index(platform)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What of a run is to be indexed. `after`: its log has more lines after this one."""
+
+    run: Row
+    parts: list[Part] = field(default_factory=list)
+    after: int | None = None
+    memory: int | None = None
+    #: It has parts already: it was lost and came back, or its indexing was broken off.
+    again: bool = False
+
+
 async def _index(platform: Platform) -> int:
     database, done = platform.database, 0
     before = now() - _AFTER_SECONDS * SECOND
     while await platform.lead.is_mine():
         runs = await database.read(partial(search.not_indexed, before=before, most=_RUNS))
-        marked = 0
+        marked, ready, words = 0, list[_Ready](), 0
         for run in runs:
-            memory = await _run(platform, run)
-            mark = partial(search.mark_indexed, run=run, memory=memory)
-            marked += await database.write(mark)
+            one = await _read(platform, run)
+            ready.append(one)
+            words += sum(len(part.words) for part in one.parts)
+            if words >= _WORDS or one.after is not None or run is runs[-1]:
+                marked += await _put(platform, ready)
+                ready, words = [], 0
         done += marked
         if not marked:  # none are left, or to each of them something came meanwhile
             break
@@ -63,23 +83,39 @@ async def _index(platform: Platform) -> int:
     return done
 
 
-async def _run(platform: Platform, run: Row) -> int | None:
-    """One run; its peak of memory. A fault in it is told, and keeps no others from the index."""
-    database, memory = platform.database, None
+async def _read(platform: Platform, run: Row) -> _Ready:
+    """One run. A fault in it is told: it must not keep the others out of the index."""
     try:
-        memory = await database.read(partial(steps.peak_memory, run_id=run.id))
-        # of a run that was lost and came back, or whose indexing was broken off
-        while await database.write(partial(search.remove_some, runs=[run.id])):
-            pass
-        parts, after = await database.read(partial(_first_parts, platform, run))
-        await _write(platform, parts)
-        if after is not None:
-            await _rest(platform, run, after)
+        return await platform.database.read(partial(_first_parts, platform, run))
     except Exception as error:
-        if is_passing(error):
-            raise  # it is not the run's fault
-        log.failure("search.skipped", error, run=run.id)
-    return memory
+        _tell(error, run)
+        return _Ready(run)
+
+
+async def _put(platform: Platform, ready: list[_Ready]) -> int:
+    """Index some runs, the last of which may have more lines; how many are indexed whole."""
+    last = ready[-1]
+    try:
+        for one in ready:
+            while one.again and await _write(platform, _remove_some, one) > 0:
+                pass
+        done = await _write(platform, _add, ready)
+        if last.after is not None:
+            await _rest(platform, last.run, last.after)
+            done += await _write(platform, _mark, last)
+    except Exception as error:
+        if len(ready) > 1:  # whichever has the fault
+            return sum([await _put(platform, [replace(one, again=True)]) for one in ready])
+        _tell(error, last.run)
+        return await _write(platform, _mark, last)
+    return done
+
+
+def _tell(error: Exception, run: Row) -> None:
+    """Raises it if it is not the run's fault."""
+    if is_passing(error):
+        raise error
+    log.failure("search.skipped", error, run=run.id)
 
 
 async def _rest(platform: Platform, run: Row, after: int) -> None:
@@ -87,35 +123,36 @@ async def _rest(platform: Platform, run: Row, after: int) -> None:
     following: int | None = after
     while following is not None:
         part, following = await platform.database.read(partial(_lines, run=run, after=following))
-        await _write(platform, [] if part is None else [part])
+        await _write(platform, search.add, [] if part is None else [part])
 
 
-async def _write(platform: Platform, parts: list[Part]) -> None:
-    """In transactions of a bounded size, while nobody else wants to write much."""
-    piece, words = list[Part](), 0
-    for part in parts:
-        piece.append(part)
-        words += len(part.words)
-        if words >= _WORDS:
-            await _add(platform, piece)
-            piece, words = [], 0
-    if piece:
-        await _add(platform, piece)
-
-
-async def _add(platform: Platform, parts: list[Part]) -> None:
+async def _write(platform: Platform, work: Callable[[Transaction, Any], T], what: Any) -> T:
+    """While nobody else wants to write much."""
     while platform.database.waiting > _BUSY:  # noqa: ASYNC110 - the writer is another thread
         await asyncio.sleep(_BUSY_SECONDS)
-    await platform.database.write(partial(search.add, parts=parts))
+    return await platform.database.write(lambda tx: work(tx, what))
 
 
-def _first_parts(
-    platform: Platform, run: Row, connection: Connection
-) -> tuple[list[Part], int | None]:
-    """Documents and first lines of a run; after which line there are more, if there are."""
+def _remove_some(tx: Transaction, one: _Ready) -> int:
+    return search.remove_some(tx, runs=[one.run.id])
+
+
+def _add(tx: Transaction, ready: list[_Ready]) -> int:
+    """All of them; how many have no more lines."""
+    search.add(tx, [part for one in ready for part in one.parts])
+    return sum(_mark(tx, one) for one in ready if one.after is None)
+
+
+def _mark(tx: Transaction, one: _Ready) -> int:
+    return search.mark_indexed(tx, one.run, one.memory)
+
+
+def _first_parts(platform: Platform, run: Row, connection: Connection) -> _Ready:
+    """Documents and first lines of a run."""
     part, after = _lines(connection, run, 0)
-    parts = [] if part is None else [part]
-    return parts + _documents(platform, connection, run), after
+    parts = ([] if part is None else [part]) + _documents(platform, connection, run)
+    memory = steps.peak_memory(connection, run.id)
+    return _Ready(run, parts, after, memory, search.has_parts(connection, run.id))
 
 
 def _lines(connection: Connection, run: Row, after: int) -> tuple[Part | None, int | None]:

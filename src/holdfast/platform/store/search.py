@@ -14,7 +14,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, or_, select, text, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
@@ -76,22 +88,23 @@ def _marks(project_id: str, kind: str) -> list[str]:
 
 def add(tx: Transaction, parts: Iterable[Part]) -> None:
     """Put parts into the index, but for those whose run, log or document is gone meanwhile."""
-    sqlite = tx.connection.dialect.name == "sqlite"
+    sqlite, added = tx.connection.dialect.name == "sqlite", list[dict[str, Any]]()
     for part in _still_there(tx, list(parts)):
-        words = sorted(part.words)
-        marks = _marks(part.project_id, part.kind)
-        kept = zlib.compress(" ".join(words).encode(), 1) if sqlite else None
-        row = insert(h.search_parts).values(
-            run_id=part.run_id, project_id=part.project_id, kind=part.kind, first=part.first,
-            last=part.last, clip_id=part.clip_id, words=kept,
-        )  # fmt: skip
-        key = tx.connection.execute(row.returning(h.search_parts.c.id)).scalar_one()
+        words, marks = sorted(part.words), _marks(part.project_id, part.kind)
+        said = " ".join(words)
+        row = {
+            "run_id": part.run_id, "project_id": part.project_id, "kind": part.kind,
+            "first": part.first, "last": part.last, "clip_id": part.clip_id,
+            "words": zlib.compress(said.encode(), 1) if sqlite else None,
+        }  # fmt: skip
+        key = tx.connection.execute(_ADD_PART, row).scalar_one()
         if sqlite:
-            said = {"id": key, "marks": " ".join(marks), "words": " ".join(words)}
-            tx.connection.execute(_ADD_SQLITE, said)
+            added.append({"id": key, "marks": " ".join(marks), "words": said})
         else:
             told = [*words, *(f"/{mark}" for mark in marks)]
-            tx.connection.execute(_ADD_POSTGRES, {"id": key, "words": told})
+            added.append({"id": key, "words": told})
+    if added:
+        tx.connection.execute(_ADD_SQLITE if sqlite else _ADD_POSTGRES, added)
 
 
 def _still_there(tx: Transaction, parts: list[Part]) -> list[Part]:
@@ -110,6 +123,8 @@ def _still_there(tx: Transaction, parts: list[Part]) -> list[Part]:
     ]
 
 
+#: Built once, as in `runs.py`.
+_ADD_PART = insert(h.search_parts).returning(h.search_parts.c.id)
 _ADD_SQLITE = text("INSERT INTO search_words (rowid, marks, words) VALUES (:id, :marks, :words)")
 _ADD_POSTGRES = text(
     "INSERT INTO search_words (part_id, words)"
@@ -188,6 +203,12 @@ def erase_some(tx: Transaction) -> bool:
     return False
 
 
+def has_parts(connection: Connection, run_id: str) -> bool:
+    """Whether anything of a run is in the index."""
+    query = select(h.search_parts.c.id).where(h.search_parts.c.run_id == run_id).limit(1)
+    return connection.scalar(query) is not None
+
+
 def not_indexed(connection: Connection, before: int, most: int) -> list[Row]:
     """Runs that ended before then (microseconds) and are not in the index yet, oldest first."""
     r = t.runs.c
@@ -201,11 +222,19 @@ def mark_indexed(tx: Transaction, run: Row, memory: int | None) -> bool:
 
     `memory`: the most that a job had (bytes), for a run that ended before this was kept.
     """
-    r = t.runs.c
-    same = r.last_event_at.is_not_distinct_from(run.last_event_at)
-    values = {"indexed_at": tx.now, "peak_memory": func.coalesce(r.peak_memory, memory)}
-    marked = update(t.runs).where(r.id == run.id, same).values(**values)
-    return tx.connection.execute(marked).rowcount == 1
+    said = {"of_run": run.id, "at": tx.now, "memory": memory, "event_at": run.last_event_at}
+    return tx.connection.execute(_MARK, said).rowcount == 1
+
+
+_MARK = (
+    update(t.runs)
+    .where(t.runs.c.id == bindparam("of_run"))
+    .where(t.runs.c.last_event_at.is_not_distinct_from(bindparam("event_at", type_=BigInteger)))
+    .values(
+        indexed_at=bindparam("at"),
+        peak_memory=func.coalesce(t.runs.c.peak_memory, bindparam("memory", type_=BigInteger)),
+    )
+)
 
 
 def find(
