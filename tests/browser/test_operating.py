@@ -95,3 +95,44 @@ def test_an_alert_is_added_tried_and_removed(served: Served, page: Page) -> None
     page.get_by_role("button", name="Remove the alert").click()
     expect(page.locator(".empty")).to_contain_text("Nobody is told")
     assert served.client.get("/api/projects/demo/alerts").json()["data"] == []
+
+
+def fail_all(served: Served, count: int) -> None:
+    """Runs that wait fail, the oldest first."""
+    ends = {"reason": "fail", "error_type": "TypeError", "error_message": "TypeError: no"}
+    with served.worker() as worker:
+        for _ in range(count):
+            talk = worker.take()
+            talk.start()
+            talk.complete(**ends)
+
+
+def test_chosen_runs_are_retried_and_cancelled(served: Served, page: Page) -> None:
+    runs = [served.post({"n": n}) for n in range(4)]
+    fail_all(served, 3)
+    page.goto("/runs?state=unsuccessful")
+    page.get_by_label(f"Choose run {runs[0][:8]}").check()
+    page.get_by_label(f"Choose run {runs[2][:8]}").check()
+    page.get_by_role("button", name="Retry the chosen").click()
+    expect(page.locator("#told")).to_have_text("2 runs retried.")
+    expect(page.get_by_label("State")).to_have_value("unsuccessful")
+    again = served.client.get("/api/runs", params={"state": "available"}).json()["data"]
+    assert len(again) == 3
+    page.get_by_label("All on this page").check()
+    page.get_by_role("button", name="Retry the chosen").click()
+    expect(page.locator("#told")).to_contain_text(
+        "1 run retried. 2 runs left alone: each has not ended"
+    )
+    page.goto("/runs")
+    expect(page.locator("#live")).to_have_text("Live")
+    page.get_by_label(f"Choose run {runs[3][:8]}").check()
+    served.post()  # the list is drawn anew, and what was ticked stays so
+    expect(page.locator("tbody tr")).to_have_count(8)
+    expect(page.get_by_label(f"Choose run {runs[3][:8]}")).to_be_checked()
+    page.get_by_label("All on this page").check()
+    page.get_by_role("button", name="Cancel the chosen").click()
+    expect(page.locator("#told")).to_contain_text("5 runs cancelled")
+    expect(page.locator("#told")).to_contain_text("3 runs left alone: each has ended.")
+    assert served.client.get("/api/queue").json()["available"] == 0
+    page.goto("/audit")
+    expect(page.locator("tbody")).to_contain_text("chosen runs retried or cancelled")

@@ -68,6 +68,7 @@ WORDS = {
     "DELETE /api/sessions/{id}": "session ended",
     "GET /api/audit": "audit log read",
     "GET /api/projects/{project_id}/audit": "audit log read",
+    "POST /runs/chosen": "chosen runs retried or cancelled",
     "POST /runs/{id}/retry": "run retried",
     "POST /runs/{id}/cancel": "run cancelled",
     "POST /workflows/{id}/run": "run started",

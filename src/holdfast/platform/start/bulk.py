@@ -85,11 +85,16 @@ def _one(tx: Transaction, settings: Settings, row: Row, run: Row) -> None:
     """Raises ActionError, before anything is changed."""
     if row.tries >= bulk.TRIES:  # it is alone in this step
         raise ActionError(row.problem)
-    if row.action == "cancel":
-        cancel(tx, run.id, by=row.created_by)
+    act_on(tx, settings, row.action, run, by=row.created_by)
+
+
+def act_on(tx: Transaction, settings: Settings, action: str, run: Row, *, by: str) -> None:
+    """Retry or cancel one of many runs. Raises ActionError, before anything is changed."""
+    if action == "cancel":
+        cancel(tx, run.id, by=by)
         return
     lock_run(tx, run.id)
     if newer_run_exists(tx.connection, run):
         message = "A newer run of its work order exists."
         raise ActionError(message)
-    retry(tx, settings, run.id, by=row.created_by, lane=OF_MANY)
+    retry(tx, settings, run.id, by=by, lane=OF_MANY)

@@ -18,7 +18,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import pauses
 from holdfast.platform.store.history import Filters, Wanted
 from holdfast.platform.store.history_query import RUN_STATES, BadFilter, filters_of, page_of
-from holdfast.platform.web import data, live
+from holdfast.platform.web import chosen, data, live
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
 from holdfast.platform.web.render import FOLDER, page
@@ -39,6 +39,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/queue/pause", pause_queue, methods=["POST"]),
         Route("/queue/resume", resume_queue, methods=["POST"]),
         Route("/runs", runs),
+        Route("/runs/chosen", chosen.act, methods=["POST"]),
         *run_routes(),
         *styleguide_routes(),
         *flow_routes(),
@@ -108,10 +109,14 @@ async def runs(request: Request) -> Response:
             lambda c: data.page_of_runs(c, filters, wanted)
         )
     known = await platform.database.read(lambda c: data.workflow_rows(c, visible))
+    rows = [] if problem else rows
     return page(
         "runs.html",
         status=422 if problem else 200,
-        runs=[] if problem else rows,
+        runs=rows,
+        chooses=any(visit.may(Action.RUN, row["project_id"]) for row in rows),
+        told=chosen.Told.read(asked.get("told", "")),
+        address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         problem=problem,
         older=after,
         newer=newer,

@@ -56,7 +56,9 @@
     const known = parts.map((part) => document.getElementById(part.id));
     const focused = document.activeElement?.getAttribute('href');
     if (!parts.length || known.includes(null) || old.querySelectorAll('[data-rev][id]').length !== parts.length) {
+      const ticked = new Set([...old.querySelectorAll('input[name=run]:checked')].map((box) => box.getAttribute('value')));
       old.replaceChildren(...fresh.childNodes);
+      for (const box of boxes('run')) box.checked = ticked.has(box.value);
       enhance(old);
       focusAgain(focused);
       return;
@@ -222,6 +224,17 @@
   document.addEventListener('change', ({ target }) => {
     const log = document.getElementById('log');
     if (log && target instanceof HTMLSelectElement && target.id === 'log-level') log.dataset.level = target.value;
+  });
+
+  // One box ticks all of a list.
+
+  /** @param {string} name @returns {HTMLInputElement[]} */
+  const boxes = (name) => [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)].filter((box) => box instanceof HTMLInputElement);
+
+  for (const all of document.querySelectorAll('label.all')) all.removeAttribute('hidden');
+  document.addEventListener('change', ({ target }) => {
+    if (!(target instanceof HTMLInputElement) || !target.dataset.all) return;
+    for (const box of boxes(target.dataset.all)) box.checked = target.checked;
   });
 
   // A row of a list goes where its first own link goes.

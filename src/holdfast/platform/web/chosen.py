@@ -1,0 +1,105 @@
+"""What a list of runs does with those that somebody has chosen: retry or cancel them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from holdfast.platform.access import visit
+from holdfast.platform.access.policy import Action, decide
+from holdfast.platform.service import Platform
+from holdfast.platform.start.actions import ActionError
+from holdfast.platform.start.bulk import act_on
+from holdfast.platform.store import bulk
+from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.runs import find_run
+from holdfast.platform.web.render import message
+
+#: Runs that are done at once; `bulk_actions` of the API do more.
+MOST = 100
+#: Where the buttons stand.
+_PLACES = ("/runs", "/problems")
+_TOLD = re.compile(r"(retry|cancel)-(\d{1,3})-(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of the chosen runs, in the address that the browser goes back to."""
+
+    action: str
+    done: int
+    left: int
+
+    @classmethod
+    def read(cls, text: str) -> Told | None:
+        found = _TOLD.fullmatch(text)
+        return None if found is None else cls(found[1], int(found[2]), int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.action}-{self.done}-{self.left}"
+
+    @property
+    def words(self) -> str:
+        """`3 runs retried. 1 run left alone: it has not ended, …`."""
+        what = {"retry": "retried", "cancel": "cancelled, or asked to end"}[self.action]
+        why = {
+            "retry": "has not ended, has a newer run, or began with what the workflow lost",
+            "cancel": "has ended",
+        }[self.action]
+        done = f"{_runs(self.done)} {what}."
+        if not self.left:
+            return done
+        each = "it" if self.left == 1 else "each"
+        return f"{done} {_runs(self.left)} left alone: {each} {why}."
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+async def act(request: Request) -> Response:
+    """Retry or cancel the chosen runs. Of a work order only the newest run is retried."""
+    async with request.form() as form:
+        ids = [*dict.fromkeys(str(value) for value in form.getlist("run"))]
+        action, back = str(form.get("act")), str(form.get("back") or "")
+    place, _, query = back.partition("?")
+    if action not in bulk.ACTIONS or place not in _PLACES:
+        return message(422, "Not done", "There is no such action.")
+    if not ids or len(ids) > MOST:
+        return message(422, "Not done", f"Choose runs first, {MOST} at most.")
+    done = await _act(request, action, ids)
+    told = Told(action, len(done), len(ids) - len(done))
+    kept = [pair for pair in parse_qsl(query) if pair[0] != "told"]
+    return RedirectResponse(f"{place}?{urlencode([*kept, ('told', str(told))])}", 303)
+
+
+async def _act(request: Request, action: str, ids: Sequence[str]) -> list[str]:
+    """The runs that it was done with: each by itself, and only where the visitor may."""
+    platform: Platform = request.app.state.platform
+    who = visit.subject()  # the transaction has a context of its own
+
+    def one(tx: Transaction, run_id: str) -> str | None:
+        run = find_run(tx.connection, run_id)
+        if run is None or not decide(who, Action.RUN, run.project_id).allowed:
+            return None
+        act_on(tx, platform.settings, action, run, by=who.name)
+        return str(run.project_id)
+
+    done, projects = [], set[str]()
+    for run_id in ids:
+        try:
+            project = await platform.database.write(partial(one, run_id=run_id))
+        except ActionError:
+            continue
+        if project is not None:
+            done.append(run_id)
+            projects.add(project)
+    of = projects.pop() if len(projects) == 1 else None
+    visit.note(of, action=action, runs=done)
+    return done
