@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from holdfast.diagnosis.catalogue import CATALOGUE, opened
+from holdfast.diagnosis.entry import TURNS
 from holdfast.log_events import EVENTS
 from holdfast.platform.figures import described
 from holdfast.platform.project import form_v1, form_v2
@@ -122,7 +124,30 @@ def platform_metrics() -> str:
     )
 
 
+_DEPENDS = "it depends on what was found; the message says it."
+
+
+def causes() -> str:
+    parts: list[str | list[str]] = []
+    for entry in sorted(CATALOGUE.values(), key=lambda entry: entry.code):
+        parts += [
+            f"## {entry.code}: {entry.title}",
+            opened(entry.what),
+            f"**What to change:** {told if (told := opened(entry.change)) != '…' else _DEPENDS}",
+            f"Whose turn it is: {TURNS[entry.turn]}.",
+            ["```text", *entry.example.splitlines(), "```"],
+        ]
+    return page(
+        "Causes of failures",
+        "Each way in which a step or a run can end, by its code. `holdfast explain HF1101` shows "
+        "the same. `…` stands for what a run fills in. Typical mistakes beside the words of the "
+        "reference: [Mistakes](../mistakes.md).",
+        *parts,
+    )
+
+
 PAGES = {
+    "causes": causes,
     "platform-metrics": platform_metrics,
     "log-events": log_events,
     "worker-options": worker_options,

@@ -3,6 +3,7 @@
     python -m tests.reference tests KIT    the reference's own tests, with its worker and with ours
     python -m tests.reference swap KIT     two hundred plans through both workers, compared
     python -m tests.reference fleet KIT    both workers on one platform at once
+    python -m tests.reference mistakes KIT typical mistakes, and what both say of them
     python -m tests.reference replace KIT  the page that replaces the worker, with the real old one
 
 `docs/reference-tests.md` says how to build KIT, and what came of it. `--only reference` or `--only
@@ -19,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from reference import mistakes
 from reference.fleet import mixed
 from reference.kit import Kit, environment
 from reference.own_tests import Result, run_all
@@ -29,7 +31,7 @@ from reference.swap import compare
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 1 when something differs for which no reason is written down."""
     parser = argparse.ArgumentParser(prog="python -m tests.reference", description=__doc__)
-    parser.add_argument("what", choices=["tests", "swap", "fleet", "replace"])
+    parser.add_argument("what", choices=["tests", "swap", "fleet", "mistakes", "replace"])
     parser.add_argument("kit", type=lambda text: Kit(Path(text).resolve()))
     parser.add_argument("words", nargs="*")
     parser.add_argument("--only", choices=["reference", "ours"])
@@ -41,6 +43,10 @@ def main(arguments: list[str]) -> int:
         return own_tests(given.kit, given.only, tuple(given.words))
     if given.what == "replace":
         return replace(given.kit)
+    if given.what == "mistakes":
+        (given.out / "mistakes.md").write_text(mistakes.page(given.kit), encoding="utf-8")
+        say(f"wrote {given.out / 'mistakes.md'}")
+        return 0
     if given.what == "fleet":
         wrong = mixed(given.kit)
         say("\n".join(wrong) or "200 runs by both kinds of worker, none lost, none twice")

@@ -20,9 +20,9 @@ def expanded(entry: Entry) -> str:
     rows = [
         f"{entry.code}  {entry.title}",
         "",
-        _open(entry.what),
+        opened(entry.what),
         "",
-        f"What to change: {_open(entry.change)}",
+        f"What to change: {opened(entry.change)}",
         f"Whose turn it is: {TURNS[entry.turn]}",
         "",
         "Example:",
@@ -36,5 +36,6 @@ class _Blank(dict[str, str]):
         return "…"
 
 
-def _open(template: str) -> str:
+def opened(template: str) -> str:
+    """A template with `…` for what a run fills in."""
     return template.format_map(_Blank())

@@ -1,0 +1,123 @@
+"""Typical mistakes, with what Holdfast and what the reference's command line say of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast.adaptors import InstalledAdaptor
+from holdfast.model.json import JsonObject
+from holdfast.model.record import Kind
+from reference.kit import NODE_FOLDER, Kit
+from support.adaptors import installed
+from support.engine import Ended, engine
+from support.made import made
+from support.mistake_servers import others
+from support.mistakes import COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
+from support.waiting import finish
+
+_HEAD = """\
+# Forty mistakes and more, told by both
+
+<!-- Written by `python -m tests.reference mistakes KIT`. -->
+
+Each row is a mistake that people make, what `holdfast run` says of it, and the lines with which
+the command line of the reference (OpenFn CLI {version}) tells the same failure. *Nothing* means
+that it succeeds without a word. `–`: it depends on a limit or a policy of the worker, and is not
+comparable.
+
+| mistake | code | Holdfast says | what to change | the reference says |
+|---|---|---|---|---|
+"""
+#: Characters of a message of the reference, and of code, in the table.
+_SAID, _CODE = 220, 120
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_SECONDS = 30
+_NOISE = re.compile(r"CRITICAL ERROR|aborted with error|^\s*at |^Error occurred at|^\d+: |^\s*\^")
+
+
+def page(kit: Kit) -> str:
+    """The table, as Markdown."""
+    store = installed()
+    known = finish(store.ensure([COMMON, HTTP, FHIR]))
+    mistakes = [*FAILURES, *WARNINGS]
+    with tempfile.TemporaryDirectory() as name, others(Path(name)) as places:
+        folder = Path(name)
+        options: JsonObject = {key: item.to_option() for key, item in known.items()}
+        with engine(folder / "data", store=store.root) as running:
+            ours = made(running, mistakes, places, options)
+        rows = [
+            _row(mistake, ours[mistake.name], _theirs(kit, mistake, known, places, folder))
+            for mistake in mistakes
+        ]
+    manifest = kit.root / "packages" / "cli" / "package.json"
+    version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
+    return _HEAD.format(version=version) + "\n".join(rows) + "\n"
+
+
+def _row(mistake: Mistake, ended: Ended, theirs: str) -> str:
+    said, change = _ours(mistake, ended)
+    code = mistake.code if len(mistake.code) <= _CODE else mistake.code[:_CODE] + "…"
+    cells = (f"{mistake.name}: `{code}`", mistake.expected, said, change, theirs)
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _ours(mistake: Mistake, ended: Ended) -> tuple[str, str]:
+    for body in ended.bodies(Kind.OUTCOME):
+        if isinstance(found := body.get("diagnosis"), dict):
+            return str(found["what"]), str(found["change"])
+    lines = (line for line in ended.log.splitlines() if line.startswith(mistake.expected))
+    what, _, change = next(lines).removeprefix(mistake.expected).partition(" change: ")
+    return what.strip(), change
+
+
+def _theirs(
+    kit: Kit,
+    mistake: Mistake,
+    known: dict[str, InstalledAdaptor],
+    places: dict[str, str],
+    folder: Path,
+) -> str:
+    if mistake.egress != "open" or mistake.expected in ("HF1401", "HF1402", "HF1403", "HF1406"):
+        return "–"
+    code = mistake.code
+    for word, place in places.items():
+        code = code.replace(word, place)
+    step: JsonObject = {"id": "a", "expression": code, "adaptor": mistake.adaptor, **mistake.step}
+    if mistake.credential:
+        step["configuration"] = {**mistake.credential}
+    steps: list[JsonObject] = [step, {"id": "b", "expression": "fn(s => s)", "adaptor": COMMON}]
+    workflow = {"workflow": {"steps": steps[: 2 if "next" in mistake.step else 1]}, "options": {}}
+    (folder / "workflow.json").write_text(json.dumps(workflow), encoding="utf-8")
+    (folder / "state.json").write_text(json.dumps(mistake.state), encoding="utf-8")
+    program = kit.root / "packages" / "cli" / "dist" / "index.js"
+    command = [str(NODE_FOLDER / "bin" / "node"), str(program), "workflow.json",
+               "-s", "state.json", "-o", "out.json", "--no-autoinstall"]  # fmt: skip
+    for name, item in known.items():
+        command += ["-a", f"{name.rpartition('@')[0]}={item.path}"]
+    try:
+        ran = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing within {_SECONDS} s"
+    said = " / ".join(_lines(ran.stdout + ran.stderr))
+    return (said[:_SAID] + ("…" if len(said) > _SAID else "")) or "*nothing*"
+
+
+def _lines(output: str) -> Iterator[str]:
+    """What it says at the level of an error, without stack and repetition."""
+    seen = set()
+    for line in _COLOURS.sub("", output).splitlines():
+        _, found, text = line.partition("✘ ")
+        if found and text.strip() and not _NOISE.search(text) and text not in seen:
+            seen.add(text)
+            yield text.strip()
