@@ -140,8 +140,7 @@ def causes() -> str:
     return page(
         "Causes of failures",
         "Each way in which a step or a run can end, by its code. `holdfast explain HF1101` shows "
-        "the same. `…` stands for what a run fills in. Typical mistakes beside the words of the "
-        "reference: [Mistakes](../mistakes.md).",
+        "the same. `…` stands for what a run fills in.",
         *parts,
     )
 

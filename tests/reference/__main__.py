@@ -44,8 +44,9 @@ def main(arguments: list[str]) -> int:
     if given.what == "replace":
         return replace(given.kit)
     if given.what == "mistakes":
-        (given.out / "mistakes.md").write_text(mistakes.page(given.kit), encoding="utf-8")
-        say(f"wrote {given.out / 'mistakes.md'}")
+        page = (given.out / given.what).with_suffix(".md")
+        page.write_text(mistakes.page(given.kit), encoding="utf-8")
+        say(f"wrote {page}")
         return 0
     if given.what == "fleet":
         wrong = mixed(given.kit)
