@@ -71,6 +71,10 @@ chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS
 replays: $(STAMP)         ## recorded runs, each replayed three times: the same bytes, no secret; SEED=… COUNT=…
 	$(BIN)/python -m tests.replays --seed "$(or $(SEED),1)" --count "$(or $(COUNT),1000)"
 
+.PHONY: chaos-cluster
+chaos-cluster: $(STAMP)   ## random faults against two platforms, three workers, PostgreSQL and a standby; SEED=… RUNS=…
+	$(BIN)/python -m tests.cluster --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),300)" $(ARGS)
+
 .PHONY: soak
 soak: $(STAMP)            ## eight hours' worth of load with kills; SEED=… RUNS=…
 	$(BIN)/python -m tests.soak --seed "$(or $(SEED),1)" --runs "$(or $(RUNS),9600)"

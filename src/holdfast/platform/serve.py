@@ -27,7 +27,7 @@ from holdfast.platform.app import CHORES, create_app, create_collections_door
 from holdfast.platform.service import Chore, Confirm, Platform, Resolve
 from holdfast.platform.settings import ADDRESS_FILE, Settings
 from holdfast.platform.store.accounts import FIRST_ACCOUNT
-from holdfast.platform.store.database import Database
+from holdfast.platform.store.database import Database, DatabaseError, is_passing
 from holdfast.sandbox.hosts import own_addresses
 
 _STOP_SECONDS = 5
@@ -123,7 +123,13 @@ async def serve(
     """
     with _hold(settings.data):
         app = create_app(settings, resolve=resolve, confirm=confirm, chores=chores)
-        await _serve(app, settings, on_listening, stop or asyncio.Event())
+        try:
+            await _serve(app, settings, on_listening, stop or asyncio.Event())
+        except Exception as error:
+            if isinstance(error, HoldfastError) or not is_passing(error):
+                raise
+            message = f"the database went away while the platform started: {type(error).__name__}"
+            raise DatabaseError(message, fix="Start it again.") from error
 
 
 async def _serve(

@@ -102,7 +102,11 @@ class Platform:
         self.started_at = now()
         if self._listener is not None:
             self._listener.start()
-        await self.database.write(lambda tx: liveness.begin(tx, self.id))
+        try:
+            await self.database.write(lambda tx: liveness.begin(tx, self.id))
+        except BaseException:
+            await self.stop()
+            raise
         for chore in (_wake_workers, _show_life, *chores):
             self._chores.append(asyncio.create_task(self._keep_going(chore)))
 

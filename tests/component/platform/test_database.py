@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
-from holdfast.platform.store.database import Database, DatabaseError, Transaction
+from holdfast.platform.serve import serve
+from holdfast.platform.settings import Settings
+from holdfast.platform.store import liveness
+from holdfast.platform.store.database import Database, DatabaseError, Transaction, is_passing
 from holdfast.platform.store.tables import metadata
 from support.platform import Store
-from support.postgres import sqlite_only
+from support.postgres import database_of, postgres_only, sqlite_only
 
 
 def test_the_migrations_make_the_tables_that_the_queries_expect(data: Path) -> None:
@@ -106,6 +111,29 @@ def test_a_rollback_by_the_database_fails_the_whole_group(store: Store) -> None:
     assert value is None
 
 
+@postgres_only
+def test_a_server_that_ends_a_connection_fails_the_whole_group(store: Store) -> None:
+    """Also those whose work had been done, and those behind; all with a fault that passes."""
+    gate = threading.Event()
+
+    def wait(_tx: Transaction) -> None:
+        gate.wait(10)
+
+    def good(tx: Transaction) -> None:
+        tx.connection.execute(text("UPDATE projects SET concurrency = 5"))
+
+    def ended(tx: Transaction) -> None:
+        tx.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    store.database.submit(wait)
+    futures = [store.database.submit(work) for work in (good, ended, good)]
+    gate.set()
+    faults = [future.exception(10) for future in futures]
+    assert [is_passing(fault) for fault in faults if isinstance(fault, Exception)] == [True] * 3
+    value = store.read(lambda c: c.execute(text("SELECT concurrency FROM projects")).scalar())
+    assert value is None
+
+
 def test_notices_follow_the_commit(store: Store) -> None:
     store.notices.clear()
     run_id = store.enqueue()
@@ -165,6 +193,16 @@ def test_a_database_that_cannot_be_opened_is_explained(tmp_path: Path) -> None:
 
 
 _OF_TOMORROW = "UPDATE alembic_version SET version_num = 'of-tomorrow'"
+
+
+async def test_a_database_that_goes_away_at_the_start_is_explained(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = OperationalError("INSERT", {}, Exception("closed"))
+    monkeypatch.setattr(liveness, "begin", Mock(side_effect=away))
+    settings = Settings(data=data, port=0, **database_of(data))
+    with pytest.raises(DatabaseError, match="went away while the platform started"):
+        await serve(settings)
 
 
 def test_a_database_of_a_newer_version_is_refused_with_words(data: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -29,6 +30,7 @@ def wrapped(error: Exception, base: type[Exception] = Told) -> Exception:
         wrapped(Told("08006")), wrapped(Told("40P01")), wrapped(Told("53100")),
         wrapped(Told("57P01")),
         wrapped(sqlite3.OperationalError("database or disk is full"), sqlite3.Error),
+        sqlite3.OperationalError("database or disk is full"), psycopg.OperationalError("closed"),
         PoolTimeout(), DatabaseError("the database is closed"),
     ],
 )  # fmt: skip
@@ -41,6 +43,7 @@ def test_a_fault_of_the_database_passes(error: Exception) -> None:
     [
         wrapped(Told("54000")), wrapped(Told("22021")), wrapped(Told("57014")),
         wrapped(sqlite3.IntegrityError("UNIQUE"), sqlite3.Error),
+        sqlite3.IntegrityError("UNIQUE"), psycopg.DataError("number"),
         ValueError("no number"), KeyError("job"),
     ],
 )  # fmt: skip

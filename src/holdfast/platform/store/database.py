@@ -27,7 +27,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from holdfast.model.errors import HoldfastError
@@ -311,9 +311,13 @@ def _savepoint(connection: Connection) -> Iterator[None]:
 
 
 def _still_open(connection: Connection, cause: BaseException) -> None:
-    """A full disk makes SQLite roll back everything by itself: then the group has failed."""
-    raw = connection.connection.dbapi_connection
-    if connection.dialect.name == "sqlite" and raw is not None and not raw.in_transaction:
+    """Raise the cause where the whole group has failed: there is no transaction any more.
+
+    A full disk makes SQLite roll back everything by itself; a server may have ended.
+    """
+    raw = None if connection.invalidated else connection.connection.dbapi_connection
+    sqlite_ = connection.dialect.name == "sqlite"
+    if raw is None or (not raw.in_transaction if sqlite_ else raw.closed):
         while cause.__context__ is not None:  # not the savepoint's complaint that came of it
             cause = cause.__context__
         raise cause
@@ -397,12 +401,15 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
 
 def is_passing(error: Exception) -> bool:
     """Whether the database as a whole has a fault now: what failed can be tried later."""
-    if not isinstance(error, DBAPIError):
-        return isinstance(error, DatabaseError | SQLAlchemyTimeout)
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
+    if isinstance(error, DatabaseError | SQLAlchemyTimeout):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if (state := getattr(original, "sqlstate", None)) is not None:
         return str(state).startswith(_PASSING)
-    return error.connection_invalidated or isinstance(error, OperationalError)
+    # Python's interface of databases (PEP 249) has this name for it; SQLAlchemy keeps it.
+    return "OperationalError" in {kind.__name__ for kind in type(error).__mro__}
 
 
 def _cause(error: BaseException) -> str:

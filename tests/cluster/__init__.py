@@ -1,0 +1,1 @@
+"""Chaos for a cluster: two platforms on one PostgreSQL with a standby, and three workers."""
