@@ -44,7 +44,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, li
             talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no")
         yield (
             served,
-            ["/", "/runs", f"/runs/{failed}", f"/runs/{waiting}",
+            ["/", "/runs", "/problems", f"/runs/{failed}", f"/runs/{waiting}",
              f"/workflows/{workflow}?version=1&part={TRIGGER}", f"/workflows/{workflow}/edit",
              f"/runs/{failed}/compare?with={waiting}",
              "/workers", "/users", "/audit", "/account", "/projects/demo/members",

@@ -170,6 +170,7 @@ DOORS: dict[str, Door] = {
     "POST /queue/pause": _page(Action.ADMINISTER),
     "POST /queue/resume": _page(Action.ADMINISTER),
     "GET /runs": _page(Action.LOOK),
+    "GET /problems": _page(Action.LOOK),
     "POST /runs/chosen": _page(Action.LOOK),  # its handler asks for the project of each run
     "GET /runs/{id}": _page(Action.READ, _RUN),
     "GET /runs/{id}/events": _page(Action.READ, _RUN),

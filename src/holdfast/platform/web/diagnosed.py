@@ -60,15 +60,22 @@ def diagnosed(
     names: Names = NO_NAMES,
 ) -> Shown | None:
     """The worker's diagnosis; where there is none, what the run's own words tell."""
+    document: Json = json.loads(postmortem) if postmortem else None
+    made = document.get("diagnosis") if isinstance(document, dict) else None
+    found = diagnosis_of(made, state, error_type, message)
+    return _shown(found, names) if found is not None else None
+
+
+def diagnosis_of(
+    made: Json, state: str, error_type: str | None, message: str | None
+) -> Diagnosis | None:
+    """The one that a worker made, else what the run's words tell. None: it did not fail."""
     reason = _REASONS.get(RunState(state))
     if reason is None:
         return None
-    document: Json = json.loads(postmortem) if postmortem else None
-    made = document.get("diagnosis") if isinstance(document, dict) else None
     if isinstance(made, dict) and made.get("code"):
-        return _shown(read_diagnosis(made), names)
-    found = diagnose(Ending(reason, error_type or "", message or ""))
-    return _shown(found, names) if found is not None else None
+        return read_diagnosis(made)
+    return diagnose(Ending(reason, error_type or "", message or ""))
 
 
 def _shown(diagnosis: Diagnosis, names: Names) -> Shown:

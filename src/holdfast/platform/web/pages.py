@@ -18,7 +18,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import pauses
 from holdfast.platform.store.history import Filters, Wanted
 from holdfast.platform.store.history_query import RUN_STATES, BadFilter, filters_of, page_of
-from holdfast.platform.web import chosen, data, live
+from holdfast.platform.web import chosen, data, live, problems
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
 from holdfast.platform.web.render import FOLDER, page
@@ -40,6 +40,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/queue/resume", resume_queue, methods=["POST"]),
         Route("/runs", runs),
         Route("/runs/chosen", chosen.act, methods=["POST"]),
+        Route("/problems", problems.show),
         *run_routes(),
         *styleguide_routes(),
         *flow_routes(),

@@ -1,0 +1,77 @@
+"""Failures are grouped by their cause: the worker's fingerprint, else the run's own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from holdfast.model.json import JsonObject
+from holdfast.platform.clock import SECOND
+from holdfast.platform.web.problems import DAYS, grouped
+from support.platform import Served
+
+_DAY = 24 * 3600 * SECOND
+UNTIL = 1000 * _DAY
+
+
+def row(number: int, message: str, *, days: int = 0, **values: Any) -> dict[str, Any]:
+    return {"id": str(number), "state": "failed", "error_type": "TypeError",
+            "error_message": message, "workflow_id": "w", "workflow_name": "Referrals",
+            "project_id": "p", "inserted_at": UNTIL - days * _DAY - number, **values}  # fmt: skip
+
+
+def test_runs_of_one_cause_are_one_problem() -> None:
+    rows = [
+        row(1, "no patient 17"),
+        row(2, "no patient 4", days=1),
+        row(3, "no form", days=1),
+        row(4, "no patient 9", days=DAYS),
+        row(5, "no patient 1", workflow_id="other"),
+        row(6, "stopped", state="success"),
+    ]
+    found = grouped(rows, {}, UNTIL)
+    assert [problem.runs for problem in found] == [["1", "2", "4"], ["3"], ["5"]]
+    assert found[0].days == [1, *[0] * (DAYS - 3), 1, 1]
+    assert found[0].heights[-1] == 100
+    assert (found[0].last, found[0].first) == (UNTIL - 1, UNTIL - DAYS * _DAY - 4)
+
+
+def test_the_fingerprint_of_the_worker_counts() -> None:
+    rows = [row(number, f"message {name}") for number, name in enumerate("abc")]
+    told: JsonObject = {
+        "code": "HF1102",
+        "what": "it is undefined",
+        "turn": "data",
+        "fingerprint": "one",
+    }
+    diagnoses: dict[str, JsonObject] = {"0": told, "1": {**told, "fingerprint": "two"}, "2": told}
+    found = grouped(rows, diagnoses, UNTIL)
+    assert [(problem.code, problem.runs) for problem in found] == [
+        ("HF1102", ["0", "2"]),
+        ("HF1102", ["1"]),
+    ]
+
+
+def test_the_page_shows_a_problem_and_retries_its_runs(served: Served) -> None:
+    made = {"code": "HF1102", "what": "patient is <undefined>", "fingerprint": "f"}
+    ends: list[dict[str, Any]] = [
+        {"reason": "fail", "error_type": "E", "error_message": "one",
+         "postmortem": {"diagnosis": made, "timeline": []}},
+        {"reason": "fail", "error_type": "E", "error_message": "other",
+         "postmortem": {"diagnosis": made}},
+        {"reason": "fail", "error_type": "E", "error_message": "no diagnosis",
+         "postmortem": {"diagnosis": None}},
+        {"reason": "success"},
+    ]  # fmt: skip
+    runs = [served.post() for _ in ends]
+    with served.worker() as worker:
+        for end in ends:
+            talk = worker.take()
+            talk.start()
+            talk.complete(**end)
+    page = served.client.get("/problems").text
+    assert page.count("patient is &lt;undefined&gt;</a>") == 1
+    assert "Retry all 2" in page
+    assert page.count('class="whole"') == 2
+    assert re.findall(r'name="run" value="(\S+)"', page) == [runs[2], runs[1], runs[0]]
+    assert "Nothing has failed" in served.client.get("/problems?workflow_id=other").text
