@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from holdfast.adaptors import InstalledAdaptor
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 from reference.kit import NODE_FOLDER, Kit
@@ -36,7 +35,8 @@ comparable.
 #: Characters of a message of the reference, and of code, in the table.
 _SAID, _CODE = 220, 120
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_SECONDS = 30
+_SECONDS = 60
+_NODE = NODE_FOLDER / "bin" / "node"
 _NOISE = re.compile(r"CRITICAL ERROR|aborted with error|^\s*at |^Error occurred at|^\d+: |^\s*\^")
 
 
@@ -50,8 +50,9 @@ def page(kit: Kit) -> str:
         options: JsonObject = {key: item.to_option() for key, item in known.items()}
         with engine(folder / "data", store=store.root) as running:
             ours = made(running, mistakes, places, options)
+        _install(folder)
         rows = [
-            _row(mistake, ours[mistake.name], _theirs(kit, mistake, known, places, folder))
+            _row(mistake, ours[mistake.name], _theirs(kit, mistake, places, folder))
             for mistake in mistakes
         ]
     manifest = kit.root / "packages" / "cli" / "package.json"
@@ -79,38 +80,51 @@ def _ours(mistake: Mistake, ended: Ended) -> tuple[str, str]:
     return what.strip(), change
 
 
-def _theirs(
-    kit: Kit,
-    mistake: Mistake,
-    known: dict[str, InstalledAdaptor],
-    places: dict[str, str],
-    folder: Path,
-) -> str:
+def _install(folder: Path) -> None:
+    """The adaptors, as the reference wants them installed."""
+    npm = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [str(_NODE), str(npm), "install", "--silent", "--prefix", str(folder)]
+    subprocess.run([*command, COMMON, HTTP, FHIR], check=True)
+
+
+def _theirs(kit: Kit, mistake: Mistake, places: dict[str, str], folder: Path) -> str:
     if mistake.egress != "open" or mistake.expected in ("HF1401", "HF1402", "HF1403", "HF1406"):
         return "–"
     code = mistake.code
     for word, place in places.items():
         code = code.replace(word, place)
-    step: JsonObject = {"id": "a", "expression": code, "adaptor": mistake.adaptor, **mistake.step}
+    step: JsonObject = {"id": "a", "expression": code, **mistake.step}
+    step["adaptor"] = _at(folder, mistake.adaptor)
     if mistake.credential:
         step["configuration"] = {**mistake.credential}
-    steps: list[JsonObject] = [step, {"id": "b", "expression": "fn(s => s)", "adaptor": COMMON}]
+    steps: list[JsonObject] = [
+        step,
+        {"id": "b", "expression": "fn(s => s)", "adaptor": _at(folder, COMMON)},
+    ]
     workflow = {"workflow": {"steps": steps[: 2 if "next" in mistake.step else 1]}, "options": {}}
     (folder / "workflow.json").write_text(json.dumps(workflow), encoding="utf-8")
     (folder / "state.json").write_text(json.dumps(mistake.state), encoding="utf-8")
     program = kit.root / "packages" / "cli" / "dist" / "index.js"
-    command = [str(NODE_FOLDER / "bin" / "node"), str(program), "workflow.json",
-               "-s", "state.json", "-o", "out.json", "--no-autoinstall"]  # fmt: skip
-    for name, item in known.items():
-        command += ["-a", f"{name.rpartition('@')[0]}={item.path}"]
+    command = [str(_NODE), str(program), "workflow.json", "-s", "state.json", "-o", "out.json"]
     try:
         ran = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+            [*command, "--no-autoinstall"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"nothing within {_SECONDS} s"
     said = " / ".join(_lines(ran.stdout + ran.stderr))
     return (said[:_SAID] + ("…" if len(said) > _SAID else "")) or "*nothing*"
+
+
+def _at(folder: Path, adaptor: str) -> str:
+    """An adaptor as the reference's workflow names one that is installed."""
+    name = adaptor.rpartition("@")[0]
+    return f"{name}={folder / 'node_modules' / name}"
 
 
 def _lines(output: str) -> Iterator[str]:

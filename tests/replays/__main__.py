@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from holdfast.bench.bundle import Bundle, bundle_of
 from holdfast.bench.bundle_file import read_bundle, write_bundle
-from holdfast.bench.replaying import Stage, replay
+from holdfast.bench.replaying import Stage, compared, replay
 from holdfast.cli.planfile import plan_adaptors
 from holdfast.cli.stage import Standby
 from holdfast.engine.client import RunRequest, prepare_run, start_supervisor
@@ -49,7 +49,9 @@ async def prove(seed: int, count: int, home: Path) -> list[str]:
                 options: JsonObject = {name: known[name].to_option() for name in named}
                 stage = Stage(engine, home, options, LIMITS)
                 found = await _prove_one(work, stage, home / "run.json")
-                problems += [f"run {number}: {problem}" for problem in found]
+                for problem in found:
+                    _say(f"  run {number}: {problem}")
+                problems += found
                 if number % 50 == 49:
                     _say(f"{number + 1} runs, {len(problems)} problems")
     return problems
@@ -64,7 +66,7 @@ async def _prove_one(work: Work, stage: Stage, file: Path) -> list[str]:
     for _ in range(REPLAYS):
         made = await replay(bundle, stage)
         if digest(made.made) != expected:
-            found.append("a replay made something else")
+            found.append(f"a replay made something else: {_difference(recorded, made.made)}")
         found += [f"asked otherwise: {line}" for line in made.otherwise]
     return found
 
@@ -79,6 +81,12 @@ async def _record(work: Work, stage: Stage) -> Bundle:
     bundle = bundle_of(folder, untaped=True)
     folders.remove(folder.path)
     return bundle
+
+
+def _difference(recorded: Bundle, made: Bundle) -> str:
+    changes = [change for change in compared(recorded, made) if not change.same]
+    steps = "; ".join(f"{it.step} {it.before} -> {it.now} {it.lines[:3]}" for it in changes)
+    return f"{recorded.outcome} -> {made.outcome}: {steps}"[:600]
 
 
 def digest(bundle: Bundle) -> str:
@@ -102,8 +110,6 @@ def main(arguments: list[str]) -> int:
         f"seed {given.seed}: {given.count} runs, each replayed {REPLAYS} times,"
         f" {len(problems)} problems, {seconds:.0f} s"
     )
-    for problem in problems[:50]:
-        _say(f"  {problem}")
     return 1 if problems else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -62,19 +63,26 @@ def test_engine_ends_with_a_command_that_is_killed(
     eventually(lambda: not alive(watching), "the engine to be gone")
 
 
-def test_a_run_ends_with_a_command_that_is_killed(tmp_path: Path, adaptor_store: Store) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder near the root: the name of a socket in it has a limit."""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        yield Path(folder)
+
+
+def test_a_run_ends_with_a_command_that_is_killed(short: Path, adaptor_store: Store) -> None:
     endless = (
         "fn(async () => { console.log('begun'); await new Promise(r => setTimeout(r, 9e5)); });"
     )
-    (tmp_path / "job.js").write_text(endless)
-    places = {"TMPDIR": str(tmp_path), "WORKER_REPO_DIR": str(adaptor_store.root)}
-    started = command.Command("run", "job.js", "-a", "common@3.3.4", env=places, folder=tmp_path)
+    (short / "job.js").write_text(endless)
+    places = {"TMPDIR": str(short), "WORKER_REPO_DIR": str(adaptor_store.root)}
+    started = command.Command("run", "job.js", "-a", "common@3.3.4", env=places, folder=short)
     try:
         started.wait_for_line("begun")
-        assert living(tmp_path)
+        assert living(short)
         started.process.kill()
-        eventually(lambda: not living(tmp_path), "every process of the run to be gone")
-        (journal,) = tmp_path.glob("holdfast-run-*/journals/*/journal*")
+        eventually(lambda: not living(short), "every process of the run to be gone")
+        (journal,) = short.glob("holdfast-run-*/journals/*/journal*")
         assert b'"ShimLost"' in journal.read_bytes()
     finally:
         started.kill()
