@@ -75,8 +75,7 @@ STATE = (
         "A state that cannot be written",
         Turn.AUTHOR,
         "The state that the step returned cannot be written as JSON: {said}.",
-        "Return plain data: objects, lists, texts and numbers. Nest it less deeply where it is "
-        "too deep, and take out clients, streams and classes.",
+        "{advice}",
         "fn(state => ({ ...state, client }))\n  ->  fn(state => ({ ...state, name: client.name }))",
     ),
     Entry(
@@ -135,8 +134,8 @@ STATE = (
         "An error that the job threw itself",
         Turn.AUTHOR,
         "The step's own code threw: {said}.",
-        "The place above is where it was thrown. Mend what it complains of, or follow an edge with "
-        "condition_type on_job_failure to handle it.",
+        "Look at the line that throws it: mend what it complains of, in the code or in the data, or "
+        "handle it in a step behind an edge with condition_type on_job_failure.",
         "throw new Error('no patient')\n  ->  an edge with condition_type: on_job_failure",
     ),
     Entry(
@@ -197,7 +196,7 @@ STATE = (
         "An edge's condition that throws",
         Turn.AUTHOR,
         "The condition of the edge from {source} to {target} threw: {said}. It is: {text}",
-        "Allow for what may be missing: `state.data?.items?.length > 0`.",
+        "Allow for what may be missing: `{safe}`.",
         "state.data.items.length > 0\n  ->  state.data?.items?.length > 0",
     ),
     Entry(

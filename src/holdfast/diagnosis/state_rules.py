@@ -276,12 +276,20 @@ def too_much(end: Ending) -> Found | None:
     if "Maximum call stack size exceeded" in message:
         if "cannot be written" in message or "cannot be read" in message:
             said = "it is nested too deeply"
-            return Found("HF1108", {"said": said})
+            advice = (
+                "Nest it less deeply: put things into a list instead of wrapping one into another."
+            )
+            return Found("HF1108", {"said": said, "advice": advice})
         return Found("HF1113", {"where": end.where})
     if "the last operation returned a function" in message:
         return Found("HF1107")
     if "InvalidResultError" in f"{end.error_type} {message}":
-        return Found("HF1108", {"said": shortened(message.rpartition("JSON: ")[2])})
+        advice = (
+            "Return plain data: objects, lists, texts and numbers. Take out clients, streams and "
+            "classes."
+        )
+        said = shortened(message.rpartition("JSON: ")[2])
+        return Found("HF1108", {"said": said, "advice": advice})
     if "RangeError" in f"{end.error_type} {message}" or "Invalid time value" in message:
         advice = (
             "Check the value before it is used; a date may be empty or written in another way."
@@ -303,13 +311,25 @@ def nobody_waited(end: Ending) -> Found | None:
     return None
 
 
+def _safe(condition: str) -> str:
+    """A condition that bears what is missing below `state`."""
+    return re.sub(r"\bstate(?:\.\w+)+", lambda found: _optional(found[0]), condition)
+
+
+def _optional(path: str) -> str:
+    first, second, *others = path.split(".")
+    return "?.".join((f"{first}.{second}", *others))
+
+
 def edges(end: Ending) -> Found | None:
     """Conditions of edges, and plans that make no sense."""
     if end.error_type == "EdgeConditionError":
         edge = end.facts.get("edge")
         told = edge if isinstance(edge, dict) else {}
         values = {"source": str(told.get("from", "?")), "target": str(told.get("to", "?"))}
-        return Found("HF1122", {**values, "said": end.said, "text": str(told.get("text", "?"))})
+        text = str(told.get("text", "?"))
+        values |= {"said": end.said, "text": text, "safe": _safe(text)}
+        return Found("HF1122", values)
     if broken := re.search(
         r"Failed to compile edge condition (\S+?)->(\S+) \((.*?)\)(?:\n|$)", end.message
     ):

@@ -38,9 +38,9 @@ WORLD = (
         Turn.OPERATOR,
         "The connection to {target} was refused by this run's egress policy (rule {rule}), before "
         "it left the machine.",
-        "If the run should reach it, the operator allows it: `holdfast up --egress` or "
-        "`holdfast worker --egress`; with `holdfast run` it is --egress open. A workflow's own "
-        "`egress:` can only narrow that.",
+        "If the address is wrong, correct it. If the run should reach it, the operator allows it: "
+        "`--egress lan` for private networks, or `--egress open`, of `holdfast up`, `worker` or "
+        "`run`. A workflow's own `egress:` can only narrow that.",
         "holdfast up --egress lan",
     ),
     Entry(
@@ -98,10 +98,8 @@ WORLD = (
         "HF1308",
         "Not allowed by the other system",
         Turn.OPERATOR,
-        "{request} was answered {status}: the other system does not accept the credential, or it "
-        "does not allow this.{answer}",
-        "Check user name, password or token of the step's credential, and what that user may do "
-        "there.",
+        "{request} was answered {status}: {meaning}.{answer}",
+        "{advice}",
         "401 Unauthorized  ->  a credential with a valid token",
     ),
     Entry(

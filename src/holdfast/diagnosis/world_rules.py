@@ -142,8 +142,25 @@ def answered(end: Ending) -> Found | None:
             "status": f"{status} {words}".strip(),
             "answer": f" It said: {body}." if body and body != "{}" else "",
         }
-        return Found(_code_of(status), values)
+        return Found(_code_of(status), {**values, **_refusal(status, end)})
     return None
+
+
+def _refusal(status: int, end: Ending) -> dict[str, str]:
+    """What an answer says of who asks, and what to do about it."""
+    given = _object(_object(end.facts.get("state")).get("configuration"))
+    if status == 401 and not given:
+        meaning = "it wants to know who asks, and this step has no credential"
+        advice = (
+            "Give the step a credential: user name and password, or a token, that holds there."
+        )
+        return {"meaning": meaning, "advice": advice}
+    if status == 403:
+        meaning = "it knows who asks, and does not allow this"
+        return {"meaning": meaning, "advice": "Give that user the right there, or ask as another."}
+    meaning = "it does not accept the credential"
+    advice = "Check user name, password or token of the step's credential: wrong, or run out?"
+    return {"meaning": meaning, "advice": advice}
 
 
 def _status(cause: JsonObject) -> int | None:

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from support.platform import FETCH, RunTalk, Served
 
+#: The platform's own thread takes random numbers (websockets) while a case is drawn in this one.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
 EVENTS = [
     "claim", "fetch:plan", "fetch:dataclip", "fetch:credential", "run:start", "step:start",
     "step:complete", "run:log", "run:batch_logs", "run:complete", "phx_join", "x",
