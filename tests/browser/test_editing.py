@@ -93,3 +93,37 @@ def test_without_scripts_a_mistake_is_told_and_a_removal_undone(
     page.get_by_role("button", name="Save it as it is").click()
     expect(page.locator("#versions li").first).to_contain_text("Version 2")
     context.close()
+
+
+def clip_of(served: Served, run: str) -> str:
+    """The input of a run."""
+    data = served.client.get(f"/api/runs/{run}").json()["data"]
+    return str(data["relationships"]["dataclip"]["data"]["id"])
+
+
+def test_the_code_of_a_failed_step_is_opened_with_the_input_of_its_run(
+    served: Served, page: Page
+) -> None:
+    bad, newer = served.post({"n": 1}), served.post({"n": 2})
+    ends = {"reason": "fail", "error_type": "E", "error_message": "no"}
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        talk.ok("step:complete", talk.step_end(talk.start_step(), **ends))
+        talk.complete(**ends)
+    clip = clip_of(served, bad)
+    assert clip != clip_of(served, newer)
+    page.goto(f"/runs/{bad}")
+    page.get_by_role("link", name="Open in the editor").click()
+    expect(page.locator("[name=input]")).to_have_value(clip)
+    expect(page.locator(".last").first).to_contain_text("In the last run: Failed")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#checked")).to_be_visible()
+    expect(page.locator("[name=input]")).to_have_value(clip)
+    page.get_by_role("button", name="Save and run").click()
+    page.wait_for_url("**/runs/*")
+    again = page.url.rpartition("/")[2]
+    assert clip_of(served, again) == clip
+    page.goto(f"/workflows/{project_of(served)['workflows'][0]['id']}/edit")
+    page.get_by_role("link", name="its input and output").first.click()
+    expect(page.locator("#step h2")).to_have_text("Fetch")

@@ -19,7 +19,7 @@ from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import documents, keychains, snapshots, workflows
+from holdfast.platform.store import documents, keychains, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
 from holdfast.platform.web.account import fields
@@ -40,7 +40,8 @@ from holdfast.platform.web.render import message, page
 from holdfast.platform.web.versions import Changed, changes_between
 from holdfast.platform.web.words import CONDITIONS
 
-_RUNS = 10
+#: Runs whose input may be taken, and steps of the last one that are shown.
+_RUNS, _STEPS = 10, 500
 _NONE = "There is no such workflow."
 
 
@@ -60,7 +61,8 @@ class _Told:
     """What the page says besides the draft.
 
     `opened`: the part that it opens; `broken`: names of the steps whose code cannot run;
-    `saving`: it was to be saved, and not only checked.
+    `saving`: it was to be saved, and not only checked; `input`: the document that a run would
+    get, empty: none, None: that of the newest run.
     """
 
     opened: str | None = None
@@ -71,10 +73,11 @@ class _Told:
     undo: str = ""
     dirty: bool = False
     saving: bool = False
+    input: str | None = None
 
 
 async def show(request: Request) -> Response:
-    """The workflow as it is, to be edited. `?part=` is opened."""
+    """The workflow as it is, to be edited. `?part=` is opened, `?input=` is what it would run."""
     row = await _row(request)
     if row is None:
         return message(404, "Not found", _NONE)
@@ -82,7 +85,8 @@ async def show(request: Request) -> Response:
     draft = await platform.database.read(
         lambda c: from_document(documents.workflow_document(c, row))
     )
-    return await _page(request, row, draft, _Told(opened=request.query_params.get("part")))
+    asked = request.query_params
+    return await _page(request, row, draft, _Told(asked.get("part"), input=asked.get("input")))
 
 
 async def act(request: Request) -> Response:
@@ -94,8 +98,9 @@ async def act(request: Request) -> Response:
     sent = dict(items)
     draft, what = from_form(items), sent.get("act", "look")
     if what == "undo" and sent.get("undo"):
-        return await _page(request, row, from_form(_kept(sent["undo"])), _Told(dirty=True))
-    told = _Told(dirty=True)
+        told = _Told(dirty=True, input=sent.get("input"))
+        return await _page(request, row, from_form(_kept(sent["undo"])), told)
+    told = _Told(dirty=True, input=sent.get("input"))
     if what == "check":
         await _judge(request, row, draft, told)
     after, told.opened = changed(draft, what)
@@ -175,7 +180,7 @@ async def save(request: Request) -> Response:
         return message(403, "Not allowed", f"Not saved. To run needs {verdict.needed}.")
     if what == "save-over":
         draft = replace(draft, base=row.lock_version)
-    told = _Told(dirty=True, saving=True)
+    told = _Told(dirty=True, saving=True, input=dict(items).get("input"))
     if draft.base != row.lock_version:
         told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
         return await _page(request, row, draft, told, 422)
@@ -267,10 +272,15 @@ async def _page(
     platform: Platform = request.app.state.platform
 
     def read(connection: Connection) -> dict[str, Any]:
+        runs = newest(connection, Filters(workflow_id=row.id), _RUNS)
+        done = next((run for run in runs if run["started_at"]), None)
+        last = steps.steps_of(connection, done["id"], _STEPS) if done else []
         return {
             "credentials": documents.credentials_of(connection, row.project_id),
             "keychains": keychains.listed(connection, row.project_id),
-            "runs": newest(connection, Filters(workflow_id=row.id), _RUNS),
+            "runs": runs,
+            "last_run": done,
+            "last_steps": {step.job_id: step for step in last},
         }
 
     found = await platform.database.read(read)
