@@ -93,6 +93,27 @@ def test_a_run_with_other_limits_gets_a_process_of_its_own(running: Running) -> 
     assert ended.outcome.error_type is None
 
 
+def test_a_process_that_fits_no_run_leaves_no_descriptor_behind(tmp_path: Path) -> None:
+    """Hundreds of them would be too many open files for the runs of their shim."""
+    other = replace(LIMITS, memory_mb=200)
+    with engine(tmp_path, standby=1, lane="standby", standby_memory_mb=128) as running:
+        for _ in range(3):
+            eventually(lambda: waiting(running), "a standby process")
+            assert run(running, "export default [s => s]", limits=other).outcome.error_type is None
+        eventually(lambda: waiting(running), "one more")
+        eventually(lambda: listeners(running) <= 1, "only that of the one that waits is held")
+
+
+def listeners(running: Running) -> int:
+    """Descriptors by which the engine's shims answer calls of others."""
+    found = []
+    for shim in processes.children(running.process.pid):
+        for descriptor in Path(f"/proc/{shim}/fd").glob("*"):
+            with suppress(OSError):
+                found.append(str(descriptor.readlink()))
+    return sum("notify" in link for link in found)
+
+
 def test_the_limits_hold_there_too(running: Running) -> None:
     eventually(lambda: waiting(running), "a standby process")
     code = "const kept = []; while (true) kept.push(Buffer.alloc(1 << 20, 1));"

@@ -34,7 +34,7 @@ class Process:
         self.pid = 0  # until it is started
         self.started: int | None = None
         self.ready = False  # whether it has said that it waits for its run
-        self.broker: int | None = None  # descriptor of its connect() calls, if there is one
+        self._broker: int | None = None  # descriptor of its connect() calls, if there is one
         self._loop = loop
         self._on_frame = on_frame
 
@@ -63,12 +63,17 @@ class Process:
     ) -> None:
         """Follow a process that has been started. `ends`: ours of its pipes 0 to 3."""
         into, plain, error, out = ends
-        self.pid, self.pidfd, self.broker = started.pid, started.pidfd, started.broker
+        self.pid, self.pidfd, self._broker = started.pid, started.pidfd, started.broker
         self.started = processes.start_time(self.pid)
         self.outlet = Outlet(self._loop, into)
         self.inlet = Inlet(self._loop, out, self._frame, lambda: None)
         self.plain, self.error = Tail(self._loop, plain), Tail(self._loop, error)
         self._loop.read(self.pidfd, lambda: self._exited(on_end))
+
+    def take_broker(self) -> int | None:
+        """The descriptor of its connect() calls, for its caller to close; None: there is none."""
+        broker, self._broker = self._broker, None
+        return broker
 
     def drain(self) -> None:
         """Take what is left in the pipes of a process that is gone, and let go of them."""
@@ -108,7 +113,8 @@ class Process:
         """Wait for the process and keep how it ended."""
         self._loop.forget(self.pidfd)
         status, cpu = self._status()
-        for handle in (self.pidfd, *self._kept):
+        broker = self.take_broker()  # of a process that has had no run
+        for handle in (self.pidfd, *self._kept, *(() if broker is None else (broker,))):
             os.close(handle)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)

@@ -230,8 +230,8 @@ class Shim:
             except OSError as error:
                 self._stop(Stop.SETUP, str(error))
         faults.point("shim.forked")
-        if self._engine.broker is not None:
-            self._egress.start(self._engine.broker, self._engine.pidfd)
+        if (broker := self._engine.take_broker()) is not None:
+            self._egress.start(broker, self._engine.pidfd)
         if not self._run.own_files:
             self._watch.scratch = self._run.scratch
         self._announce()

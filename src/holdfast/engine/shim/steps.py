@@ -131,9 +131,9 @@ class StepProcesses:
         self.current, self._left = process, False
         process.outlet.on_low = self._run.engine.inlet.resume
         self._run.engine.outlet.on_low = process.inlet.resume
-        if process.broker is not None:
+        if (broker := process.take_broker()) is not None:
             self._egress = self._new_egress()
-            self._egress.start(process.broker, process.pidfd)
+            self._egress.start(broker, process.pidfd)
         own = {key: self._request.credentials[key] for key in self._own(step)}
         process.outlet.send(ToRun.OPTIONS, self._options())
         process.outlet.send(ToRun.CREDENTIALS, json.dumps(own).encode())
