@@ -18,7 +18,7 @@ from holdfast.platform.store import history_tables as h
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.history import Filters
 from holdfast.platform.store.retention import Rule, What
-from support.plans import scans
+from support.plans import scans, statements
 from support.platform import FETCH, PROJECT, Served
 from support.postgres import database_of, sqlite_only
 
@@ -343,6 +343,27 @@ def test_a_restored_backup_can_be_searched_once_it_is_indexed(
         assert found(other, "kisumu") == []
         other.call(indexer.index)
         assert found(other, "kisumu") == [run]
+
+
+@sqlite_only
+def test_found_runs_are_read_by_their_ids_whatever_the_filters(served: Served) -> None:
+    run = ran(served, "one")
+    row = served.write(lambda tx: tx.connection.execute(select(t.runs)).one())
+    filters = Filters(
+        project_id=row.project_id, workflow_id=row.workflow_id, worker="frames",
+        states=("success",), visible=frozenset([row.project_id]),
+    )  # fmt: skip
+
+    def look(tx: Any) -> list[str]:
+        with statements(tx.connection) as done:
+            assert [one.run.id for one in search.find(tx.connection, "one", filters).found] == [
+                run
+            ]
+        plans = [tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {a}", b) for a, b in done]
+        return [str(line[-1]) for plan in plans for line in plan]
+
+    used = [line for line in served.write(look) if " runs" in line]
+    assert used == ["SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"]
 
 
 def test_indexing_scans_no_table(served: Served) -> None:

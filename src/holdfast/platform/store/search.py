@@ -316,13 +316,18 @@ _FIND_POSTGRES = text(
 
 
 def _passing(connection: Connection, ids: Iterable[str], filters: Filters) -> list[Row]:
-    """The runs of these ids that pass the filters, newest first."""
-    r, chosen = t.runs.c, sorted(ids)
+    """The runs of these ids that pass the filters, newest first.
+
+    The limit keeps the filters from choosing the index: that would read all runs of a project.
+    """
+    chosen = sorted(ids)
     if not chosen:
         return []
-    query = select(*t.LISTED_RUN).where(r.id.in_(chosen), *RUNS.conditions(r, filters))
-    query = query.where(filters.inserted.holds(r.inserted_at))
-    return list(connection.execute(query.order_by(r.inserted_at.desc(), r.id.desc())))
+    found = select(*t.LISTED_RUN).where(t.runs.c.id.in_(chosen)).limit(len(chosen)).subquery()
+    c = found.c
+    query = select(found).where(filters.inserted.holds(c.inserted_at))
+    query = query.where(*RUNS.conditions(c, filters))
+    return list(connection.execute(query.order_by(c.inserted_at.desc(), c.id.desc())))
 
 
 def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
