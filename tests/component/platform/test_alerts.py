@@ -235,7 +235,7 @@ def test_one_that_hangs_delays_only_itself(
             end(served, "fail")
             served.call(look)
             eventually(partial(has_got, receiver, told), "it is told")
-        assert len(busy) == 1
+            eventually(lambda: len(busy) == 1, "its turn is over")
         hanging.hang.set()
         served.call(over)
         assert len(hanging.got) == 1
