@@ -196,7 +196,8 @@ class ProjectHistory:
 
         The filters are those of a list of runs. Unless `state` is among them, `retry` is for
         unsuccessful runs and `cancel` for those that have not ended. Of a work order only
-        the newest run is retried. `{"dry_run": true}` only counts.
+        the newest run is retried. It is stopped when whoever asked may no longer do it.
+        `{"dry_run": true}` only counts.
         """
         answer: a.BulkBegun = self._asking.ask(
             "POST", f"/api/projects/{part(project_id)}/bulk_actions", body=body
