@@ -140,7 +140,8 @@ def causes() -> str:
     return page(
         "Causes of failures",
         "Each way in which a step or a run can end, by its code. `holdfast explain HF1101` shows "
-        "the same. `…` stands for what a run fills in.",
+        "the same. `…` stands for what a run fills in. Typical mistakes, with the words of the "
+        "reference beside ours: [Mistakes](../mistakes.md).",
         *parts,
     )
 

@@ -20,7 +20,7 @@ from support.mistakes import COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
 from support.waiting import finish
 
 _HEAD = """\
-# Forty mistakes and more, told by both
+# Sixty mistakes, told by both
 
 <!-- Written by `python -m tests.reference mistakes KIT`. -->
 
@@ -37,7 +37,10 @@ _SAID, _CODE = 220, 120
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _SECONDS = 60
 _NODE = NODE_FOLDER / "bin" / "node"
-_NOISE = re.compile(r"CRITICAL ERROR|aborted with error|^\s*at |^Error occurred at|^\d+: |^\s*\^")
+_NOISE = re.compile(
+    r"CRITICAL ERROR|aborted with error|^\s*at |^Error occurred at|^\d+: |^\s*[\^{]|^Check state\."
+    r"|^Additional error|^ERROR DETAILS|^Critical error|^Aborting"
+)
 
 
 def page(kit: Kit) -> str:
