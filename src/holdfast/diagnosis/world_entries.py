@@ -228,7 +228,7 @@ WORLD = (
         Turn.OPERATOR,
         "The run was interrupted from outside: {said}.",
         "What it had done until then stays done: see in the timeline how far it came, then retry.",
-        "holdfast postmortem RUN",
+        "holdfast postmortem 4f1c2a90",
     ),
     Entry(
         "HF1903",
@@ -236,7 +236,7 @@ WORLD = (
         Turn.HOLDFAST,
         "Holdfast itself failed: {said}.",
         "Report it together with `holdfast postmortem RUN --json`. A retry may succeed.",
-        "holdfast postmortem RUN --json > report.json",
+        "holdfast postmortem 4f1c2a90 --json > report.json",
     ),
     Entry(
         "HF1904",
@@ -260,6 +260,6 @@ WORLD = (
         Turn.AUTHOR,
         "{said}.",
         "Look at the line that is shown and at the step's input.",
-        "holdfast postmortem RUN",
+        "holdfast postmortem 4f1c2a90",
     ),
 )
