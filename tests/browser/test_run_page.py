@@ -232,6 +232,15 @@ def test_the_input_is_what_the_job_received_and_can_be_run_again(
         assert json.loads(worker.take().state()) == received
 
 
+def search_to_the_end(page: Page) -> None:
+    """A search has a third of a second; a busy machine needs several of them."""
+    where, further = page.locator("#log-where"), page.get_by_role("link", name="search on")
+    expect(where).to_contain_text("with “")
+    while (said := where.inner_text()).startswith("0 lines") and further.is_visible():
+        further.click()
+        expect(where).not_to_have_text(said)
+
+
 def test_any_line_of_a_long_log_is_found(served: Served, page: Page) -> None:
     run_id = served.post()
     with served.worker() as worker:
@@ -257,6 +266,7 @@ def test_any_line_of_a_long_log_is_found(served: Served, page: Page) -> None:
         page.get_by_label("Line", exact=True).fill("")
         page.get_by_label("Search", exact=True).fill("NEEDLE")
         page.get_by_role("button", name="Show").click()
+        search_to_the_end(page)
         expect(page.locator("#log .msg")).to_have_text(["line 73412 needle"])
         page.get_by_role("link", name="Clear").click()
         page.get_by_role("link", name="last").click()
