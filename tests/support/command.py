@@ -41,13 +41,14 @@ class Command:
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
         program: Sequence[str] = HOLDFAST,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [*program, *arguments],
             cwd=folder,
             env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -23,6 +23,7 @@ from holdfast.model.json import Json, JsonObject
 
 _SHOWN = 120
 _MOST_PADDED = 1024 * 1024
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: How a body is packed again that a recording keeps unpacked.
 _PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -127,9 +128,16 @@ def _reply(item: JsonObject) -> Reply | None:
 
 def _headers(given: Json) -> dict[str, str | list[str]]:
     return {
-        name: [str(item) for item in value] if isinstance(value, list) else str(value)
+        name: [_sendable(item) for item in value] if isinstance(value, list) else _sendable(value)
         for name, value in (given.items() if isinstance(given, dict) else ())
+        if _NAME.fullmatch(name)
     }
+
+
+def _sendable(value: Json) -> str:
+    """A header's value in the characters that stand for its bytes, in one line."""
+    text = " ".join(str(value).splitlines())
+    return text.encode("utf-8", "replace").decode("latin-1")
 
 
 def _length(headers: dict[str, str | list[str]]) -> int:

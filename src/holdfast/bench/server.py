@@ -27,7 +27,7 @@ class Reply:
     def sent(self, method: str) -> tuple[list[tuple[str, str]], bytes]:
         """Headers and body as they go over the connection."""
         bodiless = method == "HEAD" or self.status in _BODILESS
-        chunked = not bodiless and self.headers.get("transfer-encoding") == "chunked"
+        chunked = not bodiless and "chunked" in self.headers.get("transfer-encoding", "")
         length = [] if bodiless or chunked else [("content-length", str(len(self.body)))]
         kept = [
             (name, value)

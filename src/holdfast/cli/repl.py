@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, cast
+from typing import cast
 
 import click
 
@@ -38,7 +38,7 @@ from holdfast.cli.run import Order, execute
 from holdfast.cli.stage import Standby, stage
 from holdfast.engine.run.syntax import verdicts
 from holdfast.model.errors import UsageError
-from holdfast.model.json import JsonObject
+from holdfast.model.json import JsonObject, parse_document
 from holdfast.model.limits import Limits
 from holdfast.sandbox import folders
 
@@ -92,17 +92,17 @@ def repl_command(
     order = Order(Limits(memory_mb=memory, timeout_seconds=timeout), egress, False, "job", False)
     secret = _secret(credentials)
     secrets: JsonObject = {"job-1": secret} if secret else {}
-    with _ended_by_sigterm(), asyncio.Runner() as runner:
+    with _sigterm() as told_to_end, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         standby = Standby(memory, egress)
-        here = runner.run(stack.enter_async_context(stage(standby=standby)))
+        here = runner.run(stack.enter_async_context(stage(standby=standby, apart=True)))
 
         def evaluate(code: str) -> Follower:
             plan = step_plan("repl", code, adaptors)
             return runner.run(execute(plan, secrets, session.state, order, here))
 
         try:
-            prompt = Prompt(session, evaluate)
+            prompt = Prompt(session, evaluate, told_to_end)
             prompt.talk(", ".join(adaptors))
         finally:
             runner.run(stack.aclose())
@@ -138,15 +138,18 @@ def _secret(path: Path | None) -> JsonObject:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Nothing that was started stays behind."""
+def _sigterm() -> Iterator[Callable[[], bool]]:
+    """SIGTERM interrupts as Ctrl-C does: no run stays behind. Gives whether it has come."""
+    came = False
 
-    def ended(number: int, _frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, ended)
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        yield lambda: came
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -154,11 +157,17 @@ def _ended_by_sigterm() -> Iterator[None]:
 class Prompt:
     """Reads lines until the end, and does what they say. `evaluate` runs a job on the state.
 
-    `failed` is 1 once something went wrong: the exit code for scripts.
+    `told_to_end`: whether an interruption ends all, not only what runs. `failed` is 1 once
+    something went wrong: the exit code for scripts.
     """
 
-    def __init__(self, session: Session, evaluate: Callable[[str], Follower]) -> None:
-        self._session, self._evaluate = session, evaluate
+    def __init__(
+        self,
+        session: Session,
+        evaluate: Callable[[str], Follower],
+        told_to_end: Callable[[], bool],
+    ) -> None:
+        self._session, self._evaluate, self._told_to_end = session, evaluate, told_to_end
         self._person = sys.stdin.isatty()
         self.failed = 0
 
@@ -177,6 +186,7 @@ class Prompt:
                 self._do(read(typed))
                 return
             except KeyboardInterrupt:  # as a shell does: the line is dropped
+                self._check_end()
                 typed = ""
                 terminal.echo("")
                 continue
@@ -202,7 +212,12 @@ class Prompt:
             terminal.echo(f"error: {error.message}", err=True, fg="red")
             self.failed = 1
         except KeyboardInterrupt:
+            self._check_end()
             terminal.echo("cancelled; the state is as before", err=True)
+
+    def _check_end(self) -> None:
+        if self._told_to_end():
+            sys.exit(128 + signal.SIGTERM)
 
     def _run(self, line: Line) -> None:
         follower = self._evaluate(code_of(line))
@@ -212,7 +227,11 @@ class Prompt:
             follower.tell_end()
             self.failed = 1
             return
-        now = cast("JsonObject", json.loads(follower.final_state))
+        try:
+            now = cast("JsonObject", parse_document(follower.final_state))
+        except ValueError as error:
+            message = f"the new state cannot be shown ({error}); it is as before"
+            raise UsageError(message) from None
         if line.what == "look":
             _show(now.get(LOOKED, "undefined"), whole=LOOKED in now)
             return

@@ -86,8 +86,11 @@ def progress(event: InstallEvent) -> None:
 
 
 @asynccontextmanager
-async def stage(*, standby: Standby | None = None) -> AsyncIterator[Stage]:
-    """A stage for as long as it is needed, perhaps with a process that waits for each run."""
+async def stage(*, standby: Standby | None = None, apart: bool = False) -> AsyncIterator[Stage]:
+    """A stage for as long as it is needed, perhaps with a process that waits for each run.
+
+    `apart`: it outlives a Ctrl-C, which ends one run only.
+    """
     monorepos = paths(os.environ.get("OPENFN_ADAPTORS_REPO", ""))
     store = Store(default_store_root(os.environ), monorepos=monorepos)
 
@@ -98,7 +101,7 @@ async def stage(*, standby: Standby | None = None) -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:
         data = Path(temporary)
         (data / "journals").mkdir(mode=0o700)
-        async with start_supervisor(data, configure=configure) as engine:
+        async with start_supervisor(data, configure=configure, apart=apart) as engine:
             yield Stage(engine, data, store)
 
 

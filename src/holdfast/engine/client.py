@@ -218,12 +218,16 @@ def prepare_run(
 
 @asynccontextmanager
 async def start_supervisor(
-    data: Path | None = None, *, configure: Callable[[EngineConfig], EngineConfig] | None = None
+    data: Path | None = None,
+    *,
+    configure: Callable[[EngineConfig], EngineConfig] | None = None,
+    apart: bool = False,
 ) -> AsyncIterator[Engine]:
     """A supervisor without an agent, for a command or a test; it ends with the context, or with
     this process.
 
-    Without `data` it works in a temporary folder that is removed. Raises EngineError.
+    Without `data` it works in a temporary folder that is removed. `apart`: Ctrl-C in the terminal
+    does not end it. Raises EngineError.
     """
     temporary = None if data is not None else Path(tempfile.mkdtemp(prefix="holdfast-"))
     home = data if data is not None else temporary
@@ -233,7 +237,8 @@ async def start_supervisor(
     config = EngineConfig(home, sockets / "engine.sock", owner=os.getpid())
     config = configure(config) if configure else config
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "holdfast.engine.supervisor", "--config", config.to_json()
+        *(sys.executable, "-m", "holdfast.engine.supervisor", "--config", config.to_json()),
+        start_new_session=apart,
     )
     try:
         yield await _answering(process, config)

@@ -93,3 +93,12 @@ def test_an_answer_is_packed_again_as_it_came() -> None:
     reply = Answers([found]).reply("GET", "a.org", "/p", "")
     assert reply is not None
     assert (reply.body, reply.headers) == (b"hi", {})
+
+
+def test_headers_of_a_file_stay_headers() -> None:
+    found = exchange("GET", "https://a.org/p")
+    found["headers"] = {"x-name": "ä\r\nset-cookie: a=1", "no name": "x", "x-many": ["1", "2"]}
+    reply = Answers([found]).reply("GET", "a.org", "/p", "")
+    assert reply is not None
+    expected = "ä set-cookie: a=1".encode().decode("latin-1")
+    assert reply.headers == {"x-name": expected, "x-many": ["1", "2"]}

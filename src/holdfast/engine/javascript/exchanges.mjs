@@ -69,8 +69,11 @@ class Passing {
 class Exchange {
   asked = new Passing();
   answer = new Passing();
-  /** @type {Record<string, string | string[]>} */
-  headers = {};
+  /**
+   * By name, which the other system chooses: `constructor` is none of ours here.
+   * @type {Record<string, string | string[]>}
+   */
+  headers = Object.create(null);
   url = '';
 }
 
