@@ -132,7 +132,7 @@ def test_chosen_runs_are_retried_and_cancelled(served: Served, page: Page) -> No
     page.get_by_label("All on this page").check()
     page.get_by_role("button", name="Cancel the chosen").click()
     expect(page.locator("#told")).to_contain_text("5 runs cancelled")
-    expect(page.locator("#told")).to_contain_text("3 runs left alone: each has ended.")
+    expect(page.locator("#told")).to_contain_text("3 runs left alone: each has ended")
     assert served.client.get("/api/queue").json()["available"] == 0
     page.goto("/audit")
     expect(page.locator("tbody")).to_contain_text("chosen runs retried or cancelled")

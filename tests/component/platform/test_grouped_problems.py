@@ -75,3 +75,8 @@ def test_the_page_shows_a_problem_and_retries_its_runs(served: Served) -> None:
     assert page.count('class="whole"') == 2
     assert re.findall(r'name="run" value="(\S+)"', page) == [runs[2], runs[1], runs[0]]
     assert "Nothing has failed" in served.client.get("/problems?workflow_id=other").text
+
+
+def test_a_run_of_a_clock_that_is_ahead_counts_as_newest() -> None:
+    (problem,) = grouped([row(1, "no patient", days=-2)], {}, UNTIL)
+    assert problem.days[-1] == 1

@@ -73,7 +73,9 @@ async def _show(
 async def add(request: Request) -> Response:
     """Tell somebody. Minutes and kinds are checked as those of the API."""
     platform: Platform = request.app.state.platform
-    project_id, _ = await named_project(request)
+    project_id, project = await named_project(request)
+    if not project:
+        return message(404, *MISSING)
     given: dict[str, Any] = dict(await fields(request, "kind", "to", "queue", "digest"))
     async with request.form() as form:
         given["events"] = [str(value) for value in form.getlist("event")]

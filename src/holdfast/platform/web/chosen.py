@@ -16,7 +16,7 @@ from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError
 from holdfast.platform.start.bulk import act_on
-from holdfast.platform.store import bulk
+from holdfast.platform.store import audit, bulk
 from holdfast.platform.store.database import Transaction
 from holdfast.platform.store.runs import find_run
 from holdfast.platform.web.render import message
@@ -49,8 +49,9 @@ class Told:
         """`3 runs retried. 1 run left alone: it has not ended, …`."""
         what = {"retry": "retried", "cancel": "cancelled, or asked to end"}[self.action]
         why = {
-            "retry": "has not ended, has a newer run, or began with what the workflow lost",
-            "cancel": "has ended",
+            "retry": "has not ended, has a newer run, lost its input or its first step,"
+            " or is not yours to run",
+            "cancel": "has ended, or is not yours to cancel",
         }[self.action]
         done = f"{_runs(self.done)} {what}."
         if not self.left:
@@ -82,24 +83,27 @@ async def act(request: Request) -> Response:
 async def _act(request: Request, action: str, ids: Sequence[str]) -> list[str]:
     """The runs that it was done with: each by itself, and only where the visitor may."""
     platform: Platform = request.app.state.platform
-    who = visit.subject()  # the transaction has a context of its own
+    # the transaction has a context of its own
+    who, address = visit.subject(), visit.current().address
 
     def one(tx: Transaction, run_id: str) -> str | None:
         run = find_run(tx.connection, run_id)
         if run is None or not decide(who, Action.RUN, run.project_id).allowed:
             return None
         act_on(tx, platform.settings, action, run, by=who.name)
-        return str(run.project_id)
+        audit.add(
+            tx, who, action=f"POST /runs/chosen {action}", status=303, address=address,
+            project_id=run.project_id, details={"run": run_id},
+        )  # fmt: skip
+        return run_id
 
-    done, projects = [], set[str]()
+    done = list[str]()
     for run_id in ids:
         try:
-            project = await platform.database.write(partial(one, run_id=run_id))
+            made = await platform.database.write(partial(one, run_id=run_id))
         except ActionError:
             continue
-        if project is not None:
-            done.append(run_id)
-            projects.add(project)
-    of = projects.pop() if len(projects) == 1 else None
-    visit.note(of, action=action, runs=done)
+        if made is not None:
+            done.append(made)
+    visit.note(None, action=action, runs=len(done))
     return done

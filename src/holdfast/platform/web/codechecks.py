@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from holdfast.platform.access import visit
@@ -73,9 +74,9 @@ async def _communicate(asked: bytes, folder: str) -> tuple[int | None, bytes, by
     try:
         out, err = await process.communicate(asked)
     finally:
-        if process.returncode is None:
+        with suppress(ProcessLookupError):  # all have ended
             os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await process.wait()
     return process.returncode, out, err
 
 

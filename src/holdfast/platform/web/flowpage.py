@@ -101,7 +101,7 @@ def _number(text: str | None) -> int | None:
 
 
 async def as_yaml(request: Request) -> Response:
-    """The workflow as a file that `holdfast deploy` reads."""
+    """The workflow as a part of a project file. Alone it would remove the other workflows."""
     platform: Platform = request.app.state.platform
     text = await platform.database.read(lambda c: yaml_of(c, request.path_params["id"]))
     if text is None:
@@ -158,8 +158,10 @@ async def set_retries(request: Request) -> Response:
     )
     if row is None:
         return message(404, "Not found", _NONE)
+    if times is None:
+        return await flow_page(request, wrong="Retries must be a whole number; 0 means none.")
     if times and not states:
-        return await flow_page(request, wrong="Choose which ends are retried.")
+        return await flow_page(request, wrong="Choose after which ends a run is retried.")
     visit.note(retry=rule if times else None)
     return await _written(request, row, {"retry": rule if times else None}, "#retries")
 

@@ -23,6 +23,7 @@ from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
 from holdfast.platform.web.diagnosed import diagnosis_of
+from holdfast.platform.web.naming import NO_NAMES
 from holdfast.platform.web.render import page, shorten
 
 #: Days that are looked at, failures that are grouped, and characters of a cause.
@@ -70,14 +71,15 @@ def grouped(
         problem = found.setdefault(key, _begun(row, cause))
         problem.first = row["inserted_at"]
         problem.runs.append(row["id"])
-        problem.days[max(0, DAYS - 1 - (until - row["inserted_at"]) // _DAY)] += 1
+        age = (until - row["inserted_at"]) // _DAY  # below 0 by another machine's clock
+        problem.days[DAYS - 1 - min(DAYS - 1, max(0, age))] += 1
     return list(found.values())
 
 
 def _begun(row: Mapping[str, Any], cause: Diagnosis) -> Problem:
     return Problem(
         cause.code[:20],
-        shorten(cause.what, _TEXT),
+        shorten(NO_NAMES.words(cause.what) or cause.title or cause.code, _TEXT),
         TURNS[cause.turn],
         row["workflow_id"],
         row["workflow_name"],
@@ -95,7 +97,7 @@ async def show(request: Request) -> Response:
     filters = Filters(
         states=UNSUCCESSFUL,
         workflow_id=asked.get("workflow_id") or None,
-        inserted=Range(until - DAYS * _DAY),
+        inserted=Range(until - DAYS * _DAY, until),
         visible=visible,
     )
 

@@ -88,7 +88,9 @@ async def _credentials(request: Request, *, error: str = "") -> Response:
 async def set_credential(request: Request) -> Response:
     """Make a credential or set its values, from the fields of its schema or as JSON."""
     platform: Platform = request.app.state.platform
-    project_id, _ = await named_project(request)
+    project_id, project = await named_project(request)
+    if not project:
+        return message(404, *MISSING)
     given = await fields(request, "name", "owner", "environment", "json")
     where = given["environment"]
     try:
@@ -187,7 +189,9 @@ async def add_token(request: Request) -> Response:
     """A token of the project, shown on the page once."""
     platform: Platform = request.app.state.platform
     subject = visit.subject()
-    project_id, _ = await named_project(request)
+    project_id, project = await named_project(request)
+    if not project:
+        return message(404, *MISSING)
     given = await fields(request, "name", "days", "role")
     async with request.form() as form:
         scopes = [Scope(str(value)) for value in form.getlist("scope") if value in set(Scope)]
