@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.message import EmailMessage
 from ssl import SSLSocket, create_default_context
 from urllib.parse import unquote, urlsplit
@@ -56,13 +57,18 @@ def _send(url: str, mail: EmailMessage, seconds: float) -> None:
     """Name and password are sent over TLS only. Raises NotTold, SMTPException, OSError."""
     server = urlsplit(url)
     host, port = server.hostname or "", server.port or 0
-    with _connected(server.scheme, host, port, seconds) as client:
+    client = _connected(server.scheme, host, port, seconds)
+    try:
         if server.username:
             if not isinstance(client.sock, SSLSocket):
                 why = "the mail server has no TLS: name and password are not sent to it"
                 raise NotTold(why)
             client.login(unquote(server.username), unquote(server.password or ""))
         client.send_message(mail)
+    finally:
+        with suppress(smtplib.SMTPException, OSError):  # how it says goodbye does not matter
+            client.quit()
+        client.close()
 
 
 def _connected(scheme: str, host: str, port: int, seconds: float) -> smtplib.SMTP:

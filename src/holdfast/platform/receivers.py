@@ -20,8 +20,9 @@ from holdfast.model.json import JsonObject
 from holdfast.sandbox.egress import Address, Policy, option_of
 from holdfast.sandbox.hosts import own_addresses
 
-#: Threads of their own: a name server that hangs keeps nobody else waiting.
-_LOOKERS = ThreadPoolExecutor(16, "holdfast-names")
+#: Threads of their own, more than receivers that are told at once: a name server that hangs holds
+#: a thread for longer than anybody waits for it.
+_LOOKERS = ThreadPoolExecutor(256, "holdfast-names")
 
 
 class NotTold(Exception):  # noqa: N818 - states a fact
@@ -36,10 +37,12 @@ async def post(url: str, key: str, message: JsonObject, *, egress: str, seconds:
     try:
         async with asyncio.timeout(seconds):
             target = httpx.URL(url)
-            for address in await _allowed(target, egress):
+            allowed = await _allowed(target, egress)
+            patience = httpx.Timeout(seconds, connect=seconds / len(allowed))
+            for address in allowed:
                 try:
-                    status = await _post_to(address, target, key, message, seconds)
-                except httpx.ConnectError as error:
+                    status = await _post_to(address, target, key, message, patience)
+                except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                     problem: Exception = error
                     continue
                 break
@@ -81,10 +84,10 @@ async def _allowed(target: httpx.URL, egress: str) -> list[Address]:
 
 
 async def _post_to(
-    address: Address, target: httpx.URL, key: str, message: JsonObject, seconds: float
+    address: Address, target: httpx.URL, key: str, message: JsonObject, patience: httpx.Timeout
 ) -> int:
     """The answer's status. The certificate is checked for the name, not for the address."""
-    async with httpx.AsyncClient(verify=_context(), trust_env=False, timeout=seconds) as client:
+    async with httpx.AsyncClient(verify=_context(), trust_env=False, timeout=patience) as client:
         sending = client.stream(
             "POST",
             target.copy_with(host=str(address)),

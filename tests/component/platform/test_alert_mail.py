@@ -53,7 +53,7 @@ class MailServer:
                             mine.mail.append(part.decode().strip())
                         self._say("250 taken")
                     else:
-                        self._say("221 bye" if verb == "QUIT" else "250 fine")
+                        self._say("421 too late" if verb == "QUIT" else "250 fine")
 
             def finish(self) -> None:
                 self.rfile.close()

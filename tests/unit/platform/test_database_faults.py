@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -49,3 +50,13 @@ def test_a_fault_of_the_database_passes(error: Exception) -> None:
 )  # fmt: skip
 def test_a_fault_of_what_was_asked_stays(error: Exception) -> None:
     assert not is_passing(error)
+
+
+def test_a_fault_of_one_statement_of_sqlite_stays() -> None:
+    """Its class is that of a fault of the whole database."""
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(sqlite3.OperationalError) as told,
+    ):
+        connection.execute("SELECT json('no JSON')")
+    assert not is_passing(told.value)

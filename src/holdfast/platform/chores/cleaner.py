@@ -30,7 +30,7 @@ _ALL = Selection(None, (), 1, 0)
 
 async def cleaner(platform: Platform) -> None:
     """Clean every half minute until cancelled."""
-    files = Files()
+    files = Files(_removed=True)  # an earlier process may have ended before it was done
     while True:
         await asyncio.sleep(_SECONDS)
         if await platform.lead.is_mine():

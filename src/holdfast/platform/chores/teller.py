@@ -63,7 +63,9 @@ async def due(platform: Platform, busy: set[str]) -> list[Coroutine[None, None, 
     """What tells each receiver what is due. Those whose rules are `busy` are being told."""
     if len(busy) >= _AT_ONCE:
         return []
-    found = await platform.database.write(partial(alerts.take_due, but=frozenset(busy)))
+    found = await platform.database.write(
+        partial(alerts.take_due, but=frozenset(busy), most=_AT_ONCE - len(busy))
+    )
     busy |= {rule.id for rule in found}
     return [_turn(platform, rule, rows, busy) for rule, rows in found.items()]
 

@@ -399,6 +399,11 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+#: SQLite's codes for busy, locked, no memory, read-only, disk, full, cannot open. Its class
+#: OperationalError has faults of one statement, too.
+_PASSING_SQLITE = frozenset({5, 6, 7, 8, 10, 13, 14})
+
+
 def is_passing(error: Exception) -> bool:
     """Whether the database as a whole has a fault now: what failed can be tried later."""
     if isinstance(error, DatabaseError | SQLAlchemyTimeout):
@@ -408,6 +413,8 @@ def is_passing(error: Exception) -> bool:
     original = error.orig if isinstance(error, DBAPIError) else error
     if (state := getattr(original, "sqlstate", None)) is not None:
         return str(state).startswith(_PASSING)
+    if (code := getattr(original, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in _PASSING_SQLITE
     # Python's interface of databases (PEP 249) has this name for it; SQLAlchemy keeps it.
     return "OperationalError" in {kind.__name__ for kind in type(error).__mro__}
 

@@ -16,6 +16,11 @@ _COLUMNS = ("user_id", "token_id")
 def upgrade() -> None:
     for name in _COLUMNS:
         op.add_column("bulk_actions", sa.Column(name, sa.String(36), nullable=True))
+    # Nobody knows whose rights those under way have.
+    op.execute(
+        "UPDATE bulk_actions SET state = 'stopped',"
+        " problem = 'The platform was upgraded: ask for it again.' WHERE state = 'running'"
+    )
 
 
 def downgrade() -> None:
