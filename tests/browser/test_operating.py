@@ -88,7 +88,7 @@ def test_an_alert_is_added_tried_and_removed(served: Served, page: Page) -> None
     expect(row).to_contain_text("a run waits for long (7 min 0 s)")
     assert "a-secret-path" not in page.content()
     (rule,) = served.client.get("/api/projects/demo/alerts").json()["data"]
-    assert rule["events"] == ["first_failure", "recovery", "lost", "failure", "queue_age"]
+    assert rule["events"] == ["lost", "first_failure", "failure", "recovery", "queue_age"]
     assert rule["queue_seconds"] == 420
     page.get_by_role("button", name="Send a test").click()
     expect(row).to_contain_text("1 to be told")

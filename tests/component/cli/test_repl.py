@@ -72,7 +72,8 @@ def at_a_terminal(
 ) -> Iterator[tuple[command.Command, Callable[[str], None]]]:
     """The prompt in a terminal, and what types there."""
     env = {"WORKER_REPO_DIR": str(store.root)}
-    line = shlex.join([*command.HOLDFAST, "repl", "-a", "common@3.3.4"])
+    # Some shells wait beside the command, are interrupted with it, and tell that at the end.
+    line = shlex.join(["exec", *command.HOLDFAST, "repl", "-a", "common@3.3.4"])
     program = ("script", "-qefc", line, "/dev/null")
     started = command.Command(program=program, env=env, stdin=subprocess.PIPE)
     stdin = started.process.stdin
