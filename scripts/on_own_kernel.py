@@ -56,6 +56,7 @@ $b poweroff -f
 #: Yama as on Ubuntu: only ancestors, and whom a process names, may look into it.
 COMMAND = """echo 1 > /proc/sys/kernel/yama/ptrace_scope
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
+export HOLDFAST_TEST_SECONDS=3600
 dmesg -n 1; uname -sr; cat /sys/fs/cgroup/cgroup.controllers; cd {root} && exec {command}"""
 
 

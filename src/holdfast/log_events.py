@@ -182,6 +182,8 @@ EVENTS = (
          "The token of a credential was renewed at its provider of OAuth."),
         ("credential.not_renewed", "warn", "credential why",
          "The provider of OAuth does not renew a token. A run that needs it may fail."),
+        ("credential.not_connected", "warn", "client why",
+         "The provider of OAuth gives no token for a code. The person at the page is told."),
         ("event.refused", "warn", "run event why",
          "An event of a worker breaks a rule. The run's notes tell it."),
         ("claim.returned", "warn", "run worker",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from support.platform import Served
+from support.web import Answer, Asked, serve_web
 
 HOSTILE = '<script>document.title="hacked"</script><img src=x onerror="document.title=1">'
 PASSWORD = "correct horse battery"
@@ -110,4 +112,40 @@ def test_names_of_people_and_projects_stay_text(served: Served, page: Page) -> N
     jo.get_by_label("The same again").fill(PASSWORD)
     jo.get_by_role("button", name="Set password").click()
     expect(jo.get_by_role("status").last).to_contain_text("The password is set")
+    context.close()
+
+
+def test_a_credential_is_connected_at_a_provider_and_comes_back(
+    served: Served, browser: Browser
+) -> None:
+    """The provider is another site (localhost), so that the session's cookie stays away."""
+
+    def provider(asked: Asked) -> Answer:
+        if asked.method == "POST":
+            return Answer({"access_token": "from-provider", "token_type": "Bearer"})
+        back = f"{asked.query['redirect_uri']}?code=c&state={asked.query['state']}"
+        link = f'<a href="{html.escape(back)}">I consent</a>'
+        return Answer(link, headers={"content-type": "text/html"})
+
+    context = browser.new_context(base_url=served.url)
+    context.set_default_timeout(15_000)
+    with serve_web(provider) as web:
+        client = {
+            "name": "Mail", "client_id": "x", "token_endpoint": f"{web.address}/token",
+            "authorization_endpoint": f"{web.address}/consent",
+        }  # fmt: skip
+        assert served.client.post("/api/oauth_clients", json=client).status_code == 201
+        page = context.new_page()
+        page.goto(served.new_link())
+        page.goto("/projects/demo/credentials")
+        form = page.locator("#connect")
+        form.get_by_label("Name of the credential").fill(HOSTILE)
+        form.get_by_role("button", name="Connect").click()
+        page.get_by_role("link", name="I consent").click()
+        expect(page.get_by_role("button", name="Connect again")).to_be_visible()
+        expect(page.get_by_role("cell", name=HOSTILE)).to_be_visible()
+        assert path_of(page).endswith("/credentials")
+        page.get_by_role("button", name="Connect again").click()
+        page.get_by_role("link", name="I consent").click()
+        expect(page.get_by_role("button", name="Connect again")).to_have_count(1)
     context.close()

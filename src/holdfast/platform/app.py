@@ -38,6 +38,7 @@ from holdfast.platform.web.account import account_routes
 from holdfast.platform.web.alertpage import alert_routes
 from holdfast.platform.web.apipage import api_page_routes
 from holdfast.platform.web.audit import audit_routes
+from holdfast.platform.web.connecting import connecting_routes
 from holdfast.platform.web.entrance import entrance_routes
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
@@ -109,6 +110,7 @@ def _routes() -> list[BaseRoute]:
         *audit_routes(),
         *people_routes(),
         *secret_routes(),
+        *connecting_routes(),
         *alert_routes(),
         *page_routes(),
         *api_page_routes(description_of),

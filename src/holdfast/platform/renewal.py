@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import defaultdict
 from typing import Any
-
-import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from holdfast import log
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.clock import SECOND
+from holdfast.platform.provider import (
+    PATIENCE_SECONDS,
+    RefusedError,
+    UnreachableError,
+    renewed_token,
+)
 from holdfast.platform.secrets import oauth
 from holdfast.platform.store import credentials, oauth_clients
 from holdfast.platform.store.credentials import Place
 from holdfast.platform.store.database import Connection, Database, Row, Transaction
 
-#: A provider that takes longer is unreachable.
-_PATIENCE_SECONDS = 15.0
 #: A turn that is not given back ends then: its process has died.
 _TURN_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
-#: What a provider calls an error; anything else could be a part of a secret.
-_WORD = re.compile(r"[a-z_]{1,60}")
 _LATER = "The provider of the credential {!r} could not be reached: try again later."
 _REFUSED = (
     "The provider of the credential {!r} does not renew its token ({}): connect it again on the"
@@ -52,7 +49,7 @@ class Renewals:
         if row.oauth_client_id is None:
             return
         place = Place(row.id, await self._database.read(lambda c: _environment(c, row)))
-        patience = _TURN_SECONDS + _PATIENCE_SECONDS
+        patience = _TURN_SECONDS + PATIENCE_SECONDS
         try:
             async with self._locks[place], asyncio.timeout(patience):
                 while await self._due(place, keys) is not None:
@@ -97,22 +94,12 @@ class Renewals:
             message = f"The credential {row.name!r} has no OAuth client: set one on the platform."
             raise RenewalError(message)
         secret = oauth_clients.secret_of(keys, client)
-        later = _LATER.format(row.name)
         try:
-            async with AsyncOAuth2Client(
-                client.client_id, secret, timeout=_PATIENCE_SECONDS
-            ) as session:
-                answer = await session.refresh_token(
-                    client.token_endpoint, refresh_token=refresh_token
-                )
-        except OAuthError as error:
-            word = error.error if _WORD.fullmatch(str(error.error)) else "error"
-            raise RenewalError(_REFUSED.format(row.name, word)) from None
-        except (httpx2.HTTPError, ValueError):  # ValueError: the answer is no JSON
-            raise RenewalError(later) from None
-        if not isinstance(answer.get("access_token"), str):
-            raise RenewalError(later)
-        return dict(answer)
+            return await renewed_token(client, secret, refresh_token)
+        except RefusedError as error:
+            raise RenewalError(_REFUSED.format(row.name, error.message)) from None
+        except UnreachableError:
+            raise RenewalError(_LATER.format(row.name)) from None
 
 
 def _take_turn(tx: Transaction, place: Place) -> bool:

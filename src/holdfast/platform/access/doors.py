@@ -217,6 +217,9 @@ DOORS: dict[str, Door] = {
     "POST /projects/{project_id}/members/{user}/remove": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/credentials": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/credentials": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/credentials/connect": _page(Action.MANAGE, _PROJECT),
+    "GET /projects/{project_id}/credentials/connected": _page(Action.MANAGE, _PROJECT),
+    "GET /oauth/back": Door(Way.ENTRANCE),  # leads on to the page above
     "POST /projects/{project_id}/credentials/{id}/remove": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/keys": _page(Action.MANAGE, _PROJECT),
     "POST /projects/{project_id}/tokens": _page(Action.MANAGE, _PROJECT),

@@ -15,6 +15,18 @@ RENEW_SECONDS = 300
 _USELESS_SECONDS = 10
 #: Members of a body that no run needs: whoever has it can have new tokens for ever.
 _KEPT_BACK = frozenset({"refresh_token"})
+#: Members of a body that are of one token; the others are the credential's own.
+_OF_TOKEN = frozenset(
+    {
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "token_type",
+        "scope",
+        "expires_at",
+        "expires_in",
+    }
+)
 
 
 def dated(body: JsonObject, now: float) -> JsonObject:
@@ -52,6 +64,12 @@ def renewed(body: JsonObject, answer: Mapping[str, Any], now: float) -> JsonObje
     told = {name: value for name, value in answer.items() if value is not None}
     told.pop("expires_at", None)  # by the clock of a library
     return dated({**rest, **told}, now)
+
+
+def connected(body: JsonObject, answer: Mapping[str, Any], now: float) -> JsonObject:
+    """The body with a first token. Nothing of an older one stays: it may be somebody else's."""
+    rest = {name: value for name, value in body.items() if name not in _OF_TOKEN}
+    return renewed(rest, answer, now)
 
 
 def for_run(body: JsonObject) -> JsonObject:

@@ -125,7 +125,7 @@ async def let_in(
     path = after if _OWN_PATH.fullmatch(after) else "/"
     answer: Response = RedirectResponse(path, 303)
     if from_elsewhere:
-        answer = page("signed_in.html", next=path)
+        answer = page("onward.html", title="You are logged in", next=path)
     guard.set_cookie(request, answer, session)
     return answer
 

@@ -23,12 +23,13 @@ from holdfast.platform.secrets import checking, schemas
 from holdfast.platform.secrets.fields import body_of, fields_of
 from holdfast.platform.secrets.schemas import SchemaError
 from holdfast.platform.service import Platform
-from holdfast.platform.store import api_tokens, catalog, credentials, webhook_keys
+from holdfast.platform.store import api_tokens, catalog, credentials, oauth_clients, webhook_keys
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import Chosen
 from holdfast.platform.web.account import LIFETIMES, fields
 from holdfast.platform.web.project import MISSING, named_project
 from holdfast.platform.web.render import message, page
+from holdfast.platform.web.sealed_cookie import BACK, address_of
 
 _DAY = 24 * 3600
 _MOST = 1000
@@ -53,11 +54,11 @@ def secret_routes() -> list[BaseRoute]:
 
 
 async def show_credentials(request: Request) -> Response:
-    return await _credentials(request)
+    return await credentials_page(request)
 
 
-async def _credentials(request: Request, *, error: str = "") -> Response:
-    """`?schema=` chooses the form."""
+async def credentials_page(request: Request, *, error: str = "") -> Response:
+    """The page of a project's credentials. `?schema=` chooses the form."""
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
@@ -81,6 +82,12 @@ async def _credentials(request: Request, *, error: str = "") -> Response:
         schema=schema,
         fields=fields_of(schema),
         names=await platform.schema_names(),
+        clients=[
+            client
+            for client in await platform.database.read(oauth_clients.listed)
+            if client.authorization_endpoint is not None
+        ],
+        back=address_of(request, BACK),
         error=error,
     )
 
@@ -107,7 +114,7 @@ async def set_credential(request: Request) -> Response:
             told = [f"{path} {text}" for path, texts in wrong.items() for text in texts]
             raise AccessError("; ".join(told).replace("body.", ""))
     except (AccessError, SchemaError) as error:
-        return await _credentials(request, error=error.message)
+        return await credentials_page(request, error=error.message)
     visit.note(name=given["name"], owner=given["owner"], schema=schema.name)
     await platform.database.write(
         lambda tx: credentials.put_credential(
@@ -148,7 +155,7 @@ async def remove_credential(request: Request) -> Response:
         visit.note(name=row.name)
         used = await platform.database.write(lambda tx: credentials.delete_credential(tx, key))
         if used:
-            return await _credentials(request, error=f"In use: {'; '.join(used)}")
+            return await credentials_page(request, error=f"In use: {'; '.join(used)}")
     return RedirectResponse(f"/projects/{project_id}/credentials", 303)
 
 
