@@ -73,7 +73,7 @@ async def _allowed(target: httpx.URL, egress: str) -> list[Address]:
     found = await asyncio.get_running_loop().run_in_executor(_LOOKERS, look_up)
     addresses = [ipaddress.ip_address(item[4][0]) for item in found]
     policy = Policy.from_option(option_of(egress), own_addresses=own_addresses())
-    known = {host.lower(): frozenset(addresses)}
+    known = dict.fromkeys(_spellings(policy, host), frozenset(addresses))
     refusals = {item: policy.refusal(item, port, known) for item in addresses}
     allowed = [item for item, refusal in refusals.items() if refusal is None]
     if not allowed:
@@ -81,6 +81,19 @@ async def _allowed(target: httpx.URL, egress: str) -> list[Address]:
         message = f"the receiver's address is not allowed ({why}; see HOLDFAST_ALERTS_EGRESS)"
         raise NotTold(message)
     return allowed
+
+
+def _spellings(policy: Policy, host: str) -> list[str]:
+    """How the policy writes this name: in any alphabet, or as `xn--…`, or with a dot behind."""
+    return [listed for listed in policy.hosts if _as_sent(listed) == _as_sent(host)]
+
+
+def _as_sent(host: str) -> str:
+    """A name as name servers know it."""
+    try:
+        return httpx.URL(scheme="http", host=host).raw_host.decode("ascii").rstrip(".")
+    except httpx.InvalidURL:
+        return host
 
 
 async def _post_to(

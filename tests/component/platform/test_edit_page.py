@@ -116,10 +116,10 @@ def test_a_check_that_nobody_waits_for_any_more_ends(served: Served) -> None:
             path = f"{served.url}/workflows/{flow['id']}/check"
             async with httpx.AsyncClient(headers=served.client.headers) as client:
                 asking = asyncio.create_task(client.post(path, data=form_of(flow)))
-                while turns.places.taken(who) < 2:  # noqa: ASYNC110 - it has no event
+                while turns.places._taken[who] < 2:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.01)
                 asking.cancel()
-                while turns.places.taken(who) > 1:  # noqa: ASYNC110 - it has no event
+                while turns.places._taken[who] > 1:  # noqa: ASYNC110 - it has no event
                     await asyncio.sleep(0.01)
 
     asyncio.run_coroutine_threadsafe(leave(), served._loop).result(60)

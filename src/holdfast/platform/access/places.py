@@ -19,10 +19,6 @@ class Places:
         """Whether this owner may take one more."""
         return self._taken.total() < self._most and self._taken[owner] < self._most_each
 
-    def taken(self, owner: str) -> int:
-        """How many this owner has."""
-        return self._taken[owner]
-
     @contextmanager
     def take(self, owner: str) -> Iterator[None]:
         """Take a place for the time of the block."""
