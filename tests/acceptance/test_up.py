@@ -18,7 +18,7 @@ from holdfast.adaptors import Store
 from support import command
 from support.product import Product, start
 from support.waiting import eventually
-from support.web import Answer, serve_web
+from support.web import Answer, Asked, serve_web
 
 
 def test_a_webhook_becomes_a_finished_run(product: Product) -> None:
@@ -62,6 +62,36 @@ def test_a_workflow_reaches_no_more_than_it_says(product: Product) -> None:
             run_id = product.send(product.deploy(name, job, egress=egress), {})
             assert product.finished(run_id)["state"] == state, (name, product.logs(run_id))
         assert len(web.asked) == 1
+
+
+def test_a_marked_operation_is_done_once_by_a_system_that_knows_its_key(product: Product) -> None:
+    """It is carried out, and answered with a failure; a person runs the step again."""
+    done: list[str] = []
+
+    def once(asked: Asked) -> Answer:
+        key = asked.headers["idempotency-key"]
+        first = key not in done
+        done.extend([key] * first)
+        return Answer(status=502 if first and asked.json == 1 else 200, body={})
+
+    with serve_web(once) as web:
+        ask = f"fetch('{web.address}/orders', {{ method: 'POST', body: String(s.data.n) }})"
+        call = f"async s => {{ if (!(await {ask}).ok) throw Error('refused'); return s; }}"
+        webhook = product.deploy("marked", f"idempotent($.data.id, fn({call}))")
+        failed, other = (product.send(webhook, {"id": 7, "n": n}) for n in (1, 2))
+        assert product.finished(failed)["state"] == "failed"
+        assert product.finished(other)["state"] == "success", product.logs(other)
+        assert len(done) == 2, "another work order has another key"
+        where = ("--data", str(product.data))
+        retried = command.run("runs", "retry", failed, "--from", "Only", *where)
+        assert retried.returncode == 0, retried.stderr
+        [key] = {asked.headers["idempotency-key"] for asked in web.asked if asked.json == 1}
+        assert f"key {key}" in retried.stderr
+        assert "1 of these carried an idempotency key" in retried.stderr
+        again = retried.stdout.split()[-1]
+        assert product.finished(again)["state"] == "success", product.logs(again)
+    assert len(web.asked) == 3
+    assert len(done) == 2, "the retry carried the key of the first try"
 
 
 #: name, job, run state, error type, words of the message

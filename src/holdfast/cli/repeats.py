@@ -44,6 +44,9 @@ def tell_repeats(again: dict[str, Any], here: list[Request] | None) -> None:
     changed = sum(map(_changes, seen))
     words = f"{len(seen)} requests were seen, {changed} of them may have changed something"
     terminal.echo(f"  {words if seen else 'no requests were seen'}", err=True)
+    if keys := sum(_changes(request) and request.key is not None for request in seen):
+        words = f"{keys} of these carried an idempotency key"
+        terminal.echo(f"  {words}: whether one is carried out twice is for its receiver", err=True)
     if left_out:
         terminal.echo(f"  {left_out} earlier requests of the run are not shown", err=True)
 

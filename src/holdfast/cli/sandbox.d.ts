@@ -28,6 +28,15 @@ interface Operation {
 /** The state at the moment an operation runs, for its arguments: `$.data.name`. */
 declare const $: any;
 
+/**
+ * Mark an operation: its requests that may change something carry a header `Idempotency-Key` that is
+ * the same whenever this work order is tried again. `name` says which thing it is: `$.data.id`.
+ */
+declare function idempotent(
+  name: string | number | ((state: State) => any),
+  operation: (state: any) => any,
+): Operation;
+
 /** Lines of the run's log. */
 declare const console: {
   log(...items: any[]): void;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from holdfast.compiler.names import MARK
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import FUNCTIONS, Node, bare, name_of
 
@@ -18,7 +19,7 @@ def misplaced(
 
     Operations of an adaptor may stand in a function and be called with state there.
     """
-    operations = {name for names in imports.values() for name in names}
+    operations = {MARK, *(name for names in imports.values() for name in names)}
     found = []
     for node in sorted(wrapped, key=lambda item: item.start):
         call = _call_of(node)

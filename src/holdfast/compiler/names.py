@@ -42,7 +42,7 @@ _MEMBER = frozenset({"member_expression", "subscript_expression"})
 
 
 #: Names that job code has without an import: the language's own, then docs/spec/runtime.md 4.6 and
-#: docs/compatibility.md 5.
+#: docs/compatibility.md 5, then our own.
 WORLD = frozenset(
     {
         "AbortController", "AggregateError", "Array", "ArrayBuffer", "AsyncDisposableStack",
@@ -58,9 +58,11 @@ WORLD = frozenset(
         "clearTimeout", "console", "decodeURI", "decodeURIComponent", "encodeURI",
         "encodeURIComponent", "escape", "eval", "fetch", "globalThis", "isFinite", "isNaN",
         "meta", "parseFloat", "parseInt", "setInterval", "setTimeout", "state",
-        "structuredClone", "undefined", "unescape",
+        "structuredClone", "undefined", "unescape", "idempotent",
     }
 )  # fmt: skip
+#: The mark of an operation (docs/author.md, "The same thing only once").
+MARK = "idempotent"
 
 
 def free_names(uses: Iterable[Use]) -> dict[str, Node]:
@@ -112,7 +114,7 @@ def wanted(
     else:
         # Compiled only when needed, as it takes as long as a small job.
         global_like = re.compile(_GLOBAL_LIKE)
-        candidates = [name for name in free if not global_like.search(name)]
+        candidates = [name for name in free if name != MARK and not global_like.search(name)]
     return [
         name
         for name in candidates

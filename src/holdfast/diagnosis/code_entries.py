@@ -148,4 +148,34 @@ CODE = (
         "the operation gets it when it runs.",
         "get(state, '/patients', {})\n  ->  get('/patients', {})",
     ),
+    Entry(
+        "HF1017",
+        "A mark that no request carried",
+        Turn.AUTHOR,
+        "The operation on line {line} is marked as idempotent, but no request that may change "
+        "something was seen in it, so no key was sent.",
+        "Mark the operation that makes the request, by HTTP. What leaves by another protocol, such "
+        "as that of a database, has no headers: repeat-safety must come from its own commands.",
+        "idempotent('load', get('/patients'))\n  ->  get('/patients')",
+    ),
+    Entry(
+        "HF1018",
+        "The same key for two requests",
+        Turn.AUTHOR,
+        "{request} was sent again with the key of a request that was answered before: the other "
+        "system may not carry it out.",
+        "Give each thing a name of its own, and mark the operation inside of the loop: "
+        "`each('$.items[*]', idempotent($.data.id, post(…)))`.",
+        "idempotent('all', each('$.items[*]', post('/orders', $.data)))\n"
+        "  ->  each('$.items[*]', idempotent($.data.id, post('/orders', $.data)))",
+    ),
+    Entry(
+        "HF1019",
+        "A mark that names nothing",
+        Turn.AUTHOR,
+        "An operation cannot be marked: {said}.",
+        "Name what is done once by something that stays the same when the step is run again, such "
+        "as an id in the state: `idempotent($.data.id, post(…))`.",
+        "idempotent(post('/orders', $.data))\n  ->  idempotent($.data.id, post('/orders', $.data))",
+    ),
 )

@@ -132,6 +132,12 @@ def _lazy(said: str) -> Found:
     return Found("HF1008", {"said": "that takes other arguments than one state"})
 
 
+def mark(end: Ending) -> Found | None:
+    """A call of `idempotent` with what it cannot use, in the words of the engine."""
+    found = re.search(r"\b(idempotent (?:takes|needs) a name.*)", end.message)
+    return found and Found("HF1019", {"said": found[1]})
+
+
 def unknown_name(end: Ending) -> Found | None:
     """A ReferenceError: what the name could have meant."""
     found = _UNDEFINED.search(end.message)
@@ -154,7 +160,7 @@ def name_found(name: str, exports: list[str], adaptors: str) -> Found:
         )
     if name in _NODE:
         return Found("HF1010", {"name": name, "advice": _NODE[name]})
-    near = nearest(name, exports)
+    near = nearest(name, [*exports, "idempotent"])
     if name in _LIBRARIES and not near:
         advice = (
             "Packages cannot be imported: write it in plain JavaScript (map, filter, Date, fetch), "

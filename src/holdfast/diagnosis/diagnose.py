@@ -24,6 +24,7 @@ _RULES: tuple[Callable[[Ending], Found | None], ...] = (
     code_rules.syntax,
     state_rules.edges,
     state_rules.no_state_before,
+    code_rules.mark,
     code_rules.unknown_name,
     code_rules.imports,
     world_rules.network,
@@ -97,6 +98,11 @@ def _finding(item: JsonObject) -> Found | None:
     if what == "pending":
         request = f"{item.get('method')} {item.get('host')}{item.get('path')} had no answer yet"
         return Found("HF1104", {"what": request, "where": ""})
+    if what == "no_key":
+        return Found("HF1017", {"line": str(item.get("line") or "?")})
+    if what == "key_again":
+        request = f"{item.get('method')} {item.get('host')}{item.get('path')}"
+        return Found("HF1018", {"request": request})
     return None
 
 

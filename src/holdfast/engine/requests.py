@@ -24,7 +24,7 @@ _MOST = 1000
 
 @dataclass(slots=True)
 class Request:
-    """One request; `ms` until its end, `bytes` of what was sent."""
+    """One request; `ms` until its end, `bytes` of what was sent, `key` for idempotency."""
 
     number: int
     job: str | None
@@ -38,6 +38,7 @@ class Request:
     ms: int | None = None
     bytes: int | None = None
     address: str | None = None
+    key: str | None = None
 
     def to_json(self) -> JsonObject:
         """Without what is not known."""
@@ -53,7 +54,8 @@ class Request:
         known.operation, known.bytes = _whole(value.get("operation")), _whole(value.get("bytes"))
         known.status, known.ms = _whole(value.get("status")), _whole(value.get("ms"))
         known.error = None if error is None else str(error)
-        known.address = str(value["address"]) if value.get("address") else None
+        known.address = _text(value.get("address"))
+        known.key = _text(value.get("key"))
         known.fate = fate if (fate := str(value.get("fate"))) in FATES else UNKNOWN
         return known
 
@@ -65,8 +67,9 @@ class Request:
         where = f"{self.job or '?'}" + (f" op {self.operation}" if self.operation else "")
         if self.fate == FAILED and self.address is not None:
             end += " after it was sent: it may have been carried out"
+        key = f"  key {self.key}" if self.key is not None else ""
         words = f"{self.number:>4}  {where:<20} {self.method:<6} {self.host}{self.path}"
-        return f"{words}  {self.fate} {end} {took}".rstrip()
+        return f"{words}  {self.fate} {end} {took}".rstrip() + key
 
 
 @dataclass(slots=True)
@@ -115,13 +118,14 @@ class Requests:
                 str(body.get("path")),
                 fate=NEVER,
                 bytes=_whole(body.get("bytes")),
+                key=_text(body.get("key")),
             )
         if (request := self.known.get(number)) is None:
             return
         if what == "sent":
-            address = body.get("address")
             request.fate = UNKNOWN
-            request.address = str(address) if address else None
+            request.address = _text(body.get("address"))
+            request.key = _text(body.get("key"))
         elif what != "made":
             error = body.get("error")
             request.fate = ANSWERED if what == "answered" else FAILED
@@ -144,3 +148,7 @@ def requests_of(records: Iterable[Record]) -> Requests:
 
 def _whole(value: object) -> int | None:
     return round(value) if isinstance(value, int | float) else None
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None

@@ -228,9 +228,9 @@ class RunError(TypedDict):
 class Request(TypedDict):
     """REQUEST: told when it is made, when it is written to a connection, and when it ends.
 
-    `number` from 1 in the run, `bytes` of what is sent, `ms` until its end,
-    `address` that of the connection. `exchange`: what was asked and answered, where the project
-    agreed that it is kept.
+    `number` from 1 in the run, `bytes` of what is sent, `ms` until its end, `address` that of the
+    connection, `key` the idempotency key that it carries. `exchange`: what was asked and answered,
+    where the project agreed that it is kept.
     """
 
     timestamp: Time
@@ -242,6 +242,7 @@ class Request(TypedDict):
     host: Word
     path: Word
     bytes: NotRequired[Amount | None]
+    key: NotRequired[Word | None]
     status: NotRequired[Count | None]
     address: NotRequired[Word | None]
     error: NotRequired[Word | None]

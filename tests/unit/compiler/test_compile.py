@@ -123,3 +123,14 @@ def test_broken_packages_are_told() -> None:
         with pytest.raises(CompileError):
             adaptor_exports(manifest, NO_FILES.get)
     assert adaptor_exports("[]", NO_FILES.get) == []
+
+
+@pytest.mark.parametrize("exports", [[], ["fn", "each", "get"], ["get", "idempotent"]])
+def test_the_mark_is_ours_unless_an_adaptor_has_one_of_this_name(exports: list[str]) -> None:
+    source = "idempotent($.id, get('/x'));\nget(s => idempotent($.id, get('/y'))(s));"
+    job = compile_job(source, [AdaptorExports("@openfn/language-common", exports)])
+    [imported] = [line for line in job.code.split("\n") if "import {" in line]
+    assert ("idempotent" in imported.split("}")[0]) == ("idempotent" in exports)
+    assert job.code.count("idempotent(state => (state.id)") == 2
+    assert list(job.report.warnings) == []
+    assert job.unknown == []

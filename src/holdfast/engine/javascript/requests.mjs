@@ -5,6 +5,7 @@ import channels from 'node:diagnostics_channel';
 
 import { milliseconds } from './clock.mjs';
 import { Exchanges } from './exchanges.mjs';
+import { keyed, keyOf } from './marks.mjs';
 
 /**
  * @import { Socket } from 'node:net'
@@ -14,7 +15,7 @@ import { Exchanges } from './exchanges.mjs';
  * @typedef {{
  *   number: number, step: Step | undefined, operation: number | undefined,
  *   method: string, host: string, path: string, started: number, status?: number, bytes?: number,
- *   left?: true,
+ *   left?: true, key?: string, marked?: string,
  * }} Sent
  */
 
@@ -29,6 +30,11 @@ export class Requests {
     this.count = 0;
     /** @type {Map<object, Sent>} */
     this.open = new Map();
+    /**
+     * Keys of marks whose requests were answered with success.
+     * @type {Set<string>}
+     */
+    this.answered = new Set();
     /** Where the project agreed that answers are kept. */
     this.exchanges = run.settings.record ? new Exchanges(run.secrets) : undefined;
   }
@@ -104,6 +110,7 @@ export class Requests {
   #made(request, { method, host, path, bytes }) {
     const { run } = this;
     const step = run.active.getStore() ?? run.current;
+    const { key, ours } = keyed(request, { method: String(method ?? 'GET'), host, path: String(path ?? '/') });
     this.count += 1;
     /** @type {Sent} */
     const sent = {
@@ -115,7 +122,12 @@ export class Requests {
       path: run.secrets.scrub(withoutValues(String(path ?? '/'))).slice(0, PATH),
       started: milliseconds(),
       bytes: Number(bytes) || undefined,
+      key: this.#shown(key),
+      marked: ours ? key : undefined,
     };
+    if (sent.marked !== undefined && this.answered.has(sent.marked)) {
+      step?.noteHere('key_again', { method: sent.method, host: sent.host, path: sent.path });
+    }
     this.open.set(request, sent);
     if (sent.number <= MOST) this.#tell('made', sent, {});
   }
@@ -129,6 +141,7 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined || sent.left) return;
     sent.left = true;
+    sent.key = this.#shown(keyOf(request)); // node:http takes headers until now
     if (sent.number > MOST) return;
     const { remoteAddress: address, remotePort: port } = socket ?? {};
     const host = address?.includes(':') ? `[${address}]` : address;
@@ -152,6 +165,8 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined) return;
     this.open.delete(request);
+    const { marked, status = 0 } = sent;
+    if (marked !== undefined && !error && status >= 200 && status < 300) this.answered.add(marked);
     if (sent.number > MOST) return;
     const took = Math.max(0, Math.round(milliseconds() - sent.started));
     const why = error && this.run.secrets.scrub(String(error.code ?? error.message ?? error)).slice(0, PATH);
@@ -164,12 +179,17 @@ export class Requests {
    * @param {Sent} sent
    * @param {Bag} more
    */
-  #tell(what, { number, step, operation, method, host, path, bytes }, more) {
+  #tell(what, { number, step, operation, method, host, path, bytes, key }, more) {
     // the end of a request may wait; that it leaves must be known before it does
     const tell = what === 'made' ? 'requestMade' : 'request';
     this.run.report[tell]({
-      what, number, step_id: step?.id, operation, method, host, path, bytes, ...more,
+      what, number, step_id: step?.id, operation, method, host, path, bytes, key, ...more,
     });
+  }
+
+  /** @param {string | undefined} key */
+  #shown(key) {
+    return key && this.run.secrets.scrub(key).slice(0, PATH);
   }
 }
 

@@ -61,9 +61,9 @@ function names() {
   };
 }
 
-/** Names of docs/compatibility.md 5. */
+/** Names of docs/compatibility.md 5, and our own. */
 const WEB = new Set(['fetch', 'atob', 'btoa', 'structuredClone', 'URL', 'URLSearchParams',
-  'TextEncoder', 'TextDecoder', 'AbortController', 'Blob', 'Event']);
+  'TextEncoder', 'TextDecoder', 'AbortController', 'Blob', 'Event', 'idempotent']);
 
 function webNames() {
   const request = (/** @type {Parameters<typeof fetch>} */ ...args) => fetch(...args);
@@ -177,10 +177,10 @@ export async function evaluate(code, identifier, context, link) {
  * globals are marked.
  * @param {CompiledStep} job
  * @param {{ console: object, state: Bag, globals?: Bag, workflowGlobals?: string, meta?: object,
- *   link: Link }} world
+ *   idempotent: (...given: any[]) => unknown, link: Link }} world
  */
-export async function loadJob(job, { console, state, globals, workflowGlobals, meta, link }) {
-  const run = ownGlobals(globals);
+export async function loadJob(job, { console, state, globals, workflowGlobals, meta, idempotent, link }) {
+  const run = { idempotent: lend('idempotent', idempotent), ...ownGlobals(globals) };
   const shared = await loadGlobals(workflowGlobals, { ...run, console, state: {} });
   const context = makeContext({ ...run, ...shared, console, state });
   if (meta) Object.defineProperty(context, 'meta', { value: meta, enumerable: true });

@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import { duration, milliseconds } from './clock.mjs';
 import { adaptorsOf, causesOf, shapeOf } from './facts.mjs';
 import { classify } from './faults.mjs';
+import { marker } from './marks.mjs';
 import { Measure } from './measure.mjs';
 import { Operations } from './operations.mjs';
 import { loadJob } from './scope.mjs';
@@ -89,6 +90,16 @@ export class Step {
   }
 
   /**
+   * Tell the author something of the operation that is running.
+   * @param {string} what
+   * @param {Bag} [more]
+   */
+  noteHere(what, more) {
+    const { at } = this.operations ?? {};
+    this.note({ what, ...(at && this.#named(at.number)), ...more });
+  }
+
+  /**
    * Run the step. Raises a Fault, or a raw error, if the run cannot continue; the end of the step is
    * recorded before.
    */
@@ -129,6 +140,7 @@ export class Step {
       console: run.jobConsole(),
       state,
       globals: this.extras().globals,
+      idempotent: marker(this),
       workflowGlobals: this.whole.globals,
       meta: run.meta,
       link: (specifier, context) => run.link(specifier, plan, context),
