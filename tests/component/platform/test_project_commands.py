@@ -71,6 +71,13 @@ def test_a_change_goes_there_and_what_others_did_is_told_first(
     served: Served, holdfast: Holdfast, tmp_path: Path, form: str, name: str
 ) -> None:
     target = tmp_path / "pulled" / name
+    chain = {"name": "clinic", "path": "$.clinic"}
+    keychain = served.client.post("/api/projects/demo/keychains", json=chain).json()["data"]["id"]
+    with_chain = document(served)
+    with_chain["workflows"][0]["jobs"][0] |= {
+        "keychain_credential_id": keychain, "project_credential_id": None,
+    }  # fmt: skip
+    served.deploy(with_chain)
     holdfast("pull", "demo", "--to", target, "--form", form)
     code = next(target.glob("workflows/*/fetch.js")) if form == "folder" else target
     code.write_text(code.read_text().replace("fn(s => s)", "fn(s => ({mine: 1}))", 1))
@@ -85,7 +92,9 @@ def test_a_change_goes_there_and_what_others_did_is_told_first(
     assert "~ job Fetch (Referrals)" in dry.output, dry.exception
     assert document(served) == before
     assert holdfast("deploy", target).exit_code == 0
-    assert document(served)["workflows"][0]["jobs"][0]["body"].strip() == "fn(s => ({mine: 1}))"
+    job = document(served)["workflows"][0]["jobs"][0]
+    assert job["body"].strip() == "fn(s => ({mine: 1}))"
+    assert job["keychain_credential_id"] == keychain, "files have no keychains, and leave them"
     assert "nothing to change" in holdfast("deploy", target).output
     change(served, "fn(s => ({theirs: 1}))")
     before = document(served)
