@@ -26,6 +26,8 @@ MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 TESTS = [
     "tests/component/sandbox",
     "tests/component/attacks/test_native.py",
+    "tests/component/attacks/test_broker.py",
+    "tests/component/attacks/test_siblings.py",
     "tests/component/engine/test_processors.py",
     "tests/component/engine/test_outcomes.py",
     "tests/component/engine/test_memory_phases.py",

@@ -141,7 +141,7 @@ def execute(
         try:
             if during is not None:
                 await during(handle)
-            return await asyncio.wait_for(handle.outcome(), 90)
+            return await asyncio.wait_for(handle.outcome(), LIMITS.timeout_seconds + 30)
         finally:
             await handle.close()
 

@@ -73,6 +73,10 @@ class Group(ABC):
         """Limit the number of tasks, threads too; False where this means cannot."""
         return False
 
+    def threads(self) -> int:
+        """Threads of all its processes; 0 where somebody else limits their number."""
+        return 0
+
     def let_others_first(self, pid: int, yes: bool) -> bool:
         """Give every other process precedence over this run on the processors, or end that.
 
@@ -116,6 +120,9 @@ class Sampling(Group):
             used = sum(map(_exact, self._family))
         self._peak = max(self._peak, used)
         return used
+
+    def threads(self) -> int:
+        return sum(map(processes.threads, self._family))
 
     def peak(self) -> int:
         return self._peak

@@ -5,8 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+#: Lines of /proc/PID/status that are memory, with the kilobytes that one of them stands for.
+_PAGES = {b"RssAnon:": 1, b"RssShmem:": 1, b"VmSwap:": 1, b"HugetlbPages:": 1}
+#: What the kernel itself keeps for a process. A page that was only read is nobody's memory, but
+#: its place in a page table is. A thread has a stack of 16 KB there, and its records.
+_KERNELS = {b"VmPTE:": 1, b"Threads:": 24}
+#: Lines of /proc/PID/smaps_rollup: the same pages by their share.
+_SHARES = dict.fromkeys(
+    (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:", b"Shared_Hugetlb:", b"Private_Hugetlb:"), 1
+)
 
 
 def children(pid: int) -> list[int]:
@@ -78,11 +89,11 @@ def is_alive(pid: int, started: int | None) -> bool:
 
 
 def resident_bytes(pid: int) -> int:
-    """Anonymous and shared memory, whoever else has it too, with its page tables; 0 when gone.
+    """Anonymous and shared memory, whoever else has it too, with what the kernel keeps for it.
 
-    Cheap (no page table walk), and never less than `proportional_bytes`.
+    0 when it is gone. Cheap (no page table walk), and never less than `proportional_bytes`.
     """
-    return _kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmPTE:")) or 0
+    return _kilobytes(f"/proc/{pid}/status", _PAGES | _KERNELS) or 0
 
 
 def proportional_bytes(pid: int) -> int | None:
@@ -90,19 +101,27 @@ def proportional_bytes(pid: int) -> int | None:
 
     None when the kernel will not tell. Costs a walk through the page table.
     """
-    pages = _kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:"))
-    # A page that was only read is nobody's memory, but its place in a page table is.
-    tables = _kilobytes(f"/proc/{pid}/status", (b"VmPTE:",))
-    return pages + tables if pages and tables is not None else None
+    pages = _kilobytes(f"/proc/{pid}/smaps_rollup", _SHARES)
+    kernels = _kilobytes(f"/proc/{pid}/status", _KERNELS)
+    return pages + kernels if pages and kernels is not None else None
 
 
-def _kilobytes(path: str, names: tuple[bytes, ...]) -> int | None:
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 when it is gone."""
+    try:
+        return os.stat(f"/proc/{pid}/task").st_nlink - 2  # noqa: PTH116 - often
+    except OSError:
+        return 0
+
+
+def _kilobytes(path: str, weights: Mapping[bytes, int]) -> int | None:
     """The sum of these lines of a file in /proc, in bytes; None when it cannot be read."""
     try:
-        rows = [row for row in _read(path).splitlines() if row.startswith(names)]
-        return sum(int(row.split()[1]) for row in rows) * 1024
+        rows = [row.split() for row in _read(path).splitlines()]
+        found = [int(row[1]) * weights[row[0]] for row in rows if row and row[0] in weights]
     except (OSError, ValueError):
         return None
+    return sum(found) * 1024
 
 
 def kill_family(roots: list[int], deadline_seconds: float = 2.0) -> None:

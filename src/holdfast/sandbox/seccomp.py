@@ -35,6 +35,9 @@ _PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
 #: files of adaptors are everybody's.
 _FCNTLS = (0, 1, 2, 3, 1030, 1032, 1034)
 _PRIO_PROCESS = 0
+#: Pages of the machine's own pool, and pages that are written out at once: memory that nobody
+#: would count.
+_MAP_HUGETLB, _MADV_PAGEOUT = 0x40000, 21
 #: Numbers of the kernel's own clocks are below this one.
 _CLOCKS = 16
 _F_SETFL, _O_ASYNC = 4, 0x2000
@@ -159,6 +162,8 @@ def program(
         "priority": lambda body: _priority(body, own_pid),
         "clock": _clock,
         "fcntl": lambda body: _fcntl(body, told),
+        "mmap": lambda body: _without_bit(body, 3, _MAP_HUGETLB, errno.ENOMEM),
+        "madvise": lambda body: _unless(body, 2, _MADV_PAGEOUT, errno.EINVAL),
         "clone": lambda body: _clone(body, told, forks=forks),
         "execve": lambda body: body.end(_EXECUTE[execution]),
         "socket": lambda body: _socket(body, network),
@@ -197,6 +202,18 @@ def _listed(body: _Program, argument: int, values: tuple[int, ...], otherwise: i
     for value in values:
         body.equal_end(value, _ALLOW)
     body.end(_refuse(otherwise))
+
+
+def _without_bit(body: _Program, argument: int, bit: int, otherwise: int) -> None:
+    body.argument(argument)
+    body.any_bit_end(bit, _refuse(otherwise))
+    body.end(_ALLOW)
+
+
+def _unless(body: _Program, argument: int, value: int, otherwise: int) -> None:
+    body.argument(argument)
+    body.equal_end(value, _refuse(otherwise))
+    body.end(_ALLOW)
 
 
 def _first_argument(body: _Program, wanted: int, otherwise: int) -> None:

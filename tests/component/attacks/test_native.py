@@ -75,7 +75,8 @@ ATTACKS = {
     "socket-O_ASYNC-upper-half", "socket-FIOASYNC", "socket-FIOSETOWN", "socket-SIOCSPGRP",
     "F_NOTIFY", "AF_UNIX", "socketpair", "connect-loopback", "connect-loopback-udp",
     "connect-zero", "connect-mapped", "connect-other-family", "sendto", "sendmsg", "sendmmsg",
-    "sendto-six", "bind", "fastopen-connect", "fastopen-sendto",
+    "sendto-six", "bind", "fastopen-connect", "fastopen-sendto", "MADV_PAGEOUT", "inotify_init",
+    "inotify_init1",
 }  # fmt: skip
 
 
@@ -139,6 +140,16 @@ def test_what_native_code_tries_is_told(met: Met) -> None:
         "forbidden calls of this run were refused",
     ):
         assert text in met.log
+
+
+@pytest.mark.parametrize("table", ["old-table", "x32-table"])
+def test_calls_by_another_table_of_the_processor_end_the_run(
+    public_folder: Path, table: str
+) -> None:
+    attacker = library(public_folder / "store")
+    with engine(public_folder / table, without=WITHOUT, store=attacker.parent) as running:
+        ended = run(running, job(attacker, table))
+    assert ended.outcome.error_type == "SecurityError", ended.outcome
 
 
 def test_the_attacks_are_attacks(public_folder: Path) -> None:

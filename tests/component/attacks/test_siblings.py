@@ -13,6 +13,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import pytest
 from holdfast.engine.client import RunHandle
 from holdfast.engine.zygote.keeper import parent_of
 from holdfast.model.json import JsonObject
-from holdfast.model.limits import Limits
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
@@ -246,9 +246,7 @@ def test_limits_and_ends_hold(
     running: Running, code: str, limits: dict[str, Any], error: str
 ) -> None:
     whole = f"export default [state => {{ {ESCAPE} {code} }}];"
-    ended = run(
-        running, whole, limits=Limits(**{"memory_mb": 128, "timeout_seconds": 60, **limits})
-    )
+    ended = run(running, whole, limits=replace(LIMITS, **limits))
     assert ended.bodies(Kind.LAUNCHED)[0]["lane"] == "zygote"
     assert ended.outcome.error_type == error, ended.outcome
     memory: Any = ended.evidence["memory"]

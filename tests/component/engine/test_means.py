@@ -14,6 +14,8 @@ from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
 from support.engine import ESCAPE, LIMITS, NOBODY, Running, engine, is_root, public_folder, run
+from support.native import WITHOUT, library
+from support.native import job as attack
 from support.waiting import eventually
 
 __all__ = ["public_folder"]
@@ -71,6 +73,22 @@ def test_scratch_on_a_disk_is_measured(tmp_path: Path) -> None:
     with engine(tmp_path, without=frozenset({"namespaces"})) as running:
         ended = run(running, code, limits=replace(LIMITS, scratch_mb=8))
     assert ended.outcome.error_type == "DiskLimitError"
+
+
+@pytest.mark.parametrize(
+    ("count", "error"), [(500, "ProtocolViolation"), (8000, "OOMError")], ids=["few", "many"]
+)
+def test_threads_that_the_kernel_does_not_limit_are_counted(
+    public_folder: Path, count: int, error: str
+) -> None:
+    """Each is memory of the kernel, and one number less for everybody on the machine."""
+    walls = WITHOUT | {"namespaces", "network-namespace", "own-uid"}
+    attacker = library(public_folder / "store")
+    with engine(
+        public_folder / str(count), limits="sampling", without=walls, store=attacker.parent
+    ) as running:
+        ended = run(running, attack(attacker, "threads", count))
+    assert ended.outcome.error_type == error, ended.outcome
 
 
 def test_a_level_that_is_not_there_keeps_the_engine_from_starting(tmp_path: Path) -> None:

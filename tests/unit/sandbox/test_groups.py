@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,13 @@ def test_a_family_that_fills_more_than_a_page_is_seen_whole() -> None:
         found = len(processes.children(process.pid))
         process.communicate(b"\n")
     assert found == 900
+
+
+def test_what_was_swapped_out_huge_pages_and_threads_are_memory_too(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text(
+        "Name:\tVmSwap: 9 kB\nRssAnon:\t 100 kB\nRssFile:\t 50 kB\nRssShmem:\t 10 kB\n"
+        "VmPTE:\t 4 kB\nVmSwap:\t 200 kB\nHugetlbPages:\t 2048 kB\nThreads:\t3\n"
+    )
+    seen = processes._kilobytes(str(status), processes._PAGES | processes._KERNELS)
+    assert seen == (100 + 10 + 4 + 200 + 2048 + 3 * 24) * 1024

@@ -57,6 +57,8 @@ _RESERVE_SHARE, _RESERVE_MB = 0.15, 40
 #: Private memory that Node.js maps for writing and never touches: 554 MB at its start, 32 MB for
 #: the stacks of its thread pool (Node 24). The rest is what a run may really have above 25 %.
 _UNTOUCHED = 640 * MEBIBYTE
+#: Signals that may wait, and timers of the kernel: Node.js needs none.
+_WAITING_SIGNALS = 1024
 #: Addresses for one process: a memory of WebAssembly reserves 8.4 GB of them, and Node.js itself
 #: may have three. Their page tables take 128 MB at most.
 _ADDRESSES = 64 * 1024 * MEBIBYTE
@@ -233,6 +235,8 @@ class Walls:
             resource.RLIMIT_NOFILE: limits.open_files,
             resource.RLIMIT_FSIZE: limits.scratch_mb * MEBIBYTE,
             resource.RLIMIT_MEMLOCK: 64 * 1024,
+            # Timers and waiting signals are memory of the kernel, which counts them by user.
+            resource.RLIMIT_SIGPENDING: _WAITING_SIGNALS,
         }
         if Layer.UID in self.layers:
             wanted[resource.RLIMIT_NPROC] = limits.processes
