@@ -17,7 +17,7 @@ from pathlib import Path
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o700
-#: `usage` pauses after this many entries.
+#: `usage` pauses after this many entries, and ways down or up.
 _PAUSE = 256
 #: An entry costs an inode too, so that many empty files count as well. Bytes.
 _ENTRY = 1024
@@ -50,6 +50,9 @@ def usage(folder: Path) -> Iterator[int]:
     left: list[str] | None = None
     try:
         while left is None or left or above:
+            seen += 1
+            if seen % _PAUSE == 0:
+                yield total
             if left is None:
                 left = []
                 with os.scandir(here) as entries:

@@ -44,6 +44,14 @@ def test_a_deep_folder_is_measured_and_removed(deep: Path) -> None:
     assert not deep.exists()
 
 
+def test_the_look_pauses_also_on_the_way_through_empty_folders(tmp_path: Path) -> None:
+    """Whoever looks has something else to do meanwhile: the time limit of the run."""
+    for number in range(3000):
+        (tmp_path / str(number)).mkdir()
+    # each is an entry, a way down and a way up
+    assert len(list(folders.usage(tmp_path))) > 3 * 3000 // 256
+
+
 def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
     folders.remove(tmp_path / "nothing")
 
