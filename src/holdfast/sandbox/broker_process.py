@@ -125,8 +125,8 @@ def _serve(channel: socket.socket, policy: Policy, scratch: Path | None) -> None
         _PIDFD,
         _current(policy),
         resolver,
-        lambda target: tally.count(CONNECTION, target),
-        on_forbidden=lambda name: tally.count(FORBIDDEN, name),
+        lambda refused: tally.count(CONNECTION, refused, refused.partition(" ")[2]),  # its rule
+        on_forbidden=lambda name: tally.count(FORBIDDEN, name, name),
         scratch=scratch,
         on_reached=lambda address: tally.count(REACHED, address),
     )

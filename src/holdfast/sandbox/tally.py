@@ -7,8 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 CONNECTION, FORBIDDEN, REACHED = "connection", "forbidden", "reached"
-#: Different texts of one kind that are kept; what comes beyond them is counted as the empty text.
-_MAX_TEXTS = 20
+#: Different texts of one part of a kind that are kept, and of a kind; what comes beyond them is
+#: counted as the empty text. All of them together fit into one message to the shim.
+_MAX_OF_PART, _MAX_OF_KIND = 20, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Tally:
     """Calls since the last telling. Keeps a bounded number of texts, whatever comes."""
 
     waiting: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _known: dict[str, set[str]] = field(default_factory=dict)
+    _known: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     _when: float = 0.0
 
-    def count(self, kind: str, text: str) -> None:
-        """One more call."""
-        known = self._known.setdefault(kind, set())
-        if len(known) < _MAX_TEXTS:
+    def count(self, kind: str, text: str, part: str = "") -> None:
+        """One more call. Each part of a kind has room of its own: none hides another."""
+        parts = self._known.setdefault(kind, {})
+        known = parts.setdefault(part, set())
+        if len(known) < _MAX_OF_PART and sum(map(len, parts.values())) < _MAX_OF_KIND:
             known.add(text)
         self.waiting[kind, text if text in known else ""] += 1
 
