@@ -340,3 +340,43 @@ def test_what_is_not_there_says_so(page: Page, served: Served) -> None:
         assert answer.status_code == 404
         assert "There is no such" in answer.text
         assert "To the overview" in answer.text
+
+
+def test_a_chosen_request_selects_code_log_and_its_operation(served: Served, page: Page) -> None:
+    run_id = served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step()
+        at = int(talk.now())
+        talk.log("before", step_id=step, timestamp=str(at))
+        talk.log("within", step_id=step, timestamp=str(at + 20_000))
+        talk.log("elsewhere")
+        talk.ok("step:complete", talk.step_end(step, timestamp=str(at + 90_000)))
+        operation = {
+            "step_id": step, "number": 1, "name": "get", "line": 1, "at_us": at + 9_000,
+            "us": 50_000,
+        }  # fmt: skip
+        request = {
+            "number": 1, "step_id": step, "operation": 1, "method": "GET", "host": "a.org",
+            "path": f"/{HOSTILE}", "fate": "answered", "status": 404, "at_us": at + 10_000,
+            "ms": 30,
+        }  # fmt: skip
+        talk.complete(spans={"operations": [operation], "requests": [request]})
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator(".steps .part")).to_contain_text(["Waiting", "Preparing", "1. get()"])
+    expect(page.locator("#log .msg")).to_have_count(3)
+    row = page.get_by_role("link", name="GET a.org")
+    row.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{run_id}?step={step}&span=request-1")
+    expect(row).to_have_attribute("aria-current", "true")
+    expect(row).to_be_focused()
+    expect(page.locator("#code .here")).to_have_text(re.compile("fn"))
+    expect(page.locator("#requests tr.here")).to_contain_text("answered 404")
+    expect(page.locator("#log .msg")).to_have_text(["before", "within"])
+    expect(page.locator("#log .within")).to_have_text(re.compile("within"))
+    page.reload()
+    expect(page.locator("#requests tr.here")).to_have_count(1)
+    page.locator("#log-panel").get_by_role("link", name="Clear").click()
+    expect(page.locator("#log .msg")).to_have_count(3)

@@ -41,7 +41,7 @@ from holdfast.worker.outbox.scrubbing import Scrubbing
 
 BUDGET = 2 * 1024 * 1024
 CONFIG = WorkerConfig.from_environment({"WORKER_SECRET": "fuzz", "WORKER_BATCH_LOGS": "true"})
-OFFER = Extension(window=8, batch_logs=True, idempotent=True, postmortem=True)
+OFFER = Extension(window=8, batch_logs=True, idempotent=True, postmortem=True, spans=True)
 _names = itertools.count()
 
 

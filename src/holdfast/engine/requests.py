@@ -24,7 +24,9 @@ _MOST = 1000
 
 @dataclass(slots=True)
 class Request:
-    """One request; `ms` until its end, `bytes` of what was sent, `key` for idempotency."""
+    """One request; `at_us`: when it was made, `ms` until its end, `bytes` of what was sent,
+    `key` for idempotency.
+    """
 
     number: int
     job: str | None
@@ -39,6 +41,8 @@ class Request:
     bytes: int | None = None
     address: str | None = None
     key: str | None = None
+    step_id: str | None = None
+    at_us: int | None = None
 
     def to_json(self) -> JsonObject:
         """Without what is not known."""
@@ -56,6 +60,8 @@ class Request:
         known.error = None if error is None else str(error)
         known.address = _text(value.get("address"))
         known.key = _text(value.get("key"))
+        known.step_id = _text(value.get("step_id"))
+        known.at_us = _whole(value.get("at_us"))
         known.fate = fate if (fate := str(value.get("fate"))) in FATES else UNKNOWN
         return known
 
@@ -119,6 +125,8 @@ class Requests:
                 fate=NEVER,
                 bytes=_whole(body.get("bytes")),
                 key=_text(body.get("key")),
+                step_id=_text(body.get("step_id")),
+                at_us=_moment(body.get("timestamp")),
             )
         if (request := self.known.get(number)) is None:
             return
@@ -144,6 +152,12 @@ def requests_of(records: Iterable[Record]) -> Requests:
     for record in records:
         found.take(record)
     return found
+
+
+def _moment(value: object) -> int | None:
+    """Microseconds, from a timestamp of a journal."""
+    plain = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+    return int(str(value)) if plain else None
 
 
 def _whole(value: object) -> int | None:

@@ -120,6 +120,8 @@ class Phase(TypedDict):
     step: NotRequired[Word | None]
     name: NotRequired[Word | None]
     operation: NotRequired[Count | None]
+    call: NotRequired[Word | None]
+    line: NotRequired[Count | None]
 
 
 class RunStart(TypedDict):
@@ -173,9 +175,10 @@ class StepComplete(TypedDict):
 
 
 class Sample(TypedDict):
-    """SAMPLE: memory over time. `at` in Unix microseconds."""
+    """SAMPLE: memory, processor time of what computes. `at` in Unix microseconds."""
 
     memory_mb: Amount
+    cpu_ms: NotRequired[Count]  # journals of earlier versions lack it
     at: Count
 
 

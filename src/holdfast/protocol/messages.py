@@ -156,14 +156,16 @@ class Extension:
 
     `window`: events that may be unanswered at a time. `batch_logs`: `run:batch_logs` is
     welcome. `idempotent`: an event that is repeated with the same identities does no harm
-    (log lines have theirs in LogLine.id). `postmortem`: `run:complete` may carry one. `cancel`:
-    somebody wants the run to end, for this reason; while it is joined, RUN_ABORT says so.
+    (log lines have theirs in LogLine.id). `postmortem`, `spans`: `run:complete` may carry them.
+    `cancel`: somebody wants the run to end, for this reason; while it is joined, RUN_ABORT says
+    so.
     """
 
     window: int = 1
     batch_logs: bool = False
     idempotent: bool = False
     postmortem: bool = False
+    spans: bool = False
     cancel: str | None = None
 
     def to_payload(self) -> JsonObject:
@@ -172,6 +174,7 @@ class Extension:
             "batch_logs": self.batch_logs,
             "idempotent": self.idempotent,
             "postmortem": self.postmortem,
+            "spans": self.spans,
         }
         if self.cancel is not None:
             offer["cancel"] = self.cancel
@@ -188,6 +191,7 @@ class Extension:
             offer.get("batch_logs") is True,
             offer.get("idempotent") is True,
             offer.get("postmortem") is True,
+            offer.get("spans") is True,
             cancel_reason(offer.get("cancel")),
         )
 
@@ -357,7 +361,7 @@ def batch_lines(payload: Payload) -> list[LogLine]:
 class RunComplete:
     """`run:complete`. `final_state` is any JSON value, or prepared JSON text; None: not sent.
 
-    `postmortem` is for a platform that offered to take it (Extension).
+    `postmortem` and `spans` are for a platform that offered to take them (Extension).
     """
 
     reason: str
@@ -367,6 +371,7 @@ class RunComplete:
     final_dataclip_id: str | None = None
     final_state: Json | Raw = None
     postmortem: JsonObject | None = None
+    spans: JsonObject | None = None
 
     def to_payload(self) -> Raw:
         fields: dict[str, Json | Raw] = {}
@@ -381,18 +386,21 @@ class RunComplete:
             fields["final_state"] = self.final_state
         if self.postmortem is not None:
             fields["postmortem"] = self.postmortem
+        if self.spans is not None:
+            fields["spans"] = self.spans
         return json_object(fields)
 
     @classmethod
     def from_payload(cls, payload: Payload) -> Self:
         body = _object(payload)
         _demand(body, reason="can't be blank")
-        document = body.get("postmortem")
+        document, spans = body.get("postmortem"), body.get("spans")
         return cls(
             str(body["reason"]), _text(body, "error_type"), _text(body, "error_message"),
             None if body.get("timestamp") is None else _timestamp(body),
             _text(body, "final_dataclip_id"), body.get("final_state"),
             document if isinstance(document, dict) else None,
+            spans if isinstance(spans, dict) else None,
         )  # fmt: skip
 
 

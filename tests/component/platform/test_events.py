@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.runs import find_run, run_to_show
 from holdfast.platform.workers import claims
 from support.platform import FETCH, STORE, RunTalk, Served
 
@@ -333,11 +333,15 @@ def test_secrets_are_cleaned_from_logs_errors_and_shown_data(served: Served) -> 
                 "last_lines": ["JOB info hunter22"],
                 "evidence": {"n": 1, "nan": float("nan"), "half \ud800, hunter22": "\udfff"},
             },
+            spans={"operations": [{"name": "hunter22"}], "requests": 7, "samples": None},
         )  # fmt: skip
     evidence = {"n": 1, "nan": None, "half \ufffd, ***": "\ufffd"}
     examined = {"last_lines": ["JOB info ***"], "evidence": evidence}
     assert served.client.get(f"/runs/{talk.id}").status_code == 200
     assert served.run(talk.id)["postmortem"] == examined
+    told = served.write(lambda tx: run_to_show(tx.connection, talk.id))
+    assert told is not None
+    assert json.loads(told.spans)["operations"] == [{"name": "***"}]
     assert served.logs(talk.id) == ["logging in as jo with ***", "again ***"]
     assert served.run(talk.id)["error_message"] == "401 for ***"
     assert served.steps(talk.id)[0]["error_message"] == "401 for ***"

@@ -22,6 +22,7 @@ async def test_a_run_from_its_claim_to_its_acceptance(tmp_path: Path) -> None:
         assert run.refused == []
         assert run.outcome is not None
         assert run.outcome["final_state"] == {"data": {"n": 1}}
+        assert not {"spans", "postmortem"} & run.outcome.keys(), "Lightning offers to take none"
         step = dict(run.events)["step:complete"]
         assert step["output_dataclip"] == '{"data":{"n":1}}'
         assert run.outcome["final_dataclip_id"] == step["output_dataclip_id"]

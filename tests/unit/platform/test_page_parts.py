@@ -9,11 +9,12 @@ import pytest
 
 from holdfast.model.json import Json
 from holdfast.platform.web import code
+from holdfast.platform.web.bars import HEIGHT, WIDTH, Bar
 from holdfast.platform.web.compare import MOST, Change, difference
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.logview import Asked
 from holdfast.platform.web.naming import Names, names_of, plain_refusals
-from holdfast.platform.web.timeline import HEIGHT, WIDTH, Bar, Memory, of_steps, timeline
+from holdfast.platform.web.timeline import Memory, of_steps, timeline
 from holdfast.platform.web.words import handled_words
 
 JOB, EDGE, KEY = (f"0000000{n}-0000-0000-0000-000000000000" for n in (1, 2, 3))

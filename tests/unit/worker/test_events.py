@@ -159,10 +159,10 @@ def test_w20_large_parts_can_be_left_out_of_every_event_that_has_one() -> None:
     def inline(document: JsonObject) -> str:
         return str(document["inline"])
 
-    whole = events.render("r", final, inline, postmortem=examined).text
-    assert json.loads(whole)["postmortem"] == examined
-    without = events.render("r", bare, inline, postmortem=examined).text
-    assert "postmortem" not in json.loads(without)
+    whole = events.render("r", final, inline, postmortem=examined, spans={"n": 1}).text
+    assert (json.loads(whole)["postmortem"], json.loads(whole)["spans"]) == (examined, {"n": 1})
+    without = events.render("r", bare, inline, postmortem=examined, spans={"n": 1}).text
+    assert not {"postmortem", "spans"} & json.loads(without).keys()
     assert "final_state" in json.loads(without)
     shrunk = events.smaller(bare)
     assert shrunk is not None

@@ -40,13 +40,16 @@ export class Report {
   }
 
   /**
-   * Say where the run is; `step` is `{id, name}`.
+   * Say where the run is; `step` is `{id, name}`, `at` the operation that begins.
    * @param {string} phase
    * @param {{ id: string, name?: string }} [step]
-   * @param {number} [operation]
+   * @param {{ operation: number, name?: string, line?: number }} [at]
    */
-  phase(phase, step, operation) {
-    send(Kind.PHASE, { phase, step: word(step?.id), name: word(step?.name), operation });
+  phase(phase, step, at) {
+    const { operation, name: call, line } = at ?? {};
+    send(Kind.PHASE, {
+      phase, step: word(step?.id), name: word(step?.name), operation, call: word(call), line,
+    });
   }
 
   /**

@@ -144,10 +144,10 @@ export class Run {
   /**
    * @param {string} name
    * @param {{ id: string, name?: string }} [step]
-   * @param {number} [operation]
+   * @param {{ operation: number, name?: string, line?: number }} [at]
    */
-  phase(name, step, operation) {
-    this.report.phase(name, step, operation);
+  phase(name, step, at) {
+    this.report.phase(name, step, at);
   }
 
   /** Execute the plan and report its end. Raises what ends the run early. */

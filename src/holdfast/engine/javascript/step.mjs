@@ -151,7 +151,7 @@ export class Step {
       immutable: this.extras().immutable,
       onOperation: (number) => {
         this.measure.sample();
-        run.phase('step', plan, number);
+        run.phase('step', plan, this.#named(number));
       },
       onNothing: (number, value) => this.note({ what: 'no_state', ...this.#named(number), value: kindOf(value) }),
     });

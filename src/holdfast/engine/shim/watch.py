@@ -15,7 +15,7 @@ from holdfast.model import bodies
 from holdfast.model.evidence import Stop
 from holdfast.model.limits import MEBIBYTE, Limits
 from holdfast.model.record import Kind
-from holdfast.sandbox import folders
+from holdfast.sandbox import folders, processes
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.processors import Confinement
 
@@ -25,9 +25,12 @@ _CALM_SECONDS = 0.5
 _FASTEST_SECONDS = 0.005
 #: ... and as much slower as memory can be filled before the limit. Bytes a second.
 _FILL_RATE = 2 * 1024 * MEBIBYTE
-#: A sample is written when memory changed by this share of the limit, or after this long.
+#: A sample is written when memory changed by this share of the limit, or after this long and this
+#: share of the run's age: a long run has some hundred of them at most ...
 _CHANGE = 0.05
-_QUIET_SECONDS = 10.0
+_QUIET_SECONDS, _QUIET_SHARE = 2.0, 0.05
+#: ... or when the share of a processor that was used changed by this much over half a second.
+_BUSIER, _BUSY_SECONDS = 0.25, 0.5
 #: A run this full for so many looks only makes the kernel drop and read its code again and again,
 #: which slows its neighbours down: it is over its limit in all but name.
 _FULL, _FULL_LOOKS = 0.97, 4
@@ -56,6 +59,8 @@ class Watch:
         self._limits = limits
         self._stop = stop
         self._written = (0, 0.0)  # bytes, monotonic seconds
+        self._begun = time.monotonic()
+        self._spent = (0, 0.0)  # milliseconds of a processor, and the share that they were
         self._event: int | None = None
         self._full = 0  # looks in a row at which memory was full
         #: A folder on a disk that has no limit of its own; None when scratch is a tmpfs.
@@ -114,11 +119,17 @@ class Watch:
     def _write(self, used: int, limit: int) -> None:
         last, when = self._written
         now = time.monotonic()
-        if abs(used - last) < limit * _CHANGE and now - when < _QUIET_SECONDS:
+        spent, share = processes.cpu_ms(self._engine), self._spent[1]
+        if now - when >= _BUSY_SECONDS:
+            share = max(0, spent - self._spent[0]) / 1000 / (now - when)
+        quiet = max(_QUIET_SECONDS, (now - self._begun) * _QUIET_SHARE)
+        calm = abs(used - last) < limit * _CHANGE and now - when < quiet
+        if calm and abs(share - self._spent[1]) < _BUSIER:
             return
-        self._written = (used, now)
+        self._written, self._spent = (used, now), (spent, share)
         sample: bodies.Sample = {
             "memory_mb": round(used / MEBIBYTE, 1),
+            "cpu_ms": spent,
             "at": time.time_ns() // 1000,
         }
         with suppress(JournalFull):  # samples are the first thing to do without

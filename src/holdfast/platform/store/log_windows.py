@@ -130,3 +130,23 @@ def error_place(connection: Connection, run_id: str, step_id: str) -> tuple[int,
         if found := _PLACE.search(text):
             return int(found[1]), int(found[2])
     return None
+
+
+def first_since(connection: Connection, run_id: str, choice: Choice, at: int) -> int | None:
+    """The number of the first chosen line that is not older than a moment, in microseconds.
+
+    Lines come nearly in the order of their times, so halving the log finds the place.
+    """
+    c = t.log_lines.c
+    mine = c.run_id == run_id
+    least, most = 1, (connection.scalar(select(func.max(c.number)).where(mine)) or 0) + 1
+    while least < most:
+        middle = (least + most) // 2
+        seen = select(c.timestamp).where(mine, c.number >= middle).order_by(c.number).limit(1)
+        if (connection.scalar(seen) or at) < at:
+            least = middle + 1
+        else:
+            most = middle
+    found = select(c.number).where(mine, *choice.conditions(), c.number >= least)
+    number: int | None = connection.scalar(found.order_by(c.number).limit(1))
+    return number

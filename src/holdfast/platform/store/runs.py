@@ -262,7 +262,7 @@ def join(tx: Transaction, run_id: str, claim_id: str, platform_id: str) -> bool:
 
 def run_to_show(connection: Connection, run_id: str) -> Row | None:
     """A run without the answer it gave its caller, which may be large."""
-    columns = [*t.LISTED_RUN, t.runs.c.postmortem]
+    columns = [*t.LISTED_RUN, t.runs.c.postmortem, t.runs.c.spans]
     return connection.execute(select(*columns).where(t.runs.c.id == run_id)).one_or_none()
 
 

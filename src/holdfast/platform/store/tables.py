@@ -304,6 +304,7 @@ runs = Table(
     Column("last_event", String(64)),
     moment("last_event_at"),
     Column("postmortem", Text),  # JSON object, of a run that did not succeed
+    Column("spans", Text),  # JSON object: its operations and requests
     Column("notes", Text),  # JSON list of {at, what, …}: refusals, returns, recoveries
     # results
     Column("versions", Text),
@@ -471,8 +472,8 @@ controls = Table(
     Column("changed_by", String(255), nullable=False),
 )
 
-#: What lists of runs need. A post-mortem may be large, and is shown with its own run only.
-_UNLISTED = {"postmortem", "webhook_response"}
+#: What lists of runs need. The others may be large, and are shown with their own run only.
+_UNLISTED = {"postmortem", "spans", "webhook_response"}
 LISTED_RUN = [column for column in runs.c if column.name not in _UNLISTED]
 
 #: Conditions written out, not bound, so that the partial indexes above serve them.

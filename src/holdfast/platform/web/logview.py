@@ -29,6 +29,10 @@ class Asked:
     line: int | None = None
     after: int = 0
     before: int | None = None
+    #: The address says what of the log is wanted.
+    chooses: bool = False
+    #: Moments between which lines are marked: a chosen operation or request.
+    within: tuple[int, int] | None = None
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Asked:
@@ -40,7 +44,12 @@ class Asked:
             _number(query.get("line")),
             _number(query.get("after")) or 0,
             _number(query.get("before")),
+            any(name in query for name in ("show", "in", "q", "line", "after", "before")),
         )
+
+    def of_step(self, step_id: str) -> Asked:
+        """The lines of a step that was chosen elsewhere on the page."""
+        return replace(self, choice=replace(self.choice, step_id=step_id))
 
     @property
     def kept(self) -> str:
@@ -70,6 +79,7 @@ class LogView:
     kinds: Sequence[tuple[str, str]]
     #: Where a search goes on that has not seen the whole log.
     search_on: int | None
+    within: tuple[int, int] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -88,6 +98,9 @@ def log_view(
     """`steps`: ids and names of the steps that have run."""
     if asked.text is not None:
         return _found(connection, run_id, asked, steps)
+    if asked.within is not None and asked.line is None:
+        line = log_windows.first_since(connection, run_id, asked.choice, asked.within[0])
+        asked = replace(asked, line=line)
     after = asked.after if asked.line is None else max(0, asked.line - 1 - _BEFORE)
     before = asked.before if asked.line is None else None
     seen = log_windows.window(connection, run_id, asked.choice, WANTED, after=after, before=before)
@@ -137,7 +150,7 @@ def _view(
     return LogView(
         lines, total, seen.earlier, seen.later, first, last, where, empty, asked.choice,
         asked.text, asked.line, asked.kept, steps, [(kind, LOG_KINDS[kind]) for kind in KINDS],
-        None,
+        None, asked.within,
     )  # fmt: skip
 
 

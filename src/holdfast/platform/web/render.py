@@ -17,7 +17,7 @@ from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
-from holdfast.platform.web.words import LABELS, STEP_STATES, handled_words
+from holdfast.platform.web.words import LABELS, NOT_DRAWN, STEP_STATES, handled_words, more_words
 
 FOLDER = Path(__file__).parent
 #: Nothing but our own files, no inline script, no frames.
@@ -172,6 +172,8 @@ _environment.globals |= {
     "LABELS": LABELS,
     "handled_words": handled_words,
     "STEP_STATES": STEP_STATES,
+    "more_words": more_words,
+    "NOT_DRAWN": NOT_DRAWN,
     "assets": {
         name: _asset(name)
         for name in (

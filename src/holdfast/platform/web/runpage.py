@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -45,10 +46,15 @@ def run_routes() -> list[BaseRoute]:
 
 
 async def run(request: Request) -> Response:
-    """One run. `?step=` or `?job=` chooses what is shown; `?part=` is `live` or `log`."""
+    """One run. `?step=` or `?job=` chooses what is shown, `?span=` an operation or request of the
+    step; `?all=` lists all of them; `?part=` is `live` or `log`.
+    """
     platform: Platform = request.app.state.platform
     key, query = request.path_params["id"], request.query_params
-    chosen = Asked(query.get("step") or None, query.get("job") or None)
+    chosen = Asked(
+        query.get("step") or None, query.get("job") or None, query.get("span") or None,
+        whole="all" in query,
+    )  # fmt: skip
     part, asked = query.get("part"), logview.Asked.read(query)
 
     def read(connection: Connection) -> dict[str, Any] | None:
@@ -62,7 +68,7 @@ async def run(request: Request) -> Response:
             found["connected"] = is_attended(connection, found["run"], now())
         if part != "live":
             ran = [(step.id, _name(found, step)) for step in found["steps"]]
-            found["log"] = logview.log_view(connection, key, asked, ran)
+            found["log"] = logview.log_view(connection, key, _log_of(found, chosen, asked), ran)
         return found
 
     found = await platform.database.read(read)
@@ -72,6 +78,17 @@ async def run(request: Request) -> Response:
         return page("log_panel.html", **found)
     values = {**found, **_of_now(platform, found), "graph": _graph(found)}
     return page("run_live.html" if part == "live" else "run.html", **values)
+
+
+def _log_of(found: dict[str, Any], chosen: Asked, asked: logview.Asked) -> logview.Asked:
+    """The log follows what is chosen on the page, unless more of it was asked for."""
+    if chosen.step_id is None or found["chosen"] is None or asked.chooses:
+        return asked
+    own, span = asked.of_step(found["chosen"].id), found["span"]
+    if span is None:
+        return own
+    end = span.until or found["run"].finished_at or now()
+    return replace(own, within=(span.since, end))
 
 
 def _name(found: dict[str, Any], step: Row) -> str:

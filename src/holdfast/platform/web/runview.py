@@ -19,6 +19,8 @@ from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
 from holdfast.platform.web.naming import NO_NAMES, Names, read_names
 from holdfast.platform.web.render import shorten
+from holdfast.platform.web.spanbars import Drawn
+from holdfast.platform.web.spans import Call, Operation, Told, told
 from holdfast.platform.web.timeline import Memory, Timeline, of_steps, timeline
 from holdfast.platform.web.words import STEP_STATES, handled_words
 
@@ -32,6 +34,9 @@ class Asked:
 
     step_id: str | None = None
     job_id: str | None = None
+    #: An operation or a request of the step (`web.spans`); whether all of them are to be listed.
+    span: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,10 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
     chosen = _chosen(facts, asked)
     job_id = chosen.job_id if chosen is not None else _job(asked, facts)
     job = facts.jobs.get(job_id or "")
+    spans = told(row.spans)
+    span = spans.find(chosen.id, asked.span) if chosen is not None else None
+    operation = spans.operation_of(span)
+    drawn = Drawn(spans, chosen.id if chosen is not None else None, asked.span, asked.whole)
     return {
         "run": row,
         "workflow_name": named.name,
@@ -97,7 +106,12 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
         "verdict": _verdict(facts),
         "explained": None if facts.told is None else explain(row.state, row.error_type).what,
         "examined": seen,
-        "timeline": _timeline(facts, now, seen),
+        "timeline": _timeline(facts, now, seen, drawn),
+        "span": span,
+        "whole": asked.whole,
+        "span_line": operation.line if operation is not None else None,
+        "requests": _requests(spans, chosen, operation),
+        "spans_left_out": spans.left_out,
         "more_steps": len(found) == STEPS,
         "siblings": runs_of_work_order(connection, row.work_order_id),
     }
@@ -241,16 +255,28 @@ def _where(job: Mapping[str, Any] | None, line: int | None, column: int | None) 
     return ", ".join(parts) or None
 
 
-def _timeline(facts: _Facts, now: int, seen: Examined | None) -> Timeline:
+def _requests(spans: Told, chosen: Row | None, operation: Operation | None) -> list[Call]:
+    """Of the chosen step, or of its chosen operation."""
+    found = [call for call in spans.calls if chosen is not None and call.step_id == chosen.id]
+    if operation is not None:
+        found = [call for call in found if call.operation == operation.number]
+    return found
+
+
+def _timeline(facts: _Facts, now: int, seen: Examined | None, drawn: Drawn) -> Timeline:
     row, found = facts.row, facts.steps
     titles = {key: str(job["name"]) for key, job in facts.jobs.items()}
     limit = json.loads(row.options).get("run_memory_limit_mb")
-    if seen is not None and len(seen.samples) > 1:
+    sampled = [(at, used) for at, used, _ in drawn.told.samples]
+    ends = of_steps(found, [_object(step.mem) for step in found])
+    if len(sampled) > max(1, len(ends)):
+        memory = Memory(sampled, (seen.limit_mb if seen is not None else None) or limit)
+    elif seen is not None and len(seen.samples) > 1:
         memory = Memory(seen.samples, seen.limit_mb)
     else:
         given = seen.limit_mb if seen is not None else None
-        memory = Memory(of_steps(found, [_object(step.mem) for step in found]), given or limit)
-    return timeline(row, found, titles, now, memory)
+        memory = Memory(ends, given or limit)
+    return timeline(row, found, titles, now, memory, drawn=drawn)
 
 
 def _object(text: str | None) -> JsonObject:

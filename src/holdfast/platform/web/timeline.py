@@ -1,6 +1,6 @@
-"""When a run did what: a row for each part, drawn to one scale, with memory below. Pure.
+"""When a run did what: a row for each part, drawn to one scale, with its use below. Pure.
 
-The scale begins when a worker took the run: a long wait in the queue must not hide the work.
+The scale begins when a worker took the run, or after a long preparation: no wait hides the work.
 Lengths are in thousandths of the whole, as `preserveAspectRatio="none"` pictures want them.
 """
 
@@ -10,31 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.platform.web.bars import HEIGHT, Bar, Scale
+from holdfast.platform.web.spanbars import Drawn, processor_line, span_bars
 from holdfast.platform.web.words import STEP_STATES
 
-#: The width of every picture, its height for memory, and the least width of a bar.
-WIDTH, HEIGHT, LEAST = 1000, 60, 3
-#: Parts shorter than this share of the whole get no row of their own.
-_SHORT = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One row. `x` None: it lies outside of the scale. `until` None: it goes on."""
-
-    kind: str
-    title: str
-    since: int
-    until: int | None
-    x: int | None
-    width: int
-    step_id: str | None = None
-    state: str | None = None
+#: A preparation this many times as long as all that follows stays outside of the scale.
+_LONG = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Everything to draw. `line`: points of memory; `limit`: the height of its limit."""
+    """Everything to draw. `line`: points of memory; `limit`: the height of its limit.
+
+    `processor`: points of the share of a processor, of which the top is `processors`.
+    """
 
     bars: list[Bar]
     ticks: list[tuple[int, int]]
@@ -42,6 +31,8 @@ class Timeline:
     limit: int | None
     peak_mb: float | None
     limit_mb: float | None
+    processor: str | None = None
+    processors: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +43,20 @@ class Memory:
     limit_mb: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    start: int
-    end: int
-
-    def x(self, at: int) -> int:
-        share = (at - self.start) / max(1, self.end - self.start)
-        return round(min(1.0, max(0.0, share)) * WIDTH)
-
-    def bar(self, kind: str, title: str, since: int, until: int | None, **more: Any) -> Bar:
-        if (until or self.end) < self.start:
-            return Bar(kind, title, since, until, None, 0, **more)
-        x = min(self.x(since), WIDTH - LEAST)
-        return Bar(kind, title, since, until, x, max(LEAST, self.x(until or self.end) - x), **more)
-
-    def is_long(self, since: int, until: int) -> bool:
-        return until - since > (self.end - self.start) * _SHORT
-
-
 def timeline(
     run: Any,
     steps: Sequence[Any],
     titles: Mapping[str, str],
     now: int,
     memory: Memory,
+    *,
+    drawn: Drawn | None = None,
 ) -> Timeline:
     """`titles`: of jobs by id."""
+    drawn = drawn or Drawn()
     ends = [step.finished_at for step in steps if step.finished_at]
     end = max([run.finished_at, *ends]) if run.finished_at else now
-    scale = _Scale(run.claimed_at or run.inserted_at, end)
+    scale = Scale(_beginning(run, end), end)
     bars = [Bar("wait", "Waiting", run.inserted_at, run.claimed_at or run.finished_at, None, 0)]
     if run.claimed_at:
         begun = run.started_at or run.finished_at
@@ -90,16 +65,29 @@ def timeline(
     first = min((step.started_at for step in own), default=None)
     if run.started_at and first and scale.is_long(run.started_at, first):
         bars.append(scale.bar("prepare", "Compiling", run.started_at, first))
-    bars += [_step(scale, step, titles, run.claimed_at) for step in steps]
+    for step in steps:
+        bars.append(_step(scale, step, titles, run.claimed_at))
+        if bars[-1].x is not None:
+            bars += span_bars(scale, bars[-1], drawn)
     last = max((step.finished_at for step in own if step.finished_at), default=None)
     if run.finished_at and last and scale.is_long(last, run.finished_at):
         bars.append(scale.bar("deliver", "Finishing", last, run.finished_at))
-    line, limit = _memory(scale, memory.samples, memory.limit_mb)
+    shown = [item for item in memory.samples if item[0] >= scale.start]
+    line, limit = _memory(scale, shown, memory.limit_mb)
     peak = max((used for _, used in memory.samples), default=None)
-    return Timeline(bars, _ticks(scale), line, limit, peak, memory.limit_mb)
+    processor, processors = processor_line(scale, drawn.told.samples)
+    return Timeline(bars, _ticks(scale), line, limit, peak, memory.limit_mb, processor, processors)
 
 
-def _step(scale: _Scale, step: Any, titles: Mapping[str, str], claimed: int | None) -> Bar:
+def _beginning(run: Any, end: int) -> int:
+    """When the scale begins: a wait, or a long preparation, must not hide the work."""
+    claimed: int = run.claimed_at or run.inserted_at
+    started: int | None = run.started_at
+    long = started is not None and started - claimed > _LONG * max(1, end - started)
+    return started if long and started is not None and end > started else claimed
+
+
+def _step(scale: Scale, step: Any, titles: Mapping[str, str], claimed: int | None) -> Bar:
     state = STEP_STATES.get(step.exit_reason or "", "started")
     title = titles.get(step.job_id, step.job_id)
     more = {"step_id": step.id, "state": state}
@@ -108,7 +96,7 @@ def _step(scale: _Scale, step: Any, titles: Mapping[str, str], claimed: int | No
     return scale.bar("step", title, step.started_at, step.finished_at, **more)
 
 
-def _ticks(scale: _Scale) -> list[tuple[int, int]]:
+def _ticks(scale: Scale) -> list[tuple[int, int]]:
     """Places and microseconds of at most six round times."""
     whole = max(1, scale.end - scale.start)
     step = 1
@@ -119,7 +107,7 @@ def _ticks(scale: _Scale) -> list[tuple[int, int]]:
 
 
 def _memory(
-    scale: _Scale, memory: Sequence[tuple[int, float]], limit_mb: float | None
+    scale: Scale, memory: Sequence[tuple[int, float]], limit_mb: float | None
 ) -> tuple[str | None, int | None]:
     """The line and the height of the limit, where there is enough to draw."""
     if len(memory) < 2:

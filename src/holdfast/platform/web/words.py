@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: State -> what the chip says.
@@ -46,6 +46,20 @@ ALERT_EVENTS = {
     "failure": "any run fails",
     "queue_age": "a run waits for long",
 }
+#: Fate of a request (`holdfast.engine.requests`) -> what became of it.
+FATES = {
+    "answered": "answered",
+    "failed": "failed",
+    "under way: fate unknown": "no answer when the run ended: it may have been carried out",
+    "never left": "never left",
+}
+FATES_SHORT = {"under way: fate unknown": "no answer", "never left": "never left"}
+#: Parts of a timeline that are not drawn -> where they are.
+NOT_DRAWN = {
+    "wait": "in the queue",
+    "prepare": "before the scale begins",
+    "step": "kept from an earlier run",
+}
 #: Condition of an edge -> when it is gone.
 CONDITIONS = {
     "always": "always",
@@ -68,3 +82,19 @@ def handled_words(count: int) -> str:
     """What a success with failed steps is called."""
     failed = "1 step failed and was" if count == 1 else f"{count} steps failed and were"
     return f"Success, {failed} handled"
+
+
+def operation_words(number: int, name: str) -> str:
+    """`2. get()`."""
+    return f"{number}. {name}()" if name else f"Operation {number}"
+
+
+def spans_words(spans: Sequence[object]) -> str:
+    """How many operations and requests a step has that are not shown."""
+    many = len(spans)
+    return "1 operation or request" if many == 1 else f"{many:,} operations and requests"
+
+
+def more_words(count: int) -> str:
+    """What stands between the first and the last."""
+    return f"… {count:,} more"

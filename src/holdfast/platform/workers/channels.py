@@ -156,6 +156,7 @@ class RunChannel:
             batch_logs=True,
             idempotent=True,
             postmortem=True,
+            spans=True,
             cancel=cancel_asked(run),
         ).to_payload()
 

@@ -34,8 +34,8 @@ from holdfast.protocol import messages as m
 #: Notes of refusals that cost the run its outcome (4.5, lightning#4355).
 KEY_EVENTS = frozenset({m.RUN_START, m.STEP_START, m.STEP_COMPLETE, m.RUN_COMPLETE})
 TOO_LATE = "already in completed state"
-#: Characters of JSON text. What our worker makes stays far below.
-_LARGEST_POSTMORTEM = 1_000_000
+#: Characters of JSON text. What our worker makes stays below.
+_LARGEST_POSTMORTEM, _LARGEST_SPANS = 1_000_000, 400_000
 #: Characters of an error's message; of versions and measures, as JSON.
 _LONGEST_ERROR, _LONGEST_FACTS = 20_000, 10_000
 #: Steps of a run. A workflow has a few dozen jobs.
@@ -227,7 +227,8 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
         "error_type": sender.text(event.error_type, 255),
         "error_message": sender.text(event.error_message, _LONGEST_ERROR),
         "finished_at": int(event.timestamp) if event.timestamp else tx.now,
-        "postmortem": _examined(sender, event),
+        "postmortem": _kept(sender, event.postmortem, _LARGEST_POSTMORTEM),
+        "spans": _kept(sender, event.spans, _LARGEST_SPANS),
     }
     if run.state == RunState.LOST.value:
         _recover(tx, run, state, values)
@@ -251,12 +252,12 @@ def _measured(tx: Transaction, run: Row, finished: int) -> dict[str, Any]:
     return {"duration_ms": took, "peak_memory": steps.peak_memory(tx.connection, run.id)}
 
 
-def _examined(sender: Sender, event: m.RunComplete) -> str | None:
-    """The post-mortem as it is stored: without secrets; None if it is too large."""
-    if event.postmortem is None or is_deep(event.postmortem, DEEPEST):
+def _kept(sender: Sender, document: JsonObject | None, most: int) -> str | None:
+    """What came with an outcome, as it is stored: without secrets; None if it is too large."""
+    if document is None or is_deep(document, DEEPEST):
         return None  # none of ours is as deep: the outcome counts without it
-    text = json.dumps(_cleaned(event.postmortem, sender))
-    return text if len(text) <= _LARGEST_POSTMORTEM else None
+    text = json.dumps(_cleaned(document, sender))
+    return text if len(text) <= most else None
 
 
 def _cleaned(value: Json, sender: Sender) -> Json:

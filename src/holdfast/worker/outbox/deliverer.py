@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
 from holdfast import faults, log
-from holdfast.engine import postmortem
+from holdfast.engine import postmortem, spans
+from holdfast.engine.spans import Spans
 from holdfast.journal import (
     DeliveryState,
     JournalDamaged,
@@ -35,6 +37,8 @@ from holdfast.worker.run_folders import keep_notes, kept_notes
 
 #: Room for the array, refs, topic and event name around a payload.
 _FRAME_OVERHEAD = 1024
+#: While a channel is lost, its platform may be one that takes everything.
+_ANY = Extension(postmortem=True, spans=True)
 #: From this size an event is rendered in a thread: other runs deliver meanwhile.
 _LARGE_BYTES = 64 * 1024
 
@@ -58,6 +62,10 @@ class Deliverer:
     reason: str | None = None  # how the run ended, once that is known
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _postmortem: JsonObject | None = None
+    _seen: Spans | None = (
+        None  # what was read of operations and requests; None: not from the start
+    )
+    _spans: JsonObject | None = None
     _budget: NoteBudget = field(default_factory=NoteBudget)
 
     def poke(self) -> None:
@@ -82,6 +90,7 @@ class Deliverer:
             outbox.know(kept_notes(self.folder))
             self.resumed = True  # for the next attempt, after an error of the disk
             try:
+                self._seen = None if position.sequence else Spans()
                 with JournalReader(
                     self.folder.journal, after=position.sequence, offset=position.offset
                 ) as reader:
@@ -129,6 +138,8 @@ class Deliverer:
             fed = 0
             for record in reader.read(self.durable):
                 outbox.feed(record, now)
+                if self._seen is not None:
+                    self._seen.take(record)
                 fed += 1
                 if record.kind == Kind.OUTCOME:
                     await self._look_back(record)
@@ -139,18 +150,24 @@ class Deliverer:
             await asyncio.sleep(0)  # others want to work too
 
     async def _look_back(self, outcome: Record) -> None:
-        """Have the post-mortem ready for the outcome of a run that did not succeed."""
+        """Have ready what goes with the outcome: spans; a post-mortem if it is no success."""
         self.reason = str(outcome.json().get("reason"))
         channel = self.channel
-        wanted = not channel.joined or Extension.from_response(channel.response).postmortem
-        if wanted and self.reason != Reason.SUCCESS:
-            # In a thread: the journal may be long, and other runs deliver meanwhile.
-            self._postmortem = await asyncio.to_thread(self._examined, outcome.sequence)
+        offer = Extension.from_response(channel.response) if channel.joined else _ANY
+        # In a thread: the journal may be long, and other runs deliver meanwhile.
+        if offer.postmortem and self.reason != Reason.SUCCESS:
+            self._postmortem = await asyncio.to_thread(self._read_back, outcome, postmortem.build)
+        if offer.spans and self._seen is None:
+            self._spans = await asyncio.to_thread(self._read_back, outcome, spans.build)
+        elif offer.spans and self._seen is not None:
+            self._spans = self._seen.build()
 
-    def _examined(self, last: int) -> JsonObject | None:
+    def _read_back(
+        self, outcome: Record, build: Callable[[Iterable[Record]], JsonObject]
+    ) -> JsonObject | None:
         try:
             with JournalReader(self.folder.journal) as reader:
-                return postmortem.build(reader.read(last))
+                return build(reader.read(outcome.sequence))
         except (OSError, ValueError) as error:
             log.warn("postmortem.failed", run=self.run_id, why=error)
             return None
@@ -174,7 +191,7 @@ class Deliverer:
             if not isolation.may_send(self, self.poke, suspect=shipment.suspect):
                 outbox.not_sent(shipment)
                 return
-            payload = await self._payload(outbox, shipment, postmortem=offer.postmortem)
+            payload = await self._payload(outbox, shipment, offer)
             if payload is None or outbox.behind:
                 outbox.not_sent(shipment)
             elif not self._masks(offer):
@@ -206,19 +223,16 @@ class Deliverer:
         self.channel.connection.isolation.sent()
         return True
 
-    async def _payload(
-        self, outbox: Outbox, shipment: Shipment, *, postmortem: bool
-    ) -> Raw | None:
+    async def _payload(self, outbox: Outbox, shipment: Shipment, offer: Extension) -> Raw | None:
         """What is sent; None if the event could not be sent and was made smaller."""
         if shipment.probe:
             return Raw(dumps(settling.question(self.run_id, shipment.events[0])))
-        examined = self._postmortem if postmortem else None
         try:
             if shipment.bytes < _LARGE_BYTES:
-                payload = self._rendered(shipment, examined, native=outbox.native)
+                payload = self._rendered(shipment, offer, native=outbox.native)
             else:
                 payload = await asyncio.to_thread(
-                    self._rendered, shipment, examined, native=outbox.native
+                    self._rendered, shipment, offer, native=outbox.native
                 )
         except events.Unreadable as error:
             outbox.unreadable(shipment.items[0], error.part, str(error))
@@ -231,17 +245,17 @@ class Deliverer:
             outbox.too_large(shipment.items[0])
         return None
 
-    def _rendered(
-        self, shipment: Shipment, examined: JsonObject | None, *, native: bool
-    ) -> Raw | None:
+    def _rendered(self, shipment: Shipment, offer: Extension, *, native: bool) -> Raw | None:
         """The payload; None if its frame would be too large. Unreadable."""
         if shipment.name == RUN_BATCH_LOGS:
             payload = events.render_batch(self.run_id, shipment.events)
         else:
             (event,) = shipment.events
             payload = events.render(
-                self.run_id, event, self._read, postmortem=examined, native=native
-            )
+                self.run_id, event, self._read, native=native,
+                postmortem=self._postmortem if offer.postmortem else None,
+                spans=self._spans if offer.spans else None,
+            )  # fmt: skip
         text, limit = payload.text, self.config.frame_bytes - _FRAME_OVERHEAD
         # UTF-8 takes at most three bytes for a character of the text.
         fits = len(text) * 3 <= limit or len(text.encode()) <= limit

@@ -171,12 +171,13 @@ def render(
     read: ReadDocument,
     *,
     postmortem: JsonObject | None = None,
+    spans: JsonObject | None = None,
     native: bool = False,
 ) -> Raw:
     """The payload of an event as it is sent, without anything that breaks a platform.
 
-    `postmortem` goes with the outcome, unless that is left out. `native`: outputs go as JSON
-    values instead of text, for Lightning 2.19 and newer. Raises Unreadable.
+    `postmortem` and `spans` go with the outcome, unless they are left out. `native`: outputs go
+    as JSON values instead of text, for Lightning 2.19 and newer. Raises Unreadable.
     """
     body = event.body
     if isinstance(body, LogLine):
@@ -187,7 +188,7 @@ def render(
         return Raw(_step_text(event, body, read, native=native), clean=True)
     elif isinstance(body, RunComplete):
         if "postmortem" not in event.without:
-            body = replace(body, postmortem=postmortem)
+            body = replace(body, postmortem=postmortem, spans=spans)
         text = _with_state(event, body, read).to_payload().text
     elif isinstance(body, StepStart) and "input_dataclip_id" in event.without:
         text = dumps_any(replace(body, input_dataclip_id=None).to_payload())

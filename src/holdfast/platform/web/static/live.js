@@ -211,7 +211,10 @@
     localTimes(root);
     count();
     const marked = document.querySelector('#log .line.marked');
-    if (marked && root.contains(marked)) marked.scrollIntoView({ block: 'center' });
+    const log = document.getElementById('log');
+    if (marked instanceof HTMLElement && log && document.querySelector('#log-panel[data-quiet]')) {
+      log.scrollTop = marked.offsetTop - log.offsetTop - 20; // chosen elsewhere: the page stays
+    } else if (marked && root.contains(marked)) marked.scrollIntoView({ block: 'center' });
     root.dispatchEvent(new CustomEvent('enhanced', { bubbles: true }));
   }
 
