@@ -43,11 +43,24 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, li
                 end = talk.step_end(step, job, reason=reason, error_type="JobError",
                                     error_message="TypeError: no")  # fmt: skip
                 talk.ok("step:complete", end)
-            talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no")
+            times = {"step_id": step, "number": 1, "at_us": int(talk.now()), "us": 1, "ms": 1}
+            told = {
+                "operations": [{**times, "name": "fn", "line": 1}],
+                "requests": [
+                    {**times, "operation": 1, "method": "GET", "host": "h" * 90, "status": 500}
+                ],
+            }
+            talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no",
+                          spans=told)  # fmt: skip
+        project = served.client.get("/api/projects").json()["data"][0]["id"]
+        action = served.client.post(f"/projects/{project}/actions", data={"act": "retry"},
+                                    follow_redirects=False).headers["location"]  # fmt: skip
         yield (
             served,
             ["/", "/runs", "/problems", f"/runs/{failed}", f"/runs/{waiting}",
              f"/workflows/{workflow}?version=1&part={TRIGGER}", f"/workflows/{workflow}/edit",
+             f"/runs/{failed}?step={step}&span=request-1",
+             f"/actions/new?act=cancel&project_id={project}", "/actions", action,
              f"/runs/{failed}/compare?with={waiting}",
              "/workers", "/users", "/audit", "/account", "/projects/demo/members",
              "/projects/demo/alerts", "/api-page",

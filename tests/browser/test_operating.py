@@ -108,7 +108,12 @@ def fail_all(served: Served, count: int) -> None:
 
 
 def test_chosen_runs_are_retried_and_cancelled(served: Served, page: Page) -> None:
+    page.goto("/runs")
+    expect(page.locator("#live")).to_have_text("Live")
+    expect(page.get_by_role("button", name="Retry the chosen")).to_be_hidden()
     runs = [served.post({"n": n}) for n in range(4)]
+    page.get_by_label(f"Choose run {runs[0][:8]}").check()
+    expect(page.get_by_role("button", name="Retry the chosen")).to_be_visible()
     fail_all(served, 3)
     page.goto("/runs?state=unsuccessful")
     page.get_by_label(f"Choose run {runs[0][:8]}").check()

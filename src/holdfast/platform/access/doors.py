@@ -171,6 +171,11 @@ DOORS: dict[str, Door] = {
     "POST /queue/resume": _page(Action.ADMINISTER),
     "GET /runs": _page(Action.LOOK),
     "GET /problems": _page(Action.LOOK),
+    "GET /actions": _page(Action.LOOK),
+    "GET /actions/new": _page(Action.LOOK),  # its handler asks for the project
+    "POST /projects/{project_id}/actions": _page(Action.RUN, _PROJECT),
+    "GET /projects/{project_id}/actions/{id}": _page(Action.READ, _PROJECT),
+    "POST /projects/{project_id}/actions/{id}/stop": _page(Action.RUN, _PROJECT),
     "POST /runs/chosen": _page(Action.LOOK),  # its handler asks for the project of each run
     "GET /runs/{id}": _page(Action.READ, _RUN),
     "GET /runs/{id}/events": _page(Action.READ, _RUN),

@@ -68,6 +68,8 @@ WORDS = {
     "DELETE /api/sessions/{id}": "session ended",
     "GET /api/audit": "audit log read",
     "GET /api/projects/{project_id}/audit": "audit log read",
+    "POST /projects/{project_id}/actions": "many runs retried or cancelled",
+    "POST /projects/{project_id}/actions/{id}/stop": "change of many runs stopped",
     "POST /runs/chosen": "chosen runs retried or cancelled",
     "POST /runs/{id}/retry": "run retried",
     "POST /runs/{id}/cancel": "run cancelled",

@@ -63,11 +63,11 @@ def first_job(connection: Connection, workflow_id: str) -> str | None:
 
 
 def all_workflows(connection: Connection, visible: frozenset[str] | None = None) -> list[Row]:
-    """`id`, `name` and `project_name` of each that may be seen, by name."""
+    """`id`, `name`, `project_id` and `project_name` of each that may be seen, by name."""
     w, p = t.workflows.c, t.projects.c
     return list(
         connection.execute(
-            select(w.id, w.name, p.name.label("project_name"))
+            select(w.id, w.name, w.project_id, p.name.label("project_name"))
             .join(t.projects, p.id == w.project_id)
             .where(w.deleted_at.is_(None), seen(w.project_id, visible))
             .order_by(p.name, w.name)

@@ -27,6 +27,7 @@ def workflow_rows(
             "id": row.id,
             "name": row.name,
             "project": row.project_name,
+            "project_id": row.project_id,
             "runs": sum(counts.get(row.id, {}).values()),
             "success": counts.get(row.id, {}).get("success", 0),
             "bad": sum(counts.get(row.id, {}).get(state, 0) for state in history.UNSUCCESSFUL),

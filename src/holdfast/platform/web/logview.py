@@ -16,7 +16,8 @@ from holdfast.platform.web.words import LOG_KINDS
 WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
 #: Lines before the one that was asked for; lines that a search shows.
 _BEFORE, _FOUND = 50, 200
-_SEARCH_SECONDS = 0.3
+#: Seconds that one search has, and how often a page goes on by itself where nothing was found.
+_SEARCH_SECONDS, _ROUNDS = 0.3, 100
 _MOST = 2**31 - 1
 
 
@@ -29,6 +30,9 @@ class Asked:
     line: int | None = None
     after: int = 0
     before: int | None = None
+    #: Where a search began that goes on by itself, and how often it has gone on.
+    begun: int | None = None
+    rounds: int = 0
     #: The address says what of the log is wanted.
     chooses: bool = False
     #: Moments between which lines are marked: a chosen operation or request.
@@ -44,6 +48,8 @@ class Asked:
             _number(query.get("line")),
             _number(query.get("after")) or 0,
             _number(query.get("before")),
+            _number(query.get("from")),
+            _number(query.get("rounds")) or 0,
             any(name in query for name in ("show", "in", "q", "line", "after", "before")),
         )
 
@@ -79,12 +85,21 @@ class LogView:
     kinds: Sequence[tuple[str, str]]
     #: Where a search goes on that has not seen the whole log.
     search_on: int | None
+    #: It goes on by itself; where it began, and how often it will have gone on.
+    goes_on: bool = False
+    begun: int = 0
+    rounds: int = 0
     within: tuple[int, int] | None = None
 
     @property
     def at_end(self) -> bool:
         """New lines belong to what is shown."""
         return not self.later and self.text is None
+
+    @property
+    def most_rounds(self) -> int:
+        """So many rounds stop a search that goes on by itself."""
+        return _ROUNDS
 
     @property
     def after_live(self) -> int:
@@ -114,19 +129,23 @@ def _found(
     """Lines that have a text, whatever their kind: a search must not hide what it has found."""
     text = asked.text or ""
     found = _searched(connection, run_id, text, asked.after)
+    begun = asked.after if asked.begun is None else min(asked.begun, asked.after)
     lines = log_windows.numbered(connection, run_id, found.numbers, WANTED.each)
     total = logs.count(connection, run_id)
     to = found.searched_to
     many = f"{len(lines)} line{'' if len(lines) == 1 else 's'} with “{text}”"
     whole = (
         f"all {total:,} lines"
-        if not asked.after and to is None
-        else (f"lines {asked.after + 1:,} to {to or total:,} of {total:,}")
+        if not begun and to is None
+        else (f"lines {begun + 1:,} to {to or total:,} of {total:,}")
     )
     where = f"{many} in {whole}"
     seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
     view = _view(asked, steps, seen, f"No line has “{text}”.")
-    return replace(view, where=where, search_on=to)
+    goes_on = to is not None and not lines and asked.rounds < _ROUNDS
+    return replace(
+        view, where=where, search_on=to, goes_on=goes_on, begun=begun, rounds=asked.rounds + 1
+    )
 
 
 def _searched(connection: Connection, run_id: str, text: str, after: int) -> logs.Matches:
@@ -150,7 +169,7 @@ def _view(
     return LogView(
         lines, total, seen.earlier, seen.later, first, last, where, empty, asked.choice,
         asked.text, asked.line, asked.kept, steps, [(kind, LOG_KINDS[kind]) for kind in KINDS],
-        None, asked.within,
+        None, within=asked.within,
     )  # fmt: skip
 
 

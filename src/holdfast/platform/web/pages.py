@@ -21,6 +21,7 @@ from holdfast.platform.store.history_query import RUN_STATES, BadFilter, filters
 from holdfast.platform.web import chosen, data, live, problems
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
+from holdfast.platform.web.manyruns import many_routes, startable
 from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
 from holdfast.platform.web.styleguide import styleguide_routes
@@ -42,6 +43,7 @@ def page_routes() -> list[BaseRoute]:
         Route("/runs/chosen", chosen.act, methods=["POST"]),
         Route("/problems", problems.show),
         *run_routes(),
+        *many_routes(),
         *styleguide_routes(),
         *flow_routes(),
         *edit_routes(),
@@ -110,12 +112,15 @@ async def runs(request: Request) -> Response:
             lambda c: data.page_of_runs(c, filters, wanted)
         )
     known = await platform.database.read(lambda c: data.workflow_rows(c, visible))
+    projects = await startable(platform)
     rows = [] if problem else rows
     return page(
         "runs.html",
         status=422 if problem else 200,
         runs=rows,
-        chooses=any(visit.may(Action.RUN, row["project_id"]) for row in rows),
+        startable=projects,
+        matching=None if words or problem else _for_many(shown, text),
+        project_of_filter={w["id"]: w["project_id"] for w in known}.get(filters.workflow_id),
         told=chosen.Told.read(asked.get("told", "")),
         address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         problem=problem,
@@ -127,3 +132,9 @@ async def runs(request: Request) -> Response:
         states=("unsuccessful", *RUN_STATES),
         workflows=known,
     )
+
+
+def _for_many(shown: dict[str, str], begins: str) -> dict[str, str]:
+    """The filters of the list as `manyruns` takes them."""
+    found = {name: value for name, value in shown.items() if name != "q"}
+    return found | ({"id_begins": begins} if begins else {})

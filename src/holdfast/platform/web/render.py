@@ -17,7 +17,17 @@ from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
-from holdfast.platform.web.words import LABELS, NOT_DRAWN, STEP_STATES, handled_words, more_words
+from holdfast.platform.store.bulk import ACTIONS
+from holdfast.platform.web.words import (
+    ACTION_STATES,
+    ACTION_WORDS,
+    FILTER_WORDS,
+    LABELS,
+    NOT_DRAWN,
+    STEP_STATES,
+    handled_words,
+    more_words,
+)
 
 FOLDER = Path(__file__).parent
 #: Nothing but our own files, no inline script, no frames.
@@ -174,6 +184,10 @@ _environment.globals |= {
     "STEP_STATES": STEP_STATES,
     "more_words": more_words,
     "NOT_DRAWN": NOT_DRAWN,
+    "ACTION_RUNS": ACTIONS,
+    "ACTION_STATES": ACTION_STATES,
+    "ACTION_WORDS": ACTION_WORDS,
+    "FILTER_WORDS": FILTER_WORDS,
     "assets": {
         name: _asset(name)
         for name in (

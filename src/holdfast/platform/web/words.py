@@ -60,6 +60,36 @@ NOT_DRAWN = {
     "prepare": "before the scale begins",
     "step": "kept from an earlier run",
 }
+#: Action on many runs -> its words.
+ACTION_WORDS = {
+    "retry": {
+        "title": "Retry all that match",
+        "button": "Retry them",
+        "done": "retried",
+        "means": "Each is run again from its start, with its own input; of a work order only the"
+        " newest run.",
+    },
+    "cancel": {
+        "title": "Cancel all that match",
+        "button": "Cancel them",
+        "done": "cancelled, or asked to end",
+        "means": "Those that wait end at once; those that a worker has are asked to end.",
+    },
+}
+ACTION_STATES = {
+    "running": "Under way", "done": "Done", "stopped": "Stopped", "failed": "Given up",
+}  # fmt: skip
+#: Filter of a list of runs -> what it is called.
+FILTER_WORDS = {
+    "workflow_id": "Workflow",
+    "id_begins": "Id begins with",
+    "error_type": "Kind of error",
+    "worker": "Worker",
+    "inserted_after": "Made from",
+    "inserted_before": "Made to",
+    "min_duration_ms": "At least milliseconds",
+    "min_memory_mb": "At least MB of memory",
+}
 #: Condition of an edge -> when it is gone.
 CONDITIONS = {
     "always": "always",
