@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,22 +73,26 @@ def problems(data: Path) -> list[Problem]:
         if told is None:
             continue
         diagnosis, at = told
-        key = diagnosis.fingerprint or diagnosis.code
-        known = found.setdefault(key, Problem(diagnosis, at, at))
+        known = found.setdefault(diagnosis.problem, Problem(diagnosis, at, at))
         known.runs.append(path.name)
         known.first, known.last = min(known.first, at), max(known.last, at)
     return sorted(found.values(), key=lambda item: -item.last)
 
 
 def _ending(path: Path) -> tuple[Diagnosis, int] | None:
+    names: dict[str, str] = {}
     try:
         with JournalReader(RunFolder(path).journal) as reader:
             for record in reader.read():
-                if record.kind == Kind.OUTCOME:
+                if record.kind == Kind.PHASE:
+                    body = record.shown()
+                    names[str(body.get("step"))] = str(body.get("name") or body.get("step"))
+                elif record.kind == Kind.OUTCOME:
                     made = record.shown().get("diagnosis")
-                    return (
-                        (read_diagnosis(made), record.time_us) if isinstance(made, dict) else None
-                    )
+                    if not isinstance(made, dict):
+                        return None
+                    told = read_diagnosis(made)
+                    return replace(told, step=names.get(str(told.step), told.step)), record.time_us
     except (OSError, JournalError):
         return None
     return None

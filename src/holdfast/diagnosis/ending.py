@@ -114,6 +114,11 @@ class Diagnosis:
     state: str | None = None
     fingerprint: str | None = None
 
+    @property
+    def problem(self) -> str:
+        """The same for failures of the same cause."""
+        return self.fingerprint or self.code
+
     def to_json(self) -> JsonObject:
         """For the journal, the page and `--json`; without what is not known."""
         whole: JsonObject = {

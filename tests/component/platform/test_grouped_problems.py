@@ -80,3 +80,42 @@ def test_the_page_shows_a_problem_and_retries_its_runs(served: Served) -> None:
 def test_a_run_of_a_clock_that_is_ahead_counts_as_newest() -> None:
     (problem,) = grouped([row(1, "no patient", days=-2)], {}, UNTIL)
     assert problem.days[-1] == 1
+
+
+def test_a_cause_is_new_since_the_first_version_that_failed_so() -> None:
+    rows = [row(1, "no form"), row(2, "no form", days=1), row(3, "no patient", days=3)]
+    made = UNTIL - 2 * _DAY
+    (form, patient) = grouped(rows, {}, UNTIL, {"1": (13, UNTIL), "2": (12, made), "3": (7, 5)})
+    assert form.version == (12, made)
+    assert form.is_new(UNTIL - DAYS * _DAY)
+    assert not form.is_new(made + 1), "runs before it were not looked at"
+    assert not patient.is_new(UNTIL - DAYS * _DAY)
+    assert not grouped(rows, {}, UNTIL)[0].is_new(0), "nobody knows its version"
+    (first,) = grouped(rows[:1], {}, UNTIL, {"1": (1, made)})
+    assert not first.is_new(0), "there was no version before it"
+
+
+def test_the_page_has_names_the_step_and_the_version(served: Served) -> None:
+    workflow = served.client.get("/api/workflows").json()["workflows"][0]
+    job = workflow["jobs"][0]
+    told = {"code": "HF1102", "what": f"{job['id']} gave nothing", "step": job["id"],
+            "fingerprint": "f"}  # fmt: skip
+    end = {"reason": "fail", "error_type": "E", "error_message": "m"}
+
+    def fail(fingerprint: str) -> str:
+        served.post()
+        with served.worker() as worker:
+            talk = worker.take()
+            talk.start()
+            talk.complete(**end, postmortem={"diagnosis": {**told, "fingerprint": fingerprint}})
+        return served.client.get("/problems").text
+
+    page = fail("old")
+    assert f"&#34;{job['name']}&#34; gave nothing</a>" in page
+    assert f"Step “{job['name']}”. Whose turn" in page
+    assert "New since" not in page
+    changed = [{**job, "body": "fn(s => s); // changed"} for job in workflow["jobs"]]
+    served.client.patch(f"/api/workflows/{workflow['id']}", json={"jobs": changed})
+    assert fail("old").count("New since") == 0
+    version = served.client.get("/api/workflows").json()["workflows"][0]["lock_version"]
+    assert f"New since version {version}" in fail("new")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.merge import by_id, dicts
@@ -21,6 +23,9 @@ _UNTOLD = frozenset(
         "collections", "channels",
     }
 )  # fmt: skip
+_HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
+#: Lines of one text times lines of the other that are compared: a second at most.
+_COMPARED = 4_000_000
 _LISTS = (("credential", "project_credentials"), ("collection", "collections"))
 _PARTS = (("job", "jobs"), ("trigger", "triggers"), ("edge", "edges"))
 
@@ -123,11 +128,38 @@ def _words(before: Json, after: Json) -> str:
 
 
 def lines_between(before: Json, after: Json) -> Iterator[str]:
-    """The lines of two texts that differ, as `diff -u` shows them, without its head."""
+    """The lines of two texts that differ, as `diff -u` shows them, without its head.
+
+    Of large texts that differ in many places, all between the first and the last place is shown
+    as changed: the time to compare them grows with the product of their lines.
+    """
     old, new = (str(value or "").splitlines() for value in (before, after))
-    for line in difflib.unified_diff(old, new, lineterm="", n=1):
-        if not line.startswith(("---", "+++")):
-            yield line
+    start = _alike(zip(old, new, strict=False))
+    rest = min(len(old), len(new)) - start
+    end = _alike(islice(zip(reversed(old), reversed(new), strict=False), rest))
+    skipped = max(0, start - 1)  # one equal line on each side shows where it is
+    changed, made = (lines[skipped : len(lines) - max(0, end - 1)] for lines in (old, new))
+    if len(changed) * len(made) <= _COMPARED:
+        found = difflib.unified_diff(changed, made, lineterm="", n=1)
+        yield from (_moved(line, skipped) for line in islice(found, 2, None))
+    else:
+        yield f"@@ -{skipped + 1},{len(changed)} +{skipped + 1},{len(made)} @@"
+        yield from (f"-{line}" for line in changed)
+        yield from (f"+{line}" for line in made)
+
+
+def _alike(pairs: Iterable[tuple[str, str]]) -> int:
+    """How many pairs at the beginning have two equal members."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _moved(line: str, skipped: int) -> str:
+    """The head of a hunk with the numbers that its lines have in the whole texts."""
+    found = _HUNK.fullmatch(line)
+    if found is None:
+        return line
+    old, new = int(found[1]) + skipped, int(found[3]) + skipped
+    return f"@@ -{old}{found[2] or ''} +{new}{found[4] or ''} @@"
 
 
 def conflicts(project: Project, current: JsonObject | None) -> list[str]:

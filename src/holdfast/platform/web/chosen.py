@@ -64,6 +64,11 @@ def _runs(count: int) -> str:
     return "1 run" if count == 1 else f"{count} runs"
 
 
+def address_of(request: Request) -> str:
+    """Where a form of the page that was asked for leads back to."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
 async def act(request: Request) -> Response:
     """Retry or cancel the chosen runs. Of a work order only the newest run is retried."""
     async with request.form() as form:

@@ -122,7 +122,7 @@ async def runs(request: Request) -> Response:
         matching=None if words or problem else _for_many(shown, text),
         project_of_filter={w["id"]: w["project_id"] for w in known}.get(filters.workflow_id),
         told=chosen.Told.read(asked.get("told", "")),
-        address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        address=chosen.address_of(request),
         problem=problem,
         older=after,
         newer=newer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import history
+from holdfast.platform.store import history, snapshots
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.diagnoses import diagnoses_of
 from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range, Wanted
@@ -23,7 +24,7 @@ from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
 from holdfast.platform.web.diagnosed import diagnosis_of
-from holdfast.platform.web.naming import NO_NAMES
+from holdfast.platform.web.naming import NO_NAMES, Names, names_now
 from holdfast.platform.web.render import page, shorten
 
 #: Days that are looked at, failures that are grouped, and characters of a cause.
@@ -35,12 +36,14 @@ _DAY = 24 * 3600 * SECOND
 class Problem:
     """Runs of one workflow that failed for one cause; the newest first.
 
-    `days`: how many on each of the last days, today's last.
+    `days`: how many on each of the last days, today's last. `version`: the workflow's first one
+    that was seen to fail so, and when it was made.
     """
 
     code: str
     what: str
     turn: str
+    step: str | None
     workflow_id: str
     workflow_name: str
     project_id: str
@@ -48,6 +51,14 @@ class Problem:
     last: int
     runs: list[str] = field(default_factory=list)
     days: list[int] = field(default_factory=lambda: [0] * DAYS)
+    version: tuple[int, int] | None = None
+
+    def is_new(self, looked_from: int) -> bool:
+        """Whether runs before its first version could have been seen, and none failed so.
+
+        `looked_from`: the moment from which on all failures were looked at (microseconds).
+        """
+        return self.version is not None and self.version[0] > 1 and self.version[1] >= looked_from
 
     @property
     def heights(self) -> list[int]:
@@ -57,9 +68,16 @@ class Problem:
 
 
 def grouped(
-    rows: Iterable[Mapping[str, Any]], diagnoses: Mapping[str, JsonObject], until: int
+    rows: Iterable[Mapping[str, Any]],
+    diagnoses: Mapping[str, JsonObject],
+    until: int,
+    versions: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    names: Names = NO_NAMES,
 ) -> list[Problem]:
-    """The problems of runs that come newest first; the one that was seen last comes first."""
+    """The problems of runs that come newest first; the one that was seen last comes first.
+
+    `versions`: number and making of the workflow's version that each run executed.
+    """
     found: dict[tuple[str, str], Problem] = {}
     for row in rows:
         cause = diagnosis_of(
@@ -67,20 +85,23 @@ def grouped(
         )
         if cause is None:
             continue
-        key = (row["workflow_id"], cause.fingerprint or cause.code)
-        problem = found.setdefault(key, _begun(row, cause))
+        key = (row["workflow_id"], cause.problem)
+        problem = found.setdefault(key, _begun(row, cause, names))
         problem.first = row["inserted_at"]
         problem.runs.append(row["id"])
         age = (until - row["inserted_at"]) // _DAY  # below 0 by another machine's clock
+        if (version := versions.get(row["id"])) is not None:
+            problem.version = min(version, problem.version or version)
         problem.days[DAYS - 1 - min(DAYS - 1, max(0, age))] += 1
     return list(found.values())
 
 
-def _begun(row: Mapping[str, Any], cause: Diagnosis) -> Problem:
+def _begun(row: Mapping[str, Any], cause: Diagnosis, names: Names) -> Problem:
     return Problem(
         cause.code[:20],
-        shorten(NO_NAMES.words(cause.what) or cause.title or cause.code, _TEXT),
+        shorten(names.words(cause.what) or cause.title or cause.code, _TEXT),
         TURNS[cause.turn],
+        cause.step and shorten(names.by_id.get(cause.step, cause.step), _TEXT),
         row["workflow_id"],
         row["workflow_name"],
         row["project_id"],
@@ -103,10 +124,13 @@ async def show(request: Request) -> Response:
 
     def read(connection: Connection) -> dict[str, Any]:
         found = history.page(connection, RUNS, filters, Wanted(MOST))
-        diagnoses = diagnoses_of(connection, [row.id for row in found.rows])
+        ids, rows = [row.id for row in found.rows], history.named(connection, found.rows)
+        names = names_now(connection, {row["workflow_id"] for row in rows})
+        versions, more = snapshots.versions_of_runs(connection, ids), found.older is not None
         return {
-            "problems": grouped(history.named(connection, found.rows), diagnoses, until),
-            "more": found.older is not None,
+            "problems": grouped(rows, diagnoses_of(connection, ids), until, versions, names),
+            "more": more,
+            "looked_from": rows[-1]["inserted_at"] if more and rows else until - DAYS * _DAY,
             "workflows": workflow_rows(connection, visible),
         }
 
@@ -118,5 +142,5 @@ async def show(request: Request) -> Response:
         most_chosen=chosen.MOST,
         workflow_id=filters.workflow_id,
         told=chosen.Told.read(asked.get("told", "")),
-        address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        address=chosen.address_of(request),
     )
