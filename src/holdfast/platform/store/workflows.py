@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Column, func, select
 
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row
@@ -25,6 +28,24 @@ def names_of(connection: Connection, workflow_id: str) -> Row:
         .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
         .where(t.workflows.c.id == workflow_id)
     ).one()
+
+
+def parts_to_name(connection: Connection, workflow_ids: Collection[str]) -> dict[str, list[Any]]:
+    """Jobs, triggers and edges as they are now, with what their names are made of: no code."""
+    j, g, e = t.jobs.c, t.triggers.c, t.edges.c
+    wanted: dict[str, tuple[Column[Any], ...]] = {
+        "jobs": (j.workflow_id, j.id, j.name, j.credential_id, j.keychain_credential_id),
+        "triggers": (g.workflow_id, g.id, g.type),
+        "edges": (e.workflow_id, e.id, e.source_trigger_id, e.source_job_id, e.target_job_id),
+    }
+    return {
+        kind: list(
+            connection.execute(
+                select(*columns).where(columns[0].in_(sorted(workflow_ids)))
+            ).mappings()
+        )
+        for kind, columns in wanted.items()
+    }
 
 
 def project_of(connection: Connection, workflow_id: str) -> str:

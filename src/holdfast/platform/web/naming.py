@@ -5,15 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-
 from holdfast.model.refusal import words_of
 from holdfast.platform.store import credentials, keychains
-from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection
 
 #: An id that stands alone: one after a dot is a key of the state, which people look for there.
@@ -58,22 +55,6 @@ def read_names(connection: Connection, *versions: Mapping[str, Any]) -> Names:
         if used := {job[member] for job in jobs if job.get(member)}:
             found |= names(connection, used)
     return names_of(found, *versions)
-
-
-def names_now(connection: Connection, workflow_ids: Iterable[str]) -> Names:
-    """Of these workflows as they are now, without reading their code."""
-    j, g, e = t.jobs.c, t.triggers.c, t.edges.c
-    wanted = {
-        "jobs": (j.workflow_id, j.id, j.name, j.credential_id, j.keychain_credential_id),
-        "triggers": (g.workflow_id, g.id, g.type),
-        "edges": (e.workflow_id, e.id, e.source_trigger_id, e.source_job_id, e.target_job_id),
-    }
-    ids = list(workflow_ids)
-    parts = {
-        kind: connection.execute(select(*columns).where(columns[0].in_(ids))).mappings().all()
-        for kind, columns in wanted.items()
-    }
-    return read_names(connection, parts)
 
 
 def names_of(secrets: Mapping[str, str], *versions: Mapping[str, Any]) -> Names:

@@ -16,7 +16,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import history, snapshots
+from holdfast.platform.store import history, snapshots, workflows
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.diagnoses import diagnoses_of
 from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range, Wanted
@@ -24,7 +24,7 @@ from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
 from holdfast.platform.web.diagnosed import diagnosis_of
-from holdfast.platform.web.naming import NO_NAMES, Names, names_now
+from holdfast.platform.web.naming import NO_NAMES, Names, read_names
 from holdfast.platform.web.render import page, shorten
 
 #: Days that are looked at, failures that are grouped, and characters of a cause.
@@ -125,7 +125,8 @@ async def show(request: Request) -> Response:
     def read(connection: Connection) -> dict[str, Any]:
         found = history.page(connection, RUNS, filters, Wanted(MOST))
         ids, rows = [row.id for row in found.rows], history.named(connection, found.rows)
-        names = names_now(connection, {row["workflow_id"] for row in rows})
+        flows = {row["workflow_id"] for row in rows}
+        names = read_names(connection, workflows.parts_to_name(connection, flows))
         versions, more = snapshots.versions_of_runs(connection, ids), found.older is not None
         return {
             "problems": grouped(rows, diagnoses_of(connection, ids), until, versions, names),
