@@ -13,7 +13,11 @@ import subprocess
 import sys
 
 #: program -> Debian package
-NEEDED = {"chromium": "chromium", "openssl": "openssl", "nginx": "nginx-light"}
+NEEDED = {
+    "chromium-headless-shell": "chromium-headless-shell",  # where it cannot be had: chromium
+    "openssl": "openssl",
+    "nginx": "nginx-light",
+}
 
 
 def missing() -> list[str]:

@@ -34,6 +34,7 @@ from holdfast.platform.store.queue import Claimed, claim
 from holdfast.platform.store.runs import Start, create_work_order, find_run
 from holdfast.protocol.messages import Claim
 from holdfast.protocol.tokens import sign_worker_token
+from support.furnished import furnish
 from support.postgres import database_of
 from support.waiting import eventually
 
@@ -73,6 +74,7 @@ class Store:
     """The platform's database without the platform around it."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
+        furnish(data, keys=False)
         self.settings = Settings(data=data, **database_of(data), **settings)
         self.notices: list[Notice] = []
         self.database = Database(self.settings.database, self.notices.extend)
@@ -132,6 +134,7 @@ class Served:
     """`serve()` on a free port, in a thread. What `chores` lacks is done only when told to."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
+        furnish(data)
         self.chores: Iterable[Chore] = settings.pop("chores", CHORES)
         given = {"port": 0, "janitor_seconds": 3600.0, **database_of(data), **settings}
         self.settings = Settings(data=data, **given)
