@@ -20,15 +20,21 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
 #: What is compared: name -> runs of one turn, and how many at a time.
-KINDS = {"one after the other": (6, 1), "four at a time": (12, 4)}
+#: The first has a ready process for each run, the second for a third of them.
+KINDS = {
+    "two, both with a process ready": (2, 1),
+    "one after the other": (6, 1),
+    "four at a time": (12, 4),
+}
 _SETTLING_SECONDS = 0.3
 #: What an engine prints of one turn.
 Turn = dict[str, float]
 
 
-async def engine() -> None:
+async def engine(lane: str) -> None:
     """One engine: a line `runs at_a_time` is one turn."""
     from benchmarks.engine.bench import TRIVIAL, Bench, With
+    from holdfast.engine.config import EngineConfig
 
     async def turn(bench: Bench, runs: int, at_a_time: int) -> Turn:
         before, begun = spent_ms(bench.supervisor), time.perf_counter()
@@ -48,7 +54,9 @@ async def engine() -> None:
             "processor time of all processes for each run, ms": spent / runs,
         }
 
-    async with With(standby=2) as bench:
+    # an older tree has standby processes only
+    lanes = {"lane": lane} if "lane" in EngineConfig.__dataclass_fields__ else {}
+    async with With(standby=2, **lanes) as bench:
         await turn(bench, 3, 1)
         print("ready", flush=True)
         loop = asyncio.get_running_loop()
@@ -57,16 +65,24 @@ async def engine() -> None:
 
 
 def spent_ms(pid: int) -> float:
-    """Processor time of a process and of all children that it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") * 1000
+    """Processor time of a process, of its descendants, and of all that these have waited for."""
+    ticks, waiting = 0, [pid]
+    while waiting:
+        try:
+            stat = Path(f"/proc/{(one := waiting.pop())}/stat").read_text()
+            below = [path.read_text() for path in Path(f"/proc/{one}/task").glob("*/children")]
+        except OSError:  # it has ended: whoever waits for it has its time
+            continue
+        ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+        waiting += map(int, " ".join(below).split())
+    return ticks / os.sysconf("SC_CLK_TCK") * 1000
 
 
 class Side:
     """The engine of one tree, in a process of its own."""
 
-    def __init__(self, tree: Path) -> None:
-        command = [str(tree / ".venv/bin/python"), __file__, "--engine"]
+    def __init__(self, tree: Path, lane: str) -> None:
+        command = [str(tree / ".venv/bin/python"), __file__, "--engine", "--lane", lane]
         self._process = subprocess.Popen(
             command, cwd=tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": str(tree)},
@@ -88,10 +104,11 @@ class Side:
         self._process.communicate("\n")
 
 
-def compare(other: Path, seconds: float) -> None:
+def compare(other: Path, seconds: float, lane: str, kinds: list[str]) -> None:
     """Turns of both, for so long for each kind."""
-    for kind, (runs, at_a_time) in KINDS.items():
-        sides = [Side(other), Side(HERE)]
+    for kind in kinds:
+        runs, at_a_time = KINDS[kind]
+        sides = [Side(other, lane), Side(HERE, lane)]
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for side in random.sample(sides, 2):
@@ -112,14 +129,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, nargs="?")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each kind")
+    parser.add_argument("--lane", default="auto", help="auto or standby")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, help="all, unless named")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.engine:
-        asyncio.run(engine())
+        asyncio.run(engine(given.lane))
     elif given.other is None:
         parser.error("name the other tree")
     else:
-        compare(given.other.resolve(), given.seconds)
+        compare(given.other.resolve(), given.seconds, given.lane, given.kinds or [*KINDS])
 
 
 if __name__ == "__main__":

@@ -136,7 +136,17 @@ def answer_of(response: httpx.Response) -> Any:
     if response.is_success and isinstance(answer, dict):
         return answer
     message = "\n".join(_texts(answer)) or f"the platform answered {response.status_code}"
+    if message == "Not Found":  # as OpenFn's clients expect it
+        raise _not_there(response.url.path)
     raise DeployError(message)
+
+
+def _not_there(path: str) -> DeployError:
+    """For who may not see it, it is not there either."""
+    _, kind, *rest = path.split("/")
+    name = rest[0] if kind == "collections" else rest[-1]
+    message = f"the platform has no {name!r}, or does not show it to this token"
+    return DeployError(message, fix="Look at the spelling, and at what the token may see.")
 
 
 def _texts(answer: Any) -> list[str]:

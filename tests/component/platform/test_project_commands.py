@@ -152,5 +152,7 @@ def test_mistakes_of_a_folder_are_told_with_their_file(holdfast: Holdfast, tmp_p
 
 
 def test_a_project_that_nobody_has_is_an_error(holdfast: Holdfast, tmp_path: Path) -> None:
-    assert "Not Found" in refusal(holdfast("pull", "nobody", "--to", tmp_path / "p"))
+    assert "the platform has no 'nobody'" in refusal(
+        holdfast("pull", "nobody", "--to", tmp_path / "p")
+    )
     assert "which project?" in refusal(holdfast("pull", "--to", tmp_path / "empty"))

@@ -49,7 +49,7 @@ def test_items_are_set_got_and_removed(holdfast: Holdfast) -> None:
     assert holdfast("collections", "remove", "codes", "t*", "--dry-run").stdout == "text\n"
     assert holdfast("collections", "remove", "codes", "t*", "--yes").stdout == "1 removed\n"
     assert "has no item 'text'" in refusal(holdfast("collections", "get", "codes", "text"))
-    assert "Not Found" in refusal(holdfast("collections", "get", "nothing"))
+    assert "the platform has no 'nothing'" in refusal(holdfast("collections", "get", "nothing"))
 
 
 @pytest.mark.parametrize("name", ["all.json", "all.jsonl", "all.csv"])
