@@ -63,6 +63,31 @@ def test_saving_and_running_needs_the_right_to_run(served: Served) -> None:
     assert 'value="save-run"' in served.client.get(f"/workflows/{flow['id']}/edit").text
 
 
+def test_a_webhook_gets_a_path_and_a_key(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"type": "api_key", "secret": "k" * 40}
+    served.client.put("/api/projects/demo/webhook_keys/partner", json=key)
+    flow = flow_of(served)
+    own = f"trigger:{flow['triggers'][0]['id']}"
+    monkeypatch.setattr(codechecks, "_SECONDS", 0.0)
+    hook = {f"{own}:hook": "yes", f"{own}:path": "new-patients", f"{own}:key:partner": "yes"}
+    assert f'name="{own}:key:partner"' in served.client.get(f"/workflows/{flow['id']}/edit").text
+    refused = save(served.client, flow, "save-anyway", **{**hook, f"{own}:path": "No Path"})
+    assert refused.status_code == 422
+    assert "custom_path" in refused.text
+    assert save(served.client, flow, "save-anyway", **hook).status_code == 303
+    project = served.client.get("/api/projects").json()["data"][0]["id"]
+    path = f"/i/{project}/new-patients"
+    assert httpx.post(served.url + path, json={}).status_code == 401
+    assert httpx.post(served.url + path, json={}, headers={"x-api-key": "k" * 40}).is_success
+    kept = save(served.client, flow_of(served), "save-anyway", name="Renamed")
+    assert kept.status_code == 303, "a form that does not speak of keys"
+    assert httpx.post(served.url + path, json={}).status_code == 401
+    assert save(
+        served.client, flow_of(served), "save-anyway", **{f"{own}:hook": "yes"}
+    ).is_redirect
+    assert httpx.post(f"{served.url}/i/{flow['triggers'][0]['id']}", json={}).is_success
+
+
 def test_code_that_was_not_checked_is_saved_only_on_demand(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

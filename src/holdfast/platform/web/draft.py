@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.model import DEFAULT_ADAPTOR
+from holdfast.platform.web.hook import Hook
 
 KEYCHAIN = "keychain:"
 _NEW_CODE = "fn(state => {\n  return state;\n});\n"
@@ -38,6 +39,7 @@ class Begin:
     cron: str = ""
     zone: str = ""
     enabled: bool = False
+    hook: Hook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def from_document(document: JsonObject) -> Draft:
                 item.get("cron_expression") or "",
                 item.get("cron_timezone") or "",
                 bool(item["enabled"]),
+                Hook.of_document(item) if item["type"] == "webhook" else None,
             )
             for item in shown["triggers"]
         ],
@@ -130,7 +133,8 @@ def from_form(fields: Iterable[tuple[str, str]]) -> Draft:
         ],
         [
             Begin(key, m.get("type", "webhook"), m.get("cron", "").strip(),
-                  m.get("zone", "").strip(), "on" in m)
+                  m.get("zone", "").strip(), "on" in m,
+                  Hook.of_form(m) if m.get("type", "webhook") == "webhook" else None)
             for key, m in parts["trigger"].items()
         ],
         [
@@ -156,6 +160,7 @@ def to_document(draft: Draft, workflow_id: str) -> JsonObject:
                 "cron_expression": begin.cron or None,
                 "cron_timezone": begin.zone or None,
                 "enabled": begin.enabled,
+                **(begin.hook.to_document() if begin.hook is not None else {}),
             }
             for begin in draft.begins
         ],

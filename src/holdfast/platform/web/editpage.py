@@ -19,7 +19,7 @@ from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
-from holdfast.platform.store import documents, keychains, snapshots, steps, workflows
+from holdfast.platform.store import documents, keychains, snapshots, steps, webhook_keys, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
 from holdfast.platform.web.account import fields
@@ -35,6 +35,7 @@ from holdfast.platform.web.draft import (
     to_parts,
 )
 from holdfast.platform.web.graph import layout
+from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.versions import Changed, changes_between
@@ -278,6 +279,7 @@ async def _page(
         return {
             "credentials": documents.credentials_of(connection, row.project_id),
             "keychains": keychains.listed(connection, row.project_id),
+            "hook_keys": webhook_keys.names_of(connection, row.project_id),
             "runs": runs,
             "last_run": done,
             "last_steps": {step.job_id: step for step in last},
@@ -295,5 +297,6 @@ async def _page(
         sources=[(b.id, f"{b.type} trigger") for b in draft.begins]
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
+        no_hook=Hook(),
         **found,
     )

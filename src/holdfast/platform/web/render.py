@@ -22,6 +22,7 @@ from holdfast.platform.web.words import (
     ACTION_STATES,
     ACTION_WORDS,
     FILTER_WORDS,
+    HOOK_REPLIES,
     LABELS,
     NOT_DRAWN,
     STEP_STATES,
@@ -188,6 +189,7 @@ _environment.globals |= {
     "ACTION_STATES": ACTION_STATES,
     "ACTION_WORDS": ACTION_WORDS,
     "FILTER_WORDS": FILTER_WORDS,
+    "HOOK_REPLIES": HOOK_REPLIES,
     "assets": {
         name: _asset(name)
         for name in (

@@ -90,6 +90,8 @@ FILTER_WORDS = {
     "min_duration_ms": "At least milliseconds",
     "min_memory_mb": "At least MB of memory",
 }
+#: When a webhook answers its caller.
+HOOK_REPLIES = {"": "at once", "after_completion": "when the run has ended"}
 #: Condition of an edge -> when it is gone.
 CONDITIONS = {
     "always": "always",
