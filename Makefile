@@ -58,6 +58,10 @@ projects: $(STAMP)        ## 200 projects made and changed by @openfn/project it
 test-pythons: $(STAMP)    ## units and conformance on every CPython from 3.11 on that this machine has
 	@$(BIN)/python scripts/test_pythons.py $(ARGS)
 
+.PHONY: look
+look: $(STAMP)            ## pictures of all pages, compared with those of BASE=main on this machine
+	$(BIN)/python -m tests.look --base "$(or $(BASE),main)"
+
 conformance: $(STAMP)     ## recorded behaviour of the reference; FILE=path for any other case file
 	$(BIN)/python -m tests.conformance $(FILE)
 

@@ -37,20 +37,20 @@ LINTED = (
 PROJECTS = ("tsconfig.json", "tsconfig.page.json")
 
 
-def install() -> None:
-    """Put the pinned tools into `.cache/javascript`, unless they are there already."""
-    wanted = hashlib.sha256(b"".join((SETTINGS / name).read_bytes() for name in MANIFESTS))
-    stamp = TOOLS / "installed"
+def install(settings: Path = SETTINGS, tools: Path = TOOLS) -> None:
+    """Put the tools that `settings` pins into `tools`, unless they are there already."""
+    wanted = hashlib.sha256(b"".join((settings / name).read_bytes() for name in MANIFESTS))
+    stamp = tools / "installed"
     if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
         return
     print("==> installing the JavaScript tools", flush=True)
-    TOOLS.mkdir(parents=True, exist_ok=True)
+    tools.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     for name in MANIFESTS:
-        shutil.copy(SETTINGS / name, TOOLS / name)
+        shutil.copy(settings / name, tools / name)
     subprocess.run(
         [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=TOOLS, check=True,
+        cwd=tools, check=True,
     )  # fmt: skip
     stamp.write_text(wanted.hexdigest())
 

@@ -12,7 +12,8 @@ from check_javascript import TOOLS, install
 from playwright.sync_api import Browser, Page
 
 import holdfast
-from support.platform import FETCH, STORE, TRIGGER, Served
+from support.pages import filled
+from support.platform import Served
 
 #: What WCAG 2.2 AA asks for, as axe names its rules.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -31,41 +32,7 @@ def axe() -> str:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, list[str]]]:
     """A platform with something on every page, and the addresses of the pages."""
     with Served(tmp_path_factory.mktemp("data")) as served:
-        served.deploy()
-        workflow = served.client.get("/api/provision/demo").json()["data"]["workflows"][0]["id"]
-        failed, waiting = served.post({"patients": [{"name": "x" * 300}]}), served.post()
-        with served.worker() as worker:
-            talk = worker.take()
-            talk.start()
-            for job, reason in ((FETCH, "success"), (STORE, "fail")):
-                step = talk.start_step(job)
-                talk.log("a word " * 200, step_id=step, level="warn")
-                end = talk.step_end(step, job, reason=reason, error_type="JobError",
-                                    error_message="TypeError: no")  # fmt: skip
-                talk.ok("step:complete", end)
-            times = {"step_id": step, "number": 1, "at_us": int(talk.now()), "us": 1, "ms": 1}
-            told = {
-                "operations": [{**times, "name": "fn", "line": 1}],
-                "requests": [
-                    {**times, "operation": 1, "method": "GET", "host": "h" * 90, "status": 500}
-                ],
-            }
-            talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no",
-                          spans=told)  # fmt: skip
-        project = served.client.get("/api/projects").json()["data"][0]["id"]
-        action = served.client.post(f"/projects/{project}/actions", data={"act": "retry"},
-                                    follow_redirects=False).headers["location"]  # fmt: skip
-        yield (
-            served,
-            ["/", "/runs", "/problems", f"/runs/{failed}", f"/runs/{waiting}",
-             f"/workflows/{workflow}?version=1&part={TRIGGER}", f"/workflows/{workflow}/edit",
-             f"/runs/{failed}?step={step}&span=request-1",
-             f"/actions/new?act=cancel&project_id={project}", "/actions", action,
-             f"/runs/{failed}/compare?with={waiting}",
-             "/workers", "/users", "/audit", "/account", "/projects/demo/members",
-             "/projects/demo/alerts", "/api-page",
-             "/styleguide", "/nothing-here", "/login"],
-        )  # fmt: skip
+        yield served, list(filled(served).values())
 
 
 def opened(browser: Browser, served: Served, **options: Any) -> Page:

@@ -1,0 +1,1 @@
+"""How the pages look: pictures of two revisions, made on one machine and compared."""

@@ -1,0 +1,57 @@
+"""A platform with something on every page."""
+
+from __future__ import annotations
+
+from support.platform import FETCH, STORE, TRIGGER, Served
+
+
+def filled(served: Served) -> dict[str, str]:
+    """Fill a new platform; a name and the address of each page."""
+    served.deploy()
+    workflow = served.client.get("/api/provision/demo").json()["data"]["workflows"][0]["id"]
+    failed, waiting = served.post({"patients": [{"name": "x" * 300}]}), served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        for job, reason in ((FETCH, "success"), (STORE, "fail")):
+            step = talk.start_step(job)
+            talk.log("a word " * 200, step_id=step, level="warn")
+            end = talk.step_end(step, job, reason=reason, error_type="JobError",
+                                error_message="TypeError: no")  # fmt: skip
+            talk.ok("step:complete", end)
+        times = {"step_id": step, "number": 1, "at_us": int(talk.now()), "us": 1, "ms": 1}
+        told = {
+            "operations": [{**times, "name": "fn", "line": 1}],
+            "requests": [
+                {**times, "operation": 1, "method": "GET", "host": "h" * 90, "status": 500}
+            ],
+        }
+        talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no",
+                      spans=told)  # fmt: skip
+    project = served.client.get("/api/projects").json()["data"][0]["id"]
+    action = served.client.post(f"/projects/{project}/actions", data={"act": "retry"},
+                                follow_redirects=False).headers["location"]  # fmt: skip
+    return {
+        "overview": "/",
+        "runs": "/runs",
+        "problems": "/problems",
+        "run-failed": f"/runs/{failed}",
+        "run-waiting": f"/runs/{waiting}",
+        "run-request": f"/runs/{failed}?step={step}&span=request-1",
+        "action-new": f"/actions/new?act=cancel&project_id={project}",
+        "actions": "/actions",
+        "action": action,
+        "compare": f"/runs/{failed}/compare?with={waiting}",
+        "workflow": f"/workflows/{workflow}?version=1&part={TRIGGER}",
+        "edit": f"/workflows/{workflow}/edit",
+        "workers": "/workers",
+        "users": "/users",
+        "audit": "/audit",
+        "account": "/account",
+        "members": "/projects/demo/members",
+        "alerts": "/projects/demo/alerts",
+        "api": "/api-page",
+        "styleguide": "/styleguide",
+        "nothing": "/nothing-here",
+        "login": "/login",
+    }
