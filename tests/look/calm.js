@@ -9,6 +9,7 @@
   const plain = (text) => text
     .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '00000000-0000')
     .replace(/\b(?=[a-f]*\d)[0-9a-f]{8}\b/g, '00000000')
+    .replace(/\/\S+\/data\b/g, '/data') // the folder of this run
     .replace(/\d+(\.\d+)?\s(ms|s|min|h|d)\b( \d+ s)?/g, '0 s')
     .replace(/\d+(\.\d+)?\s(B|KB|MB)\b/g, '0 B')
     .replace(/\d+/g, '0');

@@ -74,7 +74,7 @@ def test_the_processor_is_a_share_of_one_between_samples() -> None:
     found = drawn({"samples": [[10_000, 5, 0], [15_000, 5, 5], [20_000, 5, 5]]})
     heights = [int(point.split(",")[1]) for point in (found.processor or "").split()]
     assert heights == [3, 3, 60, 60]
-    assert found.processors == 1.0
+    assert found.most == 1.0
 
 
 @pytest.mark.parametrize("value", [None, [], 7, "x", -1, 1e300, True, {"a": 1}, float("nan")])

@@ -64,7 +64,7 @@ def _span(scale: Scale, span: Span) -> Bar:
 def processor_line(
     scale: Scale, samples: Sequence[tuple[int, float, float | None]]
 ) -> tuple[str | None, float]:
-    """The share of a processor between samples as a line, and what its top stands for."""
+    """The share of a processor between samples as a line, and the largest of them."""
     known = [(at, spent) for at, _, spent in samples if spent is not None]
     parts = [
         (one, two, max(0.0, spent - before) * 1000 / (two - one))
@@ -72,11 +72,12 @@ def processor_line(
         if two > one
     ]
     if not parts:
-        return None, 1.0
-    top = max(1.0, *(share for _, _, share in parts))
+        return None, 0.0
+    most = max(share for _, _, share in parts)
+    top = max(1.0, most)
     points = [
         f"{scale.x(at)},{round(HEIGHT - share / top * HEIGHT * 0.95)}"
         for one, two, share in parts
         for at in (one, two)
     ]
-    return " ".join(points), top
+    return " ".join(points), most

@@ -22,7 +22,7 @@ _LONG = 2
 class Timeline:
     """Everything to draw. `line`: points of memory; `limit`: the height of its limit.
 
-    `processor`: points of the share of a processor, of which the top is `processors`.
+    `processor`: points of the share of a processor; `most`: the largest share.
     """
 
     bars: list[Bar]
@@ -32,7 +32,7 @@ class Timeline:
     peak_mb: float | None
     limit_mb: float | None
     processor: str | None = None
-    processors: float = 1.0
+    most: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def timeline(
     shown = [item for item in memory.samples if item[0] >= scale.start]
     line, limit = _memory(scale, shown, memory.limit_mb)
     peak = max((used for _, used in memory.samples), default=None)
-    processor, processors = processor_line(scale, drawn.told.samples)
-    return Timeline(bars, _ticks(scale), line, limit, peak, memory.limit_mb, processor, processors)
+    processor, most = processor_line(scale, drawn.told.samples)
+    return Timeline(bars, _ticks(scale), line, limit, peak, memory.limit_mb, processor, most)
 
 
 def _beginning(run: Any, end: int) -> int:
