@@ -77,7 +77,7 @@ def test_a_marked_operation_is_done_once_by_a_system_that_knows_its_key(product:
     with serve_web(once) as web:
         ask = f"fetch('{web.address}/orders', {{ method: 'POST', body: String(s.data.n) }})"
         call = f"async s => {{ if (!(await {ask}).ok) throw Error('refused'); return s; }}"
-        webhook = product.deploy("marked", f"idempotent($.data.id, fn({call}))")
+        webhook = product.deploy("marked", f"idempotent($.data.id, fn({call}))", record=True)
         failed, other = (product.send(webhook, {"id": 7, "n": n}) for n in (1, 2))
         assert product.finished(failed)["state"] == "failed"
         assert product.finished(other)["state"] == "success", product.logs(other)
@@ -92,6 +92,10 @@ def test_a_marked_operation_is_done_once_by_a_system_that_knows_its_key(product:
         assert product.finished(again)["state"] == "success", product.logs(again)
     assert len(web.asked) == 3
     assert len(done) == 2, "the retry carried the key of the first try"
+    recording = product.get(f"/runs/{again}/recording.json")
+    assert recording["run_id"] == again
+    assert recording["input"]["data"] == {"id": 7, "n": 1}
+    assert [item["status"] for item in recording["exchanges"]] == [200]
 
 
 #: name, job, run state, error type, words of the message

@@ -27,10 +27,18 @@ class Product:
     data: Path
     folder: Path
 
-    def deploy(self, name: str, body: str, reply: str | None = None, **more: object) -> str:
+    def deploy(
+        self,
+        name: str,
+        body: str,
+        reply: str | None = None,
+        *,
+        record: bool = False,
+        **more: object,
+    ) -> str:
         """A project with one workflow of one job and `more`; the address of its webhook.
 
-        `reply`: when it answers, if not at once.
+        `reply`: when it answers, if not at once. `record`: its runs are kept for replays.
         """
         job = {"name": "Only", "adaptor": COMMON, "body": body}
         edge = {"source_trigger": "webhook", "target_job": "Only", "condition_type": "always"}
@@ -43,7 +51,8 @@ class Product:
             **more,
         }
         path = self.folder / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({"name": name, "workflows": {name: workflow}}))
+        project = {"name": name, "record": record, "workflows": {name: workflow}}
+        path.write_text(yaml.safe_dump(project))
         done = command.run("deploy", str(path), "--data", str(self.data), "--json")
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["webhooks"][0]["url"])

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, str] = {
     "platform/api": f"{PLATFORM} model/answers platform/access platform/chores platform/deploy"
     " platform/project platform/secrets platform/start",
     "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
-    " platform/secrets platform/start diagnosis",
+    " platform/secrets platform/start diagnosis journal bench",
     "checking": "model compiler diagnosis adaptors engine/run",
     "client": "model model/answers",
     "testing": "model protocol",

@@ -64,10 +64,14 @@ _CHECK = Draft202012Validator(
 )  # fmt: skip
 
 
+def bundle_text(bundle: Bundle) -> str:
+    """As it stands in its file."""
+    return json.dumps(bundle.to_json(), ensure_ascii=False, indent=1) + "\n"
+
+
 def write_bundle(bundle: Bundle, path: Path) -> int:
     """Write it as JSON, for its owner only; returns the bytes."""
-    text = json.dumps(bundle.to_json(), ensure_ascii=False, indent=1) + "\n"
-    data = text.encode("utf-8", "surrogatepass")
+    data = bundle_text(bundle).encode("utf-8", "surrogatepass")
     path.touch(mode=0o600)
     path.write_bytes(data)
     return len(data)

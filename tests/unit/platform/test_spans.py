@@ -96,3 +96,8 @@ def test_a_long_preparation_stays_outside_of_the_scale() -> None:
     bars = {bar.kind: bar for bar in timeline(run, [step], {}, 99, Memory()).bars}
     assert bars["prepare"].x is None
     assert bars["step"].width == 1000
+
+
+def test_a_request_has_its_idempotency_key() -> None:
+    calls = told(json.dumps({"requests": [{**REQUEST, "key": "order-7"}, REQUEST]})).calls
+    assert [call.idempotency_key for call in calls] == ["order-7", None]

@@ -182,6 +182,7 @@ DOORS: dict[str, Door] = {
     "GET /runs/{id}/log.txt": _page(Action.READ, _RUN),
     "GET /runs/{id}/compare": _page(Action.READ, _RUN),
     "GET /runs/{id}/case.yaml": _page(Action.READ, _RUN),
+    "GET /runs/{id}/recording.json": _page(Action.READ, _RUN),
     "POST /runs/{id}/retry": _page(Action.RUN, _RUN),
     "POST /runs/{id}/cancel": _page(Action.RUN, _RUN),
     "GET /workflows/{id}": _page(Action.READ, _FLOW),

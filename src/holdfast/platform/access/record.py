@@ -38,6 +38,7 @@ WORDS = {
     "GET /runs/{id}": "run and its documents looked at",
     "GET /runs/{id}/compare": "runs and their documents compared",
     "GET /runs/{id}/case.yaml": "run taken as a test case",
+    "GET /runs/{id}/recording.json": "recorded run taken as a file",
     "GET /collections/{path:path}": "collection read",
     "PUT /collections/{path:path}": "collection item set",
     "POST /collections/{path:path}": "collection items set",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import select
 
 from holdfast.platform.store import tables as t
@@ -60,6 +62,12 @@ def find_project(connection: Connection, key: str) -> Row | None:
     c = t.projects.c
     query = select(t.projects).where((c.id == key) | (c.name == key))
     return connection.execute(query).one_or_none()
+
+
+def records(connection: Connection, project_id: str) -> bool:
+    """Whether the project agrees that its runs are kept whole, for replays."""
+    kept = connection.scalar(select(t.projects.c.kept).where(t.projects.c.id == project_id))
+    return json.loads(kept or "{}").get("record") is True
 
 
 def find_job(connection: Connection, key: str) -> Row | None:

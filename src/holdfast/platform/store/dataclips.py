@@ -8,7 +8,18 @@ import uuid
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Insert, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Insert,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)  # fmt: skip
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
@@ -140,6 +151,20 @@ def shown_text(
     return Shown(
         text if whole else text[:most], not whole, max(row.size, len(text) if whole else 0)
     )
+
+
+def any_wiped(connection: Connection, run_id: str) -> bool:
+    """Whether a document that the run or one of its steps began or ended with is erased."""
+    d, r, s, rs = t.dataclips.c, t.runs.c, t.steps.c, t.run_steps.c
+    of_steps = select(rs.step_id).where(rs.run_id == run_id)
+    used = union_all(
+        select(r.dataclip_id).where(r.id == run_id),
+        select(r.final_dataclip_id).where(r.id == run_id),
+        select(s.input_dataclip_id).where(s.id.in_(of_steps)),
+        select(s.output_dataclip_id).where(s.id.in_(of_steps)),
+    ).subquery()
+    query = select(d.id).where(d.id.in_(select(used)), d.wiped_at.is_not(None)).limit(1)
+    return connection.scalar(query) is not None
 
 
 def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:

@@ -25,6 +25,7 @@ from holdfast.platform.web.comparison import compared, run_to_compare
 from holdfast.platform.web.document import Reader, read_document
 from holdfast.platform.web.graph import Graph, layout
 from holdfast.platform.web.pinned import case_text
+from holdfast.platform.web.recording import is_recorded, recording
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.runview import STEPS, Asked, run_view
 
@@ -40,6 +41,7 @@ def run_routes() -> list[BaseRoute]:
         Route("/runs/{id}/log.txt", log_text),
         Route("/runs/{id}/compare", compare_run),
         Route("/runs/{id}/case.yaml", as_case),
+        Route("/runs/{id}/recording.json", recording),
         Route("/runs/{id}/retry", retry_run, methods=["POST"]),
         Route("/runs/{id}/cancel", cancel_run, methods=["POST"]),
     ]
@@ -64,6 +66,7 @@ async def run(request: Request) -> Response:
             return None
         if part != "log":
             found |= _documents(platform, connection, found) | _versions(connection, found["run"])
+            found["recorded"] = is_recorded(found["run"])
             found["waiting"] = _waiting(connection, found["run"])
             found["connected"] = is_attended(connection, found["run"], now())
         if part != "live":

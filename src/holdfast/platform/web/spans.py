@@ -46,6 +46,7 @@ class Call:
     result: str
     bytes: int | None
     address: str | None
+    idempotency_key: str | None
     since: int
     until: int | None
     bad: bool
@@ -131,7 +132,7 @@ def _call(item: Json) -> Call | None:
         _count(item.get("operation")), words,
         FATES.get(fate or "", fate or ""),
         str(status) if status is not None else error or FATES_SHORT.get(fate or "", ""),
-        _count(item.get("bytes")), _text(item, "address"),
+        _count(item.get("bytes")), _text(item, "address"), _text(item, "key"),
         since, None if took is None else since + took * 1000,
         fate != "answered" or (status or 0) >= 400,
     )  # fmt: skip
