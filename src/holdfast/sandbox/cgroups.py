@@ -39,9 +39,13 @@ def group_name(name: str) -> str:
 class Cgroup(Group):
     """What both versions of control groups share: a folder per controller."""
 
+    #: The file that lists threads.
+    _threads = "tasks"
+
     def __init__(self, folders: dict[str, Path]) -> None:
         self._folders = folders
         self._memory = folders["memory"]
+        self._limits_processes = False
 
     @property
     def name(self) -> str | None:
@@ -67,7 +71,16 @@ class Cgroup(Group):
             (folder / "pids.max").write_text(str(count))
         except OSError:
             return False
+        self._limits_processes = True
         return True
+
+    def threads(self) -> int:
+        if self._limits_processes:
+            return 0
+        try:
+            return (self._memory / self._threads).read_bytes().count(b"\n")
+        except OSError:  # nobody is in it any more
+            return 0
 
     def let_others_first(self, pid: int, yes: bool) -> bool:
         folder = self._folders.get("cpu")
@@ -146,6 +159,7 @@ class CgroupV2(Cgroup):
     """A group of the second version: one folder for all controllers."""
 
     means = "cgroup-v2"
+    _threads = "cgroup.threads"
 
     def __init__(self, folders: dict[str, Path]) -> None:
         super().__init__(folders)

@@ -109,11 +109,11 @@ class Watch:
             if used > limit:
                 self._stop(Stop.MEMORY, None)
                 return
-            if (threads := self._group.threads()) > self._limits.processes:
-                most = self._limits.processes
-                self._stop(Stop.PROTOCOL, f"it has {threads} threads, and {most} are allowed")
-                return
             wait = min(wait, max(_FASTEST_SECONDS, (limit - used) / _FILL_RATE))
+        if (threads := self._group.threads()) > self._limits.processes:
+            most = self._limits.processes
+            self._stop(Stop.PROTOCOL, f"it has {threads} threads, and {most} are allowed")
+            return
         self._loop.after("memory", wait, self._look)
 
     def _write(self, used: int, limit: int) -> None:
