@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from holdfast.platform.access.keys import load_keys
 from holdfast.platform.app import CHORES
 from holdfast.platform.service import Chore
+from support.furnished import furnish
 from support.platform import Served, Store
 
 
@@ -18,15 +17,13 @@ from support.platform import Served, Store
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with keys and an empty, migrated database, to be copied."""
     data = tmp_path_factory.mktemp("made") / "data"
-    load_keys(data, {})
-    with Store(data):
-        pass
+    furnish(data)
     return data
 
 
 @pytest.fixture
-def data(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "data")
+def data(tmp_path: Path) -> Path:
+    furnish(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -45,11 +42,9 @@ def served(data: Path, chores: Iterable[Chore]) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def shared(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One platform for tests that do not mind what others leave behind."""
-    data = tmp_path_factory.mktemp("shared") / "data"
-    shutil.copytree(made, data)
-    with Served(data) as server:
+    with Served(tmp_path_factory.mktemp("shared") / "data") as server:
         server.deploy()
         yield server
 

@@ -25,7 +25,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import ColumnElement, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
@@ -53,8 +53,8 @@ _LOOK_SECONDS = 0.005
 CLAIMS_LOCK, CHORES_LOCK = 7421001, 7421002
 #: What retention removes from.
 _VACUUM = (
-    "VACUUM dataclip_bodies, dataclips, log_lines, runs, search_parts, search_words, steps,"
-    " work_orders"
+    "VACUUM blob_bodies, blobs, dataclip_bodies, dataclips, log_lines, runs, search_parts,"
+    " search_words, steps, work_orders"
 )
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -346,12 +346,19 @@ def insert_new(dialect: str, table: Table) -> Insert:
 
 
 def upsert(
-    connection: Connection, table: Table, key: tuple[str, ...], changed: tuple[str, ...]
+    connection: Connection,
+    table: Table,
+    key: tuple[str, ...],
+    changed: tuple[str, ...],
+    **computed: ColumnElement[Any],
 ) -> Insert:
-    """An insert that changes these columns of the row that has the unique key already."""
+    """An insert that changes these columns of the row that has the unique key already.
+
+    `computed`: columns that do not take the new value but this.
+    """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     query = insert(table)
-    values = {name: query.excluded[name] for name in changed}
+    values = {name: query.excluded[name] for name in changed} | computed
     return query.on_conflict_do_update(index_elements=list(key), set_=values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,7 +26,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.json import parse_document
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.scrubbing import Scrubbers
-from holdfast.platform.store import credentials, search
+from holdfast.platform.store import blobs, credentials, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 
@@ -38,8 +39,9 @@ _BEYOND = 8192
 #: Built once, as in `runs.py`.
 _ADD_BODY = insert(t.dataclip_bodies)
 _DIGEST = select(t.dataclips.c.digest).where(t.dataclips.c.id == bindparam("of_clip"))
+_BODY = t.dataclip_bodies.c
 _STATE = (
-    select(t.dataclips.c.type, t.dataclip_bodies.c.body, t.dataclip_bodies.c.request)
+    select(t.dataclips.c.type, _BODY.body, _BODY.request, _BODY.blob_id)
     .join(t.dataclip_bodies, t.dataclip_bodies.c.dataclip_id == t.dataclips.c.id)
     .where(t.dataclips.c.id == bindparam("of_clip"))
 )
@@ -88,8 +90,9 @@ def insert_clip(
         message = "has already been taken by other content"
         raise ClipConflictError(message)
     if not wiped:
-        given = {"dataclip_id": clip_id, "body": body, "request": request}
-        tx.connection.execute(_ADD_BODY, given)
+        blob = blobs.put(tx, project_id, body) if len(body) >= blobs.LARGE else None
+        given = {"dataclip_id": clip_id, "body": "" if blob else body, "request": request}
+        tx.connection.execute(_ADD_BODY, {**given, "blob_id": blob})
     return clip_id
 
 
@@ -104,9 +107,21 @@ def state_text(connection: Connection, clip_id: str | None) -> str:
     row = connection.execute(_STATE, {"of_clip": clip_id}).one_or_none()
     if row is None:
         return "null"
-    if row.type in _WRAPPED:
-        return f'{{"data":{row.body},"request":{row.request or "null"}}}'
-    return str(row.body)
+    body = _content(connection, row)
+    if body is not None and row.type in _WRAPPED:
+        return f'{{"data":{body},"request":{row.request or "null"}}}'
+    return "null" if body is None else body
+
+
+def body_text(connection: Connection, clip_id: str | None) -> str | None:
+    """A clip's content alone; None when it is wiped or missing."""
+    row = connection.execute(_STATE, {"of_clip": clip_id}).one_or_none()
+    return None if row is None else _content(connection, row)
+
+
+def _content(connection: Connection, row: Row) -> str | None:
+    """None: it was wiped since the row was read."""
+    return str(row.body) if row.blob_id is None else blobs.read(connection, row.blob_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +147,34 @@ def shown_text(
     `most`: so many characters of its beginning are enough, and no more are read. `state`: what a
     job gets of it, as `state_text`.
     """
-    d, b = t.dataclips.c, t.dataclip_bodies.c
-    body = b.body if most is None else func.substr(b.body, 1, most + _BEYOND)
+    body = _BODY.body if most is None else func.substr(_BODY.body, 1, most + _BEYOND)
+    length = func.length(_BODY.body).label("size")
     row = connection.execute(
-        select(d.type, body.label("body"), func.length(b.body).label("size"), b.request)
-        .join(t.dataclips, d.id == b.dataclip_id)
-        .where(b.dataclip_id == clip_id)
+        select(t.dataclips.c.type, body.label("body"), length, _BODY.request, _BODY.blob_id)
+        .join(t.dataclips, t.dataclips.c.id == _BODY.dataclip_id)
+        .where(_BODY.dataclip_id == clip_id)
     ).one_or_none()
-    if row is None:
+    if row is None or (read := _read(connection, row, most)) is None:
         return None
-    text, whole = str(row.body), most is None or row.size <= most
+    text, size = read
+    whole = most is None or size <= most
     if row.type == "step_result":
         scrubber = credentials.scrubber_of(connection, keys, scrubbers, _runs_that_wrote(clip_id))
         text = scrubber.clean(text) if whole else scrubber.clean_start(text)
     elif state and row.type in _WRAPPED:
         text = f'{{"data":{text}' + (f',"request":{row.request or "null"}}}' if whole else "")
         whole = most is None or len(text) <= most
-    return Shown(
-        text if whole else text[:most], not whole, max(row.size, len(text) if whole else 0)
-    )
+    return Shown(text if whole else text[:most], not whole, max(size, len(text) if whole else 0))
+
+
+def _read(connection: Connection, row: Row, most: int | None) -> tuple[str, int] | None:
+    """What is read of a content for `shown_text`, and its whole size in characters."""
+    if row.blob_id is None:
+        return str(row.body), int(row.size)
+    if most is not None:
+        return blobs.begin(connection, row.blob_id, most + _BEYOND)
+    text = blobs.read(connection, row.blob_id)
+    return None if text is None else (text, len(text))
 
 
 def any_wiped(connection: Connection, run_id: str) -> bool:
@@ -201,15 +225,20 @@ def wipe(tx: Transaction, clip_id: str | None) -> None:
     """Forget the content, also what could be searched of it; that it existed stays known."""
     if clip_id is None:
         return
-    tx.connection.execute(
-        delete(t.dataclip_bodies).where(t.dataclip_bodies.c.dataclip_id == clip_id)
-    )
+    forget_bodies(tx, [clip_id])
     tx.connection.execute(
         update(t.dataclips)
         .where(t.dataclips.c.id == clip_id, t.dataclips.c.wiped_at.is_(None))
         .values(wiped_at=tx.now)
     )
     search.remove(tx, clips=[clip_id])
+
+
+def forget_bodies(tx: Transaction, clip_ids: Iterable[str]) -> None:
+    """Remove the contents of clips, and what is kept of them in blobs."""
+    mine = _BODY.dataclip_id.in_(sorted(clip_ids))
+    gone = tx.connection.scalars(delete(t.dataclip_bodies).where(mine).returning(_BODY.blob_id))
+    blobs.drop(tx, [blob for blob in gone if blob is not None])
 
 
 def object_text(text: str) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from holdfast.model.json import parse_document
 from holdfast.platform.access.problems import AccessError
 from holdfast.platform.secrets.matching import value_at
+from holdfast.platform.store import dataclips
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
@@ -81,8 +82,8 @@ def choose(connection: Connection, run: Row, keychain_id: str) -> str | None:
     """The id of the credential that fits the run's input; None: neither match nor default."""
     row = find(connection, keychain_id)
     assert row is not None
-    b, c = t.dataclip_bodies.c, t.credentials.c
-    body = connection.scalar(select(b.body).where(b.dataclip_id == run.dataclip_id))
+    c = t.credentials.c
+    body = dataclips.body_text(connection, run.dataclip_id)
     value = value_at(row.path, parse_document(body)) if body else None
     default: str | None = row.default_credential_id
     if value is None:

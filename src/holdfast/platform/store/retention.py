@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND
-from holdfast.platform.store import alerts, search
+from holdfast.platform.store import alerts, dataclips, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 
@@ -165,8 +165,8 @@ def remove(tx: Transaction, rule: Rule, ids: list[str]) -> None:
 
 def _wipe(tx: Transaction, ids: list[str], *, erased: bool) -> None:
     """Forget contents. `erased`: also what could tell them, and what runs answered."""
-    b, d, r = t.dataclip_bodies.c, t.dataclips.c, t.runs.c
-    tx.connection.execute(delete(t.dataclip_bodies).where(b.dataclip_id.in_(ids)))
+    d, r = t.dataclips.c, t.runs.c
+    dataclips.forget_bodies(tx, ids)
     told = {"digest": "", "size": 0} if erased else {}
     wiped = update(t.dataclips).where(d.id.in_(ids)).values(wiped_at=tx.now, **told)
     tx.connection.execute(wiped)
@@ -221,8 +221,7 @@ def _remove_clips(tx: Transaction, clips: set[str]) -> None:
         ),
     )
     free = list(tx.connection.scalars(select(d.id).where(d.id.in_(sorted(clips)), ~used)))
-    b = t.dataclip_bodies.c
-    tx.connection.execute(delete(t.dataclip_bodies).where(b.dataclip_id.in_(free)))
+    dataclips.forget_bodies(tx, free)
     tx.connection.execute(delete(t.dataclips).where(d.id.in_(free)))
 
 

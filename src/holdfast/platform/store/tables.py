@@ -218,8 +218,9 @@ dataclip_bodies = Table(
     "dataclip_bodies",
     metadata,
     Column("dataclip_id", String(36), ForeignKey("dataclips.id"), primary_key=True),
-    Column("body", Text, nullable=False),
+    Column("body", Text, nullable=False),  # empty where there is a blob
     Column("request", Text),
+    Column("blob_id", String(64)),  # of a large one (`store/blobs.py`)
 )
 
 #: How runs and work orders end that have no success: few of all, with indexes of their own.
