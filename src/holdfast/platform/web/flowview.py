@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.clock import now
 from holdfast.platform.project.retry import RETRIED, USUAL, RetryRule
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.start.admission import Options
@@ -24,6 +25,7 @@ from holdfast.platform.web.code import numbered
 from holdfast.platform.web.curl import Key, curl_lines
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
+from holdfast.platform.web.health import weeks
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.words import edge_words
 
@@ -88,6 +90,7 @@ def flow_view(
         "after": _ways(parts, names, "source", current),
         "graph": layout(parts, links=_links(workflow_id, own), current=current),
         "runs": newest(connection, Filters(workflow_id=workflow_id), RUNS),
+        "health": weeks(connection, workflow_id, now()),
         "retry": RetryRule.of(json.loads(row.retry)) if row.retry else None,
         "retried": RETRIED,
         "usual": USUAL,
