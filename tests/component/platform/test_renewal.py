@@ -232,3 +232,13 @@ def test_a_client_in_use_stays_and_endpoints_are_https(sheets: Served) -> None:
 )
 def test_the_end_of_a_token_is_written_down_when_it_is_set(body: Any, end: int | None) -> None:
     assert oauth.dated(body, 1000.0).get("expires_at") == end
+
+
+@pytest.mark.parametrize(
+    ("seconds", "end"), [(60, 1060), ("60", 1060), ("soon", None), ("", None)]
+)
+def test_the_end_of_a_providers_token_may_be_a_text(seconds: Any, end: int | None) -> None:
+    answer = {"access_token": "x", "expires_in": seconds}
+    body = oauth.connected({"server": "s", "refresh_token": "old"}, answer, 1000.0)
+    assert body.get("expires_at") == end
+    assert (body["server"], "refresh_token" in body) == ("s", False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from holdfast.model.json import JsonObject
 
+_SECONDS = re.compile(r"[0-9]{1,9}")
 #: A token that ends within so many seconds is renewed: a run must get along with it.
 RENEW_SECONDS = 300
 #: An access token that ends sooner is of no use to a run.
@@ -63,6 +65,9 @@ def renewed(body: JsonObject, answer: Mapping[str, Any], now: float) -> JsonObje
     }
     told = {name: value for name, value in answer.items() if value is not None}
     told.pop("expires_at", None)  # by the clock of a library
+    seconds = told.get("expires_in")
+    if isinstance(seconds, str) and _SECONDS.fullmatch(seconds):  # some write a text
+        told["expires_in"] = int(seconds)
     return dated({**rest, **told}, now)
 
 
