@@ -4,7 +4,7 @@ Hosts of today have version 2, machines that run tests often still version 1, an
 cannot bring its own. So this starts Debian's kernel in an emulator (qemu, no /dev/kvm needed),
 with this machine's files beneath and its own memory above them: nothing that runs there changes
 anything here. It is some ten times slower than here; the tests of walls, control groups,
-endings and zygotes take about a quarter of an hour.
+endings and zygotes take about half an hour.
 """
 
 from __future__ import annotations
