@@ -28,6 +28,8 @@ SAMPLE_RUNS = 20
 #: runs as slots may be under way, or processes wait, each with a pipe and a socket.
 MORE_DESCRIPTORS = 2 * SLOTS
 MORE_MEMORY = 0.25
+#: Of one shim at any time; some 40 are usual. It is replaced after 500 runs.
+DESCRIPTORS_OF_A_SHIM = 150
 _JOBS = (
     "export default [s => ({ data: { n: 1 } })];",
     "export default [s => { for (let i = 0; i < 50; i++) console.log('line', i); return s; }];",
@@ -44,6 +46,7 @@ class Sample:
     runs: int
     descriptors: int
     memory: int  # bytes
+    shim: int  # descriptors of the shim that has most
 
 
 def _descriptors(pid: int) -> int:
@@ -123,10 +126,11 @@ class Soak:
     def _sample(self, worker: Worker) -> None:
         try:
             held = self._held(worker)
-        except OSError:  # the agent was just killed
+            shim = max(map(_descriptors, worker.shims()), default=0)
+        except OSError:  # one of them was just killed
             return
         memory = sum(map(resident_bytes, [worker.pid, *worker.agents()]))
-        self.samples.append(Sample(self.ended, held, memory))
+        self.samples.append(Sample(self.ended, held, memory, shim))
         if self.ended % (10 * SAMPLE_RUNS) < SAMPLE_RUNS:
             now = self.samples[-1]
             self.tell(f"{self.ended}/{self.runs} runs, {now.descriptors} descriptors,"
@@ -174,6 +178,8 @@ class Soak:
         found = []
         if more > MORE_DESCRIPTORS:
             found.append(f"{more:g} descriptors more than after the first quarter")
+        if (most := max(s.shim for s in self.samples)) > DESCRIPTORS_OF_A_SHIM:
+            found.append(f"a shim held {most} descriptors")
         if grown > MORE_MEMORY:
             found.append(f"{grown:.0%} more memory than after the first quarter")
         return found
