@@ -19,7 +19,9 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 
 #: Records that are read; all others are passed over unread.
-KINDS = frozenset({Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.REQUEST, Kind.SAMPLE})
+KINDS = frozenset(
+    {Kind.LAUNCHED, Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.REQUEST, Kind.SAMPLE}
+)
 #: Operations, and requests, that are told: the first, and the last.
 FIRST, LAST = 200, 100
 #: Samples that are kept: beyond, every second one goes.
@@ -51,6 +53,7 @@ class Spans:
     _samples: list[Record] = field(default_factory=list)
     _every: int = 1  # one of so many samples is kept
     _passed: int = 0
+    _limit_mb: Json = None
     _step: str | None = None  # id of the step that is open
     _open: JsonObject | None = None  # the operation that is under way
 
@@ -63,6 +66,9 @@ class Spans:
             return
         if record.kind == Kind.SAMPLE:
             self._sample(record)
+            return
+        if record.kind == Kind.LAUNCHED:
+            self._limit_mb = record.shown().get("memory_limit_mb")
             return
         self._close(record.time_us)
         if record.kind == Kind.STEP_COMPLETE:
@@ -101,6 +107,7 @@ class Spans:
             "operations_left_out": self._operations.count - len(found),
             "requests": kept,
             "requests_left_out": requests.count - len(kept),
+            "memory_limit_mb": self._limit_mb,
             "samples": [_sample(record.shown()) for record in self._samples],
         }
 

@@ -62,9 +62,12 @@ def test_the_first_and_the_last_are_told_and_the_others_counted() -> None:
 
 def test_samples_of_a_long_run_are_thinned_evenly() -> None:
     spans = Spans()
+    spans.take(record(0, Kind.LAUNCHED, memory_limit_mb=500))
     for n in range(1000):
         spans.take(record(n, Kind.SAMPLE, at=n, memory_mb=n, cpu_ms=2 * n))
-    samples: Any = spans.build()["samples"]
+    built = spans.build()
+    samples: Any = built["samples"]
+    assert built["memory_limit_mb"] == 500
     assert len(samples) <= 200
     assert samples[0] == [0, 0, 0]
     gaps = {two[0] - one[0] for one, two in pairwise(samples)}

@@ -191,6 +191,7 @@ DOORS: dict[str, Door] = {
     "POST /workflows/{id}/edit": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/draft": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/check": _page(Action.DEPLOY, _FLOW),
+    "POST /projects": _page(Action.LOOK),  # its handler asks
     "POST /projects/{project_id}/workflows": _page(Action.DEPLOY, _PROJECT),
     "GET /workflows/{id}/workflow.yaml": _page(Action.READ, _FLOW),
     "POST /workflows/{id}/pause": _page(Action.RUN, _FLOW),

@@ -76,6 +76,7 @@ WORDS = {
     "POST /runs/{id}/cancel": "run cancelled",
     "POST /workflows/{id}/run": "run started",
     "POST /workflows/{id}/edit": "workflow edited",
+    "POST /projects": "project made",
     "POST /projects/{project_id}/workflows": "workflow made",
     "POST /workflows/{id}/pause": "workflow paused",
     "POST /workflows/{id}/resume": "workflow resumed",

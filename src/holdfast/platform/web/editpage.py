@@ -22,13 +22,11 @@ from holdfast.platform.start.actions import ActionError, start_run
 from holdfast.platform.store import documents, keychains, snapshots, steps, webhook_keys, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
-from holdfast.platform.web.account import fields
 from holdfast.platform.web.codechecks import check
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.draft import (
     Draft,
     changed,
-    fresh,
     from_document,
     from_form,
     to_document,
@@ -53,7 +51,6 @@ def edit_routes() -> list[BaseRoute]:
         Route("/workflows/{id}/edit", save, methods=["POST"]),
         Route("/workflows/{id}/draft", act, methods=["POST"]),
         Route("/workflows/{id}/check", checks, methods=["POST"]),
-        Route("/projects/{project_id}/workflows", create, methods=["POST"]),
     ]
 
 
@@ -246,25 +243,6 @@ async def _gone(request: Request) -> None:
     """Returns when whoever asks does not wait any more."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def create(request: Request) -> Response:
-    """Make a workflow of one step, and go on to edit it."""
-    platform: Platform = request.app.state.platform
-    name = (await fields(request, "name"))["name"]
-    asked = request.path_params["project_id"]
-    project_id = await platform.database.read(lambda c: documents.find_project(c, asked))
-    key, draft = fresh(name or "New workflow")
-    document = to_document(draft, key)
-    del document["lock_version"]
-    visit.note(workflow=key)
-    try:
-        await bring(platform, {"id": project_id, "workflows": [document]}, dry=False, source="app")
-    except NotAllowedError as error:
-        return message(403, "Not allowed", f"It needs {error.verdict.needed}.")
-    except HoldfastError as error:
-        return message(422, "Not made", error.message)
-    return RedirectResponse(f"/workflows/{key}/edit", 303)
 
 
 async def _page(

@@ -20,6 +20,7 @@ from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.flowview import flow_view, yaml_of
 from holdfast.platform.web.render import SHOWN, message, page, pretty
+from holdfast.platform.web.starters import STARTERS
 from holdfast.platform.web.versions import changes_of, document_of
 
 _NONE = "There is no such workflow."
@@ -43,12 +44,13 @@ def flow_routes() -> list[BaseRoute]:
 async def workflow(request: Request) -> Response:
     """A workflow as it is now. `?part=` chooses a step or a trigger, `?version=` what changed.
 
-    `?input=` brings a document into the form that starts a run.
+    `?input=` brings a document into the form that starts a run, `?sample=` that of an example.
     """
     platform: Platform = request.app.state.platform
     key, clip_id = request.path_params["id"], request.query_params.get("input")
     text = await platform.database.read(lambda c: _input(platform, c, key, clip_id))
-    return await flow_page(request, text=text or "{}")
+    starter = STARTERS.get(request.query_params.get("sample", ""))
+    return await flow_page(request, text=text or (starter.sample if starter else "{}"))
 
 
 def _input(

@@ -22,8 +22,10 @@ from holdfast.platform.web import chosen, data, live, problems
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
 from holdfast.platform.web.manyruns import many_routes, startable
+from holdfast.platform.web.newflow import new_routes
 from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
+from holdfast.platform.web.starters import STARTERS
 from holdfast.platform.web.styleguide import styleguide_routes
 
 _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
@@ -47,6 +49,7 @@ def page_routes() -> list[BaseRoute]:
         *styleguide_routes(),
         *flow_routes(),
         *edit_routes(),
+        *new_routes(),
         Route("/workers", workers),
         Mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), 1000, 6)),
     ]
@@ -60,7 +63,11 @@ async def overview(request: Request) -> Response:
     connected = [worker for worker in known if worker["connected"]]
     capacity = sum(cast("int", worker["capacity"]) for worker in connected)
     found["projects"] = [p for p in found["projects"] if visit.may(Action.DEPLOY, p.id)]
-    return page("overview.html", **found, workers=connected, capacity=capacity)
+    begins = visit.may(Action.CREATE)
+    return page(
+        "overview.html", **found, workers=connected, capacity=capacity, starters=STARTERS,
+        begins=begins,
+    )  # fmt: skip
 
 
 async def pause_queue(request: Request) -> Response:

@@ -266,7 +266,7 @@ def _requests(spans: Told, chosen: Row | None, operation: Operation | None) -> l
 def _timeline(facts: _Facts, now: int, seen: Examined | None, drawn: Drawn) -> Timeline:
     row, found = facts.row, facts.steps
     titles = {key: str(job["name"]) for key, job in facts.jobs.items()}
-    limit = json.loads(row.options).get("run_memory_limit_mb")
+    limit = drawn.told.limit_mb or json.loads(row.options).get("run_memory_limit_mb")
     sampled = [(at, used) for at, used, _ in drawn.told.samples]
     ends = of_steps(found, [_object(step.mem) for step in found])
     if len(sampled) > max(1, len(ends)):

@@ -63,6 +63,7 @@ class Told:
     calls: Sequence[Call] = ()
     left_out: int = 0
     samples: Sequence[tuple[int, float, float | None]] = ()
+    limit_mb: float | None = None
 
     def of_step(self, step_id: str) -> list[Span]:
         """The step's spans in the order in which they began, an operation before its requests."""
@@ -103,6 +104,7 @@ def told(text: str | None) -> Told:
         [item for item in calls if item is not None],
         sum(number or 0 for number in left),
         [found for item in _list(document, "samples") if (found := _sample(item)) is not None],
+        _count(document.get("memory_limit_mb")) or None,
     )
 
 
