@@ -229,3 +229,18 @@ def test_the_checks_have_little_memory_and_write_no_file(
     )
     assert done.returncode == 1
     assert said in done.stderr
+
+
+def test_a_run_shows_what_has_changed_since(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codechecks, "_SECONDS", 0.0)
+    run, flow = served.post(), flow_of(served)
+    job = flow["jobs"][0]["id"]
+    path = f"/runs/{run}?job={job}"
+    assert "What has changed since" not in served.client.get(path).text
+    new = {f"job:{job}:body": "fn(s => ({ ...s, mended: true }))"}
+    assert save(served.client, flow, "save-anyway", **new).status_code == 303
+    text = served.client.get(path).text
+    assert "What has changed since version 1" in text
+    assert "+fn(s =&gt; ({ ...s, mended: true }))" in text

@@ -24,10 +24,12 @@ from holdfast.platform.web.compare import Difference, difference
 from holdfast.platform.web.comparison import compared, run_to_compare
 from holdfast.platform.web.document import Reader, read_document
 from holdfast.platform.web.graph import Graph, layout
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.pinned import case_text
 from holdfast.platform.web.recording import is_recorded, recording
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.runview import STEPS, Asked, run_view
+from holdfast.platform.web.versions import Changed, changes_between
 
 #: Lines and characters that one read of a download brings.
 _PIECE = logs.Wanted(lines=5000, each=10**9, together=2_000_000)
@@ -120,9 +122,14 @@ def _graph(found: dict[str, Any]) -> Graph:
 
 def _versions(connection: Connection, row: Row) -> dict[str, Any]:
     newest = snapshots.newest_snapshot(connection, row.workflow_id)
+    changed = list[Changed]()
+    if newest != row.snapshot_id:
+        before, after = (snapshots.parts_of(connection, key) for key in (row.snapshot_id, newest))
+        changed = changes_between(before, after, read_names(connection, before, after))
     return {
         "version_of_run": snapshots.version_of(connection, row.snapshot_id),
         "version_now": snapshots.version_of(connection, newest),
+        "changed_since": changed,
     }
 
 

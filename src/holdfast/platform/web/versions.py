@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from holdfast.model.json import Json, JsonObject
@@ -82,7 +83,10 @@ def _changed(change: Change, names: Names) -> Changed:
 
 def _member(name: str, before: Json, after: Json, names: Names) -> Member:
     if name in _TEXTS:
-        return Member(name, list(lines_between(before, after))[:_LINES])
+        lines = islice(lines_between(before, after), _LINES)
+        return Member(
+            name, [line if len(line) <= _VALUE else f"{line[:_VALUE]}…" for line in lines]
+        )
     label = name.removesuffix("_id")
     gone = f"a {label.replace('_', ' ')} that is gone" if label != name else None
     return Member(label, [], _words(before, names, gone), _words(after, names, gone))
