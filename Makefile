@@ -75,6 +75,10 @@ chaos: $(STAMP)           ## random faults against real processes; SEED=… RUNS
 replays: $(STAMP)         ## recorded runs, each replayed three times: the same bytes, no secret; SEED=… COUNT=…
 	$(BIN)/python -m tests.replays --seed "$(or $(SEED),1)" --count "$(or $(COUNT),1000)"
 
+.PHONY: boundaries
+boundaries: $(STAMP)      ## runs killed at each boundary of 50 requests, and tried again; SEED=… RUNS=…
+	$(BIN)/python -m tests.boundaries --seed "$(or $(SEED),1)" --runs "$(or $(RUNS),200)"
+
 .PHONY: chaos-cluster
 chaos-cluster: $(STAMP)   ## random faults against two platforms, three workers, PostgreSQL and a standby; SEED=… RUNS=…
 	$(BIN)/python -m tests.cluster --seed "$(or $(SEED),random)" --runs "$(or $(RUNS),300)" $(ARGS)

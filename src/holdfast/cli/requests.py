@@ -34,7 +34,12 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
         found = requests_of(reader.read())
     if as_json:
         told = [request.to_json() for request in found.known.values()]
-        whole = {"requests": told, "counts": found.counts(), "untold_connections": found.untold}
+        whole = {
+            "requests": told,
+            "counts": found.counts(),
+            "untold_connections": found.untold,
+            "may_be_missing": found.cut,
+        }
         terminal.echo(json.dumps(whole, indent=2))
         return
     for request in found.known.values():
@@ -42,6 +47,9 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
     for address, count in found.untold.items():
         words = "connection" if count == 1 else "connections"
         text = f"{count} {words} to {address} on which the run told of no request"
+        terminal.row(f"   ?  {text}", fg="yellow")
+    if found.cut:
+        text = "requests of the last moment may be missing: what wrote the journal died"
         terminal.row(f"   ?  {text}", fg="yellow")
     counts = ", ".join(f"{count} {fate}" for fate, count in found.counts().items())
     terminal.echo(counts if found.known else "the run made no requests that it told of")

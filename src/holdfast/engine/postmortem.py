@@ -121,7 +121,12 @@ def _requests(requests: Requests) -> JsonObject:
     shown = [item for item in known[:-_REQUESTS] if item.fate == UNKNOWN] + known[-_REQUESTS:]
     last = [item.to_json() for item in shown[:_SAMPLES]]
     untold: JsonObject = {**requests.untold}
-    return {"counts": {**requests.counts()}, "last": [*last], "untold_connections": untold}
+    return {
+        "counts": {**requests.counts()},
+        "last": [*last],
+        "untold_connections": untold,
+        "may_be_missing": requests.cut,
+    }
 
 
 def _diagnosis(outcome: JsonObject) -> JsonObject | None:
@@ -156,7 +161,8 @@ def text(document: JsonObject) -> str:
     rows += _memory_rows(document["memory"])
     requests = document["requests"]
     if isinstance(requests, dict) and requests["last"]:
-        rows.append(f"requests  {_count_words(requests['counts'])}")
+        missing = "; the last may be missing" if requests["may_be_missing"] else ""
+        rows.append(f"requests  {_count_words(requests['counts'])}{missing}")
     if isinstance(requests, dict) and isinstance(untold := requests["untold_connections"], dict):
         rows += [f"untold    {count} connections to {place}" for place, count in untold.items()]
     timeline, lines = document["timeline"], document["last_lines"]

@@ -3,7 +3,9 @@
 A request is told when it is made, when it is written to a connection, and when it ends. One that
 was written and has no end is *under way*: whether the other system carried it out is not known.
 One that was never written *never left*. The egress broker tells of connections, from outside of
-the run: one on which no request was told is shown as such. Nothing is said beyond what was seen.
+the run: one on which no request was told is shown as such. Where the process that writes the
+journal died, its last records may be lost: then nothing *never left*. Nothing is said beyond what
+was seen.
 """
 
 from __future__ import annotations
@@ -86,6 +88,8 @@ class Requests:
     _jobs: dict[str, str] = field(default_factory=dict)
     #: Address -> connections that the broker saw begin; None where no broker looked.
     connections: dict[str, int] | None = None
+    #: The journal's last records may be lost: requests that left last may be missing.
+    cut: bool = False
 
     def take(self, record: Record) -> None:
         """Read one record; those of other kinds are passed over."""
@@ -100,6 +104,10 @@ class Requests:
     def _outcome(self, body: JsonObject) -> None:
         evidence = body.get("evidence")
         notes = evidence.get("notes") if isinstance(evidence, dict) else None
+        if isinstance(evidence, dict) and evidence.get("loss") is not None:
+            self.cut = True
+            for request in self.known.values():
+                request.fate = UNKNOWN if request.fate == NEVER else request.fate
         seen = notes.get("connections") if isinstance(notes, dict) else None
         if isinstance(seen, dict):
             self.connections = {place: _whole(count) or 0 for place, count in seen.items()}

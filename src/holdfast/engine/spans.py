@@ -20,8 +20,11 @@ from holdfast.model.record import Kind
 
 #: Records that are read; all others are passed over unread.
 KINDS = frozenset(
-    {Kind.LAUNCHED, Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.REQUEST, Kind.SAMPLE}
-)
+    {
+        Kind.LAUNCHED, Kind.PHASE, Kind.STEP_START, Kind.STEP_COMPLETE, Kind.REQUEST, Kind.SAMPLE,
+        Kind.OUTCOME,
+    }
+)  # fmt: skip
 #: Operations, and requests, that are told: the first, and the last.
 FIRST, LAST = 200, 100
 #: Samples that are kept: beyond, every second one goes.
@@ -61,7 +64,7 @@ class Spans:
         """Read one record; those of other kinds are passed over."""
         if record.kind not in KINDS:
             return
-        if record.kind == Kind.REQUEST:
+        if record.kind in (Kind.REQUEST, Kind.OUTCOME):
             self._requests.take(record)
             return
         if record.kind == Kind.SAMPLE:

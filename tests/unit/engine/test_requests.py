@@ -92,3 +92,11 @@ def test_connections_without_a_told_request_are_named() -> None:
 
 def test_nothing_is_said_of_connections_where_nobody_looked() -> None:
     assert requests_of([record(1, Kind.OUTCOME, evidence={"notes": {}})]).connections is None
+
+
+def test_where_the_recorder_died_nothing_never_left() -> None:
+    """The record that it left may be the one that is lost."""
+    found = requests_of([made(1, 1), record(2, Kind.OUTCOME, evidence={"loss": "shim"})])
+    assert [request.fate for request in found.known.values()] == [UNKNOWN]
+    assert found.cut
+    assert not requests_of([made(1, 1)]).cut

@@ -131,6 +131,7 @@ class Repeats(TypedDict):
     jobs: list[RepeatedJob]
     requests: Any
     left_out: Any
+    may_be_missing: bool
 
 
 class Created(TypedDict):

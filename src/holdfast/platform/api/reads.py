@@ -105,7 +105,12 @@ async def run_repeats(request: Request) -> Response:
     if found is None:
         return JSONResponse(NOT_FOUND, 404)
     jobs = [{"id": key, "name": name} for key, name in found.jobs.items()]
-    told = {"jobs": jobs, "requests": found.requests, "left_out": found.left_out}
+    told = {
+        "jobs": jobs,
+        "requests": found.requests,
+        "left_out": found.left_out,
+        "may_be_missing": found.may_be_missing,
+    }
     return JSONResponse({"data": told})
 
 

@@ -17,12 +17,14 @@ from holdfast.platform.store.snapshots import parts_of
 class Repeats:
     """`jobs`: names of those that ran and would run again, in their order. `requests`: those that
     were seen of them; None where the worker told the platform of none, as of runs that succeeded.
-    `left_out`: so many earlier requests of the run it did not tell one by one.
+    `left_out`: so many earlier requests of the run it did not tell one by one. `may_be_missing`:
+    the run's recorder died, so its last requests may be known to nobody.
     """
 
     jobs: dict[str, str]
     requests: list[JsonObject] | None = None
     left_out: int = 0
+    may_be_missing: bool = False
 
 
 def repeats(connection: Connection, run_id: str, step_id: str | None = None) -> Repeats | None:
@@ -64,4 +66,5 @@ def _seen(run: Row, jobs: dict[str, str]) -> Repeats:
     counts = requests.get("counts")
     numbers = counts.values() if isinstance(counts, dict) else ()
     total = sum(number for number in numbers if isinstance(number, int))
-    return Repeats(jobs, named, max(0, total - len(listed)))
+    missing = requests.get("may_be_missing") is True
+    return Repeats(jobs, named, max(0, total - len(listed)), missing)
