@@ -44,14 +44,14 @@ def _read(path: str) -> bytes:
 
 def family(roots: list[int]) -> list[int]:
     """These processes and all their descendants."""
-    found: list[int] = []
+    found: dict[int, None] = {}
     waiting = list(roots)
     while waiting:
         pid = waiting.pop()
         if pid not in found:
-            found.append(pid)
+            found[pid] = None
             waiting += children(pid)
-    return found
+    return list(found)
 
 
 def start_time(pid: int) -> int | None:

@@ -79,11 +79,15 @@ def client_at(served: Served, web: Web, **more: Any) -> str:
     return str(made.json()["data"]["id"])
 
 
-def leave(person: httpx.Client, own: str, **values: str) -> httpx.Response:
+def fill(person: httpx.Client, own: str, path: str, **values: str) -> httpx.Response:
     page = person.get(f"{own}/credentials").text
     number = re.search(f'name="{FORM_FIELD}" value="([0-9a-f]+)"', page)
     assert number
-    return person.post(f"{own}/credentials/connect", data={FORM_FIELD: number[1], **values})
+    return person.post(f"{own}/{path}", data={FORM_FIELD: number[1], **values})
+
+
+def leave(person: httpx.Client, own: str, **values: str) -> httpx.Response:
+    return fill(person, own, "credentials/connect", **values)
 
 
 def onward(answer: httpx.Response) -> str:
@@ -248,3 +252,28 @@ def test_a_client_without_a_place_for_consent_is_not_offered(
     client = client_at(shared, provider[1], authorization_endpoint=None)
     assert client not in person.get(f"{own}/credentials").text
     assert leave(person, own, name="never", client=client).status_code == 422
+
+
+def test_an_administrator_sets_a_provider_on_the_page(
+    shared: Served, person: httpx.Client, own: str
+) -> None:
+    values = {
+        "name": "Post", "client_id": "client-9", "client_secret": "secret-of-client",
+        "authorization_endpoint": "https://x.example.org/a",
+        "token_endpoint": "https://x.example.org/t", "scopes": "one two",
+    }  # fmt: skip
+    wrong = fill(person, own, "oauth_clients", **{**values, "token_endpoint": "http://x.org"})
+    assert wrong.status_code == 422
+    assert "token_endpoint must be an https address" in wrong.text
+    assert fill(person, own, "oauth_clients", **values).status_code == 303
+    without = {name: text for name, text in values.items() if name != "client_secret"}
+    assert fill(person, own, "oauth_clients", **without).status_code == 303
+    (client,) = [
+        one
+        for one in shared.client.get("/api/oauth_clients").json()["data"]
+        if one["name"] == "Post"
+    ]
+    assert (client["scopes"], client["has_secret"]) == (["one", "two"], True)
+    page = person.get(f"{own}/credentials").text
+    assert f'<option value="{client["id"]}">Post</option>' in page
+    assert "secret-of-client" not in page

@@ -226,6 +226,7 @@ DOORS: dict[str, Door] = {
     "POST /projects/{project_id}/credentials": _page(Action.MANAGE, _PROJECT),
     "POST /projects/{project_id}/credentials/connect": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/credentials/connected": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/oauth_clients": _page(Action.ADMINISTER),
     "GET /oauth/back": Door(Way.ENTRANCE),  # leads on to the page above
     "POST /projects/{project_id}/credentials/{id}/remove": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/keys": _page(Action.MANAGE, _PROJECT),

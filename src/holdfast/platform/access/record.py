@@ -97,6 +97,7 @@ WORDS = {
     "POST /projects/{project_id}/members": "member set",
     "POST /projects/{project_id}/members/{user}/remove": "member removed",
     "POST /projects/{project_id}/credentials": "credential set",
+    "POST /projects/{project_id}/oauth_clients": "OAuth client set",
     "POST /projects/{project_id}/credentials/connect": "credential's provider asked",
     "GET /projects/{project_id}/credentials/connected": "credential connected",
     "POST /projects/{project_id}/credentials/{id}/remove": "credential removed",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,12 +11,10 @@ from holdfast.platform.access.problems import AccessError
 from holdfast.platform.api.body import object_of, text, words
 from holdfast.platform.api.credentials import short
 from holdfast.platform.clock import iso
-from holdfast.platform.secrets.oauth import endpoint_problem
+from holdfast.platform.secrets.oauth import client_problem
 from holdfast.platform.service import Platform
 from holdfast.platform.store import oauth_clients
 from holdfast.platform.store.database import Row
-
-_LONGEST = 1000
 
 
 def _view(row: Row) -> JsonObject:
@@ -53,14 +49,15 @@ async def put(request: Request) -> Response:
     asked = await object_of(request)
     name = short(asked, "name")
     secret = None if asked.get("client_secret") is None else text(asked, "client_secret")
+    consent = asked.get("authorization_endpoint")
     values = {
-        "client_id": _long(asked, "client_id"),
-        "token_endpoint": _endpoint(asked, "token_endpoint"),
-        "authorization_endpoint": None
-        if asked.get("authorization_endpoint") is None
-        else _endpoint(asked, "authorization_endpoint"),
+        "client_id": text(asked, "client_id"),
+        "token_endpoint": text(asked, "token_endpoint"),
+        "authorization_endpoint": consent and text(asked, "authorization_endpoint"),
         "scopes": " ".join(words(asked, "scopes", [])),
     }
+    if (problem := client_problem(values)) is not None:
+        raise AccessError(problem)
     visit.note(name=name, token_endpoint=values["token_endpoint"])
     key = await platform.database.write(
         lambda tx: oauth_clients.put(tx, platform.keys, name, secret=secret, **values)
@@ -68,24 +65,6 @@ async def put(request: Request) -> Response:
     row = await platform.database.read(lambda c: oauth_clients.find(c, key))
     assert row is not None
     return JSONResponse({"data": _view(row)}, 201)
-
-
-def _long(asked: dict[str, Any], name: str) -> str:
-    """Raises AccessError."""
-    value = text(asked, name)
-    if len(value) > _LONGEST:
-        message = f"{name} may have {_LONGEST} characters"
-        raise AccessError(message)
-    return value
-
-
-def _endpoint(asked: dict[str, Any], name: str) -> str:
-    """Raises AccessError."""
-    value = _long(asked, name)
-    if (problem := endpoint_problem(value)) is not None:
-        message = f"{name} {problem}"
-        raise AccessError(message)
-    return value
 
 
 async def remove(request: Request) -> Response:

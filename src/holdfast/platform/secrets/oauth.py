@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from holdfast.model.json import JsonObject
 
+#: Characters of an id or an address.
+_LONGEST = 1000
 _SECONDS = re.compile(r"[0-9]{1,9}")
 #: A token that ends within so many seconds is renewed: a run must get along with it.
 RENEW_SECONDS = 300
@@ -80,6 +82,26 @@ def connected(body: JsonObject, answer: Mapping[str, Any], now: float) -> JsonOb
 def for_run(body: JsonObject) -> JsonObject:
     """What a run gets of the token."""
     return {name: value for name, value in body.items() if name not in _KEPT_BACK}
+
+
+def client_problem(values: Mapping[str, str | None]) -> str | None:
+    """What is wrong with a client's id and endpoints, by their names; None: nothing."""
+    for name in ("client_id", "token_endpoint", "authorization_endpoint"):
+        value = values[name]
+        if value is None and name == "authorization_endpoint":
+            continue
+        problem = _text_problem(value)
+        if problem is None and name != "client_id":
+            problem = endpoint_problem(value or "")
+        if problem is not None:
+            return f"{name} {problem}"
+    return None
+
+
+def _text_problem(value: str | None) -> str | None:
+    if not value:
+        return "is needed"
+    return f"may have {_LONGEST} characters" if len(value) > _LONGEST else None
 
 
 def endpoint_problem(url: str) -> str | None:

@@ -31,6 +31,9 @@ from holdfast.platform.web.sealed_cookie import BACK, SealedCookie, address_of, 
 from holdfast.platform.web.secrets import credentials_page
 
 _COOKIE = SealedCookie("holdfast-connecting", "/")
+_OF_CLIENT = (
+    "name", "client_id", "client_secret", "authorization_endpoint", "token_endpoint", "scopes",
+)  # fmt: skip
 _SAID = ("code", "state", "error")
 _NOT_BEGUN = "This did not begin in this browser and session, or it took too long. Connect again."
 _REFUSED = "The provider said no ({}). Nothing was changed."
@@ -47,7 +50,27 @@ def connecting_routes() -> list[BaseRoute]:
         Route(f"{own}/connect", leave, methods=["POST"]),
         Route(BACK, come_back),
         Route(f"{own}/connected", finish),
+        Route("/projects/{project_id}/oauth_clients", set_client, methods=["POST"]),
     ]
+
+
+async def set_client(request: Request) -> Response:
+    """Make a client of OAuth 2, or change the one of this name, which all projects may use."""
+    platform: Platform = request.app.state.platform
+    project_id, project = await named_project(request)
+    if not project:
+        return message(404, *MISSING)
+    given = await fields(request, *_OF_CLIENT)
+    name, secret = given.pop("name"), given.pop("client_secret") or None
+    values = {**given, "authorization_endpoint": given["authorization_endpoint"] or None}
+    problem = oauth.client_problem(values) if 0 < len(name) <= 255 else "A provider needs a name."
+    if problem is not None:
+        return await credentials_page(request, error=problem)
+    visit.note(name=name, token_endpoint=values["token_endpoint"])
+    await platform.database.write(
+        lambda tx: oauth_clients.put(tx, platform.keys, name, secret=secret, **values)
+    )
+    return RedirectResponse(f"/projects/{project_id}/credentials", 303)
 
 
 async def leave(request: Request) -> Response:
