@@ -14,6 +14,8 @@ _NO_FUNCTION = re.compile(r"(?:TypeError: )?(\S+) is not a function\b")
 _INSTEAD = re.compile(r"Use [`'\"]([^`'\"]+)[`'\"] instead of [`'\"]([^`'\"]+)[`'\"]")
 #: Parts of the state that an operation is given: `$.data.items`, also as a text.
 _GIVEN = re.compile(r"\$(?:\??\.[A-Za-z_$][\w$]*)+")
+#: What undici says of an answer whose connection ended before it did.
+_BROKE_OFF = ("other side closed", "terminated", "aborted")
 _OF_LISTS = ("reduce", "map", "forEach", "filter", "flatMap", "length", "slice")
 
 
@@ -84,6 +86,9 @@ def _address(end: Ending, name: str, code: str) -> Found | None:
 def _answer(end: Ending, name: str, _code: str) -> Found | None:
     if "Error parsing the response body" not in end.message:
         return None
+    if any(cause.get("error") in _BROKE_OFF for cause in end.causes):
+        values = {"target": "the other system", "said": f"the answer that {name} got is not whole"}
+        return Found("HF1305", values)
     advice = f"To look at it: `{name}(…, {{ parseAs: 'text' }})`."
     return Found("HF1112", {"said": f"the answer that {name} got", "advice": advice}, Turn.SYSTEM)
 

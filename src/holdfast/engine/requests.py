@@ -73,7 +73,9 @@ class Request:
         end = f"{self.status}" if self.status is not None else self.error or ""
         took = f"{self.ms} ms" if self.ms is not None else ""
         where = f"{self.job or '?'}" + (f" op {self.operation}" if self.operation else "")
-        if self.fate == FAILED and self.address is not None:
+        if self.fate == FAILED and self.status is not None:
+            end += f", but the answer broke off ({self.error or 'no reason is known'})"
+        elif self.fate == FAILED and self.address is not None:
             end += " after it was sent: it may have been carried out"
         key = f"  key {self.key}" if self.key is not None else ""
         words = f"{self.number:>4}  {where:<20} {self.method:<6} {self.host}{self.path}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.diagnosis.diagnose import diagnose
@@ -96,3 +98,17 @@ def test_a_missing_value_has_words_that_can_be_typed(
     )
     assert what in found.what
     assert change in found.change
+
+
+def test_an_answer_that_broke_off_is_no_bad_text() -> None:
+    causes: JsonObject = {"causes": [{"message": "x", "error": "other side closed"}]}
+    end = Ending(
+        "fail", "AdaptorError", "200: Error parsing the response body",
+        facts={"name": "get", "code": "get('/x')", **causes},
+    )  # fmt: skip
+    found = diagnose(end)
+    assert found is not None
+    assert found.code == "HF1305"
+    whole = diagnose(replace(end, facts={**end.facts, "causes": []}))
+    assert whole is not None
+    assert whole.code == "HF1112"

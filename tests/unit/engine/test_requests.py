@@ -100,3 +100,13 @@ def test_where_the_recorder_died_nothing_never_left() -> None:
     assert [request.fate for request in found.known.values()] == [UNKNOWN]
     assert found.cut
     assert not requests_of([made(1, 1)]).cut
+
+
+def test_an_answer_that_broke_off_is_told_as_such() -> None:
+    found = requests_of(
+        [
+            made(1, 1),
+            record(2, Kind.REQUEST, what="failed", number=1, status=200, error="CUT", ms=3),
+        ]
+    )
+    assert found.known[1].row.endswith("failed 200, but the answer broke off (CUT) 3 ms")

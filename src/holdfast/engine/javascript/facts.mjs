@@ -67,7 +67,7 @@ const own = (value, key) => getOwnPropertyDescriptor(value, key)?.value;
 
 /** Properties of errors that say what failed: of Node.js, undici, axios, and adaptors. */
 const TELLING = ['name', 'code', 'syscall', 'hostname', 'address', 'port', 'status', 'statusCode',
-  'statusText', 'statusMessage', 'method', 'url', 'path', 'reason'];
+  'statusText', 'statusMessage', 'method', 'url', 'path', 'reason', 'error'];
 /** Where libraries keep the answer, the request, and the error behind an error. */
 const INSIDE = ['response', 'config', 'request', 'details'];
 

@@ -133,7 +133,8 @@ def _call(item: Json) -> Call | None:
         f"request-{number}", _text(item, "step_id") or "", number,
         _count(item.get("operation")), words,
         FATES.get(fate or "", fate or ""),
-        str(status) if status is not None else error or FATES_SHORT.get(fate or "", ""),
+        f"{status}, the answer broke off" if status is not None and fate == "failed"
+        else str(status) if status is not None else error or FATES_SHORT.get(fate or "", ""),
         _count(item.get("bytes")), _text(item, "address"), _text(item, "key"),
         since, None if took is None else since + took * 1000,
         fate != "answered" or (status or 0) >= 400,
