@@ -212,6 +212,9 @@ class RunFolders:
             self.append(folder, *((Kind.NOTE, note) for note in notes[there:]))
         folder.notes.unlink(missing_ok=True)
         self._vault.forget(folder.path)
+        # Else a power cut could take back that delivery is over, and not what is removed now: the
+        # run would be delivered again without its documents.
+        durable.sync_file(folder.mark)
         kept = _KEPT | _REPLAYED if folder.recorded.exists() else _KEPT
         for path in folder.path.iterdir():
             if path.name not in kept and not path.name.startswith("journal.cut-"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,28 @@ def test_putting_away_can_be_done_again_after_a_kill(book: RunFolders) -> None:
     assert list(book.found()) == []
 
 
+def test_that_delivery_is_over_is_on_disk_before_documents_are_removed(
+    book: RunFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut that took back only the mark would have the run delivered without them."""
+    case = opened(book)
+    with Mark(case.folder.mark) as mark:  # as the deliverer does, which does not sync it
+        mark.move(replace(mark.position, delivery=DeliveryState.COMPLETE))
+    blobs = case.folder.path / "blobs"
+    blobs.mkdir()
+    synced: list[tuple[str, bool]] = []
+
+    def watched(real: Callable[[int], None], file: int) -> None:
+        real(file)
+        synced.append((Path(f"/proc/self/fd/{file}").readlink().name, blobs.exists()))
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, partial(watched, getattr(os, name)))
+    book.close(case.folder, DeliveryState.COMPLETE, [], keep=True)
+    assert ("mark", True) in synced
+    assert not (book.archive / "r1" / "blobs").exists()
+
+
 def test_a_folder_that_tells_nothing_is_set_aside(book: RunFolders) -> None:
     (book.journals / "r9").mkdir()
     (book.journals / "r9" / "journal").write_bytes(b"garbage!garbage!")
@@ -145,7 +170,7 @@ def test_retention_by_age_and_by_size(book: RunFolders) -> None:
     for number in range(5):
         case = opened(book, f"r{number}")
         (case.folder.path / "plan.json").write_bytes(b"x" * 10_000)
-        book.put_away(case.folder, keep=True)
+        book.close(case.folder, DeliveryState.COMPLETE, [], keep=True)
         moment = time.time() - 100 * (5 - number)
         os.utime(book.archive / f"r{number}", (moment, moment))
     assert book.prune(keep_seconds=450, keep_bytes=10**9) == 1
