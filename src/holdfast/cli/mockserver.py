@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -89,10 +89,28 @@ def _fits(item: JsonObject, method: str, host: str, path: str) -> bool:
     return same and str(item.get("method", method)).upper() == method
 
 
+@dataclass
+class MockServer:
+    """A server of this machine that answers for one case after the other."""
+
+    port: int = 0
+    _mock: Mock = field(default_factory=lambda: Mock([]))
+
+    def play(self, requests: list[JsonObject]) -> Mock:
+        """Answer for this case from now on."""
+        self._mock = Mock(requests, self.port)
+        return self._mock
+
+    def reply(self, method: str, host: str, path: str, body: str) -> Reply:
+        """What the case that is played answers."""
+        return self._mock.reply(method, host, path, body)
+
+
 @contextmanager
-def serving(requests: list[JsonObject]) -> Iterator[Mock]:
-    """A server on this machine for the time of one case."""
-    mock = Mock(requests)
-    with server.serving(mock.reply) as port:
-        mock.port = port
-        yield mock
+def serving(count: int) -> Iterator[list[MockServer]]:
+    """So many servers. They stay for all cases: runs that may reach the same are of one kind."""
+    servers = [MockServer() for _ in range(count)]
+    with ExitStack() as stack:
+        for one in servers:
+            one.port = stack.enter_context(server.serving(one.reply))
+        yield servers

@@ -95,7 +95,7 @@ async def stage(*, standby: Standby | None = None, apart: bool = False) -> Async
     store = Store(default_store_root(os.environ), monorepos=monorepos)
 
     def configure(config: EngineConfig) -> EngineConfig:
-        config = replace(config, store=store.root)
+        config = replace(config, store=store.root, log_level="warn")
         return config if standby is None else standby.configured(config)
 
     with tempfile.TemporaryDirectory(prefix="holdfast-run-") as temporary:

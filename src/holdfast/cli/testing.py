@@ -21,9 +21,9 @@ from holdfast.cli.casefile import Case, read_cases
 from holdfast.cli.casejudge import Seen, judged
 from holdfast.cli.casewriter import write_case
 from holdfast.cli.kinds import Place, Seconds
-from holdfast.cli.mockserver import serving
+from holdfast.cli.mockserver import MockServer, serving
 from holdfast.cli.projectplan import project_plan
-from holdfast.cli.stage import perform, stage
+from holdfast.cli.stage import Standby, perform, stage
 from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
 from holdfast.journal.reader import JournalReader
 from holdfast.model.errors import UsageError
@@ -32,16 +32,22 @@ from holdfast.model.limits import Limits
 
 #: In credentials and inputs of a case: the address of the server that answers its requests.
 MOCK = "MOCK"
+#: Cases for each that runs at a time, above which a process waits and others are its copies.
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all cases share: the engine, its folder, installed adaptors, limits of a run."""
+    """What all cases share: the engine, its folder, installed adaptors, limits of a run.
+
+    `egress`: what a case may reach that has requests.
+    """
 
     engine: Engine
     data: Path
     adaptors: JsonObject
     limits: Limits
+    egress: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,39 +124,46 @@ def _cases(files: Sequence[Path], chosen: str | None) -> list[Case]:
 
 
 async def _run_all(cases: list[Case], plans: dict[str, JsonObject], limits: Limits) -> list[Ran]:
-    gate = asyncio.Semaphore(max(2, os.cpu_count() or 2))
-    async with stage() as here:
+    at_once = max(2, os.cpu_count() or 2)
+    ready = Standby(limits.memory_mb) if len(cases) > _FEW * at_once else None
+    async with stage(standby=ready) as here:
         adaptors: JsonObject = {}
         for plan in plans.values():
             adaptors.update(await here.install(plan))
-        bench = Bench(here.engine, here.data, adaptors, limits)
+        with serving(at_once) as servers:
+            free: asyncio.Queue[MockServer] = asyncio.Queue()
+            for server in servers:
+                free.put_nowait(server)
+            egress: Json = {"allow": [f"127.0.0.1:{server.port}" for server in servers]}
+            bench = Bench(here.engine, here.data, adaptors, limits, egress)
 
-        async def one(case: Case) -> Ran:
-            async with gate:
-                return await _run_one(case, plans[case.workflow], bench)
+            async def one(case: Case) -> Ran:
+                server = await free.get()
+                try:
+                    return await _run_one(case, plans[case.workflow], bench, server)
+                finally:
+                    free.put_nowait(server)
 
-        return list(await asyncio.gather(*map(one, cases)))
+            return list(await asyncio.gather(*map(one, cases)))
 
 
-async def _run_one(case: Case, plan: JsonObject, bench: Bench) -> Ran:
+async def _run_one(case: Case, plan: JsonObject, bench: Bench, server: MockServer) -> Ran:
     started = time.monotonic()
     run_id = str(uuid.uuid4())
     given = cast("JsonObject", plan["options"])
     asked = {key: item for key, item in (("start", case.start), ("end", case.end)) if item}
-    with serving(case.requests) as mock:
-        whole: JsonObject = {**plan, "options": {**given, **asked}}
-        state = cast("JsonObject", _addressed(case.input, mock.address))
-        folder = prepare_run(bench.data / "journals", run_id, whole, state)
-        egress: Json = (
-            {"allow": [mock.address.removeprefix("http://")]} if case.requests else "none"
-        )
-        options: JsonObject = {"run_id": run_id, "egress": egress, "adaptors": bench.adaptors}
-        if case.requests:  # also those to addresses of other systems
-            options["replay"] = {"recording": {"host": "127.0.0.1", "port": mock.port}}
-        secrets = cast("JsonObject", _addressed(case.credentials, mock.address))
-        request = RunRequest(folder.path, run_id, bench.limits, secrets, options)
-        handle = await bench.engine.launch(request)
-        await attended(handle, handle.outcome())
+    mock = server.play(case.requests)
+    whole: JsonObject = {**plan, "options": {**given, **asked}}
+    state = cast("JsonObject", _addressed(case.input, mock.address))
+    folder = prepare_run(bench.data / "journals", run_id, whole, state)
+    egress: Json = bench.egress if case.requests else "none"
+    options: JsonObject = {"run_id": run_id, "egress": egress, "adaptors": bench.adaptors}
+    if case.requests:  # also those to addresses of other systems
+        options["replay"] = {"recording": {"host": "127.0.0.1", "port": mock.port}}
+    secrets = cast("JsonObject", _addressed(case.credentials, mock.address))
+    request = RunRequest(folder.path, run_id, bench.limits, secrets, options)
+    handle = await bench.engine.launch(request)
+    await attended(handle, handle.outcome())
     seen = Seen(folder.path)
     with JournalReader(folder.journal) as reader:
         seen.take(reader.read())
