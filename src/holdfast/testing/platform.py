@@ -107,10 +107,15 @@ class TwinPlatform:
 
     async def stop(self) -> None:
         """End all connections and stop listening. The data is kept."""
-        if self._server is not None:
+        if (server := self._server) is not None:
             self.cut()
-            self._server.close()
-            await self._server.wait_closed()
+            server.close()
+            await server.wait_closed()
+            # One that was accepted meanwhile is known only now; one that was cut goes only now.
+            for _ in range(3):
+                await asyncio.sleep(0)
+                if server.handler_tasks:
+                    await asyncio.wait(server.handler_tasks)
             self._server = None
 
     # What a test does
