@@ -70,11 +70,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             ctx.fail(_unknown(cmd_name))
         module, name, _ = COMMANDS[cmd_name]
-        # What modules make stays: looking through it again and again takes an eighth of a start.
-        gc.disable()
         command = getattr(importlib.import_module(f"holdfast.cli.{module}"), name)
-        gc.freeze()
-        gc.enable()
         assert isinstance(command, click.Command)
         return command
 
@@ -103,9 +99,27 @@ def cli() -> None:
     """
 
 
+def _load(arguments: list[str]) -> None:
+    """Import the module of the command, if one is named.
+
+    What modules make stays. To look through it for garbage, again and again, takes an eighth of a
+    start, and would hold up the platform later.
+    """
+    name = next((text for text in arguments if not text.startswith("-")), "")
+    if name not in COMMANDS:
+        return
+    gc.disable()
+    try:
+        importlib.import_module(f"holdfast.cli.{COMMANDS[name][0]}")
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 success, 1 a job failed, 2 bad usage, 3 killed or crashed."""
     try:
+        _load(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(arguments, prog_name="holdfast", standalone_mode=False)
     except HoldfastError as error:
         terminal.echo(f"error: {error.message}", err=True, fg="red")

@@ -62,9 +62,8 @@ class Deliverer:
     reason: str | None = None  # how the run ended, once that is known
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _postmortem: JsonObject | None = None
-    _seen: Spans | None = (
-        None  # what was read of operations and requests; None: not from the start
-    )
+    #: What was read of operations and requests. None: the reading did not begin at the start.
+    _seen: Spans | None = None
     _spans: JsonObject | None = None
     _budget: NoteBudget = field(default_factory=NoteBudget)
 
