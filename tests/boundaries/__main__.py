@@ -3,8 +3,8 @@
 A run makes 25 requests to a mock DHIS2 and 25 to a mock FHIR server. It is killed when one of them
 has arrived and is not answered, or when its answer has left. Then the run is tried again. Told
 of the first try must be what the servers saw: none that arrived is said to have never left, none
-whose answer the code went on from is of unknown fate. None is missing, but where the process that
-writes the journal was killed: then it must be said that the last may be missing. What arrives
+whose answer the code went on from is of unknown fate. None is missing except where the process
+that writes the journal was killed: then it must be said that the last may be missing. What arrives
 twice must have been told so, and is carried out once, as its key is known.
 """
 
@@ -33,6 +33,7 @@ from holdfast.journal import JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
+from holdfast.sandbox import processes
 from support.adaptors import FHIR, HTTP, installed
 from support.waiting import finish
 from support.web import Answer, Asked, serve_web
@@ -95,12 +96,16 @@ class Servers:
         assert self.journal is not None
         with JournalReader(self.journal) as reader:
             launched = next(r.json() for r in reader.read() if r.kind == Kind.LAUNCHED)
-        pids = launched["pids"]
+        pids, started = launched["pids"], launched["started"]
         assert isinstance(pids, dict)
-        chosen = pids.values() if self.blow.victim == "run" else [launched["shim"]]
-        for pid in chosen:
-            with suppress(ProcessLookupError):
-                os.kill(int(str(pid)), signal.SIGKILL)
+        assert isinstance(started, dict)
+        chosen = [(pids[name], started[name]) for name in pids]
+        if self.blow.victim != "run":
+            chosen = [(launched["shim"], launched["shim_started"])]
+        for pid, began in ((int(str(one)), int(str(then))) for one, then in chosen):
+            if processes.is_alive(pid, began):  # the compiler's number may be another's by now
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 async def prove(seed: int, count: int, home: Path, tally: Counter[str] | None = None) -> list[str]:

@@ -64,14 +64,15 @@ _CHECK = Draft202012Validator(
 )  # fmt: skip
 
 
-def bundle_text(bundle: Bundle) -> str:
-    """As it stands in its file."""
-    return json.dumps(bundle.to_json(), ensure_ascii=False, indent=1) + "\n"
+def bundle_bytes(value: JsonObject) -> bytes:
+    """The file of a bundle that is given as JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "surrogatepass")  # a state may have half of such a pair
 
 
 def write_bundle(bundle: Bundle, path: Path) -> int:
     """Write it as JSON, for its owner only; returns the bytes."""
-    data = bundle_text(bundle).encode("utf-8", "surrogatepass")
+    data = bundle_bytes(bundle.to_json())
     path.touch(mode=0o600)
     path.write_bytes(data)
     return len(data)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.server
+import select
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -104,11 +107,37 @@ def _handler(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A run that ends leaves its connections: that is no error to be told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as it was given
+
+
+def listening() -> socket.socket:
+    """A socket for `serving`, on a free port of 127.0.0.1. To be closed."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
 @contextmanager
-def serving(answer: Answering) -> Iterator[int]:
-    """Answer on a port of 127.0.0.1 until the context ends."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer)) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield int(server.server_address[1])
-        server.shutdown()
+def serving(answer: Answering, at: socket.socket | None = None) -> Iterator[int]:
+    """Answer until the context ends, on a port of 127.0.0.1, or where this socket listens.
+
+    With a socket, connections that nobody has answered yet are closed at the end: who answers
+    there next gets none of them.
+    """
+    with ExitStack() as stack:
+        door = at or stack.enter_context(listening())
+        server = _Server(door.getsockname(), _handler(answer), bind_and_activate=False)
+        server.socket.close()
+        server.socket = door.dup()
+        stack.enter_context(server)
+        threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            while select.select([door], [], [], 0)[0]:
+                door.accept()[0].close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -89,28 +90,27 @@ def _fits(item: JsonObject, method: str, host: str, path: str) -> bool:
     return same and str(item.get("method", method)).upper() == method
 
 
-@dataclass
-class MockServer:
-    """A server of this machine that answers for one case after the other."""
+@dataclass(frozen=True)
+class Place:
+    """A port of this machine at which one case after the other is answered."""
 
-    port: int = 0
-    _mock: Mock = field(default_factory=lambda: Mock([]))
+    door: socket.socket
 
-    def play(self, requests: list[JsonObject]) -> Mock:
-        """Answer for this case from now on."""
-        self._mock = Mock(requests, self.port)
-        return self._mock
+    @property
+    def port(self) -> int:
+        """Stays for all cases: runs that may reach the same are of one kind."""
+        return int(self.door.getsockname()[1])
 
-    def reply(self, method: str, host: str, path: str, body: str) -> Reply:
-        """What the case that is played answers."""
-        return self._mock.reply(method, host, path, body)
+    @contextmanager
+    def play(self, requests: list[JsonObject]) -> Iterator[Mock]:
+        """Answer for one case. What comes late from its run reaches no other case."""
+        mock = Mock(requests, self.port)
+        with server.serving(mock.reply, self.door):
+            yield mock
 
 
 @contextmanager
-def serving(count: int) -> Iterator[list[MockServer]]:
-    """So many servers. They stay for all cases: runs that may reach the same are of one kind."""
-    servers = [MockServer() for _ in range(count)]
+def places(count: int) -> Iterator[list[Place]]:
+    """So many places, one for each case that runs at a time."""
     with ExitStack() as stack:
-        for one in servers:
-            one.port = stack.enter_context(server.serving(one.reply))
-        yield servers
+        yield [Place(stack.enter_context(server.listening())) for _ in range(count)]

@@ -143,8 +143,10 @@ def answer_of(response: httpx.Response) -> Any:
 
 def _not_there(path: str) -> DeployError:
     """For who may not see it, it is not there either."""
-    _, kind, *rest = path.split("/")
-    name = rest[0] if kind == "collections" else rest[-1]
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"]:
+        del parts[0]
+    name = parts[1] if len(parts) > 1 else path  # the kind of thing stands before its name
     message = f"the platform has no {name!r}, or does not show it to this token"
     return DeployError(message, fix="Look at the spelling, and at what the token may see.")
 

@@ -21,7 +21,8 @@ from holdfast.cli.casefile import Case, read_cases
 from holdfast.cli.casejudge import Seen, judged
 from holdfast.cli.casewriter import write_case
 from holdfast.cli.kinds import Place, Seconds
-from holdfast.cli.mockserver import MockServer, serving
+from holdfast.cli.mockserver import Mock, places
+from holdfast.cli.mockserver import Place as MockPlace
 from holdfast.cli.projectplan import project_plan
 from holdfast.cli.stage import Standby, perform, stage
 from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
@@ -130,29 +131,29 @@ async def _run_all(cases: list[Case], plans: dict[str, JsonObject], limits: Limi
         adaptors: JsonObject = {}
         for plan in plans.values():
             adaptors.update(await here.install(plan))
-        with serving(at_once) as servers:
-            free: asyncio.Queue[MockServer] = asyncio.Queue()
-            for server in servers:
-                free.put_nowait(server)
-            egress: Json = {"allow": [f"127.0.0.1:{server.port}" for server in servers]}
+        with places(min(at_once, len(cases))) as taken:
+            free: asyncio.Queue[MockPlace] = asyncio.Queue()
+            for place in taken:
+                free.put_nowait(place)
+            egress: Json = {"allow": [f"127.0.0.1:{place.port}" for place in taken]}
             bench = Bench(here.engine, here.data, adaptors, limits, egress)
 
             async def one(case: Case) -> Ran:
-                server = await free.get()
+                place = await free.get()
                 try:
-                    return await _run_one(case, plans[case.workflow], bench, server)
+                    with place.play(case.requests) as mock:
+                        return await _run_one(case, plans[case.workflow], bench, mock)
                 finally:
-                    free.put_nowait(server)
+                    free.put_nowait(place)
 
             return list(await asyncio.gather(*map(one, cases)))
 
 
-async def _run_one(case: Case, plan: JsonObject, bench: Bench, server: MockServer) -> Ran:
+async def _run_one(case: Case, plan: JsonObject, bench: Bench, mock: Mock) -> Ran:
     started = time.monotonic()
     run_id = str(uuid.uuid4())
     given = cast("JsonObject", plan["options"])
     asked = {key: item for key, item in (("start", case.start), ("end", case.end)) if item}
-    mock = server.play(case.requests)
     whole: JsonObject = {**plan, "options": {**given, **asked}}
     state = cast("JsonObject", _addressed(case.input, mock.address))
     folder = prepare_run(bench.data / "journals", run_id, whole, state)

@@ -155,15 +155,15 @@ CODE = (
         "The operation on line {line} is marked as idempotent, but no request that may change "
         "something was seen in it, so no key was sent.",
         "Mark the operation that makes the request, by HTTP. What leaves by another protocol, such "
-        "as that of a database, has no headers: repeat-safety must come from its own commands.",
+        "as that of a database, has no headers: use its own way to do a thing only once.",
         "idempotent('load', get('/patients'))\n  ->  get('/patients')",
     ),
     Entry(
         "HF1018",
         "The same key for two requests",
         Turn.AUTHOR,
-        "{request} was sent again with the key of a request that was answered before: the other "
-        "system may not carry it out.",
+        "{request} was sent again with the key of a request that was answered before: perhaps the "
+        "other system does not carry it out.",
         "Give each thing a name of its own, and mark the operation inside of the loop: "
         "`each('$.items[*]', idempotent($.data.id, post(…)))`.",
         "idempotent('all', each('$.items[*]', post('/orders', $.data)))\n"

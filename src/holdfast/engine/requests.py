@@ -87,6 +87,8 @@ class Requests:
     """The requests of one run, in the order in which they were made."""
 
     known: dict[int, Request] = field(default_factory=dict)
+    #: Characters that are kept of each text.
+    longest: int = 1000
     _jobs: dict[str, str] = field(default_factory=dict)
     #: Address -> connections that the broker saw begin; None where no broker looked.
     connections: dict[str, int] | None = None
@@ -129,26 +131,29 @@ class Requests:
                 number,
                 self._jobs.get(str(body.get("step_id"))),
                 _whole(body.get("operation")),
-                str(body.get("method")),
-                str(body.get("host")),
-                str(body.get("path")),
+                str(body.get("method"))[: self.longest],
+                str(body.get("host"))[: self.longest],
+                str(body.get("path"))[: self.longest],
                 fate=NEVER,
                 bytes=_whole(body.get("bytes")),
-                key=_text(body.get("key")),
-                step_id=_text(body.get("step_id")),
+                key=self._kept(body.get("key")),
+                step_id=self._kept(body.get("step_id")),
                 at_us=_moment(body.get("timestamp")),
             )
         if (request := self.known.get(number)) is None:
             return
         if what == "sent":
             request.fate = UNKNOWN
-            request.address = _text(body.get("address"))
-            request.key = _text(body.get("key"))
+            request.address = self._kept(body.get("address"))
+            request.key = self._kept(body.get("key"))
         elif what != "made":
             error = body.get("error")
             request.fate = ANSWERED if what == "answered" else FAILED
             request.status, request.ms = _whole(body.get("status")), _whole(body.get("ms"))
-            request.error = None if error is None else str(error)
+            request.error = None if error is None else str(error)[: self.longest]
+
+    def _kept(self, value: object) -> str | None:
+        return None if (text := _text(value)) is None else text[: self.longest]
 
     def counts(self) -> dict[str, int]:
         """How many of each fate."""

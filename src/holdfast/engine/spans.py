@@ -27,6 +27,8 @@ KINDS = frozenset(
 )  # fmt: skip
 #: Operations, and requests, that are told: the first, and the last.
 FIRST, LAST = 200, 100
+#: Characters of a text: the agent holds them until the run is delivered.
+_LONGEST = 200
 #: Samples that are kept: beyond, every second one goes.
 _SAMPLES = 200
 
@@ -52,7 +54,7 @@ class Spans:
     """Operations and requests of one run; `take` each record of its journal, in order."""
 
     _operations: _Kept = field(default_factory=_Kept)
-    _requests: Requests = field(default_factory=Requests)
+    _requests: Requests = field(default_factory=lambda: Requests(longest=_LONGEST))
     _samples: list[Record] = field(default_factory=list)
     _every: int = 1  # one of so many samples is kept
     _passed: int = 0

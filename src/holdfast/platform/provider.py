@@ -17,6 +17,8 @@ from holdfast.platform.store.database import Row
 
 #: A provider that takes longer is unreachable.
 PATIENCE_SECONDS = 15.0
+#: What the libraries raise for an address that is none, and for an answer of another shape.
+_ODD = (httpx2.InvalidURL, ValueError, TypeError, OverflowError, RecursionError)
 #: What a provider calls an error; anything else could be a part of a secret.
 _WORD = re.compile(r"[a-z_]{1,60}")
 
@@ -97,7 +99,7 @@ async def _token(ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
         answer = await ask()
     except OAuthError as error:
         raise RefusedError(word_of(error.error)) from None
-    except (httpx2.HTTPError, ValueError) as error:  # ValueError: the answer is no JSON
+    except (httpx2.HTTPError, *_ODD) as error:
         raise UnreachableError(type(error).__name__) from None
     if not isinstance(answer.get("access_token"), str):
         message = "no token"

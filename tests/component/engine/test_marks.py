@@ -84,6 +84,16 @@ def test_a_header_of_the_author_is_never_changed_and_is_shown(running: Running, 
     assert found(ended) == []
 
 
+def test_headers_given_as_a_list_and_marks_in_marks_are_seen(running: Running, web: Web) -> None:
+    listed = BY_NODE.format(web.address, "x", "headers: ['Host', 'x', 'Idempotency-Key', 'mine']")
+    inner = f"idempotent('b', {POST.format(web.address, 'x', '')})"
+    ended = go(running, f"idempotent('a', {listed}), idempotent('a', {inner})")
+    mine, key = keys(web)
+    assert mine == "mine"
+    assert [told.key for told in requests(ended).known.values()] == ["mine", key]
+    assert found(ended) == []
+
+
 def test_names_and_addresses_make_other_keys_and_reads_have_none(
     running: Running, web: Web
 ) -> None:

@@ -195,8 +195,16 @@ def test_who_comes_back_without_consent_is_told(
 
 @pytest.mark.parametrize(
     "instead",
-    [Answer("down", 503), Answer("<p>access-1</p>"), Answer([]), Answer({"token_type": "x"})],
-    ids=["down", "no JSON", "no object", "no token"],
+    [
+        Answer("down", 503),
+        Answer("<p>access-1</p>"),
+        Answer([]),
+        Answer({"token_type": "x"}),
+        Answer({"access_token": "access-1", "expires_in": [1]}),
+        Answer({"access_token": "access-1", "expires_in": float("inf")}),
+        Answer({"access_token": "access-1", "expires_at": {}}),
+    ],
+    ids=["down", "no JSON", "no object", "no token", "a list", "no end", "an object"],
 )
 def test_a_provider_that_gives_no_token_is_told(
     shared: Served, person: httpx.Client, own: str, provider: tuple[Provider, Web], instead: Answer
@@ -229,7 +237,7 @@ def test_another_session_cannot_end_what_one_began(
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"name": ""}, "needs a name"),
+        ({"name": ""}, "A name is needed"),
         ({"environment": "a b"}, "environment must be"),
         ({"client": "nowhere"}, "no such OAuth client"),
         ({"name": "raw one"}, "with the schema raw"),
@@ -244,6 +252,18 @@ def test_a_form_that_cannot_begin_says_why(
     answer = leave(person, own, **{"name": "never", "client": client, **values})
     assert answer.status_code == 422
     assert text in answer.text
+
+
+def test_a_credential_that_was_made_meanwhile_stays(
+    shared: Served, person: httpx.Client, own: str, provider: tuple[Provider, Web]
+) -> None:
+    asked = begin(shared, person, own, provider, name="taken")
+    body = {"name": "taken", "body": {"password": "a-password"}}
+    assert shared.client.post("/api/projects/demo/credentials", json=body).is_success
+    answer = come_back(person, asked["state"])
+    assert answer.status_code == 422
+    assert "with the schema raw" in answer.text
+    assert body_of(shared, "taken") == {"password": "a-password"}
 
 
 def test_a_client_without_a_place_for_consent_is_not_offered(
@@ -264,7 +284,7 @@ def test_an_administrator_sets_a_provider_on_the_page(
     }  # fmt: skip
     wrong = fill(person, own, "oauth_clients", **{**values, "token_endpoint": "http://x.org"})
     assert wrong.status_code == 422
-    assert "token_endpoint must be an https address" in wrong.text
+    assert "token endpoint must be an https address" in wrong.text
     assert fill(person, own, "oauth_clients", **values).status_code == 303
     without = {name: text for name, text in values.items() if name != "client_secret"}
     assert fill(person, own, "oauth_clients", **without).status_code == 303

@@ -7,7 +7,9 @@ import re
 import httpx
 import pytest
 
+from holdfast.platform.api import bulk
 from holdfast.platform.start.bulk import work_off
+from holdfast.platform.web.words import FILTER_WORDS
 from support.platform import Served
 
 
@@ -36,6 +38,18 @@ def test_all_that_match_are_cancelled_after_a_question(served: Served) -> None:
     assert "hx-trigger" not in page, "it asks no more once it is over"
     assert {served.run(run)["state"] for run in runs} == {"cancelled"}
     assert place in served.client.get("/actions").text
+
+
+def test_an_action_with_any_filter_has_its_page(shared: Served) -> None:
+    """The API takes more filters than the list of runs has fields for."""
+    given = {"inserted_after": "2026-01-01", "updated_before": "2027-01-01", "min_memory_mb": 1}
+    given |= {"max_memory_mb": 3, "max_duration_ms": 5, "work_order_id": "w", "state": "failed"}
+    asked = {"action": "retry", "filters": given}
+    made = shared.client.post(f"/api/projects/{project_id(shared)}/bulk_actions", json=asked)
+    assert made.is_success, made.text
+    place = f"/projects/{project_id(shared)}/actions/{made.json()['data']['id']}"
+    assert "At most milliseconds" in shared.client.get(place).text
+    assert set(FILTER_WORDS) == bulk._CHOOSE - {"state"}
 
 
 def test_a_stopped_action_does_no_more(served: Served) -> None:

@@ -47,5 +47,17 @@ def test_each_example_can_be_made(shared: Served, starter: str) -> None:
     assert shared.client.get(made.headers["location"].partition("#")[0]).status_code == 200
 
 
+def test_who_may_make_no_project_learns_of_none(shared: Served) -> None:
+    asked = {"name": "l", "scopes": ["read", "run"]}
+    token = shared.client.post("/api/tokens", json=asked).json()["token"]
+    head = {"authorization": f"Bearer {token}"}
+    answers = [
+        shared.client.post("/projects", data={"project": name}, headers=head)
+        for name in ("demo", "not-there")
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert "demo already" not in answers[0].text
+
+
 def test_a_project_without_a_name_is_refused(shared: Served) -> None:
     assert shared.client.post("/projects", data={"project": ""}).status_code == 422

@@ -12,6 +12,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export const HEADER = 'idempotency-key';
 /** Methods of requests that change nothing in the other system. */
 const READS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+const KEY = /^idempotency-key:[ \t]*(.*?)[ \t]*\r?$/im;
 /** Characters of a name. */
 const MOST = 1000;
 
@@ -64,7 +65,9 @@ export function marker(step) {
     return async (/** @type {unknown} */ state) => {
       const said = await (typeof name === 'function' ? name(state) : name);
       const mark = new Mark(step, nameOf(said));
+      const outer = marked.getStore();
       const result = await marked.run(mark, () => operation(state));
+      if (outer !== undefined) outer.carried += mark.carried; // the inner mark's key was sent
       if (mark.carried === 0) step.noteHere('no_key');
       return result;
     };
@@ -109,9 +112,12 @@ export function keyed(request, place) {
  * @returns {string | undefined}
  */
 export function keyOf(request) {
-  if (typeof request.getHeader === 'function') return text(request.getHeader(HEADER));
+  if (typeof request.getHeader === 'function') {
+    // of headers that were given as a list node:http has the text only
+    return text(request.getHeader(HEADER)) ?? KEY.exec(String(request._header ?? ''))?.[1];
+  }
   const { headers } = request;
-  if (typeof headers === 'string') return /^idempotency-key:[ \t]*(.*?)[ \t]*\r?$/im.exec(headers)?.[1];
+  if (typeof headers === 'string') return KEY.exec(headers)?.[1];
   if (!Array.isArray(headers)) return undefined;
   const at = headers.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === HEADER);
   return at < 0 ? undefined : text(headers[at + 1]);

@@ -141,7 +141,9 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined || sent.left) return;
     sent.left = true;
-    sent.key = this.#shown(keyOf(request)); // node:http takes headers until now
+    const key = keyOf(request); // node:http takes headers until now
+    if (key !== sent.marked) sent.marked = undefined; // and the author gave it another one
+    sent.key = this.#shown(key);
     if (sent.number > MOST) return;
     const { remoteAddress: address, remotePort: port } = socket ?? {};
     const host = address?.includes(':') ? `[${address}]` : address;

@@ -13,11 +13,15 @@ from holdfast.platform.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """States of work orders, milliseconds and bytes of runs: the newest ones, `most` of each."""
+    """States of work orders, milliseconds and bytes of runs: the newest ones, `most` of each.
+
+    `more`: there may be more of either.
+    """
 
     orders: Sequence[str] = ()
     durations: Sequence[int] = ()
     memory: Sequence[int] = ()
+    more: bool = False
 
 
 def of_workflow(
@@ -41,4 +45,5 @@ def of_workflow(
         orders,
         [row.duration_ms for row in runs if row.duration_ms is not None],
         [row.peak_memory for row in runs if row.peak_memory],
+        most in (len(orders), len(runs)),
     )

@@ -40,7 +40,8 @@ _REFUSED = "The provider said no ({}). Nothing was changed."
 _LATER = "The provider could not be reached, or its answer has no token. Try again later."
 _NO_CLIENT = "There is no such OAuth client. An administrator makes one, with both endpoints."
 _OTHER_KIND = "There is a credential of this name with the schema {}. Choose another name."
-_NOT_NAMED = "A credential needs a name."
+_NO_NAME = "A provider needs a name of up to 255 characters."
+_NOT_NAMED = "A name is needed. Name and owner may have 255 characters each."
 
 
 def connecting_routes() -> list[BaseRoute]:
@@ -63,9 +64,9 @@ async def set_client(request: Request) -> Response:
     given = await fields(request, *_OF_CLIENT)
     name, secret = given.pop("name"), given.pop("client_secret") or None
     values = {**given, "authorization_endpoint": given["authorization_endpoint"] or None}
-    problem = oauth.client_problem(values) if 0 < len(name) <= 255 else "A provider needs a name."
+    problem = oauth.client_problem(values) if 0 < len(name) <= 255 else _NO_NAME
     if problem is not None:
-        return await credentials_page(request, error=problem)
+        return await credentials_page(request, error=problem.replace("_", " "))
     visit.note(name=name, token_endpoint=values["token_endpoint"])
     await platform.database.write(
         lambda tx: oauth_clients.put(tx, platform.keys, name, secret=secret, **values)
@@ -101,13 +102,17 @@ def _client_for(connection: Connection, project_id: str, given: dict[str, str]) 
     if where and not ENVIRONMENT.fullmatch(where):
         text = f"An environment must be {ENVIRONMENT_WORDS}."
         raise AccessError(text)
-    found = credentials.named(connection, project_id, owner, name)
-    if found is not None and found.schema != schemas.OAUTH:
-        raise AccessError(_OTHER_KIND.format(found.schema))
+    _check_kind(credentials.named(connection, project_id, owner, name))
     client = oauth_clients.find(connection, given["client"])
     if client is None or client.authorization_endpoint is None:
         raise AccessError(_NO_CLIENT)
     return client
+
+
+def _check_kind(known: Row | None) -> None:
+    """Raises AccessError where the credential of this name is no connection."""
+    if known is not None and known.schema != schemas.OAUTH:
+        raise AccessError(_OTHER_KIND.format(known.schema))
 
 
 async def come_back(request: Request) -> Response:
@@ -169,9 +174,10 @@ def _is_ours(kept: dict[str, Any], project_id: str, state: str) -> bool:
 def _keep(
     tx: Transaction, platform: Platform, kept: dict[str, Any], token: dict[str, Any]
 ) -> None:
-    """What the credential has besides a token stays."""
+    """What the credential has besides a token stays. Raises AccessError."""
     project_id, name, owner = kept["project"], kept["name"], kept["owner"]
     known = credentials.named(tx.connection, project_id, owner, name)
+    _check_kind(known)  # somebody may have made another one meanwhile
     where = kept["environment"] or credentials.environment_of(tx.connection, project_id)
     place = None if known is None else Place(known.id, where)
     body = credentials.body_at(tx.connection, platform.keys, place) if place else None

@@ -38,7 +38,7 @@ def week(span: Span) -> Week:
     half, most = (_within(span.durations, share) for share in (50, 95))
     return Week(
         len(span.orders),
-        len(span.orders) == MOST,
+        span.more,
         good / len(ended) if ended else None,
         None if half is None else half * 1000,
         None if most is None else most * 1000,

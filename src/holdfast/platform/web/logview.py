@@ -143,6 +143,8 @@ def _found(
     seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
     view = _view(asked, steps, seen, f"No line has “{text}”.")
     goes_on = to is not None and not lines and asked.rounds < _ROUNDS
+    if lines:  # they are counted: the next search begins behind them
+        begun = to or 0
     return replace(
         view, where=where, search_on=to, goes_on=goes_on, begun=begun, rounds=asked.rounds + 1
     )

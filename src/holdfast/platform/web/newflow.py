@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
+from holdfast.platform.access.policy import Action
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.service import Platform
 from holdfast.platform.store import documents
@@ -37,6 +38,8 @@ async def in_new_project(request: Request) -> Response:
     """The first start: a project of this name with one workflow."""
     name = (await fields(request, "project"))["project"]
     platform: Platform = request.app.state.platform
+    if not visit.may(Action.CREATE):  # first: nobody learns what projects others have
+        return message(403, "Not allowed", "Only an administrator makes projects.")
     if await platform.database.read(lambda c: documents.find_project(c, name)) is not None:
         return message(422, "Not made", f"There is a project {name} already.")
     return await _made(request, {"name": name})

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.bench.bundle import bundle_of
-from holdfast.bench.bundle_file import bundle_text
+from holdfast.bench.bundle_file import bundle_bytes
 from holdfast.journal import JournalError, RunFolder
 from holdfast.journal.folder import folder_name
 from holdfast.model.errors import UsageError
+from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
 from holdfast.platform.scrubbing import Scrubber
 from holdfast.platform.service import Platform
@@ -27,8 +29,8 @@ from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import run_to_show
 from holdfast.platform.web.render import message
 
-#: Where a worker keeps the folder of a run that has ended.
-_PLACES = ("archive", "journals")
+#: Where a worker keeps the folder of a run that has ended: it moves from the first to the second.
+_PLACES = ("journals", "archive")
 
 
 def is_recorded(run: Row) -> bool:
@@ -74,7 +76,10 @@ async def recording(request: Request) -> Response:
 def _bundle(data: Path, run_id: str, scrubber: Scrubber) -> bytes | None:
     """The file's bytes, cleaned as all documents that the platform shows; None: it is not here."""
     for place in _PLACES:
-        folder = RunFolder(data / place / folder_name(run_id))
-        if folder.journal.exists():
-            return scrubber.clean(bundle_text(bundle_of(folder))).encode()
+        try:
+            bundle = bundle_of(RunFolder(data / place / folder_name(run_id)))
+        except FileNotFoundError:  # also where it has just been moved, or removed
+            continue
+        # Value by value: in the file's text a secret may be a number, and its mask is none.
+        return bundle_bytes(cast("JsonObject", scrubber.clean_value(bundle.to_json())))
     return None

@@ -128,10 +128,10 @@ def _call(item: Json) -> Call | None:
     if number is None or since is None:
         return None
     status, error, fate = _count(item.get("status")), _text(item, "error"), _text(item, "fate")
-    words = f"{_text(item, 'method')} {_text(item, 'host') or ''}{_text(item, 'path') or ''}"
+    method, host, path = (_text(item, name) or "" for name in ("method", "host", "path"))
     return Call(
         f"request-{number}", _text(item, "step_id") or "", number,
-        _count(item.get("operation")), words,
+        _count(item.get("operation")), f"{method} {host}{path}".strip(),
         FATES.get(fate or "", fate or ""),
         f"{status}, the answer broke off" if status is not None and fate == "failed"
         else str(status) if status is not None else error or FATES_SHORT.get(fate or "", ""),

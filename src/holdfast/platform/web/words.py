@@ -85,10 +85,15 @@ FILTER_WORDS = {
     "id_begins": "Id begins with",
     "error_type": "Kind of error",
     "worker": "Worker",
+    "work_order_id": "Work order",
     "inserted_after": "Made from",
     "inserted_before": "Made to",
+    "updated_after": "Changed from",
+    "updated_before": "Changed to",
     "min_duration_ms": "At least milliseconds",
+    "max_duration_ms": "At most milliseconds",
     "min_memory_mb": "At least MB of memory",
+    "max_memory_mb": "At most MB of memory",
 }
 #: When a webhook answers its caller.
 HOOK_REPLIES = {"": "at once", "after_completion": "when the run has ended"}

@@ -89,7 +89,8 @@ class Deliverer:
             outbox.know(kept_notes(self.folder))
             self.resumed = True  # for the next attempt, after an error of the disk
             try:
-                self._seen = None if position.sequence else Spans()
+                wanted = self._offer().spans and not position.sequence
+                self._seen = Spans() if wanted else None
                 with JournalReader(
                     self.folder.journal, after=position.sequence, offset=position.offset
                 ) as reader:
@@ -151,8 +152,7 @@ class Deliverer:
     async def _look_back(self, outcome: Record) -> None:
         """Have ready what goes with the outcome: spans; a post-mortem if it is no success."""
         self.reason = str(outcome.json().get("reason"))
-        channel = self.channel
-        offer = Extension.from_response(channel.response) if channel.joined else _ANY
+        offer = self._offer()
         # In a thread: the journal may be long, and other runs deliver meanwhile.
         if offer.postmortem and self.reason != Reason.SUCCESS:
             self._postmortem = await asyncio.to_thread(self._read_back, outcome, postmortem.build)
@@ -160,6 +160,11 @@ class Deliverer:
             self._spans = await asyncio.to_thread(self._read_back, outcome, spans.build)
         elif offer.spans and self._seen is not None:
             self._spans = self._seen.build()
+
+    def _offer(self) -> Extension:
+        """What the platform takes besides Lightning's protocol."""
+        channel = self.channel
+        return Extension.from_response(channel.response) if channel.joined else _ANY
 
     def _read_back(
         self, outcome: Record, build: Callable[[Iterable[Record]], JsonObject]
