@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -103,6 +105,16 @@ def test_a_search_looks_at_a_bounded_part_and_says_where_to_go_on(
     assert store.read(lambda c: logs.search(c, run_id, "line", after=100, most=5)) == logs.Matches(
         [101, 102, 103, 104, 105], 105
     )
+
+
+def test_a_search_that_is_continued_counts_no_line_twice(served: Served, talk: RunTalk) -> None:
+    served.write(lambda tx: fill(tx, talk.id, 500))
+    first = served.client.get(f"/runs/{talk.id}?part=log&q=line").text
+    assert "200 lines with “line” in lines 1 to 200 of 500" in first
+    found = re.search(r'href="([^"#]+)[^"]*"[^>]*>search on', first)
+    assert found
+    second = served.client.get(html.unescape(found[1]) + "&part=log").text
+    assert "200 lines with “line” in lines 201 to 400 of 500" in second
 
 
 def test_the_api_gives_any_part_of_a_log_and_searches_it(served: Served, talk: RunTalk) -> None:
