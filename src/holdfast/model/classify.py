@@ -19,6 +19,8 @@ _V8_MEMORY = re.compile(
     r"heap out of memory|process out of memory|Zone Allocation failed|"
     r"Array buffer allocation failed|OOM error in V8"
 )
+#: What C++ says when the system refuses memory outside of V8's heap.
+_NATIVE_MEMORY = re.compile(r"instance of '(?:St9|std::)bad_alloc'")
 #: What V8 says before it gives up, for whatever reason.
 _LAST_WORDS = re.compile(r"^(?:# )?(F(?:atal|ATAL) .*)$", re.MULTILINE)
 #: The line of a report of Node.js that names the error: its last line is only the version.
@@ -99,10 +101,10 @@ def _is_oom(evidence: Evidence) -> bool:
 
 
 def _out_of_memory(evidence: Evidence) -> Outcome | None:
-    if not (_is_oom(evidence) or _v8_gave_up(evidence)):
+    in_heap = _gave_up(evidence, _V8_MEMORY)
+    if not (in_heap or _is_oom(evidence) or _gave_up(evidence, _NATIVE_MEMORY)):
         return None
     memory = evidence.memory
-    in_heap = _v8_gave_up(evidence)
     limit = (memory.heap_limit if in_heap else memory.limit) // MEBIBYTE
     peak = round(memory.peak / MEBIBYTE)
     kind = "JavaScript objects" if in_heap else "all memory of the run"
@@ -131,11 +133,11 @@ def _memory_advice(evidence: Evidence) -> str:
     return "Work on the data in smaller batches, and drop from state what is no longer needed."
 
 
-def _v8_gave_up(evidence: Evidence) -> bool:
+def _gave_up(evidence: Evidence, words: re.Pattern[str]) -> bool:
     # As process 1 of its namespace it cannot abort: glibc then ends it with a forced SIGSEGV.
     if evidence.signal not in {"SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV"}:
         return False
-    if not _V8_MEMORY.search(evidence.stderr_tail):
+    if not words.search(evidence.stderr_tail):
         return False
     # Anybody can print that text and abort; memory that was never used cannot be forged.
     memory = evidence.memory

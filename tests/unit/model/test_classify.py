@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -134,3 +135,16 @@ def test_unknown_only_without_any_fact(evidence: Evidence) -> None:
         assert evidence.exit_code is None
         assert evidence.signal is None
         assert evidence.stop in (None, Stop.LINGERED)
+
+
+@pytest.mark.parametrize("signal", ["SIGSEGV", "SIGABRT"])
+def test_memory_that_is_refused_outside_of_the_heap_is_told_as_memory(signal: str) -> None:
+    said = (
+        "terminate called after throwing an instance of 'St9bad_alloc'\n  what():  std::bad_alloc"
+    )
+    half = replace(HALF, oom_kills=0, means="sampling")
+    full = Evidence(process="engine", signal=signal, memory=half, stderr_tail=said, place=STEP)
+    outcome = classify(full)
+    assert outcome.error_type == "OOMError"
+    assert "all memory of the run" in (outcome.error_message or "")
+    assert classify(replace(full, memory=IDLE)).error_type == "EngineCrash", "forged"

@@ -89,10 +89,10 @@ def grouped(
         problem = found.setdefault(key, _begun(row, cause, names))
         problem.first = row["inserted_at"]
         problem.runs.append(row["id"])
-        age = (until - row["inserted_at"]) // _DAY
+        age = (until - row["inserted_at"]) // _DAY  # below 0 by another machine's clock
         if (version := versions.get(row["id"])) is not None:
             problem.version = min(version, problem.version or version)
-        problem.days[DAYS - 1 - min(DAYS - 1, age)] += 1
+        problem.days[DAYS - 1 - min(DAYS - 1, max(0, age))] += 1
     return list(found.values())
 
 
