@@ -170,6 +170,7 @@ class Served:
             base_url=self.url,
             headers={"authorization": f"Bearer {self.platform.keys.admin_token}"},
             timeout=30,
+            verify=False,
         )
         return self
 
@@ -191,7 +192,7 @@ class Served:
     @contextmanager
     def person(self) -> Iterator[httpx.Client]:
         """Somebody who has logged in with a browser."""
-        with httpx.Client(base_url=self.url, timeout=30) as client:
+        with httpx.Client(base_url=self.url, timeout=30, verify=False) as client:
             assert client.get(self.new_link()).status_code == 303
             yield client
 
