@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 
 from holdfast.model.json import JsonObject, Unfit, parse_mended
+from holdfast.model.value import value
 
 #: First bytes of every journal: name and version of the layout.
 MAGIC = b"HFJRNL\x00\x01"
@@ -23,7 +23,7 @@ _REST = struct.Struct("<QQB")
 MAX_BODY = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """One entry of a journal. `time_us` is Unix time in microseconds."""
 

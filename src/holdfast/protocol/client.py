@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.value import value
 from holdfast.protocol.frames import (
     HEARTBEAT,
     PHOENIX_TOPIC,
@@ -105,7 +106,7 @@ class ChannelLost:
     loss: Loss
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replied:
     """The answer to a push."""
 

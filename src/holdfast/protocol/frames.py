@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import TypeAlias, cast
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import DEEPEST_DOCUMENT, Json, nests_deeper
+from holdfast.model.value import value
 
 PHX_JOIN = "phx_join"
 PHX_LEAVE = "phx_leave"
@@ -43,7 +44,7 @@ class BadFrame(HoldfastError):  # noqa: N818 - named for what came
     """The peer sent something that is not a Phoenix frame."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Raw:
     """JSON text that goes into a frame as it is; whoever makes it answers for its validity.
 
@@ -58,7 +59,7 @@ class Raw:
 Payload: TypeAlias = "Json | Raw | bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """One frame, read or to be sent."""
 
@@ -69,7 +70,7 @@ class Message:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """The answer to a push. `response` is bytes if it came in a binary frame."""
 
@@ -105,9 +106,10 @@ def encode_text(message: Message) -> str:
     if isinstance(payload, bytes):
         error = "bytes travel in binary frames only"
         raise TypeError(error)
+    strings = (message.join_ref, message.ref, message.topic, message.event)
+    head = ",".join("null" if one is None else encode_basestring(one) for one in strings)
     body = payload.text if isinstance(payload, Raw) else dumps(payload)
-    head = dumps([message.join_ref, message.ref, message.topic, message.event])
-    text = f"{head[:-1]},{body}]"
+    text = f"[{head},{body}]"
     try:
         (head if isinstance(payload, Raw) and payload.clean else text).encode()
     except UnicodeEncodeError:
@@ -175,7 +177,7 @@ def decode_binary(data: bytes, *, from_client: bool = False) -> Message:
     raise BadFrame(error)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BinaryReply(Message):
     """A reply whose response came as bytes."""
 

@@ -13,6 +13,7 @@ from typing import Self, cast
 
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
+from holdfast.model.value import value
 from holdfast.protocol.frames import Payload, Raw, json_object
 
 WORKER_QUEUE = "worker:queue"
@@ -307,7 +308,7 @@ class StepComplete:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogLine:
     """One line of a run's log. `message` is a list of JSON values (console arguments).
 

@@ -9,9 +9,10 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 from urllib.parse import urlencode
 
@@ -87,6 +88,8 @@ def endpoint(url: str, token: str) -> str:
 
 #: Told what became of a push, once. Runs in the event loop and must not block.
 Then: TypeAlias = "Callable[[Reply | AnswerLost], None]"
+#: Frames that are sent together.
+Frames: TypeAlias = "Sequence[str | bytes]"
 
 
 @dataclass(eq=False)
@@ -184,7 +187,7 @@ class Connection:
         self._on_change = on_change
         self._chance = chance
         self._channels: dict[str, Channel] = {}
-        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Frames] = asyncio.Queue()
         self._preparing: set[asyncio.Task[None]] = set()
         self._behind: dict[str, deque[str]] = {}  # by topic: a large frame, and what follows it
         self._pumping = False  # it will be done in this turn of the event loop
@@ -254,25 +257,32 @@ class Connection:
     def pump(self) -> None:
         """Pass on what the client wants to send and what it has noticed."""
         self._pumping = False
-        for frame in self.client.outgoing():
-            topic = frame[:_HEAD_CHARACTERS].split(",", 3)[2]
-            if (behind := self._behind.get(topic)) is not None:
-                behind.append(frame)
-            elif len(frame) < deflate.LARGE:
-                self._outbox.put_nowait(frame)
-            else:
-                behind = self._behind[topic] = deque([frame])
-                task = asyncio.create_task(self._prepare(topic, self._behind, self._outbox))
-                self._preparing.add(task)
-                task.add_done_callback(self._preparing.discard)
+        if frames := [frame for frame in self.client.outgoing() if not self._waits(frame)]:
+            self._outbox.put_nowait(frames)
         for happened in self.client.happenings():
             self._dispatch(happened)
         deadline = self.client.next_deadline()
         if deadline is not None and deadline < self._wakes:
             self._ticked.set()
 
+    def _waits(self, frame: str) -> bool:
+        """Whether a frame is large, or behind a large one of its topic: then it is prepared."""
+        if not self._behind and len(frame) < deflate.LARGE:
+            return False
+        topic = frame[:_HEAD_CHARACTERS].split(",", 3)[2]
+        if (behind := self._behind.get(topic)) is not None:
+            behind.append(frame)
+            return True
+        if len(frame) < deflate.LARGE:
+            return False
+        self._behind[topic] = deque([frame])
+        task = asyncio.create_task(self._prepare(topic, self._behind, self._outbox))
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+        return True
+
     async def _prepare(
-        self, topic: str, behind: dict[str, deque[str]], outbox: asyncio.Queue[str | bytes]
+        self, topic: str, behind: dict[str, deque[str]], outbox: asyncio.Queue[Frames]
     ) -> None:
         """Queue a large frame when it is ready, and what follows it on its topic. Frames of other
         topics go meanwhile."""
@@ -281,9 +291,9 @@ class Connection:
         while frames:
             frame = frames[0]
             if len(frame) < deflate.LARGE:
-                outbox.put_nowait(frame)
+                outbox.put_nowait([frame])
             else:
-                outbox.put_nowait(await asyncio.to_thread(deflate.prepared, frame, extensions))
+                outbox.put_nowait([await asyncio.to_thread(deflate.prepared, frame, extensions)])
             frames.popleft()
         del behind[topic]
 
@@ -346,18 +356,18 @@ class Connection:
         """All that waits is written at once: a call of the system for each costs as much as the
         rest."""
         while True:
-            frames = [await self._outbox.get()]
+            parts = [await self._outbox.get()]
             while not self._outbox.empty():
-                frames.append(self._outbox.get_nowait())
+                parts.append(self._outbox.get_nowait())
             try:
                 async with socket.send_context():
-                    for frame in frames:
+                    for frame in chain.from_iterable(parts):
                         data = frame.encode() if isinstance(frame, str) else frame
                         socket.protocol.send_text(data)
                     socket.transport.writelines(socket.protocol.data_to_send())
             except ConnectionClosed:
                 return
-            for _ in frames:
+            for _ in parts:
                 self._outbox.task_done()
 
     async def _tick(self) -> None:

@@ -15,7 +15,7 @@ from holdfast.model.record import Kind
 from holdfast.protocol.client import Loss
 from holdfast.protocol.messages import Extension
 from holdfast.worker.outbox import outbox as module
-from holdfast.worker.outbox.outbox import Outbox
+from holdfast.worker.outbox.outbox import PLAIN_WINDOW, Outbox
 from holdfast.worker.outbox.settling import Item
 from holdfast.worker.outbox.shipment import Shipment
 from support.outbox import FAST, OK, begin, drain, refusal
@@ -156,7 +156,7 @@ def test_nothing_goes_behind_a_start_that_may_be_stored() -> None:
 
 def test_half_of_the_window_is_waited_for_while_it_is_full() -> None:
     tape = Tape()
-    for number in range(100):
+    for number in range(2 * PLAIN_WINDOW):
         tape.log(f"{number}")
     outbox = begin(tape)
     flying = flight(outbox)

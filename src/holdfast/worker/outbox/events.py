@@ -7,7 +7,7 @@ same ids, so that a platform can recognise a repeat.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, cast
 
 from holdfast.journal import Record
@@ -16,6 +16,7 @@ from holdfast.model.json import Json, JsonObject, check_json
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
+from holdfast.model.value import value
 from holdfast.protocol import messages
 from holdfast.protocol.frames import Raw, dumps
 from holdfast.protocol.messages import (
@@ -52,7 +53,7 @@ class Unreadable(Exception):  # noqa: N818 - said of the document
         self.part = part
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """One event to deliver. `without` names what is left out because the platform refused it."""
 

@@ -8,6 +8,7 @@ own text is sent, with the ids of run and line put in front. Every other record 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha1
 from typing import cast
 from uuid import UUID
@@ -54,9 +55,14 @@ def identity(run_id: str, line: LogLine) -> str:
     return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 
 
+@lru_cache
+def _named(run_id: str) -> str:
+    return clean_json(dumps(run_id))
+
+
 def with_ids(run_id: str, line: LogLine, text: str, *, alone: bool) -> str:
     """The line's text with its id, and with the run's if it goes `alone`."""
     ids = f'"id":"{identity(run_id, line)}",'
     if alone:
-        ids = f'"run_id":{clean_json(dumps(run_id))},{ids}'
+        ids = f'"run_id":{_named(run_id)},{ids}'
     return f"{{{ids}{text[1:]}"

@@ -49,7 +49,7 @@ QUESTIONS = 3
 LOSSES = 3
 SUSPECT_BYTES = 1_000_000
 #: Log lines, or batches of them, under way on a platform that offers no window of its own.
-PLAIN_WINDOW = 64
+PLAIN_WINDOW = 256
 #: Bytes that may be unanswered; a larger event goes alone.
 BYTES_IN_FLIGHT = 2_000_000
 #: Events read ahead.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from holdfast.model.value import value
 from holdfast.worker.outbox.events import Event
 from holdfast.worker.outbox.settling import Item
 
@@ -35,7 +36,7 @@ class Shipment:
         return self.items[0].event.is_final
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Source:
     """A record that the mark has not passed yet.
 
