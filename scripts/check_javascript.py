@@ -30,6 +30,7 @@ LINTED = (
     "src/holdfast/platform/web/static/data.js",
     "src/holdfast/platform/web/static/editor.js",
     "src/holdfast/platform/web/static/live.js",
+    "src/holdfast/platform/web/static/words.js",
     "tests",
     "benchmarks",
     "scripts/lint_workflows.mjs",

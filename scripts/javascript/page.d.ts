@@ -11,3 +11,6 @@ declare const CodeMirror: {
     },
   ): { focus(): void; check(): void };
 };
+
+/** The words of a name in the reader's language (`static/words.js`). */
+declare var say: (key: string, values?: Record<string, string | number>) => string;

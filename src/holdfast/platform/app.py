@@ -40,6 +40,7 @@ from holdfast.platform.web.apipage import api_page_routes
 from holdfast.platform.web.audit import audit_routes
 from holdfast.platform.web.connecting import connecting_routes
 from holdfast.platform.web.entrance import entrance_routes
+from holdfast.platform.web.language import Spoken
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
 from holdfast.platform.web.render import message
@@ -78,6 +79,7 @@ def create_app(
         routes=_routes(),
         middleware=[
             Middleware(Timed, figures=platform.figures),
+            Middleware(Spoken),
             Middleware(Problems),
             Middleware(PlainAddress),
             Middleware(Limited, limits=_limits(settings)),

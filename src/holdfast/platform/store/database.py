@@ -9,6 +9,7 @@ under a savepoint of its own. A write is answered after its commit is on disk
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import queue
 import threading
@@ -228,7 +229,8 @@ class Database:
 
     async def read(self, work: Read[T]) -> T:
         """Do `work` on a connection that sees one consistent state."""
-        return await asyncio.wrap_future(self._readers.submit(self._read, work))
+        here = contextvars.copy_context()  # what is read may be put into the reader's language
+        return await asyncio.wrap_future(self._readers.submit(here.run, self._read, work))
 
     async def check(self) -> None:
         """Ask reader and writer for a sign of life. Raises what keeps them from answering."""

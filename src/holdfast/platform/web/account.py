@@ -16,11 +16,12 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import accounts, api_tokens, sessions
 from holdfast.platform.store.accounts import AccountError
 from holdfast.platform.store.database import Connection
+from holdfast.platform.web.language import Words, say
 from holdfast.platform.web.render import page
 
 _DAY = 24 * 3600 * SECOND
 #: Days that a new token lasts, and what the page calls it.
-LIFETIMES = {"30": "30 days", "90": "90 days", "365": "one year", "": "no end"}
+LIFETIMES = Words({"30": "30 days", "90": "90 days", "365": "one year", "": "no end"})
 
 
 def account_routes() -> list[BaseRoute]:
@@ -85,7 +86,7 @@ async def change(request: Request) -> Response:
         await platform.database.write(lambda tx: accounts.change_user(tx, user_id, **values))
     except AccountError as error:
         return await _show(request, error=error.message, status=error.status)
-    return await _show(request, done="Saved.")
+    return await _show(request, done=say("Saved."))
 
 
 async def change_password(request: Request) -> Response:
@@ -98,19 +99,21 @@ async def change_password(request: Request) -> Response:
     row = await platform.database.read(lambda c: accounts.find_user(c, user_id))
     assert row is not None
     if wait := tries.begin(platform, user_id):
-        return await _show(request, error=f"Too many tries. Try again in {wait} s.", status=429)
+        return await _show(
+            request, error=say("Too many tries. Try again in %(wait)s s.", wait=wait), status=429
+        )
     if row.password and not await platform.passwords.is_right(row.password, old):
-        return await _show(request, error="This is not the old password.", status=422)
+        return await _show(request, error=say("This is not the old password."), status=422)
     tries.was_right(platform, user_id)
     if new != again:
-        return await _show(request, error="The two new passwords differ.", status=422)
+        return await _show(request, error=say("The two new passwords differ."), status=422)
     try:
         kept = await platform.passwords.hash(new)
     except AccessError as error:
         return await _show(request, error=error.message, status=422)
     await platform.database.write(lambda tx: accounts.change_user(tx, user_id, password=kept))
     await platform.database.write(lambda tx: sessions.end(tx, user_id, but=subject.key_id))
-    return await _show(request, done="The password is set. All other sessions have ended.")
+    return await _show(request, done=say("The password is set. All other sessions have ended."))
 
 
 async def add_token(request: Request) -> Response:
@@ -121,7 +124,7 @@ async def add_token(request: Request) -> Response:
         name, days = (str(form.get(field) or "").strip() for field in ("name", "days"))
         scopes = [Scope(str(value)) for value in form.getlist("scope") if value in set(Scope)]
     if not 0 < len(name) <= 255 or not scopes or days not in LIFETIMES:
-        text = "A token needs a name and at least one thing that it may do."
+        text = say("A token needs a name and at least one thing that it may do.")
         return await _show(request, error=text, status=422)
     expires = now() + int(days) * _DAY if days else None
     visit.note(name=name, scopes=sorted(scopes))

@@ -16,8 +16,9 @@ from holdfast.platform.store import alerts
 from holdfast.platform.store.alert_rules import USUAL, AlertRule
 from holdfast.platform.store.database import Connection
 from holdfast.platform.web.account import fields
-from holdfast.platform.web.project import MISSING, named_project
-from holdfast.platform.web.render import message, page
+from holdfast.platform.web.language import say
+from holdfast.platform.web.project import missing, named_project
+from holdfast.platform.web.render import page
 from holdfast.platform.web.words import ALERT_EVENTS
 
 #: What the form begins with.
@@ -46,7 +47,7 @@ async def _show(
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
 
     def read(connection: Connection) -> list[dict[str, Any]]:
         return [
@@ -75,7 +76,7 @@ async def add(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     given: dict[str, Any] = dict(await fields(request, "kind", "to", "queue", "digest"))
     async with request.form() as form:
         given["events"] = [str(value) for value in form.getlist("event")]
@@ -100,7 +101,7 @@ async def add(request: Request) -> Response:
 def _minutes(text: str) -> int:
     """Raises AccessError."""
     if not (text.isascii() and text.isdigit() and len(text) < 7):
-        error = "Minutes must be a whole number."
+        error = say("Minutes must be a whole number.")
         raise AccessError(error)
     return int(text)
 

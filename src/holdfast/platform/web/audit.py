@@ -12,6 +12,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import accounts, audit
 from holdfast.platform.store.audit import Chosen
 from holdfast.platform.store.belonging import project_of
+from holdfast.platform.web.language import say
 from holdfast.platform.web.render import message, page
 
 _ROWS = 50
@@ -34,7 +35,7 @@ async def of_project(request: Request) -> Response:
     asked = request.path_params["project_id"]
     found = await platform.database.read(lambda c: project_of(c, "project", asked))
     if found is None:
-        return message(404, "Not found", "There is no such project.")
+        return message(404, say("Not found"), say("There is no such project."))
     return await _show(request, found)
 
 

@@ -19,12 +19,32 @@ from holdfast.platform.start.bulk import act_on
 from holdfast.platform.store import audit, bulk
 from holdfast.platform.store.database import Transaction
 from holdfast.platform.store.runs import find_run
+from holdfast.platform.web.language import later_many, say, say_many
 from holdfast.platform.web.render import message
 
 #: Runs that are done at once; `bulk_actions` of the API do more.
 MOST = 100
 #: Where the buttons stand.
 _PLACES = ("/runs", "/problems")
+#: What was done to so many runs, and why so many were left alone: for one, and for many.
+_DONE = {
+    "retry": later_many("%(count)s run retried.", "%(count)s runs retried."),
+    "cancel": later_many(
+        "%(count)s run cancelled, or asked to end.", "%(count)s runs cancelled, or asked to end."
+    ),
+}
+_LEFT = {
+    "retry": later_many(
+        "%(count)s run left alone: it has not ended, has a newer run, lost its input or its first"
+        " step, or is not yours to run.",
+        "%(count)s runs left alone: each has not ended, has a newer run, lost its input or its"
+        " first step, or is not yours to run.",
+    ),
+    "cancel": later_many(
+        "%(count)s run left alone: it has ended, or is not yours to cancel.",
+        "%(count)s runs left alone: each has ended, or is not yours to cancel.",
+    ),
+}
 _TOLD = re.compile(r"(retry|cancel)-(\d{1,3})-(\d{1,3})")
 
 
@@ -47,21 +67,12 @@ class Told:
     @property
     def words(self) -> str:
         """`3 runs retried. 1 run left alone: it has not ended, …`."""
-        what = {"retry": "retried", "cancel": "cancelled, or asked to end"}[self.action]
-        why = {
-            "retry": "has not ended, has a newer run, lost its input or its first step,"
-            " or is not yours to run",
-            "cancel": "has ended, or is not yours to cancel",
-        }[self.action]
-        done = f"{_runs(self.done)} {what}."
+        one, many = _DONE[self.action]
+        done = say_many(one, many, self.done)
         if not self.left:
             return done
-        each = "it" if self.left == 1 else "each"
-        return f"{done} {_runs(self.left)} left alone: {each} {why}."
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
+        one, many = _LEFT[self.action]
+        return f"{done} {say_many(one, many, self.left)}"
 
 
 def address_of(request: Request) -> str:
@@ -76,9 +87,11 @@ async def act(request: Request) -> Response:
         action, back = str(form.get("act")), str(form.get("back") or "")
     place, _, query = back.partition("?")
     if action not in bulk.ACTIONS or place not in _PLACES:
-        return message(422, "Not done", "There is no such action.")
+        return message(422, say("Not done"), say("There is no such action."))
     if not ids or len(ids) > MOST:
-        return message(422, "Not done", f"Choose runs first, {MOST} at most.")
+        return message(
+            422, say("Not done"), say("Choose runs first, %(most)s at most.", most=MOST)
+        )
     done = await _act(request, action, ids)
     told = Told(action, len(done), len(ids) - len(done))
     kept = [pair for pair in parse_qsl(query) if pair[0] != "told"]

@@ -16,12 +16,13 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.turns import BusyError
 from holdfast.platform.service import Platform
 from holdfast.platform.web.draft import Draft
+from holdfast.platform.web.language import later, say
 
 #: Characters of code and conditions, and parts, that are checked at once.
 _MOST, _PARTS = 500_000, 500
 #: Seconds that it may take, with the wait for a turn.
 _SECONDS = 15.0
-_BUSY = "Too many checks are under way. Try again in a moment."
+_BUSY = later("Too many checks are under way. Try again in a moment.")
 
 
 async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) -> dict[str, Any]:
@@ -35,7 +36,7 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
     paths = [p for p in draft.paths if p.condition == "js_expression" and p.expression]
     texts = [*(step.body for step in steps), *(path.expression for path in paths)]
     if len(texts) > _PARTS or sum(map(len, texts)) > _MOST:
-        return _nothing("The code is too long to be checked here: use holdfast check.")
+        return _nothing(say("The code is too long to be checked here: use holdfast check."))
     asked = {
         "store": str(platform.adaptors.root.absolute()),
         "codes": [{"id": s.id, "text": s.body, "adaptor": s.adaptor} for s in steps],
@@ -46,11 +47,11 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
         async with asyncio.timeout(_SECONDS), platform.checks.take(who.user_id or who.name):
             return await _ask(json.dumps(asked).encode())
     except BusyError:
-        return _nothing(_BUSY)
+        return _nothing(say(_BUSY))
     except TimeoutError:
-        return _nothing("The checks took too long.")
+        return _nothing(say("The checks took too long."))
     except OSError as error:
-        return _nothing(f"The checks did not start: {error.strerror}.")
+        return _nothing(say("The checks did not start: %(strerror)s.", strerror=error.strerror))
 
 
 async def _ask(asked: bytes) -> dict[str, Any]:
@@ -59,7 +60,7 @@ async def _ask(asked: bytes) -> dict[str, Any]:
         code, out, err = await _communicate(asked, empty)
     if code != 0:
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return _nothing(f"The code could not be checked: {last or _ended(code)}")
+        return _nothing(say("The code could not be checked: %(code)s", code=last or _ended(code)))
     found: dict[str, Any] = json.loads(out)
     return {**found, "trouble": None}
 
@@ -82,8 +83,8 @@ async def _communicate(asked: bytes, folder: str) -> tuple[int | None, bytes, by
 
 def _ended(code: int | None) -> str:
     if code is not None and code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}."
-    return f"its process ended with {code}."
+        return say("its process was ended by %(name)s.", name=signal.Signals(-code).name)
+    return say("its process ended with %(code)s.", code=code)
 
 
 def _nothing(trouble: str) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from holdfast.platform.store import credentials, oauth_clients
 from holdfast.platform.store.credentials import Place
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.web.account import fields
-from holdfast.platform.web.project import MISSING, named_project
+from holdfast.platform.web.language import later, say
+from holdfast.platform.web.project import missing, named_project
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.sealed_cookie import BACK, SealedCookie, address_of, same
 from holdfast.platform.web.secrets import credentials_page
@@ -35,13 +36,19 @@ _OF_CLIENT = (
     "name", "client_id", "client_secret", "authorization_endpoint", "token_endpoint", "scopes",
 )  # fmt: skip
 _SAID = ("code", "state", "error")
-_NOT_BEGUN = "This did not begin in this browser and session, or it took too long. Connect again."
-_REFUSED = "The provider said no ({}). Nothing was changed."
-_LATER = "The provider could not be reached, or its answer has no token. Try again later."
-_NO_CLIENT = "There is no such OAuth client. An administrator makes one, with both endpoints."
-_OTHER_KIND = "There is a credential of this name with the schema {}. Choose another name."
-_NO_NAME = "A provider needs a name of up to 255 characters."
-_NOT_NAMED = "A name is needed. Name and owner may have 255 characters each."
+_NOT_BEGUN = later(
+    "This did not begin in this browser and session, or it took too long. Connect again."
+)
+_REFUSED = later("The provider said no (%(reason)s). Nothing was changed.")
+_LATER = later("The provider could not be reached, or its answer has no token. Try again later.")
+_NO_CLIENT = later(
+    "There is no such OAuth client. An administrator makes one, with both endpoints."
+)
+_OTHER_KIND = later(
+    "There is a credential of this name with the schema %(reason)s. Choose another name."
+)
+_NO_NAME = later("A provider needs a name of up to 255 characters.")
+_NOT_NAMED = later("A name is needed. Name and owner may have 255 characters each.")
 
 
 def connecting_routes() -> list[BaseRoute]:
@@ -60,11 +67,11 @@ async def set_client(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     given = await fields(request, *_OF_CLIENT)
     name, secret = given.pop("name"), given.pop("client_secret") or None
     values = {**given, "authorization_endpoint": given["authorization_endpoint"] or None}
-    problem = oauth.client_problem(values) if 0 < len(name) <= 255 else _NO_NAME
+    problem = oauth.client_problem(values) if 0 < len(name) <= 255 else say(_NO_NAME)
     if problem is not None:
         return await credentials_page(request, error=problem.replace("_", " "))
     visit.note(name=name, token_endpoint=values["token_endpoint"])
@@ -79,7 +86,7 @@ async def leave(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     given = await fields(request, "name", "owner", "environment", "client")
     try:
         client = await platform.database.read(lambda c: _client_for(c, project_id, given))
@@ -88,7 +95,7 @@ async def leave(request: Request) -> Response:
     begun = await provider.begin(client, address_of(request, BACK))
     visit.note(name=given["name"], owner=given["owner"], client=client.name)
     # A form may lead to our own pages only; this page leads on.
-    answer = page("onward.html", title="To the provider", next=begun.url)
+    answer = page("onward.html", title=say("To the provider"), next=begun.url)
     kept = {"project": project_id, "session": str(visit.subject().key_id), **given}
     _COOKIE.put(request, answer, {**kept, "state": begun.state, "verifier": begun.verifier})
     return answer
@@ -98,38 +105,38 @@ def _client_for(connection: Connection, project_id: str, given: dict[str, str]) 
     """The client that the form names, if the rest of it is good, too. Raises AccessError."""
     name, owner, where = given["name"], given["owner"], given["environment"]
     if not 0 < len(name) <= 255 or len(owner) > 255:
-        raise AccessError(_NOT_NAMED)
+        raise AccessError(say(_NOT_NAMED))
     if where and not ENVIRONMENT.fullmatch(where):
-        text = f"An environment must be {ENVIRONMENT_WORDS}."
+        text = say("An environment must be %(value)s.", value=ENVIRONMENT_WORDS)
         raise AccessError(text)
     _check_kind(credentials.named(connection, project_id, owner, name))
     client = oauth_clients.find(connection, given["client"])
     if client is None or client.authorization_endpoint is None:
-        raise AccessError(_NO_CLIENT)
+        raise AccessError(say(_NO_CLIENT))
     return client
 
 
 def _check_kind(known: Row | None) -> None:
     """Raises AccessError where the credential of this name is no connection."""
     if known is not None and known.schema != schemas.OAUTH:
-        raise AccessError(_OTHER_KIND.format(known.schema))
+        raise AccessError(say(_OTHER_KIND, reason=known.schema))
 
 
 async def come_back(request: Request) -> Response:
     """Lead on to the page of the project, with what the provider said."""
     kept = _COOKIE.read(request)
     if kept is None:
-        return message(422, "Not connected", _NOT_BEGUN)
+        return message(422, say("Not connected"), say(_NOT_BEGUN))
     said = {name: request.query_params[name] for name in _SAID if name in request.query_params}
     there = f"/projects/{quote(kept['project'])}/credentials/connected?{urlencode(said)}"
-    return page("onward.html", title="Back from the provider", next=there)
+    return page("onward.html", title=say("Back from the provider"), next=there)
 
 
 async def finish(request: Request) -> Response:
     """Change the code for a token and keep it as the credential's."""
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     try:
         await _connect(request, project_id)
     except AccessError as error:
@@ -146,22 +153,22 @@ async def _connect(request: Request, project_id: str) -> None:
     said = request.query_params
     kept = _COOKIE.read(request)
     if kept is None or not _is_ours(kept, project_id, said.get("state", "")):
-        raise AccessError(_NOT_BEGUN)
+        raise AccessError(say(_NOT_BEGUN))
     visit.note(name=kept["name"], owner=kept["owner"])
     if "error" in said or not said.get("code"):
-        raise AccessError(_REFUSED.format(provider.word_of(said.get("error"))))
+        raise AccessError(say(_REFUSED, reason=provider.word_of(said.get("error"))))
     client = await platform.database.read(lambda c: oauth_clients.find(c, kept["client"]))
     if client is None:
-        raise AccessError(_NO_CLIENT)
+        raise AccessError(say(_NO_CLIENT))
     secret = oauth_clients.secret_of(platform.keys, client)
     back = address_of(request, BACK)
     try:
         token = await provider.token_for_code(client, secret, back, said["code"], kept["verifier"])
     except provider.RefusedError as error:
-        raise AccessError(_REFUSED.format(error.message)) from None
+        raise AccessError(say(_REFUSED, reason=error.message)) from None
     except provider.UnreachableError as error:
         log.warn("credential.not_connected", client=client.id, why=error.message)
-        raise AccessError(_LATER) from None
+        raise AccessError(say(_LATER)) from None
     await platform.database.write(lambda tx: _keep(tx, platform, kept, token))
 
 

@@ -34,6 +34,7 @@ from holdfast.platform.web.draft import (
 )
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
+from holdfast.platform.web.language import later, say
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.versions import Changed, changes_between
@@ -41,7 +42,7 @@ from holdfast.platform.web.words import CONDITIONS
 
 #: Runs whose input may be taken, and steps of the last one that are shown.
 _RUNS, _STEPS = 10, 500
-_NONE = "There is no such workflow."
+_NONE = later("There is no such workflow.")
 
 
 def edit_routes() -> list[BaseRoute]:
@@ -78,7 +79,7 @@ async def show(request: Request) -> Response:
     """The workflow as it is, to be edited. `?part=` is opened, `?input=` is what it would run."""
     row = await _row(request)
     if row is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     platform: Platform = request.app.state.platform
     draft = await platform.database.read(
         lambda c: from_document(documents.workflow_document(c, row))
@@ -91,7 +92,7 @@ async def act(request: Request) -> Response:
     """A button that changes or checks the draft. Nothing is saved."""
     row = await _row(request)
     if row is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     items = await _items(request)
     sent = dict(items)
     draft, what = from_form(items), sent.get("act", "look")
@@ -145,7 +146,7 @@ async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> li
     try:
         await bring(platform, payload, dry=dry, source="app")
     except NotAllowedError as error:
-        return [f"It needs {error.verdict.needed}."]
+        return [say("It needs %(needed)s.", needed=error.verdict.needed)]
     except ProvisionError as error:
         names = await platform.database.read(lambda c: _names(c, row, draft))
         return [names.without_ids(text) for text in error.message.split("\n")]
@@ -170,12 +171,16 @@ async def save(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     row = await _row(request)
     if row is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     items = await _items(request)
     draft, what = from_form(items), dict(items).get("act", "save")
     verdict = decide(visit.subject(), Action.RUN, row.project_id)
     if what == "save-run" and not verdict.allowed:
-        return message(403, "Not allowed", f"Not saved. To run needs {verdict.needed}.")
+        return message(
+            403,
+            say("Not allowed"),
+            say("Not saved. To run needs %(needed)s.", needed=verdict.needed),
+        )
     if what == "save-over":
         draft = replace(draft, base=row.lock_version)
     told = _Told(dirty=True, saving=True, input=dict(items).get("input"))
@@ -205,7 +210,7 @@ async def _run(platform: Platform, row: Row, clip_id: str) -> Response:
             )
         )
     except ActionError as error:
-        return message(error.status, "Saved, but not started", error.message)
+        return message(error.status, say("Saved, but not started"), error.message)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
 
 

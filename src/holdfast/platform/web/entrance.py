@@ -14,13 +14,14 @@ from holdfast.platform.access.policy import Kind
 from holdfast.platform.service import Platform
 from holdfast.platform.store import sessions
 from holdfast.platform.store.accounts import FIRST_ACCOUNT, account, find_user
+from holdfast.platform.web.language import later, say
 from holdfast.platform.web.render import page
 
 #: Where a login may lead: a page of ours, never `//host` or `/\\host`.
 _OWN_PATH = re.compile(r"/([\w-][\w./-]*)?")
-_WRONG = "This is not right. Check the e-mail address and the password."
-_WRONG_TOKEN = "This is not the admin token."  # noqa: S105 - a text
-_USED_LINK = "This link was used before, or is too old. Ask for a new one."
+_WRONG = later("This is not right. Check the e-mail address and the password.")
+_WRONG_TOKEN = later("This is not the admin token.")
+_USED_LINK = later("This link was used before, or is too old. Ask for a new one.")
 
 
 def entrance_routes() -> list[BaseRoute]:
@@ -48,7 +49,7 @@ async def login(request: Request) -> Response:
     kept = None if row is None or row.disabled_at is not None else row.password
     if not await platform.passwords.is_right(kept, given["password"]) or row is None:
         await note_wrong(platform, email)
-        return login_page(request, _WRONG, email=email)
+        return login_page(request, say(_WRONG), email=email)
     tries.was_right(platform, email)
     return await let_in(request, row.id)
 
@@ -59,7 +60,7 @@ async def _by_admin_token(request: Request, token: str) -> Response:
         return login_page(request, too_many(wait), wait=wait)
     if not platform.keys.is_admin(token):
         await note_wrong(platform, "admin token")
-        return login_page(request, _WRONG_TOKEN)
+        return login_page(request, say(_WRONG_TOKEN))
     tries.was_right(platform, "admin token")
     return await let_in(request, FIRST_ACCOUNT)
 
@@ -77,7 +78,7 @@ def login_page(request: Request, wrong: str = "", *, email: str = "", wait: int 
 
 def too_many(wait: int) -> str:
     """What is said to who has tried too often. `wait` in seconds."""
-    return f"Too many tries. Try again in {wait} s."
+    return say("Too many tries. Try again in %(wait)s s.", wait=wait)
 
 
 async def note_wrong(platform: Platform, name: str) -> None:
@@ -101,7 +102,7 @@ async def follow_link(request: Request) -> Response:
     user_id = await platform.sessions.owner_of_link(request.path_params["code"])
     if user_id is None:
         await note_wrong(platform, "link")
-        return login_page(request, _USED_LINK)
+        return login_page(request, say(_USED_LINK))
     tries.was_right(platform, "link")
     return await let_in(request, user_id)
 
@@ -118,14 +119,14 @@ async def let_in(
     agent, address = request.headers.get("user-agent", ""), visit.current().address
     subject = await platform.database.read(lambda c: account(c, user_id, Kind.SESSION, ""))
     if subject is None:
-        return login_page(request, _WRONG)
+        return login_page(request, say(_WRONG))
     session = await platform.sessions.open(user_id, agent=agent, address=address)
     await record.write(platform, visit.Visit(subject, address=address), "login")
     after = request.query_params.get("next", "/") if after is None else after
     path = after if _OWN_PATH.fullmatch(after) else "/"
     answer: Response = RedirectResponse(path, 303)
     if from_elsewhere:
-        answer = page("onward.html", title="You are logged in", next=path)
+        answer = page("onward.html", title=say("You are logged in"), next=path)
     guard.set_cookie(request, answer, session)
     return answer
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
+from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import NO_NAMES, Names
 from holdfast.platform.web.render import indented, shorten
 
@@ -77,10 +78,19 @@ def _peak(memory: JsonObject) -> str | None:
     peak, heap = _number(counters.get("peak")), _number(counters.get("heap"))
     if peak is None or limit is None:
         return None
-    words = f"Memory: peak {peak / MEBIBYTE:.0f} MB of {limit} MB"
-    if heap:
-        words += f", of it {heap / MEBIBYTE:.0f} MB JavaScript heap"
-    return f"{words}, measured by {memory.get('means')!s:.100}."
+    values = {
+        "peak": f"{peak / MEBIBYTE:.0f}",
+        "limit": limit,
+        "means": f"{memory.get('means')!s:.100}",
+    }
+    if not heap:
+        return say("Memory: peak %(peak)s MB of %(limit)s MB, measured by %(means)s.", **values)
+    return say(
+        "Memory: peak %(peak)s MB of %(limit)s MB, of it %(heap)s MB JavaScript heap, measured by"
+        " %(means)s.",
+        heap=f"{heap / MEBIBYTE:.0f}",
+        **values,
+    )
 
 
 def _picture(memory: JsonObject) -> tuple[str | None, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from holdfast.platform.web.language import say
+
 #: A message that names its class twice.
 _TWICE = re.compile(r"(\w+): (?=\1: )")
 
@@ -88,7 +90,10 @@ _TYPES = {
 
 def explain(state: str, error_type: str | None) -> Explanation:
     """The best explanation there is."""
-    return _TYPES.get(error_type or "") or _STATES.get(state, Explanation(""))
+    found = _TYPES.get(error_type or "") or _STATES.get(state)
+    if found is None:
+        return Explanation("")
+    return Explanation(say(found.what), None if found.advice is None else say(found.advice))
 
 
 def error_words(error_type: str | None, message: str | None) -> str:

@@ -19,11 +19,12 @@ from holdfast.platform.store import dataclips, pauses, snapshots, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.flowview import flow_view, yaml_of
+from holdfast.platform.web.language import later, say
 from holdfast.platform.web.render import SHOWN, message, page, pretty
 from holdfast.platform.web.starters import STARTERS
 from holdfast.platform.web.versions import changes_of, document_of
 
-_NONE = "There is no such workflow."
+_NONE = later("There is no such workflow.")
 
 
 def flow_routes() -> list[BaseRoute]:
@@ -86,7 +87,7 @@ async def flow_page(
 
     found = await platform.database.read(read)
     if found is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     return page(
         "workflow.html",
         status=422 if error or wrong else 200,
@@ -107,7 +108,7 @@ async def as_yaml(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     text = await platform.database.read(lambda c: yaml_of(c, request.path_params["id"]))
     if text is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     return Response(text, media_type="text/yaml", headers={"cache-control": "no-store"})
 
 
@@ -118,7 +119,7 @@ async def start(request: Request) -> Response:
     try:
         body = parse_request(text, document=True)
     except ValueError as error:
-        return await flow_page(request, f"The input is not JSON: {error}", text)
+        return await flow_page(request, say("The input is not JSON: %(error)s", error=error), text)
     try:
         created = await platform.database.write(
             lambda tx: start_run(
@@ -159,11 +160,11 @@ async def set_retries(request: Request) -> Response:
         lambda c: workflows.find_workflow(c, request.path_params["id"])
     )
     if row is None:
-        return message(404, "Not found", _NONE)
+        return message(404, say("Not found"), say(_NONE))
     if times is None:
-        return await flow_page(request, wrong="Retries must be a whole number; 0 means none.")
+        return await flow_page(request, wrong=say("Retries must be a whole number; 0 means none."))
     if times and not states:
-        return await flow_page(request, wrong="Choose after which ends a run is retried.")
+        return await flow_page(request, wrong=say("Choose after which ends a run is retried."))
     visit.note(retry=rule if times else None)
     return await _written(request, row, {"retry": rule if times else None}, "#retries")
 
@@ -175,7 +176,7 @@ async def switch(request: Request) -> Response:
     enabled = (await fields(request, "enabled"))["enabled"] == "yes"
     now = await platform.database.read(lambda c: _now(c, key))
     if now is None or chosen not in {item["id"] for item in now[1]["triggers"]}:
-        return await flow_page(request, wrong="There is no such trigger.")
+        return await flow_page(request, wrong=say("There is no such trigger."))
     visit.note(enabled=enabled)
     triggers: list[Json] = [
         {"id": item["id"], "enabled": enabled if item["id"] == chosen else item["enabled"]}
@@ -191,7 +192,7 @@ async def restore(request: Request) -> Response:
     now = await platform.database.read(lambda c: _now(c, key))
     old = await platform.database.read(lambda c: snapshots.parts_at(c, key, version))
     if now is None or old is None:
-        return await flow_page(request, wrong="There is no such version.")
+        return await flow_page(request, wrong=say("There is no such version."))
     visit.note(version=version)
     return await _written(request, now[0], document_of(old, now[1]))
 
@@ -213,7 +214,9 @@ async def _written(request: Request, row: Row, members: JsonObject, query: str =
             platform, {"id": row.project_id, "workflows": [whole]}, dry=False, source="app"
         )
     except NotAllowedError as error:
-        return message(403, "Not allowed", f"It needs {error.verdict.needed}.")
+        return message(
+            403, say("Not allowed"), say("It needs %(needed)s.", needed=error.verdict.needed)
+        )
     except HoldfastError as error:
         return await flow_page(request, wrong=error.message)
     return RedirectResponse(f"/workflows/{row.id}{query}", 303)

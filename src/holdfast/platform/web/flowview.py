@@ -26,6 +26,7 @@ from holdfast.platform.web.curl import Key, curl_lines
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.health import weeks
+from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.words import edge_words
 
@@ -123,7 +124,7 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
         return Start(
             item["id"],
             "cron",
-            "Cron",
+            say("Cron"),
             item["enabled"],
             expression=expression,
             zone=zone or "UTC",
@@ -140,7 +141,7 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
     return Start(
         item["id"],
         "webhook",
-        "Webhook",
+        say("Webhook"),
         item["enabled"],
         address,
         item["webhook_reply"] or "before_start",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from holdfast.platform.web.language import say
 from holdfast.platform.web.words import CONDITIONS
 
 NODE_WIDTH, NODE_HEIGHT = 168, 52
@@ -115,7 +116,7 @@ def _layers(ids: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
 
 def _trigger(item: dict[str, Any], place: tuple[float, float]) -> Node:
     webhook = item["type"] == "webhook"
-    words = "Webhook" if webhook else f"Cron {item['cron_expression']}"
+    words = say("Webhook") if webhook else say("Cron %(item)s", item=item["cron_expression"])
     detail = "on" if item["enabled"] else "disabled"
     return Node(item["id"], "trigger", _short(words, 20), detail, *place, None, words)
 

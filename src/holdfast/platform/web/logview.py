@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from holdfast.platform.store import log_windows, logs
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.log_windows import KINDS, Choice
+from holdfast.platform.web.language import say, say_many
 from holdfast.platform.web.words import LOG_KINDS
 
 #: What one window has: lines, characters of each and of all.
@@ -119,7 +120,9 @@ def log_view(
     after = asked.after if asked.line is None else max(0, asked.line - 1 - _BEFORE)
     before = asked.before if asked.line is None else None
     seen = log_windows.window(connection, run_id, asked.choice, WANTED, after=after, before=before)
-    empty = "No line yet." if not seen.total else "No line of this kind. Show everything."
+    empty = (
+        say("No line yet.") if not seen.total else say("No line of this kind. Show everything.")
+    )
     return _view(asked, steps, seen, empty)
 
 
@@ -133,15 +136,17 @@ def _found(
     lines = log_windows.numbered(connection, run_id, found.numbers, WANTED.each)
     total = logs.count(connection, run_id)
     to = found.searched_to
-    many = f"{len(lines)} line{'' if len(lines) == 1 else 's'} with “{text}”"
-    whole = (
-        f"all {total:,} lines"
-        if not begun and to is None
-        else (f"lines {begun + 1:,} to {to or total:,} of {total:,}")
-    )
-    where = f"{many} in {whole}"
+    many = say_many("%(count)s line with “%(text)s”", "%(count)s lines with “%(text)s”",
+                    len(lines), text=text)  # fmt: skip
+    if not begun and to is None:
+        where = say("%(many)s in all %(total)s lines", many=many, total=f"{total:,}")
+    else:
+        where = say(
+            "%(many)s in lines %(first)s to %(last)s of %(total)s", many=many,
+            first=f"{begun + 1:,}", last=f"{to or total:,}", total=f"{total:,}",
+        )  # fmt: skip
     seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
-    view = _view(asked, steps, seen, f"No line has “{text}”.")
+    view = _view(asked, steps, seen, say("No line has “%(text)s”.", text=text))
     goes_on = to is not None and not lines and asked.rounds < _ROUNDS
     if lines:  # they are counted: the next search begins behind them
         begun = to or 0
@@ -165,9 +170,12 @@ def _view(
     lines, total = seen.lines, seen.total
     first, last = (lines[0].number, lines[-1].number) if lines else (1, 0)
     hidden = last - first + 1 - len(lines)
-    where = f"lines {first:,} to {last:,} of {total:,}" if lines else f"{total:,} lines"
+    where = say_many("%(count)s line", "%(count)s lines", total)
+    if lines:
+        where = say("lines %(first)s to %(last)s of %(total)s",
+                    first=f"{first:,}", last=f"{last:,}", total=f"{total:,}")  # fmt: skip
     if lines and hidden and asked.text is None:
-        where += f" · {hidden:,} of them hidden: Show everything"
+        where += " · " + say("%(many)s of them hidden: Show everything", many=f"{hidden:,}")
     return LogView(
         lines, total, seen.earlier, seen.later, first, last, where, empty, asked.choice,
         asked.text, asked.line, asked.kept, steps, [(kind, LOG_KINDS[kind]) for kind in KINDS],

@@ -18,7 +18,8 @@ from holdfast.platform.store import accounts, bulk, history
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.store.history_query import BadFilter
-from holdfast.platform.web.project import MISSING, named_project
+from holdfast.platform.web.language import say
+from holdfast.platform.web.project import missing, named_project
 from holdfast.platform.web.render import message, page
 
 #: Filters of the list of runs that choose here, too.
@@ -70,11 +71,13 @@ async def ask(request: Request) -> Response:
     projects = await startable(platform)
     project = next((row for row in projects if row.id == asked.get("project_id")), None)
     if project is None or action not in bulk.ACTIONS:
-        return message(404, "Not found", "There is no such action in a project of yours.")
+        return message(
+            404, say("Not found"), say("There is no such action in a project of yours.")
+        )
     try:
         filters = bulk.chosen(project.id, action, query, now())
     except BadFilter as error:
-        return message(422, "Not done", error.message)
+        return message(422, say("Not done"), error.message)
     number = await platform.database.read(lambda c: history.count(c, RUNS, filters))
     return page(
         "action_new.html", project=project, action=action, query=query, number=number,
@@ -86,16 +89,16 @@ async def begin(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     who, (project_id, project) = visit.subject(), await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     async with request.form() as form:
         given = {key: str(value) for key, value in form.items()}
     action, query = given.get("act", ""), _query(given)
     if action not in bulk.ACTIONS:
-        return message(422, "Not done", "There is no such action.")
+        return message(422, say("Not done"), say("There is no such action."))
     try:
         filters = bulk.chosen(project_id, action, query, now())
     except BadFilter as error:
-        return message(422, "Not done", error.message)
+        return message(422, say("Not done"), error.message)
     number = await platform.database.read(lambda c: history.count(c, RUNS, filters))
     visit.note(project_id, action=action, runs=number.number)
     key = await platform.database.write(
@@ -107,7 +110,7 @@ async def begin(request: Request) -> Response:
 async def progress(request: Request) -> Response:
     found = await _found(request)
     if found is None:
-        return message(404, "Not found", "There is no such action.")
+        return message(404, say("Not found"), say("There is no such action."))
     row, project = found
     return page("action.html", row=row, project=project, query=json.loads(row.query))
 
@@ -117,7 +120,7 @@ async def stop(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     found = await _found(request)
     if found is None:
-        return message(404, "Not found", "There is no such action.")
+        return message(404, say("Not found"), say("There is no such action."))
     row, _ = found
     await platform.database.write(lambda tx: bulk.end(tx, row.id, bulk.STOPPED))
     return RedirectResponse(f"/projects/{row.project_id}/actions/{row.id}", 303)

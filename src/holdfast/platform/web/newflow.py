@@ -15,6 +15,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import documents
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.draft import to_document
+from holdfast.platform.web.language import say
 from holdfast.platform.web.render import message
 from holdfast.platform.web.starters import STARTERS, draft_of
 
@@ -39,9 +40,11 @@ async def in_new_project(request: Request) -> Response:
     name = (await fields(request, "project"))["project"]
     platform: Platform = request.app.state.platform
     if not visit.may(Action.CREATE):  # first: nobody learns what projects others have
-        return message(403, "Not allowed", "Only an administrator makes projects.")
+        return message(403, say("Not allowed"), say("Only an administrator makes projects."))
     if await platform.database.read(lambda c: documents.find_project(c, name)) is not None:
-        return message(422, "Not made", f"There is a project {name} already.")
+        return message(
+            422, say("Not made"), say("There is a project %(name)s already.", name=name)
+        )
     return await _made(request, {"name": name})
 
 
@@ -56,9 +59,11 @@ async def _made(request: Request, project: JsonObject) -> Response:
     try:
         await bring(platform, {**project, "workflows": [document]}, dry=False, source="app")
     except NotAllowedError as error:
-        return message(403, "Not allowed", f"It needs {error.verdict.needed}.")
+        return message(
+            403, say("Not allowed"), say("It needs %(needed)s.", needed=error.verdict.needed)
+        )
     except HoldfastError as error:
-        return message(422, "Not made", error.message)
+        return message(422, say("Not made"), error.message)
     if given["starter"] in STARTERS:
         return RedirectResponse(f"/workflows/{key}?sample={given['starter']}#run-now", 303)
     return RedirectResponse(f"/workflows/{key}/edit", 303)

@@ -18,6 +18,7 @@ from holdfast.platform.store.accounts import AccountError
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Connection
 from holdfast.platform.web.account import fields
+from holdfast.platform.web.language import say
 from holdfast.platform.web.render import message, page
 
 
@@ -88,7 +89,7 @@ async def change_user(request: Request) -> Response:
     key, what = request.path_params["id"], (await fields(request, "what"))["what"]
     row = await platform.database.read(lambda c: accounts.find_user(c, key))
     if row is None:
-        return message(404, "Not found", "There is no such account.")
+        return message(404, say("Not found"), say("There is no such account."))
     visit.note(email=row.email, what=what)
     if what == "link":
         return await _with_link(request, row.id, row.email or row.name)
@@ -99,7 +100,7 @@ async def change_user(request: Request) -> Response:
     except AccountError as error:
         return await _users(request, error=error.message)
     except KeyError:
-        return message(422, "Not changed", "There is no such change.")
+        return message(422, say("Not changed"), say("There is no such change."))
     return RedirectResponse("/users", 303)
 
 
@@ -127,7 +128,7 @@ async def _members(request: Request, *, error: str = "") -> Response:
 
     found = await platform.database.read(read)
     if found["project"] is None:
-        return message(404, "Not found", "There is no such project.")
+        return message(404, say("Not found"), say("There is no such project."))
     status = 422 if error else 200
     return page("members.html", status=status, **found, roles=list(Role), error=error)
 
@@ -140,9 +141,11 @@ async def put_member(request: Request) -> Response:
     project_id = await platform.database.read(lambda c: project_of(c, "project", asked)) or ""
     row = await platform.database.read(lambda c: accounts.find_user(c, given["email"]))
     if row is None:
-        return await _members(request, error="There is no such account. Ask an administrator.")
+        return await _members(
+            request, error=say("There is no such account. Ask an administrator.")
+        )
     if given["role"] not in set(Role):
-        return await _members(request, error="There is no such role.")
+        return await _members(request, error=say("There is no such role."))
     role = Role(given["role"])
     visit.note(email=row.email, role=role.value)
     had = await platform.database.read(lambda c: accounts.role_of(c, project_id, row.id))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from holdfast.platform.service import Platform
 from holdfast.platform.store import accounts
 from holdfast.platform.store.belonging import project_of
 from holdfast.platform.store.database import Connection
-
-MISSING = ("Not found", "There is no such project.")
+from holdfast.platform.web.language import say
+from holdfast.platform.web.render import message
 
 
 async def named_project(request: Request) -> tuple[str, str]:
@@ -23,3 +24,8 @@ async def named_project(request: Request) -> tuple[str, str]:
         return key, names.get(key, "")
 
     return await platform.database.read(read)
+
+
+def missing() -> Response:
+    """The answer where no such project is."""
+    return message(404, say("Not found"), say("There is no such project."))

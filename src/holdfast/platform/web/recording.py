@@ -27,6 +27,7 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import catalog, credentials, dataclips
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import run_to_show
+from holdfast.platform.web.language import say
 from holdfast.platform.web.render import message
 
 #: Where a worker keeps the folder of a run that has ended: it moves from the first to the second.
@@ -46,28 +47,32 @@ async def recording(request: Request) -> Response:
     def read(connection: Connection) -> Scrubber | tuple[int, str]:
         row = run_to_show(connection, key)
         if row is None:
-            return 404, "There is no such run."
+            return 404, say("There is no such run.")
         if not is_recorded(row):
-            return 409, (
+            return 409, say(
                 "This run was not recorded. Its project must agree first: `record: true` in"
                 " project.yaml, deployed before the run."
             )
         if not catalog.records(connection, row.project_id):
-            return 409, "The project does not agree any more that its runs are recorded."
+            return 409, say("The project does not agree any more that its runs are recorded.")
         if dataclips.any_wiped(connection, key):
-            return 410, "Documents of this run were erased by the project's retention policy."
+            return 410, say("Documents of this run were erased by the project's retention policy.")
         return credentials.run_scrubber(connection, platform.keys, platform.scrubbers, key)
 
     found = await platform.database.read(read)
     if isinstance(found, tuple):
-        return message(found[0], "No recording", found[1])
+        return message(found[0], say("No recording"), found[1])
     try:
         body = await asyncio.to_thread(_bundle, platform.settings.data / "worker", key, found)
     except (UsageError, JournalError) as error:
-        return message(409, "No recording", str(error))
+        return message(409, say("No recording"), str(error))
     if body is None:
-        words = "The recording is on the machine of the run's worker: `holdfast pull-run"
-        return message(404, "Not here", f"{words} {key}` makes the file there.")
+        words = say(
+            "The recording is on the machine of the run's worker: `holdfast pull-run %(run)s`"
+            " makes the file there.",
+            run=key,
+        )
+        return message(404, say("Not here"), words)
     name = f'attachment; filename="run-{quote(key[:8])}.json"'
     headers = {"cache-control": "no-store", "content-disposition": name}
     return Response(body, media_type="application/json", headers=headers)

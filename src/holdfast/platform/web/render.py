@@ -18,6 +18,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.store.bulk import ACTIONS
+from holdfast.platform.web.language import language, say, template_words
 from holdfast.platform.web.words import (
     ACTION_STATES,
     ACTION_WORDS,
@@ -25,6 +26,7 @@ from holdfast.platform.web.words import (
     HOOK_REPLIES,
     LABELS,
     NOT_DRAWN,
+    SCRIPT_WORDS,
     STEP_STATES,
     handled_words,
     more_words,
@@ -46,7 +48,7 @@ SHOWN = 100_000
 
 def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one."""
-    text = _environment.get_template(template).render(**values)
+    text = environment.get_template(template).render(**values)
     return HTMLResponse(text, status, headers=_HEADERS)
 
 
@@ -56,21 +58,25 @@ def message(status: int, title: str, text: str) -> HTMLResponse:
 
 
 def part(template: str, **values: Any) -> str:
-    return _environment.get_template(template).render(**values)
+    return environment.get_template(template).render(**values)
 
 
 def ago(microseconds: int | None) -> str:
     """`12 s ago`."""
     if microseconds is None:
         return ""
-    return f"{_coarse((now() - microseconds) / SECOND)} ago"
+    return say("%(time)s ago", time=_coarse((now() - microseconds) / SECOND))
 
 
 def _coarse(seconds: float) -> str:
-    for limit, divisor, unit in ((90, 1, "s"), (5400, 60, "min"), (129600, 3600, "h")):
+    for limit, divisor, unit in (
+        (90, 1, say("s")),
+        (5400, 60, say("min")),
+        (129600, 3600, say("h")),
+    ):
         if seconds < limit:
             return f"{max(0, seconds) / divisor:.0f} {unit}"
-    return f"{seconds / 86400:.0f} d"
+    return f"{seconds / 86400:.0f} {say('d')}"
 
 
 def duration(microseconds: int | None) -> str:
@@ -82,7 +88,7 @@ def duration(microseconds: int | None) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{seconds // 60:.0f} {say('min')} {seconds % 60:.0f} {say('s')}"
 
 
 def moment(microseconds: int | None, *, short: bool = False) -> Markup:
@@ -158,14 +164,17 @@ def _asset(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-_environment = Environment(
+environment = Environment(
     loader=FileSystemLoader(FOLDER / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
 )
-_environment.filters |= {
+environment.policies["ext.i18n.trimmed"] = True
+environment.install_gettext_callables(**template_words(), newstyle=True)  # type: ignore[attr-defined]
+environment.filters |= {
     "ago": ago,
     "digest": digest,
     "elapsed": elapsed,
@@ -176,7 +185,7 @@ _environment.filters |= {
     "shorten": shorten,
     "size": size,
 }
-_environment.globals |= {
+environment.globals |= {
     "form_field": visit.form_field,
     "may": lambda action, project_id=None: visit.may(Action[action], project_id),
     "visit": visit.current,
@@ -194,6 +203,7 @@ _environment.globals |= {
         name: _asset(name)
         for name in (
             "holdfast.css",
+            "words.js",
             "live.js",
             "data.js",
             "api.js",
@@ -202,5 +212,7 @@ _environment.globals |= {
             "codemirror.min.js",
         )
     },
+    "language": language,
+    "script_words": lambda: dict(SCRIPT_WORDS),
     "version": __version__,
 }

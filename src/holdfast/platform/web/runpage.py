@@ -24,6 +24,7 @@ from holdfast.platform.web.compare import Difference, difference
 from holdfast.platform.web.comparison import compared, run_to_compare
 from holdfast.platform.web.document import Reader, read_document
 from holdfast.platform.web.graph import Graph, layout
+from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.pinned import case_text
 from holdfast.platform.web.recording import is_recorded, recording
@@ -78,7 +79,7 @@ async def run(request: Request) -> Response:
 
     found = await platform.database.read(read)
     if found is None:
-        return message(404, "Not found", "There is no such run.")
+        return message(404, say("Not found"), say("There is no such run."))
     if part == "log":
         return page("log_panel.html", **found)
     values = {**found, **_of_now(platform, found), "graph": _graph(found)}
@@ -139,19 +140,19 @@ def _waiting(connection: Connection, row: Row) -> tuple[str, str] | None:
         return None
     if not (capacity := connected_capacity(connection, now())):
         return (
-            "No worker is connected: nothing can run.",
-            "Start one; the page “Workers” says how. The run waits and is not lost.",
+            say("No worker is connected: nothing can run."),
+            say("Start one; the page “Workers” says how. The run waits and is not lost."),
         )
     found = queue.summary(connection)
     busy = int(found["claimed"]) + int(found["started"])  # type: ignore[arg-type]
     if busy >= capacity:
         return (
-            f"All {capacity} places of the workers are taken.",
-            "The run begins when one is free.",
+            say("All %(capacity)s places of the workers are taken.", capacity=capacity),
+            say("The run begins when one is free."),
         )
     return (
-        "A worker has room.",
-        "It takes the run unless its workflow or project is at its limit.",
+        say("A worker has room."),
+        say("It takes the run unless its workflow or project is at its limit."),
     )
 
 
@@ -194,7 +195,7 @@ async def compare_run(request: Request) -> Response:
 
     found = await platform.database.read(read)
     if found is None:
-        return message(404, "Not found", "There is no such run.")
+        return message(404, say("Not found"), say("There is no such run."))
     return page("compare.html", **found)
 
 
@@ -218,7 +219,7 @@ async def as_case(request: Request) -> Response:
 
     text = await platform.database.read(read)
     if text is None:
-        return message(404, "Not found", "There is no such run.")
+        return message(404, say("Not found"), say("There is no such run."))
     return Response(text, media_type="text/yaml", headers={"cache-control": "no-store"})
 
 
@@ -251,7 +252,7 @@ async def retry_run(request: Request) -> Response:
             lambda tx: retry(tx, platform.settings, request.path_params["id"], step, by=who)
         )
     except ActionError as error:
-        return message(error.status, "Not retried", error.message)
+        return message(error.status, say("Not retried"), error.message)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
 
 
@@ -261,5 +262,5 @@ async def cancel_run(request: Request) -> Response:
     try:
         await platform.database.write(lambda tx: cancel(tx, key, by=visit.subject().name))
     except ActionError as error:
-        return message(error.status, "Not cancelled", error.message)
+        return message(error.status, say("Not cancelled"), error.message)
     return RedirectResponse(f"/runs/{key}", 303)

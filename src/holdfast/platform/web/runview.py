@@ -17,6 +17,7 @@ from holdfast.platform.web.code import CodeLine, frame, numbered
 from holdfast.platform.web.diagnosed import Shown, diagnosed
 from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
+from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import NO_NAMES, Names, read_names
 from holdfast.platform.web.render import shorten
 from holdfast.platform.web.spanbars import Drawn
@@ -238,9 +239,9 @@ def _handled(facts: _Facts) -> Verdict:
     job = facts.jobs.get(step.job_id)
     line, column = _logged(facts, step)
     return Verdict(
-        f"{handled_words(len(facts.failed))}: the workflow went on.",
+        say("%(handled)s: the workflow went on.", handled=handled_words(len(facts.failed))),
         _step_error(step, facts.names),
-        "Nothing has to be done if this was expected. Otherwise look at the failed step.",
+        say("Nothing has to be done if this was expected. Otherwise look at the failed step."),
         None,
         _where(job, line, column),
         step.id,
@@ -249,9 +250,11 @@ def _handled(facts: _Facts) -> Verdict:
 
 
 def _where(job: Mapping[str, Any] | None, line: int | None, column: int | None) -> str | None:
-    parts = [f'Step "{job["name"]}"'] if job else []
+    parts = [say('Step "%(job)s"', job=job["name"])] if job else []
     if line:
-        parts.append(f"line {line}" + (f", column {column}" if column else ""))
+        parts.append(say("line %(line)s", line=line))
+    if line and column:
+        parts.append(say("column %(column)s", column=column))
     return ", ".join(parts) or None
 
 

@@ -27,8 +27,9 @@ from holdfast.platform.store import api_tokens, catalog, credentials, oauth_clie
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import Chosen
 from holdfast.platform.web.account import LIFETIMES, fields
-from holdfast.platform.web.project import MISSING, named_project
-from holdfast.platform.web.render import message, page
+from holdfast.platform.web.language import say
+from holdfast.platform.web.project import missing, named_project
+from holdfast.platform.web.render import page
 from holdfast.platform.web.sealed_cookie import BACK, address_of
 
 _DAY = 24 * 3600
@@ -62,7 +63,7 @@ async def credentials_page(request: Request, *, error: str = "") -> Response:
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     chosen = Chosen({"project_id": project_id}, {}, {}, _MOST, 0, None)
     listed = await platform.database.read(lambda c: catalog.list_credentials(c, chosen))
     name = request.query_params.get("schema") or schemas.RAW
@@ -97,15 +98,15 @@ async def set_credential(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     given = await fields(request, "name", "owner", "environment", "json")
     where = given["environment"]
     try:
         if not 0 < len(given["name"]) <= 255 or len(given["owner"]) > 255:
-            text = "A credential needs a name."
+            text = say("A credential needs a name.")
             raise AccessError(text)
         if where and not ENVIRONMENT.fullmatch(where):
-            text = f"An environment must be {ENVIRONMENT_WORDS}."
+            text = say("An environment must be %(value)s.", value=ENVIRONMENT_WORDS)
             raise AccessError(text)
         schema = await platform.schema(request.query_params.get("schema") or schemas.RAW)
         body = await _body(request, schema, given["json"])
@@ -139,9 +140,9 @@ async def _body(request: Request, schema: schemas.Schema, raw: str) -> JsonObjec
             return body_of(form, await fields(request, *(field.key for field in form)))
         value = parse_request(raw or "{}")
     except ValueError as error:
-        raise AccessError(str(error) if form else "The values are not JSON.") from error
+        raise AccessError(str(error) if form else say("The values are not JSON.")) from error
     if not isinstance(value, dict):
-        text = "The values must be a JSON object."
+        text = say("The values must be a JSON object.")
         raise AccessError(text)
     return value
 
@@ -155,7 +156,9 @@ async def remove_credential(request: Request) -> Response:
         visit.note(name=row.name)
         used = await platform.database.write(lambda tx: credentials.delete_credential(tx, key))
         if used:
-            return await credentials_page(request, error=f"In use: {'; '.join(used)}")
+            return await credentials_page(
+                request, error=say("In use: %(used)s", used="; ".join(used))
+            )
     return RedirectResponse(f"/projects/{project_id}/credentials", 303)
 
 
@@ -169,7 +172,7 @@ async def _keys(
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
 
     def read(connection: Connection) -> dict[str, Any]:
         keys = webhook_keys.listed(connection, platform.keys, project_id, now())
@@ -198,13 +201,13 @@ async def add_token(request: Request) -> Response:
     subject = visit.subject()
     project_id, project = await named_project(request)
     if not project:
-        return message(404, *MISSING)
+        return missing()
     given = await fields(request, "name", "days", "role")
     async with request.form() as form:
         scopes = [Scope(str(value)) for value in form.getlist("scope") if value in set(Scope)]
     good = 0 < len(given["name"]) <= 255 and scopes and given["days"] in LIFETIMES
     if not good or given["role"] not in _ROLES or not subject.scopes.issuperset(scopes):
-        text = "A token needs a name, a role and at least one thing that it may do."
+        text = say("A token needs a name, a role and at least one thing that it may do.")
         return await _keys(request, error=text)
     days = given["days"]
     visit.note(name=given["name"], scopes=sorted(scopes), role=given["role"])
@@ -244,9 +247,11 @@ async def set_key(request: Request) -> Response:
     secret = secrets.token_urlsafe(32)
     if kind == BASIC:
         if not given["username"] or ":" in given["username"]:
-            return await _keys(request, error="A user name is needed, without a colon.")
+            return await _keys(request, error=say("A user name is needed, without a colon."))
         if len(given["password"]) < _SHORTEST_PASSWORD:
-            text = f"The password must have at least {_SHORTEST_PASSWORD} characters."
+            text = say(
+                "The password must have at least %(value)s characters.", value=_SHORTEST_PASSWORD
+            )
             return await _keys(request, error=text)
         secret = f"{given['username']}:{given['password']}"
     window = int(given["window"]) if kind == HMAC and given["window"] in {"300", "3600"} else None

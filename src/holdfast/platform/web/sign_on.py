@@ -13,13 +13,16 @@ from holdfast.platform.service import Platform
 from holdfast.platform.store import identities
 from holdfast.platform.store.accounts import AccountError
 from holdfast.platform.web import entrance
+from holdfast.platform.web.language import later, say
 from holdfast.platform.web.sealed_cookie import SealedCookie, address_of, same
 
 _PATH = "/login/sso"
 _BACK = f"{_PATH}/back"
 _COOKIE = SealedCookie("holdfast-sign-on", _PATH)
-_FAILED = "The login with your organisation did not work. Try again, or ask an administrator."
-_UNKNOWN = "There is no account for you here. Ask an administrator to make one."
+_FAILED = later(
+    "The login with your organisation did not work. Try again, or ask an administrator."
+)
+_UNKNOWN = later("There is no account for you here. Ask an administrator to make one.")
 
 
 def sign_on_routes() -> list[BaseRoute]:
@@ -31,7 +34,7 @@ async def leave(request: Request) -> Response:
     """Send somebody to the provider. A sealed cookie keeps what their coming back is held to."""
     platform: Platform = request.app.state.platform
     if platform.sign_on is None:
-        return entrance.login_page(request, _FAILED)
+        return entrance.login_page(request, say(_FAILED))
     try:
         begun = await platform.sign_on.begin(address_of(request, _BACK))
     except SignOnError as error:
@@ -56,7 +59,7 @@ async def come_back(request: Request) -> Response:
         return entrance.login_page(request, entrance.too_many(wait), wait=wait)
     if platform.sign_on is None or kept is None or not code or not same(kept["state"], given):
         await entrance.note_wrong(platform, "single sign-on")
-        return entrance.login_page(request, _FAILED)
+        return entrance.login_page(request, say(_FAILED))
     try:
         who = await platform.sign_on.finish(
             address_of(request, _BACK), code, str(kept["nonce"]), str(kept["verifier"])
@@ -71,7 +74,7 @@ async def come_back(request: Request) -> Response:
         row = None
     if row is None or row.disabled_at is not None:
         await entrance.note_wrong(platform, who.email or "single sign-on")
-        return entrance.login_page(request, _UNKNOWN)
+        return entrance.login_page(request, say(_UNKNOWN))
     tries.was_right(platform, "single sign-on")
     answer = await entrance.let_in(request, row.id, str(kept["next"]), from_elsewhere=True)
     _COOKIE.remove(answer)
@@ -80,4 +83,4 @@ async def come_back(request: Request) -> Response:
 
 def _failed(request: Request, error: SignOnError) -> Response:
     log.warn("login.provider_failed", why=error.message)
-    return entrance.login_page(request, _FAILED)
+    return entrance.login_page(request, say(_FAILED))

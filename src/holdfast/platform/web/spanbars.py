@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from holdfast.platform.web.bars import HEIGHT, Bar, Scale
+from holdfast.platform.web.language import say
 from holdfast.platform.web.spans import Call, Span, Told
 from holdfast.platform.web.words import more_words, operation_words, spans_words
 
@@ -55,7 +56,7 @@ def _span(scale: Scale, span: Span) -> Bar:
         more = {"key": span.key, "note": span.result, "state": state}
         bar = scale.bar("request", span.title, span.since, span.until, **more)
     else:
-        note = f"line {span.line}" if span.line else ""
+        note = say("line %(line)s", line=span.line) if span.line else ""
         title = operation_words(span.number, span.name)
         bar = scale.bar("operation", title, span.since, span.until, key=span.key, note=note)
     return replace(bar, step_id=span.step_id)

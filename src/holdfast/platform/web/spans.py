@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.web.language import say
 from holdfast.platform.web.words import FATES, FATES_SHORT
 
 #: Entries of each list that are read, and characters of a text. Our worker sends fewer.
@@ -133,12 +134,18 @@ def _call(item: Json) -> Call | None:
         f"request-{number}", _text(item, "step_id") or "", number,
         _count(item.get("operation")), f"{method} {host}{path}".strip(),
         FATES.get(fate or "", fate or ""),
-        f"{status}, the answer broke off" if status is not None and fate == "failed"
-        else str(status) if status is not None else error or FATES_SHORT.get(fate or "", ""),
+        _result(status, error, fate),
         _count(item.get("bytes")), _text(item, "address"), _text(item, "key"),
         since, None if took is None else since + took * 1000,
         fate != "answered" or (status or 0) >= 400,
     )  # fmt: skip
+
+
+def _result(status: int | None, error: str | None, fate: str | None) -> str:
+    if status is None:
+        return error or FATES_SHORT.get(fate or "", "")
+    broke = say("%(status)s, the answer broke off", status=status)
+    return broke if fate == "failed" else str(status)
 
 
 def _sample(item: Json) -> tuple[int, float, float | None] | None:

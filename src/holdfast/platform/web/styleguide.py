@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.web.code import frame
+from holdfast.platform.web.language import say
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.words import LABELS
 
@@ -28,7 +29,7 @@ def styleguide_routes() -> list[BaseRoute]:
 async def _styleguide(request: Request) -> Response:
     settings = request.app.state.platform.settings
     if settings.public_url is not None or not settings.loopback:
-        return message(404, "Not found", "There is no such page.")
+        return message(404, say("Not found"), say("There is no such page."))
     return page(
         "styleguide.html",
         states=[state for state in LABELS if state not in {"pending", "running"}],

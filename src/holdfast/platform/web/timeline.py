@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.platform.web.bars import HEIGHT, Bar, Scale
+from holdfast.platform.web.language import say
 from holdfast.platform.web.spanbars import Drawn, processor_line, span_bars
 from holdfast.platform.web.words import STEP_STATES
 
@@ -57,21 +58,23 @@ def timeline(
     ends = [step.finished_at for step in steps if step.finished_at]
     end = max([run.finished_at, *ends]) if run.finished_at else now
     scale = Scale(_beginning(run, end), end)
-    bars = [Bar("wait", "Waiting", run.inserted_at, run.claimed_at or run.finished_at, None, 0)]
+    bars = [
+        Bar("wait", say("Waiting"), run.inserted_at, run.claimed_at or run.finished_at, None, 0)
+    ]
     if run.claimed_at:
         begun = run.started_at or run.finished_at
-        bars.append(scale.bar("prepare", "Preparing", run.claimed_at, begun))
+        bars.append(scale.bar("prepare", say("Preparing"), run.claimed_at, begun))
     own = [step for step in steps if not run.claimed_at or step.started_at >= run.claimed_at]
     first = min((step.started_at for step in own), default=None)
     if run.started_at and first and scale.is_long(run.started_at, first):
-        bars.append(scale.bar("prepare", "Compiling", run.started_at, first))
+        bars.append(scale.bar("prepare", say("Compiling"), run.started_at, first))
     for step in steps:
         bars.append(_step(scale, step, titles, run.claimed_at))
         if bars[-1].x is not None:
             bars += span_bars(scale, bars[-1], drawn)
     last = max((step.finished_at for step in own if step.finished_at), default=None)
     if run.finished_at and last and scale.is_long(last, run.finished_at):
-        bars.append(scale.bar("deliver", "Finishing", last, run.finished_at))
+        bars.append(scale.bar("deliver", say("Finishing"), last, run.finished_at))
     shown = [item for item in memory.samples if item[0] >= scale.start]
     line, limit = _memory(scale, shown, memory.limit_mb)
     peak = max((used for _, used in memory.samples), default=None)

@@ -12,6 +12,7 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.platform.project.difference import Change, difference, lines_between
 from holdfast.platform.store import snapshots
 from holdfast.platform.store.database import Connection
+from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import Names, read_names
 
 #: Lines of a text's difference, and characters of a value.
@@ -88,7 +89,11 @@ def _member(name: str, before: Json, after: Json, names: Names) -> Member:
             name, [line if len(line) <= _VALUE else f"{line[:_VALUE]}…" for line in lines]
         )
     label = name.removesuffix("_id")
-    gone = f"a {label.replace('_', ' ')} that is gone" if label != name else None
+    gone = (
+        say("a %(replace)s that is gone", replace=label.replace("_", " "))
+        if label != name
+        else None
+    )
     return Member(label, [], _words(before, names, gone), _words(after, names, gone))
 
 

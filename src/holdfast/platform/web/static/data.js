@@ -25,9 +25,9 @@
 
   /** @param {unknown} value */
   function about(value) {
-    if (Array.isArray(value)) return value.length === 1 ? '[1 item]' : `[${value.length} items]`;
+    if (Array.isArray(value)) return `[${say(value.length === 1 ? 'item' : 'items', { count: value.length })}]`;
     const size = Object.keys(/** @type {object} */ (value)).length;
-    return size === 1 ? '{1 key}' : `{${size} keys}`;
+    return `{${say(size === 1 ? 'key' : 'keys', { count: size })}}`;
   }
 
   /** @param {unknown} value */
@@ -42,7 +42,7 @@
   /** @param {unknown} value */
   function leaf(value) {
     const text = JSON.stringify(value);
-    const shown = text.length > LONG ? `${text.slice(0, LONG)}… (${text.length} characters)` : text;
+    const shown = text.length > LONG ? `${text.slice(0, LONG)}… (${say('characters', { count: text.length })})` : text;
     return make('span', `v-${value === null ? 'null' : typeof value}`, shown);
   }
 
@@ -53,14 +53,14 @@
       ['path', () => path],
       ['value', () => JSON.stringify(value(), null, 2)],
     ])) {
-      const button = make('button', 'tiny', name);
+      const button = make('button', 'tiny', say(name));
       button.setAttribute('type', 'button');
-      button.setAttribute('aria-label', `Copy the ${name} of ${path}`);
+      button.setAttribute('aria-label', say(`copy-${name}`, { path }));
       button.addEventListener('click', async (event) => {
         event.preventDefault();
         await navigator.clipboard?.writeText(text());
-        button.textContent = 'copied';
-        setTimeout(() => { button.textContent = name; }, 1200);
+        button.textContent = say('copied');
+        setTimeout(() => { button.textContent = say(name); }, 1200);
       });
       box.append(button);
     }
@@ -79,7 +79,7 @@
     const left = keys.length - from - PART;
     if (left <= 0) return;
     const more = make('li');
-    const button = make('button', 'tiny', `${Math.min(left, PART)} more of ${left}`);
+    const button = make('button', 'tiny', say('more-of', { count: Math.min(left, PART), left }));
     button.setAttribute('type', 'button');
     button.addEventListener('click', () => {
       more.remove();
@@ -195,16 +195,16 @@
     tree.id = `${text.id}-tree`;
     const bar = make('div', 'treebar');
     const search = /** @type {HTMLInputElement} */ (make('input'));
-    search.setAttribute('aria-label', `Search in ${text.getAttribute('aria-label') ?? 'the document'}`);
-    search.placeholder = 'Search';
+    search.setAttribute('aria-label', say('search-in', { name: text.getAttribute('aria-label') ?? '' }));
+    search.placeholder = say('search');
     const told = make('span', 'small soft');
     told.setAttribute('role', 'status');
-    const swap = make('button', 'tiny', 'Text');
+    const swap = make('button', 'tiny', say('text'));
     swap.setAttribute('type', 'button');
     swap.addEventListener('click', () => {
       tree.hidden = !tree.hidden;
       text.hidden = !tree.hidden;
-      swap.textContent = tree.hidden ? 'Tree' : 'Text';
+      swap.textContent = say(tree.hidden ? 'tree' : 'text');
     });
     /** @type {(string | number)[][]} */
     let found = [];
@@ -218,7 +218,7 @@
         found = asked && isBranch(value) ? find(value, asked) : [];
         at = 0;
       } else if (found.length) at = (at + (event.shiftKey ? found.length - 1 : 1)) % found.length;
-      told.textContent = !asked ? '' : found.length ? `${at + 1} of ${found.length}${found.length === MOST_FOUND ? ' or more' : ''}` : 'not found';
+      told.textContent = !asked ? '' : found.length ? say(found.length === MOST_FOUND ? 'found-or-more' : 'found', { at: at + 1, count: found.length }) : say('not-found');
       const one = found[at];
       if (one) reveal(tree, value, one);
     });
@@ -241,12 +241,12 @@
       }
       return;
     }
-    const button = make('button', 'tiny', 'Open all of it as a tree');
+    const button = make('button', 'tiny', say('open-all'));
     button.setAttribute('type', 'button');
     button.addEventListener('click', async () => {
-      button.textContent = 'Loading…';
+      button.textContent = say('loading');
       const answer = await fetch(raw ?? '');
-      if (!answer.ok) { button.textContent = 'It could not be loaded. Try again'; return; }
+      if (!answer.ok) { button.textContent = say('not-loaded'); return; }
       show(box, await answer.json(), text);
       button.remove();
     });

@@ -39,16 +39,16 @@
       const json = answer.headers.get('content-type')?.includes('json');
       /** @type {Checked | null} */
       const told = json ? await answer.json() : null;
-      if (!told?.found || told.trouble) return unchecked(told?.trouble ?? `the platform answered ${answer.status}`);
+      if (!told?.found || told.trouble) return unchecked(told?.trouble ?? say('answered', { status: answer.status }));
       names[step] = told.names[step] ?? [];
       return told.found[step] ?? [];
     } catch {
-      return signal.aborted ? [] : unchecked('the platform cannot be reached');
+      return signal.aborted ? [] : unchecked(say('unreachable'));
     }
   }
 
   /** What is said where nothing was checked. @param {string} why @returns {Said[]} */
-  const unchecked = (why) => [{ line: 1, column: 1, warning: true, message: `Not checked: ${why}` }];
+  const unchecked = (why) => [{ line: 1, column: 1, warning: true, message: say('unchecked', { why }) }];
 
   /** @param {HTMLTextAreaElement} text */
   function enrich(text) {
@@ -61,7 +61,7 @@
     text.after(host);
     const editor = CodeMirror.open(host, {
       text: text.value,
-      label: text.dataset.label ?? 'Code',
+      label: text.dataset.label ?? say('code'),
       changed: (now) => {
         text.value = now;
         dirty = true;

@@ -37,9 +37,9 @@
   /** @param {number} ms */
   function words(ms) {
     const seconds = Math.max(0, ms) / 1000;
-    if (seconds < 60) return `${seconds.toFixed(1)} s`;
-    if (seconds < 5400) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-    return `${(seconds / 3600).toFixed(1)} h`;
+    if (seconds < 60) return say('seconds', { s: seconds.toFixed(1) });
+    if (seconds < 5400) return say('minutes', { min: Math.floor(seconds / 60), s: Math.floor(seconds % 60) });
+    return say('hours', { h: (seconds / 3600).toFixed(1) });
   }
 
   function count() {
@@ -141,7 +141,8 @@
     }
     const where = document.getElementById('log-where');
     const first = log.firstElementChild?.id.slice(1) ?? '1';
-    if (where) where.textContent = `lines ${Number(first).toLocaleString('en')} to ${Number(last).toLocaleString('en')}${dropped ? ': earlier ones by their number' : ''}`;
+    const between = { first: Number(first).toLocaleString('en'), last: Number(last).toLocaleString('en') };
+    if (where) where.textContent = say(dropped ? 'lines-dropped' : 'lines', between);
     const empty = document.getElementById('log-empty');
     if (empty) empty.hidden = true;
     localTimes(log);
@@ -156,7 +157,7 @@
     if (light) {
       if (on) light.dataset.on = 'yes';
       else delete light.dataset.on;
-      light.textContent = on ? 'Live' : 'Not connected';
+      light.textContent = say(on ? 'live' : 'not-connected');
     }
     if (!banner) return;
     if (on) banner.hidden = true;
@@ -258,7 +259,7 @@
     if (!button || !navigator.clipboard) return;
     await navigator.clipboard.writeText(button.dataset.copy ?? '');
     const text = button.textContent;
-    button.textContent = 'Copied';
+    button.textContent = say('copied');
     setTimeout(() => { button.textContent = text; }, 1200);
   });
 
