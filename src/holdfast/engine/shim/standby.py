@@ -59,10 +59,9 @@ class Waiting:
         return socket.socket(fileno=descriptor)
 
     def take(self) -> RunProcess | None:
-        """The process that is ready, which another one may be made for now."""
+        """The process that is ready; another one may be made for now. None where none is."""
         ready, self.ready = self.ready, None
-        if ready is not None:
-            self._say("used")
+        self._say("wanted" if ready is None else "used")
         return ready
 
     def idle(self) -> None:

@@ -1,7 +1,8 @@
 """The shims of an engine: each serves one run at a time, and waits for the next one in between.
 
 A fork of the supervisor for each run would copy half its memory each time. A shim says `idle+` or
-`idle-` when it waits, with or without a process made ready, and `used` when a run has taken that.
+`idle-` when it waits, with or without a process made ready, `used` when a run has taken that, and
+`wanted` when a run would have. A run that a zygote forks wants none.
 """
 
 from __future__ import annotations
@@ -64,14 +65,11 @@ class Pool:
         """Hand a connection to a shim. Raises OSError when there is none and can be none."""
         for pid in sorted(self._idle(), key=lambda pid: not self._shims[pid].ready):
             shim = self._shims[pid]
-            if not shim.ready and self._standby:
-                self._more()
             with suppress(OSError):
                 socket.send_fds(shim.channel, [b"run"], [connection.fileno()])
                 shim.busy = True
                 shim.runs += 1
                 return
-        self._more()
         self._start(connection)
 
     def plan(self) -> None:
@@ -139,6 +137,8 @@ class Pool:
             self._loop.forget(shim.channel.fileno())  # its end is told by a signal as well
             return
         shim.ready = word == b"idle+"
+        if word in (b"used", b"wanted") and self._standby:
+            self._more()
         if word.startswith(b"idle"):
             shim.busy = False
             _last_line(shim.tell)
