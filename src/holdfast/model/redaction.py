@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote
 
 REDACTED = "[REDACTED]"
@@ -32,6 +33,7 @@ _PARAMETER = re.compile(r"([?&;#])([^=&?#;\s]+)=([^&#;\s\"',]+)")
 _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
 
 
+@lru_cache(1024)
 def is_secret_name(name: str) -> bool:
     """Whether something of this name is a secret, as far as names go."""
     if name.lower() in _HARMLESS:
@@ -68,4 +70,6 @@ def without_parameters(text: str, mask: str) -> str:
         secret = is_secret_name(unquote(found[2]))
         return f"{found[1]}{found[2]}={mask}" if secret else found[0]
 
-    return _PASSWORD_IN_ADDRESS.sub(mask, _PARAMETER.sub(shown, text))
+    if "=" in text:
+        text = _PARAMETER.sub(shown, text)
+    return _PASSWORD_IN_ADDRESS.sub(mask, text) if "://" in text else text

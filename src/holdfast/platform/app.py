@@ -100,9 +100,10 @@ def create_app(
 
 def _routes() -> list[BaseRoute]:
     return [
+        # the first, as most requests are for it, and routes are tried in their order
+        Route("/i/{path:path}", webhook, methods=["GET", "POST", "OPTIONS"]),
         Route("/health_check", _health),
         Route("/ready", _ready),
-        Route("/i/{path:path}", webhook, methods=["GET", "POST", "OPTIONS"]),
         WebSocketRoute("/worker/websocket", worker_socket),
         *collection_routes(),
         *api_routes(),

@@ -26,6 +26,7 @@ from holdfast.platform.scrubbing import Scrubber, Scrubbers
 from holdfast.platform.secrets import schemas
 from holdfast.platform.secrets.schemas import Schema, SchemaError
 from holdfast.platform.settings import Settings
+from holdfast.platform.start.intake import Hooks
 from holdfast.platform.store import liveness
 from holdfast.platform.store.database import Database
 from holdfast.platform.store.lead import Lead
@@ -86,6 +87,7 @@ class Platform:
         self.confirm = confirm or (store.confirm if resolve is None else _taken)
         #: Live pages, by session; webhooks that wait for their run, by trigger.
         self.streams, self.waiting = Places(256, 32), Places(256, 256)
+        self.hooks = Hooks()
         #: Checks of code start a process each: two at once, one for each who asks.
         self.checks = Turns(2, 16, 3)
         #: Of runs whose channels are open, by run.

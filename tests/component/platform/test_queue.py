@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from holdfast.platform.store import logs
 from holdfast.platform.store import tables as t
+from holdfast.protocol.messages import LogLine
 from support.platform import TRIGGER, Store
 
 
@@ -153,3 +155,36 @@ def test_no_run_is_given_twice(store: Store, workers: int) -> None:
         thread.join(30)
     assert len(taken) == len(runs)
     assert set(taken) == runs
+
+
+def test_limits_hold_in_a_queue_of_many_workflows_most_of_which_are_full(store: Store) -> None:
+    """First limits are read one by one, then all of them."""
+    store.deploy(project(1, workflows=30, limit=1))
+    store.deploy(project(2, concurrency=2, workflows=3))
+    runs = [store.enqueue(trigger(1, w)) for w in range(30) for _ in range(2)]
+    others = [store.enqueue(trigger(2, w)) for w in range(3)]
+    taken = [one for _ in range(4) for one in ids(store, 10)]
+    assert sorted(taken) == sorted([*runs[::2], *others[:2]])
+    store.change(runs[40], state="success")
+    assert ids(store, 10) == [runs[41]]
+
+
+def test_lines_that_are_sent_again_among_new_ones_are_stored_once(store: Store) -> None:
+    run = store.enqueue()
+
+    def add(*keys: str | None) -> int:
+        lines = [(LogLine("1", [key], id=key), f"line {key}") for key in keys]
+        return store.write(lambda tx: logs.add(tx, run, lines))
+
+    assert add("a", "b", None) == 3
+    assert add("b", "c", "c", None, "a") == 5
+    wanted = logs.Wanted(100, 100, 10_000)
+    rows = store.read(lambda c: logs.lines(c, run, 0, wanted))
+    told = [(row.number, row.message) for row in rows]
+    assert told == [
+        (1, "line a"),
+        (2, "line b"),
+        (3, "line None"),
+        (4, "line c"),
+        (5, "line None"),
+    ]

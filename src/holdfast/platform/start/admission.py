@@ -66,16 +66,22 @@ async def admit(
     Raises Rejected: 401 without a key, 404 with a wrong one (that the trigger exists is not told),
     429 for who guesses or asks too much; ClientDisconnect.
     """
+    if options.keys:
+        await _admit_by_key(request, platform, trigger, options, reads_body=reads_body)
+    if wait := platform.rates.webhooks.take(trigger.id, time.monotonic()):
+        raise too_often(wait)
+
+
+async def _admit_by_key(
+    request: Request, platform: Platform, trigger: Row, options: Options, *, reads_body: bool
+) -> None:
+    """Raises Rejected: 401, 404, 429 for who guesses; ClientDisconnect."""
     sender = counted_as(address_of(request, platform.settings.proxies))
     guesser = f"{trigger.id} {sender}"
-    _may_guess(platform, options, guesser)
+    _may_guess(platform, guesser)
     project, keys, names = trigger.project_id, platform.keys, options.keys
-    methods = (
-        await platform.database.read(
-            lambda c: webhook_keys.methods(c, keys, project, names, now())
-        )
-        if names
-        else []
+    methods = await platform.database.read(
+        lambda c: webhook_keys.methods(c, keys, project, names, now())
     )
     headers = dict(request.headers)
     if prove(methods, headers, b"", time.time()) is Proof.NONE:
@@ -83,16 +89,14 @@ async def admit(
     signed = request.scope["query_string"] if request.method == "GET" else b""
     if methods and reads_body and request.method != "GET":
         signed = await read(request, platform.settings.payload_bytes)
-    _may_guess(platform, options, guesser)  # again: others have guessed while the body came
+    _may_guess(platform, guesser)  # again: others have guessed while the body came
     if prove(methods, headers, signed, time.time()) is not Proof.GOOD:
         platform.rates.guesses.take(guesser, time.monotonic())
         raise Rejected(404, NOT_FOUND)
-    if wait := platform.rates.webhooks.take(trigger.id, time.monotonic()):
-        raise too_often(wait)
 
 
-def _may_guess(platform: Platform, options: Options, guesser: str) -> None:
-    if options.keys and (wait := platform.rates.guesses.wait(guesser, time.monotonic())):
+def _may_guess(platform: Platform, guesser: str) -> None:
+    if wait := platform.rates.guesses.wait(guesser, time.monotonic()):
         raise too_often(wait)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,20 +20,36 @@ from holdfast.model.redaction import redacted_headers, redacted_query
 from holdfast.platform.clock import iso
 from holdfast.platform.service import Platform
 from holdfast.platform.start.admission import NOT_FOUND, Options, admit, idempotency_key
+from holdfast.platform.start.intake import Intake, Path, take_in
 from holdfast.platform.start.payload import Rejected, body_of
 from holdfast.platform.store import dataclips, idempotency
 from holdfast.platform.store.credentials import run_scrubber
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.notice import Notice
-from holdfast.platform.store.runs import Created, Start, create_work_order, find_run
+from holdfast.platform.store.runs import Created, find_run
 from holdfast.platform.store.triggers import find_webhook
+
+
+class ChangedError(Exception):
+    """The trigger is another than the one that the request was admitted by."""
 
 
 async def webhook(request: Request) -> Response:
     """POST starts a run, and GET where the trigger says so; else GET tells that it exists."""
     platform: Platform = request.app.state.platform
-    path = [part for part in request.path_params["path"].split("/") if part]
-    trigger = await platform.database.read(lambda c: find_webhook(c, path))
+    path = tuple(part for part in request.path_params["path"].split("/") if part)
+    while True:
+        try:
+            return await _webhook(request, platform, path)
+        except ChangedError:  # since it was found: it is looked for anew
+            platform.hooks.forget(path)
+
+
+async def _webhook(request: Request, platform: Platform, path: Path) -> Response:
+    """Raises ChangedError."""
+    trigger = platform.hooks.fresh(path) if request.method == "POST" else None
+    if trigger is None:
+        trigger = await platform.database.read(lambda c: find_webhook(c, path))
     options = Options.of(None if trigger is None else trigger.webhook_access)
     sharing = options.sharing(request.headers.get("origin"))
     if request.method == "OPTIONS":
@@ -44,14 +60,15 @@ async def webhook(request: Request) -> Response:
         answer = rejected.response
     except ClientDisconnect:
         return Response(status_code=400)
-    answer.headers.update(sharing)
+    if sharing:
+        answer.headers.update(sharing)
     return answer
 
 
 async def _answer(
-    request: Request, platform: Platform, trigger: Row | None, options: Options, path: list[str]
+    request: Request, platform: Platform, trigger: Row | None, options: Options, path: Path
 ) -> Response:
-    """Raises Rejected, ClientDisconnect."""
+    """Raises Rejected, ClientDisconnect, ChangedError."""
     if trigger is None:
         return JSONResponse(NOT_FOUND, 404)
     key = idempotency_key(request)
@@ -66,56 +83,44 @@ async def _answer(
         text = "This trigger is disabled: enable it and deploy the project again."
         return JSONResponse({"error": "trigger_disabled", "message": text}, 403)
     body = await body_of(request, platform.settings.payload_bytes)
-    return await _start(platform, trigger, body, _request_record(request, path), key)
+    record = _request_record(request, path)
+    return await _start(platform, Intake(path, trigger, body, record, key, platform.settings))
 
 
-def _creator(
-    platform: Platform, trigger: Row, body: str, record: str, key: str | None
-) -> Callable[[Transaction], Created]:
-    """Makes the work order, or finds the one that the same key has made before."""
-    queue = "fast_lane" if trigger.webhook_reply == "after_completion" else "default"
+async def _create(platform: Platform, intake: Intake) -> Created:
+    """Once more where another process was quicker with the same key: its work order is found.
 
-    def create(tx: Transaction) -> Created:
-        if key is not None and (before := idempotency.found(tx, trigger.id, key)) is not None:
-            return before
-        clip = dataclips.insert_clip(
-            tx, project_id=trigger.project_id, kind="http_request", body=body, request=record
-        )
-        start = Start(trigger.workflow_id, clip, trigger_id=trigger.id, queue=queue)
-        created = create_work_order(tx, start, platform.settings)
-        if key is not None:
-            idempotency.remember(tx, trigger.id, key, created)
-        return created
-
-    return create
-
-
-async def _create(platform: Platform, create: Callable[[Transaction], Created]) -> Created:
-    """Once more where another process was quicker with the same key: its work order is found."""
+    Raises ChangedError.
+    """
     try:
-        return await platform.database.write(create)
+        created = await platform.database.write_together(take_in, intake)
     except idempotency.TakenError:
-        return await platform.database.write(create)
+        created = await platform.database.write_together(take_in, intake)
+    if created is None:
+        raise ChangedError
+    platform.hooks.keep(intake.path, intake.trigger)
+    return created
 
 
-async def _start(
-    platform: Platform, trigger: Row, body: str, record: str, key: str | None
-) -> Response:
-    create = _creator(platform, trigger, body, record, key)
+async def _start(platform: Platform, intake: Intake) -> Response:
+    """Raises ChangedError."""
+    trigger = intake.trigger
     if trigger.webhook_reply != "after_completion":
-        created = await _create(platform, create)
-        answer = {"work_order_id": created.work_order_id, "run_id": created.run_id}
-        return JSONResponse(answer, headers=_headers(created))
+        created = await _create(platform, intake)
+        answer = json.dumps({"work_order_id": created.work_order_id, "run_id": created.run_id})
+        return Response(answer, headers=_headers(created), media_type="application/json")
     if not platform.waiting.has_room(trigger.id):
         text = "Too many requests wait for their runs. Try again in a moment."
         return JSONResponse({"error": "busy", "message": text}, 503, {"retry-after": "5"})
     # before the run exists, to miss nothing
     with platform.waiting.take(trigger.id), platform.hub.watch("runs") as notices:
-        created = await _create(platform, create)
+        created = await _create(platform, intake)
         limit = platform.settings.webhook_timeout_seconds
         try:
             async with asyncio.timeout(limit):
-                if not await _wait_for_end(platform, notices, created, look=key is not None):
+                if not await _wait_for_end(
+                    platform, notices, created, look=intake.key is not None
+                ):
                     return _stopping(created)
         except TimeoutError:
             return _timed_out(created, limit)
@@ -220,13 +225,15 @@ def _headers(created: Created) -> dict[str, str]:
     return {"x-meta-work-order-id": created.work_order_id, "x-meta-run-id": created.run_id}
 
 
-def _request_record(request: Request, path: list[str]) -> str:
+def _request_record(request: Request, path: Path) -> str:
     """What is kept of the request itself."""
     return json.dumps(
         {
             "method": request.method,
             "path": ["i", *path],
-            "query_params": redacted_query(request.query_params.items()),
+            "query_params": redacted_query(request.query_params.items())
+            if request.scope["query_string"]
+            else {},
             "headers": redacted_headers(request.headers.items()),
         }
     )

@@ -15,7 +15,8 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -35,8 +36,10 @@ from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
 from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.notices import Listener, announce
+from holdfast.platform.store.work import Outcome, Work, batches, settle
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 #: What other rooms name, so that only this one imports the library: what reads, and what it finds.
 Connection: TypeAlias = sqlalchemy.Connection
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
@@ -101,12 +104,8 @@ class Transaction:
 
 Write = Callable[[Transaction], T]
 Read = Callable[[Connection], T]
-
-
-@dataclass(slots=True)
-class _Work:
-    run: Callable[[Transaction], Any]
-    future: Future[Any]
+#: Does the same for several items; the results in their order.
+WriteMany = Callable[[Transaction, list[Item]], Sequence[T]]
 
 
 class Database:
@@ -134,7 +133,7 @@ class Database:
                 message, fix="Write it like postgresql+psycopg://user@host/database."
             ) from error
         self._readers = ThreadPoolExecutor(READERS, "holdfast-read")
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._write_loop, name="holdfast-write", daemon=True
         )
@@ -202,11 +201,24 @@ class Database:
         read no further while so many of its events wait.
         """
         future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(DatabaseError("the database is closed"))
-        else:
-            self._queue.put(_Work(work, future))
+        self._put(Work(lambda tx, _: [work(tx)], future))
         return future
+
+    def ask(self, work: Write[T]) -> asyncio.Future[T]:
+        """The same for the running event loop. To cancel what it returns does not undo it."""
+        return self._ask(Work(lambda tx, _: [work(tx)], _future()))
+
+    def _ask(self, work: Work) -> asyncio.Future[Any]:
+        assert isinstance(work.future, asyncio.Future)
+        work.future.add_done_callback(_heard)
+        self._put(work)
+        return asyncio.shield(work.future)
+
+    def _put(self, work: Work) -> None:
+        if self._closed:
+            work.future.set_exception(DatabaseError("the database is closed"))
+        else:
+            self._queue.put(work)
 
     @property
     def is_full(self) -> bool:
@@ -223,9 +235,21 @@ class Database:
 
         A caller that is cancelled does not undo it.
         """
+        await self._room()
+        return await self.ask(work)
+
+    async def write_together(self, work: WriteMany[Item, T], item: Item) -> T:
+        """The same with work that is done in one call for all items that wait for it.
+
+        When such a call fails, each item gets one of its own, so that it fails for its own faults.
+        """
+        await self._room()
+        result: T = await self._ask(Work(work, _future(), item, shared=True))
+        return result
+
+    async def _room(self) -> None:
         while self.is_full and not self._closed:  # noqa: ASYNC110 - no event crosses threads
             await asyncio.sleep(_LOOK_SECONDS)  # the writer is another thread
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
 
     async def read(self, work: Read[T]) -> T:
         """Do `work` on a connection that sees one consistent state."""
@@ -261,54 +285,74 @@ class Database:
                     self._queue.put(None)
                     break
                 group.append(following)
-            self._commit([work for work in group if work.future.set_running_or_notify_cancel()])
+            self._commit([work for work in group if work.begin()])
 
-    def _commit(self, group: list[_Work]) -> None:
-        results: list[Any] = []
-        errors: dict[int, BaseException] = {}
+    def _commit(self, group: list[Work]) -> None:
+        outcomes: list[Outcome] = []
         notices: list[Notice] = []
-        read: dict[Any, Any] = {}
         began = time.perf_counter()
         try:
             with self.engine.begin() as connection:
-                for index, work in enumerate(group):
-                    transaction = Transaction(connection, now(), _read=read, _kept=self._kept)
-                    try:
-                        with _savepoint(connection) if len(group) > 1 else nullcontext():
-                            results.append(work.run(transaction))
-                        notices += transaction.notices
-                    except Exception as problem:
-                        if len(group) == 1:  # its transaction has no other's work to keep
-                            raise
-                        results.append(None)
-                        errors[index] = problem
-                        _still_open(connection, problem)
+                outcomes = self._do_all(connection, group, notices)
                 if notices and not self.is_sqlite:
                     announce(connection, self.id, notices)
         except Exception as problem:
-            errors, notices = dict.fromkeys(range(len(group)), problem), []
-        self._wrote(time.perf_counter() - began, len(group) - len(errors), len(errors))
+            outcomes, notices = [Outcome(work, error=problem) for work in group], []
+        failed = sum(outcome.error is not None for outcome in outcomes)
+        self._wrote(time.perf_counter() - began, len(group) - failed, failed)
         if notices:
             self._publish(notices)
-        for index, work in enumerate(group):
-            if index in errors:
-                work.future.set_exception(errors[index])
+        settle(outcomes)
+
+    def _do_all(
+        self, connection: Connection, group: list[Work], notices: list[Notice]
+    ) -> list[Outcome]:
+        """Do the pieces of one commit, each batch under a savepoint of its own."""
+        outcomes: list[Outcome] = []
+        read: dict[Any, Any] = {}
+        waiting = deque(batches(group))
+        while waiting:
+            batch = waiting.popleft()
+            transaction = Transaction(connection, now(), _read=read, _kept=self._kept)
+            try:
+                with savepoint(connection, "work") if len(group) > 1 else nullcontext():
+                    found = batch[0].run(transaction, [work.item for work in batch])
+            except Exception as problem:
+                if len(group) == 1:  # its transaction has no other's work to keep
+                    raise
+                _still_open(connection, problem)
+                if len(batch) > 1:
+                    waiting.extendleft([work] for work in reversed(batch))
+                else:
+                    outcomes.append(Outcome(batch[0], error=problem))
             else:
-                work.future.set_result(results[index])
+                notices += transaction.notices
+                outcomes += [Outcome(*pair) for pair in zip(batch, found, strict=True)]
+        return outcomes
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _heard(written: asyncio.Future[Any]) -> None:
+    """Whoever asked may be gone: asyncio need not complain that nobody has seen the error."""
+    if not written.cancelled():
+        written.exception()
 
 
 @contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
+def savepoint(connection: Connection, name: str) -> Iterator[None]:
     """Undo what fails in the block. SQLAlchemy's own takes as long as three statements."""
     raw = connection.connection.cursor()
-    raw.execute("SAVEPOINT work")
+    raw.execute(f"SAVEPOINT {name}")
     try:
         yield
     except BaseException:
-        raw.execute("ROLLBACK TO SAVEPOINT work")
+        raw.execute(f"ROLLBACK TO SAVEPOINT {name}")
         raise
     finally:
-        raw.execute("RELEASE SAVEPOINT work")
+        raw.execute(f"RELEASE SAVEPOINT {name}")
         raw.close()
 
 
@@ -426,6 +470,19 @@ def is_passing(error: Exception) -> bool:
         return code & 0xFF in _PASSING_SQLITE
     # Python's interface of databases (PEP 249) has this name for it; SQLAlchemy keeps it.
     return "OperationalError" in {kind.__name__ for kind in type(error).__mro__}
+
+
+#: SQLite's codes for a row that is there already: of a primary key, of a unique index.
+_DOUBLE_SQLITE = frozenset({1555, 2067})
+
+
+def is_double(error: Exception) -> bool:
+    """Whether a new row has a key that must be unique, and that another row has."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return (
+        getattr(original, "sqlstate", None) == "23505"
+        or getattr(original, "sqlite_errorcode", None) in _DOUBLE_SQLITE
+    )
 
 
 def _cause(error: BaseException) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     Insert,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     or_,
     select,
     union_all,
@@ -29,6 +29,7 @@ from holdfast.platform.scrubbing import Scrubbers
 from holdfast.platform.store import blobs, credentials, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
+from holdfast.platform.store.rows import add_rows
 
 #: Types whose state is `{"data": body, "request": request}`.
 _WRAPPED = frozenset({"http_request", "kafka"})
@@ -37,7 +38,6 @@ _BEYOND = 8192
 
 
 #: Built once, as in `runs.py`.
-_ADD_BODY = insert(t.dataclip_bodies)
 _DIGEST = select(t.dataclips.c.digest).where(t.dataclips.c.id == bindparam("of_clip"))
 _BODY = t.dataclip_bodies.c
 _STATE = (
@@ -72,28 +72,54 @@ def insert_clip(
 
     `wiped`: only its existence is kept (projects that save no data). Raises ClipConflictError.
     """
-    digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
-    clip_id = clip_id or str(uuid.uuid4())
-    row = {
-        "id": clip_id,
-        "project_id": project_id,
-        "type": kind,
-        "name": name,
-        "size": len(body),
-        "digest": digest,
-        "inserted_at": tx.now,
-        "wiped_at": tx.now if wiped else None,
-    }
+    row = _row(tx, project_id, kind, body)
+    row |= {"name": name, "wiped_at": tx.now if wiped else None}
+    clip_id = row["id"] = clip_id or row["id"]
     if tx.connection.execute(_add(tx.connection.dialect.name), row).one_or_none() is None:
-        if tx.connection.scalar(_DIGEST, {"of_clip": clip_id}) == digest:
+        if tx.connection.scalar(_DIGEST, {"of_clip": clip_id}) == row["digest"]:
             return clip_id
         message = "has already been taken by other content"
         raise ClipConflictError(message)
     if not wiped:
-        blob = blobs.put(tx, project_id, body) if len(body) >= blobs.LARGE else None
-        given = {"dataclip_id": clip_id, "body": "" if blob else body, "request": request}
-        tx.connection.execute(_ADD_BODY, {**given, "blob_id": blob})
+        add_rows(tx.connection, t.dataclip_bodies, [_body(tx, row, body, request)])
     return clip_id
+
+
+@dataclass(frozen=True, slots=True)
+class NewClip:
+    """A clip to be stored: JSON texts of its content, and of the request that brought it."""
+
+    project_id: str
+    body: str
+    request: str | None
+
+
+def insert_clips(tx: Transaction, kind: str, clips: Sequence[NewClip]) -> list[str]:
+    """Store new clips with as many statements as one needs; their ids."""
+    rows = [_row(tx, clip.project_id, kind, clip.body) for clip in clips]
+    bodies = [
+        _body(tx, row, clip.body, clip.request) for row, clip in zip(rows, clips, strict=True)
+    ]
+    add_rows(tx.connection, t.dataclips, rows)
+    add_rows(tx.connection, t.dataclip_bodies, bodies)
+    return [row["id"] for row in rows]
+
+
+def _row(tx: Transaction, project_id: str, kind: str, body: str) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "project_id": project_id,
+        "type": kind,
+        "size": len(body),
+        "digest": hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest(),
+        "inserted_at": tx.now,
+    }
+
+
+def _body(tx: Transaction, row: dict[str, Any], body: str, request: str | None) -> dict[str, Any]:
+    blob = blobs.put(tx, row["project_id"], body) if len(body) >= blobs.LARGE else None
+    given = {"dataclip_id": row["id"], "body": "" if blob else body, "request": request}
+    return {**given, "blob_id": blob}
 
 
 def find_clip(connection: Connection, clip_id: str) -> Row | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
 
 from sqlalchemy import delete, select
 
@@ -11,6 +15,8 @@ from holdfast.platform.store import access_tables as t
 from holdfast.platform.store.database import Transaction, insert_new
 from holdfast.platform.store.runs import Created
 
+#: A trigger, and the sender's name for a request to it.
+Key: TypeAlias = tuple[str, str]
 #: How long a key is remembered.
 HOURS = 24
 
@@ -19,28 +25,31 @@ class TakenError(Exception):
     """Another process made a work order for the key just now: look again."""
 
 
-def found(tx: Transaction, trigger_id: str, key: str) -> Created | None:
-    """The work order that was made for this key of this trigger."""
+def found(tx: Transaction, asked: Iterable[Key]) -> dict[Key, Created]:
+    """The work orders that were made for these keys before."""
     c = t.idempotency_keys.c
     tx.connection.execute(
         delete(t.idempotency_keys).where(c.inserted_at <= tx.now - HOURS * 3600 * SECOND)
     )
-    row = tx.connection.execute(
-        select(c.work_order_id, c.run_id).where(
-            c.trigger_id == trigger_id, c.digest == _digest(key)
-        )
-    ).one_or_none()
-    return None if row is None else Created(row.work_order_id, row.run_id)
+    known = dict[Key, Created]()
+    for trigger_id, keys in groupby(sorted(set(asked)), key=itemgetter(0)):
+        digests = {_digest(key): (trigger_id, key) for _, key in keys}
+        query = select(c.digest, c.work_order_id, c.run_id)
+        mine = query.where(c.trigger_id == trigger_id, c.digest.in_(sorted(digests)))
+        for digest, *ids in tx.connection.execute(mine):
+            known[digests[digest]] = Created(*ids)
+    return known
 
 
-def remember(tx: Transaction, trigger_id: str, key: str, created: Created) -> None:
+def remember(tx: Transaction, made: Mapping[Key, Created]) -> None:
     """Raises TakenError; then nothing of this transaction must stay."""
-    values = {"trigger_id": trigger_id, "digest": _digest(key), "inserted_at": tx.now}
-    made = {"work_order_id": created.work_order_id, "run_id": created.run_id}
-    row = insert_new(tx.connection.dialect.name, t.idempotency_keys).values(**values, **made)
-    mine = row.returning(t.idempotency_keys.c.digest)  # not every driver counts inserted rows
-    if tx.connection.execute(mine).one_or_none() is None:
-        raise TakenError
+    for (trigger_id, key), created in made.items():
+        values = {"trigger_id": trigger_id, "digest": _digest(key), "inserted_at": tx.now}
+        ids = {"work_order_id": created.work_order_id, "run_id": created.run_id}
+        row = insert_new(tx.connection.dialect.name, t.idempotency_keys).values(**values, **ids)
+        mine = row.returning(t.idempotency_keys.c.digest)  # not every driver counts inserted rows
+        if tx.connection.execute(mine).one_or_none() is None:
+            raise TakenError
 
 
 def _digest(key: str) -> str:

@@ -8,14 +8,27 @@ it still waits, and a lane that another process has filled is seen when all head
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count, groupby
 from operator import attrgetter, itemgetter
 from typing import TypeAlias
 
-from sqlalchemy import and_, bindparam, case, column, func, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    null,
+    or_,
+    select,
+    text,
+)
 
 from holdfast.platform.project.schedule import Overlap
 from holdfast.platform.store import tables as t
@@ -60,14 +73,30 @@ _HEADS = (
     .join(_HEAD, _HEAD.c.id == t.runs.c.id)
     .outerjoin(t.triggers, t.triggers.c.id == t.runs.c.starting_trigger_id)
 )
-_LIMITED = select(t.workflows.c.id, t.workflows.c.concurrency, t.workflows.c.paused_at).where(
-    or_(t.workflows.c.concurrency.is_not(None), t.workflows.c.paused_at.is_not(None))
+_WORKFLOW: BindParameter[str] = bindparam("of_workflow")
+_PROJECT: BindParameter[str] = bindparam("of_project")
+_LIMITS = (
+    select(t.workflows.c.concurrency, t.workflows.c.paused_at, t.projects.c.concurrency)
+    .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
+    .where(t.workflows.c.id == _WORKFLOW)
 )
-_PROJECTS = select(t.projects.c.id, t.projects.c.concurrency, t.projects.c.last_claim_at)
-_UNDER_WAY = (
+_GOING = select(func.count()).select_from(t.runs).where(t.UNDER_WAY)
+_GOING_OF_WORKFLOW = _GOING.where(t.runs.c.workflow_id == _WORKFLOW)
+_GOING_OF_PROJECT = _GOING.where(t.runs.c.project_id == _PROJECT)
+#: Limits of all, and how many each has under way: for a claim that meets many that are full.
+_LIMITED_WORKFLOWS = select(
+    t.workflows.c.id, t.workflows.c.concurrency, t.workflows.c.paused_at
+).where(or_(t.workflows.c.concurrency.is_not(None), t.workflows.c.paused_at.is_not(None)))
+_LIMITED_PROJECTS = select(t.projects.c.id, t.projects.c.concurrency, null()).where(
+    t.projects.c.concurrency.is_not(None)
+)
+_ALL_GOING = (
     select(t.runs.c.workflow_id, t.runs.c.project_id, func.count())
     .where(t.UNDER_WAY)
     .group_by(t.runs.c.workflow_id, t.runs.c.project_id)
+)
+_TURNS = select(t.projects.c.id, t.projects.c.last_claim_at).where(
+    t.projects.c.id.in_(bindparam("ids", expanding=True))
 )
 #: Cron triggers whose runs go one after the other, and that have one under way.
 _BUSY = (
@@ -75,6 +104,10 @@ _BUSY = (
     .join(t.triggers, t.triggers.c.id == t.runs.c.starting_trigger_id)
     .where(t.UNDER_WAY, t.triggers.c.cron_overlap == Overlap.QUEUE.value)
 )
+#: Workflows whose limits a claim reads one by one; then it reads those of all.
+_ONE_BY_ONE = 16
+#: Values that one query names.
+_NAMED = 500
 
 
 #: What waits in a lane.
@@ -142,21 +175,72 @@ class Room:
             self.busy.add(head.one_at_a_time)
         self.turns[head.project_id] = at
 
+    def line_up(self, projects: Collection[str]) -> None:
+        """Whose turn it is among these projects is about to be asked."""
 
-def room_now(connection: Connection) -> Room:
-    """Limits, pauses and turns as they are. Who takes runs must be the only one who does."""
-    going = dict[str, int]()
-    for workflow, project, number in connection.execute(_UNDER_WAY):
-        going[workflow] = going.get(workflow, 0) + number
-        going[project] = going.get(project, 0) + number
-    room = Room(busy=set(connection.scalars(_BUSY)))
-    for key, concurrency, paused_at in connection.execute(_LIMITED):
-        room.left[key] = 0 if paused_at is not None else concurrency - going.get(key, 0)
-    for key, concurrency, last_claim_at in connection.execute(_PROJECTS):
-        room.turns[key] = last_claim_at or 0
-        if concurrency is not None:
-            room.left[key] = concurrency - going.get(key, 0)
-    return room
+
+@dataclass(slots=True)
+class RoomNow(Room):
+    """Limits, pauses and turns as they are in the database, each read when it is asked for.
+
+    Who takes runs must be the only one who does, or limits are exceeded.
+    """
+
+    connection: Connection = field(kw_only=True)
+    #: Workflows whose limits are known; `_all`: those of all.
+    _workflows: set[str] = field(default_factory=set)
+    _all: bool = False
+    _projects: set[str] = field(default_factory=set)
+    _triggers: bool = False
+
+    def has(self, head: Head) -> bool:
+        if not self._all and head.workflow_id not in self._workflows:
+            self._learn(head)
+        if head.one_at_a_time is not None and not self._triggers:
+            self.busy |= set(self.connection.scalars(_BUSY))
+            self._triggers = True
+        return Room.has(self, head)
+
+    def line_up(self, projects: Collection[str]) -> None:
+        if len(projects) < 2:
+            return
+        missing = sorted(set(projects) - self.turns.keys())
+        for start in range(0, len(missing), _NAMED):
+            some = {"ids": missing[start : start + _NAMED]}
+            for key, last_claim_at in self.connection.execute(_TURNS, some):
+                self.turns[key] = last_claim_at or 0
+
+    def _learn(self, head: Head) -> None:
+        if len(self._workflows) >= _ONE_BY_ONE:
+            self._learn_all()
+            return
+        self._workflows.add(head.workflow_id)
+        named = {"of_workflow": head.workflow_id}
+        row = self.connection.execute(_LIMITS, named).one_or_none()
+        if row is None:
+            return  # it was removed: nothing limits what is left of it
+        limit, paused_at, together = row
+        if paused_at is not None:
+            self.left[head.workflow_id] = 0
+        elif limit is not None:
+            self.left[head.workflow_id] = limit - self._going(_GOING_OF_WORKFLOW, **named)
+        if together is not None and head.project_id not in self._projects:
+            going = self._going(_GOING_OF_PROJECT, of_project=head.project_id)
+            self.left[head.project_id] = together - going
+        self._projects.add(head.project_id)
+
+    def _going(self, query: Select[int], **named: str) -> int:
+        return self.connection.scalar(query, named) or 0
+
+    def _learn_all(self) -> None:
+        going = Counter[str]()
+        for workflow, project, number in self.connection.execute(_ALL_GOING):
+            going[workflow] += number
+            going[project] += number
+        for query in (_LIMITED_WORKFLOWS, _LIMITED_PROJECTS):
+            for key, limit, paused_at in self.connection.execute(query):
+                self.left[key] = 0 if paused_at is not None else limit - going[key]
+        self._all = True
 
 
 #: Age, then the order of coming: heads themselves are not compared.
@@ -222,10 +306,14 @@ class Line:
             elif found != self.heads.get(lane):
                 self.put(found)
         self.unknown.clear()
-        ranked = [
-            ((place, kind[1], room.turns.get(kind[2], 0)), heap)
+        asked = [
+            (place, kind, heap)
             for kind, heap in self._heaps.items()
             if heap and (place := rank(kind[0])) is not None
+        ]
+        room.line_up({kind[2] for _, kind, _ in asked})
+        ranked = [
+            ((place, kind[1], room.turns.get(kind[2], 0)), heap) for place, kind, heap in asked
         ]
         ranked.sort(key=itemgetter(0))
         for _, alike in groupby(ranked, key=itemgetter(0)):

@@ -8,12 +8,20 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select
+from sqlalchemy import Select, bindparam, func, select
 
 from holdfast.model.json import Json
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection, Row, Transaction
+from holdfast.platform.store.database import (
+    Connection,
+    Row,
+    Transaction,
+    is_double,
+    savepoint,
+)  # fmt: skip
+from holdfast.platform.store.rows import add_rows
 from holdfast.protocol.messages import LogLine
 
 #: What PostgreSQL text cannot hold, and terminals should not get.
@@ -25,8 +33,9 @@ SEARCHED = 20_000
 #: Lines that come from the database at a time.
 _FETCHED = 100
 
+#: Made once: `json.dumps` makes one for every call that is not plain.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 #: Built once, as in `runs.py`.
-_ADD = insert(t.log_lines)
 _LAST = select(func.max(t.log_lines.c.number)).where(t.log_lines.c.run_id == bindparam("of_run"))
 _KNOWN = select(t.log_lines.c.line_id).where(
     t.log_lines.c.run_id == bindparam("of_run"),
@@ -63,12 +72,7 @@ def plain(text: str) -> str:
 def message_text(message: Json) -> str:
     """A log message as one text: list elements joined by one space (1.5)."""
     parts = message if isinstance(message, list) else [message]
-    text = " ".join(
-        part
-        if isinstance(part, str)
-        else json.dumps(part, ensure_ascii=False, separators=(",", ":"))
-        for part in parts
-    )
+    text = " ".join(part if isinstance(part, str) else _ENCODER.encode(part) for part in parts)
     return plain(text)
 
 
@@ -80,18 +84,43 @@ def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
     """
     named = {line.step_id for line, _ in lines if line.step_id is not None}
     steps = _found(tx.connection, _STEPS, run_id, list(named))
-    last, rows = count(tx.connection, run_id), []
-    ids = [line.id for line, _ in lines if line.id is not None]
-    known = _found(tx.connection, _KNOWN, run_id, ids if last else [])
+    last = count(tx.connection, run_id)
+    rows = _rows(run_id, lines, last, steps, set())
+    try:
+        with savepoint(tx.connection, "lines"):
+            add_rows(tx.connection, t.log_lines, rows)
+    except Exception as error:
+        if not is_double(error):
+            raise
+        # rare: a worker sends again what it was not told to have arrived
+        known = _found(
+            tx.connection, _KNOWN, run_id, [key for line, _ in lines if (key := line.id)]
+        )
+        rows = _rows(run_id, lines, last, steps, known)
+        add_rows(tx.connection, t.log_lines, rows)
+    last += len(rows)
+    tx.notify(f"run:{run_id}", "logs", last=last)
+    return last
+
+
+def _rows(
+    run_id: str,
+    lines: list[tuple[LogLine, str]],
+    last: int,
+    steps: set[str | None],
+    known: set[str | None],
+) -> list[dict[str, Any]]:
+    """Rows of the lines that are not known, numbered after `last`."""
+    known, rows = set(known), list[dict[str, Any]]()
     for line, text in lines:
-        if line.id is not None and line.id in known:
-            continue
-        known.add(line.id)
-        last += 1
+        if line.id is not None:
+            if line.id in known:
+                continue
+            known.add(line.id)
         rows.append(
             {
                 "run_id": run_id,
-                "number": last,
+                "number": last + len(rows) + 1,
                 "line_id": line.id,
                 "step_id": line.step_id if line.step_id in steps else None,
                 "timestamp": int(line.timestamp),
@@ -100,10 +129,7 @@ def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:
                 "message": text,
             }
         )
-    if rows:
-        tx.connection.execute(_ADD, rows)
-    tx.notify(f"run:{run_id}", "logs", last=last)
-    return last
+    return rows
 
 
 def _found(

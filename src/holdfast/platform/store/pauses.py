@@ -11,6 +11,8 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 
 _QUEUE = "queue paused"
+#: Whether the queue is paused, within a query.
+PAUSED = select(t.controls.c.name).where(t.controls.c.name == _QUEUE).exists()
 
 
 def queue_pause(connection: Connection) -> Row | None:

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, not_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
@@ -21,9 +21,9 @@ from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Transaction, lock_claims
-from holdfast.platform.store.line import Head, Line, Room, oldest, room_now
+from holdfast.platform.store.line import Head, Line, Room, RoomNow, oldest
 from holdfast.platform.store.lists import seen
-from holdfast.platform.store.pauses import paused_workflows, queue_pause
+from holdfast.platform.store.pauses import PAUSED, paused_workflows, queue_pause
 from holdfast.platform.store.runs import changed
 from holdfast.protocol.messages import Claim
 
@@ -35,7 +35,12 @@ TOKEN_SLACK = 600
 
 
 #: Built once: to build a statement takes longer than to execute it.
-_ANY_WAITS = select(t.runs.c.id).where(t.WAITING).limit(1)
+_OPEN = select(
+    and_(
+        select(t.runs.c.id).where(t.WAITING).limit(1).exists(),
+        not_(PAUSED),
+    )
+)
 #: Lanes that other processes have filled are seen within so many seconds, and within those of
 #: `_AGAIN_SECONDS` by a claim that would get nothing.
 _FRESH_SECONDS, _OLD_SECONDS, _AGAIN_SECONDS = 2.0, 60.0, 0.2
@@ -64,7 +69,7 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
     lock_claims(tx.connection)
     if not tx.once(_is_open):
         return []
-    room, line = tx.once(room_now), tx.kept(Line)
+    room, line = tx.once(_room), tx.kept(Line)
     taken = list[Claimed]()
     while len(taken) < min(asked.demand, MOST):
         if (head := _next(tx, line, room, asked.queues)) is None:
@@ -79,9 +84,13 @@ def claim(tx: Transaction, asked: Claim, worker_id: str, settings: Settings) -> 
     return taken
 
 
+def _room(connection: Connection) -> Room:
+    return RoomNow(connection=connection)
+
+
 def _is_open(connection: Connection) -> bool:
     """Whether anything waits, and the queue is not paused; most claims find nothing."""
-    return connection.scalar(_ANY_WAITS) is not None and queue_pause(connection) is None
+    return bool(connection.scalar(_OPEN))
 
 
 def _next(tx: Transaction, line: Line, room: Room, queues: tuple[str, ...]) -> Head | None:

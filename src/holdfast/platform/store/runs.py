@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Update, bindparam, case, func, or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
@@ -22,6 +23,7 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lanes import DEFAULT
 from holdfast.platform.store.line import Line
+from holdfast.platform.store.rows import add_rows
 
 ACTIVE = (RunState.STARTED, RunState.AVAILABLE, RunState.CLAIMED)
 
@@ -45,7 +47,6 @@ _LOCK = _FIND.with_for_update()
 #: Sets the columns that are given beside `of_run`.
 _SET = update(t.runs).where(_MINE)
 _NOTES = select(t.runs.c.notes).where(_MINE).with_for_update()
-_ADD_WORK_ORDER, _ADD_RUN = insert(t.work_orders), insert(t.runs)
 #: What a new run takes over from its project and its workflow, with the newest snapshot.
 _BEGINNING = (
     select(
@@ -141,13 +142,58 @@ class Created:
 
 def create_work_order(tx: Transaction, start: Start, settings: Settings) -> Created:
     """A work order with one run, waiting in the queue."""
-    row = tx.connection.execute(_BEGINNING, {"of_workflow": start.workflow_id}).one()
-    work_order_id = str(uuid.uuid4())
-    values = {
-        "id": work_order_id,
-        "project_id": row.project_id,
+    return create_work_orders(tx, [start], settings)[0]
+
+
+def create_work_orders(
+    tx: Transaction, starts: Sequence[Start], settings: Settings
+) -> list[Created]:
+    """The same for several, with as many statements as for one."""
+    workflows = {start.workflow_id for start in starts}
+    beginnings = {key: _beginning(tx.connection, key, settings) for key in workflows}
+    orders, runs = list[dict[str, Any]](), list[dict[str, Any]]()
+    for start in starts:
+        beginning = beginnings[start.workflow_id]
+        orders.append(_order(tx, beginning, start))
+        runs.append(_run(tx, beginning, orders[-1]["id"], start))
+    add_rows(tx.connection, t.work_orders, orders)
+    add_rows(tx.connection, t.runs, runs)
+    for run in runs:  # nobody can watch `run:<id>` yet
+        tx.notify("runs", "state", run_id=run["id"], state=RunState.AVAILABLE.value)
+        _waits(tx, run)
+    return [Created(run["work_order_id"], run["id"]) for run in runs]
+
+
+def create_run(tx: Transaction, work_order_id: str, start: Start, settings: Settings) -> str:
+    """A further run of a work order, of its workflow as it is now, waiting in the queue."""
+    beginning = _beginning(tx.connection, start.workflow_id, settings)
+    run = _run(tx, beginning, work_order_id, start)
+    add_rows(tx.connection, t.runs, [run])
+    run_id = str(run["id"])
+    _waits(tx, run)
+    changed(tx, run_id, work_order_id, RunState.AVAILABLE)
+    return run_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a run takes over: a row of `_BEGINNING`, and its options as JSON."""
+
+    row: Row
+    options: str
+
+
+def _beginning(connection: Connection, workflow_id: str, settings: Settings) -> _Beginning:
+    row = connection.execute(_BEGINNING, {"of_workflow": workflow_id}).one()
+    return _Beginning(row, json.dumps(_options(row, settings)))
+
+
+def _order(tx: Transaction, beginning: _Beginning, start: Start) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "project_id": beginning.row.project_id,
         "workflow_id": start.workflow_id,
-        "snapshot_id": row.snapshot_id,
+        "snapshot_id": beginning.row.snapshot_id,
         "trigger_id": start.trigger_id,
         "dataclip_id": start.dataclip_id,
         "state": _WORK_ORDER_STATE[RunState.AVAILABLE],
@@ -155,46 +201,36 @@ def create_work_order(tx: Transaction, start: Start, settings: Settings) -> Crea
         "last_activity": tx.now,
         "inserted_at": tx.now,
     }
-    tx.connection.execute(_ADD_WORK_ORDER, values)
-    run_id = _add_run(tx, row, work_order_id, start, settings)
-    _tell(tx, run_id, RunState.AVAILABLE)
-    return Created(work_order_id, run_id)
 
 
-def create_run(tx: Transaction, work_order_id: str, start: Start, settings: Settings) -> str:
-    """A further run of a work order, of its workflow as it is now, waiting in the queue."""
-    row = tx.connection.execute(_BEGINNING, {"of_workflow": start.workflow_id}).one()
-    run_id = _add_run(tx, row, work_order_id, start, settings)
-    changed(tx, run_id, work_order_id, RunState.AVAILABLE)
-    return run_id
-
-
-def _add_run(
-    tx: Transaction, beginning: Row, work_order_id: str, start: Start, settings: Settings
-) -> str:
-    run_id = str(uuid.uuid4())
-    values = {
-        "id": run_id,
+def _run(
+    tx: Transaction, beginning: _Beginning, work_order_id: str, start: Start
+) -> dict[str, Any]:
+    row = beginning.row
+    return {
+        "id": str(uuid.uuid4()),
         "work_order_id": work_order_id,
-        "project_id": beginning.project_id,
+        "project_id": row.project_id,
         "workflow_id": start.workflow_id,
-        "snapshot_id": beginning.snapshot_id,
+        "snapshot_id": row.snapshot_id,
         "dataclip_id": start.dataclip_id,
         "starting_trigger_id": start.trigger_id,
         "starting_job_id": start.job_id,
         "created_by": start.created_by,
         "state": RunState.AVAILABLE.value,
-        "priority": beginning.priority if start.priority is None else start.priority,
+        "priority": row.priority if start.priority is None else start.priority,
         "queue": start.queue,
         "retries": start.retries,
-        "options": json.dumps(_options(beginning, settings)),
+        "options": beginning.options,
         "inserted_at": tx.now,
     }
-    tx.connection.execute(_ADD_RUN, values)
-    lane = start.queue, int(values["priority"]), beginning.project_id, start.workflow_id
+
+
+def _waits(tx: Transaction, run: dict[str, Any]) -> None:
+    """The run is in the queue."""
+    lane = run["queue"], int(run["priority"]), run["project_id"], run["workflow_id"]
     tx.kept(Line).came(lane)
-    tx.notify("queue", "available", run_id=run_id)
-    return run_id
+    tx.notify("queue", "available", run_id=run["id"])
 
 
 def _options(row: Any, settings: Settings) -> JsonObject:

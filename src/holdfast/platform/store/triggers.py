@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -27,7 +28,7 @@ _IN_PROJECT = _WEBHOOK.where(
 )
 
 
-def find_webhook(connection: Connection, path: list[str]) -> Row | None:
+def find_webhook(connection: Connection, path: Sequence[str]) -> Row | None:
     """The webhook trigger a path means (5.1): project and custom path, id, or custom path."""
     if not path:
         return None

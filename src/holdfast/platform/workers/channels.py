@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -192,7 +190,7 @@ class RunChannel:
         """The reply to one event. Writes are queued before this first waits, so order holds."""
         try:
             if (work := self._write(event, payload)) is not None:
-                answer = Answer("ok", await _done(self.platform.database.submit(work)))
+                answer = Answer("ok", await self.platform.database.ask(work))
                 self.ended = self.ended or event == m.RUN_COMPLETE
                 return answer
             return await self._fetch(event, payload)
@@ -295,15 +293,3 @@ def channel_for(platform: Platform, worker: WorkerConnection, topic: str) -> Cha
     if topic.startswith(m.RUN_TOPIC):
         return RunChannel(platform, worker, topic.removeprefix(m.RUN_TOPIC))
     return None
-
-
-async def _done(future: Future[Any]) -> Any:
-    written = asyncio.wrap_future(future)
-    written.add_done_callback(_heard)
-    return await asyncio.shield(written)
-
-
-def _heard(written: asyncio.Future[Any]) -> None:
-    """Whoever asked may be gone: asyncio need not complain that nobody has seen the error."""
-    if not written.cancelled():
-        written.exception()
