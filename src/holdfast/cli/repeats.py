@@ -32,6 +32,7 @@ def tell_repeats(again: dict[str, Any], here: Requests | None) -> None:
     known, left_out, cut = None, 0, False
     if here is not None:
         known, cut = list(here.known.values()), here.cut
+        left_out = here.beyond.made
     if known is None and again["requests"] is not None:
         known = [Request.from_json(item) for item in again["requests"]]
         left_out, cut = again["left_out"], again.get("may_be_missing") is True
@@ -52,7 +53,7 @@ def tell_repeats(again: dict[str, Any], here: Requests | None) -> None:
     if cut:
         terminal.echo("  requests of its last moment may be missing", err=True)
     if left_out:
-        terminal.echo(f"  {left_out} earlier requests of the run are not shown", err=True)
+        terminal.echo(f"  {left_out} further requests of the run are not shown", err=True)
 
 
 def _changes(request: Request) -> bool:

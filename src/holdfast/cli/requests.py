@@ -23,7 +23,8 @@ from holdfast.paths import data_folder
 def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
     """Show every request of RUN (its id, or how that begins): where to, what became of it.
 
-    A request that was sent and has no end is under way: whether it was carried out is not known.
+    A request that was sent and has no answer is under way: whether it was carried out is not
+    known. Those beyond the first thousand are counted, by host and status.
     Connections are seen from outside of the run: one on which it told of no request is shown, too.
     Values in queries are never kept.
 
@@ -37,6 +38,7 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
         whole = {
             "requests": told,
             "counts": found.counts(),
+            "beyond": found.beyond.to_json(),
             "untold_connections": found.untold,
             "may_be_missing": found.cut,
         }
@@ -44,6 +46,8 @@ def requests_command(run: str, data: Path | None, *, as_json: bool) -> None:
         return
     for request in found.known.values():
         terminal.row(request.row, fg="yellow" if request.fate == UNKNOWN else None)
+    for row in found.beyond.rows:
+        terminal.row(f"   +  {row}")
     for address, count in found.untold.items():
         words = "connection" if count == 1 else "connections"
         text = f"{count} {words} to {address} on which the run told of no request"

@@ -16,6 +16,7 @@ from holdfast.diagnosis.diagnose import rows as diagnosed_rows
 from holdfast.diagnosis.ending import Ending, read_diagnosis
 from holdfast.engine.requests import UNKNOWN, Requests
 from holdfast.journal import Record
+from holdfast.model.beyond import Beyond
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 from holdfast.model.visible import visible_line
@@ -124,6 +125,7 @@ def _requests(requests: Requests) -> JsonObject:
     return {
         "counts": {**requests.counts()},
         "last": [*last],
+        "beyond": requests.beyond.to_json(),
         "untold_connections": untold,
         "may_be_missing": requests.cut,
     }
@@ -163,6 +165,8 @@ def text(document: JsonObject) -> str:
     if isinstance(requests, dict) and requests["last"]:
         missing = "; the last may be missing" if requests["may_be_missing"] else ""
         rows.append(f"requests  {_count_words(requests['counts'])}{missing}")
+    if isinstance(requests, dict) and isinstance(beyond := requests.get("beyond"), dict):
+        rows += [f"          {row}" for row in Beyond.read(beyond).rows]
     if isinstance(requests, dict) and isinstance(untold := requests["untold_connections"], dict):
         rows += [f"untold    {count} connections to {place}" for place, count in untold.items()]
     timeline, lines = document["timeline"], document["last_lines"]

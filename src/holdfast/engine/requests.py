@@ -1,11 +1,11 @@
 """What a run asked of other systems, from its journal. Pure.
 
-A request is told when it is made, when it is written to a connection, and when it ends. One that
-was written and has no end is *under way*: whether the other system carried it out is not known.
-One that was never written *never left*. The egress broker tells of connections, from outside of
-the run: one on which no request was told is shown as such. Where the process that writes the
-journal died, its last records may be lost: then nothing *never left*. Nothing is said beyond what
-was seen.
+A request is told when it is written to a connection, when its answer begins and when it ends. One
+that was written and has no answer is *under way*: whether the other system carried it out is not
+known. One that was made and never written *never left*. Those beyond the first are counted. The
+egress broker tells of connections, from outside of the run: one on which no request was told is
+shown as such. Where the process that writes the journal died, its last records may be lost: then
+nothing *never left*. Nothing is said beyond what was seen.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from holdfast.journal import Record
+from holdfast.model.beyond import Beyond
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
 
 ANSWERED, FAILED, UNKNOWN = "answered", "failed", "under way: fate unknown"
 NEVER = "never left"
 FATES = (ANSWERED, FAILED, UNKNOWN, NEVER)
-#: Requests of one run that are kept; the engine tells of no more.
+#: Requests of one run that are kept one by one; the engine counts the others.
 _MOST = 1000
 
 
 @dataclass(slots=True)
 class Request:
     """One request; `at_us`: when it was made, `ms` until its end, `bytes` of what was sent,
-    `key` for idempotency.
+    `key` for idempotency. `unread`: its status has come, and not the end of its answer.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Request:
     key: str | None = None
     step_id: str | None = None
     at_us: int | None = None
+    unread: bool | None = None
 
     def to_json(self) -> JsonObject:
         """Without what is not known."""
@@ -64,6 +66,7 @@ class Request:
         known.key = _text(value.get("key"))
         known.step_id = _text(value.get("step_id"))
         known.at_us = _whole(value.get("at_us"))
+        known.unread = True if value.get("unread") is True else None
         known.fate = fate if (fate := str(value.get("fate"))) in FATES else UNKNOWN
         return known
 
@@ -73,7 +76,9 @@ class Request:
         end = f"{self.status}" if self.status is not None else self.error or ""
         took = f"{self.ms} ms" if self.ms is not None else ""
         where = f"{self.job or '?'}" + (f" op {self.operation}" if self.operation else "")
-        if self.fate == FAILED and self.status is not None:
+        if self.fate == ANSWERED and self.unread:
+            end += ", its body was not read to its end"
+        elif self.fate == FAILED and self.status is not None:
             end += f", but the answer broke off ({self.error or 'no reason is known'})"
         elif self.fate == FAILED and self.address is not None:
             end += " after it was sent: it may have been carried out"
@@ -94,6 +99,8 @@ class Requests:
     connections: dict[str, int] | None = None
     #: The journal's last records may be lost: requests that left last may be missing.
     cut: bool = False
+    #: Requests that are not told one by one, by host.
+    beyond: Beyond = field(default_factory=Beyond)
 
     def take(self, record: Record) -> None:
         """Read one record; those of other kinds are passed over."""
@@ -119,14 +126,18 @@ class Requests:
     @property
     def untold(self) -> dict[str, int]:
         """Connections on which no request was told, by address."""
-        told = {request.address for request in self.known.values()}
+        told = {request.address for request in self.known.values()} | self.beyond.addresses
         seen = self.connections or {}
         return {place or "other addresses": seen[place] for place in seen if place not in told}
 
     def _request(self, body: JsonObject) -> None:
         number = _whole(body.get("number")) or 0
         what = body.get("what")
-        if what in ("made", "sent") and number not in self.known and len(self.known) < _MOST:
+        if what == "more":
+            self.beyond = Beyond.read(body)
+            return
+        told_whole = what in ("made", "sent", "failed")
+        if told_whole and number not in self.known and len(self.known) < _MOST:
             self.known[number] = Request(
                 number,
                 self._jobs.get(str(body.get("step_id"))),
@@ -146,9 +157,12 @@ class Requests:
             request.fate = UNKNOWN
             request.address = self._kept(body.get("address"))
             request.key = self._kept(body.get("key"))
+        elif what == "begun":
+            request.fate, request.unread = ANSWERED, True
+            request.status = _whole(body.get("status"))
         elif what != "made":
             error = body.get("error")
-            request.fate = ANSWERED if what == "answered" else FAILED
+            request.fate, request.unread = ANSWERED if what == "answered" else FAILED, None
             request.status, request.ms = _whole(body.get("status")), _whole(body.get("ms"))
             request.error = None if error is None else str(error)[: self.longest]
 
@@ -156,9 +170,12 @@ class Requests:
         return None if (text := _text(value)) is None else text[: self.longest]
 
     def counts(self) -> dict[str, int]:
-        """How many of each fate."""
+        """How many of each fate, with those that are only counted."""
         fates = [request.fate for request in self.known.values()]
-        return {fate: fates.count(fate) for fate in FATES}
+        more = self.beyond
+        never = 0 if self.cut else more.never
+        others = (more.answered, more.failed, more.under_way + more.never - never, never)
+        return {fate: fates.count(fate) + other for fate, other in zip(FATES, others, strict=True)}
 
 
 def requests_of(records: Iterable[Record]) -> Requests:

@@ -102,7 +102,8 @@ class Spans:
             self._open = None
 
     def build(self) -> JsonObject:
-        """The document; `operations_left_out` and `requests_left_out` lie in the middle."""
+        """The document; `operations_left_out` and `requests_left_out` lie in the middle, requests
+        that the run only counted come after all others."""
         requests = _Kept()
         for request in self._requests.known.values():
             requests.add(request.to_json())
@@ -112,6 +113,7 @@ class Spans:
             "operations_left_out": self._operations.count - len(found),
             "requests": kept,
             "requests_left_out": requests.count - len(kept),
+            "requests_beyond": self._requests.beyond.to_json(),
             "memory_limit_mb": self._limit_mb,
             "samples": [_sample(record.shown()) for record in self._samples],
         }

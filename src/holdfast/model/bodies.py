@@ -228,22 +228,39 @@ class RunError(TypedDict):
     facts: NotRequired[Facts]
 
 
+class Counted(TypedDict):
+    """Requests to one host that are not told one by one, the empty name for further hosts.
+
+    `answered` and `failed` are parts of `sent`; `answered` by the first digit of the status, from
+    1 to 5. `addresses`: of their connections.
+    """
+
+    host: Word
+    made: Count
+    sent: Count
+    answered: Annotated[list[Count], Items(5)]
+    failed: Count
+    addresses: Annotated[list[Word], Items(20)]
+
+
 class Request(TypedDict):
-    """REQUEST: told when it is made, when it is written to a connection, and when it ends.
+    """REQUEST: told when it is written to a connection, when its answer begins, when it ends; and
+    when it was made, where it does not leave at once.
 
     `number` from 1 in the run, `bytes` of what is sent, `ms` until its end, `address` that of the
     connection, `key` the idempotency key that it carries. `exchange`: what was asked and answered,
-    where the project agreed that it is kept.
+    where the project agreed that it is kept. `more` tells of all that are only counted: `hosts`,
+    `open` one that is under way, `whole` at the end of a step.
     """
 
     timestamp: Time
-    what: Literal["made", "sent", "answered", "failed"]
+    what: Literal["made", "sent", "begun", "answered", "failed", "more"]
     number: Count
     step_id: NotRequired[Word | None]
     operation: NotRequired[Count | None]
-    method: Word
-    host: Word
-    path: Word
+    method: NotRequired[Word]
+    host: NotRequired[Word]
+    path: NotRequired[Word]
     bytes: NotRequired[Amount | None]
     key: NotRequired[Word | None]
     status: NotRequired[Count | None]
@@ -251,6 +268,9 @@ class Request(TypedDict):
     error: NotRequired[Word | None]
     ms: NotRequired[Amount | None]
     exchange: NotRequired[Document]
+    hosts: NotRequired[Annotated[list[Counted], Items(60)]]
+    open: NotRequired[Word | None]
+    whole: NotRequired[Literal[True]]
 
 
 class Outcome(TypedDict):

@@ -84,6 +84,17 @@ def test_a_header_of_the_author_is_never_changed_and_is_shown(running: Running, 
     assert found(ended) == []
 
 
+def test_a_late_header_of_the_author_is_no_second_use_of_a_key(running: Running, web: Web) -> None:
+    """A mark gives its key when a request is made; node:http takes headers until it leaves."""
+    late = BY_NODE.replace(
+        "asked.end('1')", "asked.setHeader('Idempotency-Key', 'mine'); asked.end('1')"
+    )
+    first, again = (form.format(web.address, "x", "") for form in (BY_NODE, late))
+    ended = go(running, f"idempotent('a', {first}), idempotent('a', {again})")
+    assert keys(web)[1] == "mine"
+    assert found(ended) == []
+
+
 def test_headers_given_as_a_list_and_marks_in_marks_are_seen(running: Running, web: Web) -> None:
     listed = BY_NODE.format(web.address, "x", "headers: ['Host', 'x', 'Idempotency-Key', 'mine']")
     inner = f"idempotent('b', {POST.format(web.address, 'x', '')})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from holdfast.engine.requests import NEVER, UNKNOWN, requests_of
+from holdfast.engine.requests import NEVER, UNKNOWN, Request, requests_of
 from holdfast.journal import Record
 from holdfast.model.json import Json
 from holdfast.model.record import Kind
@@ -110,3 +110,56 @@ def test_an_answer_that_broke_off_is_told_as_such() -> None:
         ]
     )
     assert found.known[1].row.endswith("failed 200, but the answer broke off (CUT) 3 ms")
+
+
+def test_an_answer_that_nobody_read_has_a_status() -> None:
+    found = requests_of(
+        [sent(1, 1), record(2, Kind.REQUEST, what="begun", number=1, status=202), sent(3, 2)]
+    )
+    first, second = found.known.values()
+    assert first.row.endswith("answered 202, its body was not read to its end")
+    assert Request.from_json(first.to_json()).row == first.row
+    assert second.fate == UNKNOWN
+
+
+def test_the_end_of_an_answer_says_more_than_its_beginning() -> None:
+    begun = [sent(1, 1), record(2, Kind.REQUEST, what="begun", number=1, status=200)]
+    whole = record(3, Kind.REQUEST, what="answered", number=1, status=200, ms=4)
+    assert requests_of([*begun, whole]).known[1].row.endswith("answered 200 4 ms")
+    broken = record(3, Kind.REQUEST, what="failed", number=1, status=200, error="CUT", ms=3)
+    assert "broke off" in requests_of([*begun, broken]).known[1].row
+
+
+def test_a_request_that_failed_before_it_left_is_told() -> None:
+    failed = record(
+        1, Kind.REQUEST, what="failed", number=1, method="GET", host="a.org", path="/p",
+        error="ENOTFOUND", ms=3,
+    )  # fmt: skip
+    assert requests_of([failed]).known[1].row.endswith("GET    a.org/p  failed ENOTFOUND 3 ms")
+
+
+def more(place: int, *, whole: Json, answered: int) -> Record:
+    host: Json = {
+        "host": "a.org", "made": 12, "sent": 10, "answered": [0, answered, 0, 0, 0], "failed": 1,
+        "addresses": ["10.0.0.9:22"],
+    }  # fmt: skip
+    return record(place, Kind.REQUEST, what="more", number=1012, hosts=[host], whole=whole)
+
+
+def test_requests_that_are_only_counted_are_among_the_counts() -> None:
+    found = requests_of(
+        [sent(1, 1), more(2, whole=None, answered=3), more(3, whole=True, answered=9)]
+    )
+    assert [*found.counts().values()] == [9, 1, 1, 2]
+    assert found.beyond.whole
+    lost = record(4, Kind.OUTCOME, evidence={"loss": "shim"})
+    cut = requests_of([sent(1, 1), more(2, whole=True, answered=9), lost])
+    assert [*cut.counts().values()] == [9, 1, 3, 0], "nothing never left"
+
+
+def test_connections_of_counted_requests_are_told() -> None:
+    notes: Json = {"connections": {"10.0.0.9:22": 1}}
+    found = requests_of(
+        [more(1, whole=True, answered=9), record(2, Kind.OUTCOME, evidence={"notes": notes})]
+    )
+    assert found.untold == {}

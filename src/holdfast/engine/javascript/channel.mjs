@@ -87,9 +87,21 @@ const waiting = new Uint8Array(WAITING);
 let held = 0;
 let planned = false;
 let streams = 0;
+/**
+ * Those who may have something to say before anything is sent.
+ * @type {(() => void)[]}
+ */
+const late = [];
+/** How many of them have waited for a turn. */
+let ripe = 0;
 
 /** Send the frames that wait. To be called before code that may run forever. */
 export function release() {
+  hear(late.length);
+  flush();
+}
+
+function flush() {
   if (held === 0) return;
   const length = held;
   held = 0;
@@ -108,13 +120,37 @@ export function holdText(kind, text) {
     return;
   }
   put(kind, text);
+  plan();
+}
+
+/**
+ * Ask what else is to be said when the next frame is sent, or after a whole turn of the event loop:
+ * by then it may be nothing any more.
+ * @param {() => void} say
+ */
+export function askLater(say) {
+  late.push(say);
+  plan();
+}
+
+/** @param {number} count */
+function hear(count) {
+  if (count === 0) return;
+  for (const say of late.splice(0, count)) say();
+  ripe = 0;
+}
+
+function plan() {
   if (!planned) soon(turned);
   planned = true;
 }
 
 function turned() {
   planned = false;
-  release();
+  hear(ripe);
+  ripe = late.length;
+  if (ripe > 0) plan();
+  flush();
 }
 
 /**
@@ -135,6 +171,7 @@ function put(kind, text) {
  * @param {string} text
  */
 export function sendText(kind, text) {
+  hear(late.length);
   if (HEADER + text.length * 3 <= WAITING) {
     put(kind, text);
     release();

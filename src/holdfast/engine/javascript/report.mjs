@@ -53,15 +53,15 @@ export class Report {
   }
 
   /**
-   * A request was made: told with what is told next.
+   * Something about a request that is told with what is told next.
    * @param {Bag} body
    */
-  requestMade(body) {
+  requestSoon(body) {
     holdText(Kind.REQUEST, stringify({ timestamp: stamp(), ...body }));
   }
 
   /**
-   * A request was sent, answered, or failed.
+   * A request leaves, or has ended.
    * @param {Bag} body
    */
   request(body) {

@@ -1,8 +1,11 @@
-// Every request of a run through Node.js or undici, told to the journal when it is made, when it
-// leaves on a connection, and when it ends (docs/journal.md, REQUEST). What leaves by another way is seen by the broker only.
+// Every request of a run through Node.js or undici, told to the journal when it leaves on a
+// connection, when its answer begins, and when it ends (docs/journal.md, REQUEST). What is over before
+// anything else is told needs no record of its own. What leaves by another way is seen by the broker only.
 
 import channels from 'node:diagnostics_channel';
 
+import { Beyond } from './beyond.mjs';
+import { askLater } from './channel.mjs';
 import { milliseconds } from './clock.mjs';
 import { Exchanges } from './exchanges.mjs';
 import { keyed, keyOf } from './marks.mjs';
@@ -15,11 +18,11 @@ import { keyed, keyOf } from './marks.mjs';
  * @typedef {{
  *   number: number, step: Step | undefined, operation: number | undefined,
  *   method: string, host: string, path: string, started: number, status?: number, bytes?: number,
- *   left?: true, key?: string, marked?: string,
+ *   left?: true, ended?: true, key?: string, marked?: string,
  * }} Sent
  */
 
-/** Requests of one run that are told one by one. */
+/** Requests of one run that are told one by one; the others are counted. */
 const MOST = 1000;
 const PATH = 300;
 
@@ -37,6 +40,11 @@ export class Requests {
     this.answered = new Set();
     /** Where the project agreed that answers are kept. */
     this.exchanges = run.settings.record ? new Exchanges(run.secrets) : undefined;
+    this.beyond = new Beyond((hosts, whole) => {
+      const { method, host, path } = [...this.open.values()].at(-1) ?? {};
+      const open = host && `${method} ${host}${path}`;
+      run.report.requestSoon({ what: 'more', number: this.count, hosts, open, whole });
+    });
   }
 
   /** From here on every request of this process is this run's. */
@@ -86,11 +94,16 @@ export class Requests {
   }
 
   /**
-   * Requests of a step that have no answer yet.
+   * Requests of a step that have no answer yet, not even its beginning.
    * @param {Step} step
    */
   pending(step) {
-    return [...this.open.values()].filter((sent) => sent.step === step);
+    return [...this.open.values()].filter((sent) => sent.step === step && sent.status === undefined);
+  }
+
+  /** A step has ended. */
+  settle() {
+    this.beyond.settle();
   }
 
   /**
@@ -110,26 +123,25 @@ export class Requests {
   #made(request, { method, host, path, bytes }) {
     const { run } = this;
     const step = run.active.getStore() ?? run.current;
-    const { key, ours } = keyed(request, { method: String(method ?? 'GET'), host, path: String(path ?? '/') });
+    const place = { method: String(method ?? 'GET'), host, path: String(path ?? '/') };
+    const { key, ours } = keyed(request, place);
     this.count += 1;
     /** @type {Sent} */
     const sent = {
       number: this.count,
       step,
       operation: step?.operations?.at?.number,
-      method: String(method ?? 'GET').slice(0, 20),
+      method: place.method.slice(0, 20),
       host: run.secrets.scrub(host).slice(0, PATH),
-      path: run.secrets.scrub(withoutValues(String(path ?? '/'))).slice(0, PATH),
+      path: run.secrets.scrub(withoutValues(place.path)).slice(0, PATH),
       started: milliseconds(),
       bytes: Number(bytes) || undefined,
       key: this.#shown(key),
       marked: ours ? key : undefined,
     };
-    if (sent.marked !== undefined && this.answered.has(sent.marked)) {
-      step?.noteHere('key_again', { method: sent.method, host: sent.host, path: sent.path });
-    }
     this.open.set(request, sent);
-    if (sent.number <= MOST) this.#tell('made', sent, {});
+    if (sent.number > MOST) this.beyond.made(sent.host);
+    else askLater(() => (sent.left || sent.ended ? undefined : this.#tell('made', sent)));
   }
 
   /**
@@ -141,22 +153,42 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined || sent.left) return;
     sent.left = true;
-    const key = keyOf(request); // node:http takes headers until now
-    if (key !== sent.marked) sent.marked = undefined; // and the author gave it another one
-    sent.key = this.#shown(key);
-    if (sent.number > MOST) return;
+    this.#keyOfLeaving(request, sent);
     const { remoteAddress: address, remotePort: port } = socket ?? {};
     const host = address?.includes(':') ? `[${address}]` : address;
-    this.#tell('sent', sent, { address: address && `${host}:${port}` });
+    const place = address && `${host}:${port}`;
+    if (sent.number > MOST) this.beyond.sent(sent.host, place);
+    else this.#tell('sent', sent, { address: place });
   }
 
   /**
+   * @param {Bag} request
+   * @param {Sent} sent
+   */
+  #keyOfLeaving(request, sent) {
+    if (typeof request.getHeader === 'function') { // node:http takes headers until now
+      const key = keyOf(request);
+      if (key !== sent.marked) sent.marked = undefined; // and the author gave it another one
+      sent.key = this.#shown(key);
+    }
+    if (sent.marked !== undefined && this.answered.has(sent.marked)) {
+      sent.step?.noteHere('key_again', { method: sent.method, host: sent.host, path: sent.path });
+    }
+  }
+
+  /**
+   * The answer has begun. Most have ended in the same moment: then nothing is told of it here.
    * @param {object} request
    * @param {number} status
    */
   #status(request, status) {
     const sent = this.open.get(request);
-    if (sent) sent.status = status;
+    if (sent === undefined) return;
+    sent.status = status;
+    if (sent.number > MOST) return;
+    askLater(() => {
+      if (!sent.ended) this.run.report.requestSoon({ what: 'begun', number: sent.number, status });
+    });
   }
 
   /**
@@ -167,24 +199,32 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined) return;
     this.open.delete(request);
-    const { marked, status = 0 } = sent;
-    if (marked !== undefined && !error && status >= 200 && status < 300) this.answered.add(marked);
-    if (sent.number > MOST) return;
-    const took = Math.max(0, Math.round(milliseconds() - sent.started));
-    const why = error && this.run.secrets.scrub(String(error.code ?? error.message ?? error)).slice(0, PATH);
-    const exchange = error ? undefined : this.exchanges?.document(request, sent);
-    this.#tell(error ? 'failed' : 'answered', sent, { status: sent.status, error: why, ms: took, exchange });
+    sent.ended = true;
+    const { number, marked, status } = sent;
+    const fine = status !== undefined && status >= 200 && status < 300;
+    if (marked !== undefined && !error && fine) this.answered.add(marked);
+    if (number > MOST) {
+      if (sent.left) this.beyond.ended(sent.host, error ? undefined : status);
+      return;
+    }
+    const ms = Math.max(0, Math.round(milliseconds() - sent.started));
+    if (error) {
+      const why = this.run.secrets.scrub(String(error.code ?? error.message ?? error)).slice(0, PATH);
+      this.#tell('failed', sent, { status, error: why, ms });
+    } else {
+      const exchange = this.exchanges?.document(request, sent);
+      this.run.report.request({ what: 'answered', number, status, ms, exchange });
+    }
   }
 
   /**
-   * @param {'made' | 'sent' | 'answered' | 'failed'} what
+   * @param {'made' | 'sent' | 'failed'} what
    * @param {Sent} sent
-   * @param {Bag} more
+   * @param {Bag} [more]
    */
   #tell(what, { number, step, operation, method, host, path, bytes, key }, more) {
-    // the end of a request may wait; that it leaves must be known before it does
-    const tell = what === 'made' ? 'requestMade' : 'request';
-    this.run.report[tell]({
+    // that it leaves must be known before it does
+    this.run.report[what === 'made' ? 'requestSoon' : 'request']({
       what, number, step_id: step?.id, operation, method, host, path, bytes, key, ...more,
     });
   }
@@ -207,7 +247,8 @@ function hostOf(origin) {
  * @param {string} path
  */
 function withoutValues(path) {
-  const [place, query] = path.split('?', 2);
-  if (query === undefined) return place;
-  return `${place}?${query.split('&').map((pair) => `${pair.split('=', 1)[0]}=…`).join('&')}`;
+  const at = path.indexOf('?');
+  if (at < 0) return path;
+  const pairs = path.slice(at + 1).split('&').map((pair) => `${pair.split('=', 1)[0]}=…`);
+  return `${path.slice(0, at)}?${pairs.join('&')}`;
 }

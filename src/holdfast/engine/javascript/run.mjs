@@ -391,6 +391,7 @@ export class Run {
    */
   close(step, fault) {
     this.endLines?.();
+    this.requests.settle();
     this.report.stepComplete(step, fault);
     this.current = undefined;
   }

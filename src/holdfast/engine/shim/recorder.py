@@ -46,8 +46,9 @@ MAX_STEPS = 20_000
 #: What may be written into the journal's reserve when the disk is full, in bytes: records that
 #: wait, names of all open steps, their messages. The outcome (`MOST_BYTES`) goes there too.
 _WAITING_BYTES, _NAMES_BYTES, _MESSAGES_BYTES = 48 * 1024, 12 * 1024, 8 * 1024
-#: Requests without an answer that are remembered.
+#: Requests without an answer that are remembered, and the place of one that is only counted.
 MAX_PENDING = 100
+_COUNTED = -1
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 _SHOWN = 200  # characters of what the compiler tells of a step
@@ -269,7 +270,7 @@ class Recorder:
         if kind in _KEPT:
             self.journal.append(kind, body)
         else:
-            self._read(kind, value)
+            self._read(kind, value, body)
 
     def largest(self) -> str | None:
         """The largest part of the run that is known, in words; None when nothing is large."""
@@ -288,7 +289,7 @@ class Recorder:
             return None
         return {"bytes": size, "holders": holders, "forecast_mb": needs}
 
-    def _read(self, kind: Kind, body: dict[str, Any]) -> None:
+    def _read(self, kind: Kind, body: dict[str, Any], text: bytes) -> None:
         if kind is Kind.PHASE:
             self.place = Place(*map(body.get, ("phase", "step", "operation", "name")))
         elif kind is Kind.REQUEST:
@@ -299,7 +300,8 @@ class Recorder:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
-        sequence = self.journal.append(kind, bodies.encode(changed))
+        whole = text if changed is body else bodies.encode(changed)
+        sequence = self.journal.append(kind, whole)
         if kind is Kind.STEP_COMPLETE:  # only now: without room for it, it is closed at the end
             del self.open_steps[body["step_id"]]
             if "facts" in body:
@@ -313,10 +315,10 @@ class Recorder:
             self._said(kind, body)
 
     def _request(self, body: dict[str, Any]) -> None:
-        number = body["number"]
-        self.pending.pop(number, None)
-        if body["what"] in ("made", "sent") and len(self.pending) < MAX_PENDING:
-            self.pending[number] = f"{body['method']} {body['host']}{body['path']}"
+        number = _COUNTED if body["what"] == "more" else body["number"]
+        asked = _waiting(body, self.pending.pop(number, None))
+        if asked is not None and len(self.pending) < MAX_PENDING:
+            self.pending[number] = asked
 
     def _open(self, step: OpenStep) -> None:
         self.user_code = True
@@ -348,6 +350,8 @@ class Recorder:
     def _with_documents(self, body: JsonObject) -> JsonObject:
         """The body with every streamed document replaced by the blob's name."""
         found = {name: body[name] for name in _DOCUMENTS if name in body}
+        if not found:
+            return body
         return {**body, **{name: self._document(name, value) for name, value in found.items()}}
 
     def _document(self, name: str, value: Any) -> JsonObject:
@@ -392,6 +396,16 @@ class Recorder:
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
     """The documents of a run exceed what its journal may hold."""
+
+
+def _waiting(body: dict[str, Any], before: str | None) -> str | None:
+    """A request without an answer, in words; None: it has ended. `before`: as it was known."""
+    what = body["what"]
+    if what in ("made", "sent"):
+        return f"{body.get('method', '?')} {body.get('host', '?')}{body.get('path', '')}"
+    if what == "begun" and before is not None:
+        return f"{before} (its status {body.get('status')} has come, not its end)"
+    return body.get("open") if what == "more" else None
 
 
 def _holders(items: list[JsonObject]) -> str:

@@ -113,6 +113,7 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
         "span_line": operation.line if operation is not None else None,
         "requests": _requests(spans, chosen, operation),
         "spans_left_out": spans.left_out,
+        "requests_beyond": spans.beyond,
         "more_steps": len(found) == STEPS,
         "siblings": runs_of_work_order(connection, row.work_order_id),
     }

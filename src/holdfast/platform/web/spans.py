@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from holdfast.model.beyond import Beyond
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.web.language import say
 from holdfast.platform.web.words import FATES, FATES_SHORT
@@ -65,6 +66,8 @@ class Told:
     left_out: int = 0
     samples: Sequence[tuple[int, float, float | None]] = ()
     limit_mb: float | None = None
+    #: Requests that the worker only counted, in words, by host.
+    beyond: Sequence[str] = ()
 
     def of_step(self, step_id: str) -> list[Span]:
         """The step's spans in the order in which they began, an operation before its requests."""
@@ -99,6 +102,7 @@ def told(text: str | None) -> Told:
         return Told()
     operations = [_operation(item) for item in _list(document, "operations")]
     calls = [_call(item) for item in _list(document, "requests")]
+    beyond = document.get("requests_beyond")
     left = [_count(document.get(f"{name}_left_out")) for name in ("operations", "requests")]
     return Told(
         [item for item in operations if item is not None],
@@ -106,6 +110,7 @@ def told(text: str | None) -> Told:
         sum(number or 0 for number in left),
         [found for item in _list(document, "samples") if (found := _sample(item)) is not None],
         _count(document.get("memory_limit_mb")) or None,
+        Beyond.read(beyond).rows if isinstance(beyond, dict) else (),
     )
 
 
