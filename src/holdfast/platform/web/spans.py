@@ -139,18 +139,19 @@ def _call(item: Json) -> Call | None:
         f"request-{number}", _text(item, "step_id") or "", number,
         _count(item.get("operation")), f"{method} {host}{path}".strip(),
         FATES.get(fate or "", fate or ""),
-        _result(status, error, fate),
+        _result(status, error, fate, unread=item.get("unread") is True),
         _count(item.get("bytes")), _text(item, "address"), _text(item, "key"),
         since, None if took is None else since + took * 1000,
         fate != "answered" or (status or 0) >= 400,
     )  # fmt: skip
 
 
-def _result(status: int | None, error: str | None, fate: str | None) -> str:
+def _result(status: int | None, error: str | None, fate: str | None, *, unread: bool) -> str:
     if status is None:
         return error or FATES_SHORT.get(fate or "", "")
-    broke = say("%(status)s, the answer broke off", status=status)
-    return broke if fate == "failed" else str(status)
+    if fate == "failed":
+        return say("%(status)s, the answer broke off", status=status)
+    return say("%(status)s, its body was not read", status=status) if unread else str(status)
 
 
 def _sample(item: Json) -> tuple[int, float, float | None] | None:
