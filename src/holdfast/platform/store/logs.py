@@ -26,6 +26,7 @@ from holdfast.protocol.messages import LogLine
 
 #: What PostgreSQL text cannot hold, and terminals should not get.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_BUT_COLOURS = re.compile(rf"(?!\x1b\[[\d;:]{{0,60}}m){_CONTROL.pattern}")
 #: Values that one query names: databases allow some thousands.
 _NAMED = 500
 #: Lines that one search looks at.
@@ -64,6 +65,11 @@ class Matches:
     searched_to: int | None
 
 
+def coloured(text: str) -> str:
+    """As `plain`, but with the console's sequences of colour and weight, which pages show."""
+    return _CONTROL_BUT_COLOURS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def plain(text: str) -> str:
     """Text without what PostgreSQL cannot hold."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -73,7 +79,7 @@ def message_text(message: Json) -> str:
     """A log message as one text: list elements joined by one space (1.5)."""
     parts = message if isinstance(message, list) else [message]
     text = " ".join(part if isinstance(part, str) else _ENCODER.encode(part) for part in parts)
-    return plain(text)
+    return coloured(text)
 
 
 def add(tx: Transaction, run_id: str, lines: list[tuple[LogLine, str]]) -> int:

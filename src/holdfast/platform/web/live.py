@@ -79,7 +79,9 @@ async def _run_events(
                 lambda c, after=last: logs.lines(c, run_id, after, WANTED)  # type: ignore[misc]
             ):
                 last = lines[-1].number
-                yield _event("log", part("log_lines.html", lines=lines, names=names), last)
+                yield _event(
+                    "log", part("log_lines.html", run_id=run_id, lines=lines, names=names), last
+                )
             if changed:
                 yield _event("changed", "")
             news = await _next(platform.hub, notices, _GATHER_SECONDS)

@@ -18,6 +18,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.store.bulk import ACTIONS
+from holdfast.platform.web import console
 from holdfast.platform.web.language import language, say, template_words
 from holdfast.platform.web.words import (
     ACTION_STATES,
@@ -186,6 +187,7 @@ environment.filters |= {
     "size": size,
 }
 environment.globals |= {
+    "console": console.shown,
     "form_field": visit.form_field,
     "may": lambda action, project_id=None: visit.may(Action[action], project_id),
     "visit": visit.current,
