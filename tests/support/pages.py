@@ -15,7 +15,8 @@ def filled(served: Served) -> dict[str, str]:
         talk.start()
         for job, reason in ((FETCH, "success"), (STORE, "fail")):
             step = talk.start_step(job)
-            talk.log("a word " * 200, step_id=step, level="warn")
+            colours = "\x1b[31mred \x1b[1;32mgreen\x1b[0m \x1b[41mon red\x1b[0m "
+            talk.log(colours + "a word " * 200, step_id=step, level="warn")
             end = talk.step_end(step, job, reason=reason, error_type="JobError",
                                 error_message="TypeError: no")  # fmt: skip
             talk.ok("step:complete", end)
@@ -34,6 +35,7 @@ def filled(served: Served) -> dict[str, str]:
     return {
         "overview": "/",
         "runs": "/runs",
+        "work-orders": "/work_orders",
         "problems": "/problems",
         "run-failed": f"/runs/{failed}",
         "run-waiting": f"/runs/{waiting}",
@@ -49,6 +51,8 @@ def filled(served: Served) -> dict[str, str]:
         "audit": "/audit",
         "account": "/account",
         "members": "/projects/demo/members",
+        "credentials": "/projects/demo/credentials",
+        "keys": "/projects/demo/keys",
         "alerts": "/projects/demo/alerts",
         "api": "/api-page",
         "styleguide": "/styleguide",

@@ -170,6 +170,7 @@ DOORS: dict[str, Door] = {
     "POST /queue/pause": _page(Action.ADMINISTER),
     "POST /queue/resume": _page(Action.ADMINISTER),
     "GET /runs": _page(Action.LOOK),
+    "GET /work_orders": _page(Action.LOOK),
     "GET /problems": _page(Action.LOOK),
     "GET /actions": _page(Action.LOOK),
     "GET /actions/new": _page(Action.LOOK),  # its handler asks for the project
@@ -214,6 +215,9 @@ DOORS: dict[str, Door] = {
     "POST /account/tokens": _page(Action.ACCOUNT),
     "POST /account/tokens/{id}/revoke": _page(Action.ACCOUNT),
     "POST /account/sessions/{id}/end": _page(Action.ACCOUNT),
+    "POST /views": _page(Action.ACCOUNT),
+    "POST /views/{id}/rename": _page(Action.ACCOUNT),
+    "POST /views/{id}/remove": _page(Action.ACCOUNT),
     "GET /users": _page(Action.ADMINISTER),
     "GET /audit": _page(Action.ADMINISTER),
     "GET /projects/{project_id}/audit": _page(Action.MANAGE, _PROJECT),

@@ -86,6 +86,19 @@ api_tokens = Table(
     Index("ix_api_tokens_project_id", "project_id"),
 )
 
+#: Lists with filters that somebody saved (`store/views.py`).
+saved_views = Table(
+    "saved_views",
+    metadata,
+    identifier(),
+    refers("user_id", "users"),
+    Column("name", String(100), nullable=False),
+    Column("path", String(32), nullable=False),
+    Column("query", Text, nullable=False),
+    *moments(),
+    UniqueConstraint("user_id", "name"),
+)
+
 #: Who an account is for a provider of single sign-on (`store/identities.py`).
 identities = Table(
     "identities",

@@ -189,7 +189,7 @@ def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -
     more = len(found) > wanted.offset + wanted.limit
     ahead = shown[-1] if more else horizon
     behind = shown[0] if shown and not _begins(wanted) else None
-    rows = _whole(connection, kind, [place.key for place in shown])
+    rows = whole(connection, kind, [place.key for place in shown])
     return Page(rows, behind, ahead) if backwards else Page(rows, ahead, behind)
 
 
@@ -216,7 +216,7 @@ def _begins(wanted: Wanted) -> bool:
     return wanted.last or (wanted.after is None and wanted.before is None and not wanted.offset)
 
 
-def _whole(connection: Connection, kind: Kind, ids: Iterable[str]) -> list[Row]:
+def whole(connection: Connection, kind: Kind, ids: Iterable[str]) -> list[Row]:
     """All that is shown of these rows, newest first."""
     c = kind.table.c
     query = select(*kind.columns).where(c.id.in_(list(ids)))

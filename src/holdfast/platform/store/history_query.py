@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ FILTERS = ("state", *_EQUAL, "min_duration_ms", "max_duration_ms", "min_memory_m
            "max_memory_mb")  # fmt: skip
 #: Where in the list a page stands: after or before an entry, or at the end.
 PLACES = ("after", "before", "last")
+#: The beginning of an id, and nothing else.
+ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 _MEGABYTE = 1_000_000
 _LONGEST = 255
 

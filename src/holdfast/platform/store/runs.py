@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,6 +36,8 @@ _WORK_ORDER_STATE = {
 
 #: What a note says when somebody wants a run to end that a worker has.
 CANCEL_ASKED = "cancel asked"
+#: Runs of one work order that a list has: the newest.
+_RUNS_OF_EACH = 20
 #: Notes of one kind that are kept.
 _NOTES_EACH = 20
 
@@ -269,6 +271,19 @@ def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:
             .order_by(r.inserted_at)
         )
     )
+
+
+def runs_of_work_orders(connection: Connection, ids: Collection[str]) -> list[Row]:
+    """What lists show of the newest runs of these work orders, the oldest first."""
+    r = t.runs.c
+    nth = func.row_number().over(
+        partition_by=r.work_order_id, order_by=(r.inserted_at.desc(), r.id.desc())
+    )
+    columns = (r.id, r.work_order_id, r.state, r.error_type, r.error_message, r.inserted_at,
+               r.claimed_at, r.finished_at)  # fmt: skip
+    some = select(*columns, nth.label("nth")).where(r.work_order_id.in_(list(ids))).subquery()
+    query = select(some).where(some.c.nth <= _RUNS_OF_EACH)
+    return list(connection.execute(query.order_by(some.c.inserted_at, some.c.id)))
 
 
 def find_work_order(connection: Connection, work_order_id: str) -> Row | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, now
-from holdfast.platform.store import catalog, history, queue, search, steps, workflows
+from holdfast.platform.store import catalog, history, queue, runs, search, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters, Wanted
-from holdfast.platform.store.history_kinds import RUNS
+from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
 
@@ -81,6 +82,45 @@ def searched(
     for row, one in zip(rows, found.found, strict=True):
         row["lines"] = one.lines
     return rows, None if found.older is None else str(found.older)
+
+
+def page_of_orders(
+    connection: Connection, filters: Filters, wanted: Wanted
+) -> tuple[Listed, str | None, str | None]:
+    """A page of work orders with their runs, and where older and newer ones are."""
+    found = history.page(connection, WORK_ORDERS, filters, wanted)
+    older, newer = found.older, found.newer
+    return (
+        with_runs(connection, found.rows),
+        None if older is None else older.text,
+        None if newer is None else newer.text,
+    )
+
+
+def searched_orders(
+    connection: Connection, words: str, filters: Filters, before: int | None
+) -> tuple[Listed, str | None]:
+    """Work orders of which a run has these words, and where to go on."""
+    of_runs = replace(filters, states=())  # a work order has states of its own
+    found = search.find(connection, words, of_runs, before=before, limit=PAGE)
+    ids = list(dict.fromkeys(one.run.work_order_id for one in found.found))
+    rows = {row.id: row for row in history.whole(connection, WORK_ORDERS, ids)}
+    states = filters.states
+    kept = [rows[key] for key in ids if not states or rows[key].state in states]
+    return with_runs(connection, kept), None if found.older is None else str(found.older)
+
+
+def with_runs(connection: Connection, orders: list[Row]) -> list[dict[str, Any]]:
+    """Work orders as a list shows them: each with its runs, the oldest first."""
+    rows = runs.runs_of_work_orders(connection, [row.id for row in orders])
+    failures = steps.failures_of(connection, [row.id for row in rows])
+    of: dict[str, list[dict[str, Any]]] = {row.id: [] for row in orders}
+    for row in rows:
+        good = row.state == RunState.SUCCESS.value
+        cause = None if good else plain_refusals(error_words(row.error_type, row.error_message))
+        handled = failures.get(row.id, 0) if good else 0
+        of[row.work_order_id].append({**row._mapping, "cause": cause, "handled": handled})
+    return [{**shown, "runs": of[shown["id"]]} for shown in history.named(connection, orders)]
 
 
 def listed(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:
