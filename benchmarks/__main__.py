@@ -48,6 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         print(f"there is no group {', '.join(unknown)}; there are {', '.join(groups())}")
         return 2
+    if not named and {"-h", "--help"} & set(flags):
+        print(f"{__doc__}\nGroups: {', '.join(groups())}.")
+        print("\npython -m benchmarks worker --only=lines")
+        return 0
     yardstick.say()
     for group in named or groups():
         run(group, flags)

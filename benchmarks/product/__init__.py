@@ -29,6 +29,8 @@ from support.product import Product, start  # noqa: E402
 
 RUNS = 20
 BURST = 60
+#: Runs before a burst: a workflow has its zygote after the second.
+_BEFORE = 5
 #: Requests a second, for how many seconds, and the most that 99 of 100 may take, ms.
 RATES = ((5, 5, None), (20, 8, 150), (50, 5, None))
 _BODY = "fn(s => ({ data: { n: s.data.n + 1 } }))"
@@ -92,6 +94,8 @@ async def _at_rate(webhook: str, rate: int, seconds: int) -> list[tuple[float, i
 def burst(product: Product) -> None:
     """Runs per second when many wait, and the memory when all is quiet again."""
     webhook = product.deploy("burst", _BODY)
+    for number in range(_BEFORE):
+        product.finished(product.send(webhook, {"n": number}))
     started = time.perf_counter()
     with ThreadPoolExecutor(4) as pool:
         runs = list(pool.map(lambda n: product.send(webhook, {"n": n}), range(BURST)))

@@ -46,6 +46,7 @@ def _say(figure: Figure, pace: float, other: Figure | None) -> None:
     if figure.bar is None:
         plain(figure.text, figure.value, figure.unit)
     else:
+        pace = 1.0 if figure.unit == "MB" else pace  # a slow processor needs no more memory
         against(
             figure.text, figure.value, figure.bar, unit=figure.unit, least=figure.least, pace=pace
         )

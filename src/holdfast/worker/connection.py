@@ -310,8 +310,6 @@ class Connection:
                 max_queue=_INCOMING,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
-                compression=None,
-                extensions=[deflate.DeflateFactory()],
                 ping_interval=None,  # the channel protocol has heartbeats of its own
                 user_agent_header=f"holdfast/{__version__}",
             ) as socket:

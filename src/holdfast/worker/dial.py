@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from holdfast import log
+from holdfast.worker.deflate import DeflateFactory
 
 #: Where distributions keep the authorities that this machine trusts, should OpenSSL not know.
 _STORES = (
@@ -27,8 +31,15 @@ class Dial:
     use_proxy: bool = False  # HTTPS_PROXY, HTTP_PROXY, NO_PROXY; off, as in the reference
 
     def options(self, url: str) -> dict[str, Any]:
-        """Arguments for `websockets.connect`."""
-        options: dict[str, Any] = {"proxy": True if self.use_proxy else None}
+        """Arguments for `websockets.connect`.
+
+        On this machine nothing is compressed: it would take longer than it saves.
+        """
+        options: dict[str, Any] = {
+            "proxy": True if self.use_proxy else None,
+            "compression": None,
+            "extensions": None if _is_here(url) else [DeflateFactory()],
+        }
         if url.startswith("wss:"):
             options["ssl"] = self._context()
         return options
@@ -48,3 +59,11 @@ class Dial:
             except (OSError, ssl.SSLError) as error:
                 log.error("ca_certs.unreadable", file=self.ca_certs, why=error)
         return context
+
+
+def _is_here(url: str) -> bool:
+    """Whether an address is that of this machine itself."""
+    with suppress(ValueError):  # a name, or no address at all
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    return False

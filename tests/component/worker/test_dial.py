@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from holdfast.testing.platform import TwinPlatform, one_job_plan
 from holdfast.worker.dial import Dial
 from support.tls import Authority
@@ -62,5 +64,15 @@ async def test_an_authority_that_is_not_trusted_and_a_proxy_that_is_dead_are_nam
 
 
 def test_without_tls_there_is_no_context() -> None:
-    assert Dial().options("ws://localhost/worker") == {"proxy": None}
-    assert Dial(use_proxy=True).options("ws://localhost/worker") == {"proxy": True}
+    plain = {"proxy": None, "compression": None, "extensions": None}
+    assert Dial().options("ws://localhost/worker") == plain
+    assert Dial(use_proxy=True).options("ws://localhost/worker") == {**plain, "proxy": True}
+
+
+@pytest.mark.parametrize(
+    ("host", "compressed"),
+    [("127.0.0.2", False), ("[::1]:4000", False), ("10.0.0.1", True), ("[fe80::1", True),
+     ("lightning.example:4000", True)],
+)  # fmt: skip
+def test_nothing_is_compressed_on_the_machine_itself(host: str, compressed: bool) -> None:
+    assert bool(Dial().options(f"ws://{host}/worker")["extensions"]) is compressed
