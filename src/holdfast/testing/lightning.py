@@ -165,7 +165,8 @@ class RunChannel:
             if not self.profile.wraps_outputs:
                 raise Refusal({"body": ["is invalid"]})
             value = {"value": value}
-        _no_nul(value)
+        if not isinstance(body, str) or "\\u" in body:  # JSON text escapes a NUL
+            _no_nul(value)
         return clip, value
 
     # Section 9
