@@ -16,7 +16,7 @@ from support.adaptors import installed
 from support.engine import Ended, engine
 from support.made import made
 from support.mistake_servers import others
-from support.mistakes import COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
+from support.mistakes import COLLECTIONS, COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
 from support.waiting import finish
 
 _HEAD = """\
@@ -46,7 +46,7 @@ _NOISE = re.compile(
 def page(kit: Kit) -> str:
     """The table, as Markdown."""
     store = installed()
-    known = finish(store.ensure([COMMON, HTTP, FHIR]))
+    known = finish(store.ensure([COMMON, HTTP, FHIR, COLLECTIONS]))
     mistakes = [*FAILURES, *WARNINGS]
     with tempfile.TemporaryDirectory() as name, others(Path(name)) as places:
         folder = Path(name)
@@ -87,7 +87,7 @@ def _install(folder: Path) -> None:
     """The adaptors, as the reference wants them installed."""
     npm = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(_NODE), str(npm), "install", "--silent", "--prefix", str(folder)]
-    subprocess.run([*command, COMMON, HTTP, FHIR], check=True)
+    subprocess.run([*command, COMMON, HTTP, FHIR, COLLECTIONS], check=True)
 
 
 def _theirs(kit: Kit, mistake: Mistake, places: dict[str, str], folder: Path) -> str:

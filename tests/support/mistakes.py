@@ -9,6 +9,7 @@ from holdfast.model.json import JsonObject
 COMMON = "@openfn/language-common@3.3.4"
 HTTP = "@openfn/language-http@7.2.10"
 FHIR = "@openfn/language-fhir@5.0.15"
+COLLECTIONS = "@openfn/language-collections@0.8.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,12 @@ FAILURES = (
             f"const sites = [{','.join(SITE % number for number in range(200_000))}];\n"
             "fn(s => ({ ...s, n: sites.length }));", "HF1406", "author", "sites (line 1)",
             "holdfast collections import", memory=64),
+    Mistake("answer not awaited", "fn(async s => {\n const r = await fetch('URL/ok'); const b = r.json();\n"
+            " return { n: b.message.length };\n});", "HF1128", "author", "b is a promise", "before r.json()"),
+    Mistake("circular in JSON.stringify", "fn(s => { const a = {}; a.b = a; return { t: JSON.stringify(a) }; });",
+            "HF1129", "author", "contains itself by b", "only the parts"),
+    Mistake("collections at home", "collections.get('x', 'y');", "HF1204", "author", "no platform",
+            "holdfast deploy", adaptor=COLLECTIONS),
 )  # fmt: skip
 
 #: What succeeds without a word elsewhere, and is told here.
@@ -159,4 +166,16 @@ WARNINGS = (
             "[...set]"),
     Mistake("dollar in a call inside", "fn(s => { console.log($.data); return s; });", "HF1008",
             "author", "inside of a function", "state.data"),
+    Mistake("operation in a function", "fn(s => { post('URL/ok', {}); return s; });", "HF1020", "author",
+            "post(…) on line 1", "at the top level", adaptor=HTTP),
+    Mistake("dollar in quotes", "fn(s => s);\nget(`URL/ok?id=$.data.id`);", "HF1021", "author",
+            "$.data.id on line 2", "without quotes", adaptor=HTTP),
+    Mistake("no operation at all", "function go(state) { return state; }", "HF1022", "author",
+            "does nothing", "fn(state"),
+    Mistake("undefined in an address", "get(`URL/ok?id=${state.data.id}`);", "HF1313", "data",
+            "has undefined", "check it before", adaptor=HTTP),
+    Mistake("function as a condition", "fn(s => s);", "HF1130", "author", "is a function", "without",
+            step={"next": {"b": {"condition": "state => state.data.ok"}}}),
+    Mistake("assignment as a condition", "fn(s => s);", "HF1130", "author", "sets a value", "===",
+            step={"next": {"b": {"condition": "state.ok = 1"}}}),
 )  # fmt: skip

@@ -14,6 +14,8 @@ from typing import Any
 
 from holdfast.adaptors.store import Store
 from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
+from holdfast.diagnosis import edge_rules
+from holdfast.diagnosis.catalogue import CATALOGUE
 from holdfast.diagnosis.ending import shortened
 from holdfast.model.json import Json, JsonObject
 
@@ -34,9 +36,10 @@ def answer(asked: dict[str, Any]) -> JsonObject:
         found.setdefault(item.code.name, []).append(_finding(item))
     texts = [item["text"] for item in asked["conditions"]]
     for item, said in zip(asked["conditions"], check_conditions(texts), strict=True):
-        if said is not None:
-            message = f"V8 says: {shortened(said)}."
-            found[item["id"]] = [{"line": 1, "column": 1, "warning": False, "message": message}]
+        message = f"V8 says: {shortened(said)}." if said is not None else _doubt(item["text"])
+        if message is not None:
+            here: JsonObject = {"line": 1, "column": 1, "warning": said is None}
+            found[item["id"]] = [{**here, "message": message}]
     names: JsonObject = {
         code.name: [
             {"name": name, "about": about} for name, about in checker.operations(code.adaptors[0])
@@ -44,6 +47,15 @@ def answer(asked: dict[str, Any]) -> JsonObject:
         for code in codes
     }
     return {"found": dict(found), "names": names, "absent": [*sorted(checker.absent)]}
+
+
+def _doubt(text: str) -> str | None:
+    """What is strange about a condition that is JavaScript."""
+    kind = edge_rules.doubt(text)
+    if kind is None:
+        return None
+    told = edge_rules.asks_nothing({"from": "here", "to": "the step", "kind": kind, "text": text})
+    return f"{CATALOGUE[told.code].title}. {told.values['advice']}"
 
 
 def _finding(item: Finding) -> JsonObject:

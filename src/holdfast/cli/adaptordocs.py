@@ -14,8 +14,8 @@ from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.events import InstallEvent
 from holdfast.adaptors.manual import Manual, manual
 from holdfast.cli import terminal
+from holdfast.diagnosis.adaptors import ADAPTORS
 from holdfast.diagnosis.near import nearest
-from holdfast.diagnosis.world_rules import ADAPTORS
 from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject

@@ -9,6 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from holdfast.adaptors.store import Store
 from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
+from holdfast.diagnosis import edge_rules
 from holdfast.diagnosis.ending import Diagnosis, Found, made, shortened
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.model import Project
@@ -81,11 +82,17 @@ def _edges(path: Path, project: Project, places: Places) -> list[Placed]:
     for (workflow, edge, _), said in zip(
         edges, check_conditions([text for _, _, text in edges]), strict=True
     ):
-        if said is not None:
+        doubt = edge_rules.doubt(str(edge.condition_expression))
+        if said is not None or doubt is not None:
             source = edge.source_job or edge.source_trigger or "?"
-            values = {"source": source, "target": edge.target_job, "said": shortened(said)}
+            if said is not None:
+                values = {"source": source, "target": edge.target_job, "said": shortened(said)}
+                cause = Found("HF1121", values)
+            else:
+                words = {"from": source, "to": edge.target_job, "kind": doubt}
+                cause = edge_rules.asks_nothing({**words, "text": edge.condition_expression})
             node = places.of(edge, "condition_expression")
             line = node.start_mark.line + 1 if node else 1
             inside = f"workflow {workflow.name}, edge {edge.key}"
-            found.append(Placed(str(path), line, inside, made(Found("HF1121", values)), False))
+            found.append(Placed(str(path), line, inside, made(cause), said is None))
     return found

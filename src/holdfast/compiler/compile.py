@@ -63,7 +63,7 @@ def compile_job(
     data, data_name = hoist(reading, text, edits, hoist_from, later)
     free = free_names(uses.uses)
     imports = {} if "add-imports" in disable else _imports(free, adaptors, ignore)
-    warnings += misplaced(lazy, imports, text)
+    warnings += misplaced(lazy, imports, text, uses.uses)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)

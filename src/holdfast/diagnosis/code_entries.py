@@ -91,9 +91,9 @@ CODE = (
     ),
     Entry(
         "HF1010",
-        "A name of Node.js",
+        "A name of Node.js or of browsers",
         Turn.AUTHOR,
-        "{name} belongs to Node.js and is not there for job code.",
+        "{name} belongs to {world} and is not there for job code.",
         "{advice}",
         "process.env.TOKEN\n  ->  state.configuration.token",
     ),
@@ -177,5 +177,32 @@ CODE = (
         "Name what is done once by something that stays the same when the step is run again, such "
         "as an id in the state: `idempotent($.data.id, post(…))`.",
         "idempotent(post('/orders', $.data))\n  ->  idempotent($.data.id, post('/orders', $.data))",
+    ),
+    Entry(
+        "HF1020",
+        "An operation that never runs",
+        Turn.AUTHOR,
+        "{name}(…) on line {line} only makes an operation there, inside of a function: nothing runs "
+        "it.",
+        "Write it at the top level of the step, where operations run one after the other; or run it "
+        "at once, in an async function: `await {name}(…)(state);`.",
+        "fn(state => { post('/x', state.data); return state; });\n  ->  post('/x', $.data);",
+    ),
+    Entry(
+        "HF1021",
+        "$ inside of quotes",
+        Turn.AUTHOR,
+        "{text} on line {line} stands in quotes, so it is sent as this text and not as the value.",
+        "Write it without quotes: `{text}`. Within a text write `${{{text}}}`, between backticks.",
+        "get('/patients/$.data.id')\n  ->  get(`/patients/${$.data.id}`)",
+    ),
+    Entry(
+        "HF1022",
+        "A step without an operation",
+        Turn.AUTHOR,
+        "The step has no operation, so it does nothing: what it gets is what it leaves.",
+        "Write operations at the top level: `fn(state => {{ …; return state; }})`.",
+        "function go(state) { return state; }\n  ->  fn(go);\n"
+        "      function go(state) { return state; }",
     ),
 )

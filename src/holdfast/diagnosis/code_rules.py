@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from holdfast.diagnosis.adaptors import ADAPTORS
 from holdfast.diagnosis.ending import Ending, Found, shortened, texts
 from holdfast.diagnosis.near import listed, nearest
 
@@ -22,13 +24,28 @@ _NODE = {
     "__dirname": "There is no file access: fetch the data with an operation.",
     "__filename": "There is no file access: fetch the data with an operation.",
     "global": "Write `globalThis`, or keep the value in `state`.",
-    "window": "There is no browser here: keep the value in `state`.",
-    "document": "There is no browser here: parse HTML with the adaptor's own operations.",
-    "localStorage": "Keep the value in `state`, or in a collection.",
     "setImmediate": "Write `setTimeout(…, 0)`, or `await` the promise itself.",
     "queueMicrotask": "Write `Promise.resolve().then(…)`.",
     "crypto": "Use what the adaptor exports for it; common 3 exports `util.uuid`.",
 }
+_BROWSER = dict.fromkeys(
+    ("window", "document", "localStorage", "sessionStorage", "navigator"),
+    "There is no browser here: keep the value in `state`.",
+) | {
+    "DOMParser": "There is no browser here: let an adaptor read XML or HTML (`parseXML` of http).",
+    "XMLHttpRequest": "Write `await fetch(…)`, or an operation of the http adaptor.",
+    "alert": "Write `console.log(…)`: it goes into the run's log.",
+}
+#: Names that JavaScript itself has, for those who misspell them.
+_JAVASCRIPT = (
+    "Math", "JSON", "Object", "Date", "Array", "Promise", "Number", "String", "Boolean", "Set",
+    "Map", "RegExp", "Error", "console", "fetch", "state", "undefined", "parseInt", "parseFloat",
+    "isNaN", "setTimeout", "encodeURIComponent", "decodeURIComponent", "Buffer", "URL",
+)  # fmt: skip
+_DECLARED = re.compile(
+    r"\b(?:const|let|var|function|class)\s+([A-Za-z_$][\w$]*)|([A-Za-z_$][\w$]*)\s*=>"
+    r"|\(\s*([A-Za-z_$][\w$]*)\s*[,)]"
+)
 #: Operations of adaptors that are often used without their adaptor.
 _ELSEWHERE = {
     "get": "http", "post": "http", "put": "http", "patch": "http", "del": "http",
@@ -49,7 +66,7 @@ _NO_OPERATIONS = {
     "alterState",
 }
 _UNDEFINED = re.compile(r"(?:ReferenceError: )?(\S+) is not defined\b")
-_STEP = re.compile(r"^[^\n]*?: (?=[A-Z'\"])")
+_STEP = re.compile(r"^[^\n]*?: (?=[A-Z'\"]|missing |await is )")
 
 
 def syntax(end: Ending) -> Found | None:
@@ -91,6 +108,8 @@ _SYNTAX = (
      "between its arguments."),
     ("Invalid or unexpected token", "Close the text with the quote it began with, and replace "
      "typographic quotes by ' or \"."),
+    ("Unexpected token '<'", "HTML or XML stands where code is expected: put it into quotes, or "
+     "remove it."),
     ("Unexpected token '.'", "Something is missing before the dot: write a name there."),
     ("Unexpected token '}'", "There is a } too many, or something before it is not finished."),
     ("Unexpected token ')'", "There is a ) too many, or something before it is not finished."),
@@ -143,11 +162,16 @@ def unknown_name(end: Ending) -> Found | None:
     found = _UNDEFINED.search(end.message)
     if found is None or "ReferenceError" not in f"{end.error_type} {end.message}":
         return None
-    return name_found(found[1], end.exports, end.adaptor_names)
+    code = end.facts.get("code")
+    own = _DECLARED.findall(code) if isinstance(code, str) else []
+    declared = [name for names in own for name in names if name and name != found[1]]
+    return name_found(found[1], end.exports, end.adaptor_names, declared)
 
 
-def name_found(name: str, exports: list[str], adaptors: str) -> Found:
-    """The cause behind a name that nobody declares."""
+def name_found(
+    name: str, exports: list[str], adaptors: str, declared: Iterable[str] = ()
+) -> Found:
+    """The cause behind a name that nobody declares. `declared`: names of the code itself."""
     if name == "require":
         return Found("HF1004", {"adaptor": adaptors.partition(",")[0]})
     if name == "$":
@@ -159,8 +183,10 @@ def name_found(name: str, exports: list[str], adaptors: str) -> Found:
             },
         )
     if name in _NODE:
-        return Found("HF1010", {"name": name, "advice": _NODE[name]})
-    near = nearest(name, [*exports, "idempotent"])
+        return Found("HF1010", {"name": name, "world": "Node.js", "advice": _NODE[name]})
+    if name in _BROWSER:
+        return Found("HF1010", {"name": name, "world": "browsers", "advice": _BROWSER[name]})
+    near = nearest(name, [*declared, *exports, "idempotent", *_JAVASCRIPT])
     if name in _LIBRARIES and not near:
         advice = (
             "Packages cannot be imported: write it in plain JavaScript (map, filter, Date, fetch), "
@@ -216,7 +242,13 @@ def imports(end: Ending) -> Found | None:
         return Found("HF1006", {"name": absent[2], "package": absent[1], "advice": advice})
     if end.error_type == "ImportError" or "Failed to import module" in message:
         package = re.search(r'Failed to import module "?([^\s"]+)', message)
-        return Found("HF1502", {"package": package[1] if package else "", "said": end.said})
+        name = package[1] if package else ""
+        near = nearest(name.rpartition("/language-")[2], ADAPTORS)
+        if near and near[0] != name.rpartition("/language-")[2]:
+            advice = f"Write @openfn/language-{near[0]}, and name it as the step's adaptor."
+        else:
+            advice = "Name it as the step's adaptor, with a version, and check the spelling."
+        return Found("HF1502", {"package": name, "said": end.said, "advice": advice})
     return None
 
 
@@ -227,6 +259,10 @@ def structure(end: Ending) -> Found | None:
         r"InvalidOperationError: Invalid operation at statement (\d+)", message
     ):
         return Found("HF1014", {"number": str(int(operation[1]) + 1)})
+    if "exports must be an array" in message:
+        said = "it has an `export default` of its own that is no list of operations"
+        advice = "Remove `export default`: operations stand at the top level of a step."
+        return Found("HF1015", {"said": said, "advice": advice})
     if end.error_type == "SecurityError" or "EvalError" in message:
         if "system call" in message:
             return Found("HF1503", {"said": end.said})

@@ -7,7 +7,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from holdfast.diagnosis import code_rules, operation_rules, state_rules, world_rules
+from holdfast.diagnosis import (
+    code_rules,
+    edge_rules,
+    operation_rules,
+    promise_rules,
+    state_rules,
+    world_rules,
+)
 from holdfast.diagnosis.ending import Diagnosis, Ending, Found, made, objects, shortened
 from holdfast.diagnosis.entry import TURNS, Turn
 from holdfast.diagnosis.paths import shown
@@ -22,11 +29,12 @@ _RULES: tuple[Callable[[Ending], Found | None], ...] = (
     world_rules.limits,
     world_rules.installing,
     code_rules.syntax,
-    state_rules.edges,
+    edge_rules.edges,
     state_rules.no_state_before,
     code_rules.mark,
     code_rules.unknown_name,
     code_rules.imports,
+    world_rules.collections,
     world_rules.network,
     state_rules.credential,
     world_rules.answered,
@@ -36,6 +44,8 @@ _RULES: tuple[Callable[[Ending], Found | None], ...] = (
     state_rules.too_much,
     state_rules.not_json,
     code_rules.structure,
+    state_rules.thrown_nothing,
+    promise_rules.not_awaited,
     state_rules.property_of_nothing,
     state_rules.no_function,
     state_rules.no_list,
@@ -98,6 +108,13 @@ def _finding(item: JsonObject) -> Found | None:
     if what == "pending":
         request = f"{item.get('method')} {item.get('host')}{item.get('path')} had no answer yet"
         return Found("HF1104", {"what": request, "where": ""})
+    if what == "no_operation":
+        return Found("HF1022")
+    if what == "hole":
+        request = f"{item.get('method')} {item.get('host')}{item.get('path')}"
+        return Found("HF1313", {"request": request, "hole": str(item.get("hole"))})
+    if what == "always":
+        return edge_rules.asks_nothing(item)
     if what == "no_key":
         return Found("HF1017", {"line": str(item.get("line") or "?")})
     if what == "key_again":

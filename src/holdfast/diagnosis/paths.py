@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from holdfast.model.json import Json
+from holdfast.model.json import Json, JsonObject
 
 _NAME = r"[A-Za-z_$][\w$]*"
 _PART = rf"(?:\?\.|\.){_NAME}|(?:\?\.)?\[(?:\d+|'[^'\n]*'|\"[^\"\n]*\")\]"
@@ -99,13 +99,19 @@ def walked(steps: list[str], shape: Json) -> Walk:
     here: Json = shape
     for step in steps:
         key = "[0]" if step.startswith("[") else step
-        if not isinstance(here, dict) or key not in here:
+        if not isinstance(here, dict) or key not in here or _beyond(step, here):
             keys = _keys(here)
             return Walk(_joined([*done, step]), step, _joined(done), keys, kind_of(here), [])
         here = here[key]
         done.append(step)
     lists = [key for key in _keys(here) if isinstance(here, dict) and "[]" in str(here[key])]
     return Walk(_joined(done), None, _joined(done[:-1]), _keys(here), kind_of(here), lists)
+
+
+def _beyond(step: str, here: JsonObject) -> bool:
+    """Whether an index lies behind the end of a list."""
+    length, index = here.get("[]"), step[1:-1]
+    return isinstance(length, int) and index.isdigit() and int(index) >= length
 
 
 def _joined(steps: list[str]) -> str:

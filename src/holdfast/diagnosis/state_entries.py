@@ -196,7 +196,7 @@ STATE = (
         "An edge's condition that throws",
         Turn.AUTHOR,
         "The condition of the edge from {source} to {target} threw: {said}. It is: {text}",
-        "Allow for what may be missing: `{safe}`.",
+        "{advice}",
         "state.data.items.length > 0\n  ->  state.data?.items?.length > 0",
     ),
     Entry(
@@ -241,5 +241,30 @@ STATE = (
         "The operation {name} of {adaptor} needs {wanted}, and got something else.",
         "{advice}",
         "fn({ name: 'x' })\n  ->  fn(state => ({ ...state, name: 'x' }))",
+    ),
+    Entry(
+        "HF1128",
+        "A promise used as the value that it gives",
+        Turn.AUTHOR,
+        "{name} is a promise, and not yet what it gives: {call} was not waited for. So {path} is "
+        "{missing}, and its {key} cannot be {done}.",
+        "Write `await` before {call}, and `async` before the function it stands in.",
+        "const body = response.json();\n  ->  const body = await response.json();",
+    ),
+    Entry(
+        "HF1129",
+        "A value that JSON.stringify cannot write",
+        Turn.AUTHOR,
+        "The code calls JSON.stringify with a value that JSON cannot hold: {said}.",
+        "{advice}",
+        "JSON.stringify(state)\n  ->  JSON.stringify({ id: state.data.id })",
+    ),
+    Entry(
+        "HF1130",
+        "A condition that asks nothing",
+        Turn.AUTHOR,
+        "The condition of the edge from {source} to {target} {said}: {text}",
+        "{advice}",
+        "condition_expression: state => state.data.ok\n  ->  condition_expression: state.data.ok",
     ),
 )

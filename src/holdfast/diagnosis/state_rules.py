@@ -8,6 +8,7 @@ from holdfast.diagnosis.ending import Ending, Found, objects, shortened, texts
 from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.near import listed, nearest
 from holdfast.diagnosis.paths import ending_expression, meant, shown, walked
+from holdfast.diagnosis.promise_rules import before
 from holdfast.model.json import Json, JsonObject
 
 _READING = re.compile(
@@ -61,22 +62,12 @@ def property_of_nothing(end: Ending) -> Found | None:
     elif reading := _READING.search(message):
         nothing, key = reading[1], reading[3] or ""
         done = "written" if reading[2] == "setting" else "read"
-        path = ending_expression(_before(end))
+        path = ending_expression(before(end))
     else:
         return None
     if end.facts.get("phase") == "load" and path and path.startswith("state"):
         return Found("HF1120", {"line": str(end.line or "?"), "said": end.said})
     return missing(end, path, nothing, key, done)
-
-
-def _before(end: Ending) -> str:
-    """The author's text up to the place of the error, without the dot or bracket before it."""
-    code, column = end.facts.get("code"), end.position.get("column")
-    if not isinstance(code, str) or not isinstance(column, int):
-        return ""
-    head, _, last = code.rpartition("\n")
-    text = f"{head}\n{last[: column - 1]}"
-    return re.sub(r"(?:\?\.|\.|\[['\"]?)\s*$", "", text.rstrip())
 
 
 def missing(end: Ending, path: str | None, nothing: str, key: str, done: str) -> Found:
@@ -94,7 +85,7 @@ def missing(end: Ending, path: str | None, nothing: str, key: str, done: str) ->
         "safe": f"{path}?.{part}" if path else f"`?.{part}` instead of `{plain}`",
     }
     if steps is None or not isinstance(state, dict):
-        values["there"] = (
+        values["there"] = _answer_before(end) or (
             f"The state that was there: {shown(state)}." if isinstance(state, dict) else ""
         )
         return Found("HF1102", values, Turn.AUTHOR)
@@ -118,10 +109,22 @@ def missing(end: Ending, path: str | None, nothing: str, key: str, done: str) ->
     return Found("HF1102", values, Turn.AUTHOR if author else None)
 
 
+def _answer_before(end: Ending) -> str | None:
+    """A request that was answered with a failure just before, which the code did not look at."""
+    last = end.facts.get("answer")
+    status = last.get("status") if isinstance(last, dict) else None
+    if not isinstance(last, dict) or not isinstance(status, int) or status < 400:
+        return None
+    request = f"{last.get('method')} {last.get('host')}{last.get('path')}"
+    return (
+        f"The last answer before was {status}, to {request}: look at response.ok before its body."
+    )
+
+
 def _called(end: Ending) -> str | None:
     """What a call gave, where the text before the place is one: `What find(…) gave`."""
     found = re.search(
-        r"([A-Za-z_$][\w$]*)\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)$", _before(end)[-300:]
+        r"([A-Za-z_$][\w$]*)\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)$", before(end)[-300:]
     )
     return f"What {found[1]}(…) gave" if found else None
 
@@ -131,11 +134,17 @@ def _missing_credential(end: Ending, steps: list[str], key: str) -> Found:
     given = state.get("configuration") if isinstance(state, dict) else None
     keys = list(given) if isinstance(given, dict) else []
     absent = steps[1] if len(steps) > 1 else key
-    return lacking(end, keys, [absent])
+    known = [name for adaptor in end.adaptors for name in texts(adaptor.get("keys"))]
+    near = nearest(absent, keys)
+    if near and near[0] in known:  # the credential has what the adaptor asks: the code is wrong
+        values = {"path": f"state.configuration.{absent}", "missing": "undefined", "key": key}
+        right = f"state.configuration.{near[0]}"
+        return Found("HF1101", {**values, "done": "read", "nearest": right})
+    return lacking(end, keys, [absent], by_code=absent not in known)
 
 
-def lacking(end: Ending, given: list[str], absent: list[str]) -> Found:
-    """A credential that is missing, or one without these keys."""
+def lacking(end: Ending, given: list[str], absent: list[str], *, by_code: bool = False) -> Found:
+    """A credential that is missing, or one without these keys. `by_code`: the step reads them."""
     adaptor = end.adaptor_names.partition(",")[0]
     said = end.said or "it failed"
     if not given:
@@ -143,7 +152,10 @@ def lacking(end: Ending, given: list[str], absent: list[str]) -> Found:
     pairs = [(key, nearest(key, given)) for key in absent]
     wrong = [f"Rename {near[0]} to {key}" for key, near in pairs if near]
     advice = ". ".join(wrong) if wrong else f"Add {listed(absent)} to the credential"
-    values = {"given": listed(given), "absent": listed(absent), "adaptor": adaptor, "said": said}
+    if by_code and wrong:
+        advice += ", or correct the name in the code"
+    reader = "the step's code" if by_code else f"the adaptor {adaptor}"
+    values = {"given": listed(given), "absent": listed(absent), "reader": reader, "said": said}
     return Found("HF1202", {**values, "advice": f"{advice}."})
 
 
@@ -204,6 +216,8 @@ def no_function(end: Ending) -> Found | None:
             )
         elif method in _LIST_METHODS:
             advice += f" Check what the step gets; to allow for a missing list write ({owner} ?? []).{method}(…)."
+        if method in ("then", "catch", "finally"):
+            advice += " It is a method of promises: leave it out, or call what makes one."
         known = (*_LIST_METHODS, *_TEXT_METHODS)
         if kind in ("a number", "true or false") and method in _TEXT_METHODS:
             advice += f" Write String({owner}).{method}(…)."
@@ -213,6 +227,9 @@ def no_function(end: Ending) -> Found | None:
             "HF1110",
             {"path": path, "kind": f"undefined there ({owner} is {kind})", "advice": advice},
         )
+    if owner in _JAVASCRIPT and (close := nearest(method, _JAVASCRIPT[owner])):
+        advice = f"Write {owner}.{close[0]} instead of {path}."
+        return Found("HF1110", {"path": path, "kind": "no function", "advice": advice})
     near = nearest(method or path, [*end.exports, *_LIST_METHODS, *_TEXT_METHODS])
     advice = f"Write {near[0]} instead of {method or path}." if near else (
         "See what it is on the line that is shown: a misspelled method, or a missing operator "
@@ -225,6 +242,18 @@ _LIST_METHODS = ("map", "forEach", "filter", "find", "reduce", "some", "every", 
                  "flatMap", "join", "slice", "sort", "includes", "indexOf", "length")  # fmt: skip
 _TEXT_METHODS = ("split", "trim", "toLowerCase", "toUpperCase", "replace", "startsWith",
                  "endsWith", "toString", "toISOString", "padStart", "match", "substring")  # fmt: skip
+
+
+_JAVASCRIPT = {
+    "console": ("log", "info", "warn", "error", "debug"),
+    "Object": ("keys", "values", "entries", "assign", "fromEntries", "freeze", "hasOwn"),
+    "Array": ("isArray", "from", "of"),
+    "JSON": ("parse", "stringify"),
+    "Math": ("round", "floor", "ceil", "abs", "min", "max", "random", "sqrt", "pow", "trunc"),
+    "Promise": ("all", "allSettled", "race", "resolve", "reject"),
+    "Number": ("isInteger", "isFinite", "isNaN", "parseFloat", "parseInt"),
+    "Date": ("now", "parse", "UTC"),
+}
 
 
 def _there(end: Ending, path: str) -> tuple[str | None, list[str]]:
@@ -243,6 +272,8 @@ def no_list(end: Ending) -> Found | None:
     if found is None:
         return None
     path = found[1].removeprefix("TypeError: ")
+    if re.fullmatch(r"[\w$.]+", path) and (gone := _not_there(end, path)) is not None:
+        return gone
     kind, keys = _there(end, path) if re.fullmatch(r"[\w$.]+", path) else (None, [])
     advice = f"Write ({path} ?? []) where it may be missing; Object.values({path}) for an object."
     if keys:
@@ -250,6 +281,16 @@ def no_list(end: Ending) -> Found | None:
             f"It has {listed(dict.fromkeys(keys))}: write {path}.{keys[0]} if that is the list."
         )
     return Found("HF1111", {"path": path, "kind": kind or "none", "advice": advice})
+
+
+def _not_there(end: Ending, path: str) -> Found | None:
+    """A list of the state that is missing."""
+    code, state = end.facts.get("code"), end.facts.get("state")
+    steps = meant(path, code if isinstance(code, str) else "")
+    if not steps or not isinstance(state, dict) or walked(steps, state).missing is None:
+        return None
+    found = missing(end, path, "undefined", "items", "read")
+    return Found(found.code, {**found.values, "safe": f"({path} ?? [])"}, found.turn)
 
 
 def not_json(end: Ending) -> Found | None:
@@ -281,6 +322,15 @@ def too_much(end: Ending) -> Found | None:
             )
             return Found("HF1108", {"said": said, "advice": advice})
         return Found("HF1113", {"where": end.where})
+    if "Converting circular structure to JSON" in message and "InvalidResult" not in message:
+        closing = re.search(r"property '([^']*)' closes the circle|index (\d+) closes", message)
+        name = f" by {closing[1] or closing[2]}" if closing else ""
+        advice = "Write only the parts that are needed: `JSON.stringify({ id: state.data.id })`."
+        return Found("HF1129", {"said": f"it contains itself{name}", "advice": advice})
+    if "serialize a BigInt" in message:
+        return Found(
+            "HF1129", {"said": "a BigInt", "advice": "Write `String(value)` for it first."}
+        )
     if "the last operation returned a function" in message:
         return Found("HF1107")
     if "InvalidResultError" in f"{end.error_type} {message}":
@@ -311,33 +361,11 @@ def nobody_waited(end: Ending) -> Found | None:
     return None
 
 
-def _safe(condition: str) -> str:
-    """A condition that bears what is missing below `state`."""
-    return re.sub(r"\bstate(?:\.\w+)+", lambda found: _optional(found[0]), condition)
-
-
-def _optional(path: str) -> str:
-    first, second, *others = path.split(".")
-    return "?.".join((f"{first}.{second}", *others))
-
-
-def edges(end: Ending) -> Found | None:
-    """Conditions of edges, and plans that make no sense."""
-    if end.error_type == "EdgeConditionError":
-        edge = end.facts.get("edge")
-        told = edge if isinstance(edge, dict) else {}
-        values = {"source": str(told.get("from", "?")), "target": str(told.get("to", "?"))}
-        text = str(told.get("text", "?"))
-        values |= {"said": end.said, "text": text, "safe": _safe(text)}
-        return Found("HF1122", values)
-    if broken := re.search(
-        r"Failed to compile edge condition (\S+?)->(\S+) \((.*?)\)(?:\n|$)", end.message
-    ):
-        return Found("HF1121", {"source": broken[1], "target": broken[2], "said": broken[3]})
-    if end.error_type == "ValidationError":
-        return Found("HF1123", {"said": end.said})
-    if end.error_type == "DataClipError":
-        return Found("HF1124", {"said": end.said})
+def thrown_nothing(end: Ending) -> Found | None:
+    """`throw undefined`, which OpenFn tells as a property that cannot be read."""
+    kind = end.facts.get("thrown")
+    if kind in ("undefined", "null") and "(reading 'stack')" in end.message:
+        return Found("HF1116", {"kind": str(kind), "said": "nothing"})
     return None
 
 
@@ -357,5 +385,7 @@ def thrown(end: Ending) -> Found | None:
         )
         if kind == "object" and end.message:
             return Found("HF1115", {"said": end.said})
-        return Found("HF1116", {"kind": words, "said": end.said or "nothing"})
+        keys = texts(end.facts.get("keys"))
+        said = end.said or (f"it has {listed(keys)}" if keys else "nothing")
+        return Found("HF1116", {"kind": words, "said": said})
     return Found("HF1115", {"said": end.said})

@@ -19,10 +19,18 @@ WORLD = (
         "HF1202",
         "A credential without a key that the adaptor needs",
         Turn.AUTHOR,
-        "The credential of this step has the keys {given}, but the adaptor {adaptor} reads "
-        "{absent}: {said}.",
+        "The credential of this step has the keys {given}, but {reader} reads {absent}: {said}.",
         "{advice}",
         "{baseURL: …}\n  ->  {baseUrl: …}",
+    ),
+    Entry(
+        "HF1204",
+        "Collections without a platform",
+        Turn.AUTHOR,
+        "The step uses collections, which a platform keeps, and this run has no platform: {said}.",
+        "Run it there: `holdfast up`, then `holdfast deploy project.yaml`. In a test case or a replay "
+        "its requests are answered by those that the case tells of.",
+        "holdfast run job.js -a collections\n  ->  holdfast deploy project.yaml",
     ),
     Entry(
         "HF1203",
@@ -136,11 +144,20 @@ WORLD = (
         "503 Service Unavailable  ->  retry from the step",
     ),
     Entry(
+        "HF1313",
+        "A hole in an address",
+        Turn.DATA,
+        "{request} has {hole} in its address: a part that the code puts there was missing.",
+        "See where this part comes from, and check it before the request is made: "
+        "`if (!state.data.id) throw new Error('no id');`.",
+        "get(`/patients/${$.data.ID}`)\n  ->  get(`/patients/${$.data.id}`)",
+    ),
+    Entry(
         "HF1401",
         "The time was up while something was waited for",
         Turn.SYSTEM,
         "The run took longer than its {limit} s. It was waiting{what}{where}.",
-        "See whether the other system answers at all; ask it for less at a time. A longer limit is "
+        "{advice} A longer limit is "
         "set with `holdfast up --run-timeout` or `holdfast run --timeout`.",
         "get('/all')  ->  get('/all', { query: { page: 1 } })",
     ),
@@ -201,7 +218,7 @@ WORLD = (
         "An adaptor that cannot be loaded",
         Turn.AUTHOR,
         "The adaptor {package} cannot be loaded: {said}.",
-        "Name it as the step's adaptor, with a version, and check the spelling.",
+        "{advice}",
         "import { get } from '@openfn/language-htpp';\n"
         "  ->  import { get } from '@openfn/language-http';",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from holdfast.diagnosis.adaptors import ADAPTORS
 from holdfast.diagnosis.ending import Ending, Found, shortened
 from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.near import nearest
@@ -13,6 +14,8 @@ from holdfast.model.limits import MEBIBYTE
 
 _STATUS = range(400, 600)
 _DIGITS = re.compile("[0-9]{3}")
+#: A part of an address that JavaScript makes of a missing value.
+_HOLE = re.compile(r"[/=:.,&](undefined|null|NaN|\[object(?:%20| )Object\])(?=$|[/?&#:.,])")
 _TLS = ("CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ERR_TLS", "ERR_SSL", "EPROTO", "DEPTH_ZERO")
 _SLOW = ("ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT",
          "ESOCKETTIMEDOUT", "ABORT_ERR")  # fmt: skip
@@ -125,6 +128,19 @@ def _bare(url: object) -> str:
     return f"{parts.scheme}://{host}{parts.path}" if host else parts.path
 
 
+def hole_in(address: str) -> str | None:
+    """What stands in an address where a value was missing."""
+    found = _HOLE.search(address)
+    return found and found[1].replace("%20", " ")
+
+
+def collections(end: Ending) -> Found | None:
+    """Collections that are asked for where there are none."""
+    if re.search(r"collections_(?:endpoint|token) not set", end.message):
+        return Found("HF1204", {"said": end.said})
+    return None
+
+
 def answered(end: Ending) -> Found | None:
     """A request that was answered with a failure."""
     for cause in end.causes:
@@ -137,6 +153,9 @@ def answered(end: Ending) -> Found | None:
         )
         body = shortened(str(cause.get("body") or ""), 200)
         words = str(cause.get("statusText") or cause.get("statusMessage") or "")
+        if status in (400, 404, 405, 410, 422) and (hole := hole_in(request)) is not None:
+            said = f"{request} (answered {status})"
+            return Found("HF1313", {"request": said, "hole": hole})
         values = {
             "request": request or "The request",
             "status": f"{status} {words}".strip(),
@@ -254,9 +273,18 @@ def _timeout(end: Ending) -> Found:
                 "likely": _LOOP if share >= _BUSY or not known else _PERHAPS,
             },
         )
-    what = f" for an answer to {end.pending[-1]}" if end.pending else ""
+    if end.pending:
+        what = f" for an answer to {end.pending[-1]}"
+        advice = "See whether the other system answers at all; ask it for less at a time."
+    else:
+        what = ""
+        advice = (
+            "No request was without an answer, so see what else the code waits for there: a pause "
+            "(setTimeout), or a promise."
+        )
     turn = None if end.pending else Turn.AUTHOR
-    return Found("HF1401", {"limit": seconds, "what": what, "where": end.where}, turn)
+    values = {"limit": seconds, "what": what, "where": end.where, "advice": advice}
+    return Found("HF1401", values, turn)
 
 
 def _milliseconds(message: str) -> int | None:
@@ -290,17 +318,6 @@ def _adaptor_of(message: str) -> str:
     found = re.search(r"@openfn/language-([\w-]+)", message)
     return found[1] if found else ""
 
-
-#: Short names of the adaptors that OpenFn publishes and that are used most.
-ADAPTORS = (
-    "asana", "azure-storage", "cartodb", "chatgpt", "claude", "collections", "common", "commcare",
-    "dhis2", "ethercis", "facebook", "fhir", "fhir-4", "ftp", "gmail", "godata", "googledrive",
-    "googlesheets", "http", "khanacademy", "kobotoolbox", "magpi", "mailchimp", "mailgun",
-    "maximo", "mogli", "mongodb", "msgraph", "mssql", "mysql", "ocl", "odk", "odoo", "openfn",
-    "openhim", "openimis", "openlmis", "openmrs", "openspp", "postgresql", "primero", "progres",
-    "rapidpro", "redis", "resourcemap", "salesforce", "satusehat", "senaite", "sftp", "slack",
-    "stripe", "surveycto", "telerivet", "template", "twilio", "vtiger", "zoho",
-)  # fmt: skip
 
 _MACHINE = {"SetupError", "StorageError", "HostOutOfMemory", "EngineFailure"}
 _INTERRUPTED = {"HostRestarted", "ExternalKill", "ShimLost"}

@@ -12,7 +12,9 @@ from holdfast.model.record import Kind
 from support.engine import Ended, engine
 from support.made import made
 from support.mistake_servers import others
-from support.mistakes import COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
+from support.mistakes import COLLECTIONS, COMMON, FAILURES, FHIR, HTTP, WARNINGS, Mistake
+
+ADAPTORS = (COMMON, HTTP, FHIR, COLLECTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def ended(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Ended]]:
     """Every mistake, made once."""
-    known: JsonObject = {name: real_adaptors[name].to_option() for name in (COMMON, HTTP, FHIR)}
+    known: JsonObject = {name: real_adaptors[name].to_option() for name in ADAPTORS}
     data = tmp_path_factory.mktemp("mistakes")
     store = real_adaptors[COMMON].path.parents[4]
     with engine(data, store=store) as running, others(tmp_path_factory.mktemp("tls")) as places:

@@ -189,7 +189,9 @@ function decycled(thrown) {
  */
 export function classify(thrown, job, operation) {
   try {
-    return thrown instanceof Fault ? thrown : classified(thrown, job, operation);
+    if (!(thrown instanceof Fault)) return classified(thrown, job, operation);
+    if (thrown.name === 'ImportError' && thrown.at === undefined) pointAtImport(thrown, job);
+    return thrown;
   } catch {
     // a proxy, or getters that throw: it was made to fail
     return new Fault('JobError', 'fail', 'a value that cannot be read was thrown');
@@ -213,6 +215,7 @@ function classified(thrown, job, operation) {
   }
   const fault = place(ofKind(thrown), trace, job);
   pointAtName(fault, job);
+  if (fault.name === 'ImportError' && fault.at === undefined) pointAtImport(fault, job);
   if (fault.at === undefined) raisedIn(job.operation(operation), fault, thrown, job);
   return fault;
 }
@@ -233,6 +236,17 @@ function pointAtName(fault, job) {
   if (found === undefined || line === undefined) return;
   if (fault.pos === fault.at) fault.pos = found;
   fault.hide('at', found);
+}
+
+/**
+ * The line of the author's text that imports what cannot be imported.
+ * @param {Fault} fault
+ * @param {JobText} job
+ */
+export function pointAtImport(fault, job) {
+  const [, specifier] = /(?:blacklisted: |import module )"?([^\s"]+)/.exec(fault.message) ?? [];
+  const at = specifier && job.find([`'${specifier}'`, `"${specifier}"`]);
+  if (at) fault.hide('at', at);
 }
 
 /**

@@ -94,6 +94,20 @@ export class JobText {
   }
 
   /**
+   * Where one of these texts stands first, among the first lines.
+   * @param {string[]} texts
+   */
+  find(texts) {
+    for (let line = 1; line <= MOST; line += 1) {
+      const src = this.#line(line);
+      if (src === undefined) return undefined;
+      const column = Math.max(...texts.map((text) => src.indexOf(text))) + 1;
+      if (column > 0) return this.shown({ line, column });
+    }
+    return undefined;
+  }
+
+  /**
    * Where an operation begins in the author's text; undefined where only the compiled one is known.
    * @param {Operation} [operation]
    */

@@ -64,6 +64,7 @@ export class Operations {
     /** @type {Call[]} */
     const operations = namespace.default;
     check(operations);
+    this.count = operations.length;
     const wrapped = operations.map((operation, index) => this.#wrap(operation, index + 1));
     log.debug(`Executing expression (${wrapped.length} operations)`);
     this.reducer = reducerOf(namespace.execute, wrapped);

@@ -168,10 +168,10 @@ export class Plan {
 
   /**
    * Ids of the steps that follow. `state` is what leaves the step; `onEdge(to, taken)` is told
-   * of each condition. Raises EdgeConditionError.
+   * of each condition and of a doubt about it. Raises EdgeConditionError.
    * @param {PlannedStep} step
    * @param {unknown} state
-   * @param {(to: string, taken: boolean) => void} onEdge
+   * @param {(to: string, taken: boolean, doubt?: Bag) => void} onEdge
    */
   next(step, state, onEdge) {
     const ids = [];
@@ -179,16 +179,32 @@ export class Plan {
       let taken = always;
       if (condition !== undefined) {
         try {
-          taken = Boolean(condition.test(state, step.id));
+          const value = condition.test(state, step.id);
+          taken = Boolean(value);
+          onEdge(to, taken, doubtOf(condition, value));
         } catch (error) {
           throw edgeFailed(describe(error), { from: step.id, to, text: condition.text });
         }
-        onEdge(to, taken);
       }
       if (taken) ids.push(to);
     }
     return ids;
   }
+}
+
+/** An assignment, where texts in quotes are left out. */
+const ASSIGNS = /(?<![=!<>])=(?![=>])/;
+const TEXTS = /'[^']*'|"[^"]*"|`[^`]*`/g;
+
+/**
+ * Why a condition says nothing of the state.
+ * @param {Condition} condition
+ * @param {unknown} value
+ * @returns {Bag | undefined}
+ */
+function doubtOf({ text, mayChange }, value) {
+  if (typeof value === 'function') return { kind: 'function', text };
+  return mayChange && ASSIGNS.test(text.replace(TEXTS, '')) ? { kind: 'assignment', text } : undefined;
 }
 
 /**

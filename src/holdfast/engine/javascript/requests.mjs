@@ -25,6 +25,8 @@ import { keyed, keyOf } from './marks.mjs';
 /** Requests of one run that are told one by one; the others are counted. */
 const MOST = 1000;
 const PATH = 300;
+/** What stands in an address where a value was missing; as in `world_rules.py`. */
+const HOLE = /[/=:.,&](undefined|null|NaN|\[object(?: |%20)Object\])(?=$|[/?&#:.,])/;
 
 export class Requests {
   /** @param {Run} run */
@@ -40,6 +42,11 @@ export class Requests {
     this.answered = new Set();
     /** Where the project agreed that answers are kept. */
     this.exchanges = run.settings.record ? new Exchanges(run.secrets) : undefined;
+    /**
+     * The request that was answered last.
+     * @type {Sent | undefined}
+     */
+    this.last = undefined;
     this.beyond = new Beyond((hosts, whole) => {
       const { method, host, path } = [...this.open.values()].at(-1) ?? {};
       const open = host && `${method} ${host}${path}`;
@@ -101,6 +108,16 @@ export class Requests {
     return [...this.open.values()].filter((sent) => sent.step === step && sent.status === undefined);
   }
 
+  /**
+   * The last answer that a step got.
+   * @param {Step} step
+   */
+  lastOf(step) {
+    if (this.last?.step !== step) return undefined;
+    const { method, host, path, status } = this.last;
+    return { method, host, path, status };
+  }
+
   /** A step has ended. */
   settle() {
     this.beyond.settle();
@@ -140,6 +157,10 @@ export class Requests {
       marked: ours ? key : undefined,
     };
     this.open.set(request, sent);
+    const hole = HOLE.exec(place.path);
+    if (hole) {
+      step?.noteHere('hole', { method: sent.method, host: sent.host, path: sent.path, hole: hole[1] });
+    }
     if (sent.number > MOST) this.beyond.made(sent.host);
     else askLater(() => (sent.left || sent.ended ? undefined : this.#tell('made', sent)));
   }
@@ -185,6 +206,7 @@ export class Requests {
     const sent = this.open.get(request);
     if (sent === undefined) return;
     sent.status = status;
+    this.last = sent;
     if (sent.number > MOST) return;
     askLater(() => {
       if (!sent.ended) this.run.report.requestSoon({ what: 'begun', number: sent.number, status });

@@ -164,6 +164,7 @@ export class Step {
    */
   async #operate(operations, state) {
     const { run } = this;
+    if (operations.count === 0) this.note({ what: 'no_operation' });
     const result = await operations.run(state, this.limit());
     for (const { method, host, path } of run.requests.pending(this)) {
       this.note({ what: 'pending', method, host, path });
@@ -212,6 +213,8 @@ export class Step {
       ...operation,
       causes: causesOf(thrown),
       thrown: kindOf(thrown),
+      keys: kindOf(thrown) === 'object' ? Object.keys(shapeOf(thrown)) : undefined,
+      answer: this.run.requests.lastOf(this),
       state: shapeOf(at ? at.state : state),
       adaptors: adaptorsOf(this.plan.adaptors ?? [], this.run.settings.adaptors ?? {}),
       first,
@@ -290,7 +293,10 @@ export class Step {
   #evaluateEdges() {
     const { run, whole, plan, document } = this;
     const state = whole.looksAtState(plan) ? document?.peek() : undefined;
-    this.next = whole.next(plan, state, (to, taken) => run.edgeTaken(to, taken));
+    this.next = whole.next(plan, state, (to, taken, doubt) => {
+      run.edgeTaken(to, taken);
+      if (doubt) this.note({ what: 'always', from: plan.id, to, ...doubt });
+    });
   }
 
   /** Memory in use after the state was written; also logged. */

@@ -1,0 +1,44 @@
+"""Conditions that ask nothing, and what is written instead of one that throws."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.diagnosis.diagnose import diagnose
+from holdfast.diagnosis.edge_rules import doubt
+from holdfast.diagnosis.ending import Ending
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("state => state.data.ok", "function"),
+        ("(state) => state.data.ok", "function"),
+        ("function (state) { return true; }", "function"),
+        ("state.data.ok = true", "assignment"),
+        ("state.data.list.some(item => item.ok)", None),
+        ("state.data.a === 1 && state.data.b >= 2 && state.data.c !== '='", None),
+        ("!state.errors", None),
+    ],
+)
+def test_a_function_and_an_assignment_ask_nothing(text: str, found: str | None) -> None:
+    assert doubt(text) == found
+
+
+def test_a_text_of_blanks_takes_no_time() -> None:
+    assert doubt(" " * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "change"),
+    [
+        ("$.data.n > 1", "$", "`state.data.n > 1`"),
+        ("data.n > 1 && other.data", "data", "`state.data.n > 1 && other.data`"),
+    ],
+)
+def test_a_condition_knows_state_only(text: str, name: str, change: str) -> None:
+    facts = {"edge": {"from": "a", "to": "b", "text": text}}
+    end = Ending("crash", "EdgeConditionError", f"{name} is not defined", facts=facts)  # type: ignore[arg-type]
+    found = diagnose(end)
+    assert found is not None
+    assert change in found.change
