@@ -14,6 +14,7 @@ from holdfast.cli import terminal
 from holdfast.cli.backup import backup_command, restore_command, verify_command
 from holdfast.cli.deploy import call
 from holdfast.cli.kinds import Place, Seconds
+from holdfast.cli.together import serve_together
 from holdfast.cli.users import connected, where
 from holdfast.platform.serve import Listening, migrate, serve, settle
 from holdfast.platform.settings import DEFAULT_PORT, Settings
@@ -27,6 +28,7 @@ Examples:
   holdfast platform
   holdfast platform --data ./data --port 4001
   DATABASE_URL=postgresql+psycopg://user@host/holdfast holdfast platform --host 0.0.0.0
+  DATABASE_URL=postgresql+psycopg://user@host/holdfast holdfast platform --processes 4
   holdfast platform rotate-key
   holdfast platform backup holdfast.backup --keys holdfast.keys
 """,
@@ -40,6 +42,13 @@ Examples:
 @click.option(
     "--run-timeout", type=Seconds(1, least_excluded=False), help="Seconds a run may take."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Processes that serve the port together; more than one needs PostgreSQL.  [default: 1]",
+)
+@click.option("--part", type=int, hidden=True)  # its number, given to each of several processes
 @click.option("--verbose", is_flag=True, help="Log every connection.")
 @click.pass_context
 def platform_command(
@@ -50,6 +59,8 @@ def platform_command(
     port: int | None,
     public_url: str | None,
     run_timeout: float | None,
+    processes: int,
+    part: int | None,
     verbose: bool,
 ) -> None:
     """Serve projects, webhooks, the queue, the worker socket and the web page.
@@ -66,9 +77,13 @@ def platform_command(
         "port": port,
         "public_url": public_url,
         "run_timeout_seconds": run_timeout,
+        "part": part,
     }
     settings = Settings.from_environment(**given)
-    asyncio.run(_serve(settings))
+    if processes > 1 and part is None:
+        serve_together(settings, processes, verbose=verbose)
+    else:
+        asyncio.run(_serve(settings))
 
 
 @platform_command.command("migrate")
@@ -88,12 +103,15 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await serve(settings, on_listening=_announce, stop=stop)
-    terminal.note("stopped")
+    if settings.part is None:
+        terminal.note("stopped")
 
 
 def _announce(listening: Listening) -> None:
     settle()
     settings = listening.platform.settings
+    if settings.part:
+        return  # the first of them says it for all
     for url in (listening.url, *listening.other_urls):
         terminal.echo(f"platform   {url}")
     terminal.echo(f"worker     WORKER_LIGHTNING_SERVICE_URL={listening.worker_url}")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ctypes
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,65 +19,13 @@ from holdfast import log, log_libraries
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
+from holdfast.cli.kept import Kept
 from holdfast.cli.kinds import Place, Seconds
 from holdfast.engine.config import EngineError
 from holdfast.paths import data_folder
 from holdfast.platform.serve import Listening, serve, settle
 from holdfast.platform.settings import DEFAULT_PORT, Settings
 from holdfast.sandbox.egress import option_of
-
-#: Pauses before a worker that ended by itself is started again, seconds: first and longest.
-_BACKOFF = (0.5, 30.0)
-_PR_SET_PDEATHSIG = 1
-
-
-class BundledWorker:
-    """The worker as a child process: started again when it ends, drained when we stop.
-
-    It is given what any worker is given: the platform's address and the secret.
-    """
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = asyncio.Event()
-
-    async def keep(self) -> None:
-        """Keep a worker running until `stop`; returns when the last one has ended."""
-        pause = _BACKOFF[0]
-        while not self._stopping.is_set():
-            started = asyncio.get_running_loop().time()
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "holdfast.cli.main", "worker"),
-                env=self._environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                # A group of its own: Ctrl-C reaches it once, from us.
-                process_group=0,
-                preexec_fn=_end_with_parent,
-            )
-            if self._stopping.is_set():  # `stop` came while it was being made
-                self.stop()
-            code = await self._process.wait()
-            if self._stopping.is_set():
-                return
-            lived = asyncio.get_running_loop().time() - started
-            pause = _BACKOFF[0] if lived > _BACKOFF[1] else min(pause * 2, _BACKOFF[1])
-            terminal.note(f"worker ended with code {code}; starting it again in {pause:g} s")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-
-    def stop(self) -> None:
-        """Ask it to finish its runs and end; a second call hurries it."""
-        self._stopping.set()
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: should `up` be killed, the worker finishes what it has and ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def worker_environment(listening: Listening, given: dict[str, str | None]) -> dict[str, str]:
@@ -110,14 +56,14 @@ def worker_environment(listening: Listening, given: dict[str, str | None]) -> di
 async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool) -> int:
     loop = asyncio.get_running_loop()
     stop_platform = asyncio.Event()
-    bundled: list[BundledWorker] = []
+    bundled: list[Kept] = []
     keeping: list[asyncio.Task[None]] = []
 
     def listening(where: Listening) -> None:
         announce(where)
         settle()
         if worker:
-            bundled.append(BundledWorker(worker_environment(where, given)))
+            bundled.append(Kept("worker", ["worker"], worker_environment(where, given)))
             keeping.append(loop.create_task(bundled[0].keep()))
             keeping[0].add_done_callback(lambda _: stop_platform.set())
 

@@ -1,17 +1,21 @@
 """Figures of a platform for Prometheus: what is counted as it happens, and what is looked at.
 
 What happens is counted by the process where it happens: add the processes up. What is looked at is
-in the database, the same in every process: take one of them, or the greatest.
+in the database, the same in every process: take one of them, or the greatest. Processes that serve
+one port count in files of one folder (`PROMETHEUS_MULTIPROC_DIR`), and each tells the sum of all.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from holdfast.model.outcome import RunState
+from holdfast.platform.store.lanes import QUEUES
 from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.state import State
 
@@ -67,9 +71,12 @@ class Figures:
             buckets=_LONG,
         )  # fmt: skip
         self._writes_waiting: Gauge = make(
-            Gauge, "writes_waiting", "Pieces of work that wait for the writer; 1,024 at most."
+            Gauge, "writes_waiting", "Pieces of work that wait for the writer; 1,024 at most.",
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._leads: Gauge = make(
+            Gauge, "does_chores", "1: this process does the chores.", multiprocess_mode="livemax"
         )
-        self._leads: Gauge = make(Gauge, "does_chores", "1: this process does the chores.")
         self._queue: Gauge = make(Gauge, "queue_runs", "Runs that wait for a worker.", "queue")
         self._active: Gauge = make(Gauge, "active_runs", "Runs that a worker has.", "state")
         self._oldest: Gauge = make(
@@ -97,6 +104,8 @@ class Figures:
         self._database: Gauge = make(Gauge, "database_bytes", "Size of the database.")
 
     def _make(self, kind: Any, name: str, words: str, *labels: str, **more: Any) -> Any:
+        if kind is Gauge:
+            more = {"multiprocess_mode": "mostrecent", **more}
         made = kind(PREFIX + name, words, labels, registry=self._registry, **more)
         self._made.append(made)
         return made
@@ -115,11 +124,9 @@ class Figures:
 
     def text(self, state: State, *, waiting: int, leads: bool) -> bytes:
         """Everything in Prometheus' text format. `waiting`: pieces of work for the writer."""
-        self._writes_waiting.set(waiting)
-        self._leads.set(leads)
-        self._queue.clear()
-        for queue, count in state.queues.items():
-            self._queue.labels(queue).set(count)
+        self.here(waiting=waiting, leads=leads)
+        for queue in {*QUEUES, *state.queues}:
+            self._queue.labels(queue).set(state.queues.get(queue, 0))
         for name in (RunState.CLAIMED, RunState.STARTED):
             self._active.labels(name.value).set(state.active.get(name.value, 0))
         self._oldest.set(state.oldest_seconds)
@@ -132,7 +139,16 @@ class Figures:
         self._retries.set(state.retries)
         self._platforms.set(state.platforms)
         self._database.set(state.database_bytes)
-        return generate_latest(self._registry)
+        registry = self._registry
+        if (folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR")) is not None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call] # theirs
+        return generate_latest(registry)
+
+    def here(self, *, waiting: int, leads: bool) -> None:
+        """What only this process knows of itself now."""
+        self._writes_waiting.set(waiting)
+        self._leads.set(leads)
 
 
 def described() -> Iterator[Described]:

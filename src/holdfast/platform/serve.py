@@ -9,9 +9,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
@@ -121,7 +121,7 @@ async def serve(
     Signals are the caller's. `on_listening` is called once, when requests are answered. Raises
     ListenError, FolderInUseError, DataFolderError, BadKeyError, DatabaseError.
     """
-    with _hold(settings.data):
+    with _hold(settings.data) if settings.part is None else nullcontext():
         app = create_app(settings, resolve=resolve, confirm=confirm, chores=chores)
         try:
             await _serve(app, settings, on_listening, stop or asyncio.Event())
@@ -139,7 +139,11 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     platform: Platform = app.state.platform
-    with _listen(settings.host, settings.port) as main, _listen_for_runs(settings) as door:
+    shared = settings.part is not None
+    with (
+        _listen(settings.host, settings.port, shared=shared) as main,
+        _listen_for_runs(settings) as door,
+    ):
         async with (
             app.router.lifespan_context(app),
             _serving(create_collections_door(platform), settings, door) as runs,
@@ -228,15 +232,45 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises ListenError."""
+@contextmanager
+def reserved(settings: Settings) -> Iterator[Settings]:
+    """The folder and its ports, for processes that serve them together; which ports they are.
+
+    Raises ListenError, FolderInUseError, DataFolderError.
+    """
+    with (
+        _hold(settings.data),
+        _bound(settings.host, settings.port, shared=True) as main,
+        _bound(_DOOR_HOST, _door_port(settings), shared=True) as door,
+    ):
+        ports = main.getsockname()[1], door.getsockname()[1]
+        yield replace(settings, port=ports[0], collections_port=ports[1])
+
+
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that others can connect to. `shared`: also of other processes of ours.
+
+    Raises ListenError.
+    """
+    listener = _bound(host, port, shared=shared)
+    try:
+        listener.listen(_WAITING)  # only now nobody else can have the port
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(host, port, error) from error
+    return listener
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Raises ListenError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol must be named: asyncio sets TCP_NODELAY only where it is
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:  # the kernel gives each connection to one of those who listen
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(_WAITING)  # only now nobody else can have the port
     except OSError as error:
         listener.close()
         raise _cannot_listen(host, port, error) from error
@@ -272,11 +306,17 @@ def _whereabouts(data: Path) -> str:
 def _listen_for_runs(settings: Settings) -> socket.socket:
     """The door's socket: on the port of last time if nobody has it, as runs may know it."""
     if settings.collections_port is not None:
-        return _listen(_DOOR_HOST, settings.collections_port)
+        shared = settings.part is not None
+        return _listen(_DOOR_HOST, settings.collections_port, shared=shared)
     try:
         return _listen(_DOOR_HOST, _last_door(settings.data))
     except ListenError:
         return _listen(_DOOR_HOST, 0)
+
+
+def _door_port(settings: Settings) -> int:
+    """The door's port for several processes: any where nobody has chosen one."""
+    return settings.collections_port or 0
 
 
 def _last_door(data: Path) -> int:
@@ -291,9 +331,10 @@ def _last_door(data: Path) -> int:
 def _leave_address(listening: Listening) -> None:
     """Tell commands on this machine where the platform of this data folder listens."""
     path = listening.platform.settings.data / ADDRESS_FILE
+    shared = listening.platform.settings.part is not None
     told = {
         "url": listening.local_url,
-        "pid": os.getpid(),
+        "pid": os.getppid() if shared else os.getpid(),
         "collections_port": listening.collections_port,
     }
     path.write_text(json.dumps(told))

@@ -175,6 +175,9 @@ async def _show_life(platform: Platform) -> None:
     while True:
         await asyncio.sleep(liveness.PULSE_SECONDS)
         await platform.database.write(lambda tx: liveness.pulse(tx, platform.id))
+        if platform.settings.part is not None:  # another process may be asked for our figures
+            leads = await platform.lead.is_mine()
+            platform.figures.here(waiting=platform.database.waiting, leads=leads)
 
 
 async def _wake_workers(platform: Platform) -> None:

@@ -63,6 +63,8 @@ class Settings:
     session_hours: float = 168.0
     #: The door for runs that serves Collections only; None: the port of last time, or any.
     collections_port: int | None = None
+    #: Its number, from 0, where several processes serve the same folder and the same ports.
+    part: int | None = None
     #: What the collections of one project may hold together, MB; None: as much as the disk.
     collections_mb: float | None = None
     #: Single sign-on by OpenID Connect: the provider's address, and how it knows this platform.

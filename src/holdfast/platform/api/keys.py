@@ -17,6 +17,10 @@ from holdfast.platform.store.sealed import seal_anew
 #: Rows of each table in one transaction: nobody waits long.
 _MOST = 100
 _one_at_a_time = asyncio.Lock()
+_SEVERAL = (
+    "Several processes serve, and each has read the key when it started. Stop them, start"
+    " `holdfast platform` without --processes, rotate the key, and start them again."
+)
 
 
 async def rotate_key(request: Request) -> Response:
@@ -27,6 +31,8 @@ async def rotate_key(request: Request) -> Response:
     """
     platform: Platform = request.app.state.platform
     only_seal = flag(await object_of(request), "only_seal")
+    if platform.settings.part is not None:
+        raise AccessError(_SEVERAL, 409)
     async with _one_at_a_time:
         try:
             if not only_seal:

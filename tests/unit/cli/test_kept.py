@@ -1,4 +1,4 @@
-"""The worker of `holdfast up` ends when it is told, whenever that is."""
+"""A child, such as the worker of `holdfast up`, ends when it is told, whenever that is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.up import BundledWorker
+from holdfast.cli.kept import Kept
 
 
 def command(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ async def test_worker_told_to_stop_while_it_is_made_ends(
 ) -> None:
     command(tmp_path, "exec sleep 1000", monkeypatch)
 
-    worker = BundledWorker({"PATH": "/usr/bin:/bin"})
+    worker = Kept("worker", ["worker"], {"PATH": "/usr/bin:/bin"})
     keeping = asyncio.create_task(worker.keep())
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -38,7 +38,7 @@ async def test_worker_that_waits_to_be_started_again_is_not(
 ) -> None:
     command(tmp_path, f"echo >> '{tmp_path / 'starts'}'; exit 3", monkeypatch)
     pauses: list[float] = []
-    worker = BundledWorker({"PATH": "/usr/bin:/bin"})
+    worker = Kept("worker", ["worker"], {"PATH": "/usr/bin:/bin"})
     real = asyncio.wait_for
 
     async def waiting(what: object, seconds: float) -> object:
@@ -46,7 +46,7 @@ async def test_worker_that_waits_to_be_started_again_is_not(
         worker.stop()
         return await real(what, seconds)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("holdfast.cli.up.asyncio.wait_for", waiting)
+    monkeypatch.setattr("holdfast.cli.kept.asyncio.wait_for", waiting)
     await real(worker.keep(), 20)
     assert len(pauses) == 1
     assert (tmp_path / "starts").read_text() == "\n"

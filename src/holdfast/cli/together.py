@@ -1,0 +1,80 @@
+"""`holdfast platform --processes N`: several processes that serve one port and one PostgreSQL.
+
+Each is a platform of its own, as those on other machines are; the kernel gives each connection to
+one of them. This process holds the folder and the ports, and starts again what ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from holdfast.cli import terminal
+from holdfast.cli.kept import Kept
+from holdfast.model.errors import UsageError
+from holdfast.platform.serve import migrate, reserved
+from holdfast.platform.settings import Settings
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def serve_together(settings: Settings, number: int, *, verbose: bool) -> None:
+    """Keep so many processes until a signal. Raises what one platform raises when it starts."""
+    if settings.database.startswith("sqlite"):
+        message = "--processes needs PostgreSQL: SQLite has one writer, which is one process"
+        fix = "Set DATABASE_URL=postgresql+psycopg://…, or leave --processes out."
+        raise UsageError(message, fix=fix)
+    with reserved(settings) as ours:
+        migrate(ours)
+        asyncio.run(_keep(ours, number, verbose=verbose))
+    terminal.note("stopped")
+
+
+async def _keep(settings: Settings, number: int, *, verbose: bool) -> None:
+    environment = _environment(settings)
+    folder = environment[_METRICS]
+    children = [
+        Kept(
+            f"process {part}",
+            _arguments(settings, part, verbose=verbose),
+            environment,
+            ended=lambda pid: mark_process_dead(pid, folder),  # type: ignore[no-untyped-call] # theirs
+        )
+        for part in range(number)
+    ]
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for child in children:
+            child.stop()
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop)
+    await asyncio.gather(*(child.keep() for child in children))
+
+
+def _arguments(settings: Settings, part: int, *, verbose: bool) -> list[str]:
+    told: dict[str, object] = {
+        "--data": settings.data,
+        "--host": settings.host,
+        "--port": settings.port,
+        "--run-timeout": settings.run_timeout_seconds,
+        "--part": part,
+    }
+    if settings.public_url is not None:
+        told["--public-url"] = settings.public_url
+    pairs = [str(item) for pair in told.items() for item in pair]
+    return ["platform", *pairs, *(["--verbose"] if verbose else [])]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """That of the processes. What they count is kept in files that all of them read."""
+    counted = settings.data / "metrics"
+    counted.mkdir(mode=0o700, exist_ok=True)
+    for old in counted.glob("*.db"):
+        old.unlink()
+    ports = {"HOLDFAST_COLLECTIONS_PORT": str(settings.collections_port)}
+    return {**os.environ, **ports, _METRICS: str(counted)}
