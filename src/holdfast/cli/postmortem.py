@@ -11,6 +11,7 @@ import click
 from holdfast.cli import terminal
 from holdfast.cli.journal import find
 from holdfast.cli.kinds import worker_data_option
+from holdfast.cli.problems import problems
 from holdfast.engine import postmortem
 from holdfast.journal import JournalReader
 from holdfast.paths import data_folder
@@ -27,6 +28,13 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
     holdfast postmortem 4f1c
     holdfast postmortem 4f1c --json | jq .evidence
     """
-    with JournalReader(find(data_folder(os.environ, data), run).journal) as reader:
+    place = data_folder(os.environ, data)
+    folder = find(place, run)
+    with JournalReader(folder.journal) as reader:
         document = postmortem.build(reader.read())
+    found = problems(place) if document["diagnosis"] is not None else []
+    same = next((item for item in found if folder.path.name in item.runs), None)
+    document["problem"] = None if same is None else same.history()
     terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))
+    if same is not None and not as_json:
+        terminal.echo(f"\nproblem   {same.words}")

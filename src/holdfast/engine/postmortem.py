@@ -96,6 +96,7 @@ def build(records: Iterable[Record]) -> JsonObject:
     words = ("reason", "error_type", "error_message")
     return {
         "run_id": found.get(Kind.CLAIMED, {}).get("run_id"),
+        "workflow": found.get(Kind.PREPARED, {}).get("workflow"),
         "started_us": seen.start,
         "outcome": {word: outcome.get(word) for word in words} if outcome else None,
         "place": evidence.get("place") if isinstance(evidence, dict) else None,

@@ -84,8 +84,18 @@ class Claimed(TypedDict):
     loop: NotRequired[str]
 
 
+class Workflow(TypedDict):
+    """Which version of which workflow a run executes."""
+
+    id: Word
+    version: Count
+
+
 class Prepared(TypedDict):
-    """PREPARED: plan, input and adaptors are here. `credentials`: their ids, for secrets."""
+    """PREPARED: plan, input and adaptors are here. `credentials`: their ids, for secrets.
+
+    `workflow`: where the platform says it.
+    """
 
     limits: NotRequired[Facts]
     adaptors: NotRequired[Facts]
@@ -94,6 +104,7 @@ class Prepared(TypedDict):
     dataclip_id: NotRequired[str | None]
     output_dataclips: NotRequired[bool]
     credentials: NotRequired[list[str]]
+    workflow: NotRequired[Workflow]
 
 
 class Launched(TypedDict):

@@ -12,13 +12,18 @@ from holdfast.journal import Journal, RunFolder
 from holdfast.model.record import Kind
 
 
-def journal(data: Path, run: str, message: str) -> None:
-    found = diagnose(Ending("fail", "JobError", message, "send"))
-    assert found is not None
+def journal(
+    data: Path, run: str, message: str | None, version: int | None = None, flow: str = "w"
+) -> None:
+    """A run that failed with a message, or succeeded."""
+    found = diagnose(Ending("fail", "JobError", message, "send")) if message else None
     folder = data / "journals" / run
     folder.mkdir(parents=True)
     written = Journal.create(RunFolder(folder).journal, max_bytes=1 << 20)
-    body = {"reason": "fail", "diagnosis": found.to_json()}
+    if version is not None:
+        prepared = {"workflow": {"id": flow, "version": version}}
+        written.append(Kind.PREPARED, json.dumps(prepared).encode())
+    body = {"reason": "fail", "diagnosis": found.to_json()} if found else {"reason": "success"}
     written.append(Kind.OUTCOME, json.dumps(body).encode())
     written.flush()
     written.close()
@@ -33,3 +38,27 @@ def test_same_cause_is_one_line_with_its_count(tmp_path: Path) -> None:
     both = next(item for item in found if len(item.runs) == 2)
     assert both.first < both.last
     assert both.diagnosis.code == "HF1115"
+
+
+def test_a_problem_is_new_since_a_version_when_earlier_ones_were_seen_without_it(
+    tmp_path: Path,
+) -> None:
+    journal(tmp_path, "a", None, 3)
+    journal(tmp_path, "b", "old", 3)
+    journal(tmp_path, "c", "young", 5)
+    journal(tmp_path, "d", "young", 4)
+    journal(tmp_path, "e", "old", 5)
+    journal(tmp_path, "f", "young", 9, flow="another")
+    found = {tuple(sorted(item.runs)): item for item in problems(tmp_path)}
+    assert found["c", "d"].since == "new since version 4"
+    assert found["b", "e"].since == "seen since version 3 or longer"
+    assert found["f",].since == "seen since version 9 or longer", "no earlier run is known"
+    told = found["c", "d"].to_json()
+    assert (told["since_version"], told["new"], told["count"]) == (4, True, 2)
+
+
+def test_versions_are_left_out_where_the_platform_says_none(tmp_path: Path) -> None:
+    journal(tmp_path, "a", "no patient")
+    (found,) = problems(tmp_path)
+    assert found.since is None
+    assert "new" not in found.to_json()

@@ -24,6 +24,7 @@ _WITH_SNAPSHOT = (
         t.runs.c.dataclip_id,
         t.runs.c.options,
         t.snapshots.c.name,
+        t.snapshots.c.lock_version,
         t.snapshots.c.body,
     )
     .join(t.snapshots, t.snapshots.c.id == t.runs.c.snapshot_id)

@@ -27,6 +27,7 @@ def plan_of(connection: Connection, run_id: str) -> JsonObject:
         "meta": {
             "work_order_id": row.work_order_id,
             "workflow_id": row.workflow_id,
+            "workflow_version": row.lock_version,
             "project_id": row.project_id,
         },
     }

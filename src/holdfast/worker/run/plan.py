@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 from uuid import uuid4
 
+from holdfast.model import bodies
 from holdfast.model.adaptor_name import full_name
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
@@ -42,6 +43,8 @@ class Prepared:
     #: what jobs see as the global `meta`, beside the run's id and start
     meta: JsonObject
     collections: bool = False
+    #: id and version of the workflow, where the platform says them
+    workflow: bodies.Workflow | None = None
     steps: tuple[str, ...] = field(default=())
 
 
@@ -88,6 +91,7 @@ def convert(plan: Json | bytes, *, collections_version: str | None) -> Prepared:
         options if isinstance(options, dict) else {},
         _meta(plan, project),
         collections,
+        _workflow(plan),
         tuple(str(step["id"]) for step in steps if "expression" in step),
     )
 
@@ -97,6 +101,16 @@ def _project(plan: JsonObject) -> str | None:
     meta = plan.get("meta")
     found = [plan.get("project_id"), meta.get("project_id") if isinstance(meta, dict) else None]
     return next((item for item in found if isinstance(item, str) and item), None)
+
+
+def _workflow(plan: JsonObject) -> bodies.Workflow | None:
+    """Which version of which workflow the run executes, where the platform says it."""
+    meta = plan.get("meta")
+    known: JsonObject = meta if isinstance(meta, dict) else {}
+    key, version = known.get("workflow_id"), known.get("workflow_version")
+    if not isinstance(key, str) or not isinstance(version, int) or version < 1:
+        return None
+    return {"id": key[: bodies.WORD], "version": version}
 
 
 def _meta(plan: JsonObject, project: str | None) -> JsonObject:

@@ -217,6 +217,8 @@ class Preparation:
             "output_dataclips": options["output_dataclips"] is True,
             "credentials": list(self.scrubbing.credential_ids),
         }
+        if prepared.workflow is not None:
+            body["workflow"] = prepared.workflow
         self.run_folders.append(folder, (Kind.PREPARED, body))
 
 
