@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ class Shims:
 
     loop: Loop = field(default_factory=Loop)
     channels: list[socket.socket] = field(default_factory=list)
+    ready: threading.Event = field(default_factory=threading.Event)
 
     def fork(self, channel: socket.socket, _tell: int, _given: socket.socket | None) -> int:
         self.channels.append(channel.dup())
@@ -29,8 +31,7 @@ class Shims:
         for word in words:
             for channel in self.channels:
                 channel.send(word.encode())
-        self.loop.turn()
-        self.loop.turn()
+            self.loop.turn()
 
     def prepared(self) -> int:
         """How many have been told to make a process ready, once no more are."""
@@ -59,7 +60,7 @@ def shims() -> Iterator[Shims]:
 @pytest.fixture
 def pool(shims: Shims) -> Iterator[Pool]:
     with ExitStack() as stack:
-        pool = Pool(shims.loop, 2, shims.fork, lambda: True)
+        pool = Pool(shims.loop, 2, shims.fork, lambda: True, shims.ready.set)
         stack.callback(pool.close)
         for _ in range(3):
             ours, theirs = socket.socketpair()
@@ -79,3 +80,14 @@ def test_forked_runs_have_no_second_process_wait(shims: Shims, pool: Pool) -> No
     shims.say("idle-")
     pool.plan()
     assert shims.prepared() == 1
+
+
+def test_a_process_that_is_ready_is_told_of_and_stays_so(shims: Shims, pool: Pool) -> None:
+    shims.say("idle-")
+    pool.plan()
+    assert shims.prepared() == 1
+    assert not shims.ready.is_set()
+    shims.say("ready")
+    assert shims.ready.is_set()
+    pool.plan()
+    assert shims.prepared() == 0

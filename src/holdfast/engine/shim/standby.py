@@ -107,6 +107,7 @@ class Waiting:
             if sender != "engine" or kind != FromRun.READY:
                 self._lost(f"{sender} sent a frame of type {kind}")
             elif not seen:
+                self._say("ready")
                 _preload(config, run)
             seen.append(kind)
 

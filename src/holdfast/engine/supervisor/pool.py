@@ -1,8 +1,8 @@
 """The shims of an engine: each serves one run at a time, and waits for the next one in between.
 
 A fork of the supervisor for each run would copy half its memory each time. A shim says `idle+` or
-`idle-` when it waits, with or without a process made ready, `used` when a run has taken that, and
-`wanted` when a run would have. A run that a zygote forks wants none.
+`idle-` when it waits, with or without a process made ready, `ready` when that can be used, `used`
+when a run has taken it, and `wanted` when a run would have. A run that a zygote forks wants none.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ class Pool:
         standby: int,
         fork: Callable[[socket.socket, int, socket.socket | None], int],
         may_prepare: Callable[[], bool],
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._standby = standby
         self._runs = _RUNS if standby else 1  # who wants nothing to wait has no shims wait either
         self._fork = fork
         self._may_prepare = may_prepare
+        self._on_ready = on_ready
         self._shims: dict[int, _Shim] = {}
         self._making: _Shim | None = None
         self._wanted = min(1, standby)  # standby processes
@@ -135,6 +137,9 @@ class Pool:
             word = b""
         if not word:
             self._loop.forget(shim.channel.fileno())  # its end is told by a signal as well
+            return
+        if word == b"ready":
+            self._on_ready()
             return
         shim.ready = word == b"idle+"
         if word in (b"used", b"wanted") and self._standby:

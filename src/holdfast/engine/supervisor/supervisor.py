@@ -67,7 +67,9 @@ class Supervisor:
         look_around()
         self._host.require(config.require)
         self._listener = listen(config.socket)
-        self._pool = Pool(self._loop, config.standby, self._fork_shim, self._may_prepare)
+        self._pool = Pool(
+            self._loop, config.standby, self._fork_shim, self._may_prepare, self._first_ready
+        )
         self._keepers = Keepers(self._loop, config, self._fork_keeper)
         self._zygotes = unavailable(config, self._host) is None
         self._helpers: set[int] = set()
@@ -75,6 +77,8 @@ class Supervisor:
         self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
         self._agent: subprocess.Popen[bytes] | None = None
         self._agent_since = 0.0
+        self._tell_ready: int | None = None  # a pipe to an agent that waits for the first process
+        self._was_ready = not config.standby
         self._delay = _BACKOFF[0]
         self._stopping = 0
         self._orphaned = False  # the command that owns this engine was killed
@@ -203,6 +207,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._listener.close()
+        self._forget_waiting()
         self._pool.close()
         self._keepers.close()
 
@@ -275,15 +280,38 @@ class Supervisor:
             return
         self._agent_since = time.monotonic()
         environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
+        self._forget_waiting()
+        ready: tuple[int, ...] = ()
+        if not self._was_ready:
+            told, self._tell_ready = os.pipe()
+            ready = (told,)
+            environment["HOLDFAST_READY"] = str(told)
         try:
             self._agent = subprocess.Popen(
                 self._config.agent,
                 env=environment,
+                pass_fds=ready,
                 preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - this process has one thread
             )
         except OSError as error:
             _report("agent", error)
             self._loop.after("agent", _AGAIN_SECONDS, self._start_agent)
+        finally:
+            for descriptor in ready:
+                os.close(descriptor)
+
+    def _first_ready(self) -> None:
+        """A process is ready: the agent may claim runs."""
+        self._was_ready = True
+        if self._tell_ready is not None:
+            with suppress(BrokenPipeError):  # the agent is gone, or did not wait so long
+                os.write(self._tell_ready, b"1")
+        self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        if self._tell_ready is not None:
+            os.close(self._tell_ready)
+            self._tell_ready = None
 
     def _agent_ended(self, code: int) -> None:
         if self._agent is not None:

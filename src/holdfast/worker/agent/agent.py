@@ -35,6 +35,7 @@ from holdfast.worker.agent.adoption import Adoption
 from holdfast.worker.agent.backlog import Backlog
 from holdfast.worker.agent.claims import Claimer, Turn
 from holdfast.worker.agent.disk import disk_problem
+from holdfast.worker.agent.firstprocess import NOT_READY, FirstProcess
 from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
@@ -74,8 +75,15 @@ DRAINED, ENDED_AT_DEADLINE, UNDELIVERED = 0, 3, 4
 class Agent:
     """See the module."""
 
-    def __init__(self, config: WorkerConfig, engine: Engine, run_folders: RunFolders) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        engine: Engine,
+        run_folders: RunFolders,
+        first: FirstProcess | None = None,
+    ) -> None:
         self.config = config
+        self.first = first or FirstProcess({})
         self.run_folders = run_folders
         self.trust = Trust()
         self.worker_id = f"holdfast-{secrets.token_hex(4)}"
@@ -119,6 +127,7 @@ class Agent:
         grace = math.ceil(self.config.drain_within([]) + LAST_DELIVERY_SECONDS[1])
         log.info("worker.grace_period", seconds=grace, why=_GRACE)
         queue = self._join_queue()
+        self.first.watch(self._look_for_work)
         self._start(verify_newest(self.services.store))
         await Adoption(self.run_folders, self._adopted, self._start).all()
         self._background = [
@@ -157,8 +166,11 @@ class Agent:
 
     def _pushed(self, event: str, _payload: Payload) -> None:
         if event == WORK_AVAILABLE and self.config.loop:
-            for claimer in self._claimers:
-                claimer.refresh()
+            self._look_for_work()
+
+    def _look_for_work(self) -> None:
+        for claimer in self._claimers:
+            claimer.refresh()
 
     def _late(self, reply: Reply) -> None:
         """A claim was answered after its time: what it brings is ours all the same."""
@@ -175,8 +187,8 @@ class Agent:
 
     def blocked(self) -> str | None:
         """Why nothing may be claimed now; None if it may."""
-        if self.draining:
-            return "draining"
+        if self.draining or self.first.waits:
+            return "draining" if self.draining else NOT_READY
         if self.backlog.full(self.connection.now()):
             return "too many runs wait for their delivery"
         if self.connection.now() < self._disk_bad_until:
@@ -436,7 +448,7 @@ async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
         run_folders = RunFolders(config.journals, config.archive, Vault(config.data))
         socket = environment.get(SOCKET_VARIABLE) or config.data / "engine.sock"
         engine = await Engine.connect(absolute(socket))
-        return await Agent(config, engine, run_folders).run()
+        return await Agent(config, engine, run_folders, FirstProcess(environment)).run()
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
