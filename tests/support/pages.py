@@ -29,6 +29,9 @@ def filled(served: Served) -> dict[str, str]:
         }
         talk.complete(reason="fail", error_type="JobError", error_message="TypeError: no",
                       spans=told)  # fmt: skip
+    own = "/projects/demo/collections"
+    served.client.post(own, data={"name": "codes"})
+    served.client.post(f"{own}/codes", data={"items": '{"a": 1, "b": "' + "x" * 300 + '"}'})
     project = served.client.get("/api/projects").json()["data"][0]["id"]
     action = served.client.post(f"/projects/{project}/actions", data={"act": "retry"},
                                 follow_redirects=False).headers["location"]  # fmt: skip
@@ -53,6 +56,9 @@ def filled(served: Served) -> dict[str, str]:
         "members": "/projects/demo/members",
         "credentials": "/projects/demo/credentials",
         "keys": "/projects/demo/keys",
+        "collections": "/projects/demo/collections",
+        "collection": "/projects/demo/collections/codes",
+        "retention": "/projects/demo/retention",
         "alerts": "/projects/demo/alerts",
         "api": "/api-page",
         "styleguide": "/styleguide",

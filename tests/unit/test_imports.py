@@ -56,8 +56,8 @@ MAY_IMPORT: dict[str, str] = {
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
     "platform/api": f"{PLATFORM} model/answers platform/access platform/chores platform/deploy"
     " platform/project platform/secrets platform/start",
-    "platform/web": f"{PLATFORM} platform/access platform/deploy platform/project"
-    " platform/secrets platform/start diagnosis journal bench",
+    "platform/web": f"{PLATFORM} platform/access platform/chores platform/collections"
+    " platform/deploy platform/project platform/secrets platform/start diagnosis journal bench",
     "checking": "model compiler diagnosis adaptors engine/run",
     "client": "model model/answers",
     "testing": "model protocol",

@@ -14,7 +14,9 @@ import click
 import httpx
 
 from holdfast.cli import terminal
-from holdfast.cli.items import (
+from holdfast.cli.kinds import Place
+from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
+from holdfast.model.items import (
     FORMATS,
     ItemFileError,
     read_items,
@@ -22,8 +24,6 @@ from holdfast.cli.items import (
     value_text,
     write_items,
 )
-from holdfast.cli.kinds import Place
-from holdfast.cli.remote import DeployError, Where, call, connected, platform_options
 
 #: Items of one request, and the characters that they may have together.
 _BATCH, _BATCH_CHARACTERS = 1000, 2_000_000

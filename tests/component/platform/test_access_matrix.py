@@ -69,7 +69,7 @@ def allowed(name: str, kind: str, visitor: str, place: str) -> bool:
         return True
     session = visitor.startswith(("session", "old session"))
     if visitor.startswith("session of "):
-        if "/collections/" in name or (" /api/" in name and not name.startswith("GET ")):
+        if " /collections/" in name or (" /api/" in name and not name.startswith("GET ")):
             return False
         visitor = visitor.removeprefix("session of ")
     person = session or visitor in NOBODIES or visitor == "run"

@@ -14,10 +14,7 @@ from holdfast.platform.api.body import flag, object_of
 from holdfast.platform.chores.cleaner import clean_up, planned
 from holdfast.platform.service import Platform
 from holdfast.platform.store import retention
-from holdfast.platform.store.retention import What
-
-_PERIODS = (What.DOCUMENTS, What.LOGS, What.RUNS)
-_LONGEST_DAYS = 36_500
+from holdfast.platform.store.retention import LONGEST_DAYS, PERIODS
 
 
 async def show(request: Request) -> Response:
@@ -31,10 +28,10 @@ async def change(request: Request) -> Response:
     """Set `documents`, `logs` or `runs`, in days; null keeps them for ever."""
     platform: Platform = request.app.state.platform
     key, asked = await project(request), await object_of(request)
-    if unknown := set(asked) - {str(what) for what in _PERIODS}:
+    if unknown := set(asked) - {str(what) for what in PERIODS}:
         message = f"{min(unknown)} is not documents, logs or runs"
         raise AccessError(message)
-    days = {what: _days(asked, what) for what in _PERIODS if what in asked}
+    days = {what: _days(asked, what) for what in PERIODS if what in asked}
     visit.note(None, **{str(what): value for what, value in days.items()})
     await platform.database.write(lambda tx: retention.set_periods(tx, key, days))
     return JSONResponse({"data": await _shown(platform, key)})
@@ -62,7 +59,7 @@ def _days(asked: dict[str, Any], name: str) -> int | None:
     value = asked[name]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST_DAYS:
-        message = f"{name} must be null or whole days from 1 to {_LONGEST_DAYS}"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST_DAYS:
+        message = f"{name} must be null or whole days from 1 to {LONGEST_DAYS}"
         raise AccessError(message)
     return value

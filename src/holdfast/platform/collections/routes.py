@@ -22,6 +22,7 @@ from holdfast.platform.access.identity import bearer_of, run_subject
 from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
 from holdfast.platform.chores.cleaner import remove_items
 from holdfast.platform.clock import iso
+from holdfast.platform.collections.putting import put_all
 from holdfast.platform.collections.selection import cursor_of, selection
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
@@ -206,20 +207,8 @@ async def _put_many(request: Request, call: _Call) -> Response:
 
 
 async def _put(call: _Call, pairs: list[tuple[str, str]]) -> Response:
-    """Store all of them, in transactions of a bounded size. What cannot be stored stops all."""
-    database, key = call.platform.database, call.collection_id
-    most, count = call.platform.settings.collections_bytes, 0
-    try:
-        store.check_items(pairs)
-        if most is not None:
-            await database.read(lambda c: store.check_room(c, key, pairs, most))
-        for piece in store.pieces(pairs):
-            count += await database.write(
-                partial(store.put_items, collection_id=key, items=piece, most_bytes=most)
-            )
-    except store.CollectionError as error:
-        return JSONResponse({"upserted": count, "error": error.message}, 422)
-    return JSONResponse({"upserted": count, "error": None})
+    count, wrong = await put_all(call.platform, call.collection_id, pairs)
+    return JSONResponse({"upserted": count, "error": wrong}, 200 if wrong is None else 422)
 
 
 async def _delete_one(_request: Request, call: _Call) -> Response:

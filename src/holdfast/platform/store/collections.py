@@ -102,6 +102,13 @@ def find_collection(
     return found[0] if found else None
 
 
+def collections_of(connection: Connection, project_id: str) -> list[Row]:
+    """The collections of a project, by name."""
+    c = t.collections.c
+    mine = select(t.collections).where(c.project_id == project_id, c.deleted_at.is_(None))
+    return list(connection.execute(mine.order_by(c.name)))
+
+
 def get_item(connection: Connection, collection_id: str, key: str) -> Row | None:
     c = t.collection_items.c
     return connection.execute(

@@ -39,6 +39,11 @@ class What(StrEnum):
     ERASED = "erased"
 
 
+#: What a project sets a number of days for, and the largest number.
+PERIODS = (What.DOCUMENTS, What.LOGS, What.RUNS)
+LONGEST_DAYS = 36_500
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Of this project, what is older than `before` (microseconds) goes."""

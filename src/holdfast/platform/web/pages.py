@@ -15,8 +15,10 @@ from holdfast.platform.access.policy import Action
 from holdfast.platform.service import Platform
 from holdfast.platform.store import pauses
 from holdfast.platform.web import chosen, data, live, problems
+from holdfast.platform.web.collectionpage import collection_page_routes
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
+from holdfast.platform.web.keeping import keeping_routes
 from holdfast.platform.web.lists import list_routes
 from holdfast.platform.web.manyruns import many_routes
 from holdfast.platform.web.newflow import new_routes
@@ -36,6 +38,8 @@ def page_routes() -> list[BaseRoute]:
         Route("/queue/resume", resume_queue, methods=["POST"]),
         *list_routes(),
         *view_routes(),
+        *collection_page_routes(),
+        *keeping_routes(),
         Route("/runs/chosen", chosen.act, methods=["POST"]),
         Route("/problems", problems.show),
         *run_routes(),

@@ -150,6 +150,14 @@ SCRIPT_WORDS = Words(
         "code": "Code",
     }
 )
+#: What a project keeps for a time -> the field of its page.
+KEPT = Words(
+    {
+        "documents": "Contents of documents (inputs and outputs)",
+        "logs": "Logs of runs",
+        "runs": "Work orders and runs, with all that belongs to them",
+    }
+)
 #: When a webhook answers its caller.
 HOOK_REPLIES = Words({"": "at once", "after_completion": "when the run has ended"})
 #: Condition of an edge -> when it is gone.

@@ -241,6 +241,20 @@
     for (const box of boxes(target.dataset.all)) box.checked = target.checked;
   });
 
+  // A file's text goes into a field; what its name ends with says how it is written.
+
+  for (const part of document.querySelectorAll('.from-file')) part.removeAttribute('hidden');
+  document.addEventListener('change', async ({ target }) => {
+    if (!(target instanceof HTMLInputElement) || !target.dataset.into || !target.files?.[0]) return;
+    const [file] = target.files;
+    const field = document.getElementById(target.dataset.into);
+    if (!(field instanceof HTMLTextAreaElement) || !file) return;
+    field.value = await file.text();
+    const kind = file.name.slice(file.name.lastIndexOf('.') + 1);
+    const choice = target.form?.elements.namedItem('form');
+    if (choice instanceof HTMLSelectElement && [...choice.options].some((one) => one.value === kind)) choice.value = kind;
+  });
+
   // A row of a list goes where its first own link goes.
   document.addEventListener('click', (event) => {
     const { target } = event;

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from holdfast.cli.items import FORMATS, ItemFileError, read_items, value_text, write_items
+from holdfast.model.items import (
+    FORMATS,
+    ItemFileError,
+    read_items,
+    value_text,
+    write_items,
+)
 
 ITEMS = [
     ("a", '{"n": 1}'),

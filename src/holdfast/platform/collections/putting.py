@@ -1,0 +1,25 @@
+"""Storing items, in transactions of a bounded size."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from holdfast.platform.service import Platform
+from holdfast.platform.store import collections as store
+
+
+async def put_all(
+    platform: Platform, collection_id: str, pairs: list[tuple[str, str]]
+) -> tuple[int, str | None]:
+    """How many items are stored, and what stopped the others: what cannot be stored stops all."""
+    database, most, count = platform.database, platform.settings.collections_bytes, 0
+    try:
+        store.check_items(pairs)
+        if most is not None:
+            await database.read(lambda c: store.check_room(c, collection_id, pairs, most))
+        for piece in store.pieces(pairs):
+            put = partial(store.put_items, collection_id=collection_id, items=piece)
+            count += await database.write(partial(put, most_bytes=most))
+    except store.CollectionError as error:
+        return count, error.message
+    return count, None

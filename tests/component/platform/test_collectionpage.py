@@ -1,0 +1,102 @@
+"""The pages of collections: make, upload, browse, search, download, delete."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+
+from holdfast.platform.web import collectionpage
+from support.platform import Served
+
+OWN = "/projects/demo/collections"
+
+
+def sent(served: Served, path: str, **fields: str) -> str:
+    """Where a form that was taken leads to."""
+    answer = served.client.post(path, data=fields)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def keys(served: Served, path: str) -> list[str]:
+    answer = served.client.get(path)
+    assert answer.status_code == 200
+    found = re.findall(r'<td class="mono">(.*?)</td>\s*<td class="mono value"', answer.text)
+    return [html.unescape(key) for key in found]
+
+
+def test_items_are_uploaded_found_taken_and_deleted(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collectionpage, "_PAGE", 3)
+    monkeypatch.setattr(collectionpage, "_PIECE", 2)
+    where = sent(served, OWN, name="codes & more")
+    given = {f"site-{n}": {"n": n} for n in range(4)} | {"<b>": "x" * 3000}
+    assert sent(served, where, items=json.dumps(given), form="json") == f"{where}?done=put-5"
+    assert "Stored: 5." in served.client.get(f"{where}?done=put-5").text
+    assert keys(served, where) == ["site-0", "site-1", "site-2"]
+    further = re.search(r'href="([^"]*after=\d+)"', served.client.get(where).text)
+    assert further
+    assert keys(served, html.unescape(further[1])) == ["site-3", "<b>"]
+    assert keys(served, f"{where}?q=-2") == ["site-2"]
+    assert keys(served, f"{where}?q=*3") == ["site-3"]
+    assert keys(served, f"{where}?q=%25") == []
+    rows = [
+        json.loads(line)
+        for line in served.client.get(f"{where}/items.jsonl").text.split("\n")[:-1]
+    ]
+    assert {row["key"]: row["value"] for row in rows} == given
+    assert len(served.client.get(f"{where}/items.jsonl?q=site").text.splitlines()) == 4
+    csv = "key,value\nsite-1,changed\nnew,1\n"
+    assert sent(served, where, items=csv, form="csv") == f"{where}?done=put-2"
+    assert sent(served, f"{where}/items/remove", key="<b>") == f"{where}?done=deleted-1"
+    assert sent(served, f"{where}/items/clear", q="site") == f"{where}?done=deleted-4"
+    assert keys(served, where) == ["new"]
+    assert "codes &amp; more" in served.client.get(OWN).text
+    sent(served, f"{where}/remove")
+    assert "codes &amp; more" not in served.client.get(OWN).text
+    assert served.client.get(where).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"items": '{"a": 1', "form": "json"}, "the end of the file"),
+        ({"items": "name\nx\n", "form": "csv"}, "no column called key"),
+        ({"items": f'{{"{"k" * 3000}": 1}}', "form": "json"}, "bytes"),
+    ],
+)
+def test_what_is_no_item_is_told_and_stays_in_the_form(
+    shared: Served, fields: dict[str, str], words: str
+) -> None:
+    where = f"{OWN}/bad"
+    shared.client.post(OWN, data={"name": "bad"})
+    answer = shared.client.post(where, data=fields)
+    assert answer.status_code == 422
+    assert words in html.unescape(answer.text)
+    assert fields["items"].strip()[:9] in html.unescape(answer.text)
+    assert keys(shared, where) == []
+
+
+def test_a_collection_that_cannot_be_is_refused(shared: Served) -> None:
+    assert shared.client.post(OWN, data={"name": ""}).status_code == 422
+    assert shared.client.get(f"{OWN}/nowhere").status_code == 404
+    assert shared.client.post(f"{OWN}/nowhere/items/clear", data={}).status_code == 404
+    assert shared.client.get("/projects/nowhere/collections").status_code == 404
+
+
+def test_days_are_set_on_the_page_of_retention(served: Served) -> None:
+    own = "/projects/demo/retention"
+    told = {"documents": "7", "logs": "", "runs": "36500"}
+    assert "?done" in sent(served, own, **told)
+    days = served.client.get("/api/projects/demo/retention").json()["data"]
+    assert (days["documents"], days["logs"], days["runs"]) == (7, None, 36500)
+    for wrong in ("0", "x", "36501", "1.5", "٣"):
+        answer = served.client.post(own, data=told | {"logs": wrong})
+        assert answer.status_code == 422
+        assert "Days must be a whole number" in answer.text
+        assert f'value="{wrong}"' in answer.text
+    assert served.client.get("/projects/nowhere/retention").status_code == 404
