@@ -62,6 +62,10 @@ test-pythons: $(STAMP)    ## units and conformance on every CPython from 3.11 on
 look: $(STAMP)            ## pictures of all pages, compared with those of BASE=main on this machine
 	$(BIN)/python -m tests.look --base "$(or $(BASE),main)"
 
+.PHONY: tasks
+tasks: $(STAMP)           ## what people do on the page, in a real browser; VIEWS=mouse,keyboard,phone,slow
+	$(BIN)/python -m tests.tasks $(if $(VIEWS),--views $(VIEWS))
+
 conformance: $(STAMP)     ## recorded behaviour of the reference; FILE=path for any other case file
 	$(BIN)/python -m tests.conformance $(FILE)
 
