@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+from holdfast.platform.settings import VARIABLES
 from holdfast.platform.web.language import FOLDER
 from holdfast.platform.web.render import environment
 
@@ -69,6 +70,8 @@ def entries() -> dict[Entry, list[str]]:
             names = found.setdefault(entry, [])
             if path.name not in names:
                 names.append(path.name)
+    for _, _, meaning in VARIABLES.values():
+        found.setdefault((meaning, None), []).append("settings.py")
     return found
 
 

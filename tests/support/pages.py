@@ -52,6 +52,7 @@ def filled(served: Served) -> dict[str, str]:
         "workers": "/workers",
         "users": "/users",
         "audit": "/audit",
+        "settings": "/settings",
         "account": "/account",
         "members": "/projects/demo/members",
         "credentials": "/projects/demo/credentials",

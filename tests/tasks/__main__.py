@@ -149,13 +149,13 @@ def main() -> int:
             for view in (one for one in VIEWS if one.name in wanted):
                 with opened(browser, product, view) as page:
                     hand = Hand(page, OUT / view.name, view.keys)
-                    work = Work(product, hand, f"Register {view.name}", "slow")
+                    work = Work(product, hand, f"Register {view.name}", "long")
                     wrong = do_all(work, TASKS, view)
                 failed += wrong
                 if not wrong:
                     with opened(browser, product, View("unscripted", script=False)) as page:
                         hand = Hand(page, OUT / f"{view.name}-unscripted")
-                        reads = Work(product, hand, work.name, "slow")
+                        reads = Work(product, hand, work.name, "long")
                         failed += do_all(reads, READING, View(f"{view.name}, no script"))
             newest = product.get("/api/runs?state=failed")["data"][0]["id"]
             failed += budgets(browser, product, f"{product.url}/runs/{newest}")

@@ -91,7 +91,7 @@ class Work:
         self.hand.write(self.page.get_by_role("textbox", name="Code of Check"), MENDED)
         self.hand.press(self.page.get_by_role("button", name="Save", exact=True))
         self.page.wait_for_url(re.compile("/workflows/[^/]+$"))
-        expect(self.page.locator("#versions li")).to_have_count(2)
+        expect(self.page.locator("#versions li")).to_have_count(3)
 
     def retry(self) -> None:
         self.hand.press(self.page.locator("#live-part a.whole").first)
@@ -113,9 +113,9 @@ class Work:
 
     def roll_back(self) -> None:
         self.open_workflow(self.name)
-        first = self.page.get_by_role("listitem").filter(has_text="Version 1")
+        first = self.page.get_by_role("listitem").filter(has_text="Version 2")
         self.hand.press(first.get_by_role("button", name="Bring back"))
-        expect(self.page.locator("#versions li").first).to_contain_text("Version 3")
+        expect(self.page.locator("#versions li").first).to_contain_text("Version 4")
 
     def secure_a_webhook(self) -> None:
         self.open_project_page("Tokens and webhook keys")
@@ -125,6 +125,8 @@ class Work:
         self.hand.press(form.get_by_role("button"))
         secret = self.page.locator("#token").inner_text()
         self.open_workflow(self.name)
+        self.hand.press(self.page.locator("#starts").get_by_role("button", name="Turn on"))
+        expect(self.page.locator("#starts .chip")).to_have_text("On")
         address = self.page.locator("#webhook").inner_text()
         assert self.product.web.post(address, json={"n": 1}).status_code == 200
         self.hand.press(self.page.get_by_role("link", name="Edit", exact=True))

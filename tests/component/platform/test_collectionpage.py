@@ -8,7 +8,9 @@ import re
 
 import pytest
 
+from holdfast.platform.settings import VARIABLES
 from holdfast.platform.web import collectionpage
+from holdfast.platform.web.instance import shown
 from support.platform import Served
 
 OWN = "/projects/demo/collections"
@@ -100,3 +102,13 @@ def test_days_are_set_on_the_page_of_retention(served: Served) -> None:
         assert "Days must be a whole number" in answer.text
         assert f'value="{wrong}"' in answer.text
     assert served.client.get("/projects/nowhere/retention").status_code == 404
+
+
+def test_settings_are_shown_without_their_secrets(shared: Served) -> None:
+    text = html.unescape(shared.client.get("/settings").text)
+    for variable, _, _ in VARIABLES.values():
+        assert f">{variable}<" in text
+    assert "postgres" not in shown("database_url", "postgresql://u:secret-of-mine@h/d")
+    assert shown("database_url", None) == "not set"
+    assert shown("proxies", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
+    assert (shown("x", False), shown("x", 0), shown("x", "")) == ("no", "0", "not set")

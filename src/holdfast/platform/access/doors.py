@@ -219,6 +219,7 @@ DOORS: dict[str, Door] = {
     "POST /views/{id}/rename": _page(Action.ACCOUNT),
     "POST /views/{id}/remove": _page(Action.ACCOUNT),
     "GET /users": _page(Action.ADMINISTER),
+    "GET /settings": _page(Action.ADMINISTER),
     "GET /audit": _page(Action.ADMINISTER),
     "GET /projects/{project_id}/audit": _page(Action.MANAGE, _PROJECT),
     "POST /users": _page(Action.ADMINISTER),

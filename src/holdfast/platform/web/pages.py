@@ -18,6 +18,7 @@ from holdfast.platform.web import chosen, data, live, problems
 from holdfast.platform.web.collectionpage import collection_page_routes
 from holdfast.platform.web.editpage import edit_routes
 from holdfast.platform.web.flowpage import flow_routes
+from holdfast.platform.web.instance import instance_routes
 from holdfast.platform.web.keeping import keeping_routes
 from holdfast.platform.web.lists import list_routes
 from holdfast.platform.web.manyruns import many_routes
@@ -40,6 +41,7 @@ def page_routes() -> list[BaseRoute]:
         *view_routes(),
         *collection_page_routes(),
         *keeping_routes(),
+        *instance_routes(),
         Route("/runs/chosen", chosen.act, methods=["POST"]),
         Route("/problems", problems.show),
         *run_routes(),
