@@ -32,9 +32,11 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
     folder = find(place, run)
     with JournalReader(folder.journal) as reader:
         document = postmortem.build(reader.read())
+    with JournalReader(folder.journal) as reader:
+        names = postmortem.names_of_steps(reader.read())
     found = problems(place) if document["diagnosis"] is not None else []
     same = next((item for item in found if folder.path.name in item.runs), None)
     document["problem"] = None if same is None else same.history()
-    terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document))
+    terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document, names))
     if same is not None and not as_json:
         terminal.echo(f"\nproblem   {same.words}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -143,9 +143,7 @@ def _seen(path: Path) -> _Seen | None:
                 elif record.kind == Kind.OUTCOME:
                     made, seen.ended = record.shown().get("diagnosis"), record.time_us
                     if isinstance(made, dict):
-                        told = read_diagnosis(made)
-                        step = names.get(str(told.step), told.step)
-                        seen.diagnosis = replace(told, step=step)
+                        seen.diagnosis = read_diagnosis(made).named(names)
                     return seen
     except (OSError, JournalError):
         return None

@@ -42,7 +42,7 @@ def tell_repeats(again: dict[str, Any], here: Requests | None) -> None:
         return
     seen = [request for request in known if request.job in names and request.fate != NEVER]
     for request in seen:
-        request.job = names[str(request.job)]
+        request.job_name = names[str(request.job)]
         terminal.row(f"  {request.row}", err=True, fg="yellow" if _changes(request) else None)
     changed = sum(map(_changes, seen))
     words = f"{len(seen)} requests were seen, {changed} of them may have changed something"

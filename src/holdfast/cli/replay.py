@@ -71,7 +71,7 @@ def replay_command(
         if as_json:
             terminal.echo(json.dumps(_told(found, changes)))
         else:
-            _show(found, changes)
+            _show(found, changes, names_of(bundle.plan))
         return same
 
     if watch:
@@ -113,12 +113,24 @@ async def staged(
         yield Stage(here.engine, here.data, adaptors, limits)
 
 
-def _show(found: Replayed, changes: list[Change]) -> None:
+def names_of(plan: JsonObject) -> dict[str, str]:
+    """What a plan's author calls its steps, by their ids."""
+    workflow = plan.get("workflow")
+    steps = workflow.get("steps") if isinstance(workflow, dict) else None
+    return {
+        str(step.get("id")): str(step.get("name") or step.get("id"))
+        for step in (steps if isinstance(steps, list) else [])
+        if isinstance(step, dict)
+    }
+
+
+def _show(found: Replayed, changes: list[Change], names: dict[str, str]) -> None:
     for change in changes:
         ended = change.now if change.before == change.now else f"{change.before} -> {change.now}"
         colour = "green" if change.same else "yellow"
         words = "the same output" if not change.lines else f"{len(change.lines)} differences"
-        terminal.echo(f"{change.step}: {ended}, {words}", fg=colour)
+        step = names.get(change.step, change.step)
+        terminal.echo(f"{step}: {ended}, {words}", fg=colour)
         for line in change.lines[:_LINES]:
             terminal.echo(f"  {line}")
         if len(change.lines) > _LINES:
@@ -127,7 +139,7 @@ def _show(found: Replayed, changes: list[Change]) -> None:
         terminal.echo(f"? {line}", fg="yellow")
     outcome = found.made.outcome
     if isinstance(made := outcome.get("diagnosis"), dict):
-        for row in rows(read_diagnosis(made)):
+        for row in rows(read_diagnosis(made).named(names)):
             terminal.echo(row)
     elif outcome.get("reason") != "success":
         terminal.echo(f"{outcome.get('reason')}: {outcome.get('error_message')}", fg="red")

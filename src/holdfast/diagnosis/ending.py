@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from holdfast.diagnosis.catalogue import CATALOGUE
 from holdfast.diagnosis.entry import Turn
 from holdfast.model.json import Json, JsonObject
 
+#: The id of a step on a platform.
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 #: Characters of foreign words in an explanation.
 _SAID = 400
 #: What the rules look at, whatever a run has told: characters of a message, of a word, and of code
@@ -119,6 +123,12 @@ class Diagnosis:
         """The same for failures of the same cause."""
         return self.fingerprint or self.code
 
+    def named(self, names: Mapping[str, str]) -> Diagnosis:
+        """With the names of steps where their ids stand; on a platform ids are UUIDs."""
+        what, change = (_with_names(text, names) for text in (self.what, self.change))
+        step = self.step and names.get(self.step, self.step)
+        return replace(self, what=what, change=change, step=step)
+
     def to_json(self) -> JsonObject:
         """For the journal, the page and `--json`; without what is not known."""
         whole: JsonObject = {
@@ -133,6 +143,10 @@ class Diagnosis:
             "fingerprint": self.fingerprint,
         }
         return {key: value for key, value in whole.items() if value not in (None, "", {})}
+
+
+def _with_names(text: str, names: Mapping[str, str]) -> str:
+    return _ID.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def read_diagnosis(value: JsonObject) -> Diagnosis:

@@ -47,8 +47,7 @@ WORLD = (
         "The connection to {target} was refused by this run's egress policy (rule {rule}), before "
         "it left the machine.",
         "If the address is wrong, correct it. If the run should reach it, the operator allows it: "
-        "`--egress lan` for private networks, or `--egress open`, of `holdfast up`, `worker` or "
-        "`run`. A workflow's own `egress:` can only narrow that.",
+        "{wider}`--egress open`, of `holdfast up`, `worker` or `run`. A workflow's own `egress:` can only narrow that.",
         "holdfast up --egress lan",
     ),
     Entry(

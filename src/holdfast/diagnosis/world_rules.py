@@ -52,7 +52,8 @@ def refused(end: Ending, target: str) -> Found:
     rule = known.get(target)
     if rule is None and end.refused:
         target, rule = end.refused[-1]
-    return Found("HF1301", {"target": target, "rule": rule or "of this worker"})
+    wider = "" if (rule or "").startswith("lan") else "`--egress lan` for private networks, or "
+    return Found("HF1301", {"target": target, "rule": rule or "of this worker", "wider": wider})
 
 
 def _by_code(code: str, cause: JsonObject, target: str) -> Found | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from holdfast.diagnosis.diagnose import diagnose
 from holdfast.diagnosis.diagnose import rows as diagnosed_rows
@@ -148,8 +149,17 @@ def _diagnosis(outcome: JsonObject) -> JsonObject | None:
     return found.to_json() if found is not None else None
 
 
-def text(document: JsonObject) -> str:
-    """The document for a person at a terminal."""
+def names_of_steps(records: Iterable[Record]) -> dict[str, str]:
+    """What a run's author calls its steps, by their ids."""
+    seen = _Seen()
+    for record in records:
+        if record.kind == Kind.PHASE:
+            seen.take(record)
+    return seen.names
+
+
+def text(document: JsonObject, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The document for a person at a terminal. `names`: of steps, by their ids."""
     outcome = document["outcome"]
     rows = [f"run       {document['run_id']}"]
     if not isinstance(outcome, dict):
@@ -159,7 +169,7 @@ def text(document: JsonObject) -> str:
     if outcome["error_message"]:
         rows.append(f"          {outcome['error_message']}")
     if isinstance(diagnosis := document["diagnosis"], dict):
-        told = diagnosed_rows(read_diagnosis(diagnosis))
+        told = diagnosed_rows(read_diagnosis(diagnosis).named(names))
         rows += ["", *(visible_line(row) for row in told), ""]
     rows += _memory_rows(document["memory"])
     requests = document["requests"]

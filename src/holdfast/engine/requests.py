@@ -46,6 +46,7 @@ class Request:
     key: str | None = None
     step_id: str | None = None
     at_us: int | None = None
+    job_name: str | None = None
     unread: bool | None = None
 
     def to_json(self) -> JsonObject:
@@ -66,6 +67,7 @@ class Request:
         known.key = _text(value.get("key"))
         known.step_id = _text(value.get("step_id"))
         known.at_us = _whole(value.get("at_us"))
+        known.job_name = _text(value.get("job_name"))
         known.unread = True if value.get("unread") is True else None
         known.fate = fate if (fate := str(value.get("fate"))) in FATES else UNKNOWN
         return known
@@ -75,7 +77,9 @@ class Request:
         """One line for a person."""
         end = f"{self.status}" if self.status is not None else self.error or ""
         took = f"{self.ms} ms" if self.ms is not None else ""
-        where = f"{self.job or '?'}" + (f" op {self.operation}" if self.operation else "")
+        where = f"{self.job_name or self.job or '?'}" + (
+            f" op {self.operation}" if self.operation else ""
+        )
         if self.fate == ANSWERED and self.unread:
             end += ", its body was not read to its end"
         elif self.fate == FAILED and self.status is not None:
@@ -95,6 +99,7 @@ class Requests:
     #: Characters that are kept of each text.
     longest: int = 1000
     _jobs: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
     #: Address -> connections that the broker saw begin; None where no broker looked.
     connections: dict[str, int] | None = None
     #: The journal's last records may be lost: requests that left last may be missing.
@@ -107,6 +112,10 @@ class Requests:
         if record.kind == Kind.STEP_START:
             body = record.shown()
             self._jobs[str(body.get("step_id"))] = str(body.get("job_id"))
+        elif record.kind == Kind.PHASE:
+            body = record.shown()
+            if isinstance(name := body.get("name"), str) and len(self._names) < _MOST:
+                self._names[str(body.get("step"))] = name
         elif record.kind == Kind.REQUEST:
             self._request(record.shown())
         elif record.kind == Kind.OUTCOME:
@@ -138,9 +147,10 @@ class Requests:
             return
         told_whole = what in ("made", "sent", "failed")
         if told_whole and number not in self.known and len(self.known) < _MOST:
+            job = self._jobs.get(str(body.get("step_id")))
             self.known[number] = Request(
                 number,
-                self._jobs.get(str(body.get("step_id"))),
+                job,
                 _whole(body.get("operation")),
                 str(body.get("method"))[: self.longest],
                 str(body.get("host"))[: self.longest],
@@ -150,6 +160,7 @@ class Requests:
                 key=self._kept(body.get("key")),
                 step_id=self._kept(body.get("step_id")),
                 at_us=_moment(body.get("timestamp")),
+                job_name=None if job is None else self._names.get(job),
             )
         if (request := self.known.get(number)) is None:
             return

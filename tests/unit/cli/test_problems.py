@@ -57,6 +57,16 @@ def test_a_problem_is_new_since_a_version_when_earlier_ones_were_seen_without_it
     assert (told["since_version"], told["new"], told["count"]) == (4, True, 2)
 
 
+def test_steps_have_their_names_instead_of_ids() -> None:
+    ids = ["6dd40e3e-3127-4b52-b34d-4d9a50648b13", "a228b953-5ffe-55f3-90a6-6d0496eed6c5"]
+    said = f"Failed to compile edge condition {ids[0]}->{ids[1]} (Unexpected end of input)"
+    found = diagnose(Ending("crash", "Error", said, ids[0]))
+    assert found is not None
+    named = found.named({ids[0]: "fetch", ids[1]: "map"})
+    assert named.step == "fetch"
+    assert "the edge from fetch to map is" in named.what
+
+
 def test_versions_are_left_out_where_the_platform_says_none(tmp_path: Path) -> None:
     journal(tmp_path, "a", "no patient")
     (found,) = problems(tmp_path)
