@@ -77,6 +77,7 @@ FILES = {
     "workflow.yaml": WORKFLOW,
     "patients.json": '{"data": [1]}',
     "project.yaml": PROJECT,
+    "input.json": '{"data": {"n": 1}}',
     "secrets.yaml": "HAPI: {password: s3cret-value}\n",
     "cases.yaml": CASES,
     f"{TESTS}/people.yaml": CASES,

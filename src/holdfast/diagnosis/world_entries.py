@@ -30,7 +30,7 @@ WORLD = (
         "The step uses collections, which a platform keeps, and this run has no platform: {said}.",
         "Run it there: `holdfast up`, then `holdfast deploy project.yaml`. In a test case or a replay "
         "its requests are answered by those that the case tells of.",
-        "holdfast run job.js -a collections\n  ->  holdfast deploy project.yaml",
+        "holdfast deploy project.yaml",
     ),
     Entry(
         "HF1203",
