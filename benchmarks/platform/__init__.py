@@ -1,5 +1,8 @@
 """The platform alone: claims from a long queue, webhooks, log lines over a real socket.
 
+`--only=storm --minutes=20 --mb=1000`: webhooks while retention, bulk loads, a delete of so many
+megabytes and backups go on.
+
 On PostgreSQL: `python scripts/postgres_tests.py --with python -m benchmarks platform`.
 """
 
@@ -23,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from benchmarks.platform.load import lines, started, webhooks  # noqa: E402
+from benchmarks.platform.storm import storm  # noqa: E402
 from holdfast.platform.access.keys import load_keys  # noqa: E402
 from holdfast.platform.store import tables as t  # noqa: E402
 from holdfast.platform.store.database import Transaction  # noqa: E402
@@ -121,11 +125,16 @@ def _wait(keys: list[str], row: dict[str, Any], first: int, tx: Transaction) -> 
 def main(flags: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks platform", description=__doc__)
     parser.add_argument("--only", default="claims,long_queue,webhooks,lines", help="with commas")
-    chosen = parser.parse_args(flags).only.split(",")
+    parser.add_argument("--minutes", type=float, default=0.5, help="of the storm")
+    parser.add_argument("--mb", type=int, default=50, help="that the storm deletes")
+    asked = parser.parse_args(flags)
+    chosen = asked.only.split(",")
     with tempfile.TemporaryDirectory() as name:
         for work in (claims, long_queue):
             if work.__name__ in chosen:
                 work(Path(name) / work.__name__)
+        if "storm" in chosen:
+            storm(Path(name) / "storm", asked.minutes, asked.mb)
         for part in (webhooks, lines):
             if part.__name__ in chosen:
                 with started(Path(name) / part.__name__) as platform:

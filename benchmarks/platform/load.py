@@ -49,10 +49,10 @@ class Process:
 
 
 @contextmanager
-def started(data: Path) -> Iterator[Process]:
+def started(data: Path, project: Any = PROJECT, **environment: str) -> Iterator[Process]:
     """A platform with one project deployed."""
     address = database_of(data).get("database_url")
-    others = {} if address is None else {"DATABASE_URL": address}
+    others = environment if address is None else {"DATABASE_URL": address, **environment}
     store = Store(ROOT / ".cache" / "adaptors")
     asyncio.run(store.ensure([COMMON]))
     command = Command(
@@ -64,16 +64,16 @@ def started(data: Path) -> Iterator[Process]:
         url = command.wait_for_line(r"^platform +(\S+)")[1]
         token = (data / "admin-token").read_text()
         headers = {"authorization": f"Bearer {token}"}
-        answer = httpx.post(f"{url}/api/provision", json=_project(), headers=headers)
+        answer = httpx.post(f"{url}/api/provision", json=_installed(project), headers=headers)
         assert answer.status_code == 201, answer.text
         yield Process(command, url, worker, data)
     finally:
         command.kill()
 
 
-def _project() -> Any:
-    """That of the tests, with an adaptor that is installed."""
-    return json.loads(re.sub(r"@openfn/language-common@[\w.]+", COMMON, json.dumps(PROJECT)))
+def _installed(project: Any) -> Any:
+    """The project with an adaptor that is installed."""
+    return json.loads(re.sub(r"@openfn/language-common@[\w.]+", COMMON, json.dumps(project)))
 
 
 def webhooks(platform: Process) -> None:
@@ -87,7 +87,7 @@ def webhooks(platform: Process) -> None:
     plain("… half of them within", taken[len(taken) // 2] * 1000, "ms")
     against("… 99 of 100 within", taken[len(taken) * 99 // 100] * 1000, 50, unit="ms", pace=pace())
     plain("… processor time of the platform, each", used, "ms")
-    plain("the disk alone: writes with a sync each", _syncs(platform.data), "/s")
+    plain("the disk alone: writes with a sync each", syncs(platform.data), "/s")
 
 
 async def _all(platform: Process) -> list[float]:
@@ -102,23 +102,31 @@ async def _sender(platform: Process, number: int) -> list[float]:
     taken = []
     for count in range(EACH):
         body = json.dumps({"n": number, "count": count})
-        head = (
-            f"POST /i/{TRIGGER} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
         began = time.perf_counter()
-        writer.write((head + body).encode())
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        assert answer.startswith(b"http/1.1 200"), answer
-        length = answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        await reader.readexactly(int(length))
+        status = await request(reader, writer, f"{host}:{port}", body)
+        assert status == 200, status
         taken.append(time.perf_counter() - began)
     writer.close()
     await writer.wait_closed()
     return taken
 
 
-def _syncs(folder: Path) -> float:
+async def request(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, body: str
+) -> int:
+    """Send one to the webhook, and read the answer; its status."""
+    head = (
+        f"POST /i/{TRIGGER} HTTP/1.1\r\nHost: {host}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write((head + body).encode())
+    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    await reader.readexactly(int(length))
+    return int(answer.split(b" ", 2)[1])
+
+
+def syncs(folder: Path) -> float:
     """Writes a second that are on the disk before the next one begins."""
     path = folder / "syncs"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
