@@ -21,10 +21,11 @@ from typing import Any
 import httpx
 
 from benchmarks.bars import against, plain
-from benchmarks.platform.load import PROJECT, SENDERS, Process, request, started, syncs
+from benchmarks.platform.load import SENDERS, Process, request, started, syncs
 from benchmarks.yardstick import pace
 from holdfast.platform.settings import Settings
 from support.history import Size, load
+from support.platform import PROJECT
 from support.postgres import database_of
 
 #: Runs that retention finds, and items in one request.

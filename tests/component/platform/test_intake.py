@@ -134,3 +134,27 @@ def test_shared_work_is_done_where_its_first_piece_stands_and_all_else_in_order(
               Work(many, Future(), 4, shared=True), alone(5)]  # fmt: skip
     order = [[pieces.index(work) for work in batch] for batch in batches(pieces)]
     assert order == [[0], [1, 3], [2], [4]]
+
+
+def test_steps_of_something_long_wait_and_no_commit_has_two_of_them(store: Store) -> None:
+    done = list[tuple[str, object]]()
+
+    def step(name: str, *, heavy: bool = False) -> Future[Any]:
+        def work(tx: Transaction, _items: list[Any]) -> list[None]:
+            done.append((name, tx._read))
+            return [None]
+
+        piece = Work(work, Future(), heavy=heavy)
+        store.database._put(piece)
+        assert isinstance(piece.future, Future)
+        return piece.future
+
+    gate = threading.Event()
+    store.database.submit(lambda _: gate.wait(10))
+    futures = [step("load", heavy=True), step("delete", heavy=True), step("a"), step("b")]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    names, commits = zip(*done, strict=True)
+    assert names == ("a", "b", "load", "delete")
+    assert commits[2] is not commits[3]

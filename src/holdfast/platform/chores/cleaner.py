@@ -59,7 +59,9 @@ class Files:
         self._removed |= removed
         if began < self._until:
             return
-        while await database.write(search.erase_some):  # also what the end of a run has wiped
+        while await database.write(
+            search.erase_some, heavy=True
+        ):  # also what the end of a run has wiped
             self._removed = True
         if self._removed:
             await asyncio.to_thread(database.forget_freed)
@@ -90,11 +92,15 @@ async def _apply(platform: Platform, rule: Rule) -> int:
     """How much was removed."""
     database, done = platform.database, 0
     while ids := await database.read(partial(retention.find, rule=rule)):
-        while await database.write(partial(retention.remove_lines, rule=rule, ids=ids)):
+        while await database.write(
+            partial(retention.remove_lines, rule=rule, ids=ids), heavy=True
+        ):
             pass
-        while await database.write(partial(retention.remove_words, rule=rule, ids=ids)):
+        while await database.write(
+            partial(retention.remove_words, rule=rule, ids=ids), heavy=True
+        ):
             pass
-        await database.write(partial(retention.remove, rule=rule, ids=ids))
+        await database.write(partial(retention.remove, rule=rule, ids=ids), heavy=True)
         done += len(ids)
     return done
 
@@ -114,7 +120,8 @@ async def remove_items(platform: Platform, collection_id: str, chosen: Selection
         partial(collections.some_items, collection_id=collection_id, chosen=chosen, after=after)
     ):
         count += await database.write(
-            partial(collections.delete_some, collection_id=collection_id, ids=ids, chosen=chosen)
+            partial(collections.delete_some, collection_id=collection_id, ids=ids, chosen=chosen),
+            heavy=True,
         )
         after = ids[-1]
     return count

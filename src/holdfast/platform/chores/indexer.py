@@ -130,7 +130,7 @@ async def _write(platform: Platform, work: Callable[[Transaction, Any], T], what
     """While nobody else wants to write much."""
     while platform.database.waiting > _BUSY:  # noqa: ASYNC110 - the writer is another thread
         await asyncio.sleep(_BUSY_SECONDS)
-    return await platform.database.write(lambda tx: work(tx, what))
+    return await platform.database.write(lambda tx: work(tx, what), heavy=True)
 
 
 def _remove_some(tx: Transaction, one: _Ready) -> int:

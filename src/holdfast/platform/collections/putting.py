@@ -7,6 +7,9 @@ from functools import partial
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
 
+#: Items of a request that need not wait until others have written.
+_FEW = 100
+
 
 async def put_all(
     platform: Platform, collection_id: str, pairs: list[tuple[str, str]]
@@ -19,7 +22,8 @@ async def put_all(
             await database.read(lambda c: store.check_room(c, collection_id, pairs, most))
         for piece in store.pieces(pairs):
             put = partial(store.put_items, collection_id=collection_id, items=piece)
-            count += await database.write(partial(put, most_bytes=most))
+            work = partial(put, most_bytes=most)
+            count += await database.write(work, heavy=len(pairs) > _FEW)
     except store.CollectionError as error:
         return count, error.message
     return count, None

@@ -230,13 +230,15 @@ class Database:
         """Pieces of work that wait for the writer."""
         return self._queue.qsize()
 
-    async def write(self, work: Write[T]) -> T:
+    async def write(self, work: Write[T], *, heavy: bool = False) -> T:
         """Do `work` in a transaction, once there is room for it in the writer's queue.
 
-        A caller that is cancelled does not undo it.
+        A caller that is cancelled does not undo it. `heavy`: a step of something long, such as a
+        bulk load; others go before it, and a commit has one of them at most.
         """
         await self._room()
-        return await self.ask(work)
+        result: T = await self._ask(Work(lambda tx, _: [work(tx)], _future(), heavy=heavy))
+        return result
 
     async def write_together(self, work: WriteMany[Item, T], item: Item) -> T:
         """The same with work that is done in one call for all items that wait for it.
@@ -277,15 +279,19 @@ class Database:
             return work(connection)
 
     def _write_loop(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group = [first]
-            while len(group) < GROUP and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    self._queue.put(None)
-                    break
-                group.append(following)
-            self._commit([work for work in group if work.begin()])
+        """Commit what waits, and one heavy piece at a time: nobody waits behind several."""
+        light, heavy = deque[Work](), deque[Work]()
+        open_ = True
+        while open_ or light or heavy:
+            while open_ and len(light) < GROUP and not ((light or heavy) and self._queue.empty()):
+                if (work := self._queue.get()) is None:
+                    open_ = False
+                else:
+                    (heavy if work.heavy else light).append(work)
+            group = [light.popleft() for _ in range(min(GROUP, len(light)))]
+            group += [heavy.popleft()] if heavy else []
+            if group := [work for work in group if work.begin()]:
+                self._commit(group)
 
     def _commit(self, group: list[Work]) -> None:
         outcomes: list[Outcome] = []

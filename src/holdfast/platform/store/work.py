@@ -23,6 +23,8 @@ class Work:
     item: Any = None
     #: Pieces with the same `run` may be done together.
     shared: bool = False
+    #: A step of something long: it waits for what is not, and each commit has one.
+    heavy: bool = False
 
     def begin(self) -> bool:
         """Whether it is to be done still."""
