@@ -254,7 +254,7 @@ def test_any_line_of_a_long_log_is_found(
         expect(page.locator("#log-where")).to_contain_text("of 100,000")
         expect(page.locator("#log-where")).to_contain_text("hidden")
         assert page.locator("#log .line").count() <= 2000
-        page.get_by_label("Line", exact=True).fill("73412")
+        page.get_by_label("Line", exact=True).fill("73,412")
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#L73412")).to_be_in_viewport()
         expect(page.locator("#L73412 .msg")).to_have_text("line 73412 needle")

@@ -38,7 +38,8 @@ class Work:
 
     def open_workflow(self, name: str) -> None:
         self.hand.open_page("Overview")
-        self.hand.press(self.page.get_by_role("link", name=name, exact=True).last)
+        found = self.page.locator("a[href^='/workflows/']").get_by_text(name, exact=True)
+        self.hand.press(found.last)
         expect(self.page.locator("h1")).to_have_text(name)
 
     def open_project_page(self, name: str) -> None:
@@ -147,6 +148,7 @@ class Work:
         self.open_workflow("slow")
         self.hand.press(self.page.get_by_role("button", name="Run", exact=True))
         expect(self.page.locator(".head .chip")).to_have_text("Running", timeout=60_000)
+        expect(self.page.locator(".k-operation")).to_contain_text("1. fn()")  # while it goes
         self.hand.press(self.page.get_by_role("button", name="Cancel"))
         expect(self.page.locator(".head .chip")).to_have_text("Cancelled", timeout=60_000)
 

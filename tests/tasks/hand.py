@@ -9,7 +9,10 @@ from playwright.sync_api import Locator, Page, expect
 
 #: Presses of Tab after which something cannot be reached by keyboard.
 _MOST_TABS = 400
-_HAS_FOCUS = "one => one === document.activeElement || one.contains(document.activeElement)"
+_HAS_FOCUS = """one => {
+  const here = one.getRootNode().activeElement;
+  return here !== null && (here === one || one.contains(here));
+}"""
 
 
 @dataclass

@@ -29,6 +29,8 @@ STEP_COMPLETE = "step:complete"
 RUN_LOG = "run:log"
 RUN_BATCH_LOGS = "run:batch_logs"
 RUN_COMPLETE = "run:complete"
+#: What a run has done so far, for pages that watch; only to a platform that offers `live_spans`.
+RUN_SPANS = "run:spans"
 #: The platform's wish on a run's channel: end it. Its payload is `{"reason": text}`.
 RUN_ABORT = "run:abort"
 
@@ -158,6 +160,7 @@ class Extension:
     `window`: events that may be unanswered at a time. `batch_logs`: `run:batch_logs` is
     welcome. `idempotent`: an event that is repeated with the same identities does no harm
     (log lines have theirs in LogLine.id). `postmortem`, `spans`: `run:complete` may carry them.
+    `live_spans`: RUN_SPANS is welcome.
     `cancel`: somebody wants the run to end, for this reason; while it is joined, RUN_ABORT says
     so.
     """
@@ -167,6 +170,7 @@ class Extension:
     idempotent: bool = False
     postmortem: bool = False
     spans: bool = False
+    live_spans: bool = False
     cancel: str | None = None
 
     def to_payload(self) -> JsonObject:
@@ -176,6 +180,7 @@ class Extension:
             "idempotent": self.idempotent,
             "postmortem": self.postmortem,
             "spans": self.spans,
+            "live_spans": self.live_spans,
         }
         if self.cancel is not None:
             offer["cancel"] = self.cancel
@@ -193,6 +198,7 @@ class Extension:
             offer.get("idempotent") is True,
             offer.get("postmortem") is True,
             offer.get("spans") is True,
+            offer.get("live_spans") is True,
             cancel_reason(offer.get("cancel")),
         )
 
@@ -403,6 +409,21 @@ class RunComplete:
             document if isinstance(document, dict) else None,
             spans if isinstance(spans, dict) else None,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpans:
+    """`run:spans`: what `run:complete` will have, as far as it is known."""
+
+    spans: JsonObject
+
+    @classmethod
+    def from_payload(cls, payload: Payload) -> Self:
+        """Raises InvalidPayload."""
+        spans = _object(payload).get("spans")
+        if not isinstance(spans, dict):
+            raise InvalidPayload({"spans": ["is not an object"]})
+        return cls(spans)
 
 
 #: What a platform says when it has an event already; matched in the text of an error reply.

@@ -199,4 +199,5 @@ def test_an_expired_token_of_a_live_claim_still_joins(served: Served) -> None:
         assert again["response"]["holdfast"] == {
             "window": 64, "batch_logs": True, "idempotent": True, "postmortem": True,
             "spans": True,
+            "live_spans": True,
         }  # fmt: skip

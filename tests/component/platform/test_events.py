@@ -384,3 +384,26 @@ def test_erased_projects_keep_no_data(served: Served) -> None:
     assert served.steps(run_id)[0]["output_dataclip_id"] == end["output_dataclip_id"]
     assert served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body").status_code == 404
     assert served.client.post(f"/api/runs/{run_id}/retry").status_code == 422
+
+
+def test_a_page_shows_operations_while_the_run_goes(served: Served) -> None:
+    served.post()
+    with served.worker() as worker:
+        talk = worker.take()
+        talk.start()
+        step = talk.start_step()
+        at = {"step_id": step, "at_us": int(talk.now()), "us": None}
+        first = {"operations": [{**at, "number": 1, "name": "get", "line": 1}]}
+        talk.ok("run:spans", {"spans": first})
+        assert "1. get()" in served.client.get(f"/runs/{talk.id}").text
+        second = {"operations": [{**at, "number": 2, "name": "post", "line": 1}]}
+        talk.ok("run:spans", {"spans": second})
+        text = served.client.get(f"/runs/{talk.id}").text
+        assert "2. post()" in text
+        assert "1. get()" not in text
+        assert talk.push("run:spans", {"spans": [1]})["status"] == "error"
+        talk.ok("step:complete", talk.step_end(step))
+        talk.complete()
+        assert "2. post()" in served.client.get(f"/runs/{talk.id}").text
+        talk.ok("run:spans", {"spans": first})
+        assert "2. post()" in served.client.get(f"/runs/{talk.id}").text, "it has ended"

@@ -42,6 +42,7 @@ _WRITES: dict[str, tuple[Callable[[Payload], Any], Callable[[Transaction, Sender
     m.STEP_START: (m.StepStart.from_payload, events.step_start),
     m.STEP_COMPLETE: (m.StepComplete.from_payload, events.step_complete),
     m.RUN_COMPLETE: (m.RunComplete.from_payload, events.run_complete),
+    m.RUN_SPANS: (m.RunSpans.from_payload, events.run_spans),
 }
 
 
@@ -155,6 +156,7 @@ class RunChannel:
             idempotent=True,
             postmortem=True,
             spans=True,
+            live_spans=True,
             cancel=cancel_asked(run),
         ).to_payload()
 

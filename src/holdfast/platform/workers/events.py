@@ -220,6 +220,16 @@ def log(tx: Transaction, sender: Sender, lines: list[m.LogLine]) -> Json:
     return {"log_line_id": str(logs.add(tx, run.id, cleaned))}
 
 
+def run_spans(tx: Transaction, sender: Sender, event: m.RunSpans) -> Json:
+    """Kept while the run goes; what comes late, or is too large, is for nobody any more."""
+    run = run_of(tx, sender, m.RUN_SPANS)
+    kept = _kept(sender, event.spans, _LARGEST_SPANS)
+    if kept is not None and run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
+        set_values(tx, run.id, spans=kept)
+        tx.notify(f"run:{run.id}", "spans")
+    return None
+
+
 def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
     run = run_of(tx, sender, m.RUN_COMPLETE)
     state = _final_state(event.reason)
@@ -228,8 +238,9 @@ def run_complete(tx: Transaction, sender: Sender, event: m.RunComplete) -> Json:
         "error_message": sender.text(event.error_message, _LONGEST_ERROR),
         "finished_at": int(event.timestamp) if event.timestamp else tx.now,
         "postmortem": _kept(sender, event.postmortem, _LARGEST_POSTMORTEM),
-        "spans": _kept(sender, event.spans, _LARGEST_SPANS),
     }
+    if (told := _kept(sender, event.spans, _LARGEST_SPANS)) is not None:
+        values["spans"] = told
     if run.state == RunState.LOST.value:
         _recover(tx, run, state, values)
         return None

@@ -9,7 +9,6 @@ from functools import partial
 
 from holdfast import faults, log
 from holdfast.engine import postmortem, spans
-from holdfast.engine.spans import Spans
 from holdfast.journal import (
     DeliveryState,
     JournalDamaged,
@@ -24,15 +23,17 @@ from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
 from holdfast.protocol.client import Loss, NotJoined
 from holdfast.protocol.frames import Raw, Reply, dumps
-from holdfast.protocol.messages import RUN_BATCH_LOGS, Extension
+from holdfast.protocol.messages import RUN_BATCH_LOGS, RUN_SPANS, Extension
 from holdfast.worker.config import WorkerConfig
 from holdfast.worker.connection import AnswerLost, Channel
 from holdfast.worker.outbox import events, settling
+from holdfast.worker.outbox.clean import clean_json
 from holdfast.worker.outbox.known import RENAMED
 from holdfast.worker.outbox.notes import NoteBudget
 from holdfast.worker.outbox.outbox import Outbox
 from holdfast.worker.outbox.scrubbing import Scrubbing
 from holdfast.worker.outbox.shipment import Shipment
+from holdfast.worker.outbox.watched import Watched
 from holdfast.worker.run_folders import keep_notes, kept_notes
 
 #: Room for the array, refs, topic and event name around a payload.
@@ -63,7 +64,7 @@ class Deliverer:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _postmortem: JsonObject | None = None
     #: What was read of operations and requests. None: the reading did not begin at the start.
-    _seen: Spans | None = None
+    _seen: Watched | None = None
     _spans: JsonObject | None = None
     _budget: NoteBudget = field(default_factory=NoteBudget)
 
@@ -90,7 +91,7 @@ class Deliverer:
             self.resumed = True  # for the next attempt, after an error of the disk
             try:
                 wanted = self._offer().spans and not position.sequence
-                self._seen = Spans() if wanted else None
+                self._seen = Watched() if wanted else None
                 with JournalReader(
                     self.folder.journal, after=position.sequence, offset=position.offset
                 ) as reader:
@@ -108,6 +109,7 @@ class Deliverer:
             # successor that did not know would send again what others already passed.
             self._keep_mark(outbox, mark)
             await self._send(outbox, mark, now)
+            self._tell(now)
             if outbox.notes:  # they came meanwhile: what was left unsent goes in the next turn
                 self._keep_mark(outbox, mark)
                 self.poke()
@@ -159,7 +161,7 @@ class Deliverer:
         if offer.spans and self._seen is None:
             self._spans = await asyncio.to_thread(self._read_back, outcome, spans.build)
         elif offer.spans and self._seen is not None:
-            self._spans = self._seen.build()
+            self._spans = self._seen.seen.build()
 
     def _offer(self) -> Extension:
         """What the platform takes besides Lightning's protocol."""
@@ -204,6 +206,24 @@ class Deliverer:
                 return
             elif not self._go(outbox, mark, shipment, payload, synced=not offer.idempotent):
                 return
+
+    def _tell(self, now: float) -> None:
+        """Tell what is known of operations and requests by now, to a platform that takes it."""
+        if self._seen is None or not self._watched:
+            return
+        if (told := self._seen.due(now)) is None:
+            return
+        text = clean_json(events.dumps_any({"run_id": self.run_id, "spans": told}))
+        if len(text) * 3 <= self.config.frame_bytes - _FRAME_OVERHEAD:
+            payload, seconds = Raw(text, clean=True), self.config.message_seconds
+            self.channel.push(RUN_SPANS, payload, lambda _answer: None, timeout=seconds)
+
+    @property
+    def _watched(self) -> bool:
+        """Whether it may be told now what the run does."""
+        channel = self.channel
+        offer = Extension.from_response(channel.response)
+        return channel.joined and offer.live_spans and self._masks(offer)
 
     def _masks(self, offer: Extension) -> bool:
         """Whether the platform has, since this join, the secrets by which it masks lines."""
@@ -327,7 +347,9 @@ class Deliverer:
             mark.move(outbox.position, sync=sync or (outbox.finished and outbox.idempotent))
 
     async def _wait(self, outbox: Outbox, now: float) -> None:
-        wake = outbox.wake_at(now)
+        told = self._seen.wake_at() if self._seen is not None and self._watched else None
+        wakes = [at for at in (outbox.wake_at(now), told) if at is not None]
+        wake = min(wakes, default=None)
         delay = None if wake is None else max(0.001, wake - now)
         try:
             async with asyncio.timeout(delay):
