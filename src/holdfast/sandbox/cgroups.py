@@ -74,7 +74,7 @@ class Cgroup(Group):
         self._limits_processes = True
         return True
 
-    def threads(self) -> int:
+    def threads(self, most: int) -> int:
         if self._limits_processes:
             return 0
         try:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 
-from holdfast.sandbox import courtesy, processes
+from holdfast.sandbox import courtesy, processes, sockets
 
 #: A new process is noticed after this time at most, seconds. Each look costs processor time.
 _WALK_SECONDS = 0.04
+#: What is held for sockets is looked at this often: a network brings so much more slowly.
+_SOCKETS_SECONDS = 0.2
 
 
 class Group(ABC):
@@ -73,8 +75,11 @@ class Group(ABC):
         """Limit the number of tasks, threads too; False where this means cannot."""
         return False
 
-    def threads(self) -> int:
-        """Threads of all its processes; 0 where somebody else limits their number."""
+    def threads(self, most: int) -> int:
+        """Threads of all its processes; 0 where somebody else limits their number.
+
+        Exact where there are more than `most`: then it decides.
+        """
         return 0
 
     def let_others_first(self, pid: int, yes: bool) -> bool:
@@ -101,6 +106,9 @@ class Sampling(Group):
         self._walked = 0.0  # monotonic seconds
         self._limit = 0
         self._peak = 0
+        self._looked = 0.0  # at sockets and swap, monotonic seconds
+        self._sockets = 0  # bytes that the kernel keeps for them
+        self._swapping = False
 
     def join(self) -> None:
         pass
@@ -112,17 +120,26 @@ class Sampling(Group):
     def usage(self) -> int:
         if time.monotonic() - self._walked > _WALK_SECONDS:
             self._walk()
-        used = sum(map(processes.resident_bytes, self._family))
+        if time.monotonic() - self._looked > _SOCKETS_SECONDS:
+            self._look_at_sockets()
+        # what is swapped of shared memory, the cheap look does not see
+        look = _exact if self._swapping else processes.resident_bytes
+        used = sum(map(look, self._family)) + self._sockets
         if used > self._limit:
             # What several of them share was counted for each, and one may be a stranger by now.
             # Being exact costs walks through page tables, so only where it decides.
             self._walk()
-            used = sum(map(_exact, self._family))
+            self._look_at_sockets()
+            used = sum(map(_exact, self._family)) + self._sockets
         self._peak = max(self._peak, used)
         return used
 
-    def threads(self) -> int:
-        return sum(map(processes.threads, self._family))
+    def threads(self, most: int) -> int:
+        found = sum(map(processes.threads, self._family))
+        if found > most:  # one of them may be a stranger by now
+            self._walk()
+            found = sum(map(processes.threads, self._family))
+        return found
 
     def peak(self) -> int:
         return self._peak
@@ -142,6 +159,11 @@ class Sampling(Group):
     def _walk(self) -> None:
         self._family = processes.family(self._roots())
         self._walked = time.monotonic()
+
+    def _look_at_sockets(self) -> None:
+        self._sockets = sockets.held_bytes(self._family)
+        self._swapping = processes.swap_in_use()
+        self._looked = time.monotonic()
 
     def _roots(self) -> list[int]:
         """Who joined and is still there: the number of one that is gone may be a stranger's."""

@@ -103,7 +103,20 @@ def proportional_bytes(pid: int) -> int | None:
     """
     pages = _kilobytes(f"/proc/{pid}/smaps_rollup", _SHARES)
     kernels = _kilobytes(f"/proc/{pid}/status", _KERNELS)
-    return pages + kernels if pages and kernels is not None else None
+    if not pages or kernels is None:
+        return None
+    # swapped shared memory has no share of its own: it is what is swapped beyond anonymous memory
+    swapped = _kilobytes(f"/proc/{pid}/smaps_rollup", {b"Swap:": 1}) or 0
+    anonymous = _kilobytes(f"/proc/{pid}/status", {b"VmSwap:": 1}) or 0
+    return pages + kernels + max(0, swapped - anonymous)
+
+
+def swap_in_use() -> bool:
+    """Whether this machine has swapped anything out."""
+    total, free = (
+        _kilobytes("/proc/meminfo", {name: 1}) or 0 for name in (b"SwapTotal:", b"SwapFree:")
+    )
+    return total > free
 
 
 def threads(pid: int) -> int:

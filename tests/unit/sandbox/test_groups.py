@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from holdfast.sandbox import processes
+from holdfast.sandbox import processes, sockets
 from holdfast.sandbox.groups import Sampling
 
 
@@ -102,3 +104,44 @@ def test_what_was_swapped_out_huge_pages_and_threads_are_memory_too(tmp_path: Pa
     )
     seen = processes._kilobytes(str(status), processes._PAGES | processes._KERNELS)
     assert seen == (100 + 10 + 4 + 200 + 2048 + 3 * 24) * 1024
+
+
+def test_a_stranger_with_the_number_of_a_descendant_lends_it_no_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process of the last walk is gone, and its number is that of one with many threads."""
+    group = Sampling()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        group.add(process.pid)
+        group.usage()
+        monkeypatch.setattr(processes, "threads", lambda _pid: 500)
+        assert group.threads(100) == 500, "it is still there"
+        process.communicate(b"\n")
+        assert group.threads(100) == 0
+
+
+def test_what_the_kernel_keeps_for_sockets_is_counted() -> None:
+    """A job may let answers come that it never reads."""
+    group, later = Sampling(), Sampling()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = (
+            "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
+            " print(flush=True); input()"
+        )
+        command = [sys.executable, "-c", code, str(server.getsockname()[1])]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            connection, _ = server.accept()
+            assert process.stdout is not None
+            process.stdout.readline()
+            group.add(process.pid)
+            before = group.usage()
+            with connection:
+                connection.setblocking(False)
+                sent = 0
+                with suppress(BlockingIOError):
+                    while sent < 8 << 20:
+                        sent += connection.send(bytes(65536))
+                assert sockets.held_bytes([process.pid]) > 100_000
+                later.add(process.pid)
+                assert later.usage() > before + 100_000
+            process.communicate(b"\n")

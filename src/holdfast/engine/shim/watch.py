@@ -110,8 +110,8 @@ class Watch:
                 self._stop(Stop.MEMORY, None)
                 return
             wait = min(wait, max(_FASTEST_SECONDS, (limit - used) / _FILL_RATE))
-        if (threads := self._group.threads()) > self._limits.processes:
-            most = self._limits.processes
+        most = self._limits.processes
+        if (threads := self._group.threads(most)) > most:
             self._stop(Stop.PROTOCOL, f"it has {threads} threads, and {most} are allowed")
             return
         self._loop.after("memory", wait, self._look)
