@@ -110,7 +110,7 @@ class Work:
             if found.filter(has_text="Success").count():
                 break
             self.page.wait_for_timeout(1000)
-        expect(found.filter(has_text="Success")).to_have_count(1)
+        expect(found.filter(has_text="Success").first).to_be_visible()
 
     def roll_back(self) -> None:
         self.open_workflow(self.name)

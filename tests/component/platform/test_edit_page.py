@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import pathlib
 import subprocess
@@ -244,3 +245,23 @@ def test_a_run_shows_what_has_changed_since(
     text = served.client.get(path).text
     assert "What has changed since version 1" in text
     assert "+fn(s =&gt; ({ ...s, mended: true }))" in text
+
+
+def test_the_text_and_the_forms_follow_each_other(served: Served) -> None:
+    flow = flow_of(served)
+
+    def taken(text: str) -> str:
+        asked = form_of(flow, act="take-text", text=text)
+        return served.client.post(f"/workflows/{flow['id']}/draft", data=asked).text
+
+    page = served.client.get(f"/workflows/{flow['id']}/edit").text
+    shown = html.unescape(page.partition('name="text"')[2].partition(">\n")[2].partition("<")[0])
+    assert "name: Fetch" in shown
+    after = taken(shown.replace("name: Fetch", "name: Fetch them"))
+    assert f'name="job:{flow["jobs"][0]["id"]}:name" value="Fetch them"' in after
+    assert "name: Fetch them" in html.unescape(after)
+    refused = html.unescape(taken(shown.replace("target_job:", "target:")))
+    assert "workflow.yaml:" in refused
+    assert "It cannot be saved" in refused
+    assert "target: Fetch" in refused
+    assert flow_of(served) == flow

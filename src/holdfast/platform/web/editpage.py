@@ -17,6 +17,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
+from holdfast.platform.project.source import ProjectFileError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
 from holdfast.platform.store import documents, keychains, snapshots, steps, webhook_keys, workflows
@@ -32,6 +33,7 @@ from holdfast.platform.web.draft import (
     to_document,
     to_parts,
 )
+from holdfast.platform.web.drafttext import from_text, to_text
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
@@ -73,6 +75,8 @@ class _Told:
     dirty: bool = False
     saving: bool = False
     input: str | None = None
+    #: The text that could not be taken over.
+    text: str | None = None
 
 
 async def show(request: Request) -> Response:
@@ -102,10 +106,28 @@ async def act(request: Request) -> Response:
     told = _Told(dirty=True, input=sent.get("input"))
     if what == "check":
         await _judge(request, row, draft, told)
+    if what == "take-text":
+        return await _taken(request, row, draft, sent, told)
     after, told.opened = changed(draft, what)
     if what.startswith("remove:"):
         told.undo = json.dumps([item for item in items if item[0] not in {"undo", "act"}])
     return await _page(request, row, after, told)
+
+
+async def _taken(
+    request: Request, row: Row, draft: Draft, sent: dict[str, str], told: _Told
+) -> Response:
+    """The draft as its text says; what is wrong with that is told, and the text stays."""
+    platform: Platform = request.app.state.platform
+    text = sent.get("text", "").replace("\r\n", "\n")
+    known: Any = await platform.database.read(
+        lambda c: documents.credentials_of(c, row.project_id)
+    )
+    try:
+        draft = from_text(text, draft, known)
+    except ProjectFileError as error:
+        told.problems, told.text = error.message.split("\n"), text
+    return await _page(request, row, draft, told)
 
 
 async def _items(request: Request) -> list[tuple[str, str]]:
@@ -281,5 +303,6 @@ async def _page(
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
         no_hook=Hook(),
+        text=told.text or to_text(draft, row.id, row.project_name, found["credentials"]),
         **found,
     )
