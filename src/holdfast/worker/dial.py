@@ -33,7 +33,7 @@ class Dial:
     def options(self, url: str) -> dict[str, Any]:
         """Arguments for `websockets.connect`.
 
-        On this machine nothing is compressed: it would take longer than it saves.
+        A platform on this machine gets nothing compressed: it would take longer than it saves.
         """
         options: dict[str, Any] = {
             "proxy": True if self.use_proxy else None,

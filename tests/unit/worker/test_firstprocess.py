@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,11 @@ async def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
     os.close(tell)
 
 
-def test_without_an_engine_that_tells_nothing_is_waited_for() -> None:
-    assert not FirstProcess({}).waits
-    assert not FirstProcess({READY_VARIABLE: "no number"}).waits
+@pytest.mark.parametrize("value", [None, "no number", "0", "12345", "9" * 30])
+def test_without_an_engine_that_tells_nothing_is_waited_for(value: str | None) -> None:
+    """Nor is a descriptor taken that is somebody else's."""
+    with Path("/dev/null").open() as other:
+        environment = {} if value is None else {READY_VARIABLE: value}
+        if value == "0":
+            environment[READY_VARIABLE] = str(other.fileno())
+        assert not FirstProcess(environment).waits

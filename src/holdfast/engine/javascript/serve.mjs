@@ -16,6 +16,7 @@ import { Conductor, OneStep } from './visits.mjs';
  * @import { CompiledStep } from './compiled.mjs'
  * @import { Protection } from './guard.mjs'
  * @import { Run } from './run.mjs'
+ * @import { Asked } from './visits.mjs'
  */
 
 const { parse } = JSON;
@@ -28,7 +29,7 @@ class Incoming {
   credentials = {};
   /**
    * The one step that this process is for, where each has its own.
-   * @type {{ step: string, input_dataclip_id?: string } | undefined}
+   * @type {Asked | undefined}
    */
   asked = undefined;
   /** @type {Buffer[]} */

@@ -11,7 +11,15 @@ import { WORD_LIMIT, reasonOf, shortened } from './report.mjs';
 import { Run } from './run.mjs';
 import { Document } from './state.mjs';
 
-/** @import { Visit } from './run.mjs' */
+/**
+ * @import { Counted } from './beyond.mjs'
+ * @import { Visit } from './run.mjs'
+ *
+ * What a step's process is asked for; `requests`: those of the processes before it.
+ * @typedef {{
+ *   step: string, input_dataclip_id?: string, requests: { count: number, hosts: Counted[] },
+ * }} Asked
+ */
 
 const { parse, stringify } = JSON;
 
@@ -106,15 +114,17 @@ export class OneStep extends Run {
   /**
    * `asked`: what the conductor wants.
    * @param {ConstructorParameters<typeof Run>[0]} given
-   * @param {{ step: string, input_dataclip_id?: string }} asked
+   * @param {Asked} asked
    */
   constructor(given, asked) {
     super(given);
     this.asked = asked;
+    this.requests.goOn(asked.requests);
   }
 
   async execute() {
     const plan = new Plan(this.rawPlan, this.adaptorLog.console());
+    this.requests.watch();
     this.linker = this.makeLinker();
     const { input_dataclip_id: clip } = this.asked;
     const input = this.input === undefined ? undefined : new Document(this.input);

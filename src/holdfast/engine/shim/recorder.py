@@ -159,6 +159,9 @@ class Recorder:
         self.scrubber: Scrubber | None = None
         #: Is told of each step that ended, once that stands in the journal.
         self.on_step: Callable[[JsonObject], None] = lambda _: None
+        #: How many requests the run has told of, and its counts of those beyond the first.
+        self.requests = 0
+        self.beyond: list[JsonObject] = []
         #: What the engine told of an error beyond its words.
         self.facts: JsonObject = {}
         #: Requests without an answer, by their number.
@@ -315,7 +318,11 @@ class Recorder:
             self._said(kind, body)
 
     def _request(self, body: dict[str, Any]) -> None:
-        number = _COUNTED if body["what"] == "more" else body["number"]
+        counted = body["what"] == "more"
+        if counted:
+            self.beyond = body.get("hosts", [])
+        self.requests = max(self.requests, body["number"])
+        number = _COUNTED if counted else body["number"]
         asked = _waiting(body, self.pending.pop(number, None))
         if asked is not None and len(self.pending) < MAX_PENDING:
             self.pending[number] = asked

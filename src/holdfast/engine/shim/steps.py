@@ -137,7 +137,8 @@ class StepProcesses:
         own = {key: self._request.credentials[key] for key in self._own(step)}
         process.outlet.send(ToRun.OPTIONS, self._options())
         process.outlet.send(ToRun.CREDENTIALS, json.dumps(own).encode())
-        process.outlet.send(ToRun.VISIT, body)
+        known = {"count": self._recorder.requests, "hosts": self._recorder.beyond}
+        process.outlet.send(ToRun.VISIT, json.dumps({**asked, "requests": known}).encode())
 
     def _own(self, step: str) -> Iterable[str]:
         return [step] if step in self._request.credentials else []

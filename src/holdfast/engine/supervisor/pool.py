@@ -1,8 +1,9 @@
 """The shims of an engine: each serves one run at a time, and waits for the next one in between.
 
 A fork of the supervisor for each run would copy half its memory each time. A shim says `idle+` or
-`idle-` when it waits, with or without a process made ready, `ready` when that can be used, `used`
-when a run has taken it, and `wanted` when a run would have. A run that a zygote forks wants none.
+`idle-` when it waits, with or without a process made ready. It says `ready` when that process can
+be used, `used` when a run has taken it, and `wanted` when a run needed one and none was there.
+A run that a zygote forks needs none.
 """
 
 from __future__ import annotations

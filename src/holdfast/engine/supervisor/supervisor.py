@@ -281,6 +281,7 @@ class Supervisor:
         self._agent_since = time.monotonic()
         environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
         self._forget_waiting()
+        environment.pop("HOLDFAST_READY", None)
         ready: tuple[int, ...] = ()
         if not self._was_ready:
             told, self._tell_ready = os.pipe()

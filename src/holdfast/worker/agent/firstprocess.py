@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable, Mapping
 
 READY_VARIABLE = "HOLDFAST_READY"
 NOT_READY = "its first process is not ready yet"
-#: So long it is waited for. On a machine that is busy a cold start is no worse.
+#: The longest wait. A busy machine may take longer; then a cold start is as good.
 WAIT_SECONDS = 1.0
 
 
@@ -21,7 +22,7 @@ class FirstProcess:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         number = environment.get(READY_VARIABLE, "")
-        self._pipe = int(number) if number.isdecimal() else None
+        self._pipe = int(number) if number.isdecimal() and _is_pipe(int(number)) else None
 
     @property
     def waits(self) -> bool:
@@ -42,3 +43,10 @@ class FirstProcess:
 
         loop.add_reader(self._pipe, over)
         loop.call_later(WAIT_SECONDS, over)
+
+
+def _is_pipe(descriptor: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    except (OSError, OverflowError):
+        return False
