@@ -64,7 +64,7 @@ def write(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
     Raises OSError; then the old one is unchanged and nothing else is left.
     """
-    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    made = _draft_of(path)
     try:
         fill(made, data, mode=mode)
         made.rename(path)
@@ -84,13 +84,19 @@ def place(made: Path, target: Path) -> None:
 def keep(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a private file that is made once. Raises OSError.
 
+    Of several processes that make it at the same time the first wins, and all get what it made.
     The folder is synced also when the file exists: the process that made it may have died before
     the sync. Data must never outlive the key that it was encrypted with.
     """
-    if path.exists():
-        sync_folder(path.parent)
-    else:
-        write(path, make())
+    if not path.exists():
+        made = _draft_of(path)
+        try:
+            fill(made, make())
+            with suppress(FileExistsError):  # a rename would put ours into the place of theirs
+                os.link(made, path)
+        finally:
+            made.unlink(missing_ok=True)
+    sync_folder(path.parent)
     return path.read_bytes()
 
 
@@ -104,6 +110,11 @@ def make_folder(path: Path) -> None:
     for folder in [path, *missing]:
         with suppress(PermissionError):  # not ours: its owner made our folder
             sync_folder(folder.parent)
+
+
+def _draft_of(path: Path) -> Path:
+    """Where a file is written before it has its name."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def _sync(path: Path, flags: int = 0) -> None:

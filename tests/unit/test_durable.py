@@ -87,6 +87,17 @@ assert durable.keep(Path(sys.argv[1]) / "key", lambda: b"another") == b"made"
     assert contents(tmp_path / "data") == {"key": b"made"}
 
 
+def test_of_two_who_make_a_key_at_once_the_first_wins(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+
+    def second() -> bytes:
+        assert durable.keep(path, lambda: b"first") == b"first"
+        return b"second"
+
+    assert durable.keep(path, second) == b"first"
+    assert contents(tmp_path) == {"key": b"first"}
+
+
 def test_installed_adaptor_is_whole_after_a_power_cut(tmp_path: Path) -> None:
     power = PowerCut(tmp_path / "synced")
     script = """

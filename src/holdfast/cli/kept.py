@@ -30,10 +30,12 @@ class Kept:
         self._ended = ended
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        #: The code with which its first process refused to start; 0: it did not.
+        self.failed = 0
 
     async def keep(self) -> None:
         """Keep it running until `stop`; returns when the last one has ended."""
-        pause = _BACKOFF[0]
+        pause, first = _BACKOFF[0], True
         while not self._stopping.is_set():
             started = asyncio.get_running_loop().time()
             self._process = await asyncio.create_subprocess_exec(
@@ -48,10 +50,13 @@ class Kept:
             if self._stopping.is_set():  # `stop` came while it was being made
                 self.stop()
             code = await self._process.wait()
+            lived = asyncio.get_running_loop().time() - started
+            if first and lived < _BACKOFF[1] and not self._stopping.is_set():
+                self.failed = max(code, 0)  # below 0: a signal ended it
+            first = False
             self._ended(self._process.pid)
             if self._stopping.is_set():
                 return
-            lived = asyncio.get_running_loop().time() - started
             pause = _BACKOFF[0] if lived > _BACKOFF[1] else min(pause * 2, _BACKOFF[1])
             terminal.note(f"{self._name} ended with code {code}; starting it again in {pause:g} s")
             with suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """`holdfast platform --processes N`: several processes that serve one port and one PostgreSQL.
 
 Each is a platform of its own, as those on other machines are; the kernel gives each connection to
-one of them. This process holds the folder and the ports, and starts again what ends.
+one of them. This process holds the folder and the ports, makes the keys and starts again what
+ends; it ends itself when none of them can start.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 
 from prometheus_client.multiprocess import mark_process_dead
 
 from holdfast.cli import terminal
 from holdfast.cli.kept import Kept
 from holdfast.model.errors import UsageError
+from holdfast.platform.access.keys import load_keys
 from holdfast.platform.serve import migrate, reserved
 from holdfast.platform.settings import Settings
 
@@ -28,32 +31,37 @@ def serve_together(settings: Settings, number: int, *, verbose: bool) -> None:
         fix = "Set DATABASE_URL=postgresql+psycopg://…, or leave --processes out."
         raise UsageError(message, fix=fix)
     with reserved(settings) as ours:
+        load_keys(ours.data)  # made or refused here, once, before there are several who need them
         migrate(ours)
-        asyncio.run(_keep(ours, number, verbose=verbose))
+        code = asyncio.run(_keep(ours, number, verbose=verbose))
+    if code:
+        sys.exit(code)  # the processes have said why
     terminal.note("stopped")
 
 
-async def _keep(settings: Settings, number: int, *, verbose: bool) -> None:
+async def _keep(settings: Settings, number: int, *, verbose: bool) -> int:
+    """0; or the exit code of a process, when none of them came to serve."""
     environment = _environment(settings)
     folder = environment[_METRICS]
-    children = [
-        Kept(
-            f"process {part}",
-            _arguments(settings, part, verbose=verbose),
-            environment,
-            ended=lambda pid: mark_process_dead(pid, folder),  # type: ignore[no-untyped-call] # theirs
-        )
-        for part in range(number)
-    ]
-    loop = asyncio.get_running_loop()
+
+    def ended(pid: int) -> None:
+        mark_process_dead(pid, folder)  # type: ignore[no-untyped-call] # theirs
+        if all(child.failed for child in children):
+            stop()
 
     def stop() -> None:
         for child in children:
             child.stop()
 
+    children = [
+        Kept(f"process {part}", _arguments(settings, part, verbose=verbose), environment, ended)
+        for part in range(number)
+    ]
+    loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop)
     await asyncio.gather(*(child.keep() for child in children))
+    return children[0].failed if all(child.failed for child in children) else 0
 
 
 def _arguments(settings: Settings, part: int, *, verbose: bool) -> list[str]:

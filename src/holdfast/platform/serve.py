@@ -240,11 +240,24 @@ def reserved(settings: Settings) -> Iterator[Settings]:
     """
     with (
         _hold(settings.data),
-        _bound(settings.host, settings.port, shared=True) as main,
-        _bound(_DOOR_HOST, _door_port(settings), shared=True) as door,
+        _reserve(settings.host, settings.port) as main,
+        _reserve(_DOOR_HOST, _door_port(settings)) as door,
     ):
         ports = main.getsockname()[1], door.getsockname()[1]
         yield replace(settings, port=ports[0], collections_port=ports[1])
+
+
+def _reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps a port for our processes. Raises ListenError when another has it.
+
+    The kernel shares a port among all who ask it to, also with processes of another folder. So we
+    first listen alone, as nobody can where another listens or has reserved.
+    """
+    with _listen(host, port) as alone:
+        port = alone.getsockname()[1]
+    ours = _bound(host, port, shared=True)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # or another could listen alone
+    return ours
 
 
 def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:

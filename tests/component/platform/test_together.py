@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
+import sys
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
+from holdfast.cli.together import _keep, serve_together
+from holdfast.platform.access.keys import BadKeyError
 from holdfast.platform.serve import FolderInUseError, ListenError, _listen, reserved
 from holdfast.platform.settings import Settings
 from support.command import Command, run
@@ -48,6 +52,41 @@ def test_the_port_is_shared_with_our_own_processes_and_with_nobody_else(tmp_path
         assert len(heard) == 2, "each gets some"
         with pytest.raises(FolderInUseError), reserved(Settings(data=tmp_path, port=0)):
             pass
+
+
+def test_two_folders_do_not_get_the_same_port(tmp_path: Path) -> None:
+    with reserved(Settings(data=tmp_path / "one", port=0)) as ours:
+        second = Settings(data=tmp_path / "two", port=ours.port)
+        with pytest.raises(ListenError, match=f"port {ours.port} is in use"), reserved(second):
+            pass
+        with (
+            _listen(ours.host, ours.port, shared=True),
+            pytest.raises(ListenError, match="in use"),
+            reserved(second),
+        ):
+            pass
+    with reserved(second) as free:
+        assert free.port == ours.port
+
+
+def test_bad_key_is_refused_before_there_are_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIMARY_ENCRYPTION_KEY", "bad")
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    with pytest.raises(BadKeyError, match="base64 of 32 bytes"):
+        serve_together(Settings(tmp_path, port=0, database_url=nowhere), 2, verbose=False)
+
+
+async def test_processes_that_all_refuse_to_start_are_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = tmp_path / "refusing"
+    refusing.write_text("#!/bin/sh\nexit 4\n")
+    refusing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(refusing))
+    keeping = _keep(Settings(data=tmp_path), 2, verbose=False)
+    assert await asyncio.wait_for(keeping, 20) == 4
 
 
 def _accepted(listener: socket.socket) -> socket.socket | None:
