@@ -59,11 +59,12 @@ def places(data: Path) -> Iterator[tuple[str, Path]]:
             folder = root / name
             if folder.is_dir():
                 found = [path for path in folder.iterdir() if (path / "journal").exists()]
-                for path in sorted(found, key=_last_written):
+                for path in sorted(found, key=last_written):
                     yield place, path
 
 
-def _last_written(path: Path) -> tuple[int, str]:
+def last_written(path: Path) -> tuple[int, str]:
+    """By which run folders are sorted: when the journal was written last."""
     return (path / "journal").stat().st_mtime_ns, path.name
 
 

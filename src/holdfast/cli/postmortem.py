@@ -16,6 +16,9 @@ from holdfast.engine import postmortem
 from holdfast.journal import JournalReader
 from holdfast.paths import data_folder
 
+#: Runs whose journals are read to tell how often a problem was seen: each takes a millisecond.
+_NEWEST = 500
+
 
 @click.command("postmortem")
 @click.argument("run")
@@ -34,7 +37,7 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
         document = postmortem.build(reader.read())
     with JournalReader(folder.journal) as reader:
         names = postmortem.names_of_steps(reader.read())
-    found = problems(place) if document["diagnosis"] is not None else []
+    found = problems(place, _NEWEST) if document["diagnosis"] is not None else []
     same = next((item for item in found if folder.path.name in item.runs), None)
     document["problem"] = None if same is None else same.history()
     terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document, names))

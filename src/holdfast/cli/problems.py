@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli import terminal
-from holdfast.cli.journal import places
+from holdfast.cli.journal import last_written, places
 from holdfast.cli.kinds import worker_data_option
 from holdfast.diagnosis.ending import Diagnosis, read_diagnosis
 from holdfast.diagnosis.entry import TURNS
@@ -95,12 +95,17 @@ def problems_command(data: Path | None, *, as_json: bool) -> None:
         terminal.echo("no failures are known here")
 
 
-def problems(data: Path) -> list[Problem]:
-    """The problems of a data folder, the latest first. Journals that are damaged are passed over
-    here: `holdfast journal verify` tells of them."""
+def problems(data: Path, newest: int | None = None) -> list[Problem]:
+    """The problems of a data folder, the latest first, of so many of its `newest` runs (all).
+
+    Journals that are damaged are passed over here: `holdfast journal verify` tells of them.
+    """
     found: dict[tuple[str, str], Problem] = {}
     oldest: dict[str, int] = {}
-    for _, path in places(data):
+    paths = [path for _, path in places(data)]
+    if newest is not None:
+        paths = sorted(paths, key=last_written)[-newest:]
+    for path in paths:
         seen = _seen(path)
         if seen is None:
             continue

@@ -38,6 +38,8 @@ def test_same_cause_is_one_line_with_its_count(tmp_path: Path) -> None:
     both = next(item for item in found if len(item.runs) == 2)
     assert both.first < both.last
     assert both.diagnosis.code == "HF1115"
+    newest = problems(tmp_path, newest=2)
+    assert sorted(run for item in newest for run in item.runs) == ["b", "c"]
 
 
 def test_a_problem_is_new_since_a_version_when_earlier_ones_were_seen_without_it(
