@@ -67,6 +67,8 @@ def allowed(name: str, kind: str, visitor: str, place: str) -> bool:
     row = KINDS[kind]
     if kind in EVERYWHERE:
         return True
+    if visitor == "run" and row["scope"] == "collections" and " /collections/" not in name:
+        return False
     session = visitor.startswith(("session", "old session"))
     if visitor.startswith("session of "):
         if " /collections/" in name or (" /api/" in name and not name.startswith("GET ")):
@@ -271,6 +273,13 @@ def test_every_route_has_a_row(scene: Scene) -> None:
         "/collections/{path:path}"
     }
     assert {*ROUTES.values(), "write items"} == KINDS.keys()
+
+
+def test_items_need_the_scope_of_collections_on_pages_too() -> None:
+    kinds = {"GET": {"read items"}, "POST": {"write items", "empty"}}
+    for name, kind in ROUTES.items():
+        if "/collections/{name}" in name and not name.endswith("{name}/remove"):
+            assert kind in kinds[name.partition(" ")[0]], name
 
 
 @pytest.mark.parametrize("visitor", VISITORS)

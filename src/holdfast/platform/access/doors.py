@@ -54,6 +54,12 @@ def _page(action: Action, of: str | None = None) -> Door:
 
 
 _RUN, _FLOW, _PROJECT, _ORDER, _CLIP = "run", "workflow", "project", "work_order", "dataclip"
+
+
+def _items(action: Action) -> Door:
+    return _page(action, _PROJECT)
+
+
 DOORS: dict[str, Door] = {
     "GET /health_check": Door(Way.OPEN),
     "GET /ready": Door(Way.OPEN),
@@ -236,12 +242,12 @@ DOORS: dict[str, Door] = {
     "POST /projects/{project_id}/credentials/{id}/remove": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/collections": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/collections": _page(Action.DEPLOY, _PROJECT),
-    "GET /projects/{project_id}/collections/{name}": _page(Action.READ, _PROJECT),
-    "POST /projects/{project_id}/collections/{name}": _page(Action.DEPLOY, _PROJECT),
-    "GET /projects/{project_id}/collections/{name}/items.jsonl": _page(Action.READ, _PROJECT),
+    "GET /projects/{project_id}/collections/{name}": _items(Action.READ_COLLECTION),
+    "POST /projects/{project_id}/collections/{name}": _items(Action.WRITE_COLLECTION),
+    "GET /projects/{project_id}/collections/{name}/items.jsonl": _items(Action.READ_COLLECTION),
     "POST /projects/{project_id}/collections/{name}/remove": _page(Action.DEPLOY, _PROJECT),
-    "POST /projects/{project_id}/collections/{name}/items/remove": _page(Action.DEPLOY, _PROJECT),
-    "POST /projects/{project_id}/collections/{name}/items/clear": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/collections/{name}/items/remove": _items(Action.WRITE_COLLECTION),
+    "POST /projects/{project_id}/collections/{name}/items/clear": _items(Action.CLEAR_COLLECTION),
     "GET /projects/{project_id}/retention": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/retention": _page(Action.MANAGE, _PROJECT),
     "GET /projects/{project_id}/keys": _page(Action.MANAGE, _PROJECT),
