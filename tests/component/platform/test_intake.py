@@ -130,10 +130,12 @@ def test_shared_work_is_done_where_its_first_piece_stands_and_all_else_in_order(
     def alone(number: int) -> Work:
         return Work(lambda _tx, _items: [number], Future())
 
-    pieces = [alone(1), Work(many, Future(), 2, shared=True), alone(3),
+    claim = alone(0)
+    claim.locks = True
+    pieces = [claim, Work(many, Future(), 2, shared=True), alone(3),
               Work(many, Future(), 4, shared=True), alone(5)]  # fmt: skip
     order = [[pieces.index(work) for work in batch] for batch in batches(pieces)]
-    assert order == [[0], [1, 3], [2], [4]]
+    assert order == [[1, 3], [2], [4], [0]], "what locks is the last"
 
 
 def test_steps_of_something_long_wait_and_no_commit_has_two_of_them(store: Store) -> None:

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from holdfast.platform.start.intake import Intake, take_in
 from holdfast.platform.store import logs
 from holdfast.platform.store import tables as t
-from holdfast.protocol.messages import LogLine
+from holdfast.platform.store.queue import claim
+from holdfast.platform.store.triggers import find_webhook
+from holdfast.protocol.messages import Claim, LogLine
+from support.plans import scans
 from support.platform import TRIGGER, Store
 
 
@@ -167,6 +171,24 @@ def test_limits_hold_in_a_queue_of_many_workflows_most_of_which_are_full(store: 
     assert sorted(taken) == sorted([*runs[::2], *others[:2]])
     store.change(runs[40], state="success")
     assert ids(store, 10) == [runs[41]]
+
+
+def test_neither_a_webhook_nor_a_claim_reads_history_from_end_to_end(store: Store) -> None:
+    store.deploy(project(1, workflows=20, limit=1))
+    store.deploy(project(2, concurrency=1))
+    for w in range(20):
+        store.enqueue(trigger(1, w))
+        store.enqueue(trigger(1, w))
+    store.enqueue(trigger(2))
+    ids(store, 50)  # what is left is read one by one, then all of it
+    path = (trigger(2),)
+    found = store.read(lambda c: find_webhook(c, path))
+    assert found is not None
+    come = Intake(path, found, "{}", "{}", "key", store.settings)
+    assert scans(store, lambda tx: take_in(tx, [come])) == set()
+    asked = Claim(5, "tester", ("*",))
+    read = scans(store, lambda tx: claim(tx, asked, "worker-1", store.settings))
+    assert read <= {"workflows", "projects", "triggers", "first", "head"}  # and heads of lanes
 
 
 def test_lines_that_are_sent_again_among_new_ones_are_stored_once(store: Store) -> None:

@@ -230,14 +230,16 @@ class Database:
         """Pieces of work that wait for the writer."""
         return self._queue.qsize()
 
-    async def write(self, work: Write[T], *, heavy: bool = False) -> T:
+    async def write(self, work: Write[T], *, heavy: bool = False, locks: bool = False) -> T:
         """Do `work` in a transaction, once there is room for it in the writer's queue.
 
         A caller that is cancelled does not undo it. `heavy`: a step of something long, such as a
-        bulk load; others go before it, and a commit has one of them at most.
+        bulk load; others go before it, and a commit has one of them at most. `locks`: other
+        processes wait for what it locks, so it is done after all else of its commit.
         """
         await self._room()
-        result: T = await self._ask(Work(lambda tx, _: [work(tx)], _future(), heavy=heavy))
+        piece = Work(lambda tx, _: [work(tx)], _future(), heavy=heavy, locks=locks)
+        result: T = await self._ask(piece)
         return result
 
     async def write_together(self, work: WriteMany[Item, T], item: Item) -> T:

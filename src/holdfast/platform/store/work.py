@@ -25,6 +25,8 @@ class Work:
     shared: bool = False
     #: A step of something long: it waits for what is not, and each commit has one.
     heavy: bool = False
+    #: It takes a lock that other processes wait for until the commit: done after all others.
+    locks: bool = False
 
     def begin(self) -> bool:
         """Whether it is to be done still."""
@@ -52,11 +54,14 @@ class Outcome:
 
 
 def batches(group: Iterable[Work]) -> list[list[Work]]:
-    """What is to be done in one call, in the order of coming; shared work where its first is."""
+    """What is to be done in one call, in the order of coming; shared work where its first is.
+
+    What locks comes last.
+    """
     found: dict[Any, list[Work]] = {}
     for work in group:
         found.setdefault(work.run if work.shared else id(work), []).append(work)
-    return list(found.values())
+    return sorted(found.values(), key=lambda batch: batch[0].locks)
 
 
 def settle(outcomes: Iterable[Outcome]) -> None:

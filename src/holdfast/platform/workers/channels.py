@@ -91,7 +91,7 @@ class QueueChannel:
         figures = self.platform.figures
         with figures.claim_seconds.time():
             taken = await self.platform.database.write(
-                lambda tx: claim(tx, asked, self.worker.worker_id, settings)
+                lambda tx: claim(tx, asked, self.worker.worker_id, settings), locks=True
             )
         figures.claims.labels("runs" if taken else "empty").inc()
         for one in taken:
