@@ -20,6 +20,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 #: All of them, and those that colours decide: nothing else differs in the dark.
 ALL, COLOURS = {"type": "tag", "values": RULES}, {"type": "rule", "values": ["color-contrast"]}
 
+#: The pages are looked at in so many tests: one for all would take too long on a slow machine.
+PARTS = 4
+
 
 @pytest.fixture(scope="module")
 def axe() -> str:
@@ -43,14 +46,20 @@ def opened(browser: Browser, served: Served, **options: Any) -> Page:
     return page
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(("scheme", "rules"), [("light", ALL), ("dark", COLOURS)])
 def test_axe_finds_nothing_serious_on_any_page(
-    browser: Browser, scene: tuple[Served, list[str]], axe: str, scheme: str, rules: object
+    browser: Browser,
+    scene: tuple[Served, list[str]],
+    axe: str,
+    scheme: str,
+    rules: object,
+    part: int,
 ) -> None:
     served, paths = scene
     page = opened(browser, served, color_scheme=scheme, viewport={"width": 1280, "height": 900})
     found = []
-    for path in paths:
+    for path in paths[part::PARTS]:
         page.goto(path)
         page.evaluate(axe)
         result = page.evaluate("rules => axe.run({runOnly: rules})", rules)

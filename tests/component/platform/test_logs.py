@@ -128,3 +128,13 @@ def test_the_api_gives_any_part_of_a_log_and_searches_it(served: Served, talk: R
     for bad in ("search", "search?q=", "search?q=x&after=-1", "search?q=x&limit=0"):
         assert served.client.get(f"{path}/{bad}").status_code == 422, bad
     assert served.client.get(f"{path}?limit=100000").status_code == 422
+
+
+def test_the_form_of_a_log_leads_to_its_line_without_a_script(shared: Served) -> None:
+    run = shared.post()
+    asked = f"/runs/{run}?show=all&q=&line=73%2C412&go=line"
+    answer = shared.client.get(asked, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/runs/{run}?show=all&q=&line=73%2C412#L73412"
+    assert shared.client.get(f"{asked}&part=log").status_code == 200
+    assert shared.client.get(f"/runs/{run}?show=all&line=&go=line").status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -61,6 +62,9 @@ async def run(request: Request) -> Response:
         whole="all" in query,
     )  # fmt: skip
     part, asked = query.get("part"), logview.Asked.read(query)
+    if part is None and "go" in query and asked.line:  # a form cannot name the line by itself
+        rest = urlencode([(name, text) for name, text in query.multi_items() if name != "go"])
+        return RedirectResponse(f"/runs/{key}?{rest}#L{asked.line}", 303)
 
     def read(connection: Connection) -> dict[str, Any] | None:
         """All of the work is done here, as this is not the event loop's thread."""
