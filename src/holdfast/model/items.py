@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import Json, parse_document
+from holdfast.model.json import DEEPEST_DOCUMENT, Json, Unfit, is_deep, refuse_depth
+from holdfast.model.request_body import refuse_unfit
 
 FORMATS = ("json", "jsonl", "csv")
 _READ = 1 << 16
 #: One item may not be longer, in characters: a value has a million of them, escaped at most six.
 _LONGEST = 8_000_000
 _SPACE = " \t\r\n"
+_DEEP = f"it is nested too deeply: more than {DEEPEST_DOCUMENT} levels"
 
 
 class ItemFileError(HoldfastError):
@@ -44,17 +46,44 @@ def value_text(value: Json) -> str:
 def value_of(text: str) -> Json:
     """What a stored text says: JSON if it is, else the text itself."""
     try:
-        value: Json = parse_document(text)
+        return _parsed(text)
     except ValueError:
         return text
+
+
+def _parsed(text: str) -> Json:
+    refuse_depth(text)
+    value: Json = _DECODER.decode(text)
     return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        message = f"the number {text} is infinite"
+        raise Unfit(message)
+    return number
+
+
+def _refuse(constant: str) -> NoReturn:
+    message = f"{constant} is not JSON"
+    raise Unfit(message)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+
+
+def _checked(key: str, text: str) -> tuple[str, str]:
+    """The item, if it can be stored. Raises Unfit."""
+    refuse_unfit({key: text})
+    return key, text
 
 
 def _read_lines(file: TextIO) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                yield _item(parse_document(line))
+                yield _item(_parsed(line))
             except ValueError as error:
                 message = f"line {number}: {error}"
                 raise ItemFileError(message) from error
@@ -67,7 +96,7 @@ def _item(value: Json) -> tuple[str, str]:
     if "value" not in value:
         message = f'the item {value["key"]!r} has no "value"'
         raise ValueError(message)
-    return str(value["key"]), value_text(value["value"])
+    return _checked(str(value["key"]), value_text(value["value"]))
 
 
 def _read_csv(file: TextIO) -> Iterator[tuple[str, str]]:
@@ -84,8 +113,9 @@ def _read_csv(file: TextIO) -> Iterator[tuple[str, str]]:
                     f"line {rows.line_num}: it has not as many cells as the first line, or no key"
                 )
                 raise ItemFileError(message)
-            yield row["key"], rest["value"] if [*rest] == ["value"] else value_text({**rest})
-    except csv.Error as error:
+            text = rest["value"] if [*rest] == ["value"] else value_text({**rest})
+            yield _checked(row["key"], text)
+    except (csv.Error, Unfit) as error:
         message = f"line {rows.line_num}: {error}"
         raise ItemFileError(message) from error
 
@@ -98,7 +128,6 @@ class _Text:
         self._held = ""
         self._at = 0
         self._before = 0
-        self._decoder = json.JSONDecoder()
 
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""
@@ -123,26 +152,49 @@ class _Text:
         self.peek()
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._held, self._at)
-            except ValueError as error:
+                value, end = _DECODER.raw_decode(self._held, self._at)
+            except json.JSONDecodeError as error:
+                wrong = self.broken(f"no JSON: {error.msg}", error.pos)
                 if len(self._held) - self._at > _LONGEST or not self._more():
-                    what = f"no JSON: {error}"
-                    raise self.broken(what) from error
+                    raise wrong from error
                 continue
+            except ValueError as error:
+                raise self.broken(str(error)) from error
+            except RecursionError as error:
+                raise self.broken(_DEEP) from error
             length = end - self._at
             # a number may go on in what was not read yet
             if end < len(self._held) or not self._more():
+                if is_deep(value, DEEPEST_DOCUMENT):
+                    raise self.broken(_DEEP)
                 self._at += length
                 return value  # type: ignore[no-any-return]
 
     def _more(self) -> bool:
-        text = self._file.read(_READ)
+        """Read as much again as is held, so that a long value is begun again a few times only."""
+        text = self._file.read(max(_READ, len(self._held) - self._at))
         self._before += self._at
         self._held, self._at = self._held[self._at :] + text, 0
         return bool(text)
 
-    def broken(self, what: str) -> ItemFileError:
-        return ItemFileError(f"character {self._before + self._at + 1}: {what}")
+    def broken(self, what: str, at: int | None = None) -> ItemFileError:
+        """What is wrong, at this place of the text that is held; None: where reading stands."""
+        place = self._at if at is None else at
+        return ItemFileError(f"character {self._before + place + 1}: {what}")
+
+
+def _member(text: _Text) -> tuple[str, str]:
+    """The next key and value of a map."""
+    key = text.value()
+    if not isinstance(key, str):
+        what = "a key must be text"
+        raise text.broken(what)
+    text.take(":")
+    value = text.value()
+    try:
+        return _checked(key, value_text(value))
+    except ValueError as error:
+        raise text.broken(str(error)) from error
 
 
 def _read_json(file: TextIO) -> Iterator[tuple[str, str]]:
@@ -153,12 +205,11 @@ def _read_json(file: TextIO) -> Iterator[tuple[str, str]]:
     else:
         while True:
             if last == "}":
-                key = text.value()
-                text.take(":")
-                yield str(key), value_text(text.value())
+                yield _member(text)
             else:
+                item = text.value()
                 try:
-                    yield _item(text.value())
+                    yield _item(item)
                 except ValueError as error:
                     raise text.broken(str(error)) from error
             if text.take("," + last) == last:

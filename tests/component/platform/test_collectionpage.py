@@ -5,12 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
+from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from holdfast.platform.settings import VARIABLES
+from holdfast.platform.store import collections
+from holdfast.platform.store.database import Row
 from holdfast.platform.web import collectionpage
 from holdfast.platform.web.instance import shown
+from holdfast.platform.web.render import page
 from support.platform import Served
 
 OWN = "/projects/demo/collections"
@@ -34,7 +39,7 @@ def test_items_are_uploaded_found_taken_and_deleted(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collectionpage, "_PAGE", 3)
-    monkeypatch.setattr(collectionpage, "_PIECE", 2)
+    monkeypatch.setattr(collections, "_PIECE_BYTES", 40)
     where = sent(served, OWN, name="codes & more")
     given = {f"site-{n}": {"n": n} for n in range(4)} | {"<b>": "x" * 3000}
     assert sent(served, where, items=json.dumps(given), form="json") == f"{where}?done=put-5"
@@ -67,6 +72,10 @@ def test_items_are_uploaded_found_taken_and_deleted(
     ("fields", "words"),
     [
         ({"items": '{"a": 1', "form": "json"}, "the end of the file"),
+        ({"items": '{"a": [NaN]}', "form": "json"}, "character 7: NaN"),
+        ({"items": '{"a": 1e999}', "form": "json"}, "character 7: the number 1e999"),
+        ({"items": "[" * 5000, "form": "json"}, "nested too deeply"),
+        ({"items": '{"a": "\\ud800"}', "form": "json"}, "half of a character"),
         ({"items": "name\nx\n", "form": "csv"}, "no column called key"),
         ({"items": f'{{"{"k" * 3000}": 1}}', "form": "json"}, "bytes"),
     ],
@@ -80,7 +89,33 @@ def test_what_is_no_item_is_told_and_stays_in_the_form(
     assert answer.status_code == 422
     assert words in html.unescape(answer.text)
     assert fields["items"].strip()[:9] in html.unescape(answer.text)
-    assert keys(shared, where) == []
+    for after in ("9" * 5000, "9" * 18, "-1", "\u0663", "x"):
+        assert keys(shared, f"{where}?after={after}&done=put-{after}") == []
+
+
+def test_a_page_reads_the_beginning_of_each_value_and_a_download_a_few(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = sent(served, OWN, name="long")
+    sent(served, where, items=json.dumps({f"k{n}": "x" * 700_000 for n in range(3)}), form="json")
+    read, shown = list[int](), list[int]()
+    whole = collections.page
+
+    def counted(*asked: Any) -> list[Row]:
+        found = whole(*asked)
+        read.append(len(found))
+        return found
+
+    def measured(*name: str, **facts: Any) -> Response:
+        shown.extend(len(item.value) for item in facts["items"])
+        return page(*name, **facts)
+
+    monkeypatch.setattr(collections, "page", counted)
+    monkeypatch.setattr(collectionpage, "page", measured)
+    assert "700,002 characters" in served.client.get(where).text
+    assert shown == [2000] * 3
+    assert len(served.client.get(f"{where}/items.jsonl").text.splitlines()) == 3
+    assert read == [1, 1, 1, 0]
 
 
 def test_a_collection_that_cannot_be_is_refused(shared: Served) -> None:

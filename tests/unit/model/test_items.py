@@ -63,6 +63,20 @@ def test_other_ways_to_write_them(form: str, text: str, items: dict[str, str]) -
         ("json", '[{"key": 1, "value": 2}]', "character 24"),
         ("json", '{"a": 1} x', "character 10"),
         ("json", " " * 70_000 + "{x", "character 70002"),
+        ("json", '{"a": NaN}', "character 7"),
+        ("json", '{"a": 1, "b": [1e999]}', "character 15"),
+        ("json", '[{"key": "a", "value": -Infinity}]', "character 2"),
+        ("json", '{"a": [1, x]}', "character 11"),
+        ("json", "{1: 2}", "character 3"),
+        ("json", '{"a": "\\ud800"}', "character 15"),
+        ("json", '{"a\\u0000": 1}', "character 14"),
+        ("json", "[" * 5000, "character 2"),
+        ("json", '{"a": ' + "[" * 500 + "]" * 500 + "}", "character 7"),
+        ("json", '{"a": ' + "1" * 5000 + "}", "character 7"),
+        ("jsonl", '{"key": "a", "value": 1e999}', "line 1"),
+        ("jsonl", '{"key": "a", "value": NaN}', "line 1"),
+        ("jsonl", "[" * 5000, "line 1"),
+        ("csv", "key,value\na\0,1\n", "line 2"),
         ("jsonl", '{"key": "a", "value": 1}\n{"key": "b"}', "line 2"),
         ("jsonl", '{"key": "a", "value": 1}\n\n{', "line 3"),
         ("csv", "name\nx\n", "line 1"),
@@ -74,6 +88,27 @@ def test_other_ways_to_write_them(form: str, text: str, items: dict[str, str]) -
 def test_mistakes_have_their_place(form: str, text: str, place: str) -> None:
     with pytest.raises(ItemFileError, match=f"^{place}: "):
         [*read_items(io.StringIO(text), form)]
+
+
+def test_a_long_value_is_begun_again_a_few_times_only() -> None:
+    class Counted(io.StringIO):
+        reads = 0
+
+        def read(self, size: int | None = -1) -> str:
+            self.reads += 1
+            return super().read(size)
+
+    file = Counted('[{"key": "a", "value": [' + "1," * 600_000 + "1]}]")
+    assert len([*read_items(file, "json")]) == 1
+    assert file.reads < 10
+
+
+def test_a_stored_text_with_an_infinite_number_stays_a_text() -> None:
+    file = io.StringIO()
+    write_items([("a", "1e999"), ("b", "NaN")], file, "jsonl")
+    assert "Infinity" not in file.getvalue()
+    file.seek(0)
+    assert dict(read_items(file, "jsonl")) == {"a": '"1e999"', "b": '"NaN"'}
 
 
 def test_a_large_file_is_never_held_whole() -> None:

@@ -129,6 +129,29 @@ def page(connection: Connection, collection_id: str, chosen: Selection, count: i
     )
 
 
+def beginnings(
+    connection: Connection, collection_id: str, chosen: Selection, most: int
+) -> list[Row]:
+    """A page of the selection, and one item more: `most` characters of each value, and as `length`
+    how many it has. The rest stays in the database."""
+    c = t.collection_items.c
+    value, length = func.substr(c.value, 1, most), func.length(c.value)
+    return list(
+        connection.execute(
+            select(c.id, c.key, c.updated_at, value.label("value"), length.label("length"))
+            .where(c.collection_id == collection_id, c.id > chosen.after, *chosen.conditions())
+            .order_by(c.id)
+            .limit(chosen.limit + 1)
+        )
+    )
+
+
+def piece(connection: Connection, collection_id: str, chosen: Selection) -> list[Row]:
+    """The next items of the selection that are no more bytes than one transaction may write."""
+    ids = some_items(connection, collection_id, chosen, chosen.after)
+    return page(connection, collection_id, chosen, len(ids))
+
+
 def check_items(items: list[tuple[str, str]]) -> None:
     """Raises CollectionError for what cannot be stored."""
     if len({key for key, _ in items}) != len(items):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -23,14 +23,13 @@ from holdfast.platform.collections.putting import put_all
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.service import Platform
 from holdfast.platform.store import collections as store
-from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.web.account import fields
 from holdfast.platform.web.language import say
 from holdfast.platform.web.project import missing, named_project
 from holdfast.platform.web.render import message, page
 
-#: Items of a page and of one read of a download; characters of a value that a page shows.
-_PAGE, _PIECE, _SHOWN = 50, 200, 2000
+#: Items of a page, and characters of a value that it shows; digits of a number in an address.
+_PAGE, _SHOWN, _DIGITS = 50, 2000, 18
 
 
 def collection_page_routes() -> list[BaseRoute]:
@@ -141,25 +140,30 @@ async def _items(request: Request, error: str | None = None, text: str = "") -> 
         return _none()
     asked = request.query_params
     after, q = asked.get("after", ""), asked.get("q", "")[:255]
-    chosen = _chosen(q, int(after) if after.isascii() and after.isdigit() else 0)
+    chosen = _chosen(q, _whole(after) or 0)
     rows = await opened.platform.database.read(
-        lambda c: store.page(c, opened.id, chosen, _PAGE + 1)
+        lambda c: store.beginnings(c, opened.id, chosen, _SHOWN)
     )
     return page(
         "collection.html", status=422 if error else 200, project_id=opened.project_id,
         project=opened.project, name=opened.name, own=opened.path, q=q, error=error, text=text,
-        items=[_shown(row) for row in rows[:_PAGE]], forms=FORMATS, kept=urlencode({"q": q}),
+        items=rows[:_PAGE], forms=FORMATS, kept=urlencode({"q": q}),
         further=rows[_PAGE - 1].id if len(rows) > _PAGE else None, begun=not after,
         done=_done(asked.get("done", "")), most=_SHOWN,
     )  # fmt: skip
 
 
+def _whole(text: str) -> int | None:
+    """A whole number that a database can take; None: it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+
+
 def _done(text: str) -> str | None:
     """What became of the last form."""
-    what, _, count = text.partition("-")
-    if not count.isascii() or not count.isdigit() or len(count) > 9:
+    what, _, told = text.partition("-")
+    if (count := _whole(told)) is None:
         return None
-    number = f"{int(count):,}"
+    number = f"{count:,}"
     if what == "put":
         return say("Stored: %(number)s.", number=number)
     return say("Deleted: %(number)s.", number=number) if what == "deleted" else None
@@ -168,12 +172,7 @@ def _done(text: str) -> str | None:
 def _chosen(q: str, after: int = 0) -> store.Selection:
     """Keys that have a text; with `*`, that are like it."""
     pattern = None if not q else q if "*" in q else f"*{q}*"
-    return store.Selection(pattern, (), _PAGE, min(after, 2**62))
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {"key": row.key, "value": row.value[:_SHOWN], "size": len(row.value),
-            "updated_at": row.updated_at}  # fmt: skip
+    return store.Selection(pattern, (), _PAGE, after)
 
 
 async def upload(request: Request) -> Response:
@@ -181,16 +180,20 @@ async def upload(request: Request) -> Response:
     opened = await _open(request)
     if opened is None:
         return _none()
-    given = await fields(request, "items", "form")
+    given = await fields(request, "items", "form", most=opened.platform.settings.payload_bytes)
     try:
         form = given["form"] if given["form"] in FORMATS else FORMATS[0]
-        pairs = list(read_items(io.StringIO(given["items"]), form))
+        pairs = await asyncio.to_thread(_read, given["items"], form)
     except HoldfastError as error:
         return await _items(request, error.message, given["items"])
     count, wrong = await put_all(opened.platform, opened.id, pairs)
     if wrong is not None:
         return await _items(request, wrong, given["items"])
     return RedirectResponse(f"{opened.path}?done=put-{count}", 303)
+
+
+def _read(text: str, form: str) -> list[tuple[str, str]]:
+    return list(read_items(io.StringIO(text), form))
 
 
 async def download(request: Request) -> Response:
@@ -203,7 +206,7 @@ async def download(request: Request) -> Response:
     async def pieces() -> AsyncIterator[str]:
         after = 0
         while rows := await here.platform.database.read(
-            lambda c, after=after: _piece(c, here.id, q, after)  # type: ignore[misc]
+            lambda c, after=after: store.piece(c, here.id, _chosen(q, after))  # type: ignore[misc]
         ):
             after = rows[-1].id
             yield "".join(
@@ -217,10 +220,6 @@ async def download(request: Request) -> Response:
         "content-disposition": f"attachment; filename*=utf-8''{quote(here.name, safe='')}.jsonl",
     }
     return StreamingResponse(pieces(), media_type="application/jsonl", headers=headers)
-
-
-def _piece(connection: Connection, key: str, q: str, after: int) -> list[Row]:
-    return store.page(connection, key, _chosen(q, after), _PIECE)
 
 
 async def remove_one(request: Request) -> Response:
