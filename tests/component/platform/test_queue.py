@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy import select
 
 from holdfast.platform.start.intake import Intake, take_in
-from holdfast.platform.store import logs
+from holdfast.platform.store import logs, queue, triggers, workers
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.database import Transaction
 from holdfast.platform.store.queue import claim
 from holdfast.platform.store.triggers import find_webhook
 from holdfast.protocol.messages import Claim, LogLine
-from support.plans import scans
+from support.plans import scans, statements
 from support.platform import TRIGGER, Store
+from support.postgres import sqlite_only
 
 
 def project(
@@ -120,6 +123,43 @@ def test_a_workflow_keeps_to_its_concurrency(store: Store) -> None:
     assert ids(store, 10) == runs[:2]
     store.change(runs[0], state="success")
     assert ids(store, 10) == [runs[2]]
+
+
+@sqlite_only
+def test_what_is_under_way_is_counted_without_a_look_at_history(store: Store) -> None:
+    store.deploy(project(1, concurrency=3, limit=2))
+    store.enqueue(trigger(1))
+    store.claim()
+    store.enqueue(trigger(1))
+
+    def look(tx: Transaction) -> list[str]:
+        row = tx.connection.execute(
+            select(*t.triggers.c, t.workflows.c.project_id)
+            .join(t.workflows)
+            .where(t.triggers.c.id == trigger(1))
+        ).one()
+        visible = frozenset([row.project_id])
+        workers.put_worker(
+            tx, "worker-1", name="w", version="1", capacity=1, queues="[]", connected_at=tx.now,
+            last_heartbeat_at=tx.now,
+        )  # fmt: skip
+        worker = tx.connection.execute(select(pt.workers)).one()
+        with statements(tx.connection) as done:
+            asked = Claim(1, "tester", ("*",))
+            assert queue.claim(tx, asked, "worker-1", store.settings)
+            assert triggers.has_unfinished_run(tx.connection, row)
+            assert queue.summary(tx.connection, visible)["claimed"] == 2
+            workers._shown(tx.connection, worker, visible, connected=True)
+        return [
+            str(line[-1])
+            for said, values in done
+            if said.startswith("SELECT") and "state IN ('claimed', 'started')" in said
+            for line in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values)
+        ]
+
+    read = [line for line in store.write(look) if " runs " in line]
+    assert len(read) >= 4
+    assert {line for line in read if "ix_runs_under_way" not in line} == set()
 
 
 def test_an_urgent_run_is_eligible_behind_many_old_ones(store: Store) -> None:

@@ -81,8 +81,8 @@ _LIMITS = (
     .where(t.workflows.c.id == _WORKFLOW)
 )
 _GOING = select(func.count()).select_from(t.runs).where(t.UNDER_WAY)
-_GOING_OF_WORKFLOW = _GOING.where(t.runs.c.workflow_id == _WORKFLOW)
-_GOING_OF_PROJECT = _GOING.where(t.runs.c.project_id == _PROJECT)
+_GOING_OF_WORKFLOW = _GOING.where(t.unindexed(t.runs.c.workflow_id) == _WORKFLOW)
+_GOING_OF_PROJECT = _GOING.where(t.unindexed(t.runs.c.project_id) == _PROJECT)
 #: Limits of all, and how many each has under way: for a claim that meets many that are full.
 _LIMITED_WORKFLOWS = select(
     t.workflows.c.id, t.workflows.c.concurrency, t.workflows.c.paused_at

@@ -154,10 +154,11 @@ def summary(connection: Connection, visible: frozenset[str] | None = None) -> Js
     counts = select(
         r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest")
     ).group_by(r.state, r.queue)
+    mine = seen(t.unindexed(r.project_id), visible)
     rows = [
         row
         for condition in (t.WAITING, t.UNDER_WAY)
-        for row in connection.execute(counts.where(condition, seen(r.project_id, visible)))
+        for row in connection.execute(counts.where(condition, mine))
     ]
     waiting = [row for row in rows if row.state == RunState.AVAILABLE.value]
     oldest = min((row.oldest for row in waiting), default=None)

@@ -116,10 +116,12 @@ def begin_anew(tx: Transaction, trigger_id: str, values: dict[str, Any]) -> None
 def has_unfinished_run(connection: Connection, trigger: Row) -> bool:
     """Whether a run that this trigger started has not ended. `trigger` has its `project_id`."""
     r = t.runs.c
-    mine = (r.workflow_id == trigger.workflow_id, r.starting_trigger_id == trigger.id)
+    started = r.starting_trigger_id == trigger.id
     kinds = (r.queue.in_(QUEUES), r.priority.in_(PRIORITIES), r.project_id == trigger.project_id)
+    going = t.unindexed(r.workflow_id) == trigger.workflow_id
+    waits = r.workflow_id == trigger.workflow_id
     queries = (
-        select(r.id).where(t.UNDER_WAY, *mine).limit(1),
-        select(r.id).where(t.WAITING, *kinds, *mine).limit(1),  # found by the index of claims
+        select(r.id).where(t.UNDER_WAY, going, started).limit(1),
+        select(r.id).where(t.WAITING, *kinds, waits, started).limit(1),  # by the index of claims
     )
     return any(connection.scalar(query) is not None for query in queries)

@@ -64,7 +64,8 @@ def _shown(
 ) -> JsonObject:
     r = t.runs.c
     mine = (t.UNDER_WAY, r.worker_id == row.id, r.platform_id.is_not(None))
-    query = select(r.id).where(*mine, seen(r.project_id, visible)).order_by(r.id)
+    query = select(r.id).where(*mine, seen(t.unindexed(r.project_id), visible))
+    query = query.order_by(t.unindexed(r.id))
     runs: list[Json] = list(connection.scalars(query.limit(_MOST_RUNS))) if connected else []
     return {
         "id": row.id,
