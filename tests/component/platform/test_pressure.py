@@ -54,6 +54,32 @@ def test_a_webhook_is_refused_with_a_time_while_the_queue_is_full(served: Served
     assert served.client.post(f"/i/{TRIGGER}", json={}).status_code == 200
 
 
+async def test_heavy_work_that_waits_counts_like_any_other(store: Store) -> None:
+    db, gate, begun = store.database, threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait(_tx: Transaction) -> None:
+        begun.release()
+        gate.acquire(timeout=30)
+
+    async def start(number: int) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(db.write(wait, heavy=True)) for _ in range(number)]
+        await asyncio.sleep(0)  # each has put its work
+        return tasks
+
+    steps = await start(1)
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
+    steps += await start(MOST)
+    gate.release()
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
+    waited = [(db.waiting, db.is_full)]
+    steps += await start(1)
+    waited.append((db.waiting, db.is_full))
+    gate.release(len(steps))
+    await asyncio.gather(*steps)
+    assert waited == [(MOST - 1, False), (MOST, True)]
+    assert (db.waiting, db.is_full) == (0, False)
+
+
 def test_every_answered_webhook_of_a_flood_is_stored_and_no_other(served: Served) -> None:
     gate = hold(served.platform.database)
     with ThreadPoolExecutor(8) as pool:

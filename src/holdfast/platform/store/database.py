@@ -134,6 +134,8 @@ class Database:
             ) from error
         self._readers = ThreadPoolExecutor(READERS, "holdfast-read")
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        #: What the writer has taken from its queue and not begun.
+        self._light, self._heavy = deque[Work](), deque[Work]()
         self._thread = threading.Thread(
             target=self._write_loop, name="holdfast-write", daemon=True
         )
@@ -223,12 +225,12 @@ class Database:
     @property
     def is_full(self) -> bool:
         """As much waits to be written as may: accept no new work (`access/pressure.py`)."""
-        return self._queue.qsize() >= MOST_WAITING
+        return self.waiting >= MOST_WAITING
 
     @property
     def waiting(self) -> int:
         """Pieces of work that wait for the writer."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._light) + len(self._heavy)
 
     async def write(self, work: Write[T], *, heavy: bool = False, locks: bool = False) -> T:
         """Do `work` in a transaction, once there is room for it in the writer's queue.
@@ -282,7 +284,7 @@ class Database:
 
     def _write_loop(self) -> None:
         """Commit what waits, and one heavy piece at a time: nobody waits behind several."""
-        light, heavy = deque[Work](), deque[Work]()
+        light, heavy = self._light, self._heavy
         open_ = True
         while open_ or light or heavy:
             while open_ and len(light) < GROUP and not ((light or heavy) and self._queue.empty()):
