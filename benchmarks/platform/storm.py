@@ -159,7 +159,7 @@ def _loaded(folder: Path, mb: int) -> Iterator[Process]:
     url = Settings(data=folder, **database_of(folder)).database
     load(url, Size(_RUNS, items=mb * 1000), 1)
     project = {**PROJECT, "collections": [{"name": _LOADED}]}
-    with started(folder, project, HOLDFAST_WEBHOOKS_PER_SECOND="100000") as platform:
+    with started(folder, project) as platform:
         yield platform
 
 
