@@ -60,6 +60,20 @@ def found(served: Served, q: str, **asked: Any) -> list[str]:
     return [item["id"] for item in answer.json()["data"]]
 
 
+def test_colours_are_in_the_way_of_no_search(served: Served) -> None:
+    key = ran(served, "\x1b[31merror\x1b[0m code 7", "plain", "\x1b[1mEr\x1b[32mror\x1b[0m code")
+    lines = f"/api/runs/{key}/logs/search?q="
+    assert served.client.get(f"{lines}error code").json()["data"] == [1, 3]
+    assert served.client.get(f"{lines}31m").json()["data"] == []
+    assert found(served, "error code") == [key]
+    assert found(served, "31m*") == found(served, "31merror") == []
+    (item,) = served.client.get("/api/search", params={"q": "error"}).json()["data"]
+    assert item["lines"] == [1, 3]
+    text = served.client.get(f"/runs/{key}/log.txt").text
+    assert "error code 7" in text
+    assert "\x1b" not in text
+
+
 def test_runs_are_found_by_words_of_logs_inputs_and_outputs(served: Served) -> None:
     one = ran(served, "Sent 3 referrals to Kisumu", body={"patient": "Amina"})
     two = ran(served, "nothing sent", "Über-fluss", output='{"data":{"city":"caf\\u00e9\\nGulu"}}')

@@ -161,7 +161,7 @@ def _lines(connection: Connection, run: Row, after: int) -> tuple[Part | None, i
     found = logs.lines(connection, run.id, after, wanted)
     if not found:
         return None, None
-    words = words_of("\n".join(line.message for line in found))
+    words = words_of("\n".join(logs.without_colours(line.message) for line in found))
     first, last = found[0].number, found[-1].number
     part = Part(run.id, run.project_id, "log", capped(words), first, last)
     short = len(found) < _LINES and sum(len(line.message) for line in found) < _TOGETHER

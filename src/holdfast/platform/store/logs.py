@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, case, func, or_, select
 
 from holdfast.model.json import Json
 from holdfast.platform.store import tables as t
@@ -26,11 +26,15 @@ from holdfast.protocol.messages import LogLine
 
 #: What PostgreSQL text cannot hold, and terminals should not get.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_CONTROL_BUT_COLOURS = re.compile(rf"(?!\x1b\[[\d;:]{{0,60}}m){_CONTROL.pattern}")
+#: The console's sequence of colour and weight (SGR, ECMA-48 8.3.117), the only one that is kept.
+_COLOUR = r"\x1b\[([\d;:]{0,60})m"
+_CONTROL_BUT_COLOURS = re.compile(rf"(?!{_COLOUR}){_CONTROL.pattern}")
+#: The same in a stored message, with its numbers; or without them one that was cut off.
+COLOURS = re.compile(rf"{_COLOUR}|\x1b(?:\[[\d;:]*)?\Z")
 #: Values that one query names: databases allow some thousands.
 _NAMED = 500
-#: Lines that one search looks at.
-SEARCHED = 20_000
+#: Lines that one search looks at, and characters of those with colours, which it reads.
+SEARCHED, _READ = 20_000, 10_000_000
 #: Lines that come from the database at a time.
 _FETCHED = 100
 
@@ -68,6 +72,11 @@ class Matches:
 def coloured(text: str) -> str:
     """As `plain`, but with the console's sequences of colour and weight, which pages show."""
     return _CONTROL_BUT_COLOURS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def without_colours(text: str) -> str:
+    """A stored message as it reads: for files, and for what is searched."""
+    return COLOURS.sub("", text) if "\x1b" in text else text
 
 
 def plain(text: str) -> str:
@@ -184,16 +193,35 @@ def search(
     connection: Connection, run_id: str, text: str, *, after: int = 0, most: int = 100
 ) -> Matches:
     """Lines after a number that have a text, whatever its case. It looks at `SEARCHED` at most."""
-    c = t.log_lines.c
-    last, end = count(connection, run_id), after + SEARCHED
-    numbers = list(
-        connection.scalars(
-            select(c.number)
-            .where(c.run_id == run_id, c.number > after, c.number <= end)
-            .where(c.message.icontains(text, autoescape=True))
-            .order_by(c.number)
-            .limit(most)
-        )
-    )
-    to = numbers[-1] if len(numbers) == most else min(end, last)
+    last = count(connection, run_id)
+    end = min(after + SEARCHED, last)
+    numbers, to = lines_with(connection, run_id, text, (after + 1, end), most)
     return Matches(numbers, to if to < last else None)
+
+
+def lines_with(
+    connection: Connection, run_id: str, text: str, between: tuple[int, int], most: int
+) -> tuple[list[int], int]:
+    """The first `most` numbers of lines that have a text, and the last that was looked at.
+
+    The database finds the text in lines without colours; those with some are read, as sequences
+    may stand between its characters.
+    """
+    c, numbers, room = t.log_lines.c, list[int](), _READ
+    has_colours = c.message.contains("\x1b[")
+    query = (
+        select(c.number, case((has_colours, c.message)).label("message"))
+        .where(c.run_id == run_id, c.number.between(*between))
+        .where(or_(has_colours, c.message.icontains(text, autoescape=True)))
+        .order_by(c.number)
+        .execution_options(yield_per=_FETCHED)
+    )
+    wanted = text.casefold()
+    with connection.execute(query) as rows:
+        for number, message in rows:
+            if message is None or wanted in without_colours(message).casefold():
+                numbers.append(number)
+            room -= len(message or "")
+            if len(numbers) >= most or room <= 0:
+                return numbers, number
+    return numbers, between[1]

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from holdfast.platform.store import history_tables as h
+from holdfast.platform.store import logs
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters
@@ -354,15 +355,11 @@ def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
 
 def _lines(connection: Connection, found: Found, wanted: list[Wanted]) -> list[int]:
     """Numbers of the first lines in the parts that have the longest word."""
-    c, numbers = t.log_lines.c, list[int]()
+    numbers = list[int]()
     word = max((word.text for word in wanted), key=len, default="")
     for part in [part for part in found.parts if part.kind == "log"][:_LINES]:
-        query = (
-            select(c.number)
-            .where(c.run_id == part.run_id, c.number.between(part.first, part.last))
-            .where(c.message.icontains(word, autoescape=True))
-            .order_by(c.number)
-            .limit(_LINES - len(numbers))
-        )
-        numbers += connection.scalars(query)
+        most = _LINES - len(numbers)
+        if most:
+            between = part.first, part.last
+            numbers += logs.lines_with(connection, part.run_id, word, between, most)[0]
     return sorted(numbers)

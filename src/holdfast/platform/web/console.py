@@ -1,30 +1,26 @@
 """Log lines with the colours that their programs gave them, as HTML; long ones folded. Pure.
 
-Of the console's escape sequences only those of colour and weight (SGR, ECMA-48 8.3.117) are kept,
-as classes whose colours have contrast on the page. All others are left out.
+Only sequences of colour and weight are stored (`store/logs.py`). They become classes, whose
+colours have contrast on the page.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from holdfast.platform.store.logs import COLOURS, without_colours
 
 #: Characters and lines beyond which a line is folded, and what is shown of it then.
 LONG, MANY, _FIRST = 600, 8, 240
-#: A sequence: colour and weight in the first group, anything else, or one that was cut off.
-_SEQUENCE = re.compile(
-    r"\x1b\[([\d;:]*)m|\x1b\[[\d;:<=>?]*[ -/]*[@-~]|\x1b[\]PX^_].{0,300}?(?:\x07|\x1b\\)"
-    r"|\x1b(?:\[[\d;:<=>?]*[ -/]*|[\]PX^_].{0,300}|[ -/]*)\Z|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f]",
-    re.DOTALL,
-)
+#: Parts of a line that may have a style of their own; the rest is plain.
+MOST_PARTS = 100
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _WEIGHTS = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "struck"}
 #: What ends which weights.
 _ENDS = {22: (1, 2), 23: (3,), 24: (4,), 27: (7,), 29: (9,)}
-_MOST_NUMBERS = 32
 #: The eight colours as red, green, blue, for those that have a number or a mixture.
 _MIXED = ((0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205),
           (0, 205, 205), (229, 229, 229))  # fmt: skip
@@ -62,45 +58,49 @@ def shown(text: str) -> Shown:
     return Shown(_html(pieces), first, size)
 
 
-def plain(text: str) -> str:
-    """The message without any escape sequence."""
-    return "".join(piece for piece, _ in _pieces(text))
-
-
 _Pieces = list[tuple[str, _Style]]
 
 
 def _pieces(text: str) -> _Pieces:
     """Parts of one style each."""
-    if _SEQUENCE.search(text) is None:
-        return [(text, _Style())]
     found, style, at = _Pieces(), _Style(), 0
-    for sequence in _SEQUENCE.finditer(text):
+    for sequence in COLOURS.finditer(text):
         if sequence.start() > at:
             found.append((text[at : sequence.start()], style))
+            if len(found) == MOST_PARTS:
+                return [*found, (without_colours(text[sequence.end() :]), _Style())]
         if sequence[1] is not None:
             style = _changed(style, sequence[1])
         at = sequence.end()
     return [*found, (text[at:], style)] if at < len(text) else found
 
 
+@lru_cache(4096)
 def _changed(style: _Style, text: str) -> _Style:
-    """The style after the numbers of one sequence; what is not known changes nothing."""
-    numbers = [int(part) if part and len(part) < 4 else 0 for part in re.split("[;:]", text)]
-    numbers = numbers[:_MOST_NUMBERS]
+    """The style after the parameters of one sequence; what is not known changes nothing.
+
+    Numbers with colons between them are one parameter (ITU-T T.416), whose first says what it is.
+    """
     weights, colours = set(style.weights), {"colour": style.colour, "ground": style.ground}
+    parts = [[_number(one) for one in part.split(":")] for part in text.split(";")]
     at = 0
-    while at < len(numbers):
-        number = numbers[at]
+    while at < len(parts):
+        number, *inside = parts[at]
         at += 1
-        if number == 0:
+        if inside:
+            if number == 4:
+                weights = weights | {4} if inside[0] else weights - {4}
+            elif number in {38, 48}:
+                colours["colour" if number == 38 else "ground"] = _mixed(inside)
+        elif number == 0:
             weights, colours = set(), {"colour": None, "ground": None}
         elif number in _WEIGHTS:
             weights.add(number)
         elif number in _ENDS:
             weights.difference_update(_ENDS[number])
         elif number in {38, 48}:
-            colours["colour" if number == 38 else "ground"], at = _numbered(numbers, at)
+            given = [part[0] for part in parts[at:]]
+            colours["colour" if number == 38 else "ground"], at = _numbered(given, at)
         elif number in {39, 49}:
             colours["colour" if number == 39 else "ground"] = None
         elif 30 <= number % 60 <= 37 and number < 98:
@@ -110,14 +110,24 @@ def _changed(style: _Style, text: str) -> _Style:
     return _Style(frozenset(weights), **colours)
 
 
-def _numbered(numbers: list[int], at: int) -> tuple[int | None, int]:
+def _number(text: str) -> int:
+    return int(text) if text and len(text) < 4 else 0
+
+
+def _mixed(inside: list[int]) -> int | None:
+    """A colour of one parameter: `5:n`, `2:r:g:b`, or `2::r:g:b` with the space of colours."""
+    spaced = inside[0] == 2 and len(inside) > 4
+    return _numbered([2, *inside[2:]] if spaced else inside, 0)[0]
+
+
+def _numbered(given: list[int], at: int) -> tuple[int | None, int]:
     """A colour by number (`5;n`) or as a mixture (`2;r;g;b`), and where to go on."""
-    kind, rest = (numbers[at], numbers[at + 1 :]) if at < len(numbers) else (0, [])
+    kind, rest = (given[0], given[1:]) if given else (0, [])
     if kind == 5 and rest:
         return _of_number(rest[0]), at + 2
     if kind == 2 and len(rest) >= 3:
         return _nearest(*rest[:3]), at + 4
-    return None, len(numbers)
+    return None, at + len(given)
 
 
 def _of_number(number: int) -> int:
@@ -153,9 +163,9 @@ def _beginning(pieces: _Pieces) -> _Pieces:
 
 def _html(pieces: _Pieces) -> Markup:
     parts = [
-        Markup('<span class="{}">{}</span>').format(style.classes, piece)
-        if style.classes
-        else Markup.escape(piece)
+        f'<span class="{classes}">{escape(piece)}</span>'
+        if (classes := style.classes)
+        else escape(piece)
         for piece, style in pieces
     ]
-    return Markup("").join(parts)
+    return Markup("".join(parts))  # noqa: S704 - each piece is escaped

@@ -239,7 +239,8 @@ async def log_text(request: Request) -> Response:
         ):
             after = lines[-1].number
             yield "".join(
-                f"{iso(line.timestamp)} {line.source} {line.level} {line.message}\n"
+                f"{iso(line.timestamp)} {line.source} {line.level} "
+                f"{logs.without_colours(line.message)}\n"
                 for line in lines
             )
 
