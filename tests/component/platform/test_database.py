@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,12 +12,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from holdfast.platform.serve import serve
 from holdfast.platform.settings import Settings
-from holdfast.platform.store import liveness
-from holdfast.platform.store.database import Database, DatabaseError, Transaction, is_passing
+from holdfast.platform.store import liveness, tables
+from holdfast.platform.store.database import (
+    BAD_VALUES,
+    Database,
+    DatabaseError,
+    Transaction,
+    is_double,
+    is_passing,
+)
+from holdfast.platform.store.rows import add_rows
 from holdfast.platform.store.tables import metadata
 from support.platform import Store
 from support.postgres import database_of, postgres_only, sqlite_only
@@ -32,6 +41,31 @@ def test_the_migrations_make_the_tables_that_the_queries_expect(data: Path) -> N
         context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("number", [2, 6])  # by a statement, and by COPY
+def test_fault_of_many_rows_has_its_class_and_none_of_their_values(
+    store: Store, number: int
+) -> None:
+    rows = [{"name": "hidden", "changed_at": 1, "changed_by": "x"}] * number
+    with pytest.raises(IntegrityError) as told:
+        store.write(lambda tx: add_rows(tx.connection, tables.controls, rows))
+    assert is_double(told.value)
+    assert "table=controls" in str(told.value)
+    assert "hidden" not in "".join(traceback.format_exception(told.value))
+
+
+@postgres_only
+@pytest.mark.parametrize("number", [1, 6])
+@pytest.mark.parametrize("name", ["hidden" * 9, "hidden\0"])
+def test_value_that_no_column_can_hold_is_a_bad_value(
+    store: Store, number: int, name: str
+) -> None:
+    rows = [{"name": name, "changed_at": 1, "changed_by": "x"}] * number
+    with pytest.raises(BAD_VALUES) as told:
+        store.write(lambda tx: add_rows(tx.connection, tables.controls, rows))
+    assert not is_passing(told.value)
+    assert "hidden" not in "".join(traceback.format_exception(told.value))
 
 
 def test_writes_are_done_in_order_and_a_failure_harms_only_itself(store: Store) -> None:
