@@ -78,10 +78,11 @@ def platform_command(
         "public_url": public_url,
         "run_timeout_seconds": run_timeout,
         "part": part,
+        "parts": processes,
     }
     settings = Settings.from_environment(**given)
     if processes > 1 and part is None:
-        serve_together(settings, processes, verbose=verbose)
+        serve_together(settings, verbose=verbose)
     else:
         asyncio.run(_serve(settings))
 

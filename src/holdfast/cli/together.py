@@ -24,8 +24,8 @@ from holdfast.platform.settings import Settings
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def serve_together(settings: Settings, number: int, *, verbose: bool) -> None:
-    """Keep so many processes until a signal. Raises what one platform raises when it starts."""
+def serve_together(settings: Settings, *, verbose: bool) -> None:
+    """Keep `settings.parts` processes until a signal. Raises what one raises when it starts."""
     if settings.database.startswith("sqlite"):
         message = "--processes needs PostgreSQL: SQLite has one writer, which is one process"
         fix = "Set DATABASE_URL=postgresql+psycopg://…, or leave --processes out."
@@ -33,13 +33,13 @@ def serve_together(settings: Settings, number: int, *, verbose: bool) -> None:
     with reserved(settings) as ours:
         load_keys(ours.data)  # made or refused here, once, before there are several who need them
         migrate(ours)
-        code = asyncio.run(_keep(ours, number, verbose=verbose))
+        code = asyncio.run(_keep(ours, verbose=verbose))
     if code:
         sys.exit(code)  # the processes have said why
     terminal.note("stopped")
 
 
-async def _keep(settings: Settings, number: int, *, verbose: bool) -> int:
+async def _keep(settings: Settings, *, verbose: bool) -> int:
     """0; or the exit code of a process, when none of them came to serve."""
     environment = _environment(settings)
     folder = environment[_METRICS]
@@ -55,7 +55,7 @@ async def _keep(settings: Settings, number: int, *, verbose: bool) -> int:
 
     children = [
         Kept(f"process {part}", _arguments(settings, part, verbose=verbose), environment, ended)
-        for part in range(number)
+        for part in range(settings.parts)
     ]
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -71,6 +71,7 @@ def _arguments(settings: Settings, part: int, *, verbose: bool) -> list[str]:
         "--port": settings.port,
         "--run-timeout": settings.run_timeout_seconds,
         "--part": part,
+        "--processes": settings.parts,
     }
     if settings.public_url is not None:
         told["--public-url"] = settings.public_url

@@ -65,6 +65,8 @@ class Settings:
     collections_port: int | None = None
     #: Its number, from 0, where several processes serve the same folder and the same ports.
     part: int | None = None
+    #: How many they are.
+    parts: int = 1
     #: What the collections of one project may hold together, MB; None: as much as the disk.
     collections_mb: float | None = None
     #: Single sign-on by OpenID Connect: the provider's address, and how it knows this platform.

@@ -75,18 +75,21 @@ def test_bad_key_is_refused_before_there_are_several_processes(
     monkeypatch.setenv("PRIMARY_ENCRYPTION_KEY", "bad")
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     with pytest.raises(BadKeyError, match="base64 of 32 bytes"):
-        serve_together(Settings(tmp_path, port=0, database_url=nowhere), 2, verbose=False)
+        serve_together(Settings(tmp_path, port=0, database_url=nowhere, parts=2), verbose=False)
 
 
 async def test_processes_that_all_refuse_to_start_are_not_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing = tmp_path / "refusing"
-    refusing.write_text("#!/bin/sh\nexit 4\n")
+    refusing.write_text(f"#!/bin/sh\necho \"$*\" >> '{tmp_path / 'starts'}'; exit 4\n")
     refusing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(refusing))
-    keeping = _keep(Settings(data=tmp_path), 2, verbose=False)
+    keeping = _keep(Settings(data=tmp_path, parts=2), verbose=False)
     assert await asyncio.wait_for(keeping, 20) == 4
+    told = (tmp_path / "starts").read_text()
+    assert "--part 0 --processes 2" in told, "each knows how many they are"
+    assert "--part 1 --processes 2" in told
 
 
 def _accepted(listener: socket.socket) -> socket.socket | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from holdfast.platform.access.rates import MOST, Limiter, Rate
+from pathlib import Path
+
+import pytest
+
+from holdfast.platform.access.rates import MOST, Limiter, Rate, Rates
+from holdfast.platform.settings import Settings
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -34,3 +39,14 @@ def test_memory_is_bounded() -> None:
         limiter.take(str(number), 1.0)
     assert limiter.take(str(MOST), 1.0) > 0
     assert limiter.take("0", 1.0) == 0, "the oldest was forgotten"
+
+
+@pytest.mark.parametrize("parts", [2, 4, 7])
+def test_guesses_at_several_processes_are_about_as_many_as_at_one(parts: int) -> None:
+    alone = Rates.of(Settings(Path("/data")))
+    each = Rates.of(Settings(Path("/data"), part=0, parts=parts))
+    for name in ("guesses", "logins", "addresses"):
+        one, share = getattr(alone, name).rate, getattr(each, name).rate
+        assert one.burst <= share.burst * parts < one.burst + parts, name
+        assert share.each_second * parts == pytest.approx(one.each_second), name
+    assert each.requests.rate == alone.requests.rate

@@ -23,6 +23,10 @@ class Rate:
     each_second: float
     burst: int
 
+    def share(self, parts: int) -> Rate:
+        """What each of so many may let through, at least one."""
+        return Rate(self.each_second / parts, math.ceil(self.burst / parts))
+
 
 class Limiter:
     """The buckets of one kind of request, by whom they belong to."""
@@ -74,12 +78,17 @@ class Rates:
 
     @classmethod
     def of(cls, settings: Settings) -> Rates:
-        """A burst is ten seconds' worth."""
+        """A burst is ten seconds' worth.
+
+        Who guesses can choose among several processes by a new connection, so each of them lets
+        its share through.
+        """
+        parts = settings.parts
         hook, request = settings.webhooks_per_second, settings.requests_per_second
         return cls(
             webhooks=Limiter(Rate(hook, max(1, int(10 * hook)))),
-            guesses=Limiter(Rate(0.1, 20)),
+            guesses=Limiter(Rate(0.1, 20).share(parts)),
             requests=Limiter(Rate(request, max(1, int(10 * request)))),
-            logins=Limiter(Rate(1 / 30, 10)),
-            addresses=Limiter(Rate(0.2, 50)),
+            logins=Limiter(Rate(1 / 30, 10).share(parts)),
+            addresses=Limiter(Rate(0.2, 50).share(parts)),
         )
