@@ -7,18 +7,21 @@ import re
 from holdfast.diagnosis.ending import Ending, Found
 from holdfast.model.json import JsonObject
 
-_TEXTS = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_FUNCTION = re.compile(r"\s*(?:async\s+)?(?:\(?[\w$\s,]*\)?\s*=>|function\b)")
-#: Characters of a condition that are looked at: a rule's time may grow with their square.
-_LOOKED = 2000
+#: `engine/javascript/plan.mjs` has these two, too.
+_TEXTS = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 _ASSIGNS = re.compile(r"(?<![=!<>])=(?![=>])")
+#: No two neighbours match the same characters, so its time grows with the text only.
+_FUNCTION = re.compile(r"[(\s]*(?:async\b\s*)?(?:function\b|\([^()]*\)\s*=>|[\w$]+\s*=>)")
+#: Characters of a condition that are looked at.
+_LOOKED = 2000
 
 
 def doubt(text: str) -> str | None:
     """Why a condition asks nothing, from its text: `function`, `assignment`, or None."""
-    if _FUNCTION.match(text[:_LOOKED]):
+    text = text.strip()[:_LOOKED]
+    if _FUNCTION.match(text):
         return "function"
-    return "assignment" if _ASSIGNS.search(_TEXTS.sub("''", text[:_LOOKED])) else None
+    return "assignment" if _ASSIGNS.search(_TEXTS.sub("", text)) else None
 
 
 def _condition_advice(message: str, text: str) -> str:

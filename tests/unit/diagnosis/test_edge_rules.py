@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import holdfast
+from holdfast.diagnosis import edge_rules
 from holdfast.diagnosis.diagnose import diagnose
 from holdfast.diagnosis.edge_rules import doubt
 from holdfast.diagnosis.ending import Ending
@@ -15,18 +20,41 @@ from holdfast.diagnosis.ending import Ending
         ("state => state.data.ok", "function"),
         ("(state) => state.data.ok", "function"),
         ("function (state) { return true; }", "function"),
+        ("  async(state) => state.data.ok", "function"),
+        ("async state => state.data.ok", "function"),
+        ("async => true", "function"),
+        ("({ data, errors }) => data.ok", "function"),
+        ("(state => state.data.ok)", "function"),
+        ("( (state, other) => state.data.ok )", "function"),
+        ("() => true", "function"),
         ("state.data.ok = true", "assignment"),
         ("state.data.list.some(item => item.ok)", None),
         ("state.data.a === 1 && state.data.b >= 2 && state.data.c !== '='", None),
         ("!state.errors", None),
+        ("functions.of(state)", None),
+        ("(state.data.list).every((item) => item.ok)", None),
+        ("`it is = ${state.data.a}` === 'a = b'", None),
     ],
 )
 def test_a_function_and_an_assignment_ask_nothing(text: str, found: str | None) -> None:
     assert doubt(text) == found
 
 
+@pytest.mark.parametrize("start", ["", "x", "(", "()", "((", "async", "x,", "(x) "])
+@pytest.mark.parametrize("piece", [" ", "( ", "x ", ", ", "x, "])
+def test_a_long_text_takes_no_time(start: str, piece: str) -> None:
+    assert doubt(start + piece * 1000 + "?") is None
+
+
 def test_a_text_of_blanks_takes_no_time() -> None:
     assert doubt(" " * 1_000_000) is None
+
+
+def test_runs_and_diagnoses_see_the_same_assignments() -> None:
+    plan = (Path(holdfast.__file__).parent / "engine" / "javascript" / "plan.mjs").read_text()
+    found = dict(re.findall(r"^const (ASSIGNS|TEXTS) = /(.*)/g?;$", plan, re.MULTILINE))
+    here = {"ASSIGNS": edge_rules._ASSIGNS.pattern, "TEXTS": edge_rules._TEXTS.pattern}
+    assert found == here
 
 
 @pytest.mark.parametrize(
