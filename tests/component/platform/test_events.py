@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from typing import Any
 
 import pytest
 
 from holdfast.platform.store.runs import find_run, run_to_show
-from holdfast.platform.workers import claims
+from holdfast.platform.workers import claims, events
 from support.platform import FETCH, STORE, RunTalk, Served
 
 
@@ -386,7 +387,16 @@ def test_erased_projects_keep_no_data(served: Served) -> None:
     assert served.client.post(f"/api/runs/{run_id}/retry").status_code == 422
 
 
-def test_a_page_shows_operations_while_the_run_goes(served: Served) -> None:
+def test_a_page_shows_operations_while_the_run_goes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = set[int](), events.spans_text
+
+    def noted(*asked: Any) -> str | None:
+        made.add(threading.get_ident())
+        return make(*asked)
+
+    monkeypatch.setattr(events, "spans_text", noted)
     served.post()
     with served.worker() as worker:
         talk = worker.take()
@@ -407,3 +417,5 @@ def test_a_page_shows_operations_while_the_run_goes(served: Served) -> None:
         assert "2. post()" in served.client.get(f"/runs/{talk.id}").text
         talk.ok("run:spans", {"spans": first})
         assert "2. post()" in served.client.get(f"/runs/{talk.id}").text, "it has ended"
+    assert made
+    assert served.write(lambda _: threading.get_ident()) not in made, "the writer has more to do"

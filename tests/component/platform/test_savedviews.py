@@ -7,7 +7,7 @@ import re
 import pytest
 
 from holdfast.platform.chores import indexer
-from holdfast.platform.store import views
+from holdfast.platform.store import runs, views
 from support.platform import Served
 
 
@@ -49,6 +49,11 @@ def test_work_orders_are_listed_with_their_runs(
     assert runs_of(served, "/work_orders?q=needle+log") == {one: [first, again]}
     assert runs_of(served, "/work_orders?q=needle+log&state=failed") == {}
     assert served.client.get("/work_orders?state=nonsense").status_code == 422
+    assert re.findall(r">Run (\d+) ", served.client.get("/work_orders").text) == ["1", "1", "2"]
+    monkeypatch.setattr(runs, "_RUNS_OF_EACH", 1)
+    text = served.client.get("/work_orders").text
+    assert re.findall(r">Run (\d+) ", text) == ["1", "2"]
+    assert "1 earlier run<" in text
 
 
 def save(served: Served, name: str, path: str = "/runs", query: str = "state=failed") -> str:

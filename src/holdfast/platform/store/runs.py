@@ -274,14 +274,19 @@ def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:
 
 
 def runs_of_work_orders(connection: Connection, ids: Collection[str]) -> list[Row]:
-    """What lists show of the newest runs of these work orders, the oldest first."""
+    """What lists show of the newest runs of these work orders, the oldest first.
+
+    `number` counts all runs of the work order from 1.
+    """
     r = t.runs.c
     nth = func.row_number().over(
         partition_by=r.work_order_id, order_by=(r.inserted_at.desc(), r.id.desc())
     )
     columns = (r.id, r.work_order_id, r.state, r.error_type, r.error_message, r.inserted_at,
                r.claimed_at, r.finished_at)  # fmt: skip
-    some = select(*columns, nth.label("nth")).where(r.work_order_id.in_(list(ids))).subquery()
+    many = func.count().over(partition_by=r.work_order_id)
+    counted = (nth.label("nth"), (many - nth + 1).label("number"))
+    some = select(*columns, *counted).where(r.work_order_id.in_(list(ids))).subquery()
     query = select(some).where(some.c.nth <= _RUNS_OF_EACH)
     return list(connection.execute(query.order_by(some.c.inserted_at, some.c.id)))
 

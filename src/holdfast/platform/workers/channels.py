@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,6 @@ _WRITES: dict[str, tuple[Callable[[Payload], Any], Callable[[Transaction, Sender
     m.STEP_START: (m.StepStart.from_payload, events.step_start),
     m.STEP_COMPLETE: (m.StepComplete.from_payload, events.step_complete),
     m.RUN_COMPLETE: (m.RunComplete.from_payload, events.run_complete),
-    m.RUN_SPANS: (m.RunSpans.from_payload, events.run_spans),
 }
 
 
@@ -128,6 +128,8 @@ class RunChannel:
     scrubber: Scrubber = field(default_factory=Scrubber)
     #: Its end was told here: nobody asks for its channel any more.
     ended: bool = False
+    #: Lists of spans are made ready one after the other, so that the last one is kept.
+    _spans: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def join(self, payload: Payload) -> JsonObject:
         """Check token and claim. Raises JoinRefused."""
@@ -195,6 +197,8 @@ class RunChannel:
                 answer = Answer("ok", await self.platform.database.ask(work))
                 self.ended = self.ended or event == m.RUN_COMPLETE
                 return answer
+            if event == m.RUN_SPANS:
+                return await self._watched(m.RunSpans.from_payload(payload))
             return await self._fetch(event, payload)
         except InvalidPayload as error:
             return await self._refused(event, error.response, str(error))
@@ -223,6 +227,14 @@ class RunChannel:
         read, apply = pair
         value = read(payload)
         return lambda tx: apply(tx, sender, value)
+
+    async def _watched(self, told: m.RunSpans) -> Answer:
+        """What a page shows of the run: cleaned beside the loop and before the writer has it."""
+        sender = self._sender()
+        async with self._spans:
+            kept = await asyncio.to_thread(events.spans_text, sender, told)
+            write = self.platform.database.ask
+            return Answer("ok", await write(lambda tx: events.run_spans(tx, sender, kept)))
 
     async def _fetch(self, event: str, payload: Payload) -> Answer:
         """Raises Refused once the run has ended, is another claim's, or the token has."""

@@ -220,10 +220,14 @@ def log(tx: Transaction, sender: Sender, lines: list[m.LogLine]) -> Json:
     return {"log_line_id": str(logs.add(tx, run.id, cleaned))}
 
 
-def run_spans(tx: Transaction, sender: Sender, event: m.RunSpans) -> Json:
+def spans_text(sender: Sender, event: m.RunSpans) -> str | None:
+    """What is stored of them: made before the write, as a long list takes a while."""
+    return _kept(sender, event.spans, _LARGEST_SPANS)
+
+
+def run_spans(tx: Transaction, sender: Sender, kept: str | None) -> Json:
     """Kept while the run goes; what comes late, or is too large, is for nobody any more."""
     run = run_of(tx, sender, m.RUN_SPANS)
-    kept = _kept(sender, event.spans, _LARGEST_SPANS)
     if kept is not None and run.state in {RunState.CLAIMED.value, RunState.STARTED.value}:
         set_values(tx, run.id, spans=kept)
         tx.notify(f"run:{run.id}", "spans")
