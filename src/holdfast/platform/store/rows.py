@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 #: Rows from which PostgreSQL takes COPY: it costs as much as a few statements.
 _FEW = 4
@@ -18,10 +19,22 @@ _FEW = 4
 def add_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows that have the same columns in the same order, and values as drivers take them.
 
-    Raises what the driver raises.
+    Raises DBAPIError, of the class that SQLAlchemy has for the fault and without any value;
+    UnicodeEncodeError, OverflowError.
     """
     if not rows:
         return
+    fault: DBAPIError | None = None
+    try:
+        _add(connection, table, rows)
+    except connection.dialect.loaded_dbapi.Error as error:
+        fault = _fault(connection, table, error)
+    if fault is not None:
+        raise fault  # not from the driver's own, whose text a log would tell
+
+
+def _add(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Raises what the driver raises."""
     names, values = tuple(rows[0]), [tuple(row.values()) for row in rows]
     cursor: Any = connection.connection.cursor()
     try:
@@ -35,6 +48,19 @@ def add_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]
                     copy.write_row(row)
     finally:
         cursor.close()
+
+
+def _fault(connection: Connection, table: Table, error: Exception) -> DBAPIError:
+    """What SQLAlchemy would have raised. PostgreSQL says the value, so its text is left out."""
+    kinds = {name: getattr(error, name, None) for name in ("sqlstate", "sqlite_errorcode")}
+    codes = {name: code for name, code in kinds.items() if code is not None}
+    said = type(error)(" ".join([f"table={table.name}", *(f"{k}={v}" for k, v in codes.items())]))
+    for name, code in codes.items():
+        setattr(said, name, code)
+    base = connection.dialect.loaded_dbapi.Error
+    found = DBAPIError.instance(None, None, said, base, dialect=connection.dialect)
+    assert isinstance(found, DBAPIError)
+    return found
 
 
 @cache
