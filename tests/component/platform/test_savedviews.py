@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 
 from holdfast.platform.chores import indexer
 from holdfast.platform.store import runs, views
+from holdfast.platform.web import data
 from support.platform import Served
 
 
@@ -54,6 +56,30 @@ def test_work_orders_are_listed_with_their_runs(
     text = served.client.get("/work_orders").text
     assert re.findall(r">Run (\d+) ", text) == ["1", "2"]
     assert "1 earlier run<" in text
+
+
+def test_a_search_shows_each_work_order_once(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "_AFTER_SECONDS", -10)
+    monkeypatch.setattr(data, "PAGE", 1)
+    one, two = served.post({"n": 1}), served.post({"n": 2})
+    with served.worker() as worker:
+        for number in range(3):
+            talk = worker.take()
+            talk.start()
+            talk.log("a needle")
+            talk.complete(reason="fail")
+            served.call(indexer.index)
+            if number == 1:
+                assert served.client.post(f"/api/runs/{one}/retry", json={}).is_success
+    pages, path = list[list[str]](), "/work_orders?q=needle"
+    while path:
+        pages.append([*runs_of(served, path)])
+        older = re.search(r'href="([^"]*after=\d+[^"]*)"', served.client.get(path).text)
+        path = html.unescape(older[1]) if older else ""
+        path = f"/work_orders{path}" if path.startswith("?") else path
+    assert [page for page in pages if page] == [[order_of(served, one)], [order_of(served, two)]]
 
 
 def save(served: Served, name: str, path: str = "/runs", query: str = "state=failed") -> str:

@@ -281,6 +281,20 @@ def find(
     return Results(list(found.values()), older)
 
 
+def orders_before(
+    connection: Connection, query: str, filters: Filters, orders: list[str], before: int
+) -> set[str]:
+    """Those of the work orders that a search has come to before it went on from `before`."""
+    wanted, scopes = asked_words(query), _scopes(filters, ())
+    if not wanted or scopes is None or not orders:
+        return set()
+    sqlite = connection.dialect.name == "sqlite"
+    said = (sqlite_query if sqlite else postgres_query)(wanted, scopes)
+    values = {"asked": said, "before": before, "orders": orders, "most": _MOST_PARTS}
+    found = connection.scalars(_BEFORE_SQLITE if sqlite else _BEFORE_POSTGRES, values)
+    return {row.work_order_id for row in _passing(connection, set(found), filters)}
+
+
 def _scopes(filters: Filters, kinds: tuple[str, ...]) -> list[list[str]] | None:
     """Marks of which a part must have one of each list; None: nothing may be seen."""
     projects = None if filters.visible is None else sorted(filters.visible)
@@ -314,6 +328,17 @@ _FIND_POSTGRES = text(
     " WHERE w.words @@ CAST(:asked AS tsquery) AND w.part_id < :before"
     " ORDER BY w.part_id DESC LIMIT :most"
 )
+#: From the runs of a few work orders on, so that few parts are looked at.
+_BEFORE_SQLITE = text(
+    "SELECT p.run_id FROM runs r CROSS JOIN search_parts p CROSS JOIN search_words w"
+    " WHERE r.work_order_id IN :orders AND p.run_id = r.id AND p.id >= :before"
+    " AND w.rowid = p.id AND w.search_words MATCH :asked LIMIT :most"
+).bindparams(bindparam("orders", expanding=True))
+_BEFORE_POSTGRES = text(
+    "SELECT p.run_id FROM runs r JOIN search_parts p ON p.run_id = r.id"
+    " JOIN search_words w ON w.part_id = p.id WHERE r.work_order_id IN :orders"
+    " AND p.id >= :before AND w.words @@ CAST(:asked AS tsquery) LIMIT :most"
+).bindparams(bindparam("orders", expanding=True))
 
 
 def _passing(connection: Connection, ids: Iterable[str], filters: Filters) -> list[Row]:

@@ -104,6 +104,9 @@ def searched_orders(
     of_runs = replace(filters, states=())  # a work order has states of its own
     found = search.find(connection, words, of_runs, before=before, limit=PAGE)
     ids = list(dict.fromkeys(one.run.work_order_id for one in found.found))
+    if before is not None:  # an order stands where the newest of its runs was found
+        shown = search.orders_before(connection, words, of_runs, ids, before)
+        ids = [key for key in ids if key not in shown]
     rows = {row.id: row for row in history.whole(connection, WORK_ORDERS, ids)}
     states = filters.states
     kept = [rows[key] for key in ids if not states or rows[key].state in states]
