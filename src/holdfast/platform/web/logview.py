@@ -14,7 +14,7 @@ from holdfast.platform.web.language import say, say_many
 from holdfast.platform.web.words import LOG_KINDS
 
 #: What one window has: lines, characters of each and of all.
-WANTED = logs.Wanted(lines=500, each=4000, together=300_000)
+WANTED = logs.Wanted(lines=500, each=4000, together=200_000)
 #: Lines before the one that was asked for; lines that a search shows.
 _BEFORE, _FOUND = 50, 200
 #: Seconds that one search has, and how often a page goes on by itself where nothing was found.
