@@ -19,6 +19,7 @@ from holdfast.platform.project.read import read_project
 from holdfast.platform.store import access_tables as a
 from holdfast.platform.store import tables as t
 from support.platform import PROJECT, TRIGGER, RunTalk, Served
+from support.waiting import eventually
 
 KEYS = "/api/projects/demo/webhook_keys"
 SECRET = "a secret of many letters"
@@ -339,10 +340,16 @@ def test_who_guesses_or_asks_too_often_has_to_wait(data: Path) -> None:
         served.deploy()
         assert [send(served).status_code for _ in range(3)] == [200, 200, 429]
         guard(served, {"partner": "api_key"})
-        codes = [send(served, {"x-api-key": "guess"}).status_code for _ in range(20)]
-        assert codes == [404] * 20
+
+        def guess() -> int:
+            return send(served, {"x-api-key": "guess"}).status_code
+
+        # What was found of a trigger counts for a second: the limit of its webhook comes first.
+        eventually(lambda: guess() == 404, "the trigger is read again")
+        codes = [guess() for _ in range(19)]
+        assert codes == [404] * 19
         while codes[-1] == 404:  # a guess comes back every ten seconds
-            codes.append(send(served, {"x-api-key": "guess"}).status_code)
+            codes.append(guess())
         assert codes[-1] == 429
         refused = send(served, {"x-api-key": "guess"})
         assert 1 <= int(refused.headers["retry-after"]) <= 10
