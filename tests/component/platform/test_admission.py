@@ -342,7 +342,7 @@ def test_who_guesses_or_asks_too_often_has_to_wait(data: Path) -> None:
         guard(served, {"partner": "api_key"})
 
         def guess() -> int:
-            return send(served, {"x-api-key": "guess"}).status_code
+            return int(send(served, {"x-api-key": "guess"}).status_code)
 
         # What was found of a trigger counts for a second: the limit of its webhook comes first.
         eventually(lambda: guess() == 404, "the trigger is read again")

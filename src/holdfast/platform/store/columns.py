@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, String
+from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, String, func
 
 
 def identifier() -> Column[str]:
@@ -25,3 +25,11 @@ def moments() -> list[Column[Any]]:
 def refers(name: str, to: str, *, required: bool = True) -> Column[str]:
     """The id of a row of another table."""
     return Column(name, String(36), ForeignKey(f"{to}.id"), nullable=not required)
+
+
+def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column of texts as no index has it, for a condition beside one of the partial indexes.
+
+    SQLite would take the index of the column with all that ever was, and not the partial one.
+    """
+    return func.coalesce(column, "")

@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from holdfast.platform.project.schedule import Overlap
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.columns import unindexed
 from holdfast.platform.store.database import Connection
 from holdfast.platform.store.lanes import DEFAULT, LANE, Lane
 
@@ -81,8 +82,8 @@ _LIMITS = (
     .where(t.workflows.c.id == _WORKFLOW)
 )
 _GOING = select(func.count()).select_from(t.runs).where(t.UNDER_WAY)
-_GOING_OF_WORKFLOW = _GOING.where(t.unindexed(t.runs.c.workflow_id) == _WORKFLOW)
-_GOING_OF_PROJECT = _GOING.where(t.unindexed(t.runs.c.project_id) == _PROJECT)
+_GOING_OF_WORKFLOW = _GOING.where(unindexed(t.runs.c.workflow_id) == _WORKFLOW)
+_GOING_OF_PROJECT = _GOING.where(unindexed(t.runs.c.project_id) == _PROJECT)
 #: Limits of all, and how many each has under way: for a claim that meets many that are full.
 _LIMITED_WORKFLOWS = select(
     t.workflows.c.id, t.workflows.c.concurrency, t.workflows.c.paused_at

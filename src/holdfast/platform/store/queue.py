@@ -20,6 +20,7 @@ from holdfast.model.outcome import RunState
 from holdfast.platform.clock import SECOND, iso, now
 from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.columns import unindexed
 from holdfast.platform.store.database import Connection, Transaction, lock_claims
 from holdfast.platform.store.line import Head, Line, Room, RoomNow, oldest
 from holdfast.platform.store.lists import seen
@@ -154,7 +155,7 @@ def summary(connection: Connection, visible: frozenset[str] | None = None) -> Js
     counts = select(
         r.state, r.queue, func.count().label("n"), func.min(r.inserted_at).label("oldest")
     ).group_by(r.state, r.queue)
-    mine = seen(t.unindexed(r.project_id), visible)
+    mine = seen(unindexed(r.project_id), visible)
     rows = [
         row
         for condition in (t.WAITING, t.UNDER_WAY)

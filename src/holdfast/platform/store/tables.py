@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
-    func,
     literal,
     text,
 )
@@ -484,14 +483,6 @@ WAITING = runs.c.state == literal(*WAITING_STATES, literal_execute=True)
 UNDER_WAY = runs.c.state.in_(
     bindparam("under_way", list(UNDER_WAY_STATES), expanding=True, literal_execute=True)
 )
-
-
-def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A column of texts as no index has it, for a condition beside one of the partial indexes.
-
-    SQLite would take the index of the column with all that ever was, and not the partial one.
-    """
-    return func.coalesce(column, "")
 
 
 def ended_badly(state: Any) -> ColumnElement[bool]:

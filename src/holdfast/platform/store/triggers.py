@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.rules import UUID
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.columns import unindexed
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lanes import PRIORITIES, QUEUES
 
@@ -118,7 +119,7 @@ def has_unfinished_run(connection: Connection, trigger: Row) -> bool:
     r = t.runs.c
     started = r.starting_trigger_id == trigger.id
     kinds = (r.queue.in_(QUEUES), r.priority.in_(PRIORITIES), r.project_id == trigger.project_id)
-    going = t.unindexed(r.workflow_id) == trigger.workflow_id
+    going = unindexed(r.workflow_id) == trigger.workflow_id
     waits = r.workflow_id == trigger.workflow_id
     queries = (
         select(r.id).where(t.UNDER_WAY, going, started).limit(1),

@@ -11,6 +11,7 @@ from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
 from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.columns import unindexed
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.lists import seen
 from holdfast.platform.store.liveness import living
@@ -64,8 +65,8 @@ def _shown(
 ) -> JsonObject:
     r = t.runs.c
     mine = (t.UNDER_WAY, r.worker_id == row.id, r.platform_id.is_not(None))
-    query = select(r.id).where(*mine, seen(t.unindexed(r.project_id), visible))
-    query = query.order_by(t.unindexed(r.id))
+    query = select(r.id).where(*mine, seen(unindexed(r.project_id), visible))
+    query = query.order_by(unindexed(r.id))
     runs: list[Json] = list(connection.scalars(query.limit(_MOST_RUNS))) if connected else []
     return {
         "id": row.id,
