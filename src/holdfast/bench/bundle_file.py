@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from holdfast.bench.bundle import VERSION, Bundle, RecordedStep
 from holdfast.model.errors import UsageError
 from holdfast.model.json import JsonObject, parse_document
@@ -46,22 +43,20 @@ _WORKFLOW: JsonObject = {
     },
     "required": ["steps"],
 }
-_CHECK = Draft202012Validator(
-    {
-        "type": "object",
-        "properties": {
-            "run_id": _TEXT,
-            "plan": {"type": "object", "properties": {"workflow": _WORKFLOW},
-                     "required": ["workflow"]},
-            "adaptors": _OBJECT,
-            "outcome": _OBJECT,
-            "steps": {"type": "array", "items": _STEP},
-            "exchanges": {"type": "array", "items": _EXCHANGE},
-            "notes": {"type": "array", "items": _TEXT},
-        },
-        "required": [*Bundle.__slots__],
-    }
-)  # fmt: skip
+_BUNDLE: JsonObject = {
+    "type": "object",
+    "properties": {
+        "run_id": _TEXT,
+        "plan": {"type": "object", "properties": {"workflow": _WORKFLOW},
+                 "required": ["workflow"]},
+        "adaptors": _OBJECT,
+        "outcome": _OBJECT,
+        "steps": {"type": "array", "items": _STEP},
+        "exchanges": {"type": "array", "items": _EXCHANGE},
+        "notes": {"type": "array", "items": _TEXT},
+    },
+    "required": [*Bundle.__slots__],
+}  # fmt: skip
 
 
 def bundle_bytes(value: JsonObject) -> bytes:
@@ -101,7 +96,11 @@ def read_bundle(path: Path) -> Bundle:
 
 def _wrong(value: JsonObject) -> str | None:
     """What is wrong with it, and where; None if nothing is."""
-    if (error := best_match(_CHECK.iter_errors(value))) is not None:
+    # Loaded with the first bundle: the platform's start need not wait for it.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+
+    if (error := best_match(Draft202012Validator(_BUNDLE).iter_errors(value))) is not None:
         return f"{error.json_path}: {error.message[:200]}"
     steps = cast("list[JsonObject]", value["steps"])
     for number, step in enumerate(steps):

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from holdfast.model.errors import HoldfastError
 from holdfast.platform.store.database import Row
@@ -83,6 +81,9 @@ async def renewed_token(client: Row, secret: str | None, refresh_token: str) -> 
 
 
 def _session(client: Row, secret: str | None, back: str | None = None) -> Any:
+    # Loaded when somebody connects: it takes a tenth of a second.
+    from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415
+
     return AsyncOAuth2Client(
         client.client_id,
         secret,
@@ -95,6 +96,8 @@ def _session(client: Row, secret: str | None, back: str | None = None) -> Any:
 
 async def _token(ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
     """Raises ProviderError. Errors of the library are not kept: they may quote a token."""
+    from authlib.integrations.base_client import OAuthError  # noqa: PLC0415
+
     try:
         answer = await ask()
     except OAuthError as error:

@@ -16,7 +16,7 @@ from holdfast.platform.access.passwords import Passwords
 from holdfast.platform.access.places import Places
 from holdfast.platform.access.rates import Rates
 from holdfast.platform.access.sessions import Sessions
-from holdfast.platform.access.single_sign_on import OpenIdConnect, SignOn
+from holdfast.platform.access.single_sign_on import SignOn
 from holdfast.platform.access.turns import Turns
 from holdfast.platform.clock import now
 from holdfast.platform.figures import Figures
@@ -73,6 +73,9 @@ class Platform:
         )
         self.sign_on: SignOn | None = None
         if settings.oidc_issuer is not None:
+            # Its library takes a tenth of a second to load.
+            from holdfast.platform.access.openid_connect import OpenIdConnect  # noqa: PLC0415
+
             self.sign_on = OpenIdConnect(
                 settings.oidc_issuer, settings.oidc_client_id or "", settings.oidc_client_secret
             )

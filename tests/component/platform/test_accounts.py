@@ -319,7 +319,7 @@ def test_a_database_from_before_accounts_goes_on(data: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
-    from holdfast.platform.store.database import MIGRATIONS, migrate
+    from holdfast.platform.store.schema import MIGRATIONS, migrate
 
     with Store(data) as store:
         store.deploy(PROJECT)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select, text
 
 from holdfast.platform.store import blobs, dataclips
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import MIGRATIONS, Transaction, migrate
+from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.schema import MIGRATIONS, migrate
 from support.platform import Served, Store
 
 LARGE = '{"ä": "' + "x" * blobs.LARGE + '"}'

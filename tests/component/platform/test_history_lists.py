@@ -14,9 +14,10 @@ from sqlalchemy import Table, collate, create_engine, select, update
 
 from holdfast.platform.store import history
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import MIGRATIONS, Connection, Row, Transaction
+from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters, Kind, Place, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS, begins
+from holdfast.platform.store.schema import MIGRATIONS
 from support.history import Size, load
 from support.history_rows import DAYS, START
 from support.plans import scans, statements

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text, update
 
 from holdfast.platform.access.keys import Keys, load_keys
 from holdfast.platform.store import collections, credentials, logs
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.credentials import Place, put_credential
-from holdfast.platform.store.database import MIGRATIONS, Transaction, migrate
+from holdfast.platform.store.database import Transaction
+from holdfast.platform.store.schema import MIGRATIONS, REVISIONS, UnknownRevisionError, migrate
 from support.platform import PROJECT, Store
 
 OTHER: dict[str, Any] = {"name": "other", "env": "staging"}
@@ -91,3 +94,15 @@ def older(connection: Connection, run_id: str, gone: str) -> None:
             ),
             {"run": run_id, "at": at, "message": message},
         )
+
+
+def test_revisions_are_those_of_alembic_the_newest_last() -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+    assert [item.revision for item in script.walk_revisions()] == REVISIONS[::-1]
+
+
+def test_a_schema_that_nobody_knows_is_refused(store: Store) -> None:
+    with store.database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UnknownRevisionError, match="9999"):
+        migrate(store.database.engine)

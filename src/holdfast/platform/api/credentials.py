@@ -19,7 +19,7 @@ from holdfast.platform.api.accounts import project
 from holdfast.platform.api.body import object_of, text
 from holdfast.platform.api.reads import listed
 from holdfast.platform.project.rules import ENVIRONMENT, ENVIRONMENT_WORDS
-from holdfast.platform.secrets import checking, fields, schemas
+from holdfast.platform.secrets import fields, schemas
 from holdfast.platform.secrets.oauth import dated
 from holdfast.platform.service import Platform
 from holdfast.platform.store import catalog, credentials, oauth_clients
@@ -215,7 +215,7 @@ async def checked_body(platform: Platform, schema: str, asked: dict[str, Any]) -
         raise AccessError(message)
     found = await schema_of(platform, schema)
     try:
-        wrong = await asyncio.to_thread(checking.problems, found, body)
+        wrong = await asyncio.to_thread(found.problems, body)
     except schemas.SchemaError as error:
         raise AccessError(error.message) from error
     if wrong:

@@ -59,6 +59,15 @@ class Schema:
     document: JsonObject
     adaptor: str | None = None
 
+    def problems(self, body: JsonObject) -> dict[str, list[str]]:
+        """What does not fit, by the place. Raises SchemaError; see `checking.py`.
+
+        The library behind it is loaded when the first credential is checked.
+        """
+        from holdfast.platform.secrets.checking import problems  # noqa: PLC0415
+
+        return problems(self, body)
+
 
 def adaptor_of(name: str) -> str | None:
     """The package whose schema is called so; None when the name cannot be one's."""

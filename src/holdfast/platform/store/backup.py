@@ -20,10 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
     Engine,
@@ -41,7 +37,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast import __version__
 from holdfast.model.errors import HoldfastError
-from holdfast.platform.store.database import MIGRATIONS
+from holdfast.platform.store.schema import REVISIONS, UnknownRevisionError, upgrade
 
 _FORMAT = 1
 _ROWS = 1000
@@ -144,11 +140,11 @@ def restore(url: str, path: Path) -> Backup:
             if full := bool(inspect(connection).get_table_names()):
                 message = "the database to restore into is not empty"
                 raise BackupError(message, fix="Name another --data folder or DATABASE_URL.")
-            _upgrade(connection, revision)
+            upgrade(connection, revision)
             done = _load(connection, path, head, revision)
-            _upgrade(connection, "head")
+            upgrade(connection, "head")
             connection.execute(text("UPDATE runs SET indexed_at = NULL"))
-    except (SQLAlchemyError, CommandError) as error:
+    except (SQLAlchemyError, UnknownRevisionError) as error:
         _undo(url)
         message = f"{path} could not be restored: {_cause(error)}"
         raise BackupError(message) from error
@@ -172,8 +168,7 @@ def _head(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(head, dict) or head.get("format") != _FORMAT:
         message = f"{path} is no backup that this version can read"
         raise BackupError(message)
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if head.get("revision") not in known:
+    if head.get("revision") not in REVISIONS:
         message = f"{path} was made by a newer version of Holdfast, {head.get('holdfast')}"
         raise BackupError(message, fix="Restore it with that version, or one that is newer.")
     return head, str(head["revision"])
@@ -248,13 +243,6 @@ def _number_on(connection: Connection, tables: Iterable[Table]) -> None:
             if newest is not None:
                 told = {"table": table.name, "column": column.name, "number": newest}
                 connection.execute(ask, told)
-
-
-def _upgrade(connection: Connection, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
 
 
 @contextmanager

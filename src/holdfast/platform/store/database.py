@@ -20,13 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import ColumnElement, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
@@ -36,6 +32,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.platform.clock import now
 from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.notices import Listener, announce
+from holdfast.platform.store.schema import UnknownRevisionError, migrate
 from holdfast.platform.store.work import Outcome, Work, batches, settle
 
 T = TypeVar("T")
@@ -60,7 +57,6 @@ _VACUUM = (
     "VACUUM blob_bodies, blobs, dataclip_bodies, dataclips, log_lines, runs, search_parts,"
     " search_words, steps, work_orders"
 )
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 #: PostgreSQL's classes of faults that pass: no connection, rolled back, no room, stopped.
@@ -167,7 +163,7 @@ class Database:
         try:
             self._make_private_file()
             migrate(self.engine)
-        except CommandError as error:
+        except UnknownRevisionError as error:
             message = f"the database was written by another version of Holdfast: {error}"
             raise DatabaseError(
                 message, fix="Use that version, or one that is newer; or restore your backup."
@@ -377,15 +373,6 @@ def _still_open(connection: Connection, cause: BaseException) -> None:
         while cause.__context__ is not None:  # not the savepoint's complaint that came of it
             cause = cause.__context__
         raise cause
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
 
 
 def lock_claims(connection: Connection) -> None:

@@ -19,7 +19,7 @@ from holdfast.platform.access.webhook_keys import API_KEY, BASIC, HMAC
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.project.access import key_problems
 from holdfast.platform.project.rules import ENVIRONMENT, ENVIRONMENT_WORDS
-from holdfast.platform.secrets import checking, schemas
+from holdfast.platform.secrets import schemas
 from holdfast.platform.secrets.fields import body_of, fields_of
 from holdfast.platform.secrets.schemas import SchemaError
 from holdfast.platform.service import Platform
@@ -110,7 +110,7 @@ async def set_credential(request: Request) -> Response:
             raise AccessError(text)
         schema = await platform.schema(request.query_params.get("schema") or schemas.RAW)
         body = await _body(request, schema, given["json"])
-        wrong = await asyncio.to_thread(checking.problems, schema, body)
+        wrong = await asyncio.to_thread(schema.problems, body)
         if wrong:
             told = [f"{path} {text}" for path, texts in wrong.items() for text in texts]
             raise AccessError("; ".join(told).replace("body.", ""))

@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection comes from `database.migrate`."""
+"""Alembic's entry: the connection comes from `schema.upgrade`."""
 
 from __future__ import annotations
 
