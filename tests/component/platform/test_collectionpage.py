@@ -31,7 +31,9 @@ def sent(served: Served, path: str, **fields: str) -> str:
 def keys(served: Served, path: str) -> list[str]:
     answer = served.client.get(path)
     assert answer.status_code == 200
-    found = re.findall(r'<td class="mono">(.*?)</td>\s*<td class="mono value"', answer.text)
+    found = re.findall(
+        r'<td class="mono">(.*?)</td>\s*<td class="mono value"', answer.text, re.DOTALL
+    )
     return [html.unescape(key) for key in found]
 
 
@@ -66,6 +68,23 @@ def test_items_are_uploaded_found_taken_and_deleted(
     sent(served, f"{where}/remove")
     assert "codes &amp; more" not in served.client.get(OWN).text
     assert served.client.get(where).status_code == 404
+
+
+def test_a_delete_takes_the_items_that_the_list_shows(shared: Served) -> None:
+    where = sent(shared, OWN, name="chosen")
+    given = {"a b": 1, " c": 2, "d\ne": 3, "f": 4, "g": 5}
+    sent(shared, where, items=json.dumps(given), form="json")
+    for asked, chosen in {"%20": [" ", "a b", " c"], "%0A": ["\r\n", "d\ne"]}.items():
+        q, *shown = chosen
+        assert keys(shared, f"{where}?q={asked}") == shown
+        assert sent(shared, f"{where}/items/clear", q=q).endswith(f"deleted-{len(shown)}")
+    for nothing in ({}, {"q": ""}, {"q": "f", "all": "yes"}):
+        answer = shared.client.post(f"{where}/items/clear", data=nothing)
+        assert answer.status_code == 422
+        assert "Nothing deleted" in answer.text
+    assert 'name="all"' not in shared.client.get(f"{where}?q=f").text
+    assert 'name="all"' in shared.client.get(where).text
+    assert sent(shared, f"{where}/items/clear", all="yes").endswith("deleted-2")
 
 
 @pytest.mark.parametrize(

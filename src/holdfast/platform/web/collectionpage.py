@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ async def _items(request: Request, error: str | None = None, text: str = "") -> 
     if opened is None:
         return _none()
     asked = request.query_params
-    after, q = asked.get("after", ""), asked.get("q", "")[:255]
+    after, q = asked.get("after", ""), _asked(asked.get("q"))
     chosen = _chosen(q, _whole(after) or 0)
     rows = await opened.platform.database.read(
         lambda c: store.beginnings(c, opened.id, chosen, _SHOWN)
@@ -167,6 +168,11 @@ def _done(text: str) -> str | None:
     if what == "put":
         return say("Stored: %(number)s.", number=number)
     return say("Deleted: %(number)s.", number=number) if what == "deleted" else None
+
+
+def _asked(q: object) -> str:
+    """A text of keys, the same in an address and in a form, which sends a line's end as two."""
+    return re.sub(r"\r\n?", "\n", q)[:255] if isinstance(q, str) else ""
 
 
 def _chosen(q: str, after: int = 0) -> store.Selection:
@@ -201,7 +207,7 @@ async def download(request: Request) -> Response:
     opened = await _open(request)
     if opened is None:
         return _none()
-    here, q = opened, request.query_params.get("q", "")[:255]
+    here, q = opened, _asked(request.query_params.get("q"))
 
     async def pieces() -> AsyncIterator[str]:
         after = 0
@@ -233,10 +239,13 @@ async def remove_one(request: Request) -> Response:
 
 
 async def clear(request: Request) -> Response:
-    """Delete the items whose keys `q` chooses; all of them without it."""
+    """Delete the items whose keys `q` chooses, as the list does; or, with `all`, all of them."""
     opened = await _open(request)
     if opened is None:
         return _none()
-    q = (await fields(request, "q"))["q"]
+    async with request.form() as form:
+        q, everything = _asked(form.get("q")), bool(form.get("all"))
+    if bool(q) == everything:
+        return await _items(request, say("Nothing deleted: say which items, or all."))
     count = await remove_items(opened.platform, opened.id, _chosen(q))
     return RedirectResponse(f"{opened.path}?done=deleted-{count}", 303)
