@@ -6,6 +6,7 @@ import html
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.responses import Response
@@ -37,6 +38,14 @@ def keys(served: Served, path: str) -> list[str]:
     return [html.unescape(key) for key in found]
 
 
+def remove_one(served: Served, where: str, key: str) -> None:
+    """Use the button in the row of this key."""
+    rows = served.client.get(f"{where}?q={quote(key)}").text.split("<tr>")
+    (row,) = (row for row in rows if f'<td class="mono">{html.escape(key)}</td>' in row)
+    form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', row))
+    assert sent(served, f"{where}/items/remove", **form) == f"{where}?done=deleted-1"
+
+
 def test_items_are_uploaded_found_taken_and_deleted(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +70,7 @@ def test_items_are_uploaded_found_taken_and_deleted(
     assert len(served.client.get(f"{where}/items.jsonl?q=site").text.splitlines()) == 4
     csv = "key,value\nsite-1,changed\nnew,1\n"
     assert sent(served, where, items=csv, form="csv") == f"{where}?done=put-2"
-    assert sent(served, f"{where}/items/remove", key="<b>") == f"{where}?done=deleted-1"
+    remove_one(served, where, "<b>")
     assert sent(served, f"{where}/items/clear", q="site") == f"{where}?done=deleted-4"
     assert keys(served, where) == ["new"]
     assert "codes &amp; more" in served.client.get(OWN).text
@@ -85,6 +94,35 @@ def test_a_delete_takes_the_items_that_the_list_shows(shared: Served) -> None:
     assert 'name="all"' not in shared.client.get(f"{where}?q=f").text
     assert 'name="all"' in shared.client.get(where).text
     assert sent(shared, f"{where}/items/clear", all="yes").endswith("deleted-2")
+
+
+def test_the_button_of_an_item_deletes_that_one(shared: Served) -> None:
+    where = sent(shared, OWN, name="alike")
+    sent(shared, where, items=json.dumps({"a": 1, " a": 2, "a\nb": 3}), form="json")
+    for key, left in ((" a", ["a", "a\nb"]), ("a\nb", ["a"])):
+        remove_one(shared, where, key)
+        assert keys(shared, where) == left
+    answer = shared.client.post(f"{where}/items/remove", data={"item": "x"})
+    assert (answer.status_code, keys(shared, where)) == (422, ["a"])
+
+
+def test_an_upload_that_stops_says_what_is_stored(
+    shared: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, put = sent(shared, OWN, name="stopped"), collections.put_items
+
+    def full(tx: Any, items: list[tuple[str, str]], **more: Any) -> int:
+        if items[0][0] == "c":
+            message = "no room"
+            raise collections.CollectionError(message)
+        return put(tx, items=items, **more)
+
+    monkeypatch.setattr(collections, "_PIECE", 2)
+    monkeypatch.setattr(collections, "put_items", full)
+    answer = shared.client.post(where, data={"items": '{"a": 1, "b": 2, "c": 3}'})
+    assert answer.status_code == 422
+    assert "Stored: 2. Then: no room" in answer.text
+    assert keys(shared, where) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,8 @@ async def upload(request: Request) -> Response:
         return await _items(request, error.message, given["items"])
     count, wrong = await put_all(opened.platform, opened.id, pairs)
     if wrong is not None:
+        if count:
+            wrong = say("Stored: %(number)s. Then: %(wrong)s", number=f"{count:,}", wrong=wrong)
         return await _items(request, wrong, given["items"])
     return RedirectResponse(f"{opened.path}?done=put-{count}", 303)
 
@@ -229,12 +231,17 @@ async def download(request: Request) -> Response:
 
 
 async def remove_one(request: Request) -> Response:
-    """Delete the item of this key."""
+    """Delete the item of this id: a form cannot send every key as it is."""
     opened = await _open(request)
     if opened is None:
         return _none()
-    key = (await fields(request, "key"))["key"]
-    count = await opened.platform.database.write(lambda tx: store.delete_item(tx, opened.id, key))
+    item = _whole((await fields(request, "item"))["item"])
+    if item is None:
+        return await _items(request, say("Nothing deleted: say which item."))
+    one = store.Selection(None, (), 1, 0)
+    count = await opened.platform.database.write(
+        lambda tx: store.delete_some(tx, opened.id, [item], one)
+    )
     return RedirectResponse(f"{opened.path}?done=deleted-{count}", 303)
 
 
