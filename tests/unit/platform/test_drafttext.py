@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,25 @@ def text_of(draft: Draft = DRAFT) -> str:
 
 def test_what_is_written_is_read_as_it_was() -> None:
     assert from_text(text_of(), DRAFT, CREDENTIALS) == DRAFT
+
+
+def test_paths_between_the_same_steps_stay_apart() -> None:
+    paths = [
+        Path("e1", "s1", "s2", "on_job_success"),
+        Path("e2", "s1", "s2", "js_expression", "state.a"),
+        Path("e3", "s1", "s2", "js_expression", "state.b"),
+    ]
+    draft = replace(DRAFT, paths=paths)
+    text = text_of(draft)
+    assert from_text(text, draft, CREDENTIALS) == draft
+    text = text.replace("state.b", "state.c")
+    changed = [*paths[:2], replace(paths[2], expression="state.c")]
+    assert from_text(text, draft, CREDENTIALS).paths == changed
+    backwards = replace(draft, paths=paths[::-1])
+    assert from_text(text_of(draft), backwards, CREDENTIALS) == draft
+    fewer = replace(draft, paths=paths[:1])
+    ids = [path.id for path in from_text(text, fewer, CREDENTIALS).paths]
+    assert (ids[0], len(set(ids)), {"e2", "e3"} & set(ids)) == ("e1", 3, set())
 
 
 def test_parts_keep_their_ids_and_new_ones_get_some() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as File
 from typing import Any
 
@@ -75,7 +76,7 @@ def from_text(text: str, draft: Draft, credentials: Sequence[Mapping[str, Any]])
             for job in flow.jobs
         ],
         [_begin(trigger, begins[trigger.key]) for trigger in flow.triggers],
-        [_path(edge, ids, draft) for edge in flow.edges],
+        _paths(flow, ids, draft),
     )
     source.check()
     return found
@@ -153,15 +154,34 @@ def _begin(trigger: Trigger, key: str) -> Begin:
     )  # fmt: skip
 
 
-def _path(edge: Edge, ids: Mapping[str, str], draft: Draft) -> Path:
-    start = (
-        ids[f"trigger {edge.source_trigger}"]
-        if edge.source_trigger
-        else ids[edge.source_job or ""]
-    )
-    end = ids[edge.target_job]
-    same = next((one.id for one in draft.paths if (one.source, one.target) == (start, end)), None)
+def _paths(flow: Workflow, ids: Mapping[str, str], draft: Draft) -> list[Path]:
+    """Each path with an id of its own: of one that was between the same two parts, best of one
+    that had the same condition, too; else a new one."""
+    paths = [_path(edge, ids) for edge in flow.edges]
+    found, free = dict[int, str](), {path.id: path for path in draft.paths}
+    for like in (_with_condition, _between):
+        for number, path in enumerate(paths):
+            key = next((key for key, old in free.items() if like(old) == like(path)), None)
+            if number not in found and key is not None:
+                found[number] = key
+                del free[key]
+    return [
+        replace(path, id=found.get(number) or str(uuid.uuid4()))
+        for number, path in enumerate(paths)
+    ]
+
+
+def _between(path: Path) -> tuple[str, ...]:
+    return path.source, path.target
+
+
+def _with_condition(path: Path) -> tuple[str, ...]:
+    return *_between(path), path.condition, path.expression
+
+
+def _path(edge: Edge, ids: Mapping[str, str]) -> Path:
+    start = f"trigger {edge.source_trigger}" if edge.source_trigger else edge.source_job or ""
     return Path(
-        same or str(uuid.uuid4()), start, end, edge.condition_type,
+        "", ids[start], ids[edge.target_job], edge.condition_type,
         edge.condition_expression or "", edge.condition_label or "", edge.enabled,
     )  # fmt: skip
