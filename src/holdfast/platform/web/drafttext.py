@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path as File
 from typing import Any
 
-from yaml.nodes import Node
+from yaml.nodes import MappingNode, Node
 
 from holdfast.model.json import JsonObject
 from holdfast.platform.project import form_v1
-from holdfast.platform.project.model import Edge, Job, Project, Trigger, Workflow
+from holdfast.platform.project.model import Edge, Job, Trigger, Workflow
 from holdfast.platform.project.rules import check_project
 from holdfast.platform.project.source import Source
 from holdfast.platform.project.write_v1 import spec_text
@@ -23,9 +23,23 @@ from holdfast.platform.project.writing import Names, hyphenated
 from holdfast.platform.web.draft import KEYCHAIN, Begin, Draft, Path, Step, to_document
 from holdfast.platform.web.hook import Hook
 
-#: Members of a workflow that the forms have, and of a trigger that they have not.
-_WORKFLOW = frozenset({"name", "jobs", "triggers", "edges"})
-_TRIGGER = ("cron_overlap", "cron_catch_up", "cron_cursor_job", "webhook_response_config")
+#: Members that the forms have: of the project, of a credential, of a workflow, and of its parts.
+_PROJECT = frozenset({"name", "credentials", "workflows"})
+_CREDENTIAL = frozenset({"name", "owner"})
+_PARTS = {
+    "jobs": frozenset({"name", "adaptor", "credential", "body"}),
+    "triggers": frozenset(
+        {"type", "enabled", "cron_expression", "cron_timezone", "custom_path", "webhook_reply",
+         "webhook_access"}
+    ),
+    "edges": frozenset(
+        {"source_trigger", "source_job", "target_job", "condition_type", "condition_expression",
+         "condition_label", "enabled"}
+    ),
+}  # fmt: skip
+_WORKFLOW = frozenset({"name", *_PARTS})
+#: A clock has none of them.
+_OF_WEBHOOK = frozenset({"custom_path", "webhook_reply", "webhook_access"})
 _LONGEST = 2_000_000
 
 
@@ -51,50 +65,68 @@ def to_text(
     return spec_text(whole)
 
 
-def from_text(text: str, draft: Draft, credentials: Sequence[Mapping[str, Any]]) -> Draft:
-    """The draft that a text means. Parts keep their ids. Raises ProjectFileError."""
+def from_text(
+    text: str, draft: Draft, project: str, credentials: Sequence[Mapping[str, Any]]
+) -> Draft:
+    """The draft that a text means. Parts keep their ids. Raises ProjectFileError.
+
+    `project`: its name. `credentials`: those that it has; the text says which of them are used.
+    """
     source = _Text(text[:_LONGEST], File("workflow.yaml"))
     source.check()
-    project, places = form_v1.read(source)
-    check_project(project, places, source)
+    read, places = form_v1.read(source)
+    check_project(read, places, source)
     source.check()
-    if len(project.workflows) != 1:
+    if len(read.workflows) != 1:
         source.add(source.root, "there must be one workflow, the one that is edited")
-        source.check()
-    flow = project.workflows[0]
-    _refuse_more(source, flow)
+    given = {(item["name"], item["owner"] or ""): str(item["id"]) for item in credentials}
+    _refuse_more(source, project, frozenset(given))
+    source.check()
+    flow = read.workflows[0]
     jobs = _job_ids(flow, draft)
     begins = _trigger_ids(flow, draft)
     ids = jobs | {f"trigger {key}": value for key, value in begins.items()}
     old = {step.id: step for step in draft.steps}
-    given = _credentials(project, credentials)
-    found = Draft(
+    used = {item.key: given[item.name, item.owner] for item in read.credentials}
+    return Draft(
         flow.name,
         draft.base,
-        [
-            _step(source, job, old.get(jobs[job.key], Step(jobs[job.key])), given)
-            for job in flow.jobs
-        ],
+        [_step(job, old.get(jobs[job.key], Step(jobs[job.key])), used) for job in flow.jobs],
         [_begin(trigger, begins[trigger.key]) for trigger in flow.triggers],
         _paths(flow, ids, draft),
     )
-    source.check()
+
+
+def _refuse_more(source: Source, project: str, credentials: frozenset[tuple[str, str]]) -> None:
+    """Add each member that would be dropped, and each credential that the project has not."""
+    top = _members(source, source.root, "the project", _PROJECT)
+    if source.text(top["name"], "name") != project:
+        source.add(top["name"], f"the project is called {project}: its name is not edited here")
+    for key, node in _members(source, top.get("credentials")).items():
+        item = _members(source, node, f"credential {key}", _CREDENTIAL)
+        named = [source.text(item.get(name), name) or "" for name in ("name", "owner")]
+        if (named[0], named[1]) not in credentials:
+            source.add(node, f"the project has no credential {' of '.join(filter(None, named))}")
+    for key, node in _members(source, top.get("workflows")).items():
+        flow = _members(source, node, f"workflow {key}", _WORKFLOW)
+        for kind, known in _PARTS.items():
+            for name, part in _members(source, flow.get(kind)).items():
+                what = f"{kind[:-1]} {name}"
+                members = _members(source, part, what, known)
+                if kind == "triggers" and source.text(members.get("type"), "type") == "cron":
+                    _members(source, part, f"{what}, a clock", known - _OF_WEBHOOK)
+
+
+def _members(
+    source: Source, node: Node | None, what: str = "", known: frozenset[str] | None = None
+) -> dict[str, Node]:
+    """The members of a map. With `known`, others are added as problems, each at its line."""
+    found = source.mapping(node, what)
+    if known is not None and isinstance(node, MappingNode):
+        for key, _ in node.value:
+            if key.value not in known:
+                source.add(key, f"{what}: {key.value} is not edited here")
     return found
-
-
-def _refuse_more(source: Source, flow: Workflow) -> None:
-    for name in sorted(flow.named - _WORKFLOW):
-        source.add(source.root, f"workflow {flow.key}: {name} is not edited here")
-    for trigger in flow.triggers:
-        for name in (
-            "cron_overlap",
-            "cron_catch_up",
-            "cron_cursor_job",
-            "webhook_response_config",
-        ):
-            if getattr(trigger, name):
-                source.add(source.root, f"trigger {trigger.key}: {name} is not edited here")
-    source.check()
 
 
 def _job_ids(flow: Workflow, draft: Draft) -> dict[str, str]:
@@ -122,23 +154,11 @@ def _trigger_ids(flow: Workflow, draft: Draft) -> dict[str, str]:
     }
 
 
-def _credentials(project: Project, known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Id of each credential that the text calls by a key, or by its name alone."""
-    by_name = {(item["name"], item["owner"] or ""): str(item["id"]) for item in known}
-    found = {name: key for (name, owner), key in by_name.items() if not owner}
-    for item in project.credentials:
-        if (key := by_name.get((item.name, item.owner))) is not None:
-            found[item.key] = key
-    return found
-
-
-def _step(source: Source, job: Job, before: Step, credentials: Mapping[str, str]) -> Step:
-    """`before`: the step that it was, or an empty one."""
+def _step(job: Job, before: Step, credentials: Mapping[str, str]) -> Step:
+    """`before`: the step that it was, or an empty one. `credentials`: their ids by their keys."""
     credential = before.credential if before.credential.startswith(KEYCHAIN) else ""
     if job.credential is not None:
-        credential = credentials.get(job.credential, "")
-        if not credential:
-            source.add(source.root, f"job {job.key}: there is no credential {job.credential} here")
+        credential = credentials[job.credential]
     return Step(before.id, job.name, job.adaptor, credential, job.body)
 
 

@@ -124,7 +124,7 @@ async def _taken(
         lambda c: documents.credentials_of(c, row.project_id)
     )
     try:
-        draft = from_text(text, draft, known)
+        draft = from_text(text, draft, row.project_name, known)
     except ProjectFileError as error:
         told.problems, told.text = error.message.split("\n"), text
     return await _page(request, row, draft, told)
