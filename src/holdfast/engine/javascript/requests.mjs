@@ -12,7 +12,6 @@ import { keyed, keyOf } from './marks.mjs';
 
 /**
  * @import { Socket } from 'node:net'
- * @import { Counted } from './beyond.mjs'
  * @import { Run } from './run.mjs'
  * @import { Step } from './step.mjs'
  *
@@ -53,15 +52,6 @@ export class Requests {
       const open = host && `${method} ${host}${path}`;
       run.report.requestSoon({ what: 'more', number: this.count, hosts, open, whole });
     });
-  }
-
-  /**
-   * Processes before this one have made requests of this run: go on with their numbers and counts.
-   * @param {{ count: number, hosts: Counted[] }} before
-   */
-  goOn({ count, hosts }) {
-    this.count = count;
-    this.beyond.goOn(hosts);
   }
 
   /** From here on every request of this process is this run's. */

@@ -12,13 +12,10 @@ import { Run } from './run.mjs';
 import { Document } from './state.mjs';
 
 /**
- * @import { Counted } from './beyond.mjs'
  * @import { Visit } from './run.mjs'
  *
- * What a step's process is asked for; `requests`: those of the processes before it.
- * @typedef {{
- *   step: string, input_dataclip_id?: string, requests: { count: number, hosts: Counted[] },
- * }} Asked
+ * What a step's process is asked for; `requests`: how many the processes before it have made.
+ * @typedef {{ step: string, input_dataclip_id?: string, requests: number }} Asked
  */
 
 const { parse, stringify } = JSON;
@@ -119,7 +116,8 @@ export class OneStep extends Run {
   constructor(given, asked) {
     super(given);
     this.asked = asked;
-    this.requests.goOn(asked.requests);
+    this.requests.count = asked.requests;
+    this.requests.exchanges = undefined; // this process does not know the secrets of the others
   }
 
   async execute() {

@@ -98,7 +98,7 @@ class Explainer:
             facts if isinstance(facts, dict) else {},
             outcome.evidence,
             refused,
-            tuple(self._recorder.pending.values()),
+            tuple(self._recorder.asked.pending.values()),
         )
 
     def _line(self, step: JsonObject, refused: tuple[tuple[str, str], ...]) -> bodies.Log:

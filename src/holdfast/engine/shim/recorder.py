@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, cast
 
 from holdfast import faults
 from holdfast.engine.frames import FromRun
+from holdfast.engine.shim.asked import Asked
 from holdfast.journal import BlobWriter, Journal, JournalFull
 from holdfast.model import bodies
 from holdfast.model.bodies import SHAPES
@@ -46,9 +47,6 @@ MAX_STEPS = 20_000
 #: What may be written into the journal's reserve when the disk is full, in bytes: records that
 #: wait, names of all open steps, their messages. The outcome (`MOST_BYTES`) goes there too.
 _WAITING_BYTES, _NAMES_BYTES, _MESSAGES_BYTES = 48 * 1024, 12 * 1024, 8 * 1024
-#: Requests without an answer that are remembered, and the place of one that is only counted.
-MAX_PENDING = 100
-_COUNTED = -1
 #: The largest part of a run is named in messages only from this size on.
 _LARGE = MEBIBYTE
 _SHOWN = 200  # characters of what the compiler tells of a step
@@ -84,8 +82,13 @@ _KEPT = frozenset({Kind.LOG, Kind.REPORT})
 _DOCUMENTS = ("output", "webhook_response_document", "final_state", "exchange", "tape")
 _FORMS = frozenset({"inline", "stream", "withheld", "omitted"})
 
-#: Parts of records that may repeat what job code or an adaptor has said.
-_TOLD = frozenset({"message", "error_type", "error_message", "position", "details", "subtype"})
+#: Parts of records that may repeat what job code or an adaptor has said, or what it has sent.
+_TOLD = frozenset(
+    {
+        *("message", "error_type", "error_message", "position", "details", "subtype", "facts"),
+        *("method", "host", "path", "key", "error", "open", "hosts"),
+    }
+)
 #: How an end is told, and what of a record else goes into evidence.
 _WORDS = ("error_type", "error_message")
 
@@ -159,13 +162,9 @@ class Recorder:
         self.scrubber: Scrubber | None = None
         #: Is told of each step that ended, once that stands in the journal.
         self.on_step: Callable[[JsonObject], None] = lambda _: None
-        #: How many requests the run has told of, and its counts of those beyond the first.
-        self.requests = 0
-        self.beyond: list[JsonObject] = []
         #: What the engine told of an error beyond its words.
         self.facts: JsonObject = {}
-        #: Requests without an answer, by their number.
-        self.pending: dict[int, str] = {}
+        self.asked = Asked()
         self._started = 0  # steps
         self._folder = folder
         self._left = document_bytes
@@ -293,17 +292,18 @@ class Recorder:
         return {"bytes": size, "holders": holders, "forecast_mb": needs}
 
     def _read(self, kind: Kind, body: dict[str, Any], text: bytes) -> None:
+        told = body
         if kind is Kind.PHASE:
             self.place = Place(*map(body.get, ("phase", "step", "operation", "name")))
         elif kind is Kind.REQUEST:
-            self._request(body)
+            body = self._asked(body)
         elif kind is Kind.STEP_START:
             self._open(OpenStep(body["step_id"], body["job_id"], time.monotonic()))
         elif kind is Kind.STEP_COMPLETE and body["step_id"] not in self.open_steps:
             message = "a step was completed that was not open"
             raise ProtocolViolation(message)
         changed = self._with_documents(body)
-        whole = text if changed is body else bodies.encode(changed)
+        whole = text if changed is told else bodies.encode(changed)
         sequence = self.journal.append(kind, whole)
         if kind is Kind.STEP_COMPLETE:  # only now: without room for it, it is closed at the end
             del self.open_steps[body["step_id"]]
@@ -317,15 +317,11 @@ class Recorder:
         if kind in (Kind.RESULT, Kind.RUN_ERROR):
             self._said(kind, body)
 
-    def _request(self, body: dict[str, Any]) -> None:
-        counted = body["what"] == "more"
-        if counted:
-            self.beyond = body.get("hosts", [])
-        self.requests = max(self.requests, body["number"])
-        number = _COUNTED if counted else body["number"]
-        asked = _waiting(body, self.pending.pop(number, None))
-        if asked is not None and len(self.pending) < MAX_PENDING:
-            self.pending[number] = asked
+    def _asked(self, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.asked.take(body)
+        except ValueError as error:
+            raise ProtocolViolation(str(error)) from None
 
     def _open(self, step: OpenStep) -> None:
         self.user_code = True
@@ -403,16 +399,6 @@ class Recorder:
 
 class DocumentsTooLarge(Exception):  # noqa: N818 - as above
     """The documents of a run exceed what its journal may hold."""
-
-
-def _waiting(body: dict[str, Any], before: str | None) -> str | None:
-    """A request without an answer, in words; None: it has ended. `before`: as it was known."""
-    what = body["what"]
-    if what in ("made", "sent"):
-        return f"{body.get('method', '?')} {body.get('host', '?')}{body.get('path', '')}"
-    if what == "begun" and before is not None:
-        return f"{before} (its status {body.get('status')} has come, not its end)"
-    return body.get("open") if what == "more" else None
 
 
 def _holders(items: list[JsonObject]) -> str:

@@ -137,8 +137,9 @@ class StepProcesses:
         own = {key: self._request.credentials[key] for key in self._own(step)}
         process.outlet.send(ToRun.OPTIONS, self._options())
         process.outlet.send(ToRun.CREDENTIALS, json.dumps(own).encode())
-        known = {"count": self._recorder.requests, "hosts": self._recorder.beyond}
-        process.outlet.send(ToRun.VISIT, json.dumps({**asked, "requests": known}).encode())
+        self._recorder.asked.next_process()
+        visit = {**asked, "requests": self._recorder.asked.number}
+        process.outlet.send(ToRun.VISIT, json.dumps(visit).encode())
 
     def _own(self, step: str) -> Iterable[str]:
         return [step] if step in self._request.credentials else []
