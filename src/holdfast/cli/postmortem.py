@@ -37,7 +37,8 @@ def postmortem_command(run: str, data: Path | None, as_json: bool) -> None:
         document = postmortem.build(reader.read())
     with JournalReader(folder.journal) as reader:
         names = postmortem.names_of_steps(reader.read())
-    found = problems(place, _NEWEST) if document["diagnosis"] is not None else []
+    failed = document["diagnosis"] is not None
+    found = problems(place, _NEWEST, folder.path) if failed else []
     same = next((item for item in found if folder.path.name in item.runs), None)
     document["problem"] = None if same is None else same.history()
     terminal.echo(json.dumps(document, indent=2) if as_json else postmortem.text(document, names))

@@ -95,16 +95,19 @@ def problems_command(data: Path | None, *, as_json: bool) -> None:
         terminal.echo("no failures are known here")
 
 
-def problems(data: Path, newest: int | None = None) -> list[Problem]:
-    """The problems of a data folder, the latest first, of so many of its `newest` runs (all).
+def problems(data: Path, newest: int | None = None, besides: Path | None = None) -> list[Problem]:
+    """The problems of a data folder, the latest first.
 
-    Journals that are damaged are passed over here: `holdfast journal verify` tells of them.
+    Of so many of its `newest` runs, and the one `besides`; None: of all. Where some are left out,
+    nothing is called new. Damaged journals are passed over (`holdfast journal verify`).
     """
     found: dict[tuple[str, str], Problem] = {}
     oldest: dict[str, int] = {}
     paths = [path for _, path in places(data)]
-    if newest is not None:
-        paths = sorted(paths, key=last_written)[-newest:]
+    whole = newest is None or len(paths) <= newest
+    if not whole:
+        chosen = sorted(paths, key=last_written)[-(newest or 0) :]
+        paths = chosen if besides is None or besides in chosen else [besides, *chosen]
     for path in paths:
         seen = _seen(path)
         if seen is None:
@@ -121,7 +124,7 @@ def problems(data: Path, newest: int | None = None) -> list[Problem]:
         if version is not None:
             known.version = min(version, known.version or version)
     for (workflow, _), problem in found.items():
-        problem.new = problem.version is not None and oldest[workflow] < problem.version
+        problem.new = whole and problem.version is not None and oldest[workflow] < problem.version
     return sorted(found.values(), key=lambda item: -item.last)
 
 

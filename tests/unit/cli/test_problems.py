@@ -38,8 +38,18 @@ def test_same_cause_is_one_line_with_its_count(tmp_path: Path) -> None:
     both = next(item for item in found if len(item.runs) == 2)
     assert both.first < both.last
     assert both.diagnosis.code == "HF1115"
-    newest = problems(tmp_path, newest=2)
-    assert sorted(run for item in newest for run in item.runs) == ["b", "c"]
+
+
+def test_of_the_newest_runs_nothing_is_called_new(tmp_path: Path) -> None:
+    journal(tmp_path, "a", "old", 3)
+    journal(tmp_path, "b", None, 3)
+    journal(tmp_path, "c", "old", 4)
+    (all_of_them,) = problems(tmp_path)
+    assert all_of_them.words.endswith("seen since version 3 or longer")
+    (newest,) = problems(tmp_path, newest=2)
+    assert (newest.runs, newest.since) == (["c"], "seen since version 4 or longer")
+    (with_it,) = problems(tmp_path, newest=1, besides=tmp_path / "journals" / "a")
+    assert with_it.runs == ["a", "c"]
 
 
 def test_a_problem_is_new_since_a_version_when_earlier_ones_were_seen_without_it(
