@@ -14,6 +14,8 @@ from holdfast.platform.settings import Settings
 
 #: Buckets that are kept; the one that was used longest ago goes first.
 MOST = 10_000
+#: Requests at once that a share of a limit leaves.
+_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Rate:
     burst: int
 
     def share(self, parts: int) -> Rate:
-        """What each of so many may let through, at least one."""
-        return Rate(self.each_second / parts, math.ceil(self.burst / parts))
+        """What each of so many may let through. Everybody may err a few times at once."""
+        least = min(self.burst, _LEAST)
+        return Rate(self.each_second / parts, max(least, math.ceil(self.burst / parts)))
 
 
 class Limiter:

@@ -419,11 +419,13 @@ def _engine(url: str, *, writing: bool) -> Engine:
 
 
 def _only_read(engine: Engine) -> None:
-    """Have PostgreSQL refuse what a reader would write."""
+    """Have PostgreSQL refuse what a reader would write, and show each reader one state."""
+    from psycopg import IsolationLevel  # noqa: PLC0415 - SQLite needs no driver of another
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
 
 
 def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:

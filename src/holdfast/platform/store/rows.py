@@ -17,7 +17,7 @@ _FEW = 4
 
 
 def add_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that have the same columns in the same order, and values as drivers take them.
+    """Insert rows that have the same columns, and values as drivers take them.
 
     Raises DBAPIError, of the class that SQLAlchemy has for the fault and without any value;
     UnicodeEncodeError, OverflowError.
@@ -35,7 +35,8 @@ def add_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]
 
 def _add(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Raises what the driver raises."""
-    names, values = tuple(rows[0]), [tuple(row.values()) for row in rows]
+    names = tuple(rows[0])
+    values = [tuple(map(row.__getitem__, names)) for row in rows]
     cursor: Any = connection.connection.cursor()
     try:
         if connection.dialect.name == "sqlite":

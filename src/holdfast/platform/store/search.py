@@ -290,7 +290,7 @@ def orders_before(
         return set()
     sqlite = connection.dialect.name == "sqlite"
     said = (sqlite_query if sqlite else postgres_query)(wanted, scopes)
-    values = {"asked": said, "before": before, "orders": orders, "most": _MOST_PARTS}
+    values = {"asked": said, "before": before, "orders": orders}
     found = connection.scalars(_BEFORE_SQLITE if sqlite else _BEFORE_POSTGRES, values)
     return {row.work_order_id for row in _passing(connection, set(found), filters)}
 
@@ -330,14 +330,14 @@ _FIND_POSTGRES = text(
 )
 #: From the runs of a few work orders on, so that few parts are looked at.
 _BEFORE_SQLITE = text(
-    "SELECT p.run_id FROM runs r CROSS JOIN search_parts p CROSS JOIN search_words w"
+    "SELECT DISTINCT p.run_id FROM runs r CROSS JOIN search_parts p CROSS JOIN search_words w"
     " WHERE r.work_order_id IN :orders AND p.run_id = r.id AND p.id >= :before"
-    " AND w.rowid = p.id AND w.search_words MATCH :asked LIMIT :most"
+    " AND w.rowid = p.id AND w.search_words MATCH :asked"
 ).bindparams(bindparam("orders", expanding=True))
 _BEFORE_POSTGRES = text(
-    "SELECT p.run_id FROM runs r JOIN search_parts p ON p.run_id = r.id"
+    "SELECT DISTINCT p.run_id FROM runs r JOIN search_parts p ON p.run_id = r.id"
     " JOIN search_words w ON w.part_id = p.id WHERE r.work_order_id IN :orders"
-    " AND p.id >= :before AND w.words @@ CAST(:asked AS tsquery) LIMIT :most"
+    " AND p.id >= :before AND w.words @@ CAST(:asked AS tsquery)"
 ).bindparams(bindparam("orders", expanding=True))
 
 

@@ -65,12 +65,13 @@ def page_of_runs(
 ) -> tuple[Listed, str | None, str | None]:
     """A page of runs as a list shows them, and where older and newer ones are."""
     found = history.page(connection, RUNS, filters, wanted)
+    return listed(connection, found.rows), *_places(found)
+
+
+def _places(found: history.Page) -> tuple[str | None, str | None]:
+    """Where older and newer rows are."""
     older, newer = found.older, found.newer
-    return (
-        listed(connection, found.rows),
-        None if older is None else older.text,
-        None if newer is None else newer.text,
-    )
+    return None if older is None else older.text, None if newer is None else newer.text
 
 
 def searched(
@@ -89,12 +90,7 @@ def page_of_orders(
 ) -> tuple[Listed, str | None, str | None]:
     """A page of work orders with their runs, and where older and newer ones are."""
     found = history.page(connection, WORK_ORDERS, filters, wanted)
-    older, newer = found.older, found.newer
-    return (
-        with_runs(connection, found.rows),
-        None if older is None else older.text,
-        None if newer is None else newer.text,
-    )
+    return with_runs(connection, found.rows), *_places(found)
 
 
 def searched_orders(
