@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.host import Host
+from holdfast.engine.run import program
+from holdfast.engine.zygote.ends import close, make
+from holdfast.engine.zygote.keeper import Zygote
+from holdfast.engine.zygote.kinds import Kind as ZygoteKind
 from holdfast.model.json import JsonObject
 from holdfast.model.limits import Limits
 from holdfast.model.record import Kind
 from holdfast.sandbox import processes
+from holdfast.sandbox.spec import Network
 from support.engine import Running, engine, is_root, public_folder, run
 from support.waiting import eventually
 
@@ -137,3 +146,43 @@ def test_a_job_that_was_compiled_before_is_compiled_no_more(public_folder: Path)
             ["compiler", "engine"],
             ["engine"],
         ]
+
+
+def fork(zygote: Zygote) -> socket.socket:
+    """Order a child; what it and the zygote say of it."""
+    ours, theirs = make()
+    zygote.fork(theirs, Network.OPEN)
+    close(theirs)
+    hand = socket.socket(fileno=ours.pop())
+    close(ours)
+    hand.settimeout(5)
+    return hand
+
+
+def born(hand: socket.socket) -> int:
+    """The process id of a child that waits behind its walls."""
+    words, ancillary, _, _ = hand.recvmsg(256, socket.CMSG_SPACE(12))
+    assert words.startswith(b"born"), words
+    return int(struct.unpack_from("=i", ancillary[0][2])[0])
+
+
+def test_no_end_of_a_child_is_missed_while_another_is_forked(public_folder: Path) -> None:
+    """The kernel may tell it to any thread of the zygote when the first one is at work."""
+    (public_folder / "ends").mkdir()
+    config = EngineConfig(data=public_folder / "ends", socket=public_folder / "ends.sock")
+    config = replace(config, program=program.install(config))
+    zygote = Zygote(config, Host.look(config), ZygoteKind("ends", {}, Limits()))
+    try:
+        zygote.start()
+        hand = fork(zygote)
+        for _ in range(20):
+            before, pid = hand, born(hand)
+            hand = fork(zygote)
+            os.kill(pid, signal.SIGKILL)
+            with before:
+                assert before.recv(64), "a report of its end"
+        hand.close()
+        zygote.control.close()
+        close([zygote.plain, zygote.error])
+    finally:
+        zygote.end()

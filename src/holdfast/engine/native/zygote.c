@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -58,6 +59,7 @@ struct report {               // to the shim, when a child has ended
 struct child { pid_t pid; int hand; };
 
 static int serving;
+static int ended = -1;         // an eventfd: a child has ended
 static struct child children[CHILDREN];
 static char message[MESSAGE];
 static char shown[4096];       // folders at the root, each with a closing zero
@@ -67,7 +69,12 @@ static ssize_t plain_read(int fd, void *buffer, size_t size) {
   return syscall(SYS_read, fd, buffer, size);
 }
 
-static void nothing(int number) { (void)number; }
+// The kernel may have any thread of Node.js take the signal, while the first forks, say.
+static void note_end(int number) {
+  (void)number;
+  int kept = errno;
+  if (eventfd_write(ended, 1)) errno = kept;
+}
 
 __attribute__((constructor)) static void begin(void) {
   const char *paths = getenv("HOLDFAST_ZYGOTE");
@@ -201,11 +208,9 @@ static void become_run(int *files, const struct order *order, size_t length) {
   if (getppid() != 1) fail(hand, "parent's end");
   for (int i = 0; i < 4; i++)
     if (dup3(files[i], i, 0) < 0) fail(hand, "descriptors");
-  close_descriptors(hand);
   signal(SIGCHLD, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  close(ended);
+  close_descriptors(hand);
   int (*fork_loop)(void *) = (int (*)(void *))dlsym(RTLD_DEFAULT, "uv_loop_fork");
   void *(*loop)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "uv_default_loop");
   if (fork_loop == NULL || loop == NULL || fork_loop(loop())) fail(hand, "event loop");
@@ -268,19 +273,17 @@ static int message_taken(void) {
 }
 
 static void serve(void) {
-  sigset_t blocked, before;
-  sigemptyset(&blocked);
-  sigaddset(&blocked, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &blocked, &before);
-  struct sigaction action = {.sa_handler = nothing};
-  sigaction(SIGCHLD, &action, NULL);
+  if (ended < 0) {
+    ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct sigaction action = {.sa_handler = note_end, .sa_flags = SA_RESTART};
+    if (ended < 0 || sigaction(SIGCHLD, &action, NULL)) _exit(FAILED);
+  }
   while (pending == 0) {
-    struct pollfd waiting = {0, POLLIN, 0};
-    sigset_t open = before;
-    sigdelset(&open, SIGCHLD);
-    int ready = ppoll(&waiting, 1, NULL, &open);
-    reap();
-    if (ready > 0 && message_taken()) return;
+    struct pollfd waiting[] = {{0, POLLIN, 0}, {ended, POLLIN, 0}};
+    if (poll(waiting, 2, -1) < 0) continue;
+    eventfd_t count;
+    if (waiting[1].revents && eventfd_read(ended, &count) == 0) reap();
+    if (waiting[0].revents && message_taken()) return;
   }
 }
 
