@@ -12,11 +12,13 @@ from holdfast.engine.config import EngineConfig
 from holdfast.engine.loop import Loop
 from holdfast.engine.supervisor.pool import memory_to_spare
 from holdfast.engine.zygote import kinds
+from holdfast.engine.zygote.rule import Choice
 
 #: Soon enough for a run that waits for one; a look at a folder.
 _LOOK_SECONDS = 0.1
-#: With no run for so long there is nothing to look for but kinds that are wanted no more.
-_IDLE_SECONDS = 10.0
+#: With no run for so long there is nothing to look for but kinds that are wanted no more. Where
+#: every run has to be forked, one may note its kind after the look that it has caused.
+_IDLE_SECONDS, _FORCED_SECONDS = 10.0, 0.5
 
 
 @dataclass(slots=True)
@@ -73,7 +75,8 @@ class Keepers:
             if name not in present and name not in self._unfit and memory_to_spare():
                 self._make(name)
                 break  # one at a time: each takes a processor while it is made
-        self._loop.after("zygotes", _IDLE_SECONDS, self.look)
+        forced = self._config.lane == Choice.ZYGOTE
+        self._loop.after("zygotes", _FORCED_SECONDS if forced else _IDLE_SECONDS, self.look)
 
     def _make(self, name: str) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
