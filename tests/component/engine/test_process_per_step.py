@@ -225,7 +225,7 @@ def test_requests_tell_no_secret_of_another_step(running: Running) -> None:
     )
     assert ended.outcome.reason is Reason.SUCCESS, (ended.outcome, ended.log)
     requests = ended.bodies(Kind.REQUEST)
-    assert {body["what"] for body in requests} >= {"made", "failed"}
+    assert "failed" in {body["what"] for body in requests}
     assert not any("exchange" in body for body in requests)
     documents = (Kind.STEP_COMPLETE, Kind.RESULT)
     told: list[Json] = [body for kind, body in ended.records if kind not in documents]
