@@ -109,11 +109,14 @@ def test_a_view_is_saved_renamed_and_removed(served: Served) -> None:
     assert save(served, "Bad ones", query="state=lost") == "/runs?state=lost"
     assert links(served, "/work_orders")["Bad ones"] == "/runs?state=lost"
     key = key_of(served, "/runs?state=lost")
-    renamed = served.client.post(f"/views/{key}/rename", data={"name": "Orders"})
+    taken = served.client.post(f"/views/{key}/rename", data={"name": "Orders"})
+    assert taken.status_code == 422
+    assert links(served) == {"Bad ones": "/runs?state=lost", "Orders": "/work_orders"}
+    renamed = served.client.post(f"/views/{key}/rename", data={"name": "Lost"})
     assert renamed.headers["location"] == "/runs?state=lost"
-    assert links(served) == {"Orders": "/runs?state=lost"}
+    assert links(served) == {"Lost": "/runs?state=lost", "Orders": "/work_orders"}
     assert served.client.post(f"/views/{key}/remove").status_code == 303
-    assert links(served) == {}
+    assert links(served) == {"Orders": "/work_orders"}
     assert served.client.post(f"/views/{key}/remove").status_code == 404
     assert served.client.post(f"/views/{key}/rename", data={"name": "x"}).status_code == 404
 

@@ -13,6 +13,10 @@ from holdfast.platform.store.database import Connection, Row, Transaction
 MOST = 50
 
 
+class NameTakenError(Exception):
+    """Another view of the person has this name."""
+
+
 def views_of(connection: Connection, user_id: str) -> list[Row]:
     """The views of one person, by name."""
     v = t.saved_views.c
@@ -36,14 +40,15 @@ def put_view(tx: Transaction, user_id: str, name: str, path: str, query: str) ->
 
 
 def rename_view(tx: Transaction, user_id: str, view_id: str, name: str) -> Row | None:
-    """Give one of the person's views another name; one that has it is replaced. None: no view."""
+    """Give one of the person's views another name. None: no view. Raises NameTakenError."""
     v = t.saved_views.c
     mine = select(v.id, v.path, v.query).where(v.user_id == user_id, v.id == view_id)
     found = tx.connection.execute(mine).one_or_none()
     if found is None:
         return None
-    same = delete(t.saved_views).where(v.user_id == user_id, v.name == name, v.id != view_id)
-    tx.connection.execute(same)
+    other = select(v.id).where(v.user_id == user_id, v.name == name, v.id != view_id)
+    if tx.connection.execute(other).one_or_none() is not None:
+        raise NameTakenError
     values = {"name": name, "updated_at": tx.now}
     tx.connection.execute(update(t.saved_views).where(v.id == view_id).values(values))
     return found

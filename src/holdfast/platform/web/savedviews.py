@@ -57,9 +57,12 @@ async def rename(request: Request) -> Response:
     name = (await fields(request, "name"))["name"].strip()
     if (wrong := _wrong(name)) is not None:
         return message(422, say(_NOT_SAVED), wrong)
-    return _after(
-        await platform.database.write(lambda tx: views.rename_view(tx, user_id, key, name))
-    )
+    try:
+        found = await platform.database.write(lambda tx: views.rename_view(tx, user_id, key, name))
+    except views.NameTakenError:
+        text = say("You have another view of this name. Remove it first.")
+        return message(422, say(_NOT_SAVED), text)
+    return _after(found)
 
 
 async def remove(request: Request) -> Response:
