@@ -40,11 +40,19 @@ def test_a_workflow_is_made_checked_saved_and_run(served: Served, page: Page) ->
     page.get_by_role("button", name="Check").click()
     expect(page.get_by_role("status").first).to_contain_text("No mistakes found")
     expect(page.locator(".graph .job")).to_have_count(2)
+    page.get_by_text("As text (YAML)").click()
+    text = page.locator("#text")
+    text.fill(text.input_value().replace("name: Send", "name: Send all"))
+    page.get_by_role("button", name="Add a path").click()
+    expect(page.locator("#held")).to_contain_text("changes that are not taken over")
+    page.locator("#held").get_by_role("button", name="Take over this text").click()
+    expect(page.locator("#held")).to_have_count(0)
+    expect(name).to_have_value("Send all")
     page.get_by_role("button", name="Save and run").click()
     page.wait_for_url("**/runs/*")
     expect(page.locator(".head .chip")).to_have_text("Waiting")
     made = workflow_of(served, "Register")
-    assert [job["name"] for job in made["jobs"]] == ["Step 1", "Send"]
+    assert [job["name"] for job in made["jobs"]] == ["Step 1", "Send all"]
     assert made["jobs"][0]["body"] == "fn(state => state);"
     assert [edge["condition_type"] for edge in made["edges"]] == ["always", "on_job_success"]
 

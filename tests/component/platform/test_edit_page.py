@@ -265,3 +265,59 @@ def test_the_text_and_the_forms_follow_each_other(served: Served) -> None:
     assert "It cannot be saved" in refused
     assert "target: Fetch" in refused
     assert flow_of(served) == flow
+
+
+def shown_text(page: str) -> dict[str, str]:
+    """The text of the page, and what it says that it wrote there."""
+    text = page.partition('name="text"')[2].partition(">\n")[2].partition("</textarea>")[0]
+    of = page.partition('name="text-of" value="')[2].partition('"')[0]
+    return {"text": html.unescape(text), "text-of": of}
+
+
+def test_no_button_loses_a_text_that_was_typed(served: Served) -> None:
+    flow = flow_of(served)
+    own = f"/workflows/{flow['id']}"
+    first = shown_text(served.client.get(f"{own}/edit").text)
+    typed = first | {"text": first["text"].replace("name: Fetch", "name: Typed").strip("\n")}
+
+    def press(act: str, **changed: str) -> str:
+        asked = form_of(flow, act=act, **changed)
+        if act.startswith("save"):
+            answer = served.client.post(f"{own}/edit", data=asked)
+            assert answer.status_code == 422
+        else:
+            answer = served.client.post(f"{own}/draft", data=asked)
+        return answer.text
+
+    step = flow["jobs"][0]["id"]
+    for act in ("look", "check", f"after:{step}", f"remove:{step}", "undo", "save", "save-run",
+                "save-anyway", "save-over"):  # fmt: skip
+        after = press(act, **typed, undo="[]")
+        assert 'id="held"' in after, act
+        assert shown_text(after)["text"].strip("\n") == typed["text"], act
+        assert shown_text(after)["text-of"] == first["text-of"], act
+        assert f'name="job:{step}:name" value="Fetch"' in after, act
+    assert flow_of(served) == flow
+    dropped = press("drop-text", **typed)
+    assert 'id="held"' not in dropped
+    assert shown_text(dropped) == first
+    assert f'name="job:{step}:name" value="Typed"' in press("take-text", **typed)
+    both = {**typed, f"job:{step}:body": "fn(s => s.more)"}
+    held = press("take-text", **both)
+    assert 'id="held"' in held
+    assert "fn(s =&gt; s.more)" in held
+    assert f'name="job:{step}:name" value="Typed"' in press("take-text-alone", **both)
+    undone = press(f"remove:{step}", **first)
+    assert "name: Fetch" not in undone.partition('name="undo"')[2].partition(">")[0]
+
+
+def test_a_large_workflow_fits_in_the_form(served: Served) -> None:
+    flow = flow_of(served)
+    own, step = f"/workflows/{flow['id']}/draft", flow["jobs"][0]["id"]
+    more = {f"edge:x{number}:label": "x" for number in range(1000)}
+    long = {f"job:{step}:body": "// " + "é" * 600_000}
+    answer = served.client.post(own, data=form_of(flow, act="look", **more, **long))
+    assert answer.status_code == 200
+    asked = form_of(flow, act="take-text", text="# " + "x" * 2_000_000)
+    answer = served.client.post(own, data=asked)
+    assert "the text has 2,000,002 characters; the most is 2,000,000" in answer.text

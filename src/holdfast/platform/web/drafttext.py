@@ -17,7 +17,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.project import form_v1
 from holdfast.platform.project.model import Edge, Job, Trigger, Workflow
 from holdfast.platform.project.rules import check_project
-from holdfast.platform.project.source import Source
+from holdfast.platform.project.source import ProjectFileError, Source
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.project.writing import Names, hyphenated
 from holdfast.platform.web.draft import KEYCHAIN, Begin, Draft, Path, Step, to_document
@@ -72,7 +72,10 @@ def from_text(
 
     `project`: its name. `credentials`: those that it has; the text says which of them are used.
     """
-    source = _Text(text[:_LONGEST], File("workflow.yaml"))
+    if len(text) > _LONGEST:
+        long = f"the text has {len(text):,} characters; the most is {_LONGEST:,}"
+        raise ProjectFileError(long)
+    source = _Text(text, File("workflow.yaml"))
     source.check()
     read, places = form_v1.read(source)
     check_project(read, places, source)

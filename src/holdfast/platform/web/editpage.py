@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -45,6 +46,10 @@ from holdfast.platform.web.words import CONDITIONS
 #: Runs whose input may be taken, and steps of the last one that are shown.
 _RUNS, _STEPS = 10, 500
 _NONE = later("There is no such workflow.")
+#: Fields of a form; a step with its path has about ten.
+_FIELDS = 20_000
+#: What a form does not bring back: the text follows the rest.
+_NOT_UNDONE = frozenset({"undo", "act", "text", "text-of"})
 
 
 def edit_routes() -> list[BaseRoute]:
@@ -75,8 +80,12 @@ class _Told:
     dirty: bool = False
     saving: bool = False
     input: str | None = None
-    #: The text that could not be taken over.
+    #: The text in its box that was not taken over, and what the page last wrote there.
     text: str | None = None
+    text_of: str = ""
+    #: Why a button did nothing: `text`, it would have lost that text; `both`, to take the text
+    #: over would have lost what was changed in the forms.
+    held: str = ""
 
 
 async def show(request: Request) -> Response:
@@ -93,45 +102,73 @@ async def show(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    """A button that changes or checks the draft. Nothing is saved."""
+    """A button that changes or checks the draft. Nothing is saved, and no typed text is lost."""
     row = await _row(request)
     if row is None:
         return message(404, say("Not found"), say(_NONE))
     items = await _items(request)
     sent = dict(items)
     draft, what = from_form(items), sent.get("act", "look")
-    if what == "undo" and sent.get("undo"):
-        told = _Told(dirty=True, input=sent.get("input"))
-        return await _page(request, row, from_form(_kept(sent["undo"])), told)
     told = _Told(dirty=True, input=sent.get("input"))
+    if what in {"take-text", "take-text-alone"}:
+        return await _taken(request, row, draft, sent, told)
+    if what != "drop-text" and _hold(told, sent):
+        return await _page(request, row, draft, told)
+    if what == "undo" and sent.get("undo"):
+        return await _page(request, row, from_form(_kept(sent["undo"])), told)
     if what == "check":
         await _judge(request, row, draft, told)
-    if what == "take-text":
-        return await _taken(request, row, draft, sent, told)
     after, told.opened = changed(draft, what)
     if what.startswith("remove:"):
-        told.undo = json.dumps([item for item in items if item[0] not in {"undo", "act"}])
+        told.undo = json.dumps([item for item in items if item[0] not in _NOT_UNDONE])
     return await _page(request, row, after, told)
+
+
+def _hold(told: _Told, sent: dict[str, str]) -> bool:
+    """Whether the text was changed in its box and not taken over. Then the page keeps it."""
+    text, of = _plain(sent.get("text", "")), sent.get("text-of", "")
+    if not of or _digest(text) == of:
+        return False
+    told.text, told.text_of, told.held, told.undo = text, of, "text", sent.get("undo", "")
+    return True
 
 
 async def _taken(
     request: Request, row: Row, draft: Draft, sent: dict[str, str], told: _Told
 ) -> Response:
-    """The draft as its text says; what is wrong with that is told, and the text stays."""
+    """The draft as its text says; what is wrong with that is told, and the text stays.
+
+    Changes of the forms, too, are dropped only by `take-text-alone`.
+    """
     platform: Platform = request.app.state.platform
-    text = sent.get("text", "").replace("\r\n", "\n")
+    text, of = _plain(sent.get("text", "")), sent.get("text-of", "")
     known: Any = await platform.database.read(
         lambda c: documents.credentials_of(c, row.project_id)
     )
+    forms = _digest(to_text(draft, row.id, row.project_name, known))
+    if sent["act"] == "take-text" and of and of != forms:
+        told.text, told.text_of, told.held = text, of, "both"
+        return await _page(request, row, draft, told)
     try:
         draft = from_text(text, draft, row.project_name, known)
     except ProjectFileError as error:
-        told.problems, told.text = error.message.split("\n"), text
+        told.problems, told.text, told.text_of = error.message.split("\n"), text, of
     return await _page(request, row, draft, told)
 
 
+def _plain(text: str) -> str:
+    """As it was before a form sent it: with one character at the end of a line."""
+    return text.replace("\r\n", "\n")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 async def _items(request: Request) -> list[tuple[str, str]]:
-    async with request.form() as form:
+    """The fields: as many and as long ones as a request may have at all."""
+    most: int = request.app.state.platform.settings.frame_bytes
+    async with request.form(max_fields=_FIELDS, max_part_size=most) as form:
         return [(name, str(value)) for name, value in form.multi_items()]
 
 
@@ -208,6 +245,7 @@ async def save(request: Request) -> Response:
     told = _Told(dirty=True, saving=True, input=dict(items).get("input"))
     if draft.base != row.lock_version:
         told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
+    if _hold(told, dict(items)) or told.conflict is not None:
         return await _page(request, row, draft, told, 422)
     if what != "save-anyway":
         told.checked = await check(platform, draft)
@@ -292,6 +330,7 @@ async def _page(
 
     found = await platform.database.read(read)
     links = {key: f"#part-{key}" for key in draft.ids}
+    text = to_text(draft, row.id, row.project_name, found["credentials"])
     return page(
         "edit.html",
         status=status,
@@ -303,6 +342,7 @@ async def _page(
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
         no_hook=Hook(),
-        text=told.text or to_text(draft, row.id, row.project_name, found["credentials"]),
+        text=text if told.text is None else told.text,
+        text_of=told.text_of or _digest(text),
         **found,
     )
