@@ -27,6 +27,9 @@ TEMPLATES = sorted(words.WEB.glob("templates/*.html"))
 SCRIPTS = sorted(path for path in words.WEB.glob("static/*.js") if ".min." not in path.name)
 #: What people see of a tag, besides its text.
 SEEN = frozenset({"title", "aria-label", "placeholder", "alt", "data-label", "label"})
+#: Stands for words that are translated. Of a tag, those that people see may be, and no others.
+SAID = "§"
+MACRO = r"\{%-?\s*macro (\w+)\([^%]*\)\s*-?%\}(.*?)\{%-?\s*endmacro\s*-?%\}"
 #: Tags whose text is code.
 CODE = frozenset({"code", "kbd", "pre", "script", "style"})
 #: Examples of what may be written, which are no words.
@@ -51,10 +54,11 @@ class Bare(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in {"input", "link", "meta", "br"}:
             self.inside.append(tag)
-        self.found += [
-            f"{name}={value}" for name, value in attrs
-            if name in SEEN and value and value not in EXAMPLES and re.search(r"[A-Za-z]", value)
-        ]  # fmt: skip
+        for name, value in [(tag, None), *attrs]:
+            seen = name in SEEN and value and value not in EXAMPLES
+            notation = SAID in name or (SAID in (value or "") and name not in SEEN)
+            if notation or (seen and re.search(r"[A-Za-z]", value or "")):
+                self.found.append(f"{name}={value}")
 
     def handle_endtag(self, tag: str) -> None:
         while self.inside and self.inside.pop() != tag:
@@ -65,20 +69,39 @@ class Bare(HTMLParser):
             self.found.append(data.strip())
 
 
+def in_tags(source: str) -> str:
+    """The template with the bodies of its macros where they are called within a tag."""
+    for name, body in re.findall(MACRO, source, flags=re.DOTALL):
+        call = rf"(<\w[^<>]*)\{{\{{\s*{name}\(.*?\}}\}}"
+        if re.search(call, source):
+            source = re.sub(MACRO.replace(r"(\w+)", f"({name})"), "", source, flags=re.DOTALL)
+            source = re.sub(call, lambda found, body=body: found[1] + body, source)  # type: ignore[misc]
+    return source
+
+
+def is_constant(text: nodes.Expr) -> bool:
+    """The catalogue reads nothing else. A translated block's text is marked as safe."""
+    if isinstance(text, nodes.MarkSafe | nodes.MarkSafeIfAutoescape):
+        text = text.expr
+    return isinstance(text, nodes.Const)
+
+
 def bare_words(source: str) -> list[str]:
-    """Text and attributes that people see and that are not translated."""
-    plain = re.sub(r"\{%-?\s*trans\b.*?\bendtrans\s*-?%\}", "", source, flags=re.DOTALL)
+    """Text and attributes that people see and that are not translated, and translated notation."""
+    plain = re.sub(r"\{%-?\s*trans\b.*?\bendtrans\s*-?%\}", SAID, in_tags(source), flags=re.DOTALL)
     plain = re.sub(r"(</?)\{\{.*?\}\}", r"\1div", plain, flags=re.DOTALL)
+    plain = re.sub(r"\{\{((?!\}\}).)*?\b_\(.*?\}\}", SAID, plain, flags=re.DOTALL)
     plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", plain, flags=re.DOTALL)
     parser = Bare()
     parser.feed(plain)
     parser.close()
-    said = set[int]()
+    said, unread = set[int](), list[str]()
     tree = environment.parse(source)
     for call in tree.find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name in {"_", "gettext", "ngettext"}:
             said |= {id(part) for part in call.find_all(nodes.Const)}
-    return parser.found + [
+            unread += [f"line {call.lineno}" for text in call.args[:1] if not is_constant(text)]
+    return parser.found + unread + [
         const.value for const in tree.find_all(nodes.Const)
         if isinstance(const.value, str) and id(const) not in said
         and LOOKS_LIKE_WORDS.fullmatch(const.value) and const.value not in NO_WORDS
@@ -93,7 +116,10 @@ def test_a_template_holds_no_bare_word(path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     ["<p>Words</p>", '<a title="Words">{{ x }}</a>', "<p>{{ x }} words</p>", '{{ "Some words" }}',
-     '<input placeholder="Words">', "{% if x %}no {% endif %}", '{{ go("", "Two words") }}'],
+     '<input placeholder="Words">', "{% if x %}no {% endif %}", '{{ go("", "Two words") }}',
+     '<details{% if x %} {{ _("open") }}{% endif %}>', '<p class="{{ _("small") }}">{{ x }}</p>',
+     '{% macro m(x) %}{{ _("open") }}{% endmacro %}<details{{ m(1) }}>{{ x }}</details>',
+     '{{ _("One" if x else "two") }}'],
 )  # fmt: skip
 def test_a_bare_word_is_found(source: str) -> None:
     assert bare_words(source)
