@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from holdfast.sandbox import processes
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o700
@@ -78,11 +80,8 @@ def usage(folder: Path) -> Iterator[int]:
 def nameless_usage(pid: int) -> int:
     """Disk space of files that a process holds open and that have no name any more, in bytes."""
     found: dict[tuple[int, int], int] = {}
-    try:
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - often
-            _note_nameless(f"/proc/{pid}/fd/{name}", found)
-    except OSError:
-        return 0  # it is gone
+    for path in processes.descriptors(pid):
+        _note_nameless(path, found)
     return sum(found.values())
 
 

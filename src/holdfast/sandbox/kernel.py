@@ -20,6 +20,7 @@ MACHINE = platform.machine()
 _X86 = {
     "clone": 56,
     "pivot_root": 155,
+    "kcmp": 312,
     "seccomp": 317,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
@@ -27,6 +28,7 @@ _X86 = {
 _ARM = {
     "clone": 220,
     "pivot_root": 41,
+    "kcmp": 272,
     "seccomp": 277,
     "process_vm_readv": 270,
     "process_vm_writev": 271,

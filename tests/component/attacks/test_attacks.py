@@ -312,6 +312,17 @@ def test_page_tables_are_memory(limited: Running) -> None:
     assert ended.outcome.error_type == "OOMError", ended.outcome
 
 
+def test_a_process_whose_first_thread_has_ended_meets_its_limits(limited: Running) -> None:
+    """That of time where memory is the kernel's: there it takes none."""
+    assert limited.config.store is not None
+    attacker = library(limited.config.store)
+    sampled = limited.config.limits == "sampling"
+    limits = replace(LIMITS, memory_mb=96, timeout_seconds=60 if sampled else 1)
+    ended = run(limited, job(attacker, "lose-head", 2000 if sampled else 0), limits=limits)
+    error = "OOMError" if sampled else "TimeoutError"
+    assert ended.outcome.error_type == error, ended.outcome
+
+
 def execute(full: Running, code: str, **rest: object) -> Ended:
     body = f"export default [async state => {{ {ESCAPE} {FS} {code} }}];"
     return run(full, body, **rest)

@@ -7,11 +7,10 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from holdfast.sandbox import processes, sockets
+from holdfast.sandbox import folders, processes, sockets
 from holdfast.sandbox.groups import Sampling
 
 
@@ -96,14 +95,79 @@ def test_a_family_that_fills_more_than_a_page_is_seen_whole() -> None:
     assert found == 900
 
 
-def test_what_was_swapped_out_huge_pages_and_threads_are_memory_too(tmp_path: Path) -> None:
-    status = tmp_path / "status"
-    status.write_text(
-        "Name:\tVmSwap: 9 kB\nRssAnon:\t 100 kB\nRssFile:\t 50 kB\nRssShmem:\t 10 kB\n"
-        "VmPTE:\t 4 kB\nVmSwap:\t 200 kB\nHugetlbPages:\t 2048 kB\nThreads:\t3\n"
-    )
-    seen = processes._kilobytes(str(status), processes._PAGES | processes._KERNELS)
-    assert seen == (100 + 10 + 4 + 200 + 2048 + 3 * 24) * 1024
+STATUS = b"""\
+Name:\tVmSwap: 9 kB
+RssAnon:\t     100 kB
+RssFile:\t      50 kB
+RssShmem:\t      10 kB
+VmPTE:\t       4 kB
+VmSwap:\t     200 kB
+HugetlbPages:\t    2048 kB
+Threads:\t3
+"""
+#: Of a process with 120 KB of shared memory that was swapped beside the 200 KB of its own.
+SHARES = b"""\
+00400000-7ffe00000000 ---p 00000000 00:00 0                              [rollup]
+Rss:                 160 kB
+Pss:                  90 kB
+Pss_Anon:             60 kB
+Pss_File:             25 kB
+Pss_Shmem:             5 kB
+Shared_Hugetlb:     1024 kB
+Private_Hugetlb:    1024 kB
+Swap:                320 kB
+SwapPss:             100 kB
+"""
+
+
+def test_what_was_swapped_out_huge_pages_and_threads_are_memory_too() -> None:
+    seen = processes._kilobytes(STATUS, processes._PAGES | processes._KERNELS)
+    assert seen == 100 + 10 + 4 + 200 + 2048 + 3 * 24
+
+
+def test_shared_memory_that_was_swapped_out_is_counted_whole() -> None:
+    """The kernel tells no share of it."""
+    seen = processes.share(SHARES, STATUS)
+    assert seen == (60 + 5 + 100 + 2048 + (320 - 200) + 4 + 3 * 24) * 1024
+    less = SHARES.replace(b"Swap:                320", b"Swap:                150")
+    assert processes.share(less, STATUS) == (60 + 5 + 100 + 2048 + 4 + 3 * 24) * 1024
+
+
+#: Another thread has 40 MB, and a file of a megabyte without a name, when the first one ends.
+HEADLESS = """
+import ctypes, mmap, os, platform, tempfile, threading
+def stay():
+    memory = mmap.mmap(-1, 40 << 20)
+    for at in range(0, len(memory), 4096):
+        memory[at] = 1
+    nameless = tempfile.TemporaryFile()
+    nameless.write(bytes(1 << 20))
+    nameless.flush()
+    end.wait()
+    while os.path.exists(f"/proc/{os.getpid()}/fd/0"):
+        pass
+    os.write(1, b"\\n")
+    os.read(0, 1)
+end = threading.Event()
+threading.Thread(target=stay).start()
+end.set()
+ctypes.CDLL(None).syscall(60 if platform.machine() == 'x86_64' else 93, 0)  # exit, of one thread
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_is_counted_and_ended() -> None:
+    group = Sampling()
+    with subprocess.Popen(
+        [sys.executable, "-c", HEADLESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        group.add(process.pid)
+        assert process.stdout
+        process.stdout.readline()
+        assert group.usage() > 40 << 20
+        assert (processes.proportional_bytes(process.pid) or 0) > 40 << 20
+        assert folders.nameless_usage(process.pid) >= 1 << 20
+        group.kill()
+        assert process.wait(5) < 0
 
 
 def test_a_stranger_with_the_number_of_a_descendant_lends_it_no_threads(
