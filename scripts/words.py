@@ -52,6 +52,8 @@ def _texts(part: ast.expr) -> Iterator[str]:
     elif isinstance(part, ast.Dict):
         for value in part.values:
             yield from _texts(value)
+    elif isinstance(part, ast.IfExp):
+        yield from (*_texts(part.body), *_texts(part.orelse))
 
 
 def in_template(source: str) -> Iterator[Entry]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import httpx
 import pytest
 
@@ -34,7 +32,7 @@ def test_all_that_match_are_cancelled_after_a_question(served: Served) -> None:
     place = begin(served, act="cancel", state="available").headers["location"]
     served.call(work_off)
     page = served.client.get(place).text
-    assert re.search(r"Done: 3 cancelled, or asked to end, of 3\.", page)
+    assert "Done · 3 cancelled, or asked to end · 3 in all" in page
     assert "hx-trigger" not in page, "it asks no more once it is over"
     assert {served.run(run)["state"] for run in runs} == {"cancelled"}
     assert place in served.client.get("/actions").text
@@ -58,7 +56,7 @@ def test_a_stopped_action_does_no_more(served: Served) -> None:
     assert "hx-trigger" in served.client.get(place).text
     served.client.post(f"{place}/stop")
     served.call(work_off)
-    assert "Stopped: 0 cancelled" in served.client.get(place).text
+    assert "Stopped · 0 cancelled" in served.client.get(place).text
     assert served.run(run)["state"] == "available"
 
 

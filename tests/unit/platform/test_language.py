@@ -159,6 +159,16 @@ def test_the_catalogue_is_what_the_pages_say() -> None:
     assert {"Last runs", "Waiting", "There is no such run.", "Copied"} <= every
 
 
+def test_both_words_of_a_condition_are_in_the_catalogue() -> None:
+    code = 'say("Yes" if x else "No"); later(a if b else "Perhaps")'
+    assert {one for one, _ in words.in_code(code)} == {"Yes", "No", "Perhaps"}
+
+
+def test_words_are_whole_sentences_or_parts_that_stand_alone() -> None:
+    """A translator cannot join pieces: in other languages they stand in another order."""
+    assert [one for one, _ in words.entries() if re.match(r"[\s,;:.)]|.*[\s,;(]$", one)] == []
+
+
 def compiled(entries: dict[str, str]) -> bytes:
     """A translation as gettext's programs write it (`.mo`)."""
     head = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=n != 1;\n"

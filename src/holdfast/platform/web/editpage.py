@@ -41,7 +41,7 @@ from holdfast.platform.web.language import later, say
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.versions import Changed, changes_between
-from holdfast.platform.web.words import CONDITIONS
+from holdfast.platform.web.words import CONDITIONS, TRIGGER_NAMES
 
 #: Runs whose input may be taken, and steps of the last one that are shown.
 _RUNS, _STEPS = 10, 500
@@ -338,7 +338,7 @@ async def _page(
         draft=draft,
         told=told,
         graph=layout(to_parts(draft), links=links, current=told.opened),
-        sources=[(b.id, f"{b.type} trigger") for b in draft.begins]
+        sources=[(b.id, TRIGGER_NAMES.get(b.type, b.type)) for b in draft.begins]
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
         no_hook=Hook(),

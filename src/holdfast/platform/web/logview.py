@@ -136,14 +136,18 @@ def _found(
     lines = log_windows.numbered(connection, run_id, found.numbers, WANTED.each)
     total = logs.count(connection, run_id)
     to = found.searched_to
-    many = say_many("%(count)s line with “%(text)s”", "%(count)s lines with “%(text)s”",
-                    len(lines), text=text)  # fmt: skip
     if not begun and to is None:
-        where = say("%(many)s in all %(total)s lines", many=many, total=f"{total:,}")
+        where = say_many(
+            "%(count)s line with “%(text)s” in all %(total)s lines",
+            "%(count)s lines with “%(text)s” in all %(total)s lines",
+            len(lines), text=text, total=f"{total:,}",
+        )  # fmt: skip
     else:
-        where = say(
-            "%(many)s in lines %(first)s to %(last)s of %(total)s", many=many,
-            first=f"{begun + 1:,}", last=f"{to or total:,}", total=f"{total:,}",
+        where = say_many(
+            "%(count)s line with “%(text)s” in lines %(first)s to %(last)s of %(total)s",
+            "%(count)s lines with “%(text)s” in lines %(first)s to %(last)s of %(total)s",
+            len(lines), text=text, first=f"{begun + 1:,}", last=f"{to or total:,}",
+            total=f"{total:,}",
         )  # fmt: skip
     seen = log_windows.Window(lines, total, asked.after > 0, to is not None)
     view = _view(asked, steps, seen, say("No line has “%(text)s”.", text=text))

@@ -12,6 +12,8 @@ from typing import Any
 from holdfast.model.refusal import words_of
 from holdfast.platform.store import credentials, keychains
 from holdfast.platform.store.database import Connection
+from holdfast.platform.web.language import say
+from holdfast.platform.web.words import TRIGGERS_WITHIN
 
 #: An id that stands alone: one after a dot is a key of the state, which people look for there.
 _ID = re.compile(r"(?<![\w.\[\"'/-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w/-])")
@@ -34,7 +36,9 @@ class Names:
 
     def without_ids(self, text: str) -> str:
         """The text with a name for each id, in quotes or not; what has none is gone."""
-        return _ANY_ID.sub(lambda found: self.by_id.get(found[0].strip("'\""), "(gone)"), text)
+        return _ANY_ID.sub(
+            lambda found: self.by_id.get(found[0].strip("'\""), say("(gone)")), text
+        )
 
     def _name(self, key: str) -> str:
         name = self.by_id.get(key)
@@ -65,7 +69,7 @@ def names_of(secrets: Mapping[str, str], *versions: Mapping[str, Any]) -> Names:
     found = dict(secrets)
     for parts in versions:
         for trigger in parts["triggers"]:
-            found[trigger["id"]] = f"the {trigger['type']} trigger"
+            found[trigger["id"]] = TRIGGERS_WITHIN.get(trigger["type"], trigger["type"])
         found |= {job["id"]: str(job["name"]) for job in parts["jobs"]}
         for edge in parts["edges"]:
             source = found.get(edge["source_trigger_id"] or edge["source_job_id"], "?")

@@ -29,6 +29,7 @@ from holdfast.platform.web.words import (
     NOT_DRAWN,
     SCRIPT_WORDS,
     STEP_STATES,
+    TRIGGERS,
     handled_words,
     more_words,
 )
@@ -201,6 +202,7 @@ environment.globals |= {
     "ACTION_WORDS": ACTION_WORDS,
     "FILTER_WORDS": FILTER_WORDS,
     "HOOK_REPLIES": HOOK_REPLIES,
+    "TRIGGERS": TRIGGERS,
     "assets": {
         name: _asset(name)
         for name in (

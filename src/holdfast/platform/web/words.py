@@ -78,7 +78,7 @@ ACTION_WORDS = {
         {
             "title": "Retry all that match",
             "button": "Retry them",
-            "done": "retried",
+            "done": "%(count)s retried",
             "means": "Each is run again from its start, with its own input; of a work order only"
             " the newest run.",
         }
@@ -87,7 +87,7 @@ ACTION_WORDS = {
         {
             "title": "Cancel all that match",
             "button": "Cancel them",
-            "done": "cancelled, or asked to end",
+            "done": "%(count)s cancelled, or asked to end",
             "means": "Those that wait end at once; those that a worker has are asked to end.",
         }
     ),
@@ -160,6 +160,10 @@ KEPT = Words(
 )
 #: When a webhook answers its caller.
 HOOK_REPLIES = Words({"": "at once", "after_completion": "when the run has ended"})
+#: Type of a trigger -> what the form calls it, and the trigger alone and in a sentence.
+TRIGGERS = Words({"webhook": "webhook", "cron": "clock (cron)"})
+TRIGGER_NAMES = Words({"webhook": "webhook trigger", "cron": "cron trigger"})
+TRIGGERS_WITHIN = Words({"webhook": "the webhook trigger", "cron": "the cron trigger"})
 #: Condition of an edge -> when it is gone.
 CONDITIONS = Words(
     {
