@@ -15,13 +15,7 @@ import pytest
 
 from holdfast.model.json import Json
 from holdfast.model.record import Kind
-from support.engine import ESCAPE, Ended, Running, engine, run
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
+from support.engine import ESCAPE, Ended, Running, run
 
 
 class Hello(http.server.BaseHTTPRequestHandler):

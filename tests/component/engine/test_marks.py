@@ -11,14 +11,8 @@ from holdfast.engine.requests import Requests, requests_of
 from holdfast.journal import JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from support.engine import Ended, Running, engine, run
+from support.engine import Ended, Running, run
 from support.web import Answer, Asked, Web, serve_web
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
 
 
 @pytest.fixture

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
-from support.engine import Ended, Running, engine, run
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
+from support.engine import Ended, Running, run
 
 
 def phase_of(ended: Ended) -> object:

@@ -24,12 +24,6 @@ from support.native import job as crashing
 from support.waiting import eventually
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
 def operation(body: str) -> str:
     return f"export default [state => {{ {body} }}];"
 

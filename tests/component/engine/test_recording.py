@@ -15,19 +15,13 @@ from holdfast.journal import JournalReader
 from holdfast.journal.blobs import blob_path
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from support.engine import ESCAPE, Ended, Running, engine, run
+from support.engine import ESCAPE, Ended, Running, run
 from support.web import Answer, Asked, Web, serve_web
 
 SECRET = "canary-7f31c2"
 CLOCK = """export default [state => ({ data: [Date.now(), new Date().toISOString(), typeof Date(),
   new Date(0).getTime(), new Date() instanceof Date, new Date().constructor === Date,
   Math.random(), Math.random()] })];"""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

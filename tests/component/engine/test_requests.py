@@ -10,17 +10,11 @@ from holdfast.engine.requests import ANSWERED, Requests, requests_of
 from holdfast.journal import JournalReader
 from holdfast.model.json import JsonObject
 from holdfast.model.record import Kind
-from support.engine import Ended, Running, engine, execute, job, prepare, run
+from support.engine import Ended, Running, execute, job, prepare, run
 from support.web import Answer, Asked, Web, serve_web
 
 #: More than a response takes in before somebody reads it.
 LONG = b"x" * 500_000
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with engine(tmp_path_factory.mktemp("data")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +50,16 @@ def test_an_answer_whose_body_nobody_reads_has_its_status(running: Running, web:
     assert "HF1104" not in ended.log, "it was waited for"
 
 
-def test_a_request_on_a_kept_connection_takes_two_records(running: Running, web: Web) -> None:
-    """A connection that is not free at once, on a busy machine, makes a third one."""
+def test_requests_on_a_kept_connection_are_told_as_sent_and_as_answered(
+    running: Running, web: Web
+) -> None:
     asking = f"await (await fetch('{web.address}/x')).text()"
     ended = go(running, f"async s => {{ for (let i = 0; i < 20; i++) {asking}; return s; }}")
     told: dict[object, list[object]] = {}
     for body in ended.bodies(Kind.REQUEST):
-        told.setdefault(body["number"], []).append(body["what"])
-    assert ["sent", "answered"] in told.values()
+        if body["what"] not in ("made", "begun"):  # these are told where the next one comes late
+            told.setdefault(body["number"], []).append(body["what"])
+    assert [*told.values()] == [["sent", "answered"]] * 20
 
 
 def test_requests_beyond_the_first_thousand_are_counted(running: Running, web: Web) -> None:
@@ -79,7 +75,9 @@ def test_requests_beyond_the_first_thousand_are_counted(running: Running, web: W
     assert row == f"{web.address.removeprefix('http://')}: 60 more were sent: 60 answered 2xx"
     records = [body for body in ended.bodies(Kind.REQUEST) if body["what"] == "more"]
     assert records[-1]["whole"] is True
-    assert len(records) < 30
+    first, last = (int(str(records[place]["timestamp"])) / 1e6 for place in (0, -1))
+    # One in a quarter of a second, and a belated one beside it: not one for each of 180 changes.
+    assert len(records) <= 3 + 8 * (last - first)
 
 
 def test_processes_of_steps_number_and_count_requests_of_one_run(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
+import holdfast.engine
+from holdfast.adaptors.node import node_binary
 from holdfast.engine.requests import NEVER, UNKNOWN, Request, requests_of
 from holdfast.journal import Record
 from holdfast.model.json import Json
@@ -163,3 +167,44 @@ def test_connections_of_counted_requests_are_told() -> None:
         [more(1, whole=True, answered=9), record(2, Kind.OUTCOME, evidence={"notes": notes})]
     )
     assert found.untold == {}
+
+
+#: Two requests as undici tells of them, each within one turn of the event loop or over several.
+LISTENING = """
+const [folder] = process.argv.slice(1);
+const { release } = await import(`${folder}/channel.mjs`);
+const { Requests } = await import(`${folder}/requests.mjs`);
+const { default: channels } = await import('node:diagnostics_channel');
+const told = [];
+const tell = ({ number, what }) => { (told[number - 1] ??= []).push(what); };
+const run = {
+  settings: {}, secrets: { scrub: (text) => text }, active: { getStore() {} },
+  report: { request: tell, requestSoon: tell },
+};
+new Requests(run).watch();
+for (const between of [() => {}, release]) {
+  const request = { method: 'GET', origin: 'http://a.org', path: '/' };
+  const say = (name, more) => channels.channel(`undici:${name}`).publish({ request, ...more });
+  say('request:create');
+  between();
+  say('client:sendHeaders');
+  say('request:headers', { response: { statusCode: 200 } });
+  between();
+  say('request:trailers');
+  release();
+}
+process.stdout.write(JSON.stringify(told));
+"""
+
+
+def test_what_is_over_before_the_next_is_told_takes_no_record() -> None:
+    """So a request on a connection that is free takes two."""
+    folder = Path(holdfast.engine.__file__).parent / "javascript"
+    done = subprocess.run(
+        [node_binary(), "--input-type=module", "--eval", LISTENING, folder.as_uri()],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        ["sent", "answered"], ["made", "sent", "begun", "answered"],
+    ]  # fmt: skip

@@ -283,11 +283,11 @@ class Supervisor:
         self._forget_waiting()
         environment.pop("HOLDFAST_READY", None)
         ready: tuple[int, ...] = ()
-        if not self._was_ready:
-            told, self._tell_ready = os.pipe()
-            ready = (told,)
-            environment["HOLDFAST_READY"] = str(told)
         try:
+            if not self._was_ready:
+                told, self._tell_ready = os.pipe()
+                ready = (told,)
+                environment["HOLDFAST_READY"] = str(told)
             self._agent = subprocess.Popen(
                 self._config.agent,
                 env=environment,
