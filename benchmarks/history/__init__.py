@@ -53,4 +53,4 @@ def _load(url: str, folder: Path, size: Size, seed: str) -> None:
     if free < needed:
         sys.exit(f"{folder} has {free >> 20} MB left; {needed >> 20} MB are needed")
     print(f"seed {seed}")
-    load(url, size, seed, lambda said: print(said, flush=True))
+    load(url, size, seed, lambda said: print(said, flush=True), searchable=True)

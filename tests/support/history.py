@@ -23,6 +23,7 @@ from holdfast.platform.clock import SECOND
 from holdfast.platform.project.provision import from_payload
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Transaction
+from holdfast.platform.store.history_tables import search_parts
 from holdfast.platform.store.projects import import_project
 from support.history_rows import DAYS, START, Flow, Rows
 from support.history_sinks import Sink, sink_of
@@ -53,7 +54,12 @@ class Size:
 
 
 def load(
-    url: str, size: Size, seed: int | str = 1, tell: Callable[[str], None] = lambda _: None
+    url: str,
+    size: Size,
+    seed: int | str = 1,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    searchable: bool = False,
 ) -> None:
     """Fill a new database. `tell` hears what was done and how long it took."""
     clock = time.perf_counter()
@@ -62,9 +68,10 @@ def load(
         tell(f"{time.perf_counter() - clock:7.1f} s  {what}")
 
     flows, collection = _deploy(url, size)
-    rows = Rows(random.Random(f"history {seed}"), flows, size.lines)
+    rows = Rows(random.Random(f"history {seed}"), flows, size.lines, searchable=searchable)
     with sink_of(url) as sink:
-        indexes = [index for table in _FILLED for index in table.indexes]
+        filled = (*_FILLED, search_parts) if searchable else _FILLED
+        indexes = [index for table in filled for index in table.indexes]
         sink.run(*(f"DROP INDEX {index.name}" for index in indexes))
         for start in range(0, size.runs, _BATCH):
             last = min(size.runs, start + _BATCH)
@@ -87,6 +94,7 @@ def _write(sink: Sink, rows: Rows, moments: list[int], lines: int | None = None)
         rows.run(found, at, lines)
     for table in _FILLED:
         sink.copy(table, found[table.name])
+    sink.copy_parts(rows.parts(found))
 
 
 def _make(sink: Sink, indexes: list[Index]) -> None:

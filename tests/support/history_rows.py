@@ -14,6 +14,8 @@ from sqlalchemy import Table
 
 from holdfast.platform.clock import SECOND
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.search import Part
+from support.history_search import Found, parts_of
 
 #: The history begins on 1 January 2026 and lasts so many days.
 START, DAYS = 1_767_225_600 * SECOND, 90
@@ -50,12 +52,15 @@ class Flow:
 class Rows:
     """Makes the rows of one run after another."""
 
-    def __init__(self, dice: random.Random, flows: list[Flow], lines: int) -> None:
+    def __init__(
+        self, dice: random.Random, flows: list[Flow], lines: int, *, searchable: bool
+    ) -> None:
         self._dice, self._flows, self._lines = dice, flows, lines
         self._weights = list(accumulate(1 / (n + 1) for n in range(len(flows))))
-        self._number = 0
+        self._number = self._parts = 0
+        self._searchable = searchable
 
-    def run(self, found: dict[str, list[tuple[Any, ...]]], at: int, lines: int | None) -> None:
+    def run(self, found: Found, at: int, lines: int | None) -> None:
         """Append a run's rows, one table's rows as tuples in the order of its columns."""
         dice = self._dice
         self._number += 1
@@ -80,6 +85,7 @@ class Rows:
             "finished_at": ended, "duration_ms": took // 1000, "peak_memory": memory,
             "worker_id": worker, "worker_name": worker, "returns": 0, "retries": 0,
             "last_event": "run:complete", "last_event_at": ended, "final_dataclip_id": last,
+            "indexed_at": ended + 5 * SECOND if self._searchable else None,
         }  # fmt: skip
         found["runs"].append(row_of(t.runs, values))
         values = {
@@ -91,9 +97,7 @@ class Rows:
         steps = self._steps(found, run_id, flow, (started, took), (state, error, message), memory)
         self._log(found, run_id, steps, started, took, self._lines if lines is None else lines)
 
-    def _clip(
-        self, found: dict[str, list[tuple[Any, ...]]], key: str, project: str, kind: str, at: int
-    ) -> None:
+    def _clip(self, found: Found, key: str, project: str, kind: str, at: int) -> None:
         dice = self._dice
         name, place = dice.choice(_WORDS), dice.choice(_PLACES)
         codes = ", ".join(str(dice.getrandbits(14)) for _ in range(8))
@@ -110,7 +114,7 @@ class Rows:
 
     def _steps(
         self,
-        found: dict[str, list[tuple[Any, ...]]],
+        found: Found,
         run_id: str,
         flow: Flow,
         time: tuple[int, int],
@@ -136,7 +140,7 @@ class Rows:
 
     def _log(
         self,
-        found: dict[str, list[tuple[Any, ...]]],
+        found: Found,
         run_id: str,
         steps: list[str],
         started: int,
@@ -154,6 +158,12 @@ class Rows:
             step = steps[(n - 1) * many // lines]
             moment = started + took * n // (lines + 1)
             found["log_lines"].append((None, run_id, n, None, step, moment, level, "JOB", text))
+
+    def parts(self, found: Found) -> list[tuple[int, Part]]:
+        """What a search finds of these runs, each part with its number."""
+        numbered = list(enumerate(parts_of(found) if self._searchable else (), self._parts + 1))
+        self._parts += len(numbered)
+        return numbered
 
     def items(self, collection: str, count: int, size: int) -> Iterator[tuple[Any, ...]]:
         """Items of a collection; each value has `size` bytes."""

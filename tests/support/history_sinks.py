@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,10 @@ from sqlalchemy import Index, Table, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
+from holdfast.platform.store.history_tables import search_parts
+from holdfast.platform.store.search import Part, marks_of
+from support.history_search import part_rows, said
+
 
 class Sink(ABC):
     """Takes rows of tables past the platform's writer."""
@@ -20,6 +24,10 @@ class Sink(ABC):
     @abstractmethod
     def copy(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert rows, values in the order of the table's columns; no number: the next one."""
+
+    @abstractmethod
+    def copy_parts(self, parts: Sequence[tuple[int, Part]]) -> None:
+        """Put parts of the search, each with its number, into its tables."""
 
     @abstractmethod
     def run(self, *statements: str) -> None:
@@ -64,6 +72,16 @@ class _Sqlite(Sink):
         self._connection.executemany(insert, rows)
         self.run("COMMIT")
 
+    def copy_parts(self, parts: Sequence[tuple[int, Part]]) -> None:
+        self.copy(search_parts, part_rows(parts, compressed=True))
+        rows = (
+            (n, " ".join(marks_of(part.project_id, part.kind)), said(part)) for n, part in parts
+        )
+        self.run("BEGIN")
+        insert = "INSERT INTO search_words (rowid, marks, words) VALUES (?, ?, ?)"
+        self._connection.executemany(insert, rows)
+        self.run("COMMIT")
+
     def run(self, *statements: str) -> None:
         for statement in statements:
             self._connection.execute(statement)
@@ -82,11 +100,19 @@ class _Postgres(Sink):
 
     def copy(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
         numbered = table.c[0].name == "id" and table.c[0].autoincrement is True
-        names = [column.name for column in table.c][1 if numbered else 0 :]
-        target = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+        names = table.c.keys()[1 if numbered else 0 :]
+        self._copy(table.name, names, (row[1:] for row in rows) if numbered else rows)
+
+    def copy_parts(self, parts: Sequence[tuple[int, Part]]) -> None:
+        self._copy(search_parts.name, search_parts.c.keys(), part_rows(parts, compressed=False))
+        self._copy("search_words", ["part_id", "words"], map(_vector, parts))
+
+    def _copy(self, name: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        names = ", ".join(f'"{column}"' for column in columns)
+        target = f"COPY {name} ({names}) FROM STDIN"
         with self._connection.cursor() as cursor, cursor.copy(target.encode()) as copy:
             for row in rows:
-                copy.write_row(row[1:] if numbered else row)
+                copy.write_row(row)
         self._connection.commit()
 
     def run(self, *statements: str) -> None:
@@ -101,3 +127,9 @@ class _Postgres(Sink):
         self._connection.commit()
         self._connection.autocommit = True
         self.run("VACUUM ANALYZE")
+
+
+def _vector(numbered: tuple[int, Part]) -> tuple[int, str]:
+    number, part = numbered
+    words = [*part.words, *(f"/{mark}" for mark in marks_of(part.project_id, part.kind))]
+    return number, " ".join(f"'{word}'" for word in words)

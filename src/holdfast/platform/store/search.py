@@ -83,7 +83,8 @@ class Results:
     older: int | None
 
 
-def _marks(project_id: str, kind: str) -> list[str]:
+def marks_of(project_id: str, kind: str) -> list[str]:
+    """What tells the project and the kind of a part, among its words."""
     return [f"p{project_id.replace('-', '')}", f"k{kind}"]
 
 
@@ -91,7 +92,7 @@ def add(tx: Transaction, parts: Iterable[Part]) -> None:
     """Put parts into the index, but for those whose run, log or document is gone meanwhile."""
     sqlite, added = tx.connection.dialect.name == "sqlite", list[dict[str, Any]]()
     for part in _still_there(tx, list(parts)):
-        words, marks = sorted(part.words), _marks(part.project_id, part.kind)
+        words, marks = sorted(part.words), marks_of(part.project_id, part.kind)
         said = " ".join(words)
         row = {
             "run_id": part.run_id, "project_id": part.project_id, "kind": part.kind,
@@ -157,7 +158,7 @@ def remove_some(
         return 0
     if tx.connection.dialect.name == "sqlite":
         said = [
-            {"id": row.id, "marks": " ".join(_marks(row.project_id, row.kind)),
+            {"id": row.id, "marks": " ".join(marks_of(row.project_id, row.kind)),
              "words": zlib.decompress(row.words).decode()}
             for row in rows
         ]  # fmt: skip
@@ -304,7 +305,7 @@ def _scopes(filters: Filters, kinds: tuple[str, ...]) -> list[list[str]] | None:
     projects = projects and [key for key in projects if _PROJECT.fullmatch(key)]
     if projects == []:
         return None
-    scopes = [] if projects is None else [[_marks(key, "")[0] for key in projects]]
+    scopes = [] if projects is None else [[marks_of(key, "")[0] for key in projects]]
     return [*scopes, [f"k{kind}" for kind in kinds]] if kinds else scopes
 
 
