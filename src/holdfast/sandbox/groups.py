@@ -13,8 +13,10 @@ from holdfast.sandbox import courtesy, processes, sockets
 
 #: A new process is noticed after this time at most, seconds. Each look costs processor time.
 _WALK_SECONDS = 0.04
-#: What is held for sockets is looked at this often: a network brings so much more slowly.
+#: What is held for sockets is looked at this often: a network brings so much more slowly ...
 _SOCKETS_SECONDS = 0.2
+#: ... or so many times more seldom than a look takes, where the machine has very many sockets.
+_SOCKETS_PAUSE = 50
 
 
 class Group(ABC):
@@ -106,7 +108,7 @@ class Sampling(Group):
         self._walked = 0.0  # monotonic seconds
         self._limit = 0
         self._peak = 0
-        self._looked = 0.0  # at sockets and swap, monotonic seconds
+        self._look_again = 0.0  # at sockets and swap, monotonic seconds
         self._sockets = 0  # bytes that the kernel keeps for them
         self._swapping = False
 
@@ -120,7 +122,7 @@ class Sampling(Group):
     def usage(self) -> int:
         if time.monotonic() - self._walked > _WALK_SECONDS:
             self._walk()
-        if time.monotonic() - self._looked > _SOCKETS_SECONDS:
+        if time.monotonic() >= self._look_again:
             self._look_at_sockets()
         # what is swapped of shared memory, the cheap look does not see
         look = _exact if self._swapping else processes.resident_bytes
@@ -129,8 +131,10 @@ class Sampling(Group):
             # What several of them share was counted for each, and one may be a stranger by now.
             # Being exact costs walks through page tables, so only where it decides.
             self._walk()
-            self._look_at_sockets()
-            used = sum(map(_exact, self._family)) + self._sockets
+            used = sum(map(_exact, self._family))
+            if used <= self._limit < used + self._sockets:
+                self._look_at_sockets()
+            used += self._sockets
         self._peak = max(self._peak, used)
         return used
 
@@ -161,9 +165,11 @@ class Sampling(Group):
         self._walked = time.monotonic()
 
     def _look_at_sockets(self) -> None:
+        begun = time.monotonic()
         self._sockets = sockets.held_bytes(self._family)
         self._swapping = processes.swap_in_use()
-        self._looked = time.monotonic()
+        now = time.monotonic()
+        self._look_again = now + max(_SOCKETS_SECONDS, (now - begun) * _SOCKETS_PAUSE)
 
     def _roots(self) -> list[int]:
         """Who joined and is still there: the number of one that is gone may be a stranger's."""
