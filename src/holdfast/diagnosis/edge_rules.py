@@ -7,21 +7,56 @@ import re
 from holdfast.diagnosis.ending import Ending, Found
 from holdfast.model.json import JsonObject
 
-#: `engine/javascript/plan.mjs` has these two, too.
-_TEXTS = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
-_ASSIGNS = re.compile(r"(?<![=!<>])=(?![=>])")
-#: No two neighbours match the same characters, so its time grows with the text only.
-_FUNCTION = re.compile(r"[(\s]*(?:async\b\s*)?(?:function\b|\([^()]*\)\s*=>|[\w$]+\s*=>)")
+#: `engine/javascript/plan.mjs` has these, too. Comments, texts and patterns:
+_ASIDE = re.compile(
+    r"""\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`"""
+    r"""|\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/"""
+)
+#: An assignment to a part of the state.
+_ASSIGNS = re.compile(r"(?<![\w$.])state(?:\??\.[\w$]+|\[[^\]]*\])+\s*=(?![=>])")
+#: Where a function of the condition's own begins: what stands in it is none of our business.
+_INSIDE = re.compile(r"=>|\bfunction\b")
+_FUNCTION = re.compile(
+    r"(?:async\b\s*)?(?:[\w$]+\s*=>|\([^()]*\)\s*=>|function\b.*\}$)", re.DOTALL
+)
 #: Characters of a condition that are looked at.
 _LOOKED = 2000
 
 
 def doubt(text: str) -> str | None:
     """Why a condition asks nothing, from its text: `function`, `assignment`, or None."""
-    text = text.strip()[:_LOOKED]
-    if _FUNCTION.match(text):
+    text = _ASIDE.sub(" ", text.strip()[:_LOOKED])
+    if _is_function(text):
         return "function"
-    return "assignment" if _ASSIGNS.search(_TEXTS.sub("", text)) else None
+    return "assignment" if _ASSIGNS.search(_INSIDE.split(text, maxsplit=1)[0]) else None
+
+
+def _is_function(text: str) -> bool:
+    """Whether the whole expression is a function, and not one that is called at once."""
+    ends = _closed(text)
+    start, end = 0, len(text)
+    while True:
+        while start < end and text[end - 1] in " \n\t;":
+            end -= 1
+        while start < end and text[start] in " \n\t":
+            start += 1
+        if start == end or ends.get(start) != end - 1:
+            break
+        start, end = start + 1, end - 1
+    if start in ends:
+        return text[ends[start] + 1 : end].lstrip().startswith("=>")
+    return _FUNCTION.match(text[start:end]) is not None
+
+
+def _closed(text: str) -> dict[int, int]:
+    """Each opening parenthesis with its closing one."""
+    found, opened = {}, []
+    for place, letter in enumerate(text):
+        if letter == "(":
+            opened.append(place)
+        elif letter == ")" and opened:
+            found[opened.pop()] = place
+    return found
 
 
 def _condition_advice(message: str, text: str) -> str:

@@ -12,8 +12,12 @@ _READING = re.compile(
 )
 _NO_FUNCTION = re.compile(r"(?:TypeError: )?(([A-Za-z_$][\w$]*)(?:\.[\w$]+)*) is not a function\b")
 _NOT_ITERABLE = re.compile(r"(?:TypeError: )?(([A-Za-z_$][\w$]*)(?:\.[\w$]+)*) is not iterable\b")
-#: Calls that give a promise, by how they end.
-_GIVES = r"(?:fetch\([^;\n]*\)|[\w$.]+\.(?:json|text|blob|arrayBuffer|formData)\(\)|[\w$.]+(?:\([^;\n]*\))?\.then\([^;\n]*\))"
+#: Calls that surely give a promise, by how they look.
+_FETCH = re.compile(r"fetch\([^;\n]*\)")
+_THEN = re.compile(r"[\w$.]+(?:\([^;\n]*\))?\.then\([^;\n]*\)")
+_BODY = re.compile(r"([A-Za-z_$][\w$]*)\.(?:json|text|blob|arrayBuffer|formData)\(\)")
+#: How authors call an answer of `fetch` that the code before does not show.
+_ANSWERS = frozenset({"response", "res", "resp", "answer", "reply"})
 
 
 def not_awaited(end: Ending) -> Found | None:
@@ -42,17 +46,47 @@ def not_awaited(end: Ending) -> Found | None:
 
 
 def _call_of(name: str, code: str) -> str | None:
-    """The call without `await` that the last declaration of a name has."""
-    if not name:
+    """The call without `await` that a name was declared with, where nothing between there and the
+    error gives the name another meaning."""
+    value, after = _declared(name, code)
+    if value is None or _means_another(name, after):
         return None
-    async_names = re.findall(
-        r"(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*async\b|async\s+function\s+([A-Za-z_$][\w$]*)",
+    call = " ".join(value.split())
+    return call[:80] if _is_promise(call, code) else None
+
+
+def _declared(name: str, code: str) -> tuple[str | None, str]:
+    """The value of a name's last declaration, and the code after it."""
+    found = list(re.finditer(rf"(?:const|let|var)\s+{re.escape(name)}\s*=\s*([^;\n]*)[;\n]", code))
+    return (found[-1][1], code[found[-1].end() :]) if found else (None, "")
+
+
+def _means_another(name: str, code: str) -> bool:
+    """Whether the code gives the name a value, or has a parameter of this name."""
+    word = rf"(?<![\w$.]){re.escape(name)}(?![\w$])"
+    parameter = rf"{word}\s*=>|\([^()]*{word}[^()]*\)\s*=>|\bfunction\b[^()]*\([^()]*{word}"
+    taken_apart = rf"[{{\[,]\s*{word}\s*[,}}\]][^;\n]*="
+    return re.search(rf"{word}\s*=(?![=>])|{parameter}|{taken_apart}", code) is not None
+
+
+def _is_promise(call: str, code: str) -> bool:
+    if _FETCH.fullmatch(call) or _THEN.fullmatch(call):
+        return True
+    if body := _BODY.fullmatch(call):
+        owner, _ = _declared(body[1], code)
+        return body[1] in _ANSWERS if owner is None else owner.startswith("await fetch(")
+    called = re.match(r"([A-Za-z_$][\w$]*)\([^;\n]*\)$", call)
+    return called is not None and _is_async(called[1], code)
+
+
+def _is_async(name: str, code: str) -> bool:
+    """Whether every declaration of a function is an async one."""
+    word = re.escape(name)
+    kinds = re.findall(
+        rf"(?:const|let|var)\s+{word}\s*=\s*(async\b(?!\s*function\s*\*))?|(async\s+)?function\s+{word}\b",
         code,
     )
-    own = "|".join(re.escape(word) for pair in async_names for word in pair if word)
-    gives = rf"(?:{_GIVES}|(?:{own})\([^;\n]*\))" if own else _GIVES
-    found = re.findall(rf"(?:const|let|var)\s+{re.escape(name)}\s*=\s*({gives})\s*[;\n]", code)
-    return " ".join(found[-1].split())[:80] if found else None
+    return bool(kinds) and all(any(pair) for pair in kinds)
 
 
 def before(end: Ending) -> str:

@@ -14,8 +14,11 @@ from holdfast.model.limits import MEBIBYTE
 
 _STATUS = range(400, 600)
 _DIGITS = re.compile("[0-9]{3}")
-#: A part of an address that JavaScript makes of a missing value.
-_HOLE = re.compile(r"[/=:.,&](undefined|null|NaN|\[object(?:%20| )Object\])(?=$|[/?&#:.,])")
+#: A part of an address that JavaScript makes of a missing value. Behind the `?` many systems ask
+#: for null by its name. `engine/javascript/requests.mjs` has it, too.
+_HOLE = re.compile(
+    r"[/=:.,&](undefined|NaN|\[object(?:%20| )Object\])(?=$|[/?&#:.,])|^[^?]*?/(null)(?=$|[/?#.])"
+)
 _TLS = ("CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ERR_TLS", "ERR_SSL", "EPROTO", "DEPTH_ZERO")
 _SLOW = ("ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT",
          "ESOCKETTIMEDOUT", "ABORT_ERR")  # fmt: skip
@@ -132,7 +135,7 @@ def _bare(url: object) -> str:
 def hole_in(address: str) -> str | None:
     """What stands in an address where a value was missing."""
     found = _HOLE.search(address)
-    return found and found[1].replace("%20", " ")
+    return found and (found[1] or found[2]).replace("%20", " ")
 
 
 def collections(end: Ending) -> Found | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import holdfast
+from holdfast.diagnosis import world_rules
 from holdfast.diagnosis.catalogue import CATALOGUE, expanded
 from holdfast.diagnosis.diagnose import diagnose, fingerprint, rows
 from holdfast.diagnosis.ending import Ending
 from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.paths import ending_expression, meant, walked
+from holdfast.diagnosis.world_rules import hole_in
 from holdfast.model.json import Json, JsonObject
 
 #: reason, error type, message, causes -> code and turn.
@@ -54,6 +58,32 @@ BLAME: list[tuple[str, str, str, list[Json], str, str]] = [
 ]  # fmt: skip
 
 
+def test_null_is_missing_in_a_path_and_may_be_meant_in_a_query() -> None:
+    assert [hole_in(address) for address in HOLES] == [*HOLES.values()]
+
+
+def test_runs_and_diagnoses_see_the_same_holes() -> None:
+    engine = Path(holdfast.__file__).parent / "engine" / "javascript"
+    [found] = re.findall(
+        r"^const HOLE = /(.*)/;$", (engine / "requests.mjs").read_text(), re.MULTILINE
+    )
+    assert found.replace(r"\/", "/") == world_rules._HOLE.pattern
+
+
+HOLES = {
+    "/patients/undefined": "undefined",
+    "/patients?id=undefined&n=1": "undefined",
+    "/patients/[object%20Object]/x": "[object Object]",
+    "GET https://a.org/items/null": "null",
+    "/items/null/notes?x=1": "null",
+    "/items/null.json": "null",
+    "/items?filter=closed:null": None,
+    "/items?parent=null&a=b": None,
+    "/items?path=/a/null": None,
+    "/items?or=(a.eq.null,b)": None,
+    "/null-island": None,
+    "/undefinedness": None,
+}
 #: Messages and facts that a run may send: its error carried them, or it has forged them.
 FORGED: list[tuple[str, JsonObject]] = [
     ("x", {"causes": [{"statusCode": 404, "url": "http://["}]}),

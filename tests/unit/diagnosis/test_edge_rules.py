@@ -34,6 +34,21 @@ from holdfast.diagnosis.ending import Ending
         ("functions.of(state)", None),
         ("(state.data.list).every((item) => item.ok)", None),
         ("`it is = ${state.data.a}` === 'a = b'", None),
+        ("state.data['a b'] = 1", "assignment"),
+        ("state.data.ok = 1 && state.data.list.some(item => item.ok)", "assignment"),
+        ("/state.a = b/.test(state.data.text)", None),
+        ("/[/]state.a = 1/.test(state.data.text)", None),
+        ("state.data.list.some((item, least = 1) => item.n > least)", None),
+        ("state.data.list.some(i => { const n = i.n; state.n = n; return n > 1; })", None),
+        ("((n = 1) => state.data.n > n)()", None),
+        ("state.data.ok // state.data.ok = true would be wrong", None),
+        ("/* state.data.ok = true */ state.data.ok", None),
+        ("'it\\'s state.a = b' !== state.data.text", None),
+        ("(state => state.data.ok)(state)", None),
+        ("((s) => s.data.ok)(state) && !state.errors", None),
+        ("(function () { return state.data.ok; })()", None),
+        ("function () { return state.data.ok; }()", None),
+        ("!state.errors?.map && Object.keys(state.data).length >= 1", None),
     ],
 )
 def test_a_function_and_an_assignment_ask_nothing(text: str, found: str | None) -> None:
@@ -41,7 +56,7 @@ def test_a_function_and_an_assignment_ask_nothing(text: str, found: str | None) 
 
 
 @pytest.mark.parametrize("start", ["", "x", "(", "()", "((", "async", "x,", "(x) "])
-@pytest.mark.parametrize("piece", [" ", "( ", "x ", ", ", "x, "])
+@pytest.mark.parametrize("piece", [" ", "( ", "x ", ", ", "x, ", "/[", "/*", "'", "state.a"])
 def test_a_long_text_takes_no_time(start: str, piece: str) -> None:
     assert doubt(start + piece * 1000 + "?") is None
 
@@ -52,8 +67,10 @@ def test_a_text_of_blanks_takes_no_time() -> None:
 
 def test_runs_and_diagnoses_see_the_same_assignments() -> None:
     plan = (Path(holdfast.__file__).parent / "engine" / "javascript" / "plan.mjs").read_text()
-    found = dict(re.findall(r"^const (ASSIGNS|TEXTS) = /(.*)/g?;$", plan, re.MULTILINE))
-    here = {"ASSIGNS": edge_rules._ASSIGNS.pattern, "TEXTS": edge_rules._TEXTS.pattern}
+    found = dict(re.findall(r"^const (ASIDE|ASSIGNS|INSIDE) = /(.*)/g?;$", plan, re.MULTILINE))
+    here = {
+        name: getattr(edge_rules, f"_{name}").pattern for name in ("ASIDE", "ASSIGNS", "INSIDE")
+    }
     assert found == here
 
 

@@ -192,9 +192,11 @@ export class Plan {
   }
 }
 
-/** An assignment, where texts in quotes are left out. */
-const ASSIGNS = /(?<![=!<>])=(?![=>])/;
-const TEXTS = /'[^']*'|"[^"]*"|`[^`]*`/g;
+// As in `diagnosis/edge_rules.py`, where their meaning stands.
+const ASIDE = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\//g;
+const ASSIGNS = /(?<![\w$.])state(?:\??\.[\w$]+|\[[^\]]*\])+\s*=(?![=>])/;
+const INSIDE = /=>|\bfunction\b/;
+const LOOKED = 2000;
 
 /**
  * Why a condition says nothing of the state.
@@ -204,7 +206,9 @@ const TEXTS = /'[^']*'|"[^"]*"|`[^`]*`/g;
  */
 function doubtOf({ text, mayChange }, value) {
   if (typeof value === 'function') return { kind: 'function', text };
-  return mayChange && ASSIGNS.test(text.replace(TEXTS, '')) ? { kind: 'assignment', text } : undefined;
+  if (!mayChange) return undefined;
+  const [outside] = text.trim().slice(0, LOOKED).replace(ASIDE, ' ').split(INSIDE, 1);
+  return ASSIGNS.test(outside) ? { kind: 'assignment', text } : undefined;
 }
 
 /**

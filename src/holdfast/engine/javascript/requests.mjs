@@ -26,7 +26,7 @@ import { keyed, keyOf } from './marks.mjs';
 const MOST = 1000;
 const PATH = 300;
 /** What stands in an address where a value was missing; as in `world_rules.py`. */
-const HOLE = /[/=:.,&](undefined|null|NaN|\[object(?: |%20)Object\])(?=$|[/?&#:.,])/;
+const HOLE = /[/=:.,&](undefined|NaN|\[object(?:%20| )Object\])(?=$|[/?&#:.,])|^[^?]*?\/(null)(?=$|[/?#.])/;
 
 export class Requests {
   /** @param {Run} run */
@@ -159,7 +159,7 @@ export class Requests {
     this.open.set(request, sent);
     const hole = HOLE.exec(place.path);
     if (hole) {
-      step?.noteHere('hole', { method: sent.method, host: sent.host, path: sent.path, hole: hole[1] });
+      step?.noteHere('hole', { method: sent.method, host: sent.host, path: sent.path, hole: hole[1] ?? hole[2] });
     }
     if (sent.number > MOST) this.beyond.made(sent.host);
     else askLater(() => (sent.left || sent.ended ? undefined : this.#tell('made', sent)));

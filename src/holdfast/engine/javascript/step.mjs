@@ -24,6 +24,13 @@ const LARGE = 1024 * 1024;
 /** Findings of one step that are told. */
 const FINDINGS = 20;
 
+const COMMENTS = /\/\*[\s\S]*?\*\/|\/\/.*/g;
+/**
+ * Whether a step's text has more than comments: one that has not is meant to do nothing.
+ * @param {string} text
+ */
+const holdsCode = (text) => text.replace(COMMENTS, '').trim() !== '';
+
 const megabytes = (/** @type {number} */ bytes) => (bytes / 1048576).toFixed(0);
 
 export class Step {
@@ -164,7 +171,7 @@ export class Step {
    */
   async #operate(operations, state) {
     const { run } = this;
-    if (operations.count === 0) this.note({ what: 'no_operation' });
+    if (operations.count === 0 && holdsCode(this.job.compiled.check)) this.note({ what: 'no_operation' });
     const result = await operations.run(state, this.limit());
     for (const { method, host, path } of run.requests.pending(this)) {
       this.note({ what: 'pending', method, host, path });
