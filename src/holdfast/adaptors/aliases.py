@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from holdfast.adaptors.declared import operations
 from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.package import entry_file, read_manifest
@@ -40,4 +41,7 @@ def find_alias(wanted: Specifier, repository: Path) -> InstalledAdaptor | None:
     except StoreError:  # half installed, or no such repository: it is installed anew
         return None
     assert wanted.version is not None
-    return InstalledAdaptor(wanted.name, wanted.version, folder, entry, exported_names(folder), "")
+    exports = exported_names(folder)
+    return InstalledAdaptor(
+        wanted.name, wanted.version, folder, entry, exports, "", operations(folder)
+    )

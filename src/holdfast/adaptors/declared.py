@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from holdfast.model.json import Json, JsonObject, parse_document
 
 #: Larger files are not read.
 _LIMIT_BYTES = 16 << 20
+#: Functions of language-common that take any number of arguments, which `ast.json` does not say.
+_ANY_NUMBER = frozenset({"combine", "debug", "execute", "fields", "log"})
+#: Of language-common, too: they say that they give operations, and are used as values.
+_VALUES = frozenset({"dataValue", "jsonValue", "lastReferenceValue", "sourceValue"})
+_SIGNATURE = re.compile(r"^export (?:declare )?function (\w+)\((.*)$", re.MULTILINE)
+_FIRST_OPTIONAL = re.compile(r"\w+\?:|\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +52,65 @@ class Declared:
 
 def declared(package: Path) -> dict[str, Declared]:
     """Operations by name; empty where the adaptor does not say."""
+    found = (_operation(item) for item in _described(package))
+    known = {item.name: item for item in found if item is not None}
+    signed = dict(_SIGNATURE.findall(_signatures(package)))
+    return {name: _signed(item, signed.get(name)) for name, item in known.items()}
+
+
+def operations(package: Path) -> tuple[str, ...]:
+    """Names of what gives an operation, as the adaptor says; without helpers and values."""
+    found = [str(item.get("name")) for item in _described(package) if _gives(item) == "operation"]
+    return tuple(name for name in dict.fromkeys(found) if name not in _VALUES)
+
+
+def _gives(item: JsonObject) -> str:
+    """What it returns, in small letters: authors write `Operation` and `operation`."""
+    docs = item.get("docs")
+    tags = _objects(docs.get("tags")) if isinstance(docs, dict) else []
+    kinds = [tag.get("type") for tag in tags if tag.get("title") == "returns"]
+    return str(kinds[0].get("name")).lower() if kinds and isinstance(kinds[0], dict) else ""
+
+
+def _described(package: Path) -> list[JsonObject]:
     path = package / "ast.json"
     try:
         if path.stat().st_size > _LIMIT_BYTES:
-            return {}
+            return []
         document: Json = parse_document(path.read_bytes())
     except (OSError, ValueError):
-        return {}
+        return []
     if not isinstance(document, dict):
-        return {}
-    items = [*_objects(document.get("operations")), *_objects(document.get("common"))]
-    found = (_operation(item) for item in items)
-    return {item.name: item for item in found if item is not None}
+        return []
+    return [*_objects(document.get("operations")), *_objects(document.get("common"))]
+
+
+def _signatures(package: Path) -> str:
+    """The declarations of an adaptor's own functions; only they tell `...rest` and `name?`."""
+    for name in ("Adaptor.d.ts", "adaptor.d.ts", "index.d.ts"):
+        file = package / "types" / name
+        try:
+            if file.stat().st_size <= _LIMIT_BYTES:
+                return file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+    return ""
+
+
+def _signed(item: Declared, signature: str | None) -> Declared:
+    """With what is known of the arguments beside `ast.json`."""
+    optional = signature is not None and _FIRST_OPTIONAL.match(signature) is not None
+    rest = item.name in _ANY_NUMBER if signature is None else "..." in signature
+    last = len(item.parameters) - 1
+    parameters = tuple(
+        replace(
+            one,
+            optional=one.optional or (optional and place == 0),
+            rest=one.rest or (rest and place == last),
+        )
+        for place, one in enumerate(item.parameters)
+    )
+    return replace(item, parameters=parameters)
 
 
 def _operation(item: JsonObject) -> Declared | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: Raise it when this module reads other names from the same declarations: recorded names are then
-#: read again.
-VERSION = 2
+#: Raise it when other names are read from the same package, here or by `declared.operations`:
+#: recorded names are then read again.
+VERSION = 3
 #: Declarations are texts for people; larger ones are not read.
 _LIMIT_BYTES = 16 << 20
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from holdfast.adaptors import tree
 from holdfast.adaptors.code_cache import made_for
+from holdfast.adaptors.declared import operations
 from holdfast.adaptors.errors import StoreError
 from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
 from holdfast.adaptors.exports import exported_names
@@ -35,6 +36,7 @@ class _Facts:
     entry: str
     not_flat: str
     exports: tuple[str, ...]
+    operations: tuple[str, ...]
     packages: dict[str, dict[str, str]]
 
 
@@ -78,7 +80,7 @@ class Installer:
             except NotFlatError as error:
                 not_flat = str(error)
         exports = await asyncio.to_thread(exported_names, package)
-        facts = _Facts(specifier, entry, not_flat, exports, _packages(lock))
+        facts = _Facts(specifier, entry, not_flat, exports, operations(package), _packages(lock))
         return await asyncio.to_thread(self._seal, work, facts)
 
     def _seal(self, work: Path, facts: _Facts) -> Path:
@@ -96,6 +98,7 @@ class Installer:
             version=str(facts.specifier.version),
             entry=facts.entry,
             exports=facts.exports,
+            operations=facts.operations,
             described=EXPORTS_VERSION,
             not_flat=facts.not_flat,
             digest=found.digest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from holdfast.adaptors.declared import operations
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.exports import exported_names
 from holdfast.adaptors.package import entry_file, read_manifest
@@ -36,4 +37,5 @@ def find_local(wanted: Specifier, monorepos: Sequence[Path]) -> InstalledAdaptor
             specifier=str(wanted),
             fix=f"Build the adaptor in {folder} first, or check OPENFN_ADAPTORS_REPO.",
         ) from None
-    return InstalledAdaptor(wanted.name, "local", folder, entry, exported_names(folder), "")
+    exports = exported_names(folder)
+    return InstalledAdaptor(wanted.name, "local", folder, entry, exports, "", operations(folder))

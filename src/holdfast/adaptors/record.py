@@ -32,6 +32,8 @@ class InstalledAdaptor:
     exports: tuple[str, ...]
     #: Digest of all files of the adaptor; empty for adaptors from a monorepo.
     integrity: str
+    #: Those of them that are known to give an operation (`holdfast.adaptors.declared`).
+    operations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -45,6 +47,7 @@ class InstalledAdaptor:
             "entry": self.entry,
             "exports": list(self.exports),
             "integrity": self.integrity,
+            "operations": list(self.operations),
         }
 
 
@@ -56,7 +59,7 @@ class Record:
     version: str
     entry: str
     exports: tuple[str, ...]
-    #: `holdfast.adaptors.exports.VERSION` when `exports` was read.
+    #: `holdfast.adaptors.exports.VERSION` when `exports` and `operations` were read.
     described: int
     #: `sha256-<hex>` over `node_modules`, see `holdfast.adaptors.tree`.
     digest: str
@@ -70,6 +73,7 @@ class Record:
     packages: dict[str, dict[str, str]] = field(default_factory=dict)
     #: Which Node.js takes its code cache (`holdfast.adaptors.code_cache`); empty: not known.
     cached_for: str = ""
+    operations: tuple[str, ...] = ()
 
     def at(self, folder: Path) -> InstalledAdaptor:
         """The adaptor this record describes, lying in `folder`."""
@@ -80,6 +84,7 @@ class Record:
             self.entry,
             self.exports,
             self.digest,
+            self.operations,
         )
 
     @property
@@ -128,15 +133,21 @@ def _from_json(value: JsonObject) -> Record:
     texts["cached_for"] = value.get("cached_for", "")  # Holdfast of November 2026 has none
     numbers = {key: value[key] for key in ("files", "size", "installed_at", "described")}
     exports, packages = value["exports"], value["packages"]
+    operations = value.get("operations", [])  # Holdfast of November 2026 has none
     assert all(isinstance(text, str) for text in texts.values())
     assert all(isinstance(number, int | float) for number in numbers.values())
-    assert isinstance(exports, list)
-    assert all(isinstance(name, str) for name in exports)
+    lists = {"exports": _names(exports), "operations": _names(operations)}
     assert isinstance(packages, dict)
-    record = Record(exports=tuple(exports), packages=packages, **texts, **numbers)  # type: ignore[arg-type]  # checked above
+    record = Record(packages=packages, **lists, **texts, **numbers)  # type: ignore[arg-type]  # checked above
     assert Specifier.parse(f"{record.name}@{record.version}").concrete
     assert _DIGEST.fullmatch(record.digest)
     entry = PurePosixPath(record.entry)
     assert not entry.is_absolute()
     assert ".." not in entry.parts
     return record
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    assert isinstance(value, list)
+    assert all(isinstance(name, str) for name in value)
+    return tuple(str(name) for name in value)

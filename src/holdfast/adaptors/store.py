@@ -23,6 +23,7 @@ from typing import TypeVar
 from holdfast.adaptors import tree
 from holdfast.adaptors.aliases import find_alias
 from holdfast.adaptors.code_cache import is_outdated, make_anew
+from holdfast.adaptors.declared import operations
 from holdfast.adaptors.errors import AutoinstallError, StoreError
 from holdfast.adaptors.events import Event, InstallEvent, Listener, ignore
 from holdfast.adaptors.exports import VERSION as EXPORTS_VERSION
@@ -359,7 +360,8 @@ class Store:
 
 
 def _described_now(folder: Path, record: Record) -> Record:
-    """The record with exported names as this Holdfast reads them, if an older one wrote it."""
+    """The record with its names as this Holdfast reads them, if an older one wrote it."""
     if record.described == EXPORTS_VERSION:
         return record
-    return replace(record, exports=exported_names(folder / "node_modules" / record.name))
+    package = folder / "node_modules" / record.name
+    return replace(record, exports=exported_names(package), operations=operations(package))

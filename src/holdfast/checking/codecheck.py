@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from holdfast.adaptors.declared import Declared, declared
+from holdfast.adaptors.declared import Declared, declared, operations
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
@@ -14,7 +14,7 @@ from holdfast.compiler.calls import calls
 from holdfast.diagnosis.code_rules import name_found, syntax
 from holdfast.diagnosis.ending import Diagnosis, Ending, Found, made
 from holdfast.engine.run.syntax import judge, verdicts
-from holdfast.model.adaptor_name import full_name
+from holdfast.model.adaptor_name import COLLECTIONS, USES_COLLECTIONS, full_name
 
 _BEFORE = "function condition(state, upstreamStepId) { return "
 
@@ -57,6 +57,8 @@ class Checker:
         for code in codes:
             try:
                 exports = [self._adaptor(name)[0] for name in code.adaptors]
+                if USES_COLLECTIONS.search(code.text):
+                    exports.append(AdaptorExports(COLLECTIONS, ("collections",)))
                 job = compile_job(Source.of(code.text), exports, name=code.name)
                 compiled.append((code, job))
             except CompileError as error:
@@ -66,6 +68,7 @@ class Checker:
             if refusal is not None:
                 found.append(_refused(code, refusal))
             else:
+                found += _warned(code, job)
                 found += self._names(code, job)
                 found += self._arguments(code)
         return found
@@ -93,7 +96,11 @@ class Checker:
         for folder, record in reversed(list(self.store.installed())):
             if record.name == wanted.name and wanted.version in {None, "latest", record.version}:
                 package = record.at(folder).path
-                return AdaptorExports(record.name, list(record.exports)), declared(package)
+                # an older Holdfast may have written the record without operations
+                exports = AdaptorExports(
+                    record.name, record.exports, operations=operations(package)
+                )
+                return exports, declared(package)
         self.absent.add(str(wanted))
         return AdaptorExports(wanted.name), {}
 
@@ -126,6 +133,13 @@ def check_conditions(conditions: Sequence[str]) -> list[str | None]:
     texts = [f"{_BEFORE}{text}\n}}" for text in conditions]
     found = verdicts(texts) if texts else []
     return [None if verdict is None else verdict["message"] for verdict in found]
+
+
+def _warned(code: Code, job: CompiledJob) -> Iterable[Finding]:
+    """What the compiler says of code that it takes."""
+    for item in job.warned:
+        found = Found(item.code, item.values)
+        yield _finding(code, found, item.line, item.column, warning=True)
 
 
 def _refused(code: Code, error: CompileError) -> Finding:

@@ -125,9 +125,11 @@ def _exports(
             if record.name == item.name and item.version in {None, "latest", record.version}
         ]
         installed = list(fitting[-1].exports) if fitting else []
+        operations = list(fitting[-1].operations) if fitting else []
         if not installed and item.name not in said:
             terminal.echo(f"{item} is not installed: its exports are guessed.", err=True)
-        found.append(AdaptorExports(item.name, said.get(item.name, installed)))
+        given = said.get(item.name, installed)
+        found.append(AdaptorExports(item.name, given, operations=operations))
     return found
 
 

@@ -1,12 +1,13 @@
-"""The calls of plain names in a job, with how many arguments each has."""
+"""The calls of foreign names in a job, with how many arguments each has."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from holdfast.compiler.analysis import read
+from holdfast.compiler.scope import Uses
 from holdfast.compiler.source import Source
-from holdfast.compiler.tree import bare, name_of, walk
+from holdfast.compiler.tree import is_call, outer
 
 
 class Call(NamedTuple):
@@ -19,18 +20,21 @@ class Call(NamedTuple):
 
 
 def calls(text: Source) -> list[Call]:
-    """Every call of a plain name, in the order of the text; none where it cannot be read."""
+    """Every call of a plain name that the job does not declare, in the order of the text; none
+    where it cannot be read."""
     root = read(text).root
     if root is None:
         return []
     found = []
-    for node in walk(root):
-        if node.type != "call_expression" or not node.children:
+    for use in Uses(root, text.text).uses:
+        callee = outer(use.node)
+        node = callee.parent
+        given = node.child("arguments") if node is not None else None
+        if node is None or given is None or not is_call(node) or callee.field != "function":
             continue
-        callee, given = bare(node.children[0]), node.child("arguments")
-        if callee.type != "identifier" or given is None or given.type != "arguments":
+        if use.scope.declares(use.name):
             continue
         spread = any(child.type == "spread_element" for child in given.children)
         count = None if spread else len(given.children)
-        found.append(Call(name_of(callee, text.text), count, *text.position(node.start)))
+        found.append(Call(use.name, count, *text.position(node.start)))
     return found

@@ -9,7 +9,7 @@ from holdfast.compiler.chains import Chain, captured, kept, rewrite_chains, wait
 from holdfast.compiler.edit import Edits, Segment, length, position_map
 from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hoist, shortened
 from holdfast.compiler.holders import embedded_data
-from holdfast.compiler.job import AdaptorExports, CompiledJob, CompileError, Operation
+from holdfast.compiler.job import AdaptorExports, CompiledJob, CompileError, Operation, Warned
 from holdfast.compiler.lazy import DETAILS, LazyStateError, rewrite_lazy_state
 from holdfast.compiler.misplaced import misplaced
 from holdfast.compiler.module import Layout, build, expression_of, lay_out
@@ -59,11 +59,13 @@ def compile_job(
     gather = "top-level-operations" not in disable
     if gather:
         _refuse_listed_default(layout, text, name)
-    warnings = _names_of_ours(chains, uses, text, name)
+    warned = _names_of_ours(chains, uses, text, name)
     data, data_name = hoist(reading, text, edits, hoist_from, later)
     free = free_names(uses.uses)
     imports = {} if "add-imports" in disable else _imports(free, adaptors, ignore)
-    warnings += misplaced(lazy, imports, text, uses.uses)
+    given = {one for names in imports.values() for one in names}
+    sure = given.intersection(one for adaptor in adaptors for one in adaptor.operations)
+    warned += misplaced(lazy, sure, given | uses.imported, text, uses.uses)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)
@@ -76,7 +78,7 @@ def compile_job(
         embedded_data(reading, text, {item.start for item in data}),
         advice_bytes,
         length(segments),
-        warnings,
+        [_words(item) for item in warned],
     )
     return CompiledJob(
         name,
@@ -90,6 +92,7 @@ def compile_job(
         segments,
         check,
         _unknown(free, imports, text),
+        warned,
     )
 
 
@@ -140,7 +143,9 @@ def _moves(layout: Layout, disable: Collection[str]) -> bool:
     return True
 
 
-def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | None) -> list[str]:
+def _names_of_ours(
+    chains: list[Chain], uses: Uses, text: Source, name: str | None
+) -> list[Warned]:
     """Warn about names of the job that a rewritten chain hides; refuse what cannot work."""
     if chains and HELPER in uses.module.names and not uses.helper_imported:
         message = f"the name {HELPER} is taken: the compiler needs it for .then and .catch"
@@ -154,12 +159,19 @@ def _names_of_ours(chains: list[Chain], uses: Uses, text: Source, name: str | No
     lost = captured(chains, uses.uses)
     if lost:
         uses.uses = [use for use in uses.uses if use.node not in lost]
-    lines = sorted({text.position(node.start)[0] for node in lost})
+    places = dict(sorted((text.position(node.start) for node in lost), reverse=True))
     return [
-        f"The name p on line {line} means the promise of the chain it stands in, "
-        "not what this step calls p: rename it."
-        for line in lines[:10]
+        Warned("HF1023", {"line": str(line)}, line, column)
+        for line, column in sorted(places.items())[:10]
     ]
+
+
+def _words(warned: Warned) -> str:
+    # loaded by the few steps that need it
+    from holdfast.diagnosis.ending import Found, made  # noqa: PLC0415
+
+    told = made(Found(warned.code, warned.values))
+    return f"{told.code}  {told.what} Change: {told.change}"
 
 
 def _error_at(

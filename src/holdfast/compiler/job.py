@@ -57,11 +57,23 @@ class AdaptorExports(NamedTuple):
     """An adaptor of the step and the names it exports (`docs/spec/compiler.md` section 8).
 
     An empty `exports` means that they are unknown. Then free names are assumed to be its exports.
+    `operations`: those of them that are known to give an operation.
     """
 
     name: str
     exports: tuple[str, ...] | list[str] = ()
     export_all: bool = True
+    operations: tuple[str, ...] | list[str] = ()
+
+
+class Warned(NamedTuple):
+    """Something in the author's text that will not do what it seems to: a cause by its code in the
+    catalogue, with what fills its words."""
+
+    code: str
+    values: dict[str, str]
+    line: int
+    column: int
 
 
 class Operation(NamedTuple):
@@ -116,6 +128,8 @@ class CompiledJob(NamedTuple):
     check_segments: list[Segment]
     #: Names that neither the job nor an adaptor declares: name, line, column of the first use.
     unknown: list[tuple[str, int, int]] = []  # noqa: RUF012 - of a named tuple, never changed
+    #: What `report.warnings` says in words.
+    warned: list[Warned] = []  # noqa: RUF012 - as above
 
     def measured(self, seconds: float, peak_mb: float | None) -> CompiledJob:
         """A copy with the cost of the compilation in its report."""

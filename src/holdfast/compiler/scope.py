@@ -80,6 +80,8 @@ class Uses:
     def __init__(self, root: Node, text: str) -> None:
         self.module = Scope("module", None)
         self.uses: list[Use] = []
+        #: What the author imports.
+        self.imported: set[str] = set()
         #: `import { defer as _defer } from "@openfn/runtime"` stands there already.
         self.helper_imported = False
         self._text = text
@@ -192,16 +194,17 @@ class Uses:
                 continue
             for part in clause.children:
                 if part.type == "identifier":
-                    self.module.names.add(name_of(part, self._text))
+                    self.imported.add(name_of(part, self._text))
                 elif part.type == "namespace_import":
-                    self.module.names.update(name_of(item, self._text) for item in part.children)
+                    self.imported.update(name_of(item, self._text) for item in part.children)
                 elif part.type == "named_imports":
                     for item in part.children:
                         local = item.child("alias") or item.child("name")
                         if local is not None and local.type == "identifier":
-                            self.module.names.add(name_of(local, self._text))
+                            self.imported.add(name_of(local, self._text))
                         if local is not None and _is_helper(node, item, self._text):
                             self.helper_imported = True
+        self.module.names |= self.imported
 
 
 def _is_helper(statement: Node, item: Node, text: str) -> bool:

@@ -205,4 +205,14 @@ CODE = (
         "function go(state) { return state; }\n  ->  fn(go);\n"
         "      function go(state) { return state; }",
     ),
+    Entry(
+        "HF1023",
+        "The name p in a chain",
+        Turn.AUTHOR,
+        "The name p on line {line} means the promise of the chain it stands in, not what this step "
+        "calls p.",
+        "Call it something else.",
+        "const p = 1; get('/x').then(s => ({ ...s, p }));\n"
+        "  ->  const page = 1; get('/x').then(s => ({ ...s, page }));",
+    ),
 )

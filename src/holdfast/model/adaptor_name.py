@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 
 PREFIX = "@openfn/language-"
+#: A worker adds it to each step whose text uses it.
+COLLECTIONS = f"{PREFIX}collections"
+#: Comments count too: the reference looks at the text only.
+USES_COLLECTIONS = re.compile(r"collections\.")
 _VERSION = r"(?:@[A-Za-z0-9^~*=][A-Za-z0-9.^~*+_-]*)?"
 _SHORT = re.compile(rf"[a-z0-9][a-z0-9._-]*{_VERSION}")
 _FULL = re.compile(rf"{re.escape(PREFIX)}[a-z0-9][a-z0-9._-]*{_VERSION}")

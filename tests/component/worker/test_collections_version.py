@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.adaptors import Store
+from holdfast.model.adaptor_name import COLLECTIONS
 from holdfast.worker.agent.collections import look_up
 from holdfast.worker.config import WorkerConfig
-from holdfast.worker.run.plan import COLLECTIONS
 from support.registry import serve
 
 LATEST = f"{COLLECTIONS}@latest"

@@ -73,7 +73,8 @@ def test_a_taken_helper_name_is_refused() -> None:
 def test_a_captured_name_is_warned_of() -> None:
     job = compile_job("const p = 1;\nget(1).then(x => x + p).then(p => p);")
     (warning,) = job.report.warnings
-    assert warning.startswith("The name p on line 2 means the promise of the chain")
+    assert warning.startswith("HF1023  The name p on line 2 means the promise of the chain")
+    assert [(item.code, item.line, item.column) for item in job.warned] == [("HF1023", 2, 22)]
     assert compile_job("get(p).then(p => p).catch(({ p }) => p);").report.warnings == []
 
 

@@ -17,7 +17,7 @@ from holdfast.engine.frames import CHUNK, Decoder, FromRun, ToRun, encode
 from holdfast.engine.run.plan_text import PlanError, PlanReader
 from holdfast.model import bodies
 from holdfast.model.bodies import WORD
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json, JsonObject
 from holdfast.model.record import Kind
 
 _READ = 256 * 1024
@@ -142,12 +142,15 @@ def _adaptors(step: JsonObject, options: JsonObject) -> list[AdaptorExports]:
         if not isinstance(specifier, str) or not specifier:
             continue
         entry = known.get(specifier) if isinstance(known, dict) else None
-        name = exports = None
-        if isinstance(entry, dict):
-            name, exports = entry.get("name"), entry.get("exports")
-        listed = [str(item) for item in exports] if isinstance(exports, list) else []
-        out.append(AdaptorExports(str(name or _bare_name(specifier)), listed))
+        given = entry if isinstance(entry, dict) else {}
+        name = str(given.get("name") or _bare_name(specifier))
+        exports, operations = (_texts(given.get(key)) for key in ("exports", "operations"))
+        out.append(AdaptorExports(name, exports, operations=operations))
     return out
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _bare_name(specifier: str) -> str:

@@ -11,8 +11,8 @@ from holdfast import log
 from holdfast.adaptors.errors import AutoinstallError
 from holdfast.adaptors.specifier import Specifier
 from holdfast.adaptors.store import Store
+from holdfast.model.adaptor_name import COLLECTIONS
 from holdfast.worker.config import WorkerConfig
-from holdfast.worker.run.plan import COLLECTIONS
 
 
 async def look_up(config: WorkerConfig, store: Store) -> None:

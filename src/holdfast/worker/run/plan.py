@@ -5,20 +5,16 @@ Rules: `docs/spec/worker-protocol.md` sections 4.2 and 5.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import cast
 from uuid import uuid4
 
 from holdfast.model import bodies
-from holdfast.model.adaptor_name import full_name
+from holdfast.model.adaptor_name import COLLECTIONS, USES_COLLECTIONS, full_name
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import NO_TIMEOUT_SECONDS, Limits
 
-COLLECTIONS = "@openfn/language-collections"
-#: Comments count too: the reference looks at the text only.
-_USES_COLLECTIONS = re.compile(r"collections\.")
 #: No limit means so much, in any unit; what JSON calls 1e999 is infinite.
 _ENDLESS = 1e12
 
@@ -66,7 +62,7 @@ def convert(plan: Json | bytes, *, collections_version: str | None) -> Prepared:
         step = _job(job, edges)
         steps.append(step)
         _credential(str(step["id"]), job, credential_ids, inline)
-        if collections_version and _USES_COLLECTIONS.search(str(job.get("body") or "")):
+        if collections_version and USES_COLLECTIONS.search(str(job.get("body") or "")):
             collections = True
             _add_collections(step, collections_version)
     start = plan.get("starting_node_id")
