@@ -20,7 +20,7 @@ from support.mistakes import COLLECTIONS, COMMON, FAILURES, FHIR, HTTP, WARNINGS
 from support.waiting import finish
 
 _HEAD = """\
-# Sixty mistakes, told by both
+# {count} mistakes, told by both
 
 <!-- Written by `python -m tests.reference mistakes KIT`. -->
 
@@ -60,7 +60,7 @@ def page(kit: Kit) -> str:
         ]
     manifest = kit.root / "packages" / "cli" / "package.json"
     version = json.loads(manifest.read_text(encoding="utf-8"))["version"]
-    return _HEAD.format(version=version) + "\n".join(rows) + "\n"
+    return _HEAD.format(version=version, count=len(mistakes)) + "\n".join(rows) + "\n"
 
 
 def _row(mistake: Mistake, ended: Ended, theirs: str) -> str:
@@ -79,7 +79,7 @@ def _ours(mistake: Mistake, ended: Ended) -> tuple[str, str]:
         if isinstance(found := body.get("diagnosis"), dict):
             return str(found["what"]), str(found["change"])
     lines = (line for line in ended.log.splitlines() if line.startswith(mistake.expected))
-    what, _, change = next(lines).removeprefix(mistake.expected).partition(" change: ")
+    what, _, change = next(lines).removeprefix(mistake.expected).partition(" Change: ")
     return what.strip(), change
 
 

@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import reference_docs  # noqa: E402 - the folder of scripts is no package
 
+from support.mistakes import FAILURES, WARNINGS  # noqa: E402 - as below
+
 WALKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 #: The last column of a walk: files, and names that stand in the file before them.
 PLACES = re.findall(r"^\| .* \| (`.*) \|$", WALKS, re.MULTILINE)
@@ -22,6 +24,14 @@ PLACES = re.findall(r"^\| .* \| (`.*) \|$", WALKS, re.MULTILINE)
 def test_a_reference_page_is_what_the_code_says(name: str) -> None:
     text = reference_docs.path_of(name).read_text(encoding="utf-8")
     assert text == reference_docs.PAGES[name](), "run: python scripts/reference_docs.py"
+
+
+def test_every_mistake_of_the_tests_stands_in_the_table() -> None:
+    text = (ROOT / "docs" / "mistakes.md").read_text(encoding="utf-8")
+    mistakes = [*FAILURES, *WARNINGS]
+    assert text.startswith(f"# {len(mistakes)} mistakes, told by both\n")
+    rows = re.findall(r"^\| ([^|]+?): `.*` \| (HF\d+) \|", text, re.MULTILINE)
+    assert rows == [(mistake.name, mistake.expected) for mistake in mistakes]
 
 
 def test_a_page_that_is_out_of_date_is_named(
