@@ -91,7 +91,7 @@ _LIMITED_WORKFLOWS = select(
 _LIMITED_PROJECTS = select(t.projects.c.id, t.projects.c.concurrency, null()).where(
     t.projects.c.concurrency.is_not(None)
 )
-_ALL_GOING = (
+ALL_GOING = (
     select(t.runs.c.workflow_id, t.runs.c.project_id, func.count())
     .where(t.UNDER_WAY)
     .group_by(t.runs.c.workflow_id, t.runs.c.project_id)
@@ -100,7 +100,7 @@ _TURNS = select(t.projects.c.id, t.projects.c.last_claim_at).where(
     t.projects.c.id.in_(bindparam("ids", expanding=True))
 )
 #: Cron triggers whose runs go one after the other, and that have one under way.
-_BUSY = (
+BUSY = (
     select(t.runs.c.starting_trigger_id)
     .join(t.triggers, t.triggers.c.id == t.runs.c.starting_trigger_id)
     .where(t.UNDER_WAY, t.triggers.c.cron_overlap == Overlap.QUEUE.value)
@@ -198,7 +198,7 @@ class RoomNow(Room):
         if not self._all and head.workflow_id not in self._workflows:
             self._learn(head)
         if head.one_at_a_time is not None and not self._triggers:
-            self.busy |= set(self.connection.scalars(_BUSY))
+            self.busy |= set(self.connection.scalars(BUSY))
             self._triggers = True
         return Room.has(self, head)
 
@@ -235,7 +235,7 @@ class RoomNow(Room):
 
     def _learn_all(self) -> None:
         going = Counter[str]()
-        for workflow, project, number in self.connection.execute(_ALL_GOING):
+        for workflow, project, number in self.connection.execute(ALL_GOING):
             going[workflow] += number
             going[project] += number
         for query in (_LIMITED_WORKFLOWS, _LIMITED_PROJECTS):

@@ -283,7 +283,8 @@ def runs_of_work_orders(connection: Connection, ids: Collection[str]) -> list[Ro
         partition_by=r.work_order_id, order_by=(r.inserted_at.desc(), r.id.desc())
     )
     columns = (r.id, r.work_order_id, r.state, r.error_type, r.error_message, r.inserted_at,
-               r.claimed_at, r.finished_at)  # fmt: skip
+               r.claimed_at, r.finished_at, r.queue, r.project_id, r.workflow_id,
+               r.starting_trigger_id)  # fmt: skip
     many = func.count().over(partition_by=r.work_order_id)
     counted = (nth.label("nth"), (many - nth + 1).label("number"))
     some = select(*columns, *counted).where(r.work_order_id.in_(list(ids))).subquery()

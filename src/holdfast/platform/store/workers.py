@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.clock import iso
@@ -47,13 +47,6 @@ def known_workers(
     rows, alive = list(connection.execute(query)), living(connection, at)
     found = [_shown(connection, row, visible, connected=_connected(row, alive)) for row in rows]
     return sorted(found, key=lambda worker: not worker["connected"])
-
-
-def connected_capacity(connection: Connection, at: int) -> int:
-    """How many runs the connected workers can have together; 0: none is connected."""
-    c = pt.workers.c
-    mine = (c.disconnected_at.is_(None), c.platform_id.in_(sorted(living(connection, at))))
-    return connection.scalar(select(func.sum(c.capacity)).where(*mine)) or 0
 
 
 def _connected(row: Row, alive: set[str]) -> bool:

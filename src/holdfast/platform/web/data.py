@@ -11,8 +11,10 @@ from holdfast.platform.store import catalog, history, queue, runs, search, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters, Wanted
 from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
+from holdfast.platform.store.waits import Wait, waits
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
+from holdfast.platform.web.waiting import wait_words
 
 PAGE = 25
 _DAY = 24 * 3600 * SECOND
@@ -113,25 +115,34 @@ def with_runs(connection: Connection, orders: list[Row]) -> list[dict[str, Any]]
     """Work orders as a list shows them: each with its runs, the oldest first."""
     rows = runs.runs_of_work_orders(connection, [row.id for row in orders])
     failures = steps.failures_of(connection, [row.id for row in rows])
+    waiting = waits(connection, rows, now())
     of: dict[str, list[dict[str, Any]]] = {row.id: [] for row in orders}
     for row in rows:
-        good = row.state == RunState.SUCCESS.value
-        cause = None if good else plain_refusals(error_words(row.error_type, row.error_message))
-        handled = failures.get(row.id, 0) if good else 0
+        handled = failures.get(row.id, 0) if row.state == RunState.SUCCESS.value else 0
+        cause = _cause(row, waiting.get(row.id))
         of[row.work_order_id].append({**row._mapping, "cause": cause, "handled": handled})
     return [{**shown, "runs": of[shown["id"]]} for shown in history.named(connection, orders)]
 
 
 def listed(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:
-    """Runs as a list shows them: with what failed in them, and how many steps were handled."""
+    """Runs as a list shows them: what failed in them or why they wait, and how many steps were
+    handled."""
     failures = steps.failures_of(connection, [row.id for row in rows])
+    waiting = waits(connection, rows, now())
     return [
         {
             **shown,
             "handled": failures.get(row.id, 0) if row.state == RunState.SUCCESS.value else 0,
-            "cause": None
-            if row.state == RunState.SUCCESS.value
-            else plain_refusals(error_words(row.error_type, row.error_message)),
+            "cause": _cause(row, waiting.get(row.id)),
         }
         for row, shown in zip(rows, history.named(connection, rows), strict=True)
     ]
+
+
+def _cause(row: Row, wait: Wait | None) -> str | None:
+    """Why it waits, or ended as it did."""
+    if wait is not None:
+        return wait_words(wait)[0]
+    if row.state == RunState.SUCCESS.value:
+        return None
+    return plain_refusals(error_words(row.error_type, row.error_message))

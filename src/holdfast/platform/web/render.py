@@ -16,7 +16,7 @@ from holdfast import __version__
 from holdfast.model.json import Json, parse_document
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action
-from holdfast.platform.clock import SECOND, iso, now
+from holdfast.platform.clock import SECOND, from_iso, iso, now
 from holdfast.platform.store.bulk import ACTIONS
 from holdfast.platform.web import console
 from holdfast.platform.web.language import language, say, template_words
@@ -180,6 +180,7 @@ environment.filters |= {
     "ago": ago,
     "digest": digest,
     "elapsed": elapsed,
+    "from_iso": from_iso,
     "moment_ago": moment_ago,
     "run_state": lambda state: LABELS[state].lower(),
     "duration": duration,

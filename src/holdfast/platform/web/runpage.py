@@ -15,11 +15,11 @@ from holdfast.platform.access import visit
 from holdfast.platform.clock import iso, now
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry
-from holdfast.platform.store import logs, queue, snapshots, steps, workflows
+from holdfast.platform.store import logs, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.liveness import is_attended
 from holdfast.platform.store.runs import run_to_show
-from holdfast.platform.store.workers import connected_capacity
+from holdfast.platform.store.waits import waits
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
 from holdfast.platform.web.comparison import compared, run_to_compare
@@ -32,6 +32,7 @@ from holdfast.platform.web.recording import is_recorded, recording
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.runview import STEPS, Asked, run_view
 from holdfast.platform.web.versions import Changed, changes_between
+from holdfast.platform.web.waiting import wait_words
 
 #: Lines and characters that one read of a download brings.
 _PIECE = logs.Wanted(lines=5000, each=10**9, together=2_000_000)
@@ -140,24 +141,8 @@ def _versions(connection: Connection, row: Row) -> dict[str, Any]:
 
 def _waiting(connection: Connection, row: Row) -> tuple[str, str] | None:
     """Why a run waits, and what helps; None: it does not wait."""
-    if row.state != "available":
-        return None
-    if not (capacity := connected_capacity(connection, now())):
-        return (
-            say("No worker is connected: nothing can run."),
-            say("Start one; the page “Workers” says how. The run waits and is not lost."),
-        )
-    found = queue.summary(connection)
-    busy = int(found["claimed"]) + int(found["started"])  # type: ignore[arg-type]
-    if busy >= capacity:
-        return (
-            say("All %(capacity)s places of the workers are taken.", capacity=capacity),
-            say("The run begins when one is free."),
-        )
-    return (
-        say("A worker has room."),
-        say("It takes the run unless its workflow or project is at its limit."),
-    )
+    wait = waits(connection, [row], now()).get(row.id)
+    return None if wait is None else wait_words(wait)
 
 
 def _documents(
