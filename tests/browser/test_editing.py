@@ -100,6 +100,13 @@ def test_without_scripts_a_mistake_is_told_and_a_removal_undone(
     assert workflow_of(served, "Referrals") == flow
     page.get_by_role("button", name="Save it as it is").click()
     expect(page.locator("#versions li").first).to_contain_text("Version 2")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Add a start").click()
+    expect(page.locator("#begins .times time")).to_have_count(5)
+    box = page.locator("#begins").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 360, "a wide graph made all panels wide"
     context.close()
 
 

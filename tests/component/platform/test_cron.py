@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from holdfast.platform.clock import SECOND, from_iso, iso, now
+from holdfast.platform.project.schedule import Schedule
 from holdfast.platform.service import Chore
 from holdfast.platform.start import cron
 from holdfast.platform.store import tables as t
@@ -264,6 +265,10 @@ def test_the_next_times_are_shown(served: Served) -> None:
     assert (shown["cron_overlap"], shown["cron_catch_up"]) == ("skip", "none")
     first, second = (from_iso(time) for time in shown["next_times"])
     assert second - first == 300 * SECOND
+    flow = served.client.get("/api/provision/timed").json()["data"]["workflows"][0]["id"]
+    for path, many in ((f"/workflows/{flow}", 1), (f"/workflows/{flow}/edit", 1)):
+        page = served.client.get(path).text
+        assert page.count(f'<time datetime="{iso(second)}"') == many, path
     assert served.client.get("/api/projects/timed/schedule?count=0").status_code == 422
 
 
@@ -285,7 +290,8 @@ def test_wrong_rules_are_refused_with_their_place(
 
 
 def test_the_next_time_is_in_the_future() -> None:
-    found = cron.next_time("* * * * *")
-    assert found is not None
-    assert now() < found <= now() + 60 * SECOND
-    assert cron.next_time("nonsense") is None
+    first, second = cron.next_times(Schedule("* * * * *"), 2)
+    assert now() < first <= now() + 60 * SECOND
+    assert second == first + 60 * SECOND
+    assert cron.next_times(Schedule("nonsense"), 2) == []
+    assert cron.next_times(Schedule("* * * * *", "Mars/Olympus"), 2) == []

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from cronsim import CronSimError
 
@@ -155,17 +157,12 @@ def schedule_of(row: Row) -> Schedule:
 
 
 def next_times(schedule: Schedule, count: int = 1) -> list[int]:
-    """When it is due next, in microseconds."""
-    times = schedule.after(datetime.now(UTC))
-    try:
-        return [_microseconds(next(times)) for _ in range(count)]
-    except (CronSimError, StopIteration):
-        return []
-
-
-def next_time(expression: str, timezone: str | None = None) -> int | None:
-    """When an expression is due next, in microseconds."""
-    return next(iter(next_times(Schedule(expression, timezone or "UTC"))), None)
+    """When it is due next, in microseconds; none: it is no schedule, or it is over."""
+    found = list[int]()
+    with suppress(CronSimError):
+        for time in islice(schedule.after(datetime.now(UTC)), count):
+            found.append(_microseconds(time))
+    return found
 
 
 def fire(tx: Transaction, due: Due, settings: Settings) -> list[Created]:

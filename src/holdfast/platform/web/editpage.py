@@ -18,9 +18,11 @@ from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action, decide
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
+from holdfast.platform.project.schedule import Schedule
 from holdfast.platform.project.source import ProjectFileError
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, start_run
+from holdfast.platform.start.cron import next_times
 from holdfast.platform.store import documents, keychains, snapshots, steps, webhook_keys, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
@@ -35,6 +37,7 @@ from holdfast.platform.web.draft import (
     to_parts,
 )
 from holdfast.platform.web.drafttext import from_text, to_text
+from holdfast.platform.web.flowview import SOON
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
@@ -342,6 +345,11 @@ async def _page(
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
         no_hook=Hook(),
+        soon={
+            begin.id: next_times(Schedule(begin.cron, begin.zone or "UTC"), SOON)
+            for begin in draft.begins
+            if begin.type == "cron"
+        },
         text=text if told.text is None else told.text,
         text_of=told.text_of or _digest(text),
         **found,

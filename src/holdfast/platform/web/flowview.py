@@ -10,9 +10,10 @@ from typing import Any
 from holdfast.model.json import JsonObject
 from holdfast.platform.clock import now
 from holdfast.platform.project.retry import RETRIED, USUAL, RetryRule
+from holdfast.platform.project.schedule import Schedule
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.start.admission import Options
-from holdfast.platform.start.cron import next_time
+from holdfast.platform.start.cron import next_times
 from holdfast.platform.store import (
     documents,
     snapshots,
@@ -30,8 +31,8 @@ from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.words import edge_words
 
-#: Characters of a job's code, runs and versions that the page has.
-CODE, RUNS, VERSIONS = 50_000, 10, 30
+#: Characters of a job's code, runs and versions that the page has; next times of a clock.
+CODE, RUNS, VERSIONS, SOON = 50_000, 10, 30, 5
 _HEAD = """\
 # One workflow of the project. `holdfast deploy` takes a file as the whole project: it removes
 # the workflows that the file leaves out. Put this into the project's own file to deploy it.
@@ -51,7 +52,7 @@ class Start:
     curl: tuple[str, ...] = ()
     expression: str = ""
     zone: str = ""
-    next_at: int | None = None
+    soon: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
     if item["type"] != "webhook":
         expression = str(item["cron_expression"])
         zone = item.get("cron_timezone")
-        soon = next_time(expression, zone) if item["enabled"] else None
+        schedule = Schedule(expression, zone or "UTC")
         return Start(
             item["id"],
             "cron",
@@ -128,7 +129,7 @@ def _start(connection: Connection, row: Row, item: Mapping[str, Any], base: str)
             item["enabled"],
             expression=expression,
             zone=zone or "UTC",
-            next_at=soon,
+            soon=tuple(next_times(schedule, SOON) if item["enabled"] else ()),
         )
     path = item["custom_path"]
     address = f"{base}/i/{row.project_id}/{path}" if path else f"{base}/i/{item['id']}"
