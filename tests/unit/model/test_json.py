@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from holdfast.model.json import (
 )
 from holdfast.model.scrubber import Scrubber
 from holdfast.platform.project.loader import DEEPEST as DEEPEST_YAML
+from holdfast.platform.project.loader import SafeLoader
 from holdfast.platform.project.read import read_project
 from holdfast.platform.project.source import ProjectFileError
 from holdfast.platform.web.render import pretty
@@ -104,6 +106,26 @@ def test_every_reader_takes_its_levels_and_no_more(name: str) -> None:
     for more in (levels + 1, 1000, 5000, 200_000):
         with pytest.raises(error, match="nested too deeply"):
             read(inner(more))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+            f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+         "aliases repeat more than 200,000 values"),
+        ("a: &a [*a]", "an alias stands within itself"),
+        ("a: &a {b: {c: *a}}", "an alias stands within itself"),
+    ],
+)  # fmt: skip
+def test_what_aliases_stand_for_has_an_end(text: str, words: str) -> None:
+    with pytest.raises(yaml.MarkedYAMLError, match=words):
+        SafeLoader(text).get_single_node()
+
+
+def test_aliases_and_many_values_are_read() -> None:
+    text = "a: &a {k: [1, 2]}\nb: *a\nc: [*a, {<<: *a, z: 3}]\n"
+    assert yaml.load(text, SafeLoader)["c"][1] == {"k": [1, 2], "z": 3}
 
 
 def test_a_frame_is_as_deep_as_its_document_and_what_is_around_it() -> None:

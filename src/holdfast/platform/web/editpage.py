@@ -148,12 +148,12 @@ async def _taken(
     known: Any = await platform.database.read(
         lambda c: documents.credentials_of(c, row.project_id)
     )
-    forms = _digest(to_text(draft, row.id, row.project_name, known))
+    forms = _digest(await asyncio.to_thread(to_text, draft, row.id, row.project_name, known))
     if sent["act"] == "take-text" and of and of != forms:
         told.text, told.text_of, told.held = text, of, "both"
         return await _page(request, row, draft, told)
     try:
-        draft = from_text(text, draft, row.project_name, known)
+        draft = await asyncio.to_thread(from_text, text, draft, row.project_name, known)
     except ProjectFileError as error:
         told.problems, told.text, told.text_of = error.message.split("\n"), text, of
     return await _page(request, row, draft, told)
@@ -322,8 +322,13 @@ async def _page(
         runs = newest(connection, Filters(workflow_id=row.id), _RUNS)
         done = next((run for run in runs if run["started_at"]), None)
         last = steps.steps_of(connection, done["id"], _STEPS) if done else []
+        known: Any = documents.credentials_of(connection, row.project_id)
+        # here, and not in the event loop's thread: a large one takes a second
+        text = to_text(draft, row.id, row.project_name, known)
         return {
-            "credentials": documents.credentials_of(connection, row.project_id),
+            "credentials": known,
+            "text": text if told.text is None else told.text,
+            "text_of": told.text_of or _digest(text),
             "keychains": keychains.listed(connection, row.project_id),
             "hook_keys": webhook_keys.names_of(connection, row.project_id),
             "runs": runs,
@@ -333,7 +338,6 @@ async def _page(
 
     found = await platform.database.read(read)
     links = {key: f"#part-{key}" for key in draft.ids}
-    text = to_text(draft, row.id, row.project_name, found["credentials"])
     return page(
         "edit.html",
         status=status,
@@ -350,7 +354,5 @@ async def _page(
             for begin in draft.begins
             if begin.type == "cron"
         },
-        text=text if told.text is None else told.text,
-        text_of=told.text_of or _digest(text),
         **found,
     )
