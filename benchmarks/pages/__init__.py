@@ -32,8 +32,10 @@ def main() -> None:
         failed = _example(served)
         workflow = served.client.get("/api/provision/demo").json()["data"]["workflows"][0]["id"]
         paths = [
-            "/", "/runs", "/runs?state=failed", f"/runs/{failed}", f"/runs/{failed}/compare",
-            f"/workflows/{workflow}", f"/workflows/{workflow}/edit", "/workers", "/audit",
+            "/", "/runs", "/runs?state=failed", "/runs?state=available", "/work_orders",
+            "/problems", f"/runs/{failed}", f"/runs/{failed}/compare", f"/workflows/{workflow}",
+            f"/workflows/{workflow}/edit", "/workers", "/audit", "/settings",
+            *(f"/projects/demo/{n}" for n in ("file", "credentials", "collections", "retention")),
         ]  # fmt: skip
         times: dict[str, list[float]] = {path: [] for path in paths}
         have = 2

@@ -60,6 +60,8 @@ def filled(served: Served) -> dict[str, str]:
         "collections": "/projects/demo/collections",
         "collection": "/projects/demo/collections/codes",
         "retention": "/projects/demo/retention",
+        "file": "/projects/demo/file",
+        "import": "/import",
         "alerts": "/projects/demo/alerts",
         "api": "/api-page",
         "styleguide": "/styleguide",

@@ -199,6 +199,10 @@ DOORS: dict[str, Door] = {
     "POST /workflows/{id}/draft": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/check": _page(Action.DEPLOY, _FLOW),
     "POST /projects": _page(Action.LOOK),  # its handler asks
+    "GET /import": _page(Action.LOOK),
+    "POST /import": _page(Action.LOOK),  # its handler asks
+    "GET /projects/{project_id}/file": _page(Action.READ, _PROJECT),
+    "GET /projects/{project_id}/project.yaml": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/workflows": _page(Action.DEPLOY, _PROJECT),
     "GET /workflows/{id}/workflow.yaml": _page(Action.READ, _FLOW),
     "POST /workflows/{id}/pause": _page(Action.RUN, _FLOW),

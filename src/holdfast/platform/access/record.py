@@ -77,6 +77,7 @@ WORDS = {
     "POST /workflows/{id}/run": "run started",
     "POST /workflows/{id}/edit": "workflow edited",
     "POST /projects": "project made",
+    "POST /import": "project deployed",
     "POST /projects/{project_id}/workflows": "workflow made",
     "POST /workflows/{id}/pause": "workflow paused",
     "POST /workflows/{id}/resume": "workflow resumed",

@@ -7,7 +7,7 @@ from pathlib import Path
 from holdfast.platform.project import folder, form_v1, form_v2
 from holdfast.platform.project.model import Project
 from holdfast.platform.project.rules import Places, check_project
-from holdfast.platform.project.source import ProjectFileError, Source
+from holdfast.platform.project.source import ProjectFileError, Source, TextAlone
 
 
 def read_project(path: Path) -> Project:
@@ -32,10 +32,18 @@ def parse_project(text: str, path: Path) -> Project:
 
 def placed_project(text: str, path: Path) -> tuple[Project, Places]:
     """The project, and where its parts stand in the text. Raises ProjectFileError."""
-    source = Source(text, path)
+    return _judged(Source(text, path))
+
+
+def project_of_text(text: str) -> Project:
+    """The project that somebody sent as a text. Raises ProjectFileError."""
+    return _judged(TextAlone(text, Path("project.yaml")))[0]
+
+
+def _judged(source: Source) -> tuple[Project, Places]:
     source.check()
     if source.root is None:
-        message = f"{path}:1: the file is empty"
+        message = f"{source.path}:1: the file is empty"
         raise ProjectFileError(message, fix="A project needs `name` and `workflows`.")
     members = source.mapping(source.root, "the project")
     second = "schema_version" in members or "cli" in members

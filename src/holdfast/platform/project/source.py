@@ -184,6 +184,14 @@ class Source:
             return ""
 
 
+class TextAlone(Source):
+    """A text alone, which somebody sent: its code is in it, and no file is read."""
+
+    def beside(self, node: Node, name: str, what: str) -> str:
+        self.add(node, f"{what}: code stands in the text here, not in a file")
+        return ""
+
+
 def _is_null(node: Node) -> bool:
     return bool(node.tag == f"{_TAG}null")
 

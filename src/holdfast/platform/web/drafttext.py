@@ -17,7 +17,7 @@ from holdfast.model.json import JsonObject
 from holdfast.platform.project import form_v1
 from holdfast.platform.project.model import Edge, Job, Trigger, Workflow
 from holdfast.platform.project.rules import check_project
-from holdfast.platform.project.source import ProjectFileError, Source
+from holdfast.platform.project.source import ProjectFileError, Source, TextAlone
 from holdfast.platform.project.write_v1 import spec_text
 from holdfast.platform.project.writing import Names, hyphenated
 from holdfast.platform.web.draft import KEYCHAIN, Begin, Draft, Path, Step, to_document
@@ -40,15 +40,7 @@ _PARTS = {
 _WORKFLOW = frozenset({"name", *_PARTS})
 #: A clock has none of them.
 _OF_WEBHOOK = frozenset({"custom_path", "webhook_reply", "webhook_access"})
-_LONGEST = 2_000_000
-
-
-class _Text(Source):
-    """A text alone: its code is in it, and no file is read."""
-
-    def beside(self, node: Node, name: str, what: str) -> str:
-        self.add(node, f"{what}: code stands in the text here, not in a file")
-        return ""
+LONGEST = 2_000_000
 
 
 def to_text(
@@ -72,10 +64,10 @@ def from_text(
 
     `project`: its name. `credentials`: those that it has; the text says which of them are used.
     """
-    if len(text) > _LONGEST:
-        long = f"the text has {len(text):,} characters; the most is {_LONGEST:,}"
+    if len(text) > LONGEST:
+        long = f"the text has {len(text):,} characters; the most is {LONGEST:,}"
         raise ProjectFileError(long)
-    source = _Text(text, File("workflow.yaml"))
+    source = TextAlone(text, File("workflow.yaml"))
     source.check()
     read, places = form_v1.read(source)
     check_project(read, places, source)

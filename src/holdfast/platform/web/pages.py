@@ -23,6 +23,7 @@ from holdfast.platform.web.keeping import keeping_routes
 from holdfast.platform.web.lists import list_routes
 from holdfast.platform.web.manyruns import many_routes
 from holdfast.platform.web.newflow import new_routes
+from holdfast.platform.web.projectfile import project_file_routes
 from holdfast.platform.web.render import FOLDER, page
 from holdfast.platform.web.runpage import run_routes
 from holdfast.platform.web.savedviews import view_routes
@@ -50,6 +51,7 @@ def page_routes() -> list[BaseRoute]:
         *flow_routes(),
         *edit_routes(),
         *new_routes(),
+        *project_file_routes(),
         Route("/workers", workers),
         Mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), 1000, 6)),
     ]
