@@ -76,7 +76,10 @@ def _example(served: Served) -> str:
 
 
 def _fill(tx: Transaction, run_id: str, more: int) -> None:
-    """Copies of the failed run, each with a work order and steps of its own."""
+    """Copies of the failed run, each with a work order and steps of its own.
+
+    They have no outputs: no document belongs to thousands of runs.
+    """
     c = tx.connection
     run = dict(c.execute(select(t.runs).where(t.runs.c.id == run_id)).one()._mapping)
     order = dict(
@@ -99,11 +102,11 @@ def _fill(tx: Transaction, run_id: str, more: int) -> None:
         rows["work_orders"].append(order | {"id": order_key, "inserted_at": at})
         rows["runs"].append(
             run | {"id": run_key, "work_order_id": order_key, "inserted_at": at,
-                   "state": "failed" if n % 5 == 0 else "success"}
+                   "final_dataclip_id": None, "state": "failed" if n % 5 == 0 else "success"}
         )  # fmt: skip
         for step in steps:
             key = str(uuid.uuid4())
-            rows["steps"].append(step | {"id": key})
+            rows["steps"].append(step | {"id": key, "output_dataclip_id": None})
             rows["run_steps"].append({"run_id": run_key, "step_id": key})
     for table in TABLES:
         c.execute(insert(table), rows[table.name])
