@@ -110,11 +110,15 @@ class CgroupV1(Cgroup):
         self._event: int | None = None
 
     def usage(self) -> int:
-        return _number(self._memory / "memory.usage_in_bytes")
+        return _number(self._memory / "memory.usage_in_bytes") + self._sockets()
 
     def unreclaimable(self) -> int:
         stat = self._memory / "memory.stat"
-        return _field(stat, "total_rss") + _field(stat, "total_shmem")
+        return _field(stat, "total_rss") + _field(stat, "total_shmem") + self._sockets()
+
+    def _sockets(self) -> int:
+        """What waits at sockets, which this version counts apart, and only where it is limited."""
+        return _number(self._memory / "memory.kmem.tcp.usage_in_bytes")
 
     def peak(self) -> int:
         return _number(self._memory / "memory.max_usage_in_bytes")
@@ -132,6 +136,8 @@ class CgroupV1(Cgroup):
             except OSError:
                 if name == plain:
                     raise
+        with contextlib.suppress(OSError):
+            _write(self._memory / "memory.kmem.tcp.limit_in_bytes", limit)
 
     def watch(self) -> int | None:
         if self._event is None:

@@ -32,6 +32,7 @@ from support.engine import (
     run,
 )
 from support.native import WITHOUT, job, library
+from support.pouring import pouring
 
 FS = "const fs = process.getBuiltinModule('fs');"
 #: Layers that keep files out of reach; Node's own is only another wall in front of them.
@@ -309,6 +310,19 @@ def test_page_tables_are_memory(limited: Running) -> None:
     assert limited.config.store is not None
     attacker = library(limited.config.store)
     ended = run(limited, job(attacker, "page-tables", 300), limits=replace(LIMITS, memory_mb=96))
+    assert ended.outcome.error_type == "OOMError", ended.outcome
+
+
+def test_what_comes_and_is_not_read_is_memory(limited: Running) -> None:
+    assert limited.config.store is not None
+    attacker = library(limited.config.store)
+    with pouring() as port:
+        ended = run(
+            limited,
+            job(attacker, "hoard", 100, port),
+            limits=replace(LIMITS, memory_mb=96, timeout_seconds=20),
+            options={"egress": {"allow": [f"127.0.0.1:{port}"]}},
+        )
     assert ended.outcome.error_type == "OOMError", ended.outcome
 
 
