@@ -168,9 +168,15 @@ JOBS = (
     Job("loops and a map for what it does", """
         fn(state => {
           const { items } = state.data;
+          const byName = new Map();
           for (let i = 0; i < items.length; i++) items[i].place = i;
           items.map(item => { item.seen = true; });
-          items.forEach(item => (item.again = true));
+          items.map(item => (item.again = true));
+          items.filter(item => console.log(item.id));
+          items.map(item => byName.set(item.n, item));
+          items.map(item => delete item.none);
+          items.forEach(item => ({ ...item }));
+          items[0].legnth = 1; // as the other system writes it
           const byId = new Map(items.map(item => [item.id, item]));
           return { ...state, sizes: [byId.size], last: items.at(-1)?.id, keys: Object.keys(items[0]) };
         });"""),

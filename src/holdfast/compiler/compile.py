@@ -11,6 +11,7 @@ from holdfast.compiler.hoisting import CHECK_FROM, DATA_MODULE, HOIST_FROM, hois
 from holdfast.compiler.holders import embedded_data
 from holdfast.compiler.job import AdaptorExports, CompiledJob, CompileError, Operation, Warned
 from holdfast.compiler.lazy import DETAILS, LazyStateError, rewrite_lazy_state
+from holdfast.compiler.lost import lost
 from holdfast.compiler.misplaced import misplaced
 from holdfast.compiler.module import Layout, build, expression_of, lay_out
 from holdfast.compiler.names import WORLD, free_names, wanted
@@ -66,6 +67,7 @@ def compile_job(
     given = {one for names in imports.values() for one in names}
     sure = given.intersection(one for adaptor in adaptors for one in adaptor.operations)
     warned += misplaced(lazy, sure, given | uses.imported, text, uses.uses)
+    warned += lost(reading.root, text)
     header = _header(imports, adaptors, bool(chains), uses, data_name)
     parts = build(layout, text.text, header, ensure="ensure-exports" not in disable, gather=gather)
     segments = edits.render(parts)

@@ -215,4 +215,23 @@ CODE = (
         "const p = 1; get('/x').then(s => ({ ...s, p }));\n"
         "  ->  const page = 1; get('/x').then(s => ({ ...s, page }));",
     ),
+    Entry(
+        "HF1024",
+        "A list that nobody gets",
+        Turn.AUTHOR,
+        "{call}(…) on line {line} makes a new list, and nobody gets it: the list that it is called on "
+        "stays as it is.",
+        "Keep what it makes: `const list = {call}(…);`. To do something with each item write forEach.",
+        "fn(state => { state.data.map(x => x.id); return state; })\n"
+        "  ->  fn(state => ({ ...state, ids: state.data.map(x => x.id) }))",
+    ),
+    Entry(
+        "HF1025",
+        "A misspelled length",
+        Turn.AUTHOR,
+        "{name} on line {line} is not length: it is undefined, and nothing is more or less than "
+        "undefined.",
+        "Write length instead of {name}.",
+        "for (let i = 0; i < items.lenght; i++)\n  ->  for (let i = 0; i < items.length; i++)",
+    ),
 )

@@ -38,7 +38,8 @@ def test_examples_of_adaptors_are_taken_as_they_are(adaptor_store: Store) -> Non
 
 
 #: Those of the silent mistakes that the text alone shows.
-SEEN = ("dollar in a call inside", "operation in a function", "dollar in quotes")
+SEEN = ("dollar in a call inside", "operation in a function", "dollar in quotes",
+        "list for nobody", "misspelled length")  # fmt: skip
 WRONG = (
     ("HF1020", "fn(s => { s.data.map(x => post('/x', x)); return s; });"),
     ("HF1020", "fn(async s => { await Promise.all(s.ids.map(x => get(x))); return s; });"),
@@ -50,6 +51,11 @@ WRONG = (
     ("HF1021", "get(`URL/x?a=1&b=$.data.id&c=${$.data.c}`);"),
     ("HF1008", "fn(s => clean($.data.x));\nfunction clean(x) { return x; }"),
     ("HF1016", "get('/x', {}, {});"),
+    ("HF1024", "fn(s => { s.data?.filter(x => { return x.name.trim() === ''; }); return s; });"),
+    (
+        "HF1025",
+        "const many = list => list.lenght > 1;\nfn(s => ({ ...s, n: many([]) }));",
+    ),
     ("HF1023", "const p = 1;\nget('/x').then(s => ({ ...s, p }));"),
 )
 
