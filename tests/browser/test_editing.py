@@ -84,7 +84,7 @@ def test_without_scripts_a_mistake_is_told_and_a_removal_undone(
     page.goto(served.new_link())
     page.goto(f"/workflows/{flow['id']}/edit")
     page.get_by_role("button", name="Remove the step Fetch").click()
-    expect(page.locator("#steps details")).to_have_count(1)
+    expect(page.locator("#steps > details")).to_have_count(1)
     expect(page.locator("#paths fieldset")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#paths fieldset")).to_have_count(2)

@@ -8,13 +8,15 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections import namedtuple
 from typing import Any
 
 import httpx
 import pytest
 
-from holdfast.platform.web import codechecks
+from holdfast.platform.web import codechecks, editpage
 from holdfast.platform.web.draft import Draft, Path, Step, from_document
+from holdfast.platform.web.tried import inputs_of
 from support.platform import Served
 
 
@@ -321,3 +323,54 @@ def test_a_large_workflow_fits_in_the_form(served: Served) -> None:
     asked = form_of(flow, act="take-text", text="# " + "x" * 2_000_000)
     answer = served.client.post(own, data=asked)
     assert "the text has 2,000,002 characters; the most is 2,000,000" in answer.text
+
+
+def test_a_step_is_tried_alone_and_its_result_stands_at_its_code(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fine(*_: object) -> dict[str, Any]:
+        return {"found": {}, "names": {}, "absent": [], "trouble": None}
+
+    monkeypatch.setattr(editpage, "check", fine)
+    flow, client = flow_of(served), served.client
+    first = flow["jobs"][0]["id"]
+    for text, words in (("[1]", "must be a JSON object"), ("{", "is not JSON")):
+        wrong = save(client, flow, f"try:{first}", **{f"try:{first}:text": text})
+        assert wrong.status_code == 422
+        assert words in wrong.text
+        assert f"{text}</textarea>" in wrong.text
+    begun = save(client, flow, f"try:{first}", **{f"try:{first}:text": '{"a": 1}'})
+    place = begun.headers["location"]
+    assert "No worker is connected" in client.get(place).text
+    with served.worker() as worker:
+        talk = worker.take()
+        assert json.loads(talk.state()) == {"a": 1}
+        plan = talk.ok("fetch:plan", {})
+        assert ([job["id"] for job in plan["jobs"]], plan["edges"]) == ([first], [])
+        assert (plan["starting_node_id"], "alone" in plan["options"]) == (first, False)
+        talk.start()
+        step = talk.start_step(first)
+        talk.ok("step:complete", talk.step_end(step, first, output_dataclip='{"b":"done"}'))
+        talk.complete()
+    shown = html.unescape(client.get(place).text)
+    assert '"b": "done"' in shown.partition('id="tried"')[2]
+    assert "hx-trigger" not in shown.partition('id="tried"')[2].partition(">")[0]
+    assert "one step alone" in client.get(f"/runs/{talk.id}").text
+    assert "the last output of Fetch" in shown
+    client.post(f"/runs/{talk.id}/retry")
+    with served.worker() as worker:
+        assert len(worker.take().ok("fetch:plan", {})["jobs"]) == 1, "retried as it was"
+    asked = {"part": first, "tried": served.post()}
+    assert 'id="tried"' not in client.get(place.partition("?")[0], params=asked).text
+
+
+def test_the_input_of_a_step_may_be_what_the_one_before_it_returned() -> None:
+    draft = Draft(steps=[Step("a", "First"), Step("b", "Second")], paths=[Path("p", "a", "b")])
+    row: Any = namedtuple("row", "input_dataclip_id output_dataclip_id")
+    last: dict[str, Any] = {"a": row("in", "out"), "b": row("in2", None)}
+    found = inputs_of(draft, last)
+    assert found == {
+        "a": [("in", "its last input")],
+        "b": [("in2", "its last input"),
+              ("out", "the last output of First")],
+    }  # fmt: skip

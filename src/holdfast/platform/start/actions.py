@@ -23,6 +23,7 @@ from holdfast.platform.store.runs import (
     create_run,
     create_work_order,
     find_run,
+    is_alone,
     lock_run,
     note,
     transition,
@@ -50,9 +51,13 @@ def start_run(
     body: Json = None,
     dataclip_id: str | None = None,
     job_id: str | None = None,
+    alone: bool = False,
     by: str,
 ) -> Created:
-    """A manual run of a whole workflow, or from one job. Raises ActionError."""
+    """A manual run of a whole workflow, or from one job; `alone`: of that only.
+
+    Raises ActionError.
+    """
     workflow = workflows.find_workflow(tx.connection, workflow_id)
     if workflow is None:
         message = "There is no such workflow."
@@ -63,7 +68,7 @@ def start_run(
     else:
         _usable(tx, dataclip_id, workflow.project_id)
     start = _by_hand(workflow_id, dataclip_id, trigger_id, job_id, by)
-    return create_work_order(tx, start, settings)
+    return create_work_order(tx, replace(start, alone=alone), settings)
 
 
 def _by_hand(
@@ -153,7 +158,7 @@ def retry(
         message = "The workflow no longer has what this run began with."
         raise ActionError(message)
     begin = _by_hand(run.workflow_id, clip, trigger_id, job_id, by)
-    start = replace(begin, queue=lane[0], priority=lane[1], retries=retries)
+    start = replace(begin, queue=lane[0], priority=lane[1], retries=retries, alone=is_alone(run))
     planned.drop_of_order(tx, run.work_order_id)
     new_run = create_run(tx, run.work_order_id, start, settings)
     if job_id is not None:

@@ -116,6 +116,10 @@ _CHANGE_WORK_ORDER = (
 )
 
 
+#: The option of a run that executes one step only. No worker sees it.
+ALONE = "alone"
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a run is to be made of. Exactly one of trigger and job."""
@@ -132,6 +136,8 @@ class Start:
     retries: int = 0
     #: Of a cron trigger: which of its times it is, microseconds.
     scheduled_at: int | None = None
+    #: The job, and none that comes after it.
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +229,19 @@ def _run(
         "priority": row.priority if start.priority is None else start.priority,
         "queue": start.queue,
         "retries": start.retries,
-        "options": beginning.options,
+        "options": _alone(beginning.options) if start.alone else beginning.options,
         "inserted_at": tx.now,
     }
+
+
+def _alone(options: str) -> str:
+    """The options of a run of one step; `plan_of` leaves the others out."""
+    return json.dumps({**json.loads(options), ALONE: True})
+
+
+def is_alone(run: Row) -> bool:
+    """Whether a run executes one step only."""
+    return json.loads(run.options).get(ALONE) is True
 
 
 def _waits(tx: Transaction, run: dict[str, Any]) -> None:

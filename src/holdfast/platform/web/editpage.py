@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -43,11 +45,12 @@ from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.render import message, page
+from holdfast.platform.web.tried import TRY, inputs_of, read_tried, written_input
 from holdfast.platform.web.versions import Changed, changes_between
 from holdfast.platform.web.words import CONDITIONS, TRIGGER_NAMES
 
-#: Runs whose input may be taken, and steps of the last one that are shown.
-_RUNS, _STEPS = 10, 500
+#: Runs whose input may be taken; of so many of them also what steps had, so many steps each.
+_RUNS, _RECENT, _STEPS = 10, 5, 500
 _NONE = later("There is no such workflow.")
 #: Fields of a form; a step with its path has about ten.
 _FIELDS = 20_000
@@ -83,6 +86,9 @@ class _Told:
     dirty: bool = False
     saving: bool = False
     input: str | None = None
+    #: The run of one step that was tried, and what was sent of the forms to try steps.
+    tried: str = ""
+    sent: dict[str, str] = field(default_factory=dict)
     #: The text in its box that was not taken over, and what the page last wrote there.
     text: str | None = None
     text_of: str = ""
@@ -101,7 +107,8 @@ async def show(request: Request) -> Response:
         lambda c: from_document(documents.workflow_document(c, row))
     )
     asked = request.query_params
-    return await _page(request, row, draft, _Told(asked.get("part"), input=asked.get("input")))
+    told = _Told(asked.get("part"), input=asked.get("input"), tried=asked.get("tried", ""))
+    return await _page(request, row, draft, told)
 
 
 async def act(request: Request) -> Response:
@@ -112,7 +119,7 @@ async def act(request: Request) -> Response:
     items = await _items(request)
     sent = dict(items)
     draft, what = from_form(items), sent.get("act", "look")
-    told = _Told(dirty=True, input=sent.get("input"))
+    told = _Told(dirty=True, input=sent.get("input"), sent=sent)
     if what in {"take-text", "take-text-alone"}:
         return await _taken(request, row, draft, sent, told)
     if what != "drop-text" and _hold(told, sent):
@@ -237,7 +244,7 @@ async def save(request: Request) -> Response:
     items = await _items(request)
     draft, what = from_form(items), dict(items).get("act", "save")
     verdict = decide(visit.subject(), Action.RUN, row.project_id)
-    if what == "save-run" and not verdict.allowed:
+    if what.startswith(("save-run", TRY)) and not verdict.allowed:
         return message(
             403,
             say("Not allowed"),
@@ -245,10 +252,15 @@ async def save(request: Request) -> Response:
         )
     if what == "save-over":
         draft = replace(draft, base=row.lock_version)
-    told = _Told(dirty=True, saving=True, input=dict(items).get("input"))
+    sent = dict(items)
+    told = _Told(dirty=True, saving=True, input=sent.get("input"), sent=sent)
+    tried = what.removeprefix(TRY) if what.startswith(TRY) else ""
+    written, wrong = written_input(sent.get(f"{TRY}{tried}:text", "") if tried else "")
     if draft.base != row.lock_version:
         told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
-    if _hold(told, dict(items)) or told.conflict is not None:
+    if wrong is not None:
+        told.problems, told.opened = [wrong], tried
+    if _hold(told, sent) or told.conflict is not None or told.problems:
         return await _page(request, row, draft, told, 422)
     if what != "save-anyway":
         told.checked = await check(platform, draft)
@@ -259,21 +271,27 @@ async def save(request: Request) -> Response:
     told.problems = await _bring(platform, row, draft, dry=unsure)
     if told.problems or unsure:
         return await _page(request, row, draft, told, 422)
-    if what != "save-run":
+    if what != "save-run" and not tried:
         return RedirectResponse(f"/workflows/{row.id}", 303)
-    return await _run(platform, row, dict(items).get("input", ""))
+    clip = sent.get(f"{TRY}{tried}:input" if tried else "input", "")
+    return await _run(platform, row, None if written is not None else clip or None, written, tried)
 
 
-async def _run(platform: Platform, row: Row, clip_id: str) -> Response:
-    """Start what was saved."""
+async def _run(
+    platform: Platform, row: Row, clip_id: str | None, body: JsonObject | None, job: str
+) -> Response:
+    """Start what was saved; or only the step `job`, and go back to it."""
+    start = partial(
+        start_run, settings=platform.settings, workflow_id=row.id, dataclip_id=clip_id, body=body,
+        job_id=job or None, alone=bool(job), by=visit.subject().name,
+    )  # fmt: skip
     try:
-        created = await platform.database.write(
-            lambda tx: start_run(
-                tx, platform.settings, row.id, dataclip_id=clip_id or None, by=visit.subject().name
-            )
-        )
+        created = await platform.database.write(start)
     except ActionError as error:
         return message(error.status, say("Saved, but not started"), error.message)
+    if job:
+        query = urlencode({"part": job, "tried": created.run_id})
+        return RedirectResponse(f"/workflows/{row.id}/edit?{query}#d-{job}", 303)
     return RedirectResponse(f"/runs/{created.run_id}", 303)
 
 
@@ -320,8 +338,10 @@ async def _page(
 
     def read(connection: Connection) -> dict[str, Any]:
         runs = newest(connection, Filters(workflow_id=row.id), _RUNS)
-        done = next((run for run in runs if run["started_at"]), None)
-        last = steps.steps_of(connection, done["id"], _STEPS) if done else []
+        recent = [run for run in runs if run["started_at"]][:_RECENT]
+        ran = [steps.steps_of(connection, run["id"], _STEPS) for run in recent]
+        # the newest of each step: a run may have one step only
+        newest_steps = {step.job_id: step for found in reversed(ran) for step in found}
         known: Any = documents.credentials_of(connection, row.project_id)
         # here, and not in the event loop's thread: a large one takes a second
         text = to_text(draft, row.id, row.project_name, known)
@@ -332,8 +352,10 @@ async def _page(
             "keychains": keychains.listed(connection, row.project_id),
             "hook_keys": webhook_keys.names_of(connection, row.project_id),
             "runs": runs,
-            "last_run": done,
-            "last_steps": {step.job_id: step for step in last},
+            "last_run": recent[0] if recent else None,
+            "last_steps": {step.job_id: step for step in (ran[0] if ran else ())},
+            "step_inputs": inputs_of(draft, newest_steps),
+            "tried": told.tried and read_tried(platform, connection, row.id, told.tried),
         }
 
     found = await platform.database.read(read)

@@ -18,7 +18,7 @@ from holdfast.platform.start.actions import ActionError, cancel, retry
 from holdfast.platform.store import logs, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.liveness import is_attended
-from holdfast.platform.store.runs import run_to_show
+from holdfast.platform.store.runs import is_alone, run_to_show
 from holdfast.platform.store.waits import waits
 from holdfast.platform.web import live, logview
 from holdfast.platform.web.compare import Difference, difference
@@ -113,6 +113,7 @@ def _of_now(platform: Platform, found: dict[str, Any]) -> dict[str, Any]:
     return {
         "worker_gone": gone and not found["final"],
         "silence_seconds": platform.settings.silence_seconds,
+        "alone": is_alone(row),
     }
 
 

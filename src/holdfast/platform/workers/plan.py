@@ -7,13 +7,17 @@ from typing import Any
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.platform.store.database import Connection
+from holdfast.platform.store.runs import ALONE
 from holdfast.platform.store.snapshots import run_with_snapshot
 
 
 def plan_of(connection: Connection, run_id: str) -> JsonObject:
     """What the worker gets. The run must exist."""
     row = run_with_snapshot(connection, run_id)
-    parts = json.loads(row.body)
+    parts, options = json.loads(row.body), json.loads(row.options)
+    if options.pop(ALONE, False):
+        jobs = [job for job in parts["jobs"] if job["id"] == row.starting_job_id]
+        parts = {"triggers": [], "jobs": jobs, "edges": []}
     return {
         "id": row.id,
         "project_id": row.project_id,
@@ -23,7 +27,7 @@ def plan_of(connection: Connection, run_id: str) -> JsonObject:
         "triggers": [{"id": trigger["id"]} for trigger in parts["triggers"]],
         "jobs": [_job(job) for job in parts["jobs"]],
         "edges": [_edge(edge) for edge in parts["edges"]],
-        "options": json.loads(row.options),
+        "options": options,
         "meta": {
             "work_order_id": row.work_order_id,
             "workflow_id": row.workflow_id,
