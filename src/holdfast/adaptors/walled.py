@@ -20,7 +20,7 @@ from holdfast.sandbox import seccomp, system, v8
 from holdfast.sandbox.groups import Sampling
 from holdfast.sandbox.probe import FIRST_USER, probe
 from holdfast.sandbox.spawn import spawn
-from holdfast.sandbox.spec import Execution, Layer, Network, Spec
+from holdfast.sandbox.spec import NO_DUMP, Execution, Layer, Network, Spec
 
 _CPU_SECONDS = 60
 _MEMORY_MB = 512
@@ -74,7 +74,7 @@ def _descriptors() -> dict[int, int]:
 def _limits() -> dict[int, int]:
     return {
         resource.RLIMIT_CPU: _CPU_SECONDS,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: NO_DUMP,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: _OPEN_FILES,
     }

@@ -74,7 +74,7 @@ def limit_self() -> None:
         (resource.RLIMIT_CPU, _SECONDS),
         (resource.RLIMIT_DATA, _MEMORY),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, 1),  # as `NO_DUMP` of holdfast.sandbox.spec
     ):
         resource.setrlimit(limit, (most, most))
 

@@ -17,7 +17,7 @@ from holdfast.sandbox import broker_process, landlock, seccomp
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.groups import Sampling
 from holdfast.sandbox.spawn import SpawnError, spawn
-from holdfast.sandbox.spec import Layer, Network, Spec
+from holdfast.sandbox.spec import NO_DUMP, Layer, Network, Spec
 
 #: Users of runs: high numbers that no system gives to people or services.
 FIRST_USER = 2_000_000_000
@@ -78,7 +78,7 @@ def _start(
         call=call,
         scratch=folder,
         scratch_bytes=_SMALL,
-        rlimits={resource.RLIMIT_CORE: 0},
+        rlimits={resource.RLIMIT_CORE: NO_DUMP},
         layers=layers,
         user=FIRST_USER,
         network=network,

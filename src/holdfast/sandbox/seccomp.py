@@ -35,9 +35,12 @@ _PRCTLS = (3, 15, 16, 23, 39, 0x53564D41)
 #: files of adaptors are everybody's.
 _FCNTLS = (0, 1, 2, 3, 1030, 1032, 1034)
 _PRIO_PROCESS = 0
-#: Pages of the machine's own pool, and pages that are written out at once: memory that nobody
-#: would count.
-_MAP_HUGETLB, _MADV_PAGEOUT = 0x40000, 21
+#: Pages of the machine's own pool: memory that nobody would count.
+_MAP_HUGETLB = 0x40000
+#: MADV_NORMAL to MADV_DONTNEED, _FREE, _DONTFORK, _DOFORK, _HUGEPAGE to _KEEPONFORK. Not
+#: _MERGEABLE: the time of a write to a merged page tells whether another process of the machine
+#: has the same one. Not _PAGEOUT: what is written out at once nobody would count.
+_ADVICE = (0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 16, 17, 18, 19)
 #: Numbers of the kernel's own clocks are below this one.
 _CLOCKS = 16
 _F_SETFL, _O_ASYNC = 4, 0x2000
@@ -163,7 +166,7 @@ def program(
         "clock": _clock,
         "fcntl": lambda body: _fcntl(body, told),
         "mmap": lambda body: _without_bit(body, 3, _MAP_HUGETLB, errno.ENOMEM),
-        "madvise": lambda body: _unless(body, 2, _MADV_PAGEOUT, errno.EINVAL),
+        "madvise": lambda body: _listed(body, 2, _ADVICE, errno.EINVAL),
         "clone": lambda body: _clone(body, told, forks=forks),
         "execve": lambda body: body.end(_EXECUTE[execution]),
         "socket": lambda body: _socket(body, network),
@@ -207,12 +210,6 @@ def _listed(body: _Program, argument: int, values: tuple[int, ...], otherwise: i
 def _without_bit(body: _Program, argument: int, bit: int, otherwise: int) -> None:
     body.argument(argument)
     body.any_bit_end(bit, _refuse(otherwise))
-    body.end(_ALLOW)
-
-
-def _unless(body: _Program, argument: int, value: int, otherwise: int) -> None:
-    body.argument(argument)
-    body.equal_end(value, _refuse(otherwise))
     body.end(_ALLOW)
 
 

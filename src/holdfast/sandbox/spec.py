@@ -11,6 +11,9 @@ from holdfast.sandbox.groups import Group
 
 #: Where scratch is inside a file tree of one's own.
 SCRATCH = "/scratch"
+#: `RLIMIT_CORE` that lets no memory out. A machine may give what a crashed process held to a
+#: program (`core_pattern`); the kernel does so at any limit, also at 0, and only not at this one.
+NO_DUMP = 1
 
 
 class Layer(StrEnum):

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from holdfast.engine.config import EngineError
 from holdfast.engine.request import RunRequest
-from holdfast.engine.shim.walls import heap_limit, readable_roots
+from holdfast.engine.shim.walls import Walls, heap_limit, readable_roots
 from holdfast.model.limits import Limits
+from holdfast.sandbox.groups import Sampling
 
 
 @pytest.mark.parametrize("megabytes", [64, 100, 500, 1000, 8000])
@@ -36,6 +40,12 @@ def test_a_monorepo_package_shows_what_node_looks_through(tmp_path: Path) -> Non
     (tmp_path / "secrets").mkdir()
     roots = readable_roots({"adaptors": {"x": {"path": str(package)}}})
     assert roots == (package, tmp_path / "node_modules")
+
+
+def test_no_program_of_the_machine_gets_the_memory_of_a_crashed_run() -> None:
+    """The kernel would start one, and give it all, at a limit of 0 too."""
+    walls = cast("Any", SimpleNamespace(limits=Limits(), layers=frozenset()))
+    assert Walls._rlimits(walls, Sampling())[resource.RLIMIT_CORE] == 1
 
 
 @pytest.mark.parametrize("options", [{}, {"adaptors": None}, {"adaptors": {"x": 1}}])

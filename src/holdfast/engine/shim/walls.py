@@ -19,7 +19,7 @@ from holdfast.sandbox import names, system, v8
 from holdfast.sandbox.egress import Policy
 from holdfast.sandbox.groups import Group
 from holdfast.sandbox.probe import FIRST_USER
-from holdfast.sandbox.spec import SCRATCH, Execution, Layer, Network, Spec
+from holdfast.sandbox.spec import NO_DUMP, SCRATCH, Execution, Layer, Network, Spec
 
 #: Where no group shares the processors, runs step back behind the worker's own processes.
 _NICE = 5
@@ -231,7 +231,7 @@ class Walls:
     def _rlimits(self, group: Group) -> dict[int, int]:
         limits = self.limits
         wanted = {
-            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_CORE: NO_DUMP,
             resource.RLIMIT_NOFILE: limits.open_files,
             resource.RLIMIT_FSIZE: limits.scratch_mb * MEBIBYTE,
             resource.RLIMIT_MEMLOCK: 64 * 1024,
