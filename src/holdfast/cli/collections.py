@@ -146,8 +146,8 @@ def export_command(
 ) -> None:
     """Write all items to FILE (`-`: the standard output), however many there are."""
     with connected(where) as client, _opened(file, "w") as target:
-        items = _counted(_items(client, name, project, "*", None), "exported")
-        write_items(items, target, _form(file, form))
+        items = _shown(_items(client, name, project, "*", None))
+        _say_count(write_items(items, target, _form(file, form)), "exported")
 
 
 @collections_group.command("import")
@@ -167,8 +167,11 @@ def import_command(
     """
     with connected(where) as client, _opened(file, "r") as source:
         try:
-            for batch in _batches(_counted(read_items(source, _form(file, form)), "imported")):
+            count = 0
+            for batch in _batches(_shown(read_items(source, _form(file, form)))):
                 _put(client, name, project, batch)
+                count += len(batch)
+            _say_count(count, "imported")
         except UnicodeDecodeError as error:
             message = f"{file}: not a text file in UTF-8"
             raise ItemFileError(message) from error
@@ -193,15 +196,19 @@ def _opened(file: Path, mode: str) -> Iterator[TextIO]:
         raise DeployError(message) from error
 
 
-def _counted(items: Iterable[tuple[str, str]], done: str) -> Iterator[tuple[str, str]]:
-    """Says on the terminal how far it is: every thousand items, and at the end."""
-    count, live = 0, sys.stderr.isatty()
-    for item in items:
+def _shown(items: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Says on a terminal how far it is: every thousand items."""
+    live = sys.stderr.isatty()
+    for count, item in enumerate(items, 1):
         yield item
-        count += 1
         if live and count % 1000 == 0:
             click.echo(f"\r{count} items", nl=False, err=True)
-    terminal.echo(f"{chr(13) if live else ''}{count} items {done}", err=True)
+
+
+def _say_count(count: int, done: str) -> None:
+    """Only when all of them are there."""
+    start = "\r" if sys.stderr.isatty() else ""
+    terminal.echo(f"{start}{count} {'item' if count == 1 else 'items'} {done}", err=True)
 
 
 def _batches(items: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

@@ -89,7 +89,7 @@ def deploy_command(
         dry = "true" if dry_run else None
         answer = call(client, "POST", "/api/provision", payload, dry_run=dry)
         if not dry_run:
-            _set_secrets(client, project, secrets)
+            _say_set(answer["holdfast"]["changes"], _set_secrets(client, project, secrets))
             _remember(file, project, answer["data"], base_of(client))
         base = base_of(client)
     done = answer["holdfast"]
@@ -112,11 +112,25 @@ def _refuse_mistakes(file: Path) -> None:
         show(warnings, set())
 
 
-def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]) -> None:
+def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]) -> list[str]:
+    """The names of the credentials whose secrets were set."""
+    done = []
     for credential in project.credentials:
         if (body := secrets.get(credential.key)) is not None:
             named = {"name": credential.name, "owner": credential.owner, "body": body}
             call(client, "POST", f"/api/projects/{project.name}/credentials", named)
+            done.append(credential.name)
+    return done
+
+
+def _say_set(changes: list[str], names: list[str]) -> None:
+    """The platform has told its changes before the secrets came."""
+    for name in names:
+        new = f"+ credential {name} (its secret is not set yet)"
+        if new in changes:
+            changes[changes.index(new)] = f"+ credential {name} (its secret is set)"
+        else:
+            changes.append(f"~ credential {name} (its secret is set)")
 
 
 def _remember(file: Path, project: Project, document: JsonObject, endpoint: str) -> None:
@@ -158,7 +172,8 @@ def _renew_versions(file: Path, project: Project, document: JsonObject) -> None:
 
 def _print(name: str, done: dict[str, Any]) -> None:
     changes = done["changes"]
-    terminal.echo(f"{name}: {len(changes)} changes" if changes else f"{name}: nothing to change")
+    count = f"{len(changes)} change{'s' if len(changes) > 1 else ''}"
+    terminal.echo(f"{name}: {count if changes else 'nothing to change'}")
     for line in changes:
         terminal.echo(f"  {line}", fg={"+": "green", "-": "red"}.get(line[0], "yellow"))
     for note in done.get("notes", ()):

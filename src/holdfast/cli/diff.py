@@ -61,6 +61,8 @@ def diff_command(
             terminal.echo(f"! {line}", fg="red")
         for change in changes:
             _show(change)
+        if not changes and not told:
+            terminal.echo(f"{project.name}: nothing to change")
     context.exit(1 if changes else 0)
 
 

@@ -14,7 +14,7 @@ from typing import cast
 
 import yaml
 
-from holdfast.model.adaptor_name import full_name
+from holdfast.model.adaptor_name import COLLECTIONS, USES_COLLECTIONS, full_name
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject, parse_document
 from holdfast.platform.project.loader import SafeLoader
@@ -207,6 +207,16 @@ def plan_adaptors(plan: JsonObject) -> list[str]:
         for name in cast("list[str]", step.get("adaptors") or []):
             found[name] = None
     return list(found)
+
+
+def add_collections(plan: JsonObject) -> None:
+    """Give steps that use collections their adaptor, in place, as a platform's worker does."""
+    workflow = cast("JsonObject", plan["workflow"])
+    for step in cast("list[JsonObject]", workflow["steps"]):
+        names = [str(name) for name in cast("list[str]", step.get("adaptors") or [])]
+        used = USES_COLLECTIONS.search(str(step.get("expression") or ""))
+        if used and not any(name.startswith(COLLECTIONS) for name in names):
+            step["adaptors"] = [*names, COLLECTIONS]
 
 
 def pin_adaptors(plan: JsonObject, versions: dict[str, str]) -> None:

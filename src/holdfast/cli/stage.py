@@ -18,7 +18,7 @@ from holdfast.adaptors.events import Event, InstallEvent
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
-from holdfast.cli.planfile import pin_adaptors, plan_adaptors
+from holdfast.cli.planfile import add_collections, pin_adaptors, plan_adaptors
 from holdfast.engine.client import Engine, start_supervisor
 from holdfast.engine.config import EngineConfig
 from holdfast.model.errors import UsageError
@@ -51,6 +51,7 @@ class Stage:
 
         Raises UsageError.
         """
+        add_collections(plan)
         wanted = plan_adaptors(plan)
         try:
             pinned = {n: await self.store.resolve(n) for n in wanted if n not in self.known}

@@ -60,7 +60,7 @@ def test_what_was_pulled_is_what_is_there(
     assert pulled.exit_code == 0, pulled.exception
     assert "is up to date" in holdfast("pull", "--to", target, "--form", form).output
     same = holdfast("diff", target)
-    assert (same.exit_code, same.output) == (0, "")
+    assert (same.exit_code, same.output) == (0, f"{wanted['name']}: nothing to change\n")
     deployed = holdfast("deploy", target)
     assert f"{wanted['name']}: nothing to change" in deployed.output, deployed.exception
     assert document(served, wanted["name"]) == before
@@ -149,6 +149,19 @@ def test_mistakes_of_a_folder_are_told_with_their_file(holdfast: Holdfast, tmp_p
     assert f"{file}:" in words
     assert "did you mean 'adaptor'?" in words
     assert "cannot read ./store.js" in words
+
+
+def test_a_deployment_says_which_secrets_it_set(
+    served: Served, holdfast: Holdfast, tmp_path: Path
+) -> None:
+    project, secrets = tmp_path / "project.yaml", tmp_path / "secrets.yaml"
+    project.write_text("name: keyed\ncredentials: {api: {name: the api}}\nworkflows: {}\n")
+    secrets.write_text("api: {token: made-up-word}\n")
+    first = holdfast("deploy", project, "--credentials", secrets)
+    assert "+ credential the api (its secret is set)" in first.output, first.exception
+    second = holdfast("deploy", project, "--credentials", secrets)
+    assert "keyed: 1 change\n  ~ credential the api (its secret is set)" in second.output
+    assert "nothing to change" in holdfast("deploy", project).output
 
 
 def test_a_project_that_nobody_has_is_an_error(holdfast: Holdfast, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def refusal(result: Result) -> str:
     return result.exception.message
 
 
-def test_items_are_set_got_and_removed(holdfast: Holdfast) -> None:
+def test_items_are_set_got_and_removed(holdfast: Holdfast, tmp_path: Path) -> None:
     assert holdfast("collections", "set", "codes", "a/b c", '{"iso":"KE"}').exit_code == 0
     assert holdfast("collections", "set", "codes", "text", "-", stdin="no JSON").exit_code == 0
     assert json.loads(holdfast("collections", "get", "codes", "a/b c").stdout) == {"iso": "KE"}
@@ -50,6 +50,12 @@ def test_items_are_set_got_and_removed(holdfast: Holdfast) -> None:
     assert holdfast("collections", "remove", "codes", "t*", "--yes").stdout == "1 removed\n"
     assert "has no item 'text'" in refusal(holdfast("collections", "get", "codes", "text"))
     assert "the platform has no 'nothing'" in refusal(holdfast("collections", "get", "nothing"))
+    one = tmp_path / "one.jsonl"
+    one.write_text('{"key": "a", "value": 1}\n')
+    assert "1 item imported" in holdfast("collections", "import", "codes", one).stderr
+    nowhere = holdfast("collections", "import", "nothing", one)
+    assert "the platform has no 'nothing'" in refusal(nowhere)
+    assert "imported" not in nowhere.output
 
 
 @pytest.mark.parametrize("name", ["all.json", "all.jsonl", "all.csv"])

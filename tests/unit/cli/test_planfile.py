@@ -10,12 +10,13 @@ import pytest
 
 from holdfast.cli.planfile import (
     PlanFileError,
+    add_collections,
     check_step,
     pin_adaptors,
     plan_adaptors,
     read_plan,
 )
-from holdfast.model.adaptor_name import full_name
+from holdfast.model.adaptor_name import COLLECTIONS, full_name
 from holdfast.model.errors import UsageError
 
 
@@ -23,6 +24,20 @@ def write(folder: Path, name: str, content: object) -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
+
+
+def test_steps_that_use_collections_get_their_adaptor_as_on_a_platform() -> None:
+    steps: list[Any] = [
+        {"expression": "collections.get('a', 'b');", "adaptors": ["@openfn/language-http@7.2.10"]},
+        {"expression": "collections.get('a', 'b');", "adaptors": [f"{COLLECTIONS}@0.8.0"]},
+        {"expression": "fn(s => s);", "adaptors": []},
+        {},
+    ]
+    plan: Any = {"workflow": {"steps": steps}}
+    add_collections(plan)
+    assert [step.get("adaptors") for step in steps] == [
+        ["@openfn/language-http@7.2.10", COLLECTIONS], [f"{COLLECTIONS}@0.8.0"], [], None,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
