@@ -109,7 +109,11 @@ def test_a_failed_run_explains_itself_and_can_be_retried(served: Served, page: P
     page.get_by_role("button", name="Retry from the start").click()
     page.wait_for_url(lambda url: run_id not in url)
     expect(page.locator(".head .chip")).to_have_text("Waiting")
-    expect(page.locator("dl")).to_contain_text("Runs of this work order")
+    row = page.locator("#attempts tbody tr")
+    expect(row).to_have_count(2)
+    expect(row.first).to_contain_text("Store: Failed")
+    expect(row.last).to_contain_text("No worker is connected")
+    expect(row.first.get_by_role("link", name="compare")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".head .chip")).to_have_text("Cancelled")
 

@@ -277,18 +277,6 @@ def lock_run(tx: Transaction, run_id: str) -> Row | None:
     return tx.connection.execute(_LOCK, {"of_run": run_id}).one_or_none()
 
 
-def runs_of_work_order(connection: Connection, work_order_id: str) -> list[Row]:
-    """Id, state and time of each run of a work order, oldest first."""
-    r = t.runs.c
-    return list(
-        connection.execute(
-            select(r.id, r.state, r.inserted_at)
-            .where(r.work_order_id == work_order_id)
-            .order_by(r.inserted_at)
-        )
-    )
-
-
 def runs_of_work_orders(connection: Connection, ids: Collection[str]) -> list[Row]:
     """What lists show of the newest runs of these work orders, the oldest first.
 
@@ -300,7 +288,7 @@ def runs_of_work_orders(connection: Connection, ids: Collection[str]) -> list[Ro
     )
     columns = (r.id, r.work_order_id, r.state, r.error_type, r.error_message, r.inserted_at,
                r.claimed_at, r.finished_at, r.queue, r.project_id, r.workflow_id,
-               r.starting_trigger_id)  # fmt: skip
+               r.starting_trigger_id, r.peak_memory)  # fmt: skip
     many = func.count().over(partition_by=r.work_order_id)
     counted = (nth.label("nth"), (many - nth + 1).label("number"))
     some = select(*columns, *counted).where(r.work_order_id.in_(list(ids))).subquery()

@@ -16,7 +16,8 @@ from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.naming import plain_refusals
 from holdfast.platform.web.waiting import wait_words
 
-PAGE = 25
+#: Rows of a page; steps of all attempts that one shows.
+PAGE, _STEPS = 25, 500
 _DAY = 24 * 3600 * SECOND
 
 
@@ -122,6 +123,27 @@ def with_runs(connection: Connection, orders: list[Row]) -> list[dict[str, Any]]
         cause = _cause(row, waiting.get(row.id))
         of[row.work_order_id].append({**row._mapping, "cause": cause, "handled": handled})
     return [{**shown, "runs": of[shown["id"]]} for shown in history.named(connection, orders)]
+
+
+def attempts(connection: Connection, work_order_id: str) -> list[dict[str, Any]]:
+    """The newest runs of a work order, the oldest first; each with its steps, if there are two."""
+    rows = runs.runs_of_work_orders(connection, [work_order_id])
+    if len(rows) < 2:
+        return []
+    ids = [row.id for row in rows]
+    failures, waiting = steps.failures_of(connection, ids), waits(connection, rows, now())
+    of: dict[str, list[Row]] = {row.id: [] for row in rows}
+    for step in steps.endings_of(connection, ids, _STEPS):
+        of[step.run_id].append(step)
+    return [
+        {
+            **row._mapping,
+            "steps": of[row.id],
+            "cause": _cause(row, waiting.get(row.id)),
+            "handled": failures.get(row.id, 0) if row.state == RunState.SUCCESS.value else 0,
+        }
+        for row in rows
+    ]
 
 
 def listed(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
 from holdfast.platform.store import log_windows, steps, workflows
 from holdfast.platform.store.database import Connection, Row
-from holdfast.platform.store.runs import cancel_asked, run_to_show, runs_of_work_order
+from holdfast.platform.store.runs import cancel_asked, run_to_show
 from holdfast.platform.store.snapshots import parts_of
 from holdfast.platform.web.code import CodeLine, frame, numbered
+from holdfast.platform.web.data import attempts
 from holdfast.platform.web.diagnosed import Shown, diagnosed
 from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
@@ -115,7 +116,7 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
         "spans_left_out": spans.left_out,
         "requests_beyond": spans.beyond,
         "more_steps": len(found) == STEPS,
-        "siblings": runs_of_work_order(connection, row.work_order_id),
+        "attempts": attempts(connection, row.work_order_id),
     }
 
 
