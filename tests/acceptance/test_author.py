@@ -35,6 +35,7 @@ workflows:
 """
 CALLS = """\
 get('/patients').then(s => s);
+fnIf($.data.length > 1, collections.get('facilities', 'a'));
 fn(state => { if (!state.configuration.token) throw new Error('no token'); return state; });
 """
 CASES = """\
@@ -44,6 +45,12 @@ cases:
     credentials: {fetch: {baseUrl: MOCK, token: made-up-token}}
     requests: [{url: /patients, answer: [{id: 1}]}]
     expect: {fetch: {data: [{id: 1}]}}
+  with a collection:
+    credentials: {fetch: {baseUrl: MOCK, token: made-up-token}}
+    requests:
+      - {url: /patients, answer: [{id: 1}, {id: 2}]}
+      - {url: /collections/facilities/a, answer: {key: a, value: '{"n":1}'}}
+    expect: {fetch: {data: {n: 1}}}
   not told of:
     credentials: {fetch: {baseUrl: MOCK, token: made-up-token}}
     requests: [{url: /other}]
@@ -87,7 +94,8 @@ def test_cases_answer_requests_and_refuse_others(tmp_path: Path, env: dict[str, 
         " edges: {start: {source_trigger: webhook, target_job: fetch}}}}\n"
     )
     done = command.run("test", "--project", str(tmp_path / "project.yaml"), "--json", env=env)
-    first, second = json.loads(done.stdout)
+    first, third, second = json.loads(done.stdout)
+    assert third["wrong"] == [], third
     assert first["passed"], first
     assert second["wrong"] == [
         "request that the case does not tell of: GET /patients",

@@ -15,7 +15,9 @@ from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.cli.planfile import read_text
 from holdfast.cli.projectcheck import Placed, check_project_code
-from holdfast.model.adaptor_name import full_name
+from holdfast.diagnosis.adaptors import ADAPTORS
+from holdfast.diagnosis.near import nearest
+from holdfast.model.adaptor_name import PREFIX, full_name
 
 
 @click.command("check", epilog="Exit codes: 0 nothing that must fail, 1 mistakes, 2 bad usage.")
@@ -63,8 +65,10 @@ def show(found: list[Placed], absent: set[str]) -> None:
         if isinstance(src, str) and isinstance(column, int):
             terminal.echo(f"    {src}\n    {' ' * (column - 1)}^", err=True)
     for name in sorted(absent):
-        terminal.echo(
-            f"{name} is not installed here: its names were not checked.", err=True, dim=True
-        )
+        short = name.removeprefix(PREFIX).partition("@")[0]
+        near = [] if short in ADAPTORS else nearest(short, ADAPTORS)
+        doubt = f" Is it {near[0]}?" if near else ""
+        said = f"{name} is not installed here: its names were not checked.{doubt}"
+        terminal.echo(said, err=True, dim=True)
     if not found:
         terminal.echo("no mistakes found", fg="green")

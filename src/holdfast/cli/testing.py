@@ -27,6 +27,7 @@ from holdfast.cli.projectplan import project_plan
 from holdfast.cli.stage import Standby, perform, stage
 from holdfast.engine.client import Engine, RunRequest, attended, prepare_run
 from holdfast.journal.reader import JournalReader
+from holdfast.model.adaptor_name import COLLECTIONS
 from holdfast.model.errors import UsageError
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import Limits
@@ -161,7 +162,7 @@ async def _run_one(case: Case, plan: JsonObject, bench: Bench, mock: Mock) -> Ra
     options: JsonObject = {"run_id": run_id, "egress": egress, "adaptors": bench.adaptors}
     if case.requests:  # also those to addresses of other systems
         options["replay"] = {"recording": {"host": "127.0.0.1", "port": mock.port}}
-    secrets = cast("JsonObject", _addressed(case.credentials, mock.address))
+    secrets = _secrets(case, plan, mock.address)
     request = RunRequest(folder.path, run_id, bench.limits, secrets, options)
     handle = await bench.engine.launch(request)
     await attended(handle, handle.outcome())
@@ -170,6 +171,20 @@ async def _run_one(case: Case, plan: JsonObject, bench: Bench, mock: Mock) -> Ra
         seen.take(reader.read())
     wrong = judged(case, seen, mock.unknown, mock.missing())
     return Ran(case, time.monotonic() - started, wrong, seen)
+
+
+def _secrets(case: Case, plan: JsonObject, address: str) -> JsonObject:
+    """What each step gets as its credential: the case's, and what a platform adds to it."""
+    found = cast("JsonObject", _addressed(case.credentials, address))
+    for step in cast("list[JsonObject]", cast("JsonObject", plan["workflow"])["steps"]):
+        if any(
+            str(name).startswith(COLLECTIONS)
+            for name in cast("list[str]", step.get("adaptors") or [])
+        ):
+            key = str(step["id"])
+            place = {"collections_endpoint": f"{address}/collections", "collections_token": "none"}
+            found[key] = {**place, **cast("JsonObject", found.get(key) or {})}
+    return found
 
 
 def _addressed(value: Json, address: str) -> Json:

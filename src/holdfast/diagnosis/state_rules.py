@@ -9,6 +9,7 @@ from holdfast.diagnosis.entry import Turn
 from holdfast.diagnosis.near import listed, nearest
 from holdfast.diagnosis.paths import ending_expression, meant, shown, walked
 from holdfast.diagnosis.promise_rules import before
+from holdfast.model.adaptor_name import COLLECTIONS
 from holdfast.model.json import Json, JsonObject
 
 _READING = re.compile(
@@ -167,6 +168,8 @@ def credential(end: Ending) -> Found | None:
     given = state.get("configuration") if isinstance(state, dict) else None
     keys = [key for key in given if key != "…"] if isinstance(given, dict) else []
     for adaptor in end.adaptors:
+        if adaptor.get("name") == COLLECTIONS:  # its keys come from the platform
+            continue
         required, known = texts(adaptor.get("required")), texts(adaptor.get("keys"))
         absent = [key for key in required if key not in keys]
         foreign = [key for key in keys if key not in known] if known else []

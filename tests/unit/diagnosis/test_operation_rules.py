@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.diagnosis.diagnose import diagnose
 from holdfast.diagnosis.ending import Diagnosis, Ending
+from holdfast.model.adaptor_name import COLLECTIONS
 from holdfast.model.json import JsonObject
 
 STATE: JsonObject = {"data": {"items": {"[]": 1}, "age": "number", "one": {"a": "number"}}}
@@ -53,6 +54,17 @@ def test_what_was_given_is_told(message: str, code: str, expected: str, change: 
     found = told(message, code)
     assert found.code == expected
     assert change in found.change
+
+
+def test_keys_that_a_platform_gives_are_not_asked_of_the_author() -> None:
+    adaptors: JsonObject = {
+        "adaptors": [{"name": COLLECTIONS, "required": ["collections_token"], "keys": []}]
+    }
+    facts: JsonObject = {"name": "get", "code": "get('/x')", "state": {}, **adaptors}
+    end = Ending("fail", "AdaptorError", "UNEXPECTED_RELATIVE_URL", "a", facts=facts)
+    found = diagnose(end)
+    assert found is not None
+    assert found.code == "HF1307"
 
 
 def test_an_error_in_the_authors_own_function_is_not_the_operations() -> None:
