@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,6 +84,16 @@ def nameless_usage(pid: int) -> int:
     for path in processes.descriptors(pid):
         _note_nameless(path, found)
     return sum(found.values())
+
+
+def maps_nameless(pid: int, folder: Path) -> bool:
+    """Whether it maps a file of this folder that has no name any more.
+
+    The file need not be open. How large it is, only root could find out.
+    """
+    below = re.escape(os.fsencode(os.path.realpath(folder)))
+    pattern = rb" %b/[^\n]* \(deleted\)$" % below
+    return re.search(pattern, processes.mappings(pid), re.MULTILINE) is not None
 
 
 def _note_nameless(path: str, found: dict[tuple[int, int], int]) -> None:

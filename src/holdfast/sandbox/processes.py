@@ -21,7 +21,7 @@ _SHARES = dict.fromkeys(
     (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:", b"Shared_Hugetlb:", b"Private_Hugetlb:"), 1
 )
 #: A line that stands there only for a thread that has not ended.
-_LIVING = {"status": b"\nVmPTE:", "smaps_rollup": b"\nPss:"}
+_LIVING = {"status": b"\nVmPTE:", "smaps_rollup": b"\nPss:", "maps": b"\n"}
 #: Where fields stand in /proc/PID/stat, counted from behind the name.
 _STATE, _THREADS, _STARTED = 0, 17, 19
 _KCMP_FILES = 2
@@ -45,19 +45,19 @@ def _tasks(pid: int) -> list[str]:
 
 def _text(path: str) -> bytes:
     """A file in /proc; nothing where it cannot be read."""
-    text = b""
+    pieces: list[bytes] = []
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return text
+        return b""
     try:
         while piece := os.read(file, 65536):  # a long list comes in pages
-            text += piece
+            pieces.append(piece)
     except OSError:  # it ended meanwhile
         return b""
     finally:
         os.close(file)
-    return text
+    return b"".join(pieces)
 
 
 def family(roots: list[int]) -> list[int]:
@@ -140,6 +140,11 @@ def _told(pid: int, name: str) -> bytes:
             if _LIVING[name] in other:
                 return other
     return text
+
+
+def mappings(pid: int) -> bytes:
+    """What it has in its memory, as in /proc/PID/maps; nothing when it is gone."""
+    return _told(pid, "maps")
 
 
 def swap_in_use() -> bool:

@@ -75,6 +75,15 @@ def test_scratch_on_a_disk_is_measured(tmp_path: Path) -> None:
     assert ended.outcome.error_type == "DiskLimitError"
 
 
+def test_files_that_are_only_mapped_take_room_on_the_disk(public_folder: Path) -> None:
+    attacker = library(public_folder / "store")
+    walls = WITHOUT | {"namespaces", "network-namespace", "own-uid"}
+    with engine(public_folder / "mapped", without=walls, store=attacker.parent) as running:
+        limits = replace(LIMITS, scratch_mb=8, timeout_seconds=20)
+        ended = run(running, attack(attacker, "mapped-files", 30), limits=limits)
+    assert ended.outcome.error_type == "DiskLimitError", ended.outcome
+
+
 @pytest.mark.parametrize(
     ("count", "error"), [(500, "ProtocolViolation"), (8000, "OOMError")], ids=["few", "many"]
 )

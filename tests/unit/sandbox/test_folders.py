@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,19 @@ def test_a_folder_that_is_moved_away_is_noticed(tmp_path: Path) -> None:
     (top / "a/b").rename(tmp_path / "elsewhere/b")
     with pytest.raises(folders.MovedError):
         list(walk)
+
+
+def test_a_file_without_a_name_is_found_by_its_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "a (file)"
+    path.write_bytes(b"x" * 4096)
+    with path.open("rb") as file:
+        memory = mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ)
+    with memory:
+        assert not folders.maps_nameless(os.getpid(), tmp_path)
+        path.unlink()
+        assert folders.maps_nameless(os.getpid(), tmp_path)
+        assert not folders.maps_nameless(os.getpid(), tmp_path / "another")
+    assert not folders.maps_nameless(os.getpid(), tmp_path)
 
 
 def test_files_without_a_name_count(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ _FULL, _FULL_LOOKS = 0.97, 4
 _SCRATCH_SECONDS = 0.5
 #: Looking through scratch goes on in pieces this long, with pauses, so that nothing else waits.
 _PIECE_SECONDS, _PAUSE_SECONDS = 0.005, 0.005
+#: Files without a name are looked for so many times more seldom than that takes, at most as above:
+#: a process may map very many files.
+_NAMELESS_PAUSE = 20
 #: So many looks in a row that could not be ended, because folders moved under them, end the run.
 _MOVED_LOOKS = 10
 _PROCESSOR_SECONDS = 0.5
@@ -153,6 +156,8 @@ class Watch:
 
     def _measure_on(self) -> None:
         """Look through scratch for a while; the rest comes later."""
+        assert self.scratch is not None
+        wait = _SCRATCH_SECONDS
         until = time.monotonic() + _PIECE_SECONDS
         room = self._limits.scratch_mb * MEBIBYTE
         try:
@@ -161,7 +166,11 @@ class Watch:
                 if used > room or time.monotonic() > until:
                     break
             else:
+                begun = time.monotonic()
                 used += folders.nameless_usage(self._engine)
+                if folders.maps_nameless(self._engine, self.scratch):
+                    used = room + 1  # no limit of a file's size holds for many of them
+                wait = max(wait, (time.monotonic() - begun) * _NAMELESS_PAUSE)
                 until = float("inf")
                 self._moved = 0
         except (
@@ -176,4 +185,4 @@ class Watch:
         elif time.monotonic() > until:
             self._loop.after("scratch", _PAUSE_SECONDS, self._measure_on)
         else:
-            self._loop.after("scratch", _SCRATCH_SECONDS, self._measure_scratch)
+            self._loop.after("scratch", wait, self._measure_scratch)
