@@ -367,14 +367,18 @@ def _runs_by_id(connection: Connection, beginning: str) -> set[str]:
         return select(column).where(begins(column, beginning)).limit(_IDS)
 
     orders, steps, clips = (list(connection.scalars(some(c))) for c in (w.id, s.id, d.id))
-    queries = [
-        select(some(r.id).subquery().c.id),
-        select(r.id).where(r.work_order_id.in_(orders)),
-        select(rs.run_id).where(rs.step_id.in_(steps)),
-        select(r.id).where(r.dataclip_id.in_(clips)),
-        select(r.id).where(r.final_dataclip_id.in_(clips)),
-        select(rs.run_id).join(t.steps, s.id == rs.step_id).where(s.output_dataclip_id.in_(clips)),
-    ]
+    queries = [select(some(r.id).subquery().c.id)]
+    if orders:  # SQLite looks for none of no ids in all rows
+        queries.append(select(r.id).where(r.work_order_id.in_(orders)))
+    if steps:
+        queries.append(select(rs.run_id).where(rs.step_id.in_(steps)))
+    if clips:
+        of_step = select(rs.run_id).join(t.steps, s.id == rs.step_id)
+        queries += [
+            select(r.id).where(r.dataclip_id.in_(clips)),
+            select(r.id).where(r.final_dataclip_id.in_(clips)),
+            of_step.where(s.output_dataclip_id.in_(clips)),
+        ]
     each = [select(query.limit(_RUNS_OF_IDS).subquery()) for query in queries]
     return set(connection.scalars(union_all(*each)))
 
