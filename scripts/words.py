@@ -66,7 +66,8 @@ def in_template(source: str) -> Iterator[Entry]:
 def entries() -> dict[Entry, list[str]]:
     """All words, and the files that have them."""
     found: dict[Entry, list[str]] = {}
-    for path in sorted([*WEB.glob("*.py"), *WEB.glob("templates/*.html")]):
+    code = [*WEB.glob("*.py"), WEB.parent / "app.py"]
+    for path in sorted([*code, *WEB.glob("templates/*.html")]):
         of = in_code if path.suffix == ".py" else in_template
         for entry in of(path.read_text(encoding="utf-8")):
             names = found.setdefault(entry, [])

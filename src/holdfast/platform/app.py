@@ -40,7 +40,7 @@ from holdfast.platform.web.apipage import api_page_routes
 from holdfast.platform.web.audit import audit_routes
 from holdfast.platform.web.connecting import connecting_routes
 from holdfast.platform.web.entrance import entrance_routes
-from holdfast.platform.web.language import Spoken
+from holdfast.platform.web.language import Spoken, say
 from holdfast.platform.web.pages import page_routes
 from holdfast.platform.web.people import people_routes
 from holdfast.platform.web.render import message
@@ -164,8 +164,8 @@ async def _no_page(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code != 404 or request.url.path.startswith(_FOR_PROGRAMS):
         return PlainTextResponse(error.detail, error.status_code, headers=error.headers)
-    text = "Nothing is at this address. It may have been mistyped, or what was here is gone."
-    return message(404, "There is no such page", text)
+    text = say("Nothing is at this address. It may have been mistyped, or what was here is gone.")
+    return message(404, say("There is no such page"), text)
 
 
 async def _unfit(request: Request, error: Exception) -> Response:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 from holdfast.platform.access import connections
+from holdfast.platform.access.limits import Limited, Limits
 from holdfast.platform.access.places import Places
 from support.platform import TRIGGER, Served
 from support.waiting import eventually
@@ -67,6 +70,26 @@ def test_the_bodies_of_those_who_are_known_have_limits_too(shared: Served) -> No
         assert b" 413 " in first_line(connection)
     answer = shared.client.post("/api/provision", content=b"[" * (most // 2))
     assert answer.status_code == 422
+
+
+async def test_who_leaves_while_sending_is_no_fault_of_the_platform() -> None:
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    pieces: list[Message] = [
+        {"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"},
+    ]  # fmt: skip
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return pieces.pop(0)
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    app = Limited(read, Limits(100, 100, 1, 1))
+    await app({"type": "http", "path": "/x", "headers": []}, receive, send)
+    assert (pieces, told) == ([], [])
 
 
 @pytest.mark.parametrize("path", ["/", "/login", f"/i/{TRIGGER}"])

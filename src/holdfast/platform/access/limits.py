@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +81,8 @@ class Limited:
             await self._app(scope, receive, exchange.send)
         except BodyRefused as refused:
             return refused.response
+        except ClientDisconnect:  # who sends has gone: nobody waits for an answer
+            pass
         return None
 
     def _most(self, path: str) -> int:
