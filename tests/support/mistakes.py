@@ -144,6 +144,8 @@ FAILURES = (
             f"const sites = [{','.join(SITE % number for number in range(200_000))}];\n"
             "fn(s => ({ ...s, n: sites.length }));", "HF1406", "author", "sites (line 1)",
             "holdfast collections import", memory=64),
+    Mistake("JSON sent as a form", "fn(state => ({ n: state.data.patient.name }));", "HF1131", "data",
+            "as a form", "Content-Type: application/json", {"data": {'{"patient":{"name":"Ada"}}': ""}}),
     Mistake("answer not awaited", "fn(async s => {\n const r = await fetch('URL/ok'); const b = r.json();\n"
             " return { n: b.message.length };\n});", "HF1128", "author", "b is a promise", "before r.json()"),
     Mistake("circular in JSON.stringify", "fn(s => { const a = {}; a.b = a; return { t: JSON.stringify(a) }; });",

@@ -44,6 +44,8 @@ def check_command(file: Path, adaptor: tuple[str, ...], *, as_json: bool) -> int
         terminal.echo(json.dumps(told, indent=2))
     else:
         show(found, absent)
+        if not found:
+            terminal.echo("no mistakes found", fg="green")
     return 1 if any(not item.warning for item in found) else 0
 
 
@@ -65,10 +67,12 @@ def show(found: list[Placed], absent: set[str]) -> None:
         if isinstance(src, str) and isinstance(column, int):
             terminal.echo(f"    {src}\n    {' ' * (column - 1)}^", err=True)
     for name in sorted(absent):
-        short = name.removeprefix(PREFIX).partition("@")[0]
-        near = [] if short in ADAPTORS else nearest(short, ADAPTORS)
-        doubt = f" Is it {near[0]}?" if near else ""
-        said = f"{name} is not installed here: its names were not checked.{doubt}"
+        said = f"{name} is not installed here: its names were not checked.{doubt(name)}"
         terminal.echo(said, err=True, dim=True)
-    if not found:
-        terminal.echo("no mistakes found", fg="green")
+
+
+def doubt(name: str) -> str:
+    """Whether another adaptor was probably meant, in words; empty for one that is well known."""
+    short = name.removeprefix(PREFIX).partition("@")[0]
+    near = [] if short in ADAPTORS else nearest(short, ADAPTORS)
+    return f" Is it {near[0]}?" if near else ""

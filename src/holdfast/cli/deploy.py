@@ -14,7 +14,7 @@ import yaml
 from holdfast.adaptors.location import default_store_root
 from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
-from holdfast.cli.check_project import show
+from holdfast.cli.check_project import doubt, show
 from holdfast.cli.checkout import STATE_FILE, checkout_of, fetched_project
 from holdfast.cli.kinds import Place
 from holdfast.cli.projectcheck import check_project_code
@@ -104,12 +104,14 @@ def deploy_command(
 
 def _refuse_mistakes(file: Path) -> None:
     """Raises DeployError for code and conditions that cannot run; shows warnings."""
-    _, found, _ = check_project_code(file, Store(default_store_root(os.environ)))
+    _, found, absent = check_project_code(file, Store(default_store_root(os.environ)))
     mistakes = [item.row for item in found if not item.warning]
     if mistakes:
         raise DeployError("\n".join(mistakes), fix="Nothing was deployed.")
-    if warnings := [item for item in found if item.warning]:
-        show(warnings, set())
+    warnings = [item for item in found if item.warning]
+    misspelled = {name for name in absent if doubt(name)}
+    if warnings or misspelled:
+        show(warnings, misspelled)
 
 
 def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]) -> list[str]:

@@ -267,4 +267,14 @@ STATE = (
         "{advice}",
         "condition_expression: state => state.data.ok\n  ->  condition_expression: state.data.ok",
     ),
+    Entry(
+        "HF1131",
+        "JSON that came as a form",
+        Turn.DATA,
+        "{path} is {missing}, so its {key} cannot be {done}. The request's body was JSON, but it was sent "
+        "as a form: all of it became the name of one field.",
+        "Whoever sends it adds the header Content-Type: application/json. Without it curl and others "
+        "say that the body is a form.",
+        "curl -d '{\"id\": 5}' URL\n  ->  curl -H 'Content-Type: application/json' -d '{\"id\": 5}' URL",
+    ),
 )

@@ -98,6 +98,8 @@ def missing(end: Ending, path: str | None, nothing: str, key: str, done: str) ->
             f"{walk.path} is there, with {walk.kind} as its value." if walk.kind != nothing else ""
         )
         return Found("HF1102", values)
+    if walk.before == "state.data" and walk.keys[:1] and walk.keys[0].startswith(('{"', "[{")):
+        return Found("HF1131", values)
     near = nearest(walk.missing, walk.keys)
     if near:
         right = f"{walk.before}.{near[0]}"

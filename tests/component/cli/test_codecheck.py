@@ -7,6 +7,7 @@ import re
 from holdfast.adaptors import Store
 from holdfast.adaptors.manual import manual
 from holdfast.checking.codecheck import Checker, Code
+from holdfast.cli.check_project import doubt
 from support.correct_jobs import JOBS, MSSQL
 from support.mistakes import COMMON, HTTP, WARNINGS
 
@@ -82,3 +83,9 @@ def test_helpers_take_as_many_arguments_as_they_do(adaptor_store: Store) -> None
     code = "validate();\nfn();\nfields();\nlog();\nindex(1);\neach('$.a', fn(s => s), 1);"
     found = Checker(adaptor_store).check([Code("a", code, (COMMON,))])
     assert [item.line for item in found if item.diagnosis.code == "HF1016"] == [2, 5, 6]
+
+
+def test_an_unknown_adaptor_is_asked_about() -> None:
+    assert doubt("@openfn/language-commn@3.3.4") == " Is it common?"
+    assert doubt("@openfn/language-http@99.0.0") == ""
+    assert doubt("@openfn/language-of-nobody@1.0.0") == ""
