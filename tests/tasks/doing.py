@@ -90,12 +90,20 @@ class Work:
     def mend(self) -> None:
         self.hand.press(self.page.get_by_role("link", name="Open in the editor"))
         self.hand.write(self.page.get_by_role("textbox", name="Code of Check"), MENDED)
+        part = self.page.locator("#steps > details[open]")
+        self.hand.unfold(part.get_by_text("Try this step alone"))
+        expect(part.locator("select[name^='try:']")).to_contain_text("its last input")
+        self.hand.press(part.get_by_role("button", name="Save and run this step"))
+        expect(self.page.locator("#tried .chip")).to_have_text("Success", timeout=60_000)
+        expect(self.page.locator("#tried pre")).to_contain_text('"n"')
+        self.hand.picture("tried")
         self.hand.press(self.page.get_by_role("button", name="Save", exact=True))
         self.page.wait_for_url(re.compile("/workflows/[^/]+$"))
         expect(self.page.locator("#versions li")).to_have_count(3)
 
     def retry(self) -> None:
-        self.hand.press(self.page.locator("#live-part a.whole").first)
+        row = self.page.locator("#live-part tr").filter(has_text="Failed").first
+        self.hand.press(row.locator("a.whole"))
         failed = self.page.url
         self.hand.press(self.page.get_by_role("button", name="Retry from the start"))
         self.page.wait_for_url(lambda url: url != failed)
