@@ -115,7 +115,8 @@ def test_a_search_takes_filters_and_goes_on_where_it_stopped(
     bad = ran(served, "common word", reason="fail", error_type="E", error_message="m")
     assert found(served, "common", state="failed") == [bad]
     assert found(served, "common", error_type="Other") == []
-    for fetched, most in ((200, 2000), (1, 2000), (1, 1)):
+    for fetched, most, window in ((200, 2000, 4096), (1, 2000, 4096), (1, 1, 16), (200, 2000, 1)):
+        monkeypatch.setattr(search, "_WINDOW", window)
         monkeypatch.setattr(search, "_FETCHED", fetched)
         monkeypatch.setattr(search, "_MOST_PARTS", most)
         body = served.client.get("/api/search", params={"q": "common", "page_size": 2}).json()

@@ -312,10 +312,33 @@ def _scopes(filters: Filters, kinds: tuple[str, ...]) -> list[list[str]] | None:
 def _parts(
     connection: Connection, wanted: list[Wanted], scopes: list[list[str]], before: int | None
 ) -> list[Row]:
-    sqlite = connection.dialect.name == "sqlite"
-    said = (sqlite_query if sqlite else postgres_query)(wanted, scopes)
-    values = {"asked": said, "before": 2**62 if before is None else before, "most": _FETCHED}
-    return list(connection.execute(_FIND_SQLITE if sqlite else _FIND_POSTGRES, values))
+    """The newest parts before this one that match, `_FETCHED` at most."""
+    values: dict[str, Any] = {"before": 2**62 if before is None else before, "most": _FETCHED}
+    if connection.dialect.name == "sqlite":
+        values["asked"] = sqlite_query(wanted, scopes)
+        return list(connection.execute(_FIND_SQLITE, values))
+    values["asked"] = postgres_query(wanted, scopes)
+    return _parts_postgres(connection, values)
+
+
+def _parts_postgres(connection: Connection, values: dict[str, Any]) -> list[Row]:
+    """Frequent words are found by reading backwards, rare ones by the index of words.
+
+    The planner knows no rare word, and a plan that is made once for all words fits none.
+    """
+    found: list[Row] = []
+    newest = connection.scalar(_NEWEST_POSTGRES) or 0
+    before, size = min(values["before"], newest + 1), _WINDOW
+    while before > 0 and (most := _FETCHED - len(found)) > 0:
+        least = before - size
+        asked = {**values, "before": before, "least": least, "most": most}
+        some = list(connection.execute(_IN_ORDER_POSTGRES, asked))
+        found += some
+        if len(some) < most and len(some) * _RARE < size:
+            asked |= {"before": least, "most": most - len(some)}
+            return [*found, *connection.execute(_BY_WORDS_POSTGRES, asked)]
+        before, size = least, 4 * size
+    return found
 
 
 _FIND_SQLITE = text(
@@ -323,11 +346,22 @@ _FIND_SQLITE = text(
     " FROM search_words w JOIN search_parts p ON p.id = w.rowid"
     " WHERE w.search_words MATCH :asked AND w.rowid < :before ORDER BY w.rowid DESC LIMIT :most"
 )
-_FIND_POSTGRES = text(
-    "SELECT p.id, p.run_id, p.kind, p.first, p.last, p.clip_id"
-    " FROM search_words w JOIN search_parts p ON p.id = w.part_id"
-    " WHERE w.words @@ CAST(:asked AS tsquery) AND w.part_id < :before"
-    " ORDER BY w.part_id DESC LIMIT :most"
+#: Numbers of the parts that are read backwards first, and of how many one has a rare word.
+_WINDOW, _RARE = 4096, 300
+_NEWEST_POSTGRES = text("SELECT max(part_id) FROM search_words")
+#: OFFSET 0 keeps the index of words out, and `+ 0` the order of the numbers.
+_IN_ORDER_POSTGRES = text(
+    "SELECT p.id, p.run_id, p.kind, p.first, p.last, p.clip_id FROM (SELECT part_id FROM"
+    " (SELECT part_id, words FROM search_words WHERE part_id < :before AND part_id >= :least"
+    " ORDER BY part_id DESC OFFSET 0) w WHERE words @@ CAST(:asked AS tsquery)"
+    " ORDER BY part_id DESC LIMIT :most) f JOIN search_parts p ON p.id = f.part_id"
+    " ORDER BY p.id DESC"
+)
+_BY_WORDS_POSTGRES = text(
+    "SELECT p.id, p.run_id, p.kind, p.first, p.last, p.clip_id FROM (SELECT part_id"
+    " FROM search_words WHERE words @@ CAST(:asked AS tsquery) AND part_id < :before"
+    " ORDER BY part_id + 0 DESC LIMIT :most) f JOIN search_parts p ON p.id = f.part_id"
+    " ORDER BY p.id DESC"
 )
 #: From the runs of a few work orders on, so that few parts are looked at.
 _BEFORE_SQLITE = text(
