@@ -12,6 +12,7 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Transaction
 from holdfast.platform.store.history_tables import search_parts
+from holdfast.platform.store.steps import endings_of
 from support.history import Size, load
 from support.platform import Served, Store
 from support.postgres import database_of
@@ -43,12 +44,15 @@ def test_a_seed_makes_the_same_history_again_and_another_seed_another(tmp_path: 
 
 def test_a_loaded_history_is_whole_and_the_platform_shows_it(made: Path, tmp_path: Path) -> None:
     with Served(loaded(tmp_path)) as served:
-        (last, *_) = served.client.get("/api/runs").json()["data"]
+        (last, before, *_) = served.client.get("/api/runs").json()["data"]
         assert last["attributes"]["finished_at"] > last["attributes"]["started_at"]
         assert [step["job_name"] for step in served.steps(last["id"])] == [
             "Fetch", "Transform", "Store",
         ]  # fmt: skip
         assert len(served.logs(last["id"])) == 50
+        both = [before["id"], last["id"]]
+        ends = served.write(lambda tx: endings_of(tx.connection, both, 4))
+        assert [row.run_id for row in ends] == [before["id"], *3 * [last["id"]]], "the newest"
         clip = last["relationships"]["final_dataclip"]["data"]["id"]
         assert "data" in served.client.get(f"/api/dataclips/{clip}/body").json()
         (collection,) = served.client.get("/api/collections").json()["data"]

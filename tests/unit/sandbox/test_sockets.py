@@ -88,7 +88,7 @@ def test_what_a_closed_end_of_a_pair_has_sent_is_counted(opened: ExitStack) -> N
     before = held()
     one.send(bytes(40_000))
     one.close()
-    assert held() - before == 40_000
+    assert 40_000 <= held() - before < 200_000
 
 
 def test_without_the_kernels_diagnosis_its_lists_are_read(

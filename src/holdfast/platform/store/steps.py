@@ -125,16 +125,16 @@ def carry_over(tx: Transaction, step_ids: list[str], run_id: str) -> None:
 
 
 def endings_of(connection: Connection, run_ids: list[str], most: int) -> list[Row]:
-    """`run_id`, `job_id` and `exit_reason` of the steps of these runs, in the order of their
+    """`run_id`, `job_id` and `exit_reason` of the last steps of these runs, in the order of their
     beginning."""
     rs, s = t.run_steps.c, t.steps.c
     query = (
         select(rs.run_id, s.job_id, s.exit_reason)
         .join(t.steps, s.id == rs.step_id)
         .where(rs.run_id.in_(run_ids))
-        .order_by(s.started_at, s.id)
+        .order_by(s.started_at.desc(), s.id.desc())
     )
-    return list(connection.execute(query.limit(most)))
+    return [*reversed(connection.execute(query.limit(most)).all())]
 
 
 def failures_of(connection: Connection, run_ids: list[str]) -> dict[str, int]:

@@ -32,7 +32,7 @@ class Why(Enum):
     #: Its cron trigger lets one run go at a time.
     ONE_AT_A_TIME = "one_at_a_time"
     WORKERS_FULL = "workers_full"
-    #: Nothing: a worker takes it soon.
+    #: Nothing that is seen here: whether the workers that have room ask for its queue is not.
     SOON = "soon"
 
 

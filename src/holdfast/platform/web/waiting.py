@@ -40,8 +40,10 @@ _WORDS = {
         later("The run begins when one is free."),
     ),
     Why.SOON: (
-        later("A worker has room."),
-        later("It takes the run when those before it have begun."),
+        later("Nothing holds it back."),
+        later(
+            "A worker that asks for its queue takes it when it has room, after those before it."
+        ),
     ),
 }
 
