@@ -65,10 +65,22 @@ def held_bytes(pids: Iterable[int]) -> int:
     if not own:
         return 0
     pid = next(iter(own.values()))  # they share one namespace
-    return sum(_held(kind, own.keys(), pid) for kind in _KINDS)
+    ours = _network(pid) == _network("self")
+    return sum(_held(kind, own.keys(), pid, ours=ours) for kind in _KINDS)
 
 
-def _held(kind: _Kind, own: Collection[int], pid: int) -> int:
+def _network(pid: int | str) -> str:
+    """The namespace of network that a process is in; nothing where that is not told."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")  # noqa: PTH115 - often
+    except OSError:
+        return ""
+
+
+def _held(kind: _Kind, own: Collection[int], pid: int, *, ours: bool) -> int:
+    """`ours`: they are in our namespace, the only one of which the kernel tells us."""
+    if not ours:
+        return _listed(kind, own, pid)
     try:
         return sum(
             _memory(kind, dict(_attributes(message, kind.attributes)), own)
@@ -76,7 +88,11 @@ def _held(kind: _Kind, own: Collection[int], pid: int) -> int:
             if _NUMBER.unpack_from(message, kind.inode)[0] in own
         )
     except OSError:  # the kernel was made without this
-        return queued(_read(f"/proc/{pid}/net/{kind.list}"), own) if kind.list else 0
+        return _listed(kind, own, pid)
+
+
+def _listed(kind: _Kind, own: Collection[int], pid: int) -> int:
+    return queued(_read(f"/proc/{pid}/net/{kind.list}"), own) if kind.list else 0
 
 
 def _messages(request: bytes) -> Iterator[memoryview]:

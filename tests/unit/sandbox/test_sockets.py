@@ -91,11 +91,18 @@ def test_what_a_closed_end_of_a_pair_has_sent_is_counted(opened: ExitStack) -> N
     assert 40_000 <= held() - before < 200_000
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("_SOCK_DIAG", 31), ("_network", str)],
+    ids=["no such part of netlink", "another namespace"],
+)
 def test_without_the_kernels_diagnosis_its_lists_are_read(
-    monkeypatch: pytest.MonkeyPatch, opened: ExitStack
+    monkeypatch: pytest.MonkeyPatch, opened: ExitStack, name: str, value: object
 ) -> None:
     one, _ = stream(opened)
-    monkeypatch.setattr(sockets, "_SOCK_DIAG", 31)  # no such part of netlink
+    monkeypatch.setattr(sockets, name, value)
+    if name == "_network":
+        monkeypatch.setattr(sockets, "_messages", lambda _: iter(()))  # it tells of our own only
     before = held()
     one.send(bytes(40_000))
     assert held() - before >= 40_000
