@@ -76,7 +76,9 @@ def limit_self() -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 1),  # as `NO_DUMP` of holdfast.sandbox.spec
     ):
-        resource.setrlimit(limit, (most, most))
+        hard = resource.getrlimit(limit)[1]
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (value, value))
 
 
 if __name__ == "__main__":

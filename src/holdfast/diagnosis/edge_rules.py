@@ -10,7 +10,7 @@ from holdfast.model.json import JsonObject
 #: `engine/javascript/plan.mjs` has these, too. Comments, texts and patterns:
 _ASIDE = re.compile(
     r"""\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`"""
-    r"""|\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/"""
+    r"""|\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+\/"""
 )
 #: An assignment to a part of the state.
 _ASSIGNS = re.compile(r"(?<![\w$.])state(?:\??\.[\w$]+|\[[^\]]*\])+\s*=(?![=>])")

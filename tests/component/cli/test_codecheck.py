@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
 
 from holdfast.adaptors import Store
 from holdfast.adaptors.manual import manual
@@ -89,3 +95,24 @@ def test_an_unknown_adaptor_is_asked_about() -> None:
     assert doubt("@openfn/language-commn@3.3.4") == " Is it common?"
     assert doubt("@openfn/language-http@99.0.0") == ""
     assert doubt("@openfn/language-of-nobody@1.0.0") == ""
+
+
+def _allow_no_dumps() -> None:
+    """As the worker's service may be: no core dumps, and no right to allow them again."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    drop_from_bounds = cap_sys_resource = 24
+    ctypes.CDLL(None).prctl(drop_from_bounds, cap_sys_resource, 0, 0, 0)
+
+
+def test_a_check_keeps_a_limit_that_is_lower_than_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "holdfast.checking"]
+    asked = json.dumps({"store": str(tmp_path), "codes": [], "conditions": []})
+    told = subprocess.run(
+        command,
+        input=asked,
+        capture_output=True,
+        text=True,
+        preexec_fn=_allow_no_dumps,
+        check=True,
+    )
+    assert json.loads(told.stdout)["found"] == {}

@@ -61,6 +61,11 @@ def test_a_long_text_takes_no_time(start: str, piece: str) -> None:
     assert doubt(start + piece * 1000 + "?") is None
 
 
+def test_a_text_of_many_indexes_takes_no_time() -> None:
+    text = " || ".join(f"state.rows[{n}].ok" for n in range(60))
+    assert doubt(f"state.data.done / state.data.total > 0.5 && ({text})") is None
+
+
 def test_a_text_of_blanks_takes_no_time() -> None:
     assert doubt(" " * 1_000_000) is None
 
