@@ -25,6 +25,7 @@ from holdfast.platform.project.provision import from_payload
 from holdfast.platform.serve import Listening, serve
 from holdfast.platform.service import Chore, Platform
 from holdfast.platform.settings import Settings
+from holdfast.platform.start.actions import start_run
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Transaction
 from holdfast.platform.store.dataclips import insert_clip
@@ -241,6 +242,17 @@ class Served:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self.platform.database.submit(work).result(30)
+
+    def try_step(self, job_id: str = FETCH) -> str:
+        """A run of one step alone, as the editor starts it; its id."""
+        settings, flow = self.platform.settings, t.jobs.c.workflow_id
+
+        def start(tx: Transaction) -> str:
+            workflow = str(tx.connection.scalar(select(flow).where(t.jobs.c.id == job_id)))
+            made = start_run(tx, settings, workflow, body={}, job_id=job_id, alone=True, by="me")
+            return made.run_id
+
+        return self.write(start)
 
     def worker(self, worker_id: str = "tester", **parameters: str) -> FrameWorker:
         secret = self.platform.keys.worker_secret

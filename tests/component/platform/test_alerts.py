@@ -111,8 +111,13 @@ def add(served: Served, target: str, **more: Any) -> str:
     return str(answer.json()["data"]["id"])
 
 
-def end(served: Served, reason: str, message: str = "it went wrong") -> str:
-    served.post()
+def end(
+    served: Served, reason: str, message: str = "it went wrong", *, alone: bool = False
+) -> str:
+    if alone:
+        served.try_step()
+    else:
+        served.post()
     with served.worker() as worker:
         talk = worker.take()
         talk.start()
@@ -150,6 +155,8 @@ def test_the_first_failure_and_the_recovery_are_told_once(
     add(served, receiver.url)
     for reason in ("success", "fail", "fail", "success", "success", "crash", "cancel"):
         end(served, reason)
+        for tried in ("success", "fail"):
+            end(served, tried, alone=True)
         served.call(tell_due)
     assert receiver.events() == ["first_failure", "recovery", "first_failure"]
     first = receiver.got[0]

@@ -19,6 +19,7 @@ from holdfast.platform.project.schedule import Schedule
 from holdfast.platform.service import Chore
 from holdfast.platform.start import cron
 from holdfast.platform.store import tables as t
+from holdfast.platform.store.runs import last_success, run_to_show
 from support.platform import RunTalk, Served, Store, beside
 
 CRON = str(uuid.UUID(int=81))
@@ -102,6 +103,21 @@ def test_cron_goes_on_from_the_last_success(served: Served, cursor: str | None) 
         worker.join_run(run)
         third = RunTalk(worker, run)
         assert json.loads(third.ok("fetch:dataclip", {})) == {"count": 1}, "failures are skipped"
+        tried = served.try_step(COUNT)
+        one = worker.take()
+        assert one.id == tried
+        one.start()
+        step = one.start_step(COUNT)
+        end = one.step_end(step, COUNT, output_dataclip='{"count":99}')
+        one.ok("step:complete", end)
+        one.complete(final_dataclip_id=end["output_dataclip_id"])
+        served.call(lambda platform: cron.fire_due(platform, at("10:20")))
+        fourth = worker.take()
+        assert json.loads(fourth.ok("fetch:dataclip", {})) == {"count": 1}, "what was tried, too"
+        row = served.write(lambda tx: run_to_show(tx.connection, fourth.id))
+        assert row is not None
+        before = served.write(lambda tx: last_success(tx.connection, row))
+        assert before == talk.id, "nothing is compared with it"
 
 
 def fire(served: Served, text: str) -> int:

@@ -87,6 +87,9 @@ def test_a_run_that_had_begun_no_step_is_retried_and_counted(served: Served) -> 
     assert fail(served).id == third
     assert len(retry_of(served, first.id)) == 2, "two times at most"
     assert "2 times" in notes(served, third)["not retried"]["why"]
+    tried = served.try_step()
+    assert fail(served).id == tried
+    assert retry_of(served, tried) == [], "who tries a step does that by hand"
 
 
 @pytest.mark.parametrize("idempotent", [False, True])

@@ -22,7 +22,7 @@ from holdfast.platform.clock import SECOND, iso
 from holdfast.platform.store import alert_tables as a
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
-from holdfast.platform.store.runs import find_run
+from holdfast.platform.store.runs import find_run, is_alone
 from holdfast.platform.store.workflows import names_of
 
 _MOST_RULES = 50
@@ -54,7 +54,10 @@ class Event(StrEnum):
 
 
 def ended(tx: Transaction, run_id: str, state: RunState) -> None:
-    """A run has ended: write down what is to be told of it."""
+    """A run has ended: write down what is to be told of it.
+
+    Whoever tries one step sees its end: nobody else is told, and it is none of the workflow.
+    """
     of_run = select(t.runs.c.project_id).where(t.runs.c.id == run_id).scalar_subquery()
     query = select(a.alert_rules).where(_RULE.project_id == of_run)
     rules = list(tx.connection.execute(query))
@@ -62,6 +65,8 @@ def ended(tx: Transaction, run_id: str, state: RunState) -> None:
         return
     run = find_run(tx.connection, run_id)
     assert run is not None  # it has just ended
+    if is_alone(run):
+        return
     events = _events(tx, f"workflow:{run.workflow_id}", state)
     for rule in rules:
         asked = json.loads(rule.events)

@@ -30,6 +30,7 @@ from holdfast.platform.store import blobs, credentials, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 from holdfast.platform.store.rows import add_rows
+from holdfast.platform.store.runs import is_whole
 
 #: Types whose state is `{"data": body, "request": request}`.
 _WRAPPED = frozenset({"http_request", "kafka"})
@@ -227,20 +228,25 @@ def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:
 
 
 def latest_output(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:
-    """The clip of a job's latest success; without a job, of the workflow's. No wiped ones."""
-    kept = t.dataclips.c.wiped_at.is_(None)
+    """The clip of a job's latest success; without a job, of the workflow's. No wiped ones.
+
+    What somebody tried, a run of one step, is no success of either.
+    """
+    kept = t.dataclips.c.wiped_at.is_(None), is_whole(t.runs.c.options)
     if job_id is not None:
         query = (
             select(t.dataclips.c.id)
             .join(t.steps, t.steps.c.output_dataclip_id == t.dataclips.c.id)
-            .where(t.steps.c.job_id == job_id, t.steps.c.exit_reason == "success", kept)
+            .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
+            .join(t.runs, t.runs.c.id == t.run_steps.c.run_id)
+            .where(t.steps.c.job_id == job_id, t.steps.c.exit_reason == "success", *kept)
             .order_by(t.steps.c.finished_at.desc())
         )
     else:
         query = (
             select(t.dataclips.c.id)
             .join(t.runs, t.runs.c.final_dataclip_id == t.dataclips.c.id)
-            .where(t.runs.c.workflow_id == workflow_id, t.runs.c.state == "success", kept)
+            .where(t.runs.c.workflow_id == workflow_id, t.runs.c.state == "success", *kept)
             .order_by(t.runs.c.finished_at.desc())
         )
     found: str | None = connection.scalar(query.limit(1))

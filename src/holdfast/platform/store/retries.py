@@ -15,7 +15,7 @@ from holdfast.platform.clock import SECOND, iso
 from holdfast.platform.project.retry import RetryRule
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Transaction, insert_new
-from holdfast.platform.store.runs import cancel_asked, find_run, newer_run_exists, note
+from holdfast.platform.store.runs import cancel_asked, find_run, is_alone, newer_run_exists, note
 
 #: Who made a run, where nobody did.
 BY_ITSELF = "automatic retry"
@@ -26,13 +26,16 @@ TRIES = 12
 def plan(tx: Transaction, run_id: str, state: RunState, *, told: bool) -> None:
     """A run has ended: plan its retry if its workflow has a rule for that.
 
-    `told`: by its worker's word, so that all its steps are known.
+    `told`: by its worker's word, so that all its steps are known. Who tries one step tries it
+    again by hand.
     """
     if state in {RunState.SUCCESS, RunState.CANCELLED}:
         return
     run = find_run(tx.connection, run_id)
     rule = None if run is None else rule_of(tx.connection, run.workflow_id)
-    if run is None or rule is None or cancel_asked(run) or newer_run_exists(tx.connection, run):
+    if run is None or rule is None or is_alone(run) or cancel_asked(run):
+        return
+    if newer_run_exists(tx.connection, run):
         return
     untouched = told and not _began(tx.connection, run.id)
     if (why := rule.refusal(state, run.retries, untouched=untouched)) is not None:

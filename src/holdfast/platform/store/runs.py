@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, func, or_, select, update
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
@@ -244,6 +244,11 @@ def is_alone(run: Row) -> bool:
     return json.loads(run.options).get(ALONE) is True
 
 
+def is_whole(options: ColumnElement[str]) -> ColumnElement[bool]:
+    """The opposite of `is_alone`, in a query: quotes inside a JSON text are written otherwise."""
+    return ~options.contains(f'"{ALONE}": true')
+
+
 def _waits(tx: Transaction, run: dict[str, Any]) -> None:
     """The run is in the queue."""
     lane = run["queue"], int(run["priority"]), run["project_id"], run["workflow_id"]
@@ -328,16 +333,20 @@ def run_to_show(connection: Connection, run_id: str) -> Row | None:
 
 
 def last_success(connection: Connection, run: Row) -> str | None:
-    """The id of the workflow's last success before a run, among its last 2,000 runs."""
+    """The id of the workflow's last success before a run, among its last 2,000 runs.
+
+    A run of one step is none.
+    """
     r = t.runs.c
     before = (
-        select(r.id, r.state, r.inserted_at)
+        select(r.id, r.state, r.inserted_at, r.options)
         .where(r.workflow_id == run.workflow_id, r.inserted_at < run.inserted_at)
         .order_by(r.inserted_at.desc())
         .limit(2000)
         .subquery()
     )
-    query = select(before.c.id).where(before.c.state == RunState.SUCCESS.value)
+    success = before.c.state == RunState.SUCCESS.value, is_whole(before.c.options)
+    query = select(before.c.id).where(*success)
     found: str | None = connection.scalar(query.order_by(before.c.inserted_at.desc()).limit(1))
     return found
 
