@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -334,7 +335,11 @@ def test_a_step_is_tried_alone_and_its_result_stands_at_its_code(
     monkeypatch.setattr(editpage, "check", fine)
     flow, client = flow_of(served), served.client
     first = flow["jobs"][0]["id"]
-    for text, words in (("[1]", "must be a JSON object"), ("{", "is not JSON")):
+    served.platform.settings = replace(served.platform.settings, payload_mb=0.01)
+    for text, words in (
+        ("[1]", "must be a JSON object"), ("{", "is not JSON"),
+        ("é" * 6000, "is larger than 0.01 MB"),
+    ):  # fmt: skip
         wrong = save(client, flow, f"try:{first}", **{f"try:{first}:text": text})
         assert wrong.status_code == 422
         assert words in wrong.text
@@ -366,8 +371,10 @@ def test_a_step_is_tried_alone_and_its_result_stands_at_its_code(
 
 def test_the_input_of_a_step_may_be_what_the_one_before_it_returned() -> None:
     draft = Draft(steps=[Step("a", "First"), Step("b", "Second")], paths=[Path("p", "a", "b")])
+    draft.paths.append(Path("q", "gone", "b"))
     row: Any = namedtuple("row", "input_dataclip_id output_dataclip_id")
-    last: dict[str, Any] = {"a": row("in", "out"), "b": row("in2", None)}
+    last: dict[str, Any] = {"a": row("in", "out"), "b": row("in2", None),
+                            "gone": row("in3", "out3")}  # fmt: skip
     found = inputs_of(draft, last)
     assert found == {
         "a": [("in", "its last input")],

@@ -73,19 +73,27 @@ def test_a_new_project_is_made_from_a_file(served: Served) -> None:
     assert served.client.get("/api/provision/other").status_code == 404
     assert send(served.client, text, "deploy", seen_of(told)).is_redirect
     assert [flow["name"] for flow in flows_of(served, "other")] == ["Referrals"]
+    key = served.client.get("/api/provision/other").json()["data"]["id"]
+    page = send(served.client, f"id: {key}\n{text.replace('other', 'third')}").text
+    assert "What the file would change" in page, "a file with the id of a project is of that one"
+    assert "~ project third: name" in page
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_nobody_learns_of_projects_of_others(served: Served) -> None:
-    text = file_of(served)
+    text, key = file_of(served), served.client.get("/api/provision/demo").json()["data"]["id"]
     asked = {"name": "reads", "project_id": "demo", "scopes": ["read"]}
     token = served.client.post("/api/tokens", json=asked).json()["token"]
     head = {"authorization": f"Bearer {token}"}
     with httpx.Client(base_url=served.url, headers=head, timeout=30) as narrow:
         mine = send(narrow, text)
         none = send(narrow, text.replace("name: demo", "name: none", 1))
-    assert (mine.status_code, none.status_code) == (403, 403)
-    assert mine.text.replace("“demo”", "“none”") == none.text
+        there = send(narrow, text.replace("name: demo", f"id: {key}\nname: none", 1))
+    answers = (mine, there, none)
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    told = [re.sub(r"(?s)<textarea.*</textarea>", "", answer.text) for answer in answers]
+    assert told[0].replace("“demo”", "“none”") == told[1] == told[2]
+    assert "\nname: demo" in html.unescape(mine.text), "the text is kept"
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,10 @@ def test_a_missing_file_of_code_is_told_with_its_line(tmp_path: Path) -> None:
     assert found.endswith("cannot read ./no.js: No such file or directory")
 
 
+#: Python reads no such number.
+LONG = "1" * 5000
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
@@ -174,6 +178,10 @@ def test_a_missing_file_of_code_is_told_with_its_line(tmp_path: Path) -> None:
         ("        name: Store", "        name: Fetch", 9, "two jobs are called 'Fetch'"),
         ("source_trigger: cron", "source_job: Store", 30, "go round in a circle"),
         ("    jobs:", "    jobs: nothing\n    x:", 10, "must be a map"),
+        ("name: demo", f"name: demo\nconcurrency: {LONG}", 2, "more than 18 digits"),
+        ("    jobs:", f"    retry: {{a: {LONG}}}\n    jobs:", 10, "1 is too long, or no int"),
+        ("    jobs:", f"    positions: [0x{LONG}]\n    jobs:", 10, "more than 18 digits"),
+        ("    jobs:", "    retry: !!bool x\n    jobs:", 10, "x is too long, or no bool"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_its_line(old: str, new: str, line: int, words: str) -> None:

@@ -21,6 +21,8 @@ from holdfast.platform.project.model import egress_problem
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS_AND_FLAGS = {f"{_TAG}int", f"{_TAG}float", f"{_TAG}bool"}
 _MOST_PROBLEMS = 20
+#: Of a number: what 64 bits hold.
+_MOST_DIGITS = 18
 
 
 class ProjectFileError(HoldfastError):
@@ -146,8 +148,11 @@ class Source:
     def number(self, node: Node | None, what: str) -> int | None:
         if node is None or _is_null(node):
             return None
-        if node.tag != f"{_TAG}int" or not str(node.value).isdigit():
+        if node.tag != f"{_TAG}int" or not str(node.value).isdecimal():
             self.add(node, f"{what} must be a whole number")
+            return None
+        if len(node.value) > _MOST_DIGITS:
+            self.add(node, f"{what} has more than {_MOST_DIGITS} digits")
             return None
         return int(node.value)
 
@@ -160,9 +165,20 @@ class Source:
         if isinstance(node, SequenceNode):
             return [self.plain(item) for item in node.value]
         if node.tag in _NUMBERS_AND_FLAGS:
-            value: Json = SafeLoader("").construct_object(node)
-            return value
+            return self._constructed(node)
         return str(node.value)
+
+    def _constructed(self, node: Node) -> Json:
+        """A number or a flag. Python reads and writes no number of thousands of digits."""
+        try:
+            value: Json = SafeLoader("").construct_object(node)
+        except (ValueError, LookupError):
+            self.add(node, f"{node.value!s:.20} is too long, or no {node.tag.split(':')[-1]}")
+            return None
+        if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+            self.add(node, f"a number has more than {_MOST_DIGITS} digits")
+            return None
+        return value
 
     def body(self, node: Node | None, what: str) -> str:
         """Code: the text itself, or `path: ./file.js` beside the project file."""

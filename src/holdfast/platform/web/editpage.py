@@ -255,7 +255,8 @@ async def save(request: Request) -> Response:
     sent = dict(items)
     told = _Told(dirty=True, saving=True, input=sent.get("input"), sent=sent)
     tried = what.removeprefix(TRY) if what.startswith(TRY) else ""
-    written, wrong = written_input(sent.get(f"{TRY}{tried}:text", "") if tried else "")
+    text = sent.get(f"{TRY}{tried}:text", "") if tried else ""
+    written, wrong = await asyncio.to_thread(written_input, text, platform.settings)
     if draft.base != row.lock_version:
         told.conflict = await platform.database.read(lambda c: _theirs(c, row, draft.base))
     if wrong is not None:

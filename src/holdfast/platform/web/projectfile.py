@@ -33,7 +33,7 @@ from holdfast.platform.web.draft import Draft, Path, Step
 from holdfast.platform.web.drafttext import LONGEST
 from holdfast.platform.web.language import say
 from holdfast.platform.web.project import missing, named_project
-from holdfast.platform.web.render import message, page
+from holdfast.platform.web.render import page
 
 
 def project_file_routes() -> list[BaseRoute]:
@@ -97,29 +97,28 @@ async def take(request: Request) -> Response:
     project = await _read(text, told)
     if project is None:
         return _answer(None, text, told)
-    current = await platform.database.read(lambda c: _document(c, project.name))
+    current = await platform.database.read(lambda c: _document(c, project))
     if not _may(current):
-        text = say(
+        told.problems.append(say(
             "There is no project “%(name)s” that you may change, and only an administrator makes"
             " projects.", name=project.name,
-        )  # fmt: skip
-        return message(403, say("Not allowed"), text)
-    told.seen = _digest(current)
+        ))  # fmt: skip
+        return _answer(None, text, told, 403)
+    told.seen, payload = await asyncio.to_thread(_laid_over, project, current)
     told.late = act == "deploy" and seen != told.seen
-    payload = to_payload(project, current)
     done = await _bring(platform, payload, current, told, dry=act != "deploy" or told.late)
     if done and act == "deploy" and not told.late:
         return RedirectResponse(f"/projects/{done}/file?done", 303)
     if done:
-        told.warnings += conflicts(project, current)
+        told.warnings += await asyncio.to_thread(conflicts, project, current)
         told.warnings += await _mistakes(platform, payload)
     return _answer(current, text, told)
 
 
-def _answer(current: JsonObject | None, text: str, told: _Told) -> Response:
+def _answer(current: JsonObject | None, text: str, told: _Told, wrong: int = 422) -> Response:
     project_id, project = (str((current or {}).get(name) or "") for name in ("id", "name"))
     return page(
-        "project_file.html", status=422 if told.problems or told.late else 200,
+        "project_file.html", status=wrong if told.problems or told.late else 200,
         project_id=project_id, project=project, text=text, told=told, done=False,
     )  # fmt: skip
 
@@ -139,9 +138,11 @@ async def _read(text: str, told: _Told) -> Project | None:
         return None
 
 
-def _document(connection: Connection, name: str) -> JsonObject | None:
-    """The project of this name; None: there is none."""
-    key = documents.find_project(connection, name)
+def _document(connection: Connection, project: Project) -> JsonObject | None:
+    """The project of this name, or else the one with the file's id, which gets another name."""
+    key = documents.find_project(connection, project.name)
+    if key is None and project.id:
+        key = documents.find_project(connection, project.id)
     return None if key is None else documents.document(connection, key)
 
 
@@ -152,9 +153,10 @@ def _may(current: JsonObject | None) -> bool:
     return visit.may(Action.DEPLOY, str(current["id"]))
 
 
-def _digest(current: JsonObject | None) -> str:
-    """Short, and another one for every other state of the project."""
-    return hashlib.sha256(json.dumps(current, sort_keys=True).encode()).hexdigest()[:32]
+def _laid_over(project: Project, current: JsonObject | None) -> tuple[str, JsonObject]:
+    """A digest, short and another one for every other state of the project, and the payload."""
+    state = json.dumps(current, sort_keys=True).encode()
+    return hashlib.sha256(state).hexdigest()[:32], to_payload(project, current)
 
 
 async def _bring(
@@ -171,12 +173,16 @@ async def _bring(
         told.problems = [error.message, *filter(None, [error.fix])]
     else:
         told.changes, told.warnings = done.imported.changes, notes
-        if told.changes and current is not None:  # the same, with what is different in each part
-            told.changes = [str(change) for change in difference(current, done.document)]
+        if current is not None:  # the project's own members, too, and what differs in each part
+            told.changes = await asyncio.to_thread(_changes, current, done.document)
         key = None if dry and done.imported.created else done.imported.project_id
         visit.note(key, changes=told.changes[:50], tried_only=dry or None)
         return done.imported.project_id
     return None
+
+
+def _changes(before: JsonObject, after: JsonObject) -> list[str]:
+    return [str(change) for change in difference(before, after)]
 
 
 async def _mistakes(platform: Platform, payload: JsonObject) -> list[str]:

@@ -10,6 +10,7 @@ from holdfast.model.json import JsonObject, parse_document
 from holdfast.model.outcome import RunState
 from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
+from holdfast.platform.settings import Settings
 from holdfast.platform.store import runs, steps
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.waits import waits
@@ -65,16 +66,22 @@ def inputs_of(draft: Draft, last_steps: Mapping[str, Row]) -> dict[str, list[tup
             choices.append((ran.input_dataclip_id, say("its last input")))
         for path in draft.paths:
             before = last_steps.get(path.source)
-            if path.target == step.id and before is not None and before.output_dataclip_id:
+            drawn = path.target == step.id and path.source in names
+            if drawn and before is not None and before.output_dataclip_id:
                 called = say("the last output of %(name)s", name=names[path.source])
                 choices.append((before.output_dataclip_id, called))
     return found
 
 
-def written_input(text: str) -> tuple[JsonObject | None, str | None]:
-    """The input that somebody wrote, if there is one, and what is wrong with it."""
+def written_input(text: str, settings: Settings) -> tuple[JsonObject | None, str | None]:
+    """The input that somebody wrote, if there is one, and what is wrong with it.
+
+    It takes time for a large one.
+    """
     if not text.strip():
         return None, None
+    if len(text.encode("utf-8", "replace")) > settings.payload_bytes:
+        return None, say("The input is larger than %(most)s MB.", most=f"{settings.payload_mb:g}")
     try:
         value: Any = parse_document(text)
     except ValueError as error:
