@@ -209,6 +209,32 @@ JOBS = (
         fn(async state => collections.remove('mappings', `${state.data.name}-*`)(state));""",
         HTTP, runs=False),
     Job("collections alone", "collections.get('mappings', $.data.key);", COLLECTIONS, runs=False),
+    Job("lists that are not known to be lists", """
+        const table = { filter: f => (table.kept = f), rows: [] };
+        fn(state => {
+          table.filter(row => row.ok);
+          state.query('patients').filter(row => row.ok);
+          state.data.rows.slice(1).map(row => row.id);
+          state.builder.map(row => row.id);
+          return state;
+        });""", runs=False),
+    Job("a list with methods of its own", """
+        fn(state => {
+          state.data.map = f => { state.f = f; };
+          state.data.map(row => row.id);
+          state.data.rows.flatMap(row => row.id);
+          return { ...state, rows: { flatMap(f) { return f; } } };
+        });""", runs=False),
+    Job("lenght that may be there", """
+        fn(state => ({ ...state, n: state.data.lenght, m: state.data.legnth ?? state.data.length }));
+        fn(state => (state.data.lengt > 1 || state.data.length > 1 ? state : {}));
+        fn(state => (state.data.lenth === undefined ? state : {}));""", runs=False),
+    Job("lenght as it is called", """
+        fn(state => { state.lenght = 4; return state.lenght > 3 ? state : {}; });
+        fn(state => { delete state.legnth; return state.legnth > 3 ? state : {}; });
+        fn(state => (state.data.lenth > 3 ? { ...state, n: state.data['lenth'] } : {}));
+        fn(state => ({ ...state, lengt: 3, far: state.lengt > 2 }));""", runs=False),
+    Job("a path in a query", "get('URL/search?path=$.store.book&at=$.items');", HTTP, runs=False),
     Job("mssql", """
         sql({ query: state => `select * from patients where name = '${state.data.name}'` });
         sql({ query: "select json_value(body, '$.data.name') from forms where x like '%/$.data.id'" });

@@ -80,7 +80,8 @@ class Installer:
             except NotFlatError as error:
                 not_flat = str(error)
         exports = await asyncio.to_thread(exported_names, package)
-        facts = _Facts(specifier, entry, not_flat, exports, operations(package), _packages(lock))
+        named = await asyncio.to_thread(operations, package)
+        facts = _Facts(specifier, entry, not_flat, exports, named, _packages(lock))
         return await asyncio.to_thread(self._seal, work, facts)
 
     def _seal(self, work: Path, facts: _Facts) -> Path:

@@ -210,13 +210,27 @@ def plan_adaptors(plan: JsonObject) -> list[str]:
 
 
 def add_collections(plan: JsonObject) -> None:
-    """Give steps that use collections their adaptor, in place, as a platform's worker does."""
+    """Give steps that use collections their adaptor, in place.
+
+    A platform's worker does so for comments and `db.collections.x`, too; here it may have to be
+    fetched first, by somebody who has no use for it.
+    """
     workflow = cast("JsonObject", plan["workflow"])
     for step in cast("list[JsonObject]", workflow["steps"]):
         names = [str(name) for name in cast("list[str]", step.get("adaptors") or [])]
-        used = USES_COLLECTIONS.search(str(step.get("expression") or ""))
-        if used and not any(name.startswith(COLLECTIONS) for name in names):
+        if any(name.startswith(COLLECTIONS) for name in names):
+            continue
+        code = str(step.get("expression") or "")
+        if USES_COLLECTIONS.search(code) and _names_collections(code):
             step["adaptors"] = [*names, COLLECTIONS]
+
+
+def _names_collections(code: str) -> bool:
+    # Few jobs need it, and it costs a command's start.
+    from holdfast.compiler import Source  # noqa: PLC0415
+    from holdfast.compiler.calls import is_used  # noqa: PLC0415
+
+    return is_used("collections", Source.of(code))
 
 
 def pin_adaptors(plan: JsonObject, versions: dict[str, str]) -> None:

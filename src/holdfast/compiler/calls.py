@@ -1,10 +1,11 @@
-"""The calls of foreign names in a job, with how many arguments each has."""
+"""The calls and uses of foreign names in a job."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from holdfast.compiler.analysis import read
+from holdfast.compiler.names import free_names
 from holdfast.compiler.scope import Uses
 from holdfast.compiler.source import Source
 from holdfast.compiler.tree import is_call, outer
@@ -38,3 +39,9 @@ def calls(text: Source) -> list[Call]:
         count = None if spread else len(given.children)
         found.append(Call(use.name, count, *text.position(node.start)))
     return found
+
+
+def is_used(name: str, text: Source) -> bool:
+    """Whether the job uses a name that it does not declare; so too where it cannot be read."""
+    root = read(text).root
+    return root is None or name in free_names(Uses(root, text.text).uses)

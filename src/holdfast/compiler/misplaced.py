@@ -20,6 +20,8 @@ from holdfast.compiler.tree import FUNCTIONS, Node, bare, name_of, outer
 _MOST = 10
 #: `$.data` within an address. A text that begins with `$` is a path, which many operations take.
 _QUOTED = re.compile(r"(?<=[/=:,&])\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+#: Members of state. After `?`, `$.store.book` is a path that a server takes.
+_MEMBERS = frozenset({"data", "references", "configuration"})
 _INSERTED = re.compile(r"\$\{[^}]*\}")
 _NO_ADDRESS = re.compile(r"[\s\[\]'\"<>]")
 #: Longer texts are no addresses.
@@ -156,9 +158,12 @@ def _quoted(call: Node, text: str) -> str | None:
         if argument.type not in _TEXTS or argument.end - argument.start > _LONGEST:
             continue
         said = _INSERTED.sub("", text[argument.start + 1 : argument.end - 1])
-        found = _QUOTED.search(said)
-        if found is not None and "/" in said and _NO_ADDRESS.search(said) is None:
-            return found[0][:60]
+        if "/" not in said or _NO_ADDRESS.search(said) is not None:
+            continue
+        address = len(said.split("?", 1)[0])
+        for found in _QUOTED.finditer(said):
+            if found.start() < address or found[0].split(".")[1] in _MEMBERS:
+                return found[0][:60]
     return None
 
 

@@ -26,17 +26,19 @@ def write(folder: Path, name: str, content: object) -> Path:
     return path
 
 
-def test_steps_that_use_collections_get_their_adaptor_as_on_a_platform() -> None:
+def test_steps_that_use_collections_get_their_adaptor() -> None:
     steps: list[Any] = [
         {"expression": "collections.get('a', 'b');", "adaptors": ["@openfn/language-http@7.2.10"]},
         {"expression": "collections.get('a', 'b');", "adaptors": [f"{COLLECTIONS}@0.8.0"]},
         {"expression": "fn(s => s);", "adaptors": []},
+        {"expression": "// see collections.js\nfn(s => db.collections.x);", "adaptors": []},
+        {"expression": "const collections = {};\nfn(s => collections.x);", "adaptors": []},
         {},
     ]
     plan: Any = {"workflow": {"steps": steps}}
     add_collections(plan)
     assert [step.get("adaptors") for step in steps] == [
-        ["@openfn/language-http@7.2.10", COLLECTIONS], [f"{COLLECTIONS}@0.8.0"], [], None,
+        ["@openfn/language-http@7.2.10", COLLECTIONS], [f"{COLLECTIONS}@0.8.0"], [], [], [], None,
     ]  # fmt: skip
 
 

@@ -161,7 +161,7 @@ class Watch:
         until = time.monotonic() + _PIECE_SECONDS
         room = self._limits.scratch_mb * MEBIBYTE
         try:
-            used = 0
+            used, why = 0, ""
             for used in self._walk:
                 if used > room or time.monotonic() > until:
                     break
@@ -169,7 +169,8 @@ class Watch:
                 begun = time.monotonic()
                 used += folders.nameless_usage(self._engine)
                 if folders.maps_nameless(self._engine, self.scratch):
-                    used = room + 1  # no limit of a file's size holds for many of them
+                    # no limit of a file's size holds for many of them
+                    why = "it maps a file that has no name any more, whose size cannot be seen"
                 wait = max(wait, (time.monotonic() - begun) * _NAMELESS_PAUSE)
                 until = float("inf")
                 self._moved = 0
@@ -179,9 +180,11 @@ class Watch:
             self._moved += 1
             until = float("inf")
         if used > room:
-            self._stop(Stop.SCRATCH, f"limit {self._limits.scratch_mb} MB")
+            why = f"limit {self._limits.scratch_mb} MB"
         elif self._moved >= _MOVED_LOOKS:
-            self._stop(Stop.SCRATCH, "its folders change faster than they can be measured")
+            why = "its folders change faster than they can be measured"
+        if why:
+            self._stop(Stop.SCRATCH, why)
         elif time.monotonic() > until:
             self._loop.after("scratch", _PAUSE_SECONDS, self._measure_on)
         else:
