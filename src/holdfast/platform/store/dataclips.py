@@ -36,6 +36,9 @@ from holdfast.platform.store.runs import is_whole
 _WRAPPED = frozenset({"http_request", "kafka"})
 #: Characters read beyond a limit, as the last ones may be a part of a secret.
 _BEYOND = 8192
+#: Runs or steps that are looked at for the last success, before all of them are: few enough that
+#: PostgreSQL looks their clips up, and does not read them all.
+_NEWEST = 300
 
 
 #: Built once, as in `runs.py`.
@@ -230,27 +233,50 @@ def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:
 def latest_output(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:
     """The clip of a job's latest success; without a job, of the workflow's. No wiped ones.
 
-    What somebody tried, a run of one step, is no success of either.
+    What somebody tried, a run of one step, is no success of either. The newest are looked at
+    first, as a job may have succeeded a million times.
     """
-    kept = t.dataclips.c.wiped_at.is_(None), is_whole(t.runs.c.options)
-    if job_id is not None:
-        query = (
-            select(t.dataclips.c.id)
-            .join(t.steps, t.steps.c.output_dataclip_id == t.dataclips.c.id)
-            .join(t.run_steps, t.run_steps.c.step_id == t.steps.c.id)
-            .join(t.runs, t.runs.c.id == t.run_steps.c.run_id)
-            .where(t.steps.c.job_id == job_id, t.steps.c.exit_reason == "success", *kept)
-            .order_by(t.steps.c.finished_at.desc())
-        )
-    else:
-        query = (
-            select(t.dataclips.c.id)
-            .join(t.runs, t.runs.c.final_dataclip_id == t.dataclips.c.id)
-            .where(t.runs.c.workflow_id == workflow_id, t.runs.c.state == "success", *kept)
-            .order_by(t.runs.c.finished_at.desc())
-        )
-    found: str | None = connection.scalar(query.limit(1))
-    return found
+    for most in (_NEWEST, None):
+        query = _of_workflow(workflow_id, most) if job_id is None else _of_job(job_id, most)
+        found: str | None = connection.scalar(query)
+        if found is not None:
+            return found
+    return None
+
+
+def _of_job(job_id: str, most: int | None) -> Select[Any]:
+    """The clip of the success that ended last, of the steps that began last."""
+    s = t.steps.c
+    columns = s.id, s.output_dataclip_id, s.exit_reason, s.finished_at
+    newest = select(*columns).where(s.job_id == job_id).order_by(s.started_at.desc())
+    among = newest.limit(most).subquery()
+    step = among.c
+    return (
+        select(t.dataclips.c.id)
+        .join(among, step.output_dataclip_id == t.dataclips.c.id)
+        .join(t.run_steps, t.run_steps.c.step_id == step.id)
+        .join(t.runs, t.runs.c.id == t.run_steps.c.run_id)
+        .where(step.exit_reason == "success", t.dataclips.c.wiped_at.is_(None))
+        .where(is_whole(t.runs.c.options))
+        .order_by(step.finished_at.desc())
+        .limit(1)
+    )
+
+
+def _of_workflow(workflow_id: str, most: int | None) -> Select[Any]:
+    """The clip of the success that ended last, of the runs that were made last."""
+    r = t.runs.c
+    columns = r.final_dataclip_id, r.state, r.finished_at, r.options
+    newest = select(*columns).where(r.workflow_id == workflow_id).order_by(r.inserted_at.desc())
+    among = newest.limit(most).subquery()
+    run = among.c
+    return (
+        select(t.dataclips.c.id)
+        .join(among, run.final_dataclip_id == t.dataclips.c.id)
+        .where(run.state == "success", t.dataclips.c.wiped_at.is_(None), is_whole(run.options))
+        .order_by(run.finished_at.desc())
+        .limit(1)
+    )
 
 
 def wipe(tx: Transaction, clip_id: str | None) -> None:
