@@ -275,6 +275,6 @@ STATE = (
         "as a form: all of it became the name of one field.",
         "Whoever sends it adds the header Content-Type: application/json. Without it curl and others "
         "say that the body is a form.",
-        "curl -d '{\"id\": 5}' URL\n  ->  curl -H 'Content-Type: application/json' -d '{\"id\": 5}' URL",
+        "-d '{\"id\": 5}'\n  ->  -H 'Content-Type: application/json' -d '{\"id\": 5}'",
     ),
 )

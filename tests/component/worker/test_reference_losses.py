@@ -106,9 +106,12 @@ async def test_w27_a_run_process_that_is_killed_from_outside_ends_one_run(tmp_pa
         assert run.outcome is not None
         assert run.outcome["reason"] == "exception", "not the fault of its author"
         assert "SIGKILL" in json.dumps(run.outcome)
-        for pid in set(descendants(worker.pid)) - {*agent, *worker.shims(), *busy}:
+        kept = set(descendants(worker.pid)) - {*agent, *worker.shims(), *busy}
+        for pid in kept:
             with suppress(ProcessLookupError):  # some end by themselves
                 os.kill(pid, signal.SIGKILL)  # what was kept ready
+        # A run that is given one which is about to end has no other.
+        await platform.until(lambda: not any(map(alive, kept)))
         later = [platform.enqueue(one_job_plan(QUICK), input={}) for _ in range(4)]
         await platform.until(lambda: all(r.final for r in (other, *later)))
         assert {r.state for r in (other, *later)} == {"success"}
