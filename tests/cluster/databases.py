@@ -32,6 +32,8 @@ class Databases:
     def start(self) -> None:
         self.primary.create()
         self.primary.start()
+        # Or what a standby still needs could be gone after its primary was killed.
+        self._ask("ALTER SYSTEM SET wal_keep_size = '1GB'")
         self._attach()
 
     def stop(self) -> None:
