@@ -51,7 +51,10 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     opened.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     opened.on(
         "console",
-        lambda said: wrong.append(f"{said.type}: {said.text}") if said.type != "log" else None,
+        # "info" is a remark of Chromium: of a focus that is where it was, say
+        lambda said: (
+            wrong.append(f"{said.type}: {said.text}") if said.type not in ("log", "info") else None
+        ),
     )
     opened.on(
         "request",
