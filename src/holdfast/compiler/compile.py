@@ -158,10 +158,10 @@ def _names_of_ours(
     if chains:
         uses.module.names.add(HELPER)
     uses.uses = kept(chains, uses.uses)
-    lost = captured(chains, uses.uses)
-    if lost:
-        uses.uses = [use for use in uses.uses if use.node not in lost]
-    places = dict(sorted((text.position(node.start) for node in lost), reverse=True))
+    hidden = captured(chains, uses.uses)
+    if hidden:
+        uses.uses = [use for use in uses.uses if use.node not in hidden]
+    places = dict(sorted((text.position(node.start) for node in hidden), reverse=True))
     return [
         Warned("HF1023", {"line": str(line)}, line, column)
         for line, column in sorted(places.items())[:10]

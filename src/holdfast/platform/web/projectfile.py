@@ -61,11 +61,9 @@ class _Told:
 
 async def show(request: Request) -> Response:
     """The project as a file, which may be changed at once."""
-    platform: Platform = request.app.state.platform
-    key, project = await named_project(request)
+    key, project, text = await _file(request)
     if not key:
         return missing()
-    text = await platform.database.read(lambda c: spec_text(documents.document(c, key)))
     done = "done" in request.query_params
     return page("project_file.html", project_id=key, project=project, text=text, told=_Told(),
                 done=done)  # fmt: skip
@@ -73,13 +71,21 @@ async def show(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """The file, as `holdfast pull --form 1` writes it."""
+    key, project, text = await _file(request)
+    if not key:
+        return missing()
+    name = f"attachment; filename*=utf-8''{quote(project, safe='')}.yaml"
+    return Response(text, media_type="text/yaml", headers={"content-disposition": name})
+
+
+async def _file(request: Request) -> tuple[str, str, str]:
+    """Id and name of the project, and its file; all empty where there is none."""
     platform: Platform = request.app.state.platform
     key, project = await named_project(request)
     if not key:
-        return missing()
+        return "", "", ""
     text = await platform.database.read(lambda c: spec_text(documents.document(c, key)))
-    name = f"attachment; filename*=utf-8''{quote(project, safe='')}.yaml"
-    return Response(text, media_type="text/yaml", headers={"content-disposition": name})
+    return key, project, text
 
 
 async def begin(_: Request) -> Response:
