@@ -54,6 +54,10 @@ def zygotes(public_folder: Path) -> None:
                 pytest.skip("no groups are granted to this user, so there are no zygotes")
 
 
+def served(sockets: Path) -> bool:
+    return any(sockets.glob("?" * 24))
+
+
 def gone(paths: list[str]) -> bool:
     return not any(map(os.path.exists, paths))
 
@@ -72,6 +76,21 @@ def test_runs_that_come_again_are_forked_and_others_are_not(public_folder: Path)
         eventually(lambda: lane(running, mine) == "zygote", "another zygote")
         left = keepers(running)
     eventually(lambda: not any(processes.start_time(pid) for pid in left), "they end with it")
+
+
+def test_an_engine_that_starts_makes_the_zygote_that_its_first_run_needs(
+    public_folder: Path,
+) -> None:
+    store = public_folder / "store"
+    store.mkdir()
+    with engine(public_folder / "one", standby=1, store=store) as running:
+        lane(running)
+        eventually(lambda: [*store.glob(".kinds/*.json")], "a note in the store")
+    for folder in ("one", "new"):  # what it knows itself, and what the store has seen
+        with engine(public_folder / folder, standby=1, store=store) as running:
+            sockets = running.config.data / "zygotes"
+            eventually(partial(served, sockets), "a zygote")
+            assert lane(running) == "zygote", folder
 
 
 def let_go_of_one(listener: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,46 @@ def test_an_engine_that_starts_wants_the_kinds_of_the_one_before(config: EngineC
     kinds.expect(config)
     assert kinds.wanted(config) == [often.name]
     assert kinds.read(config, old.name) is None, "its note is gone"
+
+
+def moved(config: EngineConfig, name: str) -> EngineConfig:
+    """The same engine on a new data folder."""
+    data = config.data / name
+    (data / "zygotes").mkdir(parents=True)
+    return replace(config, data=data)
+
+
+def test_a_new_data_folder_takes_the_kinds_that_its_store_has_seen_served(
+    config: EngineConfig,
+) -> None:
+    stored = replace(config, store=config.data / "store")
+    (config.data / "store").mkdir()
+    kind = Kind.of(stored, request(config))
+    kinds.served(stored, kind)
+    new = moved(stored, "new")
+    kinds.expect(new)
+    assert kinds.wanted(new) == [kind.name]
+    assert kinds.read(new, kind.name) == kind
+
+    used = moved(stored, "used")
+    own = Kind.of(used, request(config, project_id="own"))
+    for _ in range(kinds.RUNS):
+        kinds.count(used, own)
+    kinds.expect(used)
+    assert kinds.wanted(used) == [own.name], "it knows its own runs"
+
+    copied = replace(moved(config, "third"), store=config.data / "copy")
+    shutil.copytree(config.data / "store", config.data / "copy")
+    kinds.expect(copied)
+    assert kinds.wanted(copied) == [], "kinds of a copied store have other names"
+
+
+def test_a_store_that_cannot_be_written_to_keeps_no_notes(config: EngineConfig) -> None:
+    stored = replace(config, store=config.data / "store")
+    (config.data / "store").write_text("a file is in its place")
+    kinds.served(stored, Kind.of(stored, request(config)))
+    kinds.expect(stored)
+    assert kinds.wanted(stored) == []
 
 
 def test_many_kinds_in_turn_do_not_take_each_others_places(config: EngineConfig) -> None:

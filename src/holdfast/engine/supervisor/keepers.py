@@ -33,17 +33,27 @@ class Keepers:
     """`fork` starts a keeper for a name and returns its process id; it raises OSError."""
 
     def __init__(
-        self, loop: Loop, config: EngineConfig, fork: Callable[[str, socket.socket], int]
+        self,
+        loop: Loop,
+        config: EngineConfig,
+        fork: Callable[[str, socket.socket], int],
+        on_settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._config = config
         self._fork = fork
+        self._on_settled = on_settled
         self._keepers: dict[int, _Keeper] = {}
         self._making: socket.socket | None = None
         self._unfit: set[str] = set()
 
     def __contains__(self, pid: int) -> bool:
         return pid in self._keepers
+
+    @property
+    def settled(self) -> bool:
+        """Whether none is being made."""
+        return all(keeper.ready for keeper in self._keepers.values())
 
     def plan(self) -> None:
         """Look soon: a run has come, and may have been the first of a kind."""
@@ -56,6 +66,7 @@ class Keepers:
         if not keeper.ready and keeper.name not in self._unfit:
             self._refuse(keeper.name, "its keeper ended")
         self._let_go(keeper)
+        self._on_settled()
 
     def close(self) -> None:
         """Let all go: they end when their last child has. In a child: they are not its own."""
@@ -106,6 +117,7 @@ class Keepers:
                 if other != pid and former.name == keeper.name and former.ready:
                     self._retire(other)
             self.plan()
+            self._on_settled()
         elif word == "old":
             keeper.old = True
             self.plan()

@@ -70,7 +70,7 @@ class Supervisor:
         self._pool = Pool(
             self._loop, config.standby, self._fork_shim, self._may_prepare, self._first_ready
         )
-        self._keepers = Keepers(self._loop, config, self._fork_keeper)
+        self._keepers = Keepers(self._loop, config, self._fork_keeper, self._settled)
         self._zygotes = unavailable(config, self._host) is None
         self._helpers: set[int] = set()
         self._delayed = 0  # helpers that could not be started at once
@@ -95,9 +95,7 @@ class Supervisor:
         self._start_agent()
         if self._config.standby:
             self._make_cache()
-        self._plan()
-        if self._zygotes:
-            self._keepers.look()  # those of the engine before: the first run may need one
+        self._make_ready()
         # What is here now is shared with every shim; the collector would touch and so copy it.
         gc.collect()
         gc.freeze()
@@ -152,6 +150,12 @@ class Supervisor:
             self._pool.plan()
             if self._zygotes:
                 self._keepers.plan()
+
+    def _make_ready(self) -> None:
+        """Like `_plan`, and begin at once with the zygote that the first run may need."""
+        self._plan()
+        if self._zygotes and self._may_prepare():
+            self._keepers.look()
 
     def _may_prepare(self) -> bool:
         return not self._stopping and not self._cache_maker
@@ -261,7 +265,7 @@ class Supervisor:
                 self._helpers.discard(pid)
                 if pid == self._cache_maker:
                     self._cache_maker = 0
-                    self._plan()
+                    self._make_ready()
 
     def _shim_ended(self, pid: int, *, clean: bool) -> None:
         folder = self._pool.ended(pid)
@@ -302,8 +306,13 @@ class Supervisor:
                 os.close(descriptor)
 
     def _first_ready(self) -> None:
-        """A process is ready: the agent may claim runs."""
+        """A process is ready: the agent may claim runs once a zygote that is made is ready too."""
         self._was_ready = True
+        self._settled()
+
+    def _settled(self) -> None:
+        if not (self._was_ready and self._keepers.settled):
+            return
         if self._tell_ready is not None:
             with suppress(BrokenPipeError):  # the agent is gone, or did not wait so long
                 os.write(self._tell_ready, b"1")

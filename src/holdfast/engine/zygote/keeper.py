@@ -387,6 +387,7 @@ def keep(config: EngineConfig, host: Host, name: str, channel: socket.socket) ->
         zygote.start()
         keeper = Keeper(config, zygote, channel)
         try_out(keeper, host, kind.limits)
+        kinds.served(config, kind)
         keeper.serve()
     except OSError as error:
         channel.send(f"unfit {error}".encode()[:4000])

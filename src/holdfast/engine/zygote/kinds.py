@@ -2,7 +2,8 @@
 
 A kind is a digest over the project, the adaptors with paths and integrity, the egress policy and
 the limits. Each has a note in `<data>/zygotes`, which holds no names of runs and no secrets, and
-beside it the socket of its keeper, once one serves. Standard library only.
+beside it the socket of its keeper, once one serves. The store keeps notes of kinds that were
+served, for a worker that starts on a new data folder. Standard library only.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ IDLE_SECONDS = 120.0
 #: What is known of a kind is forgotten after this time without a run.
 _KNOWN_SECONDS = 24 * 3600.0
 _ENDING = ".json"
+#: The store's folder of notes.
+_SERVED = ".kinds"
 _REFUSED = ".refused"
 
 
@@ -101,15 +104,56 @@ def count(config: EngineConfig, kind: Kind, *, forced: bool = False) -> None:
 
 
 def expect(config: EngineConfig) -> None:
-    """Want the kinds again that an earlier engine had runs of: its runs go on here."""
+    """Want the kinds again that an earlier engine had runs of: its runs go on here.
+
+    On a new data folder: those that were served from the same store, by whatever engine.
+    """
+    if not _recent(folder(config)):
+        _take_over(config)
+    for path in _recent(folder(config))[:_KINDS]:
+        with suppress(OSError):
+            os.utime(path)
+
+
+def served(config: EngineConfig, kind: Kind) -> None:
+    """Note in the store that a zygote of this kind serves, if the store can be written to."""
+    if config.store is None:
+        return
+    notes = config.store / _SERVED
+    note: JsonObject = {
+        **kind.to_json(),
+        "runs": RUNS,
+        "first": 1,
+        "store": [*_identity(config.store)],
+    }
+    with suppress(OSError):
+        notes.mkdir(mode=0o700, exist_ok=True)
+        _write(notes / f"{kind.name}{_ENDING}", note)
+        for path in notes.iterdir():
+            if _age(path, time.time()) > _KNOWN_SECONDS:
+                path.unlink(missing_ok=True)
+
+
+def _take_over(config: EngineConfig) -> None:
+    """Copy the store's notes; not those of a store that was copied itself: its kinds differ."""
+    if config.store is None:
+        return
+    for path in _recent(config.store / _SERVED)[:_KINDS]:
+        note = _read(path)
+        if note.pop("store", None) == _identity(config.store):
+            with suppress(OSError):
+                _write(folder(config) / path.name, note)
+
+
+def _recent(notes: Path) -> list[Path]:
+    """Notes of kinds that had enough runs, the latest first."""
     now, found = time.time(), list[tuple[float, Path]]()
     with suppress(OSError):
-        for path in folder(config).glob(f"*{_ENDING}"):
-            if _whole(_read(path), "runs", 0) >= RUNS:
-                found.append((_age(path, now), path))
-        for age, path in sorted(found)[:_KINDS]:
-            if age <= _KNOWN_SECONDS:
-                os.utime(path)
+        for path in notes.glob(f"*{_ENDING}"):
+            age = _age(path, now)
+            if age <= _KNOWN_SECONDS and _whole(_read(path), "runs", 0) >= RUNS:
+                found.append((age, path))
+    return [path for _, path in sorted(found)]
 
 
 def read(config: EngineConfig, name: str) -> Kind | None:
