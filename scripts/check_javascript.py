@@ -29,6 +29,7 @@ LINTED = (
     "scripts/editor/codemirror.mjs",
     "src/holdfast/platform/web/static/data.js",
     "src/holdfast/platform/web/static/editor.js",
+    "src/holdfast/platform/web/static/graph.js",
     "src/holdfast/platform/web/static/live.js",
     "src/holdfast/platform/web/static/words.js",
     "tests",

@@ -57,6 +57,89 @@ def test_a_workflow_is_made_checked_saved_and_run(served: Served, page: Page) ->
     assert [edge["condition_type"] for edge in made["edges"]] == ["always", "on_job_success"]
 
 
+def test_parts_of_the_picture_are_moved_and_connected_by_hand(served: Served, page: Page) -> None:
+    flow = workflow_of(served, "Referrals")
+    first, second = (job["id"] for job in flow["jobs"])
+    (begin,) = (trigger["id"] for trigger in flow["triggers"])
+    page.goto(f"/workflows/{flow['id']}/edit")
+    arranged = picture(page)
+
+    drag(page, box_of(page, second), 150, 40)
+    moved = picture(page)
+    assert moved[second] == (arranged[second][0] + 150, arranged[second][1] + 40)
+    assert {**moved, second: arranged[second]} == arranged
+    expect(page.locator(f"#d-{second}")).not_to_have_attribute("open", "")  # it was no click
+    page.locator(f'[data-node="{first}"] a').focus()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowDown"):  # beyond the left edge: the others go
+        page.keyboard.press(key)
+    after = picture(page)
+    assert after[first][1] == moved[first][1] + 20
+    assert after[second][0] - after[first][0] == moved[second][0] - moved[first][0] + 40
+    page.keyboard.press("Control+z")
+    assert relative(picture(page)) == relative(moved)
+    by_hand = lines(page)
+
+    page.get_by_role("button", name="Redraw").press("Enter")  # the server draws the same
+    expect(page.locator("#undo-move")).to_be_visible()
+    assert (picture(page), lines(page)) == (moved, by_hand)
+
+    handle = page.locator(f'[data-node="{begin}"] .handle').bounding_box()
+    there = box_of(page, second)
+    assert handle is not None
+    drag(page, handle, there[0] - handle["x"], there[1] - handle["y"])
+    expect(page.get_by_role("status").first).to_contain_text("Connected")
+    expect(page.locator("#paths fieldset")).to_have_count(3)
+    assert picture(page) == moved
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator("#paths fieldset")).to_have_count(2)
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url(f"**/workflows/{flow['id']}")
+    saved = workflow_of(served, "Referrals")
+    assert saved["positions"][second] == dict(zip("xy", moved[second], strict=True))
+    assert (saved["lock_version"], saved["edges"]) == (flow["lock_version"], flow["edges"])
+
+    page.goto(f"/workflows/{flow['id']}/edit")
+    page.get_by_role("button", name="Arrange again").click()
+    expect(page.locator("#arrange")).to_be_hidden()
+    assert picture(page) == arranged
+
+
+def box_of(page: Page, node: str) -> tuple[float, float]:
+    """The middle of a part's name."""
+    box = page.locator(f'[data-node="{node}"] .t1').bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: Page, start: Any, right: float, down: float) -> None:
+    x, y = start if isinstance(start, tuple) else (start["x"] + 6, start["y"] + 6)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right / 2, y + down / 2)
+    page.mouse.move(x + right, y + down)
+    page.mouse.up()
+
+
+def picture(page: Page) -> dict[str, tuple[float, float]]:
+    found: dict[str, list[float]] = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('[data-node]')]"
+        ".map((n) => [n.dataset.node, [Number(n.dataset.x), Number(n.dataset.y)]]))"
+    )
+    return {key: (x, y) for key, (x, y) in found.items()}
+
+
+def relative(places: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    left, top = (min(place[way] for place in places.values()) for way in (0, 1))
+    return {key: (x - left, y - top) for key, (x, y) in places.items()}
+
+
+def lines(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        ".graph .edge", "all => all.map((line) => line.getAttribute('d'))"
+    )
+    return found
+
+
 def test_two_who_edit_at_once_lose_nothing(served: Served, page: Page) -> None:
     project = project_of(served)
     flow = project["workflows"][0]

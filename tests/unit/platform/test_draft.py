@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import build_editor
@@ -33,12 +35,14 @@ DOCUMENT: dict[str, Any] = {
          "condition_type": "js_expression", "condition_expression": "state.n > 0",
          "condition_label": "some", "enabled": False},
     ],
+    "positions": {"a": {"x": 10, "y": 200}},
 }  # fmt: skip
 
 
 def fields(draft: Draft) -> list[tuple[str, str]]:
     """What a browser sends of the page's form."""
-    sent = [("name", draft.name), ("base", str(draft.base))]
+    places = {key: {"x": x, "y": y} for key, (x, y) in draft.places.items()}
+    sent = [("name", draft.name), ("base", str(draft.base)), ("positions", json.dumps(places))]
     for step in draft.steps:
         for member in ("name", "adaptor", "credential", "body"):
             value = getattr(step, member)
@@ -72,6 +76,21 @@ def test_a_step_is_added_after_another_and_removed_with_its_paths() -> None:
     assert [p.condition for p in first.paths if p.target == key] == ["always"]
     none, _ = changed(draft, "remove:a")
     assert none.paths == []
+
+
+def test_two_parts_are_connected_once_and_never_in_a_circle() -> None:
+    draft = from_document(DOCUMENT)
+    more, opened = changed(draft, "connect:t:b")
+    assert opened is None
+    assert [(p.source, p.target, p.condition) for p in more.paths[2:]] == [("t", "b", "always")]
+    for ends in ("t:a", "b:a", "a:a", "b:t", "a:nobody", "nobody:a", "a"):
+        assert changed(draft, f"connect:{ends}") == (draft, None), ends
+
+
+def test_arranged_again_is_without_places() -> None:
+    draft = from_document(DOCUMENT)
+    assert changed(draft, "arrange") == (replace(draft, places={}), None)
+    assert to_document(changed(draft, "arrange")[0], "w")["positions"] is None
 
 
 def test_what_no_button_says_changes_nothing() -> None:

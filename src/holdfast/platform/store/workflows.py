@@ -22,9 +22,9 @@ def find_workflow(connection: Connection, workflow_id: str) -> Row | None:
 
 
 def names_of(connection: Connection, workflow_id: str) -> Row:
-    """`name` and `project_name` of a workflow, also of a deleted one."""
+    """`name`, `project_name` and `kept` of a workflow, also of a deleted one."""
     return connection.execute(
-        select(t.workflows.c.name, t.projects.c.name.label("project_name"))
+        select(t.workflows.c.name, t.workflows.c.kept, t.projects.c.name.label("project_name"))
         .join(t.projects, t.projects.c.id == t.workflows.c.project_id)
         .where(t.workflows.c.id == workflow_id)
     ).one()

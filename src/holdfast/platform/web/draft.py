@@ -14,6 +14,7 @@ from typing import Any
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.model import DEFAULT_ADAPTOR
 from holdfast.platform.web.hook import Hook
+from holdfast.platform.web.positions import from_field, places_of, positions_of
 
 KEYCHAIN = "keychain:"
 _NEW_CODE = "fn(state => {\n  return state;\n});\n"
@@ -57,13 +58,17 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The workflow as the form has it. `base`: the version that it was made from."""
+    """The workflow as the form has it. `base`: the version that it was made from.
+
+    `places`: where people have put its parts.
+    """
 
     name: str = ""
     base: int = 0
     steps: list[Step] = field(default_factory=list)
     begins: list[Begin] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
+    places: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def ids(self) -> set[str]:
@@ -90,6 +95,7 @@ def from_document(document: JsonObject) -> Draft:
             for item in shown["triggers"]
         ],
         [_path(item) for item in shown["edges"]],
+        places_of(shown.get("positions")),
     )
 
 
@@ -142,6 +148,7 @@ def from_form(fields: Iterable[tuple[str, str]]) -> Draft:
                  m.get("expression", "").strip(), m.get("label", "").strip(), "on" in m)
             for key, m in parts["edge"].items()
         ],
+        from_field(head.get("positions", "")),
     )  # fmt: skip
 
 
@@ -165,6 +172,7 @@ def to_document(draft: Draft, workflow_id: str) -> JsonObject:
             for begin in draft.begins
         ],
         "edges": [_edge(path, path.source in begins) for path in draft.paths],
+        "positions": positions_of(draft.places, draft.ids),
     }
 
 
@@ -209,36 +217,75 @@ def to_parts(draft: Draft) -> dict[str, Any]:
 
 
 def changed(draft: Draft, act: str) -> tuple[Draft, str | None]:
-    """The draft after a button: `after:<id>`, `remove:<id>`, `add-edge`, `add-trigger`.
+    """The draft after a button: `after:<id>`, `remove:<id>`, `connect:<id>:<id>`, `arrange`,
+    `add-edge`, `add-trigger`.
 
     Also the id of the part that is new, which the page opens. Other acts change nothing.
     """
     what, _, key = act.partition(":")
     if what == "after" and (key in draft.ids or not key):
         return _with_step(draft, key)
-    if what == "remove":
-        return _without(draft, key), None
     if what == "add-edge" and draft.steps:
-        first, last = (draft.begins or draft.steps)[0].id, draft.steps[-1].id
-        path = Path(_new_id(), first, last)
-        return replace(draft, paths=[*draft.paths, path]), path.id
+        return _with_path(draft)
     if what == "add-trigger":
-        begin = Begin(_new_id(), "cron" if draft.begins else "webhook", "0 6 * * *")
-        paths = [Path(_new_id(), begin.id, first) for first in _firsts(draft)]
-        return replace(
-            draft, begins=[*draft.begins, begin], paths=[*draft.paths, *paths]
-        ), begin.id
+        return _with_begin(draft)
+    if what == "remove":
+        draft = _without(draft, key)
+    if what == "connect":
+        draft = _connected(draft, *key.partition(":")[::2])
+    if what == "arrange":
+        draft = replace(draft, places={})
     return draft, None
+
+
+def _with_path(draft: Draft) -> tuple[Draft, str]:
+    first, last = (draft.begins or draft.steps)[0].id, draft.steps[-1].id
+    path = Path(_new_id(), first, last)
+    return replace(draft, paths=[*draft.paths, path]), path.id
+
+
+def _with_begin(draft: Draft) -> tuple[Draft, str]:
+    begin = Begin(_new_id(), "cron" if draft.begins else "webhook", "0 6 * * *")
+    paths = [Path(_new_id(), begin.id, first) for first in _firsts(draft)]
+    more = replace(draft, begins=[*draft.begins, begin], paths=[*draft.paths, *paths])
+    return more, begin.id
 
 
 def _with_step(draft: Draft, source: str) -> tuple[Draft, str]:
     step = Step(_new_id(), _free_name([s.name for s in draft.steps]), body=_NEW_CODE)
-    begins = {begin.id for begin in draft.begins}
-    condition = "always" if source in begins else "on_job_success"
-    paths = [Path(_new_id(), source, step.id, condition)] if source else []
+    paths = [_new_path(draft, source, step.id)] if source else []
     place = next((n for n, s in enumerate(draft.steps, 1) if s.id == source), len(draft.steps))
     steps = [*draft.steps[:place], step, *draft.steps[place:]]
     return replace(draft, steps=steps, paths=[*draft.paths, *paths]), step.id
+
+
+def _new_path(draft: Draft, source: str, target: str) -> Path:
+    begins = {begin.id for begin in draft.begins}
+    condition = "always" if source in begins else "on_job_success"
+    return Path(_new_id(), source, target, condition)
+
+
+def _connected(draft: Draft, source: str, target: str) -> Draft:
+    """With a path, unless there is one already, or it would lead in a circle."""
+    known = source in draft.ids and target in {step.id for step in draft.steps}
+    if not known or source in _reached(draft, target):
+        return draft
+    if any((path.source, path.target) == (source, target) for path in draft.paths):
+        return draft
+    return replace(draft, paths=[*draft.paths, _new_path(draft, source, target)])
+
+
+def _reached(draft: Draft, start: str) -> set[str]:
+    """The part and all that paths from it lead to."""
+    after: dict[str, list[str]] = {}
+    for path in draft.paths:
+        after.setdefault(path.source, []).append(path.target)
+    found, left = {start}, [start]
+    while left:
+        new = set(after.get(left.pop(), ())) - found
+        found |= new
+        left += new
+    return found
 
 
 def _firsts(draft: Draft) -> list[str]:

@@ -89,6 +89,7 @@ def from_text(
         [_step(job, old.get(jobs[job.key], Step(jobs[job.key])), used) for job in flow.jobs],
         [_begin(trigger, begins[trigger.key]) for trigger in flow.triggers],
         _paths(flow, ids, draft),
+        draft.places,
     )
 
 

@@ -44,6 +44,7 @@ from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
 from holdfast.platform.web.naming import Names, read_names
+from holdfast.platform.web.positions import positions_of
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.tried import TRY, inputs_of, read_tried, written_input
 from holdfast.platform.web.versions import Changed, changes_between
@@ -54,6 +55,12 @@ _RUNS, _RECENT, _STEPS = 10, 5, 500
 _NONE = later("There is no such workflow.")
 #: Fields of a form; a step with its path has about ten.
 _FIELDS = 20_000
+#: What is told of a button whose act can be taken back.
+_DONE = {
+    "remove": later("Removed."),
+    "connect": later("Connected."),
+    "arrange": later("Arranged again."),
+}
 #: What a form does not bring back: the text follows the rest.
 _NOT_UNDONE = frozenset({"undo", "act", "text", "text-of"})
 
@@ -83,6 +90,8 @@ class _Told:
     conflict: list[Changed] | None = None
     broken: list[str] = field(default_factory=list)
     undo: str = ""
+    #: What a button did, or why it did nothing.
+    done: str = ""
     dirty: bool = False
     saving: bool = False
     input: str | None = None
@@ -129,8 +138,12 @@ async def act(request: Request) -> Response:
     if what == "check":
         await _judge(request, row, draft, told)
     after, told.opened = changed(draft, what)
-    if what.startswith("remove:"):
+    words = _DONE.get(what.partition(":")[0])
+    if words and after != draft:
+        told.done = say(words)
         told.undo = json.dumps([item for item in items if item[0] not in _NOT_UNDONE])
+    elif what.startswith("connect:"):
+        told.done = say("No path was added: there is one already, or it would lead in a circle.")
     return await _page(request, row, after, told)
 
 
@@ -367,7 +380,8 @@ async def _page(
         workflow=row,
         draft=draft,
         told=told,
-        graph=layout(to_parts(draft), links=links, current=told.opened),
+        graph=layout(to_parts(draft), links=links, current=told.opened, kept=draft.places),
+        positions=json.dumps(positions_of(draft.places, draft.ids)) if draft.places else "",
         sources=[(b.id, TRIGGER_NAMES.get(b.type, b.type)) for b in draft.begins]
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,

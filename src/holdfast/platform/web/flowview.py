@@ -29,6 +29,7 @@ from holdfast.platform.web.graph import layout
 from holdfast.platform.web.health import weeks
 from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import Names, read_names
+from holdfast.platform.web.positions import of_workflow
 from holdfast.platform.web.words import edge_words
 
 #: Characters of a job's code, runs and versions that the page has; next times of a clock.
@@ -90,7 +91,12 @@ def flow_view(
         "lines": numbered(str(job["body"])[:CODE]) if job else [],
         "before": _ways(parts, names, "target_job_id", current),
         "after": _ways(parts, names, "source", current),
-        "graph": layout(parts, links=_links(workflow_id, own), current=current),
+        "graph": layout(
+            parts,
+            links=_links(workflow_id, own),
+            current=current,
+            kept=of_workflow(row.kept),
+        ),
         "runs": newest(connection, Filters(workflow_id=workflow_id), RUNS),
         "health": weeks(connection, workflow_id, now()),
         "retry": RetryRule.of(json.loads(row.retry)) if row.retry else None,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from holdfast.platform.web.language import say
+from holdfast.platform.web.positions import Places, completed
 from holdfast.platform.web.words import CONDITIONS
 
 NODE_WIDTH, NODE_HEIGHT = 168, 52
 _GAP_X, _GAP_Y, _MARGIN = 20, 44, 12
+#: Of the end of a line to its start; `static/graph.js` draws what is moved in the same way.
+_NEAR = _GAP_Y - 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Line:
     x: float
     y: float
     enabled: bool
+    #: Its ends, for those who move them.
+    source: str = ""
+    target: str = ""
     #: The run has gone along it.
     taken: bool = False
 
@@ -62,11 +69,13 @@ def layout(
     taken: Collection[tuple[str, str]] = (),
     links: Mapping[str, str] | None = None,
     current: str | None = None,
+    kept: Places = MappingProxyType({}),
 ) -> Graph:
     """Lay out the triggers, jobs and edges of a snapshot.
 
     `states`: job id -> state. `taken`: sources and targets of the edges that a run has gone along.
-    `links`: where the click on a node leads; `current`: the node that the page shows.
+    `links`: where the click on a node leads; `current`: the node that the page shows. `kept`:
+    where people have put parts; without any, all are arranged.
     """
     ids = [item["id"] for item in [*parts["triggers"], *parts["jobs"]]]
     edges = [
@@ -74,17 +83,17 @@ def layout(
         for edge in parts["edges"]
     ]
     edges = [edge for edge in edges if edge[0] in ids and edge[1] in ids]
-    layers = _layers(ids, [(a, b) for a, b, _ in edges])
-    widest = max((len(layer) for layer in layers), default=1)
-    width = widest * (NODE_WIDTH + _GAP_X) - _GAP_X + 2 * _MARGIN
-    places: dict[str, tuple[float, float]] = {}
-    for depth, layer in enumerate(layers):
-        row = len(layer) * (NODE_WIDTH + _GAP_X) - _GAP_X
-        left = (width - row) / 2
-        for index, node in enumerate(layer):
-            x = left + index * (NODE_WIDTH + _GAP_X)
-            places[node] = (x, _MARGIN + depth * (NODE_HEIGHT + _GAP_Y))
-    height = len(layers) * (NODE_HEIGHT + _GAP_Y) - _GAP_Y + 2 * _MARGIN
+    ends = [(a, b) for a, b, _ in edges]
+    layers = _layers(ids, ends)
+    if kept.keys() & set(ids):
+        in_order = (node for layer in layers for node in layer)
+        before = {b: a for a, b in reversed(ends)}
+        size = NODE_WIDTH + _GAP_X, NODE_HEIGHT + _GAP_Y
+        places = _from_the_corner(completed(in_order, kept, before, size))
+    else:
+        places = _arranged(layers)
+    width = max((x for x, _ in places.values()), default=0) + NODE_WIDTH + _MARGIN
+    height = max((y for _, y in places.values()), default=0) + NODE_HEIGHT + _MARGIN
     nodes = [_trigger(item, places[item["id"]]) for item in parts["triggers"]]
     nodes += [_job(item, places[item["id"]], (states or {})) for item in parts["jobs"]]
     nodes = [
@@ -92,9 +101,28 @@ def layout(
         for node in nodes
     ]
     lines = [
-        replace(_line(places[a], places[b], edge), taken=(a, b) in taken) for a, b, edge in edges
+        replace(_line(places[a], places[b], edge), source=a, target=b, taken=(a, b) in taken)
+        for a, b, edge in edges
     ]
-    return Graph(nodes, lines, width, max(height, NODE_HEIGHT))
+    return Graph(nodes, lines, width, height)
+
+
+def _arranged(layers: list[list[str]]) -> dict[str, tuple[float, float]]:
+    """Each layer in the middle below the one before."""
+    places: dict[str, tuple[float, float]] = {}
+    widest = max((len(layer) for layer in layers), default=1)
+    for depth, layer in enumerate(layers):
+        left = _MARGIN + (widest - len(layer)) * (NODE_WIDTH + _GAP_X) / 2
+        for index, node in enumerate(layer):
+            x = left + index * (NODE_WIDTH + _GAP_X)
+            places[node] = (x, _MARGIN + depth * (NODE_HEIGHT + _GAP_Y))
+    return places
+
+
+def _from_the_corner(places: Places) -> dict[str, tuple[float, float]]:
+    left = min(x for x, _ in places.values()) - _MARGIN
+    top = min(y for _, y in places.values()) - _MARGIN
+    return {key: (x - left, y - top) for key, (x, y) in places.items()}
 
 
 def _layers(ids: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
@@ -131,8 +159,9 @@ def _job(item: dict[str, Any], place: tuple[float, float], states: dict[str, str
 def _line(start: tuple[float, float], end: tuple[float, float], edge: dict[str, Any]) -> Line:
     x1, y1 = start[0] + NODE_WIDTH / 2, start[1] + NODE_HEIGHT
     x2, y2 = end[0] + NODE_WIDTH / 2, end[1] - 6
-    middle = (y1 + y2) / 2
-    path = f"M {x1:g} {y1:g} C {x1:g} {middle:g}, {x2:g} {middle:g}, {x2:g} {y2:g}"
+    down = y2 - y1
+    reach = down / 2 if down >= _NEAR else min(80, _NEAR - down / 2)  # upwards, it swings out
+    path = f"M {x1:g} {y1:g} C {x1:g} {y1 + reach:g}, {x2:g} {y2 - reach:g}, {x2:g} {y2:g}"
     beside = x1 + (x2 - x1) * 0.8  # near the target, so that labels of a fork keep apart
     return Line(path, _label(edge), beside, y1 + (y2 - y1) * 0.62, bool(edge["enabled"]))
 

@@ -213,6 +213,7 @@ environment.globals |= {
             "data.js",
             "api.js",
             "editor.js",
+            "graph.js",
             "htmx.min.js",
             "codemirror.min.js",
         )

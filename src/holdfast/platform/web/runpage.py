@@ -123,8 +123,9 @@ def _graph(found: dict[str, Any]) -> Graph:
     links |= {job: f"/runs/{run_id}?step={step}#step" for job, step in found["step_ids"].items()}
     current = chosen.job_id if chosen is not None else (found["job"] or {}).get("id")
     return layout(
-        found["parts"], found["states"], taken=found["taken"], links=links, current=current
-    )
+        found["parts"], found["states"], taken=found["taken"], links=links, current=current,
+        kept=found["places"],
+    )  # fmt: skip
 
 
 def _versions(connection: Connection, row: Row) -> dict[str, Any]:

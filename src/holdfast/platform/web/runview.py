@@ -20,6 +20,7 @@ from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
 from holdfast.platform.web.language import say
 from holdfast.platform.web.naming import NO_NAMES, Names, read_names
+from holdfast.platform.web.positions import of_workflow
 from holdfast.platform.web.render import shorten
 from holdfast.platform.web.spanbars import Drawn
 from holdfast.platform.web.spans import Call, Operation, Told, told
@@ -89,6 +90,7 @@ def run_view(connection: Connection, run_id: str, asked: Asked, now: int) -> dic
     return {
         "run": row,
         "workflow_name": named.name,
+        "places": of_workflow(named.kept),
         "project_name": named.project_name,
         "parts": parts,
         "jobs": facts.jobs,

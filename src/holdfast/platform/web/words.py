@@ -148,6 +148,7 @@ SCRIPT_WORDS = Words(
         "unreachable": "the platform cannot be reached",
         "unchecked": "Not checked: {why}",
         "code": "Code",
+        "moved": "Moved: {name}",
     }
 )
 #: What a project keeps for a time -> the field of its page.
