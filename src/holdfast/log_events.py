@@ -209,6 +209,8 @@ EVENTS = (
         ("search.indexed", "debug", "runs", "So many runs that have ended can be searched now."),
         ("search.skipped", "error", "run why trace",
          "A run could not be indexed: the search finds nothing of it, or only a part."),
+        ("database.log", "error", "why trace",
+         "SQLite's log could not be taken over into the database's file: it grows meanwhile."),
         ("collection.removed", "info", "id",
          "All items of a removed collection are deleted."),
         ("cron.missed", "info", "trigger times",

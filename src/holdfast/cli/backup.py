@@ -10,6 +10,7 @@ from holdfast.cli import terminal
 from holdfast.cli.kinds import Place
 from holdfast.platform import backup
 from holdfast.platform.settings import Settings
+from holdfast.sandbox.courtesy import stand_back
 
 
 @click.command("backup")
@@ -20,7 +21,9 @@ def backup_command(file: Path, data: Path | None, keys: Path | None) -> None:
     """Back up the database of a platform, while it runs.
 
     Credentials in it stay encrypted. Without the keys nobody can read them, so keep both, apart.
+    The command lets all other programs of the machine go first.
     """
+    stand_back()
     _tell("backed up", backup.back_up(Settings.from_environment(data=data), file, keys))
     if keys is not None:
         terminal.echo(f"keys       {keys}")

@@ -65,6 +65,8 @@ class Platform:
         self.lead = Lead(self.database)
         #: Held by who makes runs searchable: one at a time.
         self.indexing = asyncio.Lock()
+        #: What was removed is in the database's files still, as somebody read them.
+        self.to_forget = False
         self._listener = self.database.listener(
             self.hub.publish_from_thread, self.hub.missed_from_thread
         )

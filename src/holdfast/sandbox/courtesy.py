@@ -15,6 +15,8 @@ from pathlib import Path
 _ENABLED = Path("/proc/sys/kernel/sched_autogroup_enabled")
 #: Niceness of a session that lets others go first, and of any other.
 _LAST, _USUAL = 19, 0
+#: Niceness of what has time: about a tenth of a processor that others want as a whole.
+_BACK = 10
 #: Inode of the first namespace of control groups (`PROC_CGROUP_INIT_INO`). From within another
 #: one nobody can say whether "/" is the root.
 _FIRST_NAMESPACE = 0xEFFFFFFB
@@ -37,6 +39,14 @@ def let_go_first(pid: int, yes: bool) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def stand_back() -> None:
+    """Let other processes go before this one, which has time: a backup, for instance."""
+    with suppress(OSError):
+        os.nice(_BACK)
+        if os.getsid(0) == os.getpid():  # begun by a timer: nobody else is in the session
+            Path("/proc/self/autogroup").write_text(str(_BACK))
 
 
 def _session_counts(pid: int) -> bool:

@@ -17,6 +17,7 @@ from holdfast.platform.store.runs import Created
 from holdfast.platform.store.triggers import find_webhook
 from holdfast.platform.store.work import Work, batches
 from support.platform import TRIGGER, Served, Store
+from support.postgres import sqlite_only
 
 PATH = (TRIGGER,)
 
@@ -138,6 +139,7 @@ def test_shared_work_is_done_where_its_first_piece_stands_and_all_else_in_order(
     assert order == [[1, 3], [2], [4], [0]], "what locks is the last"
 
 
+@sqlite_only  # elsewhere a thread of its own does them
 def test_steps_of_something_long_wait_and_no_commit_has_two_of_them(store: Store) -> None:
     done = list[tuple[str, object]]()
 

@@ -260,7 +260,8 @@ def test_files_are_written_anew_in_a_twentieth_of_the_time(
 ) -> None:
     times, forgotten = iter([0.0, 3.0, 30.0, 62.9, 63.1, 64.0]), list[int]()
     files = Files(clock=lambda: next(times))
-    monkeypatch.setattr(served.platform.database, "forget_freed", lambda: forgotten.append(1))
+    database = served.platform.database
+    monkeypatch.setattr(database, "forget_freed", lambda: not forgotten.append(1))  # type: ignore[func-returns-value]
 
     def clean(*, removed: bool) -> int:
         served.call(lambda platform: files.clean(platform, removed=removed))

@@ -52,3 +52,21 @@ def test_one_that_is_gone_is_no_trouble() -> None:
     with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
         process.wait()
     assert not let_go_first(process.pid, True)
+
+
+def test_a_process_that_has_time_stands_back_with_its_own_session_only() -> None:
+    code = (
+        "import os; from holdfast.sandbox.courtesy import stand_back; stand_back();"
+        "print(os.nice(0), open('/proc/self/autogroup').read())"
+    )
+    for alone in (False, True):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, check=True, start_new_session=alone,
+        )  # fmt: skip
+        niceness, session = done.stdout.split(" ", 1)
+        assert int(niceness) == min(19, os.nice(0) + 10)
+        if alone and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text() == "1\n":
+            assert session.rstrip().endswith("nice 10")
+        elif not alone:
+            assert session == Path("/proc/self/autogroup").read_text() + "\n"

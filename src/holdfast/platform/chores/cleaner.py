@@ -25,6 +25,8 @@ from holdfast.platform.store.retention import Rule, What
 _SECONDS = 30.0
 #: How many times as long as it took the files are left alone.
 _REST = 20
+#: So often, and this far apart, the files are tried while somebody reads them.
+_TRIES, _TRY_SECONDS = 10, 0.1
 _ALL = Selection(None, (), 1, 0)
 
 
@@ -56,17 +58,24 @@ class Files:
     async def clean(self, platform: Platform, *, removed: bool) -> None:
         """Do it unless it is time to rest; `removed`: there is something since the last call."""
         database, began = platform.database, self.clock()
-        self._removed |= removed
+        self._removed |= removed or platform.to_forget
         if began < self._until:
             return
-        while await database.write(
-            search.erase_some, heavy=True
-        ):  # also what the end of a run has wiped
+        while await database.write(search.erase_some, heavy=True):  # also what a run's end wiped
             self._removed = True
         if self._removed:
-            await asyncio.to_thread(database.forget_freed)
+            self._removed = platform.to_forget = not await self._forget(platform)
         ended = self.clock()
-        self._removed, self._until = False, ended + _REST * (ended - began)
+        self._until = ended + _REST * (ended - began)
+
+    async def _forget(self, platform: Platform) -> bool:
+        """Whether it is out of the files. If somebody reads them long, `cleaner` tries again."""
+        database = platform.database
+        for _ in range(_TRIES):
+            if await asyncio.to_thread(database.forget_freed):
+                return True
+            await asyncio.sleep(_TRY_SECONDS)
+        return False
 
 
 async def _remove(platform: Platform, project_id: str | None) -> dict[str, int]:
@@ -91,9 +100,12 @@ async def _remove(platform: Platform, project_id: str | None) -> dict[str, int]:
 async def _apply(platform: Platform, rule: Rule) -> int:
     """How much was removed."""
     database, done = platform.database, 0
-    while ids := await database.read(partial(retention.find, rule=rule)):
+    while ids := await database.read(
+        partial(retention.find, rule=rule, most=database.step(retention.STEP))
+    ):
+        remove_lines = partial(retention.remove_lines, rule=rule, ids=ids)
         while await database.write(
-            partial(retention.remove_lines, rule=rule, ids=ids), heavy=True
+            partial(remove_lines, most=database.step(retention.LINES)), heavy=True
         ):
             pass
         while await database.write(
@@ -116,9 +128,8 @@ async def _remove_collections(platform: Platform) -> None:
 async def remove_items(platform: Platform, collection_id: str, chosen: Selection) -> int:
     """Delete the items that are chosen, in transactions of a bounded size; how many there were."""
     database, count, after = platform.database, 0, 0
-    while ids := await database.read(
-        partial(collections.some_items, collection_id=collection_id, chosen=chosen, after=after)
-    ):
+    some = partial(collections.some_items, collection_id=collection_id, chosen=chosen)
+    while ids := await database.read(partial(some, after=after, step=database.step)):
         count += await database.write(
             partial(collections.delete_some, collection_id=collection_id, ids=ids, chosen=chosen),
             heavy=True,

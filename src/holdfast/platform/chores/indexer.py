@@ -72,7 +72,7 @@ async def _index(platform: Platform) -> int:
             one = await _read(platform, run)
             ready.append(one)
             words += sum(len(part.words) for part in one.parts)
-            if words >= _WORDS or one.after is not None or run is runs[-1]:
+            if words >= database.step(_WORDS) or one.after is not None or run is runs[-1]:
                 marked += await _put(platform, ready)
                 ready, words = [], 0
         done += marked

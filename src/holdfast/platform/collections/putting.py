@@ -20,7 +20,7 @@ async def put_all(
         store.check_items(pairs)
         if most is not None:
             await database.read(lambda c: store.check_room(c, collection_id, pairs, most))
-        for piece in store.pieces(pairs):
+        for piece in store.pieces(pairs, database.step):
             put = partial(store.put_items, collection_id=collection_id, items=piece)
             work = partial(put, most_bytes=most)
             count += await database.write(work, heavy=len(pairs) > _FEW)

@@ -6,7 +6,7 @@ Values are text. A list is read in order of insertion, page by page.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,10 @@ _PUT = (
 )
 _THERE = (
     "SELECT count(*), coalesce(sum(size), 0) FROM collection_items"
-    " WHERE collection_id = :collection AND key IN (SELECT key FROM {items})"
+    " WHERE collection_id = :collection AND key IN {keys}"
 )
+_KEYS = {"sqlite": "(SELECT value FROM json_each(:keys))",
+         "postgresql": "(SELECT unnest(CAST(:keys AS text[])))"}  # fmt: skip
 
 
 class CollectionError(HoldfastError):
@@ -166,15 +168,20 @@ def check_items(items: list[tuple[str, str]]) -> None:
             raise CollectionError(message)
 
 
-def pieces(items: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """The items in parts that one transaction may write, so that others can write between."""
+def pieces(
+    items: list[tuple[str, str]], step: Callable[[int], int] = int
+) -> Iterator[list[tuple[str, str]]]:
+    """The items in parts that one transaction may write, so that others can write between.
+
+    `step`: how much of a whole part may be in the next one.
+    """
     piece: list[tuple[str, str]] = []
-    room = _PIECE_BYTES
+    most, room = step(_PIECE), step(_PIECE_BYTES)
     for item in items:
         size = _size_of(item)
-        if piece and (len(piece) == _PIECE or size > room):
+        if piece and (len(piece) == most or size > room):
             yield piece
-            piece, room = [], _PIECE_BYTES
+            piece, most, room = [], step(_PIECE), step(_PIECE_BYTES)
         piece.append(item)
         room -= size
     yield piece
@@ -236,9 +243,10 @@ class _There:
 
 def _there(connection: Connection, collection_id: str, items: list[tuple[str, str]]) -> _There:
     """How many of these keys are stored, and the bytes of their items."""
-    said, values = _given(connection, items)
-    query = text(_THERE.format(items=said))
-    row = connection.execute(query, {"collection": collection_id, **values}).one()
+    dialect, keys = connection.dialect.name, [key for key, _ in items]
+    query = text(_THERE.format(keys=_KEYS[dialect]))
+    asked = keys if dialect == "postgresql" else json.dumps(keys, ensure_ascii=False)
+    row = connection.execute(query, {"collection": collection_id, "keys": asked}).one()
     return _There(int(row[0]), int(row[1]))
 
 
@@ -263,14 +271,21 @@ def delete_item(tx: Transaction, collection_id: str, key: str) -> int:
 
 
 def some_items(
-    connection: Connection, collection_id: str, chosen: Selection, after: int
+    connection: Connection,
+    collection_id: str,
+    chosen: Selection,
+    after: int,
+    step: Callable[[int], int] = int,
 ) -> list[int]:
-    """Ids of items that are chosen, after an id: as many as one transaction may delete."""
+    """Ids of items that are chosen, after an id: as many as one transaction may delete.
+
+    `step`: how much of a whole one.
+    """
     c = t.collection_items.c
     mine = (c.collection_id == collection_id, c.id > after, *chosen.conditions())
-    query = select(c.id, c.size).where(*mine).order_by(c.id).limit(_PIECE)
+    query = select(c.id, c.size).where(*mine).order_by(c.id).limit(step(_PIECE))
     found: list[int] = []
-    room = _PIECE_BYTES
+    room = step(_PIECE_BYTES)
     for row in connection.execute(query):
         if found and row.size > room:
             break
@@ -280,9 +295,13 @@ def some_items(
 
 
 def delete_some(tx: Transaction, collection_id: str, ids: list[int], chosen: Selection) -> int:
-    """Delete those of the items that are chosen still; how many there were. No value is read."""
+    """Delete those of the items that are chosen still; how many there were. No value is read.
+
+    `ids` is all that was chosen between its first and its last: a range costs less than a list.
+    """
     _lock(tx, collection_id)
-    return _delete(tx, collection_id, [t.collection_items.c.id.in_(ids), *chosen.conditions()])
+    between = t.collection_items.c.id.between(ids[0], ids[-1])
+    return _delete(tx, collection_id, [between, *chosen.conditions()])
 
 
 def _delete(tx: Transaction, collection_id: str, conditions: list[ColumnElement[bool]]) -> int:

@@ -2,7 +2,7 @@
 
 SQLite has one writer at a time. Instead of letting requests fight for it, all writes go through
 one thread, in order; whatever waits when it is free is committed together, each piece of work
-under a savepoint of its own. A write is answered after its commit is on disk
+under a savepoint of its own (`store/writer.py`). A write is answered after its commit is on disk
 (`synchronous=FULL`), so that what was acknowledged survives a power cut.
 """
 
@@ -11,40 +11,32 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import queue
-import threading
-import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-import sqlalchemy
 from sqlalchemy import ColumnElement, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from holdfast.model.errors import HoldfastError
-from holdfast.platform.clock import now
 from holdfast.platform.store.notice import Notice
-from holdfast.platform.store.notices import Listener, announce
+from holdfast.platform.store.notices import Listener
 from holdfast.platform.store.schema import UnknownRevisionError, migrate
-from holdfast.platform.store.work import Outcome, Work, batches, settle
+from holdfast.platform.store.sidelog import SideLog
+from holdfast.platform.store.transaction import Connection, Row, Transaction, savepoint
+from holdfast.platform.store.work import Work
+from holdfast.platform.store.writer import Writer
+
+__all__ = ["Connection", "Row", "Transaction", "savepoint"]  # and all that stands here
 
 T = TypeVar("T")
 Item = TypeVar("Item")
-#: What other rooms name, so that only this one imports the library: what reads, and what it finds.
-Connection: TypeAlias = sqlalchemy.Connection
-Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
-
 #: What is raised for a value that a column cannot hold.
 BAD_VALUES = (UnicodeEncodeError, OverflowError, DataError)
 
-GROUP = 256  # pieces of work in one commit at most
 READERS = 4
 #: Pieces of work that may wait before new ones are held back.
 MOST_WAITING = 1024
@@ -67,37 +59,6 @@ class DatabaseError(HoldfastError):
     """The database cannot be opened or migrated."""
 
 
-@dataclass(slots=True)
-class Transaction:
-    """What a write works with. `now` is one time for all it does, in microseconds."""
-
-    connection: Connection
-    now: int
-    notices: list[Notice] = field(default_factory=list)
-    #: What pieces of work of the same commit have read, by how it was read.
-    _read: dict[Any, Any] = field(default_factory=dict)
-
-    #: What is kept from one commit to the next, by its kind.
-    _kept: dict[Any, Any] = field(default_factory=dict)
-
-    def kept(self, make: Callable[[], T]) -> T:
-        """What `make` has made for the writer's thread, made once. A rollback does not undo it."""
-        if make not in self._kept:
-            self._kept[make] = make()
-        found: T = self._kept[make]
-        return found
-
-    def once(self, read: Callable[[Connection], T]) -> T:
-        """What `read` finds, read once for all pieces of work of a commit."""
-        if read not in self._read:
-            self._read[read] = read(self.connection)
-        found: T = self._read[read]
-        return found
-
-    def notify(self, topic: str, what: str, **data: Any) -> None:
-        self.notices.append(Notice(topic, what, data))
-
-
 Write = Callable[[Transaction], T]
 Read = Callable[[Connection], T]
 #: Does the same for several items; the results in their order.
@@ -117,7 +78,7 @@ class Database:
         publish: Callable[[list[Notice]], None],
         wrote: Callable[[float, int, int], None] = lambda _seconds, _good, _failed: None,
     ) -> None:
-        self._publish, self._wrote = publish, wrote
+        self._wrote = wrote
         #: Of this process, among those that serve the database.
         self.id = str(uuid.uuid4())
         try:
@@ -129,14 +90,9 @@ class Database:
                 message, fix="Write it like postgresql+psycopg://user@host/database."
             ) from error
         self._readers = ThreadPoolExecutor(READERS, "holdfast-read")
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        #: What the writer has taken from its queue and not begun.
-        self._light, self._heavy = deque[Work](), deque[Work]()
-        self._thread = threading.Thread(
-            target=self._write_loop, name="holdfast-write", daemon=True
-        )
+        self._writer = Writer(self.engine, self.id, publish, self._committed)
+        self._log = SideLog(self.engine, self._writer.put) if self.is_sqlite else None
         self._closed = False
-        self._kept: dict[Any, Any] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -149,7 +105,9 @@ class Database:
         except BaseException:
             self.close()
             raise
-        self._thread.start()
+        self._writer.start()
+        if self._log is not None:
+            self._log.start()
 
     def listener(
         self, heard: Callable[[list[Notice]], None], missed: Callable[[], None]
@@ -185,9 +143,9 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._log is not None:
+            self._log.close()
+        self._writer.close()
         self._readers.shutdown(wait=True)
         self.reading.dispose()
         self.engine.dispose()
@@ -213,10 +171,8 @@ class Database:
         return asyncio.shield(work.future)
 
     def _put(self, work: Work) -> None:
-        if self._closed:
+        if not self._writer.put(work):
             work.future.set_exception(DatabaseError("the database is closed"))
-        else:
-            self._queue.put(work)
 
     @property
     def is_full(self) -> bool:
@@ -226,14 +182,18 @@ class Database:
     @property
     def waiting(self) -> int:
         """Pieces of work that wait for the writer."""
-        return self._queue.qsize() + len(self._light) + len(self._heavy)
+        return self._writer.waiting
+
+    def step(self, most: int) -> int:
+        """How much of `most` one step of long work may take on: less, while others wait."""
+        return self._writer.step(most)
 
     async def write(self, work: Write[T], *, heavy: bool = False, locks: bool = False) -> T:
         """Do `work` in a transaction, once there is room for it in the writer's queue.
 
         A caller that is cancelled does not undo it. `heavy`: a step of something long, such as a
-        bulk load; others go before it, and a commit has one of them at most. `locks`: other
-        processes wait for what it locks, so it is done after all else of its commit.
+        bulk load; others go before it, and it is a commit of its own. It starts no runs. `locks`:
+        other processes wait for what it locks, so it is done after all else of its commit.
         """
         await self._room()
         piece = Work(lambda tx, _: [work(tx)], _future(), heavy=heavy, locks=locks)
@@ -263,78 +223,28 @@ class Database:
         await self.read(lambda connection: connection.execute(text("SELECT 1")))
         await self.write(lambda tx: tx.connection.execute(text("SELECT 1")))
 
-    def forget_freed(self) -> None:
-        """Have the database let go of what was deleted: from SQLite's log, from dead rows."""
+    def forget_freed(self) -> bool:
+        """Have the database let go of what was deleted: from SQLite's log, from dead rows.
+
+        False: somebody reads from SQLite's log, such as a backup. Try again later.
+        """
+        if self._log is not None:
+            return self._log.empty()
         with self.engine.connect() as connection:
-            if self.is_sqlite:
-                driver = connection.connection.dbapi_connection
-                assert driver is not None
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            else:
-                free = connection.execution_options(isolation_level="AUTOCOMMIT")
-                free.exec_driver_sql(_VACUUM)
+            free = connection.execution_options(isolation_level="AUTOCOMMIT")
+            free.exec_driver_sql("SET vacuum_cost_delay = '2ms'")  # as the server's own has it
+            free.exec_driver_sql(_VACUUM)
+            free.exec_driver_sql("RESET vacuum_cost_delay")
+        return True
+
+    def _committed(self, seconds: float, good: int, failed: int) -> None:
+        if self._log is not None:
+            self._log.changed()
+        self._wrote(seconds, good, failed)
 
     def _read(self, work: Read[T]) -> T:
         with self.reading.begin() as connection:
             return work(connection)
-
-    def _write_loop(self) -> None:
-        """Commit what waits, and one heavy piece at a time: nobody waits behind several."""
-        light, heavy = self._light, self._heavy
-        open_ = True
-        while open_ or light or heavy:
-            while open_ and len(light) < GROUP and not ((light or heavy) and self._queue.empty()):
-                if (work := self._queue.get()) is None:
-                    open_ = False
-                else:
-                    (heavy if work.heavy else light).append(work)
-            group = [light.popleft() for _ in range(min(GROUP, len(light)))]
-            group += [heavy.popleft()] if heavy else []
-            if group := [work for work in group if work.begin()]:
-                self._commit(group)
-
-    def _commit(self, group: list[Work]) -> None:
-        outcomes: list[Outcome] = []
-        notices: list[Notice] = []
-        began = time.perf_counter()
-        try:
-            with self.engine.begin() as connection:
-                outcomes = self._do_all(connection, group, notices)
-                if notices and not self.is_sqlite:
-                    announce(connection, self.id, notices)
-        except Exception as problem:
-            outcomes, notices = [Outcome(work, error=problem) for work in group], []
-        failed = sum(outcome.error is not None for outcome in outcomes)
-        self._wrote(time.perf_counter() - began, len(group) - failed, failed)
-        if notices:
-            self._publish(notices)
-        settle(outcomes)
-
-    def _do_all(
-        self, connection: Connection, group: list[Work], notices: list[Notice]
-    ) -> list[Outcome]:
-        """Do the pieces of one commit, each batch under a savepoint of its own."""
-        outcomes: list[Outcome] = []
-        read: dict[Any, Any] = {}
-        waiting = deque(batches(group))
-        while waiting:
-            batch = waiting.popleft()
-            transaction = Transaction(connection, now(), _read=read, _kept=self._kept)
-            try:
-                with savepoint(connection, "work") if len(group) > 1 else nullcontext():
-                    found = batch[0].run(transaction, [work.item for work in batch])
-            except Exception as problem:
-                if len(group) == 1:  # its transaction has no other's work to keep
-                    raise
-                _still_open(connection, problem)
-                if len(batch) > 1:
-                    waiting.extendleft([work] for work in reversed(batch))
-                else:
-                    outcomes.append(Outcome(batch[0], error=problem))
-            else:
-                notices += transaction.notices
-                outcomes += [Outcome(*pair) for pair in zip(batch, found, strict=True)]
-        return outcomes
 
 
 def _future() -> asyncio.Future[Any]:
@@ -345,34 +255,6 @@ def _heard(written: asyncio.Future[Any]) -> None:
     """Whoever asked may be gone: asyncio need not complain that nobody has seen the error."""
     if not written.cancelled():
         written.exception()
-
-
-@contextmanager
-def savepoint(connection: Connection, name: str) -> Iterator[None]:
-    """Undo what fails in the block. SQLAlchemy's own takes as long as three statements."""
-    raw = connection.connection.cursor()
-    raw.execute(f"SAVEPOINT {name}")
-    try:
-        yield
-    except BaseException:
-        raw.execute(f"ROLLBACK TO SAVEPOINT {name}")
-        raise
-    finally:
-        raw.execute(f"RELEASE SAVEPOINT {name}")
-        raw.close()
-
-
-def _still_open(connection: Connection, cause: BaseException) -> None:
-    """Raise the cause where the whole group has failed: there is no transaction any more.
-
-    A full disk makes SQLite roll back everything by itself; a server may have ended.
-    """
-    raw = None if connection.invalidated else connection.connection.dbapi_connection
-    sqlite_ = connection.dialect.name == "sqlite"
-    if raw is None or (not raw.in_transaction if sqlite_ else raw.closed):
-        while cause.__context__ is not None:  # not the savepoint's complaint that came of it
-            cause = cause.__context__
-        raise cause
 
 
 def lock_claims(connection: Connection) -> None:
@@ -443,8 +325,14 @@ def _prepare_sqlite(engine: Engine, *, writing: bool) -> None:
             "case_sensitive_like=ON",  # as PostgreSQL's LIKE is
         ):
             connection.execute(f"PRAGMA {pragma}")
-        if not writing:
-            connection.execute("PRAGMA query_only=ON")
+        # the log is taken over by `store/sidelog.py`, and cut off when it begins anew
+        others = (
+            ("wal_autocheckpoint=0", "journal_size_limit=67108864")
+            if writing
+            else ("query_only=ON",)
+        )
+        for pragma in others:
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:

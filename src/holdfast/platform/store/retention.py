@@ -128,13 +128,13 @@ _FOUND = {
 }
 
 
-def remove_lines(tx: Transaction, rule: Rule, ids: list[str]) -> int:
+def remove_lines(tx: Transaction, rule: Rule, ids: list[str], most: int = LINES) -> int:
     """Some lines of the logs that go; how many there were. Ask again until there are none."""
     c, r = t.log_lines.c, t.runs.c
     if rule.what not in {What.LOGS, What.RUNS}:
         return 0
     runs = ids if rule.what is What.LOGS else select(r.id).where(r.work_order_id.in_(ids))
-    some = select(c.id).where(c.run_id.in_(runs)).limit(LINES)
+    some = select(c.id).where(c.run_id.in_(runs)).limit(most)
     gone = delete(t.log_lines).where(c.id.in_(some)).returning(c.id)
     return len(list(tx.connection.scalars(gone)))
 

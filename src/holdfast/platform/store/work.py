@@ -27,6 +27,10 @@ class Work:
     heavy: bool = False
     #: It takes a lock that other processes wait for until the commit: done after all others.
     locks: bool = False
+    #: It is given the engine, between two transactions.
+    bare: bool = False
+    #: When it began to wait, seconds.
+    since: float = 0.0
 
     def begin(self) -> bool:
         """Whether it is to be done still."""

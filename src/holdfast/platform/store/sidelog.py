@@ -1,0 +1,101 @@
+"""SQLite's log of what was written, taken over into the database's file beside the writer.
+
+SQLite by itself does it within the commit that finds the log long. Whoever waits for that commit
+would wait for all that a long reader, such as a backup, has held up until then. So a thread of its
+own takes the log over while the writer goes on, and the writer only does the short rest, as a step
+of long work. Then the log begins anew, if nobody reads from it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from sqlalchemy import Engine
+
+from holdfast import log
+from holdfast.platform.store.work import Work
+
+#: Between two looks, seconds.
+_SECONDS = 0.2
+#: Pages from which a log should begin anew, and that the writer may take over at once.
+_LONG, _SHORT = 1000, 250
+
+
+class SideLog:
+    """Of one database; `put` gives the writer something to do between two transactions.
+
+    It tells whether the writer goes on.
+    """
+
+    def __init__(self, engine: Engine, put: Callable[[Work], bool]) -> None:
+        self._engine, self._put = engine, put
+        self._changed, self._closed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="holdfast-log", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """To be called while the writer goes on still."""
+        self._closed.set()
+        self._changed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def changed(self) -> None:
+        """Something was written."""
+        self._changed.set()
+
+    def empty(self) -> bool:
+        """Have nothing left in the log; False: somebody reads from it, try again later."""
+        copy(self._engine)
+        return self._between(emptied)
+
+    def _between(self, work: Callable[[Engine], bool]) -> bool:
+        future: Future[bool] = Future()
+        piece = Work(lambda engine, _: [work(engine)], future, heavy=True, bare=True)
+        return self._put(piece) and future.result()
+
+    def _loop(self) -> None:
+        while not self._closed.is_set():
+            self._changed.wait()
+            self._changed.clear()
+            if self._closed.wait(_SECONDS):
+                return
+            try:
+                pages, left = copy(self._engine)
+                if pages >= _LONG and left <= _SHORT:
+                    self._between(lambda engine: copy(engine)[1] == 0)
+            except Exception as error:  # a disk that is full, for instance
+                log.failure("database.log", error)
+
+
+def copy(engine: Engine) -> tuple[int, int]:
+    """Take over what nobody reads any more, beside all who write and read.
+
+    How many pages the log has, and of them how many are left.
+    """
+    _, pages, done = _checkpoint(engine, "PASSIVE")
+    return pages, pages - done
+
+
+def emptied(engine: Engine) -> bool:
+    """Take all of the log over and cut it off, unless somebody reads from it."""
+    busy, _, _ = _checkpoint(engine, "TRUNCATE")
+    return not busy
+
+
+def _checkpoint(engine: Engine, how: str) -> tuple[int, int, int]:
+    """It waits for nobody."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            busy, pages, done = driver.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={patience}")
+    return busy, pages, done
