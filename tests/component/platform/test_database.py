@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from holdfast.platform.serve import serve
@@ -181,6 +181,23 @@ async def test_readers_cannot_write(store: Store) -> None:
 
     with pytest.raises(Exception, match=r"readonly|read-only transaction"):
         await go()
+
+
+async def test_read_that_fails_amid_its_rows_leaves_no_old_view_to_later_reads(
+    store: Store,
+) -> None:
+    """Its result is still open: whoever has the error has the frame that has it."""
+
+    def fail(connection: Connection) -> None:
+        rows = connection.execute(text("SELECT id FROM projects"))
+        message = f"before {rows}"
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError) as kept:
+        await store.database.read(fail)
+    store.write(lambda tx: tx.connection.execute(text("UPDATE projects SET concurrency = 7")))
+    query = text("SELECT concurrency FROM projects")
+    assert await store.database.read(lambda c: c.scalar(query)) == 7, kept.value
 
 
 async def test_a_cancelled_caller_does_not_undo_its_write(store: Store) -> None:

@@ -244,7 +244,13 @@ class Database:
 
     def _read(self, work: Read[T]) -> T:
         with self.reading.begin() as connection:
-            return work(connection)
+            try:
+                return work(connection)
+            except BaseException:
+                if self.is_sqlite:
+                    # a result that is open keeps its view of the data, for whoever reads next
+                    connection.invalidate()
+                raise
 
 
 def _future() -> asyncio.Future[Any]:
