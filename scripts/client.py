@@ -44,6 +44,8 @@ _NAMES = {
     "DELETE /api/sessions": "delete_all",
     "POST /api/projects/{project_id}/alerts/{id}/test": "test_alert",
     "GET /api/runs/{id}/logs/search": "search_logs",
+    "POST /api/credentials/{id}/tests": "test",
+    "GET /api/credentials/{id}/tests/{run_id}": "get_test",
     "POST /api/projects/{project_id}/retention/apply": "apply_retention",
 }
 #: Groups that make more than one module: the parts, and what they have by the third part of the

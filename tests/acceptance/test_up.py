@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,42 @@ def test_a_workflow_reaches_no_more_than_it_says(product: Product) -> None:
             run_id = product.send(product.deploy(name, job, egress=egress), {})
             assert product.finished(run_id)["state"] == state, (name, product.logs(run_id))
         assert len(web.asked) == 1
+
+
+def test_a_credential_that_no_step_uses_is_tested_through_a_worker(product: Product) -> None:
+    """By the adaptor of its kind, against a real server; the secret is in no answer."""
+    product.deploy("testing", "fn(s => s)")
+    good = f"Basic {b64encode(b'ann:right-password').decode()}"
+
+    def door(asked: Asked) -> Answer:
+        if asked.path == "/nowhere":
+            return Answer(status=404)
+        known = asked.headers.get("authorization") == good
+        return Answer("hello") if known else Answer(asked.headers, status=401)
+
+    headers = {"authorization": f"Bearer {(product.data / 'admin-token').read_text()}"}
+    with serve_web(door) as web, httpx.Client(base_url=product.url, headers=headers) as api:
+        for number, (url, password, finding, status) in enumerate((
+            (web.address, "right-password", "answered", 200),
+            (web.address, "false-password", "not allowed", 401),
+            (f"{web.address}/nowhere", "right-password", "not found", 404),
+            ("http://no-such-host.invalid", "right-password", "name not found", None),
+        )):  # fmt: skip
+            values = {"baseUrl": url, "username": "ann", "password": password}
+            asked = {"name": str(number), "schema": "http", "body": values}
+            made = api.post("/api/projects/testing/credentials", json=asked).json()
+            place = f"/api/credentials/{made['data']['id']}/tests"
+            begun = api.post(place)
+            assert begun.status_code == 201, begun.text
+            run_id = begun.json()["data"]["run_id"]
+            product.finished(run_id)
+            told = api.get(f"{place}/{run_id}")
+            found = told.json()["data"]
+            assert (found["finding"], found["status"]) == (finding, status), told.text
+            assert password not in told.text + product.logs(run_id)
+        assert (
+            api.get("/api/workflows", params={"name": "Connection of 0"}).json()["workflows"] == []
+        )
 
 
 def test_a_marked_operation_is_done_once_by_a_system_that_knows_its_key(product: Product) -> None:

@@ -51,12 +51,14 @@ MAY_IMPORT: dict[str, str] = {
     "platform/access": f"{PLATFORM} protocol",
     "platform/workers": f"{PLATFORM} protocol",
     "platform/deploy": f"{PLATFORM} platform/project platform/access",
-    "platform/start": f"{PLATFORM} platform/project platform/access",
+    "platform/start": f"{PLATFORM} adaptors platform/project platform/access platform/secrets",
     "platform/chores": PLATFORM,
+    "platform/causes": f"{PLATFORM} platform/secrets diagnosis",
     "platform/collections": f"{PLATFORM} protocol platform/access platform/api platform/chores",
-    "platform/api": f"{PLATFORM} model/answers platform/access platform/chores platform/deploy"
-    " platform/project platform/secrets platform/start",
-    "platform/web": f"{PLATFORM} platform/access platform/chores platform/collections"
+    "platform/api": f"{PLATFORM} model/answers platform/access platform/causes platform/chores"
+    " platform/deploy platform/project platform/secrets platform/start",
+    "platform/web": f"{PLATFORM} platform/access platform/causes platform/chores"
+    " platform/collections"
     " platform/deploy platform/project platform/secrets platform/start diagnosis journal bench",
     "checking": "model compiler diagnosis adaptors engine/run",
     "client": "model model/answers",

@@ -93,3 +93,20 @@ class Credentials:
         one.
         """
         self._asking.ask("DELETE", f"/api/credentials/{part(id_)}", {"environment": environment})
+
+    def test(self, id_: str) -> a.One[a.CredentialTest]:
+        """Test the connection of a credential: a worker makes a small request with it.
+
+        What the other system answers is not kept. 409: no worker is connected.
+        """
+        answer: a.One[a.CredentialTest] = self._asking.ask(
+            "POST", f"/api/credentials/{part(id_)}/tests"
+        )
+        return answer
+
+    def get_test(self, id_: str, run_id: str) -> a.One[a.CredentialTest]:
+        """What a test of a credential has found. `finding` is `pending` until it has ended."""
+        answer: a.One[a.CredentialTest] = self._asking.ask(
+            "GET", f"/api/credentials/{part(id_)}/tests/{part(run_id)}"
+        )
+        return answer

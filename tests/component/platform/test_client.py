@@ -62,7 +62,7 @@ def client(shared: Served) -> Iterator[Watched]:
 def test_every_answer_is_what_its_type_says(shared: Served, client: Watched) -> None:
     runs_and_logs(shared, client)
     projects_and_workflows(client)
-    secrets(client)
+    secrets(shared, client)
     people(client)
     items(client)
     client.queue.pause()
@@ -197,7 +197,18 @@ def projects_and_workflows(client: Watched) -> None:
     client.projects.stop_bulk_action("demo", key)
 
 
-def secrets(client: Watched) -> None:
+def try_connection(shared: Served, client: Watched) -> None:
+    """A worker must be there; this one takes no run."""
+    values = {"name": "web", "body": {"url": "https://a.example"}}
+    key = client.projects.create_credential("demo", values)["data"]["id"]
+    with shared.worker() as worker:
+        worker.join_queue()
+        run_id = client.credentials.test(key)["data"]["run_id"]
+    client.runs.cancel(run_id)
+    assert client.credentials.get_test(key, run_id)["data"]["finding"] == "cancelled"
+
+
+def secrets(shared: Served, client: Watched) -> None:
     oauth = client.oauth_clients.create(
         {"name": "idp", "client_id": "x", "token_endpoint": "https://idp.example/token"}
     )["data"]
@@ -214,6 +225,7 @@ def secrets(client: Watched) -> None:
     client.credentials.get(key)
     client.credentials.change(key, {"external_id": "clinic"})
     client.credentials.set(key, {"external_id": None})
+    try_connection(shared, client)
     chain = client.projects.create_keychain("demo", {"name": "clinic", "path": "$.clinic"})
     client.projects.keychains("demo")
     client.keychains.delete(chain["data"]["id"])

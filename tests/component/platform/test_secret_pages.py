@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from holdfast.platform.access.visit import FORM_FIELD
-from support.platform import Served
+from support.platform import FETCH, Served
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -56,6 +57,53 @@ def test_a_credential_is_set_by_the_fields_of_its_schema(
     assert row["attributes"]["environments"] == ["staging"]
     assert send(person, page, f"{page}/{row['id']}/remove").status_code == 303
     assert "&lt;script&gt;" not in person.get(page).text
+
+
+def test_a_connection_is_tested_by_a_run_that_belongs_to_no_list(
+    shared: Served, person: httpx.Client, own: str
+) -> None:
+    """The worker says why it failed; the secret stands nowhere."""
+    page, secret = f"{own}/credentials", "Tr0ub4dor&3"
+
+    def make(name: str, **body: str) -> str:
+        asked = {"name": name, "body": body}
+        made = shared.client.post(f"/api{own}/credentials", json=asked)
+        return str(made.json()["data"]["id"])
+
+    key = make("clinic", baseUrl="https://clinic.example", password=secret)
+    assert "No worker is connected" in send(person, page, f"{page}/{key}/test").text
+    assert send(person, page, f"{page}/{FETCH}/test").status_code == 404
+    with shared.worker() as worker:
+        worker.join_queue()
+        told = send(person, page, f"{page}/{make('token', token=secret)}/test").text
+        assert "Nothing is known of this kind of credential" in told
+        place = send(person, page, f"{page}/{key}/test").headers["location"]
+        assert "hx-trigger" in person.get(place).text
+        talk = worker.take()
+        plan = talk.ok("fetch:plan", {})
+        assert plan["options"]["run_timeout_ms"] == 30_000
+        [job] = plan["jobs"]
+        assert "clinic.example" not in job["body"]
+        assert talk.ok("fetch:credential", {"id": job["credential_id"]})["password"] == secret
+        talk.start()
+        words = f"Error: connect ECONNREFUSED for {secret}"
+        talk.complete(reason="fail", error_type="RuntimeError", error_message=words)
+    shown = person.get(place).text
+    assert "The test failed." in shown
+    assert "ECONNREFUSED for ***" in shown
+    assert "hx-trigger" not in shown.partition('id="tested"')[2].partition(">")[0]
+    problems, run = person.get("/problems").text, person.get(f"/runs/{talk.id}").text
+    assert "ECONNREFUSED" not in problems
+    assert "Retry" not in run, "its workflow is in no list"
+    for text in (shown, run):
+        assert secret not in text
+        assert html.escape(secret) not in text
+    assert "Connection of clinic" not in person.get("/").text.partition("Last runs")[0]
+    assert 'id="tested"' not in person.get(page, params={"tested": shared.post()}).text
+    events = shared.client.get("/api/audit").json()["data"]
+    assert "credential tested" in {event["action"] for event in events}
+    shared.client.delete(f"/api/credentials/{key}")
+    assert 'id="tested"' not in person.get(place).text
 
 
 @pytest.mark.parametrize(

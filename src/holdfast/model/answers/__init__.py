@@ -82,6 +82,7 @@ from holdfast.model.answers.search import (
 )
 from holdfast.model.answers.secrets import (
     CredentialSchema,
+    CredentialTest,
     Keychain,
     NewKey,
     OAuthClient,
@@ -103,6 +104,7 @@ __all__ = [
     "Created",
     "Credential",
     "CredentialSchema",
+    "CredentialTest",
     "Deleted",
     "Deployed",
     "Deployment",

@@ -79,3 +79,19 @@ class CredentialSchema(TypedDict):
     adaptor: Text
     schema: dict[str, Any]
     fields: list[SchemaField]
+
+
+class CredentialTest(TypedDict):
+    """A test of a credential's connection.
+
+    `finding`: `pending`, `accepted`, `answered`, `reached`, or what stood in the way. `status`: of
+    the last answer. `what` and `change`: the cause of a failure, and what to do.
+    """
+
+    run_id: str
+    state: str
+    finding: str
+    good: bool
+    status: Number
+    what: Text
+    change: Text

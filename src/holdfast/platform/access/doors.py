@@ -103,6 +103,8 @@ DOORS: dict[str, Door] = {
     "PUT /api/credentials/{id}": _api(Action.MANAGE, "credential"),
     "PATCH /api/credentials/{id}": _api(Action.MANAGE, "credential"),
     "DELETE /api/credentials/{id}": _api(Action.MANAGE, "credential"),
+    "POST /api/credentials/{id}/tests": _api(Action.RUN, "credential"),
+    "GET /api/credentials/{id}/tests/{run_id}": _api(Action.READ, "credential"),
     "GET /api/projects/{project_id}/keychains": _api(Action.READ, _PROJECT),
     "POST /api/projects/{project_id}/keychains": _api(Action.MANAGE, _PROJECT),
     "DELETE /api/keychains/{id}": _api(Action.MANAGE, "keychain"),
@@ -244,6 +246,7 @@ DOORS: dict[str, Door] = {
     "POST /projects/{project_id}/oauth_clients": _page(Action.ADMINISTER),
     "GET /oauth/back": Door(Way.ENTRANCE),  # leads on to the page above
     "POST /projects/{project_id}/credentials/{id}/remove": _page(Action.MANAGE, _PROJECT),
+    "POST /projects/{project_id}/credentials/{id}/test": _page(Action.RUN, _PROJECT),
     "GET /projects/{project_id}/collections": _page(Action.READ, _PROJECT),
     "POST /projects/{project_id}/collections": _page(Action.DEPLOY, _PROJECT),
     "GET /projects/{project_id}/collections/{name}": _items(Action.READ_COLLECTION),

@@ -105,6 +105,8 @@ ANSWERS: Mapping[str, Any] = {
     "GET /api/credentials/{id}": a.One[a.Item[a.Credential]],
     "PUT /api/credentials/{id}": a.One[a.Item[a.Credential]],
     "PATCH /api/credentials/{id}": a.One[a.Item[a.Credential]],
+    "POST /api/credentials/{id}/tests": a.One[a.CredentialTest],
+    "GET /api/credentials/{id}/tests/{run_id}": a.One[a.CredentialTest],
     "GET /api/projects/{project_id}/credentials": a.Page[a.Item[a.Credential]],
     "POST /api/projects/{project_id}/credentials": a.One[a.Item[a.Credential]],
     "GET /api/projects/{project_id}/keychains": a.Many[a.Keychain],

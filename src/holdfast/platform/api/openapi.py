@@ -223,6 +223,7 @@ _STATUS: dict[str, int] = {
     "POST /api/projects/{project_id}/workflows": 201,
     "POST /api/workflows/{id}/runs": 201,
     "POST /api/credentials": 201,
+    "POST /api/credentials/{id}/tests": 201,
     "POST /api/oauth_clients": 201,
     "DELETE /api/oauth_clients/{id}": 204,
     "POST /api/projects/{project_id}/credentials": 201,

@@ -138,6 +138,8 @@ class Start:
     scheduled_at: int | None = None
     #: The job, and none that comes after it.
     alone: bool = False
+    #: The longest that it may take, where that is less than usual.
+    most_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +231,17 @@ def _run(
         "priority": row.priority if start.priority is None else start.priority,
         "queue": start.queue,
         "retries": start.retries,
-        "options": _alone(beginning.options) if start.alone else beginning.options,
+        "options": _alone(beginning.options, start) if start.alone else beginning.options,
         "inserted_at": tx.now,
     }
 
 
-def _alone(options: str) -> str:
+def _alone(options: str, start: Start) -> str:
     """The options of a run of one step; `plan_of` leaves the others out."""
-    return json.dumps({**json.loads(options), ALONE: True})
+    own = {**json.loads(options), ALONE: True}
+    if start.most_seconds is not None:
+        own["run_timeout_ms"] = min(own["run_timeout_ms"], int(start.most_seconds * 1000))
+    return json.dumps(own)
 
 
 def is_alone(run: Row) -> bool:

@@ -6,11 +6,10 @@ import json
 from dataclasses import dataclass
 
 from holdfast.diagnosis.catalogue import CATALOGUE
-from holdfast.diagnosis.diagnose import diagnose
-from holdfast.diagnosis.ending import Diagnosis, Ending, read_diagnosis
+from holdfast.diagnosis.ending import Diagnosis
 from holdfast.diagnosis.entry import TURNS
 from holdfast.model.json import Json
-from holdfast.model.outcome import RunState
+from holdfast.platform.causes.cause import diagnosis_of
 from holdfast.platform.web.naming import NO_NAMES, Names
 from holdfast.platform.web.render import shorten
 
@@ -18,14 +17,6 @@ from holdfast.platform.web.render import shorten
 _TEXT, _SOURCE = 4000, 300
 #: Lines and columns that a file can have.
 _MOST = 10**7
-_REASONS = {
-    RunState.FAILED: "fail",
-    RunState.CRASHED: "crash",
-    RunState.KILLED: "kill",
-    RunState.EXCEPTION: "exception",
-    RunState.CANCELLED: "cancel",
-    RunState.LOST: "lost",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +55,6 @@ def diagnosed(
     made = document.get("diagnosis") if isinstance(document, dict) else None
     found = diagnosis_of(made, state, error_type, message)
     return _shown(found, names) if found is not None else None
-
-
-def diagnosis_of(
-    made: Json, state: str, error_type: str | None, message: str | None
-) -> Diagnosis | None:
-    """The one that a worker made, else what the run's words tell. None: it did not fail."""
-    reason = _REASONS.get(RunState(state))
-    if reason is None:
-        return None
-    if isinstance(made, dict) and made.get("code"):
-        return read_diagnosis(made)
-    return diagnose(Ending(reason, error_type or "", message or ""))
 
 
 def _shown(diagnosis: Diagnosis, names: Names) -> Shown:

@@ -14,6 +14,7 @@ from holdfast.diagnosis.ending import Diagnosis
 from holdfast.diagnosis.entry import TURNS
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
+from holdfast.platform.causes.cause import diagnosis_of
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store import history, snapshots, workflows
@@ -21,9 +22,9 @@ from holdfast.platform.store.database import Connection
 from holdfast.platform.store.diagnoses import diagnoses_of
 from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS
+from holdfast.platform.store.runs import is_alone
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
-from holdfast.platform.web.diagnosed import diagnosis_of
 from holdfast.platform.web.naming import NO_NAMES, Names, read_names
 from holdfast.platform.web.render import page, shorten
 
@@ -124,7 +125,9 @@ async def show(request: Request) -> Response:
 
     def read(connection: Connection) -> dict[str, Any]:
         found = history.page(connection, RUNS, filters, Wanted(MOST))
-        ids, rows = [row.id for row in found.rows], history.named(connection, found.rows)
+        # whoever tries a step, or a connection, sees its end
+        whole = [row for row in found.rows if not is_alone(row)]
+        ids, rows = [row.id for row in whole], history.named(connection, whole)
         flows = {row["workflow_id"] for row in rows}
         names = read_names(connection, workflows.parts_to_name(connection, flows))
         versions, more = snapshots.versions_of_runs(connection, ids), found.older is not None

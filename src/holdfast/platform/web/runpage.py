@@ -75,6 +75,8 @@ async def run(request: Request) -> Response:
         if part != "log":
             found |= _documents(platform, connection, found) | _versions(connection, found["run"])
             found["recorded"] = is_recorded(found["run"])
+            flow = workflows.find_workflow(connection, found["run"].workflow_id)
+            found["removed"] = flow is None
             found["waiting"] = _waiting(connection, found["run"])
             found["connected"] = is_attended(connection, found["run"], now())
         if part != "live":

@@ -31,6 +31,7 @@ from holdfast.platform.web.language import say
 from holdfast.platform.web.project import missing, named_project
 from holdfast.platform.web.render import page
 from holdfast.platform.web.sealed_cookie import BACK, address_of
+from holdfast.platform.web.tested import read_tested, try_connection
 
 _DAY = 24 * 3600
 _MOST = 1000
@@ -46,6 +47,7 @@ def secret_routes() -> list[BaseRoute]:
         Route(f"{own}/credentials", show_credentials),
         Route(f"{own}/credentials", set_credential, methods=["POST"]),
         Route(f"{own}/credentials/{{id}}/remove", remove_credential, methods=["POST"]),
+        Route(f"{own}/credentials/{{id}}/test", try_connection, methods=["POST"]),
         Route(f"{own}/keys", show_keys),
         Route(f"{own}/tokens", add_token, methods=["POST"]),
         Route(f"{own}/tokens/{{id}}/revoke", revoke_token, methods=["POST"]),
@@ -59,13 +61,14 @@ async def show_credentials(request: Request) -> Response:
 
 
 async def credentials_page(request: Request, *, error: str = "") -> Response:
-    """The page of a project's credentials. `?schema=` chooses the form."""
+    """The page of a project's credentials. `?schema=` chooses the form, `?tested=` a test."""
     platform: Platform = request.app.state.platform
     project_id, project = await named_project(request)
     if not project:
         return missing()
     chosen = Chosen({"project_id": project_id}, {}, {}, _MOST, 0, None)
     listed = await platform.database.read(lambda c: catalog.list_credentials(c, chosen))
+    run_id = request.query_params.get("tested", "")
     name = request.query_params.get("schema") or schemas.RAW
     try:
         schema = await platform.schema(name)
@@ -89,6 +92,8 @@ async def credentials_page(request: Request, *, error: str = "") -> Response:
             if client.authorization_endpoint is not None
         ],
         back=address_of(request, BACK),
+        tested=run_id
+        and await platform.database.read(lambda c: read_tested(c, project_id, run_id)),
         error=error,
     )
 
