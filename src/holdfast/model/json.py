@@ -15,6 +15,8 @@ DEEPEST = 256
 #: and each version of Python has its own. So we define one: every reader accepts a document of
 #: this depth (none uses more than two calls for each level) and refuses a deeper one.
 DEEPEST_DOCUMENT = 400
+#: Characters up to which counting the brackets is cheaper than gathering them.
+_SHORT = 16 * 1024
 #: Digits of a whole number; no honest writer of JSON needs more than 22.
 _DIGITS = 25
 
@@ -72,13 +74,15 @@ def nests_deeper(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> bool:
     Counted in the text, as building the value may be what a deep one makes fail. Of a text that
     is no JSON it says so only when its reader would get as deep.
     """
+    if len(text) <= most:
+        return False
     if isinstance(text, bytes):
-        if text.count(b"[") + text.count(b"{") <= most:
-            return False
         text = text.decode(json.detect_encoding(text), "replace")
-    if text.count("[") + text.count("{") <= most:
+    if len(text) < _SHORT and text.count("[") + text.count("{") <= most:
         return False
     brackets = _brackets(text)
+    if brackets.count(b"{") <= most:
+        return False
     left, levels = brackets, 0
     while levels <= most and left != (inner := left.replace(b"{}", b"")):
         left, levels = inner, levels + 1  # the innermost level of each part is gone
@@ -91,8 +95,10 @@ def _brackets(text: str) -> bytes:
     """All brackets of a JSON text outside its strings, as braces."""
     if "\\" in text:
         text = text.replace("\\\\", "").replace('\\"', "")
-    outside = "".join(text.split('"')[::2])
-    return outside.encode("ascii", "replace").translate(_AS_BRACES, _NO_BRACKETS)
+    marks = text.encode("ascii", "replace").translate(_AS_BRACES, _NO_MARKS)
+    # Two quotes side by side hold nothing, or lie between two strings: what is in a string stays so.
+    marks = marks.replace(b'""', b"")
+    return b"".join(marks.split(b'"')[::2])
 
 
 def refuse_depth(text: str | bytes, most: int = DEEPEST_DOCUMENT) -> None:
@@ -132,16 +138,16 @@ def with_whole_characters(value: Json) -> Json:
     return value
 
 
-def check_json(text: str, *, deep: bool = False) -> None:
-    """Raises ValueError when a text is no JSON (RFC 8259) that can be sent as UTF-8, or, unless
-    `deep`, is nested deeper than DEEPEST_DOCUMENT levels. A deeper one is not looked into. Builds
+def check_json(text: str) -> bool:
+    """Raises ValueError when a text is no JSON (RFC 8259) that can be sent as UTF-8.
+
+    False for one that is nested deeper than DEEPEST_DOCUMENT levels: it is not looked into. Builds
     next to nothing of the value."""
     if nests_deeper(text):
-        if deep:
-            return
-        refuse_depth(text)
+        return False
     _CHECKER.decode(text)
     text.encode()
+    return True
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -170,7 +176,7 @@ def _unfit(constant: str) -> NoReturn:
 
 
 _STEPS = [{"{": 1, "}": -1}.get(chr(number), 0) for number in range(256)]
-_NO_BRACKETS = bytes(number for number in range(256) if chr(number) not in "[]{}")
+_NO_MARKS = bytes(number for number in range(256) if chr(number) not in '[]{}"')
 _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _FIT = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_unfit)
 _MENDED = json.JSONDecoder(

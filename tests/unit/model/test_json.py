@@ -19,7 +19,6 @@ from holdfast.engine.run.plan_text import PlanError, PlanReader
 from holdfast.model.json import (
     DEEPEST,
     DEEPEST_DOCUMENT,
-    check_json,
     is_deep,
     nests_deeper,
     parse_document,
@@ -34,6 +33,7 @@ from holdfast.platform.project.source import ProjectFileError
 from holdfast.platform.web.render import pretty
 from holdfast.protocol.frames import DEEPEST_FRAME, decode_text
 from holdfast.protocol.tokens import TokenError, expiry_of, verify_worker_token
+from holdfast.worker.outbox.events import Unreadable, _document
 
 
 def inner(levels: int) -> str:
@@ -82,6 +82,10 @@ def _answer(text: str) -> object:
     return _texts(parse_document(text))
 
 
+def _final_state(text: str) -> object:
+    return _document("final_state", {"blob": text[:900]}, lambda _: text)
+
+
 #: reader, levels that it takes, and its error.
 READERS: dict[str, tuple[Callable[[str], object], int, type[Exception]]] = {
     "document": (parse_document, DEEPEST_DOCUMENT, ValueError),
@@ -90,7 +94,7 @@ READERS: dict[str, tuple[Callable[[str], object], int, type[Exception]]] = {
         DEEPEST_DOCUMENT,
         ValueError,
     ),
-    "document of a run": (check_json, DEEPEST_DOCUMENT, ValueError),
+    "document of a run": (_final_state, DEEPEST_DOCUMENT, Unreadable),
     "record": (lambda text: parse_fit(text.encode()), DEEPEST, ValueError),
     "old record": (lambda text: parse_mended(text.encode()), DEEPEST, ValueError),
     "plan": (_plan, DEEPEST_DOCUMENT - 4, PlanError),

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 from holdfast.journal import Record
 from holdfast.model.bodies import SHAPES
-from holdfast.model.json import Json, JsonObject, check_json
+from holdfast.model.json import Json, JsonObject, check_json, refuse_depth
 from holdfast.model.limits import MEBIBYTE
 from holdfast.model.outcome import Reason
 from holdfast.model.record import Kind
@@ -33,9 +33,9 @@ REDACTED = "[REDACTED]"
 REDACTED_LOG = "[REDACTED: Message length exceeds payload limit]"
 #: Replaces a line that the platform refuses, though it is not too long.
 REFUSED_LOG = "[This line is missing: the platform cannot take what it says.]"
-#: Documents that were found to be JSON, by the digest of their content: what one step leaves is
+#: What `check_json` said of documents, by the digest of their content: what one step leaves is
 #: often what the next one leaves, and what the run ends with.
-_CHECKED: set[tuple[Json, bool]] = set()
+_CHECKED: dict[str, bool] = {}
 _MOST_CHECKED = 256
 
 #: Nothing is left out of an event.
@@ -440,17 +440,19 @@ def _document(part: str, document: JsonObject, read: ReadDocument, *, deep: bool
 
     The run made it, so it is checked: a text that is not JSON crashes the platform or ends the
     connection. `deep`: it may be nested deeper than we can check."""
-    name = str(document.get("blob") or "") or None, deep
+    name = str(document.get("blob") or "")
     try:
         text = clean_json(read(document))
-        if name not in _CHECKED:
-            check_json(text, deep=deep)
+        if (checked := _CHECKED.get(name)) is None:
+            checked = check_json(text)
+        if not (checked or deep):
+            refuse_depth(text)
     except (OSError, ValueError) as error:
         raise Unreadable(part, f"{type(error).__name__}: {error}") from error
-    if name[0] is not None:
+    if name:
         if len(_CHECKED) >= _MOST_CHECKED:
             _CHECKED.clear()
-        _CHECKED.add(name)
+        _CHECKED[name] = checked
     return text
 
 
