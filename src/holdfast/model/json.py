@@ -96,7 +96,7 @@ def _brackets(text: str) -> bytes:
     if "\\" in text:
         text = text.replace("\\\\", "").replace('\\"', "")
     marks = text.encode("ascii", "replace").translate(_AS_BRACES, _NO_MARKS)
-    # Two quotes side by side hold nothing, or lie between two strings: what is in a string stays so.
+    # Two quotes side by side hold nothing or lie between two strings: what is in one stays so.
     marks = marks.replace(b'""', b"")
     return b"".join(marks.split(b'"')[::2])
 

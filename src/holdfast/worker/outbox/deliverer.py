@@ -44,6 +44,16 @@ _ANY = Extension(postmortem=True, spans=True)
 _LARGE_BYTES = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A large event that is rendered before its turn, for this offer."""
+
+    event: events.Event
+    offer: Extension
+    native: bool
+    payload: asyncio.Task[Raw | None]
+
+
 @dataclass(eq=False)
 class Deliverer:
     """Delivers one run's journal until its outcome is accepted or given up.
@@ -67,6 +77,7 @@ class Deliverer:
     _seen: Watched | None = None
     _spans: JsonObject | None = None
     _budget: NoteBudget = field(default_factory=NoteBudget)
+    _ahead: _Ahead | None = None
 
     def poke(self) -> None:
         """Wake the delivery: a record is durable, an answer came, or the channel changed."""
@@ -206,6 +217,18 @@ class Deliverer:
                 return
             elif not self._go(outbox, mark, shipment, payload, synced=not offer.idempotent):
                 return
+        self._render_ahead(outbox, offer)
+
+    def _render_ahead(self, outbox: Outbox, offer: Extension) -> None:
+        """Begin with a large event while the platform works at those before it."""
+        event = next((event for event in outbox.soon() if event.bytes >= _LARGE_BYTES), None)
+        if event is None or (self._ahead is not None and self._ahead.event is event):
+            return
+        native = outbox.native
+        work = asyncio.to_thread(self._rendered, [event], offer, native=native)
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # told below
+        self._ahead = _Ahead(event, offer, native, task)
 
     def _tell(self, now: float) -> None:
         """Tell what is known of operations and requests by now, to a platform that takes it."""
@@ -251,12 +274,15 @@ class Deliverer:
         """What is sent; None if the event could not be sent and was made smaller."""
         if shipment.probe:
             return Raw(dumps(settling.question(self.run_id, shipment.events[0])))
+        batch = shipment.name == RUN_BATCH_LOGS
         try:
             if shipment.bytes < _LARGE_BYTES:
-                payload = self._rendered(shipment, offer, native=outbox.native)
+                payload = self._rendered(shipment.events, offer, native=outbox.native, batch=batch)
+            elif (ahead := self._taken(shipment.events[0], offer, outbox.native)) is not None:
+                payload = await ahead
             else:
                 payload = await asyncio.to_thread(
-                    self._rendered, shipment, offer, native=outbox.native
+                    self._rendered, shipment.events, offer, native=outbox.native, batch=batch
                 )
         except events.Unreadable as error:
             outbox.unreadable(shipment.items[0], error.part, str(error))
@@ -269,12 +295,23 @@ class Deliverer:
             outbox.too_large(shipment.items[0])
         return None
 
-    def _rendered(self, shipment: Shipment, offer: Extension, *, native: bool) -> Raw | None:
+    def _taken(
+        self, event: events.Event, offer: Extension, native: bool
+    ) -> asyncio.Task[Raw | None] | None:
+        """What was rendered ahead, if it is just this."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or (ahead.event, ahead.offer, ahead.native) != (event, offer, native):
+            return None
+        return ahead.payload
+
+    def _rendered(
+        self, sent: list[events.Event], offer: Extension, *, native: bool, batch: bool = False
+    ) -> Raw | None:
         """The payload; None if its frame would be too large. Unreadable."""
-        if shipment.name == RUN_BATCH_LOGS:
-            payload = events.render_batch(self.run_id, shipment.events)
+        if batch:
+            payload = events.render_batch(self.run_id, sent)
         else:
-            (event,) = shipment.events
+            (event,) = sent
             payload = events.render(
                 self.run_id, event, self._read, native=native,
                 postmortem=self._postmortem if offer.postmortem else None,

@@ -5,7 +5,6 @@ what to send next and how far the mark may move. `docs/reliability.md` lists the
 
 To settle an event: its answer was lost, so it may be stored. An idempotent platform gets the same
 event again; for others `holdfast.worker.outbox.settling` has a rule for each kind.
-
 What may leave while others are unanswered, says `holdfast.worker.outbox.order`.
 """
 
@@ -213,6 +212,10 @@ class Outbox:
             return few and self._bytes <= BYTES_IN_FLIGHT // 2
         return bool(self._queue) and not order.waits_for_all(self._queue[0])
 
+    def soon(self) -> list[events.Event]:
+        """Events that go next, as they stand now."""
+        return [item.event for item in islice(self._queue, 16)]
+
     def wake_at(self, now: float) -> float | None:
         """The time at which `next` may have something new, if only time has to pass; else None."""
         if now < self.not_before:
@@ -395,12 +398,8 @@ class Outbox:
 
     def too_large(self, item: Item) -> None:
         """The event's frame is larger than the platform takes: send it without its large part."""
-        less = events.smaller(item.event)
-        if less is None:
-            self._give_up_on(item, "too large for the platform")
-            return
-        self._note("shrunk", item, "its frame was too large for the platform")
-        item.event = less
+        why = "its frame was too large for the platform"
+        self._reduce(item, events.smaller(item.event), "shrunk", why)
 
     def unreadable(self, item: Item, part: str, why: str) -> None:
         """A document of the event cannot be sent: send the event without it."""
@@ -410,15 +409,16 @@ class Outbox:
     def _simpler(self, item: Item, why: str) -> None:
         """The platform refuses the event as it is: send it with less in it."""
         if self._may_be_stored(item) and item.event.name == STEP_COMPLETE:
-            # with less in it, the output would be lost
-            self._give_up_on(item, f"{why}; it may be stored")
+            self._give_up_on(item, f"{why}; it may be stored")  # with less, its output is lost
             return
-        less = events.simpler(item.event)
+        self._reduce(item, events.simpler(item.event), "simplified", why)
+
+    def _reduce(self, item: Item, less: events.Event | None, what: str, why: str) -> None:
         if less is None:
             self._give_up_on(item, why)
-            return
-        self._note("simplified", item, why)
-        item.event = less
+        else:
+            self._note(what, item, why)
+            item.event = less
 
     def _refused(self, item: Item, response: Json | bytes, now: float) -> None:
         item.suspect = False
