@@ -7,7 +7,6 @@ raises InvalidPayload, whose `response` is the error reply (`docs/spec/worker-pr
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Self, cast
 
@@ -255,7 +254,8 @@ class StepStart:
 
 @dataclass(frozen=True, slots=True)
 class StepComplete:
-    """`step:complete`. `output_dataclip` is JSON text; `duration` ms; `mem` bytes."""
+    """`step:complete`. `output_dataclip`: JSON text, or the value, as Lightning 2.19 and newer
+    take it; `duration` ms; `mem` bytes."""
 
     step_id: str | None
     job_id: str | None
@@ -267,7 +267,7 @@ class StepComplete:
     error_type: str | None = None
     error_message: str | None = None
     output_dataclip_id: str | None = None
-    output_dataclip: str | None = None
+    output_dataclip: Json = None
     output_dataclip_error: str | None = None
     webhook_response: Json = None
 
@@ -300,17 +300,15 @@ class StepComplete:
         _demand(body, reason="can't be blank")
         if not body.get("step_id") and not body.get("job_id"):
             raise InvalidPayload({"step_id": [BLANK]})
-        output, mem = body.get("output_dataclip"), body.get("mem")
-        if output is not None and not isinstance(output, str):
-            output = json.dumps(output, ensure_ascii=False)  # since Lightning 2.19
+        mem = body.get("mem")
         return cls(
             _text(body, "step_id"), _text(body, "job_id"), str(body["reason"]),
             None if body.get("timestamp") is None else _timestamp(body),
             _duration(body.get("duration")),
             body.get("thread_id"), mem if isinstance(mem, dict) else None,
             _text(body, "error_type"), _text(body, "error_message"),
-            _text(body, "output_dataclip_id"), output, _text(body, "output_dataclip_error"),
-            body.get("webhook_response"),
+            _text(body, "output_dataclip_id"), body.get("output_dataclip"),
+            _text(body, "output_dataclip_error"), body.get("webhook_response"),
         )  # fmt: skip
 
 

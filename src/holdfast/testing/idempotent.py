@@ -59,8 +59,9 @@ def _step_complete(run: TwinRun, payload: Any) -> Json:
     if known.reason is not None:
         return {"step_id": step.step_id}
     if step.output_dataclip_id is not None:
-        text = step.output_dataclip
-        run.clips[step.output_dataclip_id] = None if text is None else json.loads(text)
+        output = step.output_dataclip
+        value = json.loads(output) if isinstance(output, str) else output
+        run.clips[step.output_dataclip_id] = value
     known.output, known.reason = step.output_dataclip_id, step.reason
     run.events.append((m.STEP_COMPLETE, payload))
     return {"step_id": step.step_id}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import sqlite3
 import threading
 import uuid
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -180,6 +183,25 @@ def test_configuration_is_never_stored(served: Served, talk: RunTalk) -> None:
     assert body == {"data": {"n": 1}}
 
 
+@pytest.mark.parametrize(
+    ("output", "kept"),
+    [
+        ({"configuration": 1, "data": {"ü": [1.5, None]}}, '{"data":{"ü":[1.5,null]}}'),
+        ([1, 2], '{"data":[1,2]}'),
+        (math.nan, None),
+        (json.loads("[" * 402 + "]" * 402), None),
+    ],
+)
+def test_an_output_may_come_as_a_value(
+    served: Served, talk: RunTalk, output: object, kept: str | None
+) -> None:
+    end = talk.step_end(talk.start_step(), output_dataclip=output)
+    talk.ok("step:complete", end)
+    told = served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body")
+    assert served.steps(talk.id)[0]["output_error"] == (None if kept else "NOT_JSON")
+    assert kept is None or told.text == kept
+
+
 def test_a_dataclip_id_with_other_content_is_refused(served: Served, talk: RunTalk) -> None:
     first, second = talk.start_step(), talk.start_step(STORE)
     end = talk.step_end(first)
@@ -349,9 +371,13 @@ def test_secrets_are_cleaned_from_logs_errors_and_shown_data(served: Served) -> 
     shown = served.client.get(f"/api/dataclips/{end['output_dataclip_id']}/body")
     assert shown.json() == {"token": "***"}
     if served.platform.database.is_sqlite:
-        raw = (served.settings.data / "platform.db").read_bytes()
-        raw += (served.settings.data / "platform.db-wal").read_bytes()
-        assert raw.count(b"hunter22") == 1  # the stored output, which a retry needs
+        copy = served.settings.data / "copy.db"
+        with (
+            closing(sqlite3.connect(served.settings.data / "platform.db")) as database,
+            closing(sqlite3.connect(copy)) as other,
+        ):
+            database.backup(other)  # each page once, also those that are free
+        assert copy.read_bytes().count(b"hunter22") == 1  # the stored output, which a retry needs
 
 
 def test_erased_projects_keep_no_data(served: Served) -> None:

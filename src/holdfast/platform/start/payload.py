@@ -53,7 +53,7 @@ def _json_text(raw: bytes) -> str:
     if isinstance(value, dict) and "configuration" not in value:
         return text
     if isinstance(value, dict):
-        return dataclips.object_text(text)[0]
+        return dataclips.object_text(value)[0]
     return f'{{"_json":{text}}}'
 
 

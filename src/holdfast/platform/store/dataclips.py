@@ -23,7 +23,7 @@ from sqlalchemy import (
 )  # fmt: skip
 
 from holdfast.model.errors import HoldfastError
-from holdfast.model.json import parse_document
+from holdfast.model.json import Json, JsonObject, parse_document, refuse_depth
 from holdfast.platform.access.keys import Keys
 from holdfast.platform.scrubbing import Scrubbers
 from holdfast.platform.store import blobs, credentials, search
@@ -299,15 +299,21 @@ def forget_bodies(tx: Transaction, clip_ids: Iterable[str]) -> None:
     blobs.drop(tx, [blob for blob in gone if blob is not None])
 
 
-def object_text(text: str) -> tuple[str, bool]:
-    """A state that is a JSON object, and whether it had to be wrapped (4.5 rule 3).
+def object_text(given: Json) -> tuple[str, bool]:
+    """A state as JSON text, and whether it had to be wrapped to be an object (4.5 rule 3).
 
-    `configuration` never is stored. Raises ValueError when the text is not JSON.
+    `given`: a text, or the value. `configuration` never is stored. Raises ValueError when the text
+    is not JSON.
     """
-    value = parse_document(text)
+    value = parse_document(given) if isinstance(given, str) else given
     if not isinstance(value, dict):
-        return json.dumps({"data": value}), True
+        return _dumps({"data": value}), True
     if "configuration" in value:
-        del value["configuration"]
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")), False
-    return text, False
+        return _dumps({key: part for key, part in value.items() if key != "configuration"}), False
+    return given if isinstance(given, str) else _dumps(value), False
+
+
+def _dumps(value: JsonObject) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    refuse_depth(text)
+    return text

@@ -187,11 +187,11 @@ def _output(tx: Transaction, run: Row, event: m.StepComplete) -> tuple[str | Non
     saved = json.loads(run.options).get("output_dataclips") is not False
     if not ownership.may_write_clip(tx.connection, run, event.output_dataclip_id):
         raise Refused(output_dataclip_id="has already been taken")
-    text = event.output_dataclip
-    if text is None and saved:
+    output = event.output_dataclip
+    if output is None and saved:
         return None, "MISSING"
     try:
-        body, wrapped = dataclips.object_text(text or "{}")
+        body, wrapped = dataclips.object_text("{}" if output in (None, "") else output)
     except ValueError:
         note(tx, run.id, "output is not JSON", job_id=event.job_id)
         return None, "NOT_JSON"
