@@ -1,6 +1,7 @@
 """A process of its own for checks of code that others have written: `python -m holdfast.checking`.
 
-Reads one JSON object from standard input, writes one to standard output. Whoever starts it ends it
+Reads one JSON object from standard input, writes one to standard output; also finds data in code
+that can be moved into a collection. Whoever starts it ends it
 when it takes too long: code can be written that takes a compiler very long.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from holdfast.adaptors.store import Store
 from holdfast.checking.codecheck import Checker, Code, Finding, check_conditions
+from holdfast.checking.moving import Step
 from holdfast.diagnosis import edge_rules
 from holdfast.diagnosis.catalogue import CATALOGUE
 from holdfast.diagnosis.ending import shortened
@@ -47,6 +49,30 @@ def answer(asked: dict[str, Any]) -> JsonObject:
         for code in codes
     }
     return {"found": dict(found), "names": names, "absent": [*sorted(checker.absent)]}
+
+
+def movable(asked: dict[str, Any]) -> JsonObject:
+    """The data in a step's code, the largest first, and the step without one of them.
+
+    `asked` has `store`, the step's `text` and `adaptor`, `chosen`, the number of one of its data;
+    the `collection` that it goes to, and whether that is `shared` with other items.
+    """
+    known = [name for name, _ in Checker(Store(Path(asked["store"]))).operations(asked["adaptor"])]
+    if known and "fn" not in known:
+        return {"data": [], "moved": None, "why": "The step's adaptor has no fn()."}
+    step = Step(asked["text"])
+    chosen = step.data[asked["chosen"]] if asked["chosen"] < len(step.data) else None
+    moved: Json = None
+    if chosen is not None and not chosen.reason:
+        prefix = f"{chosen.name}:" if asked["shared"] else ""
+        made = step.moved(chosen, asked["collection"], prefix)
+        moved = {**made._asdict(), "prefix": prefix, "items": [list(pair) for pair in made.items]}
+    data: list[Json] = [
+        {"name": item.name, "line": item.line, "bytes": item.literal.end - item.literal.start,
+         "items": len(item.items.pairs), "reason": item.reason}
+        for item in step.data
+    ]  # fmt: skip
+    return {"data": data, "moved": moved, "why": None}
 
 
 def _doubt(text: str) -> str | None:
@@ -83,4 +109,5 @@ def limit_self() -> None:
 
 if __name__ == "__main__":
     limit_self()
-    json.dump(answer(json.load(sys.stdin)), sys.stdout)
+    said = json.load(sys.stdin)
+    sys.stdout.write(json.dumps((answer if "codes" in said else movable)(said)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.checking.moving import Step
 from support.adaptors import COLLECTIONS, COMMON
 from support.platform import PROJECT, Served
 from support.runs import Finished, Runs
@@ -30,7 +32,8 @@ class Shelf:
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     with Served(Path(tmp_path_factory.mktemp("platform"))) as served:
-        served.deploy({**PROJECT, "collections": [{"name": "patients"}, {"name": "batch"}]})
+        names = ("patients", "batch", "moved")
+        served.deploy({**PROJECT, "collections": [{"name": name} for name in names]})
         served.post({"n": 1})
         with served.worker() as worker:
             talk = worker.take()
@@ -91,6 +94,43 @@ def test_thousands_are_written_in_batches_and_read_in_pages(runs: Runs, shelf: S
     assert finished.data[0] == [sum(range(MANY)), MANY]
     assert finished.data[1] == [0, 1, 2, 3, 4]
     assert any("fetched chunk of 700" in line for line in finished.log())
+
+
+_ROWS = [{"id": f"p {n}", "n": n, "at": {"é": n / 7}} for n in range(1500)]
+_TEXT = 'line;"of"\n' * 60_000
+
+
+_BY_ID = {str(row["id"]): row for row in _ROWS}
+_OF_ROWS = "const d = DATA;\nfn(s => (d[3].n = 'x', { ...s, data: [s.data, d.slice(2, 5)] }))"
+_IN_FUNCTION = """fn(s => {
+  const d = DATA, all = Object.keys(d);
+  d.x = 1;
+  return { ...s, data: [s.data, all.slice(-2), d['p 7'], s.references] };
+})"""
+_OF_TEXT = "const d = DATA;\nfn(s => ({ data: [s.data, d.length, d.slice(499990, 500010)] }))"
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [(_OF_ROWS, _ROWS), (_IN_FUNCTION, _BY_ID), (_OF_TEXT, _TEXT)],
+    ids=["list", "map in a function", "text"],
+)
+def test_a_step_does_the_same_when_its_data_is_moved(
+    runs: Runs, shelf: Shelf, code: str, data: Any
+) -> None:
+    code = code.replace("DATA", json.dumps(data))
+    step = Step(code)
+    (found,) = step.data
+    moved = step.moved(found, "moved", f"{found.items.kind}:")
+    assert len(moved.code) < 500
+    items = [{"key": key, "value": value} for key, value in moved.items]
+    for at in range(0, len(items), 1000):
+        stored = shelf.served.client.post("/collections/moved", json={"items": items[at:][:1000]})
+        assert stored.is_success, stored.text
+    before = run(runs, shelf, "fn(s => ({ ...s, data: { n: 1 } }));" + code)
+    after = run(runs, shelf, "fn(s => ({ ...s, data: { n: 1 } }));" + moved.code)
+    assert before.outcome.reason == after.outcome.reason == "success"
+    assert after.data == before.data
 
 
 def test_removed_values_are_gone(runs: Runs, shelf: Shelf) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import html
 import json
 import pathlib
+import re
 import subprocess
 import sys
 from collections import namedtuple
@@ -381,3 +382,55 @@ def test_the_input_of_a_step_may_be_what_the_one_before_it_returned() -> None:
         "b": [("in2", "its last input"),
               ("out", "the last output of First")],
     }  # fmt: skip
+
+
+def test_data_is_moved_into_a_collection_and_the_code_reads_it_there(served: Served) -> None:
+    flow = flow_of(served)
+    job = flow["jobs"][0]["id"]
+    rows = [{"id": f"site-{n}", "name": "Clinic of the <upper> village"} for n in range(6000)]
+    code = f"const mySites = {json.dumps(rows)};\nfn(s => ({{ ...s, n: mySites.length }}))"
+    new = {f"job:{job}:body": code, "act": f"move:{job}"}
+
+    def post(what: str, **fields: str) -> str:
+        form = form_of(flow, **{**new, **fields})
+        return served.client.post(f"/workflows/{flow['id']}/{what}", data=form).text
+
+    assert "each run loads all of it" in post("draft", act="look")
+    shown = html.unescape(post("draft"))
+    assert "+  await collections.each('my-sites', '*', (_, value) => {" in shown
+    assert "6,000 items go into the collection my-sites" in shown
+    assert "Clinic of the <upper> village" in shown
+    assert served.client.get("/collections/my-sites").status_code == 404
+
+    page = post("move", **{f"move:{job}:collection": "my-sites"})
+    moved = html.unescape(page)
+    assert "6,000 items are in the collection my-sites now" in moved
+    assert "collections.each('my-sites', '*'" in moved
+    stored = served.client.get("/collections/my-sites/site-5999").json()
+    assert json.loads(stored["value"]) == rows[-1]
+    assert flow_of(served) == flow  # it is saved with the rest
+    (undo,) = re.findall(r'name="undo" value="([^"]*)"', page)
+    again = post("draft", act="undo", undo=html.unescape(undo))
+    assert "mySites = [{&#34;id&#34;: &#34;site-0" in again
+
+    shared = {f"move:{job}:collection": "my-sites"}
+    assert "'mySites:*'" in html.unescape(post("draft", **shared))
+    assert "6,000 items are" in post("move", **shared)
+    assert "keys begin with mySites:" in post("move", **shared)
+    other = {f"job:{job}:body": code.replace("fn(s", "each(mySites, s")}
+    assert "it while it is loaded (line 2)" in post("draft", **other)
+    assert "No data was found" in post("draft", **{f"job:{job}:body": "fn(s => s)"})
+    assert post("move", act="move:nobody").count('name="undo"') == 0
+
+
+def test_who_may_not_write_items_moves_no_data(served: Served) -> None:
+    flow = flow_of(served)
+    asked = {"name": "deploys", "project_id": "demo", "scopes": ["read", "deploy"]}
+    token = served.client.post("/api/tokens", json=asked).json()["token"]
+    job = flow["jobs"][0]["id"]
+    code = f"const d = {json.dumps({str(n): n for n in range(1000)})}; fn(s => d)"
+    form = form_of(flow, act=f"move:{job}", **{f"job:{job}:body": code})
+    head = {"authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{served.url}/workflows/{flow['id']}/move", data=form, headers=head)
+    assert "It needs a token with the scope collections" in answer.text
+    assert served.client.get("/collections/d").status_code == 404

@@ -199,6 +199,7 @@ DOORS: dict[str, Door] = {
     "GET /workflows/{id}/edit": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/edit": _page(Action.DEPLOY, _FLOW),
     "POST /workflows/{id}/draft": _page(Action.DEPLOY, _FLOW),
+    "POST /workflows/{id}/move": _page(Action.DEPLOY, _FLOW),  # its handler asks for items, too
     "POST /workflows/{id}/check": _page(Action.DEPLOY, _FLOW),
     "POST /projects": _page(Action.LOOK),  # its handler asks
     "GET /import": _page(Action.LOOK),

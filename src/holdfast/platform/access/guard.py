@@ -7,9 +7,10 @@ machine, too. What a route needs stands in `doors.py`, who may do it is decided 
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections.abc import Callable
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote, unquote_plus
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -43,6 +44,7 @@ _NO_HOST = "The request does not say in one plain Host header which address it w
 _LOCAL_ONLY = "This platform serves its own machine only. Set HOLDFAST_PUBLIC_URL to change that."
 _FOREIGN = "Refused: the form is not from a page of this platform."
 _FORM = "application/x-www-form-urlencoded"
+_TOKEN = re.compile(rb"(?:^|&)%s=([^&]*)" % visit.FORM_FIELD.encode())
 
 
 #: Why a request is refused: an answer, or what the policy said; None: it is not.
@@ -189,7 +191,8 @@ async def _judge_form(request: Request, session: str) -> tuple[Response | None, 
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return refused, request.receive
     body = await request.body()
-    given = parse_qs(body.decode("utf-8", "replace")).get(visit.FORM_FIELD, [""])[0]
+    field = _TOKEN.search(body)  # not all fields are read here: a form may have megabytes
+    given = "" if field is None else unquote_plus(field[1].decode("utf-8", "replace"))
     good = hmac.compare_digest(given.encode(), visit.form_token(session).encode())
     if not good or not same_site(request.headers, platform.settings.public_url):
         return refused, request.receive

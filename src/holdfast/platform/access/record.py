@@ -114,6 +114,7 @@ WORDS = {
     "POST /projects/{project_id}/collections/{name}/remove": "collection removed",
     "POST /projects/{project_id}/collections/{name}/items/remove": "collection items removed",
     "POST /projects/{project_id}/collections/{name}/items/clear": "collection items removed",
+    "POST /workflows/{id}/move": "data moved to a collection",
     "POST /projects/{project_id}/retention": "retention set",
     "POST /projects/{project_id}/tokens": "token made",
     "POST /projects/{project_id}/tokens/{id}/revoke": "token revoked",

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
+from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.access.turns import BusyError
 from holdfast.platform.service import Platform
@@ -37,21 +38,27 @@ async def check(platform: Platform, draft: Draft, only: Collection[str] = ()) ->
     texts = [*(step.body for step in steps), *(path.expression for path in paths)]
     if len(texts) > _PARTS or sum(map(len, texts)) > _MOST:
         return _nothing(say("The code is too long to be checked here: use holdfast check."))
-    asked = {
+    asked: JsonObject = {
         "store": str(platform.adaptors.root.absolute()),
         "codes": [{"id": s.id, "text": s.body, "adaptor": s.adaptor} for s in steps],
         "conditions": [{"id": path.id, "text": path.expression} for path in paths],
     }
+    return {**_nothing(), **await ask(platform, asked)}
+
+
+async def ask(platform: Platform, asked: JsonObject) -> dict[str, Any]:
+    """What the process says; `trouble`: why it said nothing, or None."""
     who = visit.subject()
     try:
         async with asyncio.timeout(_SECONDS), platform.checks.take(who.user_id or who.name):
             return await _ask(json.dumps(asked).encode())
     except BusyError:
-        return _nothing(say(_BUSY))
+        return {"trouble": say(_BUSY)}
     except TimeoutError:
-        return _nothing(say("The checks took too long."))
+        return {"trouble": say("The checks took too long.")}
     except OSError as error:
-        return _nothing(say("The checks did not start: %(strerror)s.", strerror=error.strerror))
+        said = say("The checks did not start: %(strerror)s.", strerror=error.strerror)
+        return {"trouble": said}
 
 
 async def _ask(asked: bytes) -> dict[str, Any]:
@@ -60,8 +67,9 @@ async def _ask(asked: bytes) -> dict[str, Any]:
         code, out, err = await _communicate(asked, empty)
     if code != 0:
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return _nothing(say("The code could not be checked: %(code)s", code=last or _ended(code)))
-    found: dict[str, Any] = json.loads(out)
+        said = say("The code could not be checked: %(code)s", code=last or _ended(code))
+        return {"trouble": said}
+    found: dict[str, Any] = await asyncio.to_thread(json.loads, out)
     return {**found, "trouble": None}
 
 
@@ -87,5 +95,5 @@ def _ended(code: int | None) -> str:
     return say("its process ended with %(code)s.", code=code)
 
 
-def _nothing(trouble: str) -> dict[str, Any]:
+def _nothing(trouble: str = "") -> dict[str, Any]:
     return {"found": {}, "names": {}, "absent": [], "trouble": trouble}

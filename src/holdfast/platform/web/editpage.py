@@ -28,6 +28,7 @@ from holdfast.platform.start.cron import next_times
 from holdfast.platform.store import documents, keychains, snapshots, steps, webhook_keys, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.history import Filters
+from holdfast.platform.web import moving
 from holdfast.platform.web.codechecks import check
 from holdfast.platform.web.data import newest
 from holdfast.platform.web.draft import (
@@ -38,11 +39,12 @@ from holdfast.platform.web.draft import (
     to_document,
     to_parts,
 )
-from holdfast.platform.web.drafttext import from_text, to_text
+from holdfast.platform.web.drafttext import LONGEST, from_text, to_text
 from holdfast.platform.web.flowview import SOON
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
+from holdfast.platform.web.moving import LARGE, MOVE, Moving
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.positions import positions_of
 from holdfast.platform.web.render import message, page
@@ -71,6 +73,7 @@ def edit_routes() -> list[BaseRoute]:
         Route("/workflows/{id}/edit", show),
         Route("/workflows/{id}/edit", save, methods=["POST"]),
         Route("/workflows/{id}/draft", act, methods=["POST"]),
+        Route("/workflows/{id}/move", move, methods=["POST"]),
         Route("/workflows/{id}/check", checks, methods=["POST"]),
     ]
 
@@ -92,6 +95,7 @@ class _Told:
     undo: str = ""
     #: What a button did, or why it did nothing.
     done: str = ""
+    moving: Moving | None = None
     dirty: bool = False
     saving: bool = False
     input: str | None = None
@@ -120,6 +124,11 @@ async def show(request: Request) -> Response:
     return await _page(request, row, draft, told)
 
 
+async def move(request: Request) -> Response:
+    """Move data of a step into a collection. The draft then reads it; it is not saved."""
+    return await act(request)
+
+
 async def act(request: Request) -> Response:
     """A button that changes or checks the draft. Nothing is saved, and no typed text is lost."""
     row = await _row(request)
@@ -137,14 +146,45 @@ async def act(request: Request) -> Response:
         return await _page(request, row, from_form(_kept(sent["undo"])), told)
     if what == "check":
         await _judge(request, row, draft, told)
+    if what.startswith(MOVE):
+        return await _moved(request, row, draft, told, items)
     after, told.opened = changed(draft, what)
     words = _DONE.get(what.partition(":")[0])
     if words and after != draft:
         told.done = say(words)
-        told.undo = json.dumps([item for item in items if item[0] not in _NOT_UNDONE])
+        told.undo = _before(items)
     elif what.startswith("connect:"):
         told.done = say("No path was added: there is one already, or it would lead in a circle.")
     return await _page(request, row, after, told)
+
+
+def _before(items: list[tuple[str, str]]) -> str:
+    return json.dumps([item for item in items if item[0] not in _NOT_UNDONE])
+
+
+async def _moved(
+    request: Request, row: Row, draft: Draft, told: _Told, items: list[tuple[str, str]]
+) -> Response:
+    """What moving data would change; on its own address, the draft with that changed."""
+    platform: Platform = request.app.state.platform
+    told.opened = told.sent["act"].removeprefix(MOVE)
+    step = next((step for step in draft.steps if step.id == told.opened), None)
+    if step is None:
+        return await _page(request, row, draft, told)
+    if not request.url.path.endswith("/move"):
+        told.moving, _ = await moving.look(platform, row.project_id, step, told.sent)
+        return await _page(request, row, draft, told)
+    told.moving, code = await moving.move(platform, row.project_id, step, told.sent)
+    if code is not None:
+        told.undo = _before(items)
+        count, name = f"{told.moving.count:,}", told.moving.collection
+        told.done = say(
+            "%(count)s items are in the collection %(name)s now. Save the workflow to read them "
+            "from there.", count=count, name=name,
+        )  # fmt: skip
+        steps = [replace(one, body=code) if one is step else one for one in draft.steps]
+        draft, told.moving = replace(draft, steps=steps), None
+    return await _page(request, row, draft, told)
 
 
 def _hold(told: _Told, sent: dict[str, str]) -> bool:
@@ -358,9 +398,11 @@ async def _page(
         newest_steps = {step.job_id: step for found in reversed(ran) for step in found}
         known: Any = documents.credentials_of(connection, row.project_id)
         # here, and not in the event loop's thread: a large one takes a second
-        text = to_text(draft, row.id, row.project_name, known)
+        short = sum(len(step.body) for step in draft.steps) <= LONGEST
+        text = to_text(draft, row.id, row.project_name, known) if short else ""
         return {
             "credentials": known,
+            "as_text": short,
             "text": text if told.text is None else told.text,
             "text_of": told.text_of or _digest(text),
             "keychains": keychains.listed(connection, row.project_id),
@@ -386,6 +428,7 @@ async def _page(
         + [(s.id, s.name) for s in draft.steps],
         conditions=CONDITIONS,
         no_hook=Hook(),
+        large=LARGE,
         soon={
             begin.id: next_times(Schedule(begin.cron, begin.zone or "UTC"), SOON)
             for begin in draft.begins
