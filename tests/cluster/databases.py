@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -80,8 +81,11 @@ class Databases:
     def _kill(self) -> None:
         """The server and all its processes, as a machine that loses its power."""
         lock = self.primary.data / "postmaster.pid"
-        os.kill(int(lock.read_text().splitlines()[0]), signal.SIGKILL)
+        lines = lock.read_text().splitlines()
+        os.kill(int(lines[0]), signal.SIGKILL)
         eventually(lambda: not _within(self.primary.data), "its processes have ended")
+        # Only a start in the same folder would remove its shared memory; there may be none.
+        subprocess.run(["ipcrm", "-m", lines[6].split()[1]], check=True)
         # Its zombie may still be there, which the next start takes for a server.
         for left in (lock, self.primary.folder / ".s.PGSQL.5432.lock"):
             left.unlink()

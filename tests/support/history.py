@@ -11,13 +11,14 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Index, select
+from sqlalchemy import select
 
 from holdfast.platform.clock import SECOND
 from holdfast.platform.project.provision import from_payload
@@ -25,7 +26,9 @@ from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Database, Transaction
 from holdfast.platform.store.history_tables import search_parts
 from holdfast.platform.store.projects import import_project
+from holdfast.platform.store.search import Part
 from support.history_rows import DAYS, START, Flow, Rows
+from support.history_search import Found
 from support.history_sinks import Sink, sink_of
 
 #: Runs whose rows are made before they are written.
@@ -70,36 +73,44 @@ def load(
     flows, collection = _deploy(url, size)
     rows = Rows(random.Random(f"history {seed}"), flows, size.lines, searchable=searchable)
     with sink_of(url) as sink:
-        filled = (*_FILLED, search_parts) if searchable else _FILLED
-        indexes = [index for table in filled for index in table.indexes]
-        sink.run(*(f"DROP INDEX {index.name}" for index in indexes))
-        for start in range(0, size.runs, _BATCH):
-            last = min(size.runs, start + _BATCH)
-            _write(sink, rows, [START + n * DAYS * 86400 * SECOND // size.runs
-                                for n in range(start, last)])  # fmt: skip
-        if size.long_log:
-            _write(sink, rows, [START + DAYS * 86400 * SECOND], size.long_log)
+        sink.strip((*_FILLED, search_parts) if searchable else _FILLED)
+        with ThreadPoolExecutor(1) as pool:  # rows are made while others are written
+            storing = pool.submit(lambda: None)
+            for moments, lines in _parts(size):
+                found = _made(rows, moments, lines)
+                storing.result()
+                storing = pool.submit(_store, sink, *found)
+            storing.result()
         done(f"{size.runs} runs, {3 * size.runs} steps, {size.lines * size.runs} lines")
         sink.copy(t.collection_items, rows.items(collection, size.items, size.item_bytes))
         sink.run(_sums(collection, size))
         done(f"{size.items} items")
-        _make(sink, indexes)
         sink.finish()
         done("indexes")
 
 
-def _write(sink: Sink, rows: Rows, moments: list[int], lines: int | None = None) -> None:
-    found: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _FILLED}
+def _parts(size: Size) -> Iterator[tuple[list[int], int | None]]:
+    """When the runs of each batch begin; of the last one, which has a long log, how long it is."""
+    for start in range(0, size.runs, _BATCH):
+        numbers = range(start, min(size.runs, start + _BATCH))
+        yield [START + n * DAYS * 86400 * SECOND // size.runs for n in numbers], None
+    if size.long_log:
+        yield [START + DAYS * 86400 * SECOND], size.long_log
+
+
+def _made(
+    rows: Rows, moments: list[int], lines: int | None
+) -> tuple[Found, list[tuple[int, Part]]]:
+    found: Found = {table.name: [] for table in _FILLED}
     for at in moments:
         rows.run(found, at, lines)
+    return found, rows.parts(found)
+
+
+def _store(sink: Sink, found: Found, parts: list[tuple[int, Part]]) -> None:
     for table in _FILLED:
         sink.copy(table, found[table.name])
-    sink.copy_parts(rows.parts(found))
-
-
-def _make(sink: Sink, indexes: list[Index]) -> None:
-    for index in indexes:
-        sink.make(index)
+    sink.copy_parts(parts)
 
 
 def _sums(collection: str, size: Size) -> str:

@@ -20,6 +20,7 @@ from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
 from holdfast.platform.access.identity import bearer_of, run_subject
 from holdfast.platform.access.policy import Action, Kind, Reason, Subject, decide
+from holdfast.platform.apart import apart
 from holdfast.platform.chores.cleaner import remove_items
 from holdfast.platform.clock import iso
 from holdfast.platform.collections.putting import put_all
@@ -237,7 +238,7 @@ async def _body(request: Request, call: _Call) -> dict[str, Any]:
             raise _Denied(413, f"The body is larger than {call.platform.settings.payload_mb:g} MB")
         parts.append(part)
     try:
-        value = parse_request(b"".join(parts))
+        value = await apart(parse_request, b"".join(parts))
     except ValueError as error:
         raise _Denied(400, f"The body is not JSON that can be stored: {error}") from error
     if not isinstance(value, dict):

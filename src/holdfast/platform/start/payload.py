@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from holdfast.model.json import Json
 from holdfast.model.request_body import parse_request
+from holdfast.platform.apart import apart
 from holdfast.platform.store import dataclips
 
 
@@ -40,7 +41,7 @@ async def body_of(request: Request, limit: int) -> str:
     if kind != "application/json" and not kind.endswith("+json"):
         text = f"Content-Type {kind or '(none)'} is not supported: send application/json."
         raise Rejected(415, {"error": "unsupported_media_type", "message": text})
-    return _json_text(raw)
+    return await apart(_json_text, raw)
 
 
 def _json_text(raw: bytes) -> str:
