@@ -89,6 +89,8 @@ EVENTS = (
         ("connection.failed", "error", "platform why",
          "The platform cannot be reached, or refuses the worker. Tried again."),
         ("connection.retry", "debug", "seconds", "The next attempt to connect comes after this."),
+        ("vitals.not_told", "debug", "why",
+         "The platform did not take what the worker told of itself. It is told again."),
         ("connection.silent", "warn", "",
          "The platform has not answered heartbeats: the connection is made anew."),
         ("connection.bad_frame", "warn", "why",

@@ -11,13 +11,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from holdfast.adaptors import Store
 from support import command
-from support.product import Product, start
+from support.product import COMMON, Product, start
 from support.waiting import eventually
 from support.web import Answer, Asked, serve_web
 
@@ -49,6 +50,22 @@ def test_the_printed_link_opens_the_page_without_a_typed_login(tmp_path: Path) -
         assert up.stop() == 0, up.output
     finally:
         up.kill()
+
+
+def test_the_worker_tells_the_platform_how_it_is(product: Product) -> None:
+    """By a message that only our platform asks for."""
+
+    def told() -> dict[str, Any] | None:
+        [worker] = product.get("/api/workers")["data"]
+        vitals: dict[str, Any] | None = worker["vitals"]
+        return vitals if vitals is not None and vitals["ready"] else None
+
+    vitals = eventually(told, "the worker has told that it is ready")
+    assert (vitals["undelivered"], vitals["egress"]) == (0, "open")
+    assert "rlimits" in vitals["layers"]
+    assert COMMON in vitals["adaptors"]
+    assert vitals["standby_memory_mb"] > 0
+    assert vitals["machine_memory_mb"] > vitals["machine_memory_free_mb"] > 0
 
 
 def test_a_workflow_reaches_no_more_than_it_says(product: Product) -> None:

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, str] = {
     "worker": "model protocol journal sandbox",
     "worker/outbox": "model protocol journal engine worker",
     "worker/run": f"{ENGINE} protocol adaptors engine/supervisor worker worker/outbox",
-    "worker/agent": f"{ENGINE} protocol adaptors worker worker/run",
+    "worker/agent": f"{ENGINE} engine/zygote protocol adaptors worker worker/run",
     "platform": f"{PLATFORM} journal sandbox adaptors platform/access platform/api"
     " platform/chores platform/collections platform/deploy platform/secrets platform/start"
     " platform/web"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.engine.config import EngineConfig, EngineError
+from holdfast.model.json import JsonObject
 from holdfast.sandbox import seccomp
 from holdfast.sandbox.egress import Address
 from holdfast.sandbox.finder import Groups
 from holdfast.sandbox.hosts import nameservers, own_addresses
-from holdfast.sandbox.levels import Level, missing
+from holdfast.sandbox.levels import Level, level_of, missing
 from holdfast.sandbox.probe import Grants, probe
+from holdfast.sandbox.spec import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,15 @@ class Host:
         seccomp.prepare()  # once for all shims
         grants = probe().without(config.without)
         return cls(Groups(config.limits), grants, own_addresses(), nameservers())
+
+    def told(self) -> JsonObject:
+        """What it offers, for whoever looks after the worker."""
+        return {
+            "isolation": level_of(self.grants, self.groups.means).name.lower(),
+            "memory_means": self.groups.means,
+            "layers": [layer.value for layer in Layer if layer in self.grants.layers],
+            "missing_layers": {layer.value: why for layer, why in self.grants.missing.items()},
+        }
 
     def require(self, level: str | None) -> None:
         """Raises EngineError when this host's isolation is below the level of this name."""

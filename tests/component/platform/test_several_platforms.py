@@ -93,6 +93,8 @@ def test_each_platform_lists_workers_and_runs_of_the_other(served: Served, other
         talk.start()
         found = known(served)
         assert (found["connected"], found["active_runs"]) == (True, [talk.id])
+        worker.push("worker:queue", "worker:vitals", {"isolation": "strong"})
+        assert known(served)["vitals"]["isolation"] == "strong"
         age(served, pt.platforms, other.platform.id, seen_at=100)
         assert known(served)["connected"] is False
 

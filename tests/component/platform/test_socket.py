@@ -104,9 +104,21 @@ def test_connected_workers_are_listed_and_remembered(served: Served) -> None:
         assert shown["connected"] is True
         assert (shown["capacity"], shown["queues"]) == (7, {"manual>*": 7})
         assert (shown["version"], shown["active_runs"]) == ("1.25.0", [run_id])
+        assert shown["vitals"] is None
+        page = served.client.get("/workers").text
+        assert "It tells nothing of itself" in page
+        told = {"isolation": "<b>", "undelivered": 2, "oldest_undelivered_seconds": 75}
+        assert worker.push("worker:queue", "worker:vitals", told)["response"] == {}
+        assert worker.push("worker:queue", "worker:vitals", [])["status"] == "error"
+        (shown,) = served.client.get("/api/workers").json()["data"]
+        assert (shown["vitals"]["undelivered"], shown["vitals"]["node"]) == (2, None)
+        page = served.client.get("/workers").text
+        assert "&lt;b&gt;" in page
+        assert "a run that has ended, for 1 min 15 s" in page
 
     def gone() -> bool:
         (found,) = served.client.get("/api/workers").json()["data"]
+        assert found["connected"] or found["vitals"] is None
         return found["connected"] is False and found["disconnected_at"] is not None
 
     eventually(gone, "the worker is shown as gone")

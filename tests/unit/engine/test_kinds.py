@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -219,3 +221,16 @@ def test_code_that_needed_much_memory_goes_elsewhere(config: EngineConfig) -> No
     for _ in range(2):
         rule.keeper_for(config, request(config), Network.BROKER, "light")
     assert len(kinds.wanted(config)) == 1
+
+
+def test_only_kinds_whose_keeper_listens_are_said_to_serve(tmp_path: Path) -> None:
+    notes = tmp_path / "zygotes"
+    notes.mkdir()
+    for name, adaptors in (("a", ["http@1", "common@1"]), ("b", ["fhir@1"])):
+        note = {"adaptors": dict.fromkeys(adaptors)}
+        (notes / f"{name}.json").write_text(json.dumps(note))
+    assert kinds.serving(tmp_path) == []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(notes / "a"))
+        assert kinds.serving(tmp_path) == ["common@1, http@1"]
+    assert kinds.serving(tmp_path / "absent") == []

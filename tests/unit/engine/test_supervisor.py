@@ -25,6 +25,7 @@ def test_an_agent_without_room_for_its_pipe_is_started_later(
     supervisor._config = EngineConfig(tmp_path, tmp_path / "socket", agent=("agent",))
     supervisor._loop = Loop()
     supervisor._was_ready, supervisor._tell_ready, supervisor._agent = False, None, None
+    supervisor._isolation = {}
     monkeypatch.setattr(os, "pipe", full)
     supervisor._start_agent()
     assert supervisor._agent is None

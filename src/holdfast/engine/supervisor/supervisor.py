@@ -13,6 +13,7 @@ import argparse
 import errno
 import gc
 import importlib
+import json
 import os
 import signal
 import socket
@@ -71,7 +72,9 @@ class Supervisor:
             self._loop, config.standby, self._fork_shim, self._may_prepare, self._first_ready
         )
         self._keepers = Keepers(self._loop, config, self._fork_keeper, self._settled)
-        self._zygotes = unavailable(config, self._host) is None
+        no_zygotes = unavailable(config, self._host)
+        self._zygotes = no_zygotes is None
+        self._isolation = {**self._host.told(), "no_zygotes": no_zygotes}
         self._helpers: set[int] = set()
         self._delayed = 0  # helpers that could not be started at once
         self._cache_maker: int | None = None  # helper that makes the program's cache; 0: was here
@@ -283,7 +286,11 @@ class Supervisor:
         if not self._config.agent:
             return
         self._agent_since = time.monotonic()
-        environment = {**os.environ, "HOLDFAST_SOCKET": str(self._config.socket)}
+        environment = {
+            **os.environ,
+            "HOLDFAST_SOCKET": str(self._config.socket),
+            "HOLDFAST_ISOLATION": json.dumps(self._isolation),
+        }
         self._forget_waiting()
         environment.pop("HOLDFAST_READY", None)
         ready: tuple[int, ...] = ()

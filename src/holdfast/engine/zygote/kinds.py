@@ -190,6 +190,17 @@ def refuse(config: EngineConfig, name: str) -> None:
         (folder(config) / f"{name}{_REFUSED}").touch(mode=0o600)
 
 
+def serving(data: Path) -> list[str]:
+    """The adaptors of each zygote that serves, by the data folder of its engine; sorted."""
+    found = list[str]()
+    with suppress(OSError):
+        for path in (data / "zygotes").glob(f"*{_ENDING}"):
+            adaptors = _read(path).get("adaptors") if path.with_suffix("").is_socket() else None
+            if isinstance(adaptors, dict):
+                found.append(", ".join(sorted(adaptors)))
+    return sorted(found)
+
+
 def waits(config: EngineConfig, name: str) -> bool:
     """Whether a zygote of this kind may still come."""
     return not (folder(config) / f"{name}{_REFUSED}").exists()

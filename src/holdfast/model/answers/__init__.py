@@ -18,6 +18,7 @@ from holdfast.model.answers.access import (
     Session,
     Token,
     User,
+    Vitals,
     Worker,
 )
 from holdfast.model.answers.pages import (
@@ -158,6 +159,7 @@ __all__ = [
     "Token",
     "Upserted",
     "User",
+    "Vitals",
     "Webhook",
     "WebhookKey",
     "WorkOrder",

@@ -7,8 +7,38 @@ from typing import Any, NotRequired, TypedDict
 from holdfast.model.answers.pages import Number, Text
 
 
+class Vitals(TypedDict):
+    """What a worker tells of itself and its machine; what it does not tell is null."""
+
+    at: Text
+    ready: bool | None
+    draining: bool | None
+    reasons: list[str]
+    uptime_seconds: float | None
+    processors: Number
+    load: list[float]
+    machine_memory_mb: Number
+    machine_memory_free_mb: Number
+    runs_memory_mb: Number
+    standby_memory_mb: Number
+    memory_budget_mb: Number
+    disk_free_mb: Number
+    undelivered: Number
+    oldest_undelivered_seconds: float | None
+    isolation: Text
+    memory_means: Text
+    layers: list[str]
+    missing_layers: dict[str, str | None]
+    egress: Text
+    zygotes: list[str]
+    no_zygotes: Text
+    node: Text
+    adaptors: list[str]
+    adaptor_count: Number
+
+
 class Worker(TypedDict):
-    """A worker with the runs that it has open."""
+    """A worker with the runs that it has open. `vitals`: of ours, for administrators."""
 
     id: str
     name: Text
@@ -20,6 +50,7 @@ class Worker(TypedDict):
     connected_at: Text
     disconnected_at: Text
     last_heartbeat_at: Text
+    vitals: Vitals | None
 
 
 class Me(TypedDict):

@@ -36,4 +36,6 @@ workers = Table(
     moment("connected_at", required=True),
     moment("disconnected_at"),
     moment("last_heartbeat_at", required=True),
+    Column("vitals", Text),  # JSON object (`protocol/vitals.py`)
+    moment("vitals_at"),
 )

@@ -72,4 +72,13 @@ def _shown(
         "connected_at": iso(row.connected_at),
         "disconnected_at": iso(row.disconnected_at),
         "last_heartbeat_at": iso(row.last_heartbeat_at),
+        # of the whole machine: not for those who see some projects only
+        "vitals": _vitals(row) if connected and visible is None else None,
     }
+
+
+def _vitals(row: Row) -> JsonObject | None:
+    """What it has told of itself, and when."""
+    if row.vitals is None:
+        return None
+    return {"at": iso(row.vitals_at), **json.loads(row.vitals)}

@@ -54,10 +54,12 @@ async def run_events(request: Request) -> Response:
 
 
 async def overview_events(request: Request) -> Response:
-    """`changed` whenever the overview may look different."""
+    """`changed` whenever the overview may look different; `?of=workers`: their page."""
     platform: Platform = request.app.state.platform
-    visitor = Visit(request)
-    return _stream(platform, visitor, _overview_events(platform, visitor))
+    visitor, topics = Visit(request), ["runs", "workers"]
+    if request.query_params.get("of") == "workers":
+        topics.append("vitals")
+    return _stream(platform, visitor, _overview_events(platform, visitor, topics))
 
 
 def _stream(platform: Platform, visitor: Visit, events: AsyncIterator[str]) -> Response:
@@ -92,8 +94,9 @@ async def _run_events(
                 yield ": still here\n\n"
 
 
-async def _overview_events(platform: Platform, visitor: Visit) -> AsyncIterator[str]:
-    topics = ("runs", "workers")
+async def _overview_events(
+    platform: Platform, visitor: Visit, topics: list[str]
+) -> AsyncIterator[str]:
     with platform.streams.take(visitor.owner), platform.hub.watch(*topics) as notices:
         yield _event("changed", "")
         while (news := await _next(platform.hub, notices, _OVERVIEW_SECONDS)) is not None:

@@ -22,8 +22,9 @@ from holdfast.platform.store.runs import cancel_asked, find_run
 from holdfast.platform.workers import claims, events
 from holdfast.platform.workers.events import Refused, Sender
 from holdfast.platform.workers.plan import plan_of
-from holdfast.platform.workers.registry import WorkerConnection, record_connected
+from holdfast.platform.workers.registry import WorkerConnection, record_connected, record_vitals
 from holdfast.protocol import messages as m
+from holdfast.protocol import vitals
 from holdfast.protocol.frames import Payload
 from holdfast.protocol.messages import InvalidPayload
 from holdfast.protocol.tokens import (
@@ -35,6 +36,8 @@ from holdfast.protocol.tokens import (
 )
 
 UNAUTHORIZED, NOT_FOUND = "unauthorized", "not_found"
+#: How often our worker tells how it is.
+VITALS_SECONDS = 10
 
 
 #: How to read an event, and what it does.
@@ -75,9 +78,11 @@ class QueueChannel:
         self.worker.joined = True
         here = self.platform.id
         await self.platform.database.write(lambda tx: record_connected(tx, self.worker, here))
-        return {}
+        return vitals.offer(VITALS_SECONDS)
 
     async def handle(self, event: str, payload: Payload) -> Answer:
+        if event == vitals.VITALS:
+            return await self._vitals(payload)
         if event != m.CLAIM:
             return Answer("error", {"reason": "unknown event"})
         try:
@@ -101,6 +106,15 @@ class QueueChannel:
             m.ClaimedRun(one.run_id, self._token(one)).to_payload() for one in taken
         ]
         return Answer("ok", {"runs": runs})
+
+    async def _vitals(self, payload: Payload) -> Answer:
+        try:
+            told = vitals.read(payload)
+        except InvalidPayload as error:
+            return Answer("error", error.response)
+        worker, here = self.worker.worker_id, self.platform.id
+        await self.platform.database.write(lambda tx: record_vitals(tx, worker, here, told))
+        return Answer("ok", {})
 
     def _token(self, claimed: Claimed) -> str:
         return sign_run_token(

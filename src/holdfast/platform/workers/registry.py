@@ -97,8 +97,17 @@ def record_connected(tx: Transaction, connection: WorkerConnection, platform_id:
         connected_at=connection.connected_at,
         disconnected_at=None,
         last_heartbeat_at=connection.heartbeat_at,
+        vitals=None,
+        vitals_at=None,
     )
     tx.notify("workers", "connected", worker_id=connection.worker_id)
+
+
+def record_vitals(tx: Transaction, worker_id: str, platform_id: str, told: JsonObject) -> None:
+    """Keep what a worker tells of itself, while it is connected here."""
+    values = {"vitals": json.dumps(told), "vitals_at": tx.now}
+    workers.change_worker(tx, worker_id, platform_id, **values)
+    tx.notify("vitals", "told", worker_id=worker_id)
 
 
 def record_seen(

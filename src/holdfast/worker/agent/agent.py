@@ -24,6 +24,7 @@ from holdfast.adaptors.store import Store
 from holdfast.engine.client import Engine
 from holdfast.journal import DeliveryState, RunLock
 from holdfast.model.errors import HoldfastError
+from holdfast.model.json import JsonObject
 from holdfast.paths import absolute
 from holdfast.protocol.frames import Payload, Reply
 from holdfast.protocol.messages import WORK_AVAILABLE, WORKER_QUEUE, ClaimedRun, QueueJoin
@@ -40,6 +41,7 @@ from holdfast.worker.agent.health import Health
 from holdfast.worker.agent.notify import Notifier
 from holdfast.worker.agent.report import Report
 from holdfast.worker.agent.trust import TRYING, Trust
+from holdfast.worker.agent.vitals import Vitals, isolation_from
 from holdfast.worker.agent.warm import verify_newest
 from holdfast.worker.config import SOCKET_VARIABLE, WorkerConfig
 from holdfast.worker.connection import Channel, Connection
@@ -81,6 +83,7 @@ class Agent:
         engine: Engine,
         run_folders: RunFolders,
         first: FirstProcess | None = None,
+        isolation: JsonObject | None = None,
     ) -> None:
         self.config = config
         self.first = first or FirstProcess({})
@@ -115,6 +118,7 @@ class Agent:
         self._background: list[asyncio.Task[None]] = []
         self._notifier = Notifier()
         self._health = Health(report, self.metrics, self.claim_now)
+        self._vitals = Vitals(report, isolation or {})
 
     async def run(self) -> int:
         """Work until a signal, then drain. Returns the exit code."""
@@ -127,7 +131,7 @@ class Agent:
         grace = math.ceil(self.config.drain_within([]) + LAST_DELIVERY_SECONDS[1])
         log.info("worker.grace_period", seconds=grace, why=_GRACE)
         queue = self._join_queue()
-        self.first.watch(self._look_for_work)
+        self.first.watch(self._first_ready)
         self._start(verify_newest(self.services.store))
         await Adoption(self.run_folders, self._adopted, self._start).all()
         self._background = [
@@ -135,6 +139,7 @@ class Agent:
             asyncio.create_task(self._prune()),
             asyncio.create_task(self._watch_slots()),
             asyncio.create_task(self._notifier.keep_alive()),
+            asyncio.create_task(self._vitals.run(queue)),
             asyncio.create_task(collections.look_up(self.config, self.services.store)),
         ]
         if self.config.loop:
@@ -167,6 +172,10 @@ class Agent:
     def _pushed(self, event: str, _payload: Payload) -> None:
         if event == WORK_AVAILABLE and self.config.loop:
             self._look_for_work()
+
+    def _first_ready(self) -> None:
+        self._vitals.changed()
+        self._look_for_work()
 
     def _look_for_work(self) -> None:
         for claimer in self._claimers:
@@ -356,6 +365,7 @@ class Agent:
 
     def _queue_changed(self) -> None:
         """worker:queue was joined or lost: loops that can claim again do so at once."""
+        self._vitals.changed()
         for claimer in self._claimers:
             claimer.refresh()
 
@@ -448,7 +458,8 @@ async def serve(config: WorkerConfig, environment: Mapping[str, str]) -> int:
         run_folders = RunFolders(config.journals, config.archive, Vault(config.data))
         socket = environment.get(SOCKET_VARIABLE) or config.data / "engine.sock"
         engine = await Engine.connect(absolute(socket))
-        return await Agent(config, engine, run_folders, FirstProcess(environment)).run()
+        first, isolation = FirstProcess(environment), isolation_from(environment)
+        return await Agent(config, engine, run_folders, first, isolation).run()
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:

