@@ -24,7 +24,8 @@ def bare(data: Path) -> Iterator[Served]:
 def test_the_first_project_is_made_and_run_on_the_page(bare: Served) -> None:
     first = bare.client.get("/").text
     assert 'id="first-start"' in first
-    made = bare.client.post("/projects", data={"project": "my-clinic", "starter": "fhir"})
+    assert "needs a letter" in bare.client.post("/projects", data={"project": "診療所"}).text
+    made = bare.client.post("/projects", data={"project": "Mý  Clinic!", "starter": "fhir"})
     assert made.status_code == 303, made.text
     place = made.headers["location"].partition("#")[0]
     page = bare.client.get(place).text

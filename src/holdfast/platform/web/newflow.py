@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -35,12 +38,21 @@ async def in_project(request: Request) -> Response:
     return await _made(request, {"id": key})
 
 
+def project_name(text: str) -> str:
+    """The name that a project can have, of what somebody calls it: `my-clinic` of `My clinic`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall("[a-z0-9]+", plain))
+
+
 async def in_new_project(request: Request) -> Response:
     """The first start: a project of this name with one workflow."""
-    name = (await fields(request, "project"))["project"]
+    name = project_name((await fields(request, "project"))["project"])
     platform: Platform = request.app.state.platform
     if not visit.may(Action.CREATE):  # first: nobody learns what projects others have
         return message(403, say("Not allowed"), say("Only an administrator makes projects."))
+    if not name:
+        text = say("The name of a project needs a letter from a to z, or a digit.")
+        return message(422, say("Not made"), text)
     if await platform.database.read(lambda c: documents.find_project(c, name)) is not None:
         return message(
             422, say("Not made"), say("There is a project %(name)s already.", name=name)
