@@ -345,6 +345,10 @@ def test_a_step_is_tried_alone_and_its_result_stands_at_its_code(
         assert wrong.status_code == 422
         assert words in wrong.text
         assert f"{text}</textarea>" in wrong.text
+    example = save(client, flow, "save-run", input="fhir").headers["location"]
+    assert "Bundle" in client.get(example).text
+    client.post(f"{example}/cancel")
+    flow = flow_of(served)
     begun = save(client, flow, f"try:{first}", **{f"try:{first}:text": '{"a": 1}'})
     place = begun.headers["location"]
     assert "No worker is connected" in client.get(place).text

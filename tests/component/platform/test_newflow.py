@@ -33,7 +33,8 @@ def test_the_first_project_is_made_and_run_on_the_page(bare: Served) -> None:
     assert found
     sample = html.unescape(found[1])
     assert json.loads(sample) == json.loads(STARTERS["fhir"].sample)
-    run = bare.client.post(f"{place.partition('?')[0]}/run", data={"input": sample})
+    assert '<option value="fhir" selected>' in bare.client.get(f"{place}/edit").text
+    run = bare.client.post(f"{place}/run", data={"input": sample})
     assert run.headers["location"].startswith("/runs/")
     again = bare.client.post("/projects", data={"project": "my-clinic"})
     assert again.status_code == 422

@@ -48,6 +48,7 @@ from holdfast.platform.web.moving import LARGE, MOVE, Moving
 from holdfast.platform.web.naming import Names, read_names
 from holdfast.platform.web.positions import positions_of
 from holdfast.platform.web.render import message, page
+from holdfast.platform.web.starters import STARTERS, example_of
 from holdfast.platform.web.tried import TRY, inputs_of, read_tried, written_input
 from holdfast.platform.web.versions import Changed, changes_between
 from holdfast.platform.web.words import CONDITIONS, TRIGGER_NAMES
@@ -328,6 +329,8 @@ async def save(request: Request) -> Response:
     if what != "save-run" and not tried:
         return RedirectResponse(f"/workflows/{row.id}", 303)
     clip = sent.get(f"{TRY}{tried}:input" if tried else "input", "")
+    if (example := STARTERS.get(clip)) is not None:
+        written = json.loads(example.sample)
     return await _run(platform, row, None if written is not None else clip or None, written, tried)
 
 
@@ -421,6 +424,7 @@ async def _page(
         status=status,
         workflow=row,
         draft=draft,
+        example=told.input if told.input in STARTERS else example_of(s.body for s in draft.steps),
         told=told,
         graph=layout(to_parts(draft), links=links, current=told.opened, kept=draft.places),
         positions=json.dumps(positions_of(draft.places, draft.ids)) if draft.places else "",

@@ -21,7 +21,7 @@ from holdfast.platform.web.account import fields
 from holdfast.platform.web.flowview import flow_view, yaml_of
 from holdfast.platform.web.language import later, say
 from holdfast.platform.web.render import SHOWN, message, page, pretty
-from holdfast.platform.web.starters import STARTERS
+from holdfast.platform.web.starters import STARTERS, example_of
 from holdfast.platform.web.versions import changes_of, document_of
 
 _NONE = later("There is no such workflow.")
@@ -45,21 +45,29 @@ def flow_routes() -> list[BaseRoute]:
 async def workflow(request: Request) -> Response:
     """A workflow as it is now. `?part=` chooses a step or a trigger, `?version=` what changed.
 
-    `?input=` brings a document into the form that starts a run, `?sample=` that of an example.
+    `?input=` brings a document into the form that starts a run. Else that of its example is there.
     """
     platform: Platform = request.app.state.platform
     key, clip_id = request.path_params["id"], request.query_params.get("input")
-    text = await platform.database.read(lambda c: _input(platform, c, key, clip_id))
-    starter = STARTERS.get(request.query_params.get("sample", ""))
-    return await flow_page(request, text=text or (starter.sample if starter else "{}"))
+
+    def read(connection: Connection) -> str | None:
+        if clip_id:
+            return _input(platform, connection, key, clip_id)
+        newest = snapshots.newest_snapshot(connection, key)
+        parts = snapshots.parts_of(connection, newest)
+        example = STARTERS.get(example_of(job["body"] for job in parts["jobs"]))
+        return example.sample if example else None
+
+    text: str | None = await platform.database.read(read)
+    return await flow_page(request, text=text or "{}")
 
 
 def _input(
-    platform: Platform, connection: Connection, workflow_id: str, clip_id: str | None
+    platform: Platform, connection: Connection, workflow_id: str, clip_id: str
 ) -> str | None:
     """The whole state of a document of the workflow's project; None: it cannot be edited here."""
     found = workflows.find_workflow(connection, workflow_id)
-    clip = dataclips.find_clip(connection, clip_id) if clip_id else None
+    clip = dataclips.find_clip(connection, clip_id)
     if found is None or clip is None or clip.project_id != found.project_id:
         return None
     shown = dataclips.shown_text(

@@ -77,5 +77,5 @@ async def _made(request: Request, project: JsonObject) -> Response:
     except HoldfastError as error:
         return message(422, say("Not made"), error.message)
     if given["starter"] in STARTERS:
-        return RedirectResponse(f"/workflows/{key}?sample={given['starter']}#run-now", 303)
+        return RedirectResponse(f"/workflows/{key}#run-now", 303)
     return RedirectResponse(f"/workflows/{key}/edit", 303)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from holdfast.platform.web.draft import Begin, Draft, Path, Step, fresh
@@ -181,6 +182,12 @@ fn(state => {
         "0 2 * * *",
     ),
 }
+
+
+def example_of(codes: Iterable[str]) -> str:
+    """The key of the example that begins with one of these codes; empty: none does."""
+    known = {starter.steps[0][1].strip(): key for key, starter in STARTERS.items()}
+    return next((known[code.strip()] for code in codes if code.strip() in known), "")
 
 
 def draft_of(key: str, name: str) -> tuple[str, Draft]:
