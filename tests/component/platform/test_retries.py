@@ -78,7 +78,9 @@ def test_a_run_that_had_begun_no_step_is_retried_and_counted(served: Served) -> 
     deploy(served)
     served.post()
     first = fail(served)
+    assert "It starts again by itself" in served.client.get(f"/runs/{first.id}").text
     (second,) = retry_of(served, first.id)
+    assert "It starts again by itself" not in served.client.get(f"/runs/{first.id}").text
     assert served.run(second)["retries"] == 1
     assert served.run(second)["created_by"] == "automatic retry"
     assert notes(served, first.id)["retried"]["retry"] == second

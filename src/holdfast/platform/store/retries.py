@@ -69,6 +69,13 @@ def due(connection: Connection, at: int, most: int = 50) -> list[str]:
     return list(connection.scalars(query))
 
 
+def due_of(connection: Connection, run_id: str) -> int | None:
+    """When the retry of a run is due, microseconds; None: none is planned."""
+    query = select(t.retries.c.due_at).where(t.retries.c.run_id == run_id)
+    found: int | None = connection.scalar(query)
+    return found
+
+
 def drop_of_order(tx: Transaction, work_order_id: str) -> None:
     """Take away what is planned for any run of a work order."""
     mine = select(t.runs.c.id).where(t.runs.c.work_order_id == work_order_id)

@@ -15,7 +15,7 @@ from holdfast.platform.access import visit
 from holdfast.platform.clock import iso, now
 from holdfast.platform.service import Platform
 from holdfast.platform.start.actions import ActionError, cancel, retry
-from holdfast.platform.store import logs, snapshots, steps, workflows
+from holdfast.platform.store import logs, retries, snapshots, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.liveness import is_attended
 from holdfast.platform.store.runs import is_alone, run_to_show
@@ -77,6 +77,7 @@ async def run(request: Request) -> Response:
             found["recorded"] = is_recorded(found["run"])
             flow = workflows.find_workflow(connection, found["run"].workflow_id)
             found["removed"] = flow is None
+            found["again_at"] = retries.due_of(connection, key)
             found["waiting"] = _waiting(connection, found["run"])
             found["connected"] = is_attended(connection, found["run"], now())
         if part != "live":
