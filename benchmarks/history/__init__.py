@@ -2,7 +2,7 @@
 
 Size 100 is a million runs, three million steps, twenty million log lines and a million collection
 items of 1 KB: 12 GB on SQLite. `--folder` keeps the database, and uses one that is there;
-`--postgres` names an empty database of PostgreSQL.
+`--postgres` names a database of PostgreSQL, empty or filled so before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from sqlalchemy import create_engine, inspect
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -39,13 +41,21 @@ def main(flags: Sequence[str]) -> None:
         folder: Path = asked.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         url = asked.postgres or f"sqlite+pysqlite:///{folder}/platform.db"
-        if asked.postgres or not (folder / "platform.db").exists():
+        if not _is_there(url):
             _load(url, folder, replace(Size.times(asked.size), lines=asked.lines), asked.seed)
         parts = [part for part in asked.only.split(",") if part]
         if "search" in parts:
             make_searchable(Settings(data=folder, database_url=asked.postgres))
         if parts:
             look(url, parts)
+
+
+def _is_there(url: str) -> bool:
+    engine = create_engine(url)
+    try:
+        return inspect(engine).has_table("runs")
+    finally:
+        engine.dispose()
 
 
 def _load(url: str, folder: Path, size: Size, seed: str) -> None:

@@ -36,6 +36,8 @@ from support.waiting import Probe, until
 
 #: The storm pauses when no request was answered for this long, seconds, until one is.
 _LULL = 20.0
+#: Nothing is ended after this second of a minute.
+_LATE = 40
 
 
 @contextmanager
@@ -113,7 +115,8 @@ async def _drive(monkey: Monkey, load: Load, url: str, patience: float) -> list[
     monkey.revive()
 
     async def over() -> bool:
-        return await asyncio.to_thread(stored.at_rest, url)
+        """Long enough before the next minute, whose run nobody would do any more."""
+        return time.time() % 60 < _LATE and await asyncio.to_thread(stored.at_rest, url)
 
     probe: Probe[object] = over
     with suppress(AssertionError):  # what is left then is named by the checks
