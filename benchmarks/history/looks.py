@@ -47,7 +47,7 @@ def look(url: str, parts: Sequence[str]) -> None:
     database = Database(url, lambda _: None)
     database.open()
     try:
-        database.submit(lambda tx: _all(tx.connection, parts)).result()
+        asyncio.run(database.read(lambda connection: _all(connection, parts)))
     finally:
         database.close()
 

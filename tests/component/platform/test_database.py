@@ -264,3 +264,9 @@ def test_a_database_of_a_newer_version_is_refused_with_words(data: Path) -> None
         database.open()
     with pytest.raises(DatabaseError, match="closed"):  # no connection is left open
         database.submit(lambda _: None).result(30)
+
+
+@postgres_only
+async def test_a_reader_takes_rows_in_the_order_of_an_index_for_cheap(store: Store) -> None:
+    cost = await store.database.read(lambda c: c.scalar(text("SHOW random_page_cost")))
+    assert cost == "1.1"

@@ -307,11 +307,18 @@ def _engine(url: str, *, writing: bool) -> Engine:
 
 
 def _only_read(engine: Engine) -> None:
-    """Have PostgreSQL refuse what a reader would write, and show each reader one state."""
+    """Have PostgreSQL refuse what a reader would write, and show each reader one state.
+
+    It must not take each row that an index has in order for a turn of a disk: then it would read
+    and sort all rows instead of the first ones.
+    """
     from psycopg import IsolationLevel  # noqa: PLC0415 - SQLite needs no driver of another
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute("SET random_page_cost = 1.1")
+        connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
 

@@ -158,8 +158,9 @@ class Kind:
     columns: list[Any]
     #: Conditions that have an index of their own, each with the ids that pass it.
     own: Callable[[Filters], Iterator[tuple[ColumnElement[bool], Any]]]
-    #: The condition whose index has the rows in order of time; None: all rows.
-    drive: Callable[[Any, Filters], ColumnElement[bool] | None]
+    #: The condition whose index has the rows in order of time, and what SQLite must be told to
+    #: take it. PostgreSQL knows, and would think that fewer rows pass both. Empty: all rows.
+    drive: Callable[[Any, Filters], Conditions]
     conditions: Callable[[Any, Filters], Conditions]
     #: As how many rows one counts that is looked at.
     weight: Callable[[Filters], int] = lambda _: 1
@@ -257,11 +258,9 @@ def _looked_at(
     columns = _named_in(kind.conditions(c, filters), kind)
     columns |= {c.inserted_at, c.id} if keys else {c.inserted_at}
     query = select(*sorted(columns, key=str)).where(filters.inserted.holds(c.inserted_at))
-    driving = _few(connection, kind, filters)
-    if driving is None:
-        driving = kind.drive(c, filters)
-    if driving is not None:
-        query = query.where(driving)
+    few = _few(connection, kind, filters)
+    driving = kind.drive(c, filters) if few is None else [few]
+    query = query.where(*driving if connection.dialect.name == "sqlite" else driving[:1])
     if wanted.after is not None:
         query = query.where(_beyond(c, wanted.after, backwards=False))
     if wanted.before is not None:

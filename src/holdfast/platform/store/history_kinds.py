@@ -42,27 +42,23 @@ def _own_of_runs(filters: Filters) -> Iterator[tuple[ColumnElement[bool], Any]]:
     yield from ((condition, r.id) for condition in _of_runs(filters))
 
 
-def _drive_runs(c: Any, filters: Filters) -> ColumnElement[bool] | None:
+def _drive_runs(c: Any, filters: Filters) -> Conditions:
     if filters.work_order_id is not None:
-        found: ColumnElement[bool] = c.work_order_id == filters.work_order_id
-        return found
+        return [c.work_order_id == filters.work_order_id]
     if filters.error_type is not None:
-        return and_(c.error_type.is_not(None), c.error_type == filters.error_type)
+        return [c.error_type == filters.error_type, c.error_type.is_not(None)]
     return _drive(c, filters, filters.worker)
 
 
-def _drive(c: Any, filters: Filters, worker: str | None = None) -> ColumnElement[bool] | None:
-    found: ColumnElement[bool] | None = None
+def _drive(c: Any, filters: Filters, worker: str | None = None) -> Conditions:
     if set(filters.states) & set(t.BAD_STATES) and len(filters.states) == 1:
-        found = c.state == literal(filters.states[0], literal_execute=True)
-        return and_(t.ended_badly(c.state), found)
+        state = literal(filters.states[0], literal_execute=True)
+        return [c.state == state, t.ended_badly(c.state)]
     if filters.workflow_id is not None:
-        found = c.workflow_id == filters.workflow_id
-    elif worker is not None:
-        found = c.worker_name == worker
-    elif filters.project_id is not None:
-        found = c.project_id == filters.project_id
-    return found
+        return [c.workflow_id == filters.workflow_id]
+    if worker is not None:
+        return [c.worker_name == worker]
+    return [] if filters.project_id is None else [c.project_id == filters.project_id]
 
 
 def _same(c: Any, filters: Filters) -> Conditions:
