@@ -31,7 +31,7 @@ from holdfast.cli.remote import (
 )
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.deployment import to_payload
-from holdfast.platform.project.difference import conflicts
+from holdfast.platform.project.difference import conflicts, without_secret
 from holdfast.platform.project.folder import is_folder
 from holdfast.platform.project.loader import SafeLoader
 from holdfast.platform.project.model import Project
@@ -128,7 +128,7 @@ def _set_secrets(client: httpx.Client, project: Project, secrets: dict[str, Any]
 def _say_set(changes: list[str], names: list[str]) -> None:
     """The platform has told its changes before the secrets came."""
     for name in names:
-        new = f"+ credential {name} (its secret is not set yet)"
+        new = without_secret("credential", name)
         if new in changes:
             changes[changes.index(new)] = f"+ credential {name} (its secret is set)"
         else:

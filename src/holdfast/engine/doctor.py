@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -46,6 +47,9 @@ _HOW = {
     "egress policies `lan`, `public` and lists are only advice.",
 }
 _FORKS_HOW = "Runs only start later. It needs a C compiler at installation, and the level full."
+_DUMPS_HOW = (
+    "Start with a hard limit of 1 or more: LimitCORE=1 (unit), --ulimit core=1 (container)."
+)
 _MEANS_HOW = (
     "Start as root, or with a delegated control group: systemd-run --user -p Delegate=yes "
     "holdfast worker (a unit: Delegate=yes). Until then memory is sampled."
@@ -109,6 +113,7 @@ def examine(data: Path, require: str | None = None) -> Report:
     ]
     means = host.groups.means
     checks = [_system(), node, _data(data), _memory(host), _zygotes(config, host)]
+    checks.append(dumps(resource.getrlimit(resource.RLIMIT_CORE)[1], _core_pattern()))
     return Report(level_of(host.grants, means), means, layers, checks)
 
 
@@ -177,6 +182,22 @@ def _zygotes(config: EngineConfig, host: Host) -> Check:
     if cause is None:
         return Check(name, True, "runs of one kind are forked from a process with their adaptors")
     return Check(name, False, f"{cause}; each run starts its own process", _FORKS_HOW)
+
+
+def dumps(hard_limit: int, pattern: str) -> Check:
+    """Where what a crashed run held goes. The kernel asks a program at any limit but `NO_DUMP`."""
+    name, program = "core dumps", pattern.strip()
+    if hard_limit != 0 or not program.startswith("|"):
+        return Check(name, True, "what a crashed run held goes nowhere")
+    text = f"what a crashed run held goes to {program[1:].split(' ', 1)[0]}: the hard limit is 0"
+    return Check(name, False, text, _DUMPS_HOW)
+
+
+def _core_pattern() -> str:
+    try:
+        return Path("/proc/sys/kernel/core_pattern").read_text()
+    except OSError:  # hidden: nothing is known against it
+        return ""
 
 
 def _memory(host: Host) -> Check:

@@ -171,6 +171,13 @@ def _networks(text: str) -> tuple[str, ...]:
     return items
 
 
+def _folder(text: str) -> Path:
+    path = absolute(text)
+    if not path.is_dir():
+        raise ValueError
+    return path
+
+
 def _port(text: str) -> int:
     if not 0 <= (number := int(text)) <= 65535:
         raise ValueError
@@ -228,6 +235,7 @@ _WANTED: dict[Any, str] = {
     _mail_server: "the address of a mail server, such as smtp://host:587",
     _egress: "open, lan, public, none or a list such as public,10.1.0.0/16",
     absolute: "a folder",
+    _folder: "a folder that is there",
     _port: "a port from 0 to 65535",
     _above_zero: "a number above 0",
     _not_negative: "a number of 0 or more",
@@ -323,7 +331,7 @@ VARIABLES: dict[str, tuple[str, Any, str]] = {
     ),
     "schemas_path": (
         "SCHEMAS_PATH",
-        absolute,
+        _folder,
         "folder with a file `<name>.json` for each further schema of credentials",
     ),
     "silence_seconds": (

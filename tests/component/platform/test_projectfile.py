@@ -86,6 +86,7 @@ def test_nobody_learns_of_projects_of_others(served: Served) -> None:
     token = served.client.post("/api/tokens", json=asked).json()["token"]
     head = {"authorization": f"Bearer {token}"}
     with httpx.Client(base_url=served.url, headers=head, timeout=30) as narrow:
+        assert send(narrow, "{").status_code == 403, "it is not even read"
         mine = send(narrow, text)
         none = send(narrow, text.replace("name: demo", "name: none", 1))
         there = send(narrow, text.replace("name: demo", f"id: {key}\nname: none", 1))

@@ -1,4 +1,4 @@
-"""`holdfast doctor --reach` says whether a run may connect somewhere, and by which rule."""
+"""`holdfast doctor`: whether a run may connect somewhere, and where core dumps go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from holdfast.cli.main import cli
-from holdfast.engine.doctor import reach
+from holdfast.engine.doctor import dumps, reach
 from holdfast.model.json import Json
 
 NAMES = {"db.internal": ["10.1.2.3"], "api.example.org": ["93.184.216.34"], "gone": []}
@@ -27,6 +27,24 @@ def test_every_address_is_judged(target: str, policy: Json, good: bool, words: s
     (check,) = reach(target, policy, lambda host: NAMES[host])
     assert check.good is good
     assert words in check.text
+
+
+@pytest.mark.parametrize(
+    ("hard", "pattern", "good"),
+    [
+        (0, "|/usr/lib/systemd/systemd-coredump %P\n", False),
+        (1, "|/usr/lib/systemd/systemd-coredump %P\n", True),
+        (-1, "|/usr/share/apport/apport %p", True),
+        (0, "core\n", True),
+        (0, "", True),
+    ],
+)
+def test_a_hard_core_limit_of_0_is_told_where_a_program_takes_dumps(
+    hard: int, pattern: str, *, good: bool
+) -> None:
+    check = dumps(hard, pattern)
+    assert check.good is good
+    assert good or ("systemd-coredump:" in check.text and "LimitCORE" in str(check.fix))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,10 @@ def test_settings_come_from_the_environment_and_arguments_win() -> None:
     assert Settings(data=Path(), host="::1").loopback
     with pytest.raises(HoldfastError, match="PORT='x' is not a port from 0 to 65535"):
         Settings.from_environment({"PORT": "x"})
+    with pytest.raises(
+        HoldfastError, match="SCHEMAS_PATH='/none/x' is not a folder that is there"
+    ):
+        Settings.from_environment({"SCHEMAS_PATH": "/none/x"})
 
 
 def test_frames_may_be_much_larger_than_payloads() -> None:

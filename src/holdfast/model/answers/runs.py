@@ -72,7 +72,7 @@ class Step(TypedDict):
 
 
 class LogLine(TypedDict):
-    """A line of a log, cut when it is long (`truncated`)."""
+    """A line of a log, cut when it is long (`truncated`). `message` may have colours (SGR)."""
 
     timestamp: Text
     level: str

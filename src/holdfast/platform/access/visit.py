@@ -63,6 +63,13 @@ def may(action: Action, project_id: str | None = None) -> bool:
     return decide(subject(), action, project_id).allowed
 
 
+def may_anywhere(action: Action) -> bool:
+    """Whether the visitor may do this in some project, were there one of theirs."""
+    asks = subject()
+    every = ["any"] if asks.administrator else []
+    return any(may(action, key) for key in [*every, *asks.roles])
+
+
 def form_token(session: str) -> str:
     """The number that forms of this session carry."""
     return hmac.new(session.encode(), b"form", hashlib.sha256).hexdigest()

@@ -69,6 +69,11 @@ def difference(before: JsonObject | None, after: JsonObject | None) -> list[Chan
     return changes
 
 
+def without_secret(kind: str, name: str) -> str:
+    """What a deployment says of a new credential or key: by these words a client finds it."""
+    return f"+ {kind} {name} (its secret is not set yet)"
+
+
 def _list(
     kind: str, before: Json, after: Json, workflow: str, ends: Mapping[str, str]
 ) -> Iterator[Change]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.project.access import keys_named
+from holdfast.platform.project.difference import without_secret
 from holdfast.platform.project.merge import dicts
 from holdfast.platform.project.model import (
     CRON_DEFAULTS,
@@ -135,7 +136,7 @@ def _import(
         _import_credential(tx, project.id, credential, done)
     for name, kind in project.webhook_keys.items():
         if webhook_keys.declare(tx, project.id, name, kind):
-            done.changes.append(f"+ webhook key {name} (its secret is not set yet)")
+            done.changes.append(without_secret("webhook key", name))
     _check_webhook_keys(tx.connection, project)
     _check_keychains(tx.connection, project)
     for collection in project.collections:
@@ -243,7 +244,7 @@ def _import_credential(
     if found is None:
         values = {"project_id": project_id, "name": name, "owner": owner, "deleted_at": None}
         _put(tx, t.credentials, key, values, times=True)
-        done.changes.append(f"+ credential {name} (its secret is not set yet)")
+        done.changes.append(without_secret("credential", name))
     elif found != key:
         message = f"the credential {name!r} has another id here: {found}"
         raise ConflictError(message)

@@ -100,6 +100,9 @@ async def take(request: Request) -> Response:
     async with request.form(max_part_size=most) as form:
         text, act, seen = (str(form.get(name) or "") for name in ("text", "act", "seen"))
     text, told = text.replace("\r\n", "\n"), _Told()
+    if not visit.may_anywhere(Action.DEPLOY):  # a long text takes long to read
+        told.problems.append(say("You may change no project, and make none."))
+        return _answer(None, text, told, 403)
     project = await _read(text, told)
     if project is None:
         return _answer(None, text, told)
