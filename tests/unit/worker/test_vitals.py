@@ -42,7 +42,7 @@ def told() -> Told:
         return None
 
     agent = SimpleNamespace(idle=SimpleNamespace(turn=turn))
-    return Told(cast("Report", SimpleNamespace(agent=agent)), {})
+    return Told(cast("Report", SimpleNamespace(agent=agent)), {}, settle_seconds=0)
 
 
 async def test_a_platform_that_asks_is_told_at_each_join_also_after_a_lost_answer() -> None:

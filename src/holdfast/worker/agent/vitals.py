@@ -46,6 +46,8 @@ class Vitals:
 
     report: Report
     isolation: JsonObject
+    #: After a join, so that the first runs have the processor.
+    settle_seconds: float = 1.0
     _poked: asyncio.Event = field(default_factory=asyncio.Event)
     _told: int = 0
     _adaptors: list[str] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Vitals:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._poked.wait()
+                await asyncio.sleep(self.settle_seconds)
 
     async def _tell(self, queue: Channel) -> None:
         """Once. A platform that does not take it is asked again next time."""
