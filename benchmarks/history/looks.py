@@ -19,8 +19,10 @@ from holdfast.platform.store import collections, history, logs, search
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.collections import Selection
 from holdfast.platform.store.database import Connection, Database
+from holdfast.platform.store.diagnoses import failures
 from holdfast.platform.store.history import Filters, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
+from holdfast.platform.web.problems import DAYS, MOST, grouped
 from support.history_rows import START
 
 TIMES = 7
@@ -155,4 +157,26 @@ def _collections(connection: Connection) -> Iterator[Look]:
         yield f"collection: 1,000 items, {name}", work
 
 
-PARTS = {"lists": _lists, "search": _searches, "logs": _logs, "collections": _collections}
+def _problems(connection: Connection) -> Iterator[Look]:
+    """The newest failures, and their causes."""
+    until = START + 60 * _DAY
+
+    def causes(chosen: Filters) -> None:
+        ids, _ = history.newest_ids(connection, RUNS, chosen, MOST)
+        grouped(history.named(connection, failures(connection, ids)), until)
+
+    flow = str(connection.scalar(select(t.runs.c.workflow_id)))
+    for name, key in (("", None), (", of a workflow", flow)):
+        for days in (DAYS, 60):
+            since = Range(until - days * _DAY, until)
+            chosen = Filters(states=history.UNSUCCESSFUL, workflow_id=key, inserted=since)
+            yield f"problems of {days} days{name}", partial(causes, chosen)
+
+
+PARTS = {
+    "lists": _lists,
+    "problems": _problems,
+    "search": _searches,
+    "logs": _logs,
+    "collections": _collections,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -17,7 +18,8 @@ UNTIL = 1000 * _DAY
 def row(number: int, message: str, *, days: int = 0, **values: Any) -> dict[str, Any]:
     return {"id": str(number), "state": "failed", "error_type": "TypeError",
             "error_message": message, "workflow_id": "w", "workflow_name": "Referrals",
-            "project_id": "p", "inserted_at": UNTIL - days * _DAY - number, **values}  # fmt: skip
+            "project_id": "p", "inserted_at": UNTIL - days * _DAY - number, "diagnosis": None,
+            "lock_version": 1, "made_at": 0, **values}  # fmt: skip
 
 
 def test_runs_of_one_cause_are_one_problem() -> None:
@@ -29,7 +31,7 @@ def test_runs_of_one_cause_are_one_problem() -> None:
         row(5, "no patient 1", workflow_id="other"),
         row(6, "stopped", state="success"),
     ]
-    found = grouped(rows, {}, UNTIL)
+    found = grouped(rows, UNTIL)
     assert [problem.runs for problem in found] == [["1", "2", "4"], ["3"], ["5"]]
     assert found[0].days == [1, *[0] * (DAYS - 3), 1, 1]
     assert found[0].heights[-1] == 100
@@ -37,15 +39,15 @@ def test_runs_of_one_cause_are_one_problem() -> None:
 
 
 def test_the_fingerprint_of_the_worker_counts() -> None:
-    rows = [row(number, f"message {name}") for number, name in enumerate("abc")]
     told: JsonObject = {
         "code": "HF1102",
         "what": "it is undefined",
         "turn": "data",
         "fingerprint": "one",
     }
-    diagnoses: dict[str, JsonObject] = {"0": told, "1": {**told, "fingerprint": "two"}, "2": told}
-    found = grouped(rows, diagnoses, UNTIL)
+    made = [json.dumps(one) for one in (told, {**told, "fingerprint": "two"}, told)]
+    rows = [row(n, f"message {n}", diagnosis=one) for n, one in enumerate(made)]
+    found = grouped(rows, UNTIL)
     assert [(problem.code, problem.runs) for problem in found] == [
         ("HF1102", ["0", "2"]),
         ("HF1102", ["1"]),
@@ -78,20 +80,23 @@ def test_the_page_shows_a_problem_and_retries_its_runs(served: Served) -> None:
 
 
 def test_a_run_of_a_clock_that_is_ahead_counts_as_newest() -> None:
-    (problem,) = grouped([row(1, "no patient", days=-2)], {}, UNTIL)
+    (problem,) = grouped([row(1, "no patient", days=-2)], UNTIL)
     assert problem.days[-1] == 1
 
 
 def test_a_cause_is_new_since_the_first_version_that_failed_so() -> None:
-    rows = [row(1, "no form"), row(2, "no form", days=1), row(3, "no patient", days=3)]
     made = UNTIL - 2 * _DAY
-    (form, patient) = grouped(rows, {}, UNTIL, {"1": (13, UNTIL), "2": (12, made), "3": (7, 5)})
+    rows = [
+        row(1, "no form", lock_version=13, made_at=UNTIL),
+        row(2, "no form", days=1, lock_version=12, made_at=made),
+        row(3, "no patient", days=3, lock_version=7, made_at=5),
+    ]
+    (form, patient) = grouped(rows, UNTIL)
     assert form.version == (12, made)
     assert form.is_new(UNTIL - DAYS * _DAY)
     assert not form.is_new(made + 1), "runs before it were not looked at"
     assert not patient.is_new(UNTIL - DAYS * _DAY)
-    assert not grouped(rows, {}, UNTIL)[0].is_new(0), "nobody knows its version"
-    (first,) = grouped(rows[:1], {}, UNTIL, {"1": (1, made)})
+    (first,) = grouped([row(1, "no form", lock_version=1, made_at=made)], UNTIL)
     assert not first.is_new(0), "there was no version before it"
 
 

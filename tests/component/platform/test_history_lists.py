@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Table, collate, create_engine, select, update
 
-from holdfast.platform.store import history
+from holdfast.platform.store import dataclips, history
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction
 from holdfast.platform.store.history import Filters, Kind, Place, Range, Wanted
@@ -177,6 +178,62 @@ def test_no_list_reads_the_history_from_end_to_end(long: Store) -> None:
     rows = long.read(all_runs)
     found = scans(long, look, ordered={"ix_runs_inserted_at", "ix_work_orders_inserted_at"})
     assert not found & {table.name for table in t.metadata.sorted_tables}
+
+
+def test_failures_and_the_last_success_are_found_in_indexes_alone(
+    long: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an index has not is read from rows all over the disk, thousands for one page."""
+    monkeypatch.setattr(history, "FEW", 0)
+    row = next(row for row in long.read(all_runs) if row.state == "failed")
+    slow = Filters(
+        workflow_id=row.workflow_id, states=("failed",), duration_ms=Range(1, None)
+    )  # fmt: skip
+
+    def plans(work: Callable[[Connection], object]) -> list[str]:
+        def look(tx: Transaction) -> list[str]:
+            with statements(tx.connection) as done:
+                work(tx.connection)
+            explained = [
+                tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values)
+                for said, values in done
+            ]
+            return [str(row[3]) for rows in explained for row in rows]
+
+        return long.write(look) if long.database.engine.dialect.name == "sqlite" else []
+
+    for found in (plans(lambda c: history.count(c, RUNS, slow)),
+                  plans(lambda c: history.newest_ids(c, RUNS, slow, 25))):  # fmt: skip
+        assert not [p for p in found if " runs " in p and "COVERING" not in p], found
+    for job, index in ((None, "ix_runs_succeeded"), (row.workflow_id, "ix_steps_succeeded")):
+        found = plans(partial(dataclips.latest_output, workflow_id=row.workflow_id, job_id=job))
+        assert not found or [plan for plan in found if index in plan], found
+
+
+def test_the_last_success_may_be_older_than_any_number_of_failures(long: Store) -> None:
+    r, d = t.runs.c, t.dataclips.c
+
+    def look(tx: Transaction) -> None:
+        c = tx.connection
+        done = [row for row in all_runs(c) if row.state == "success" and row.final_dataclip_id]
+        flow = done[0].workflow_id
+        mine = sorted((x for x in done if x.workflow_id == flow), key=lambda x: x.finished_at)
+        for last in reversed(mine):
+            assert dataclips.latest_output(c, flow, None) == last.final_dataclip_id
+            if len(mine) % 2:
+                c.execute(update(t.runs).where(r.id == last.id).values(state="failed"))
+            else:
+                wiped = d.id == last.final_dataclip_id
+                c.execute(update(t.dataclips).where(wiped).values(wiped_at=1))
+        assert dataclips.latest_output(c, flow, None) is None
+        raise _Undone
+
+    with pytest.raises(_Undone):
+        long.write(look)
+
+
+class _Undone(Exception):  # noqa: N818 - it is no error
+    """Nothing of it is kept."""
 
 
 def test_what_is_counted_is_read_from_the_columns_of_the_filters(long: Store) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal,
     or_,
     select,
     union_all,
@@ -36,8 +37,8 @@ from holdfast.platform.store.runs import is_whole
 _WRAPPED = frozenset({"http_request", "kafka"})
 #: Characters read beyond a limit, as the last ones may be a part of a secret.
 _BEYOND = 8192
-#: Runs or steps that are looked at for the last success, before all of them are: few enough that
-#: PostgreSQL looks their clips up, and does not read them all.
+#: Successes that are looked at for the last one that is kept, before all of them are: few enough
+#: that PostgreSQL looks their clips up, and does not read them all.
 _NEWEST = 300
 
 
@@ -233,8 +234,8 @@ def _runs_that_wrote(clip_id: str) -> Select[tuple[str]]:
 def latest_output(connection: Connection, workflow_id: str, job_id: str | None) -> str | None:
     """The clip of a job's latest success; without a job, of the workflow's. No wiped ones.
 
-    What somebody tried, a run of one step, is no success of either. The newest are looked at
-    first, as a job may have succeeded a million times.
+    What somebody tried, a run of one step, is no success of either. The newest successes are
+    looked at first: there may be a million.
     """
     for most in (_NEWEST, None):
         query = _of_workflow(workflow_id, most) if job_id is None else _of_job(job_id, most)
@@ -244,37 +245,38 @@ def latest_output(connection: Connection, workflow_id: str, job_id: str | None) 
     return None
 
 
+#: As the conditions of the indexes say it.
+_SUCCESS = literal("success", literal_execute=True)
+
+
 def _of_job(job_id: str, most: int | None) -> Select[Any]:
-    """The clip of the success that ended last, of the steps that began last."""
+    """The clip of the success that ended last."""
     s = t.steps.c
-    columns = s.id, s.output_dataclip_id, s.exit_reason, s.finished_at
-    newest = select(*columns).where(s.job_id == job_id).order_by(s.started_at.desc())
-    among = newest.limit(most).subquery()
-    step = among.c
+    newest = select(s.id, s.output_dataclip_id, s.finished_at).where(s.job_id == job_id)
+    successes = newest.where(s.exit_reason == _SUCCESS).order_by(s.finished_at.desc())
+    among = successes.limit(most).subquery()
     return (
         select(t.dataclips.c.id)
-        .join(among, step.output_dataclip_id == t.dataclips.c.id)
-        .join(t.run_steps, t.run_steps.c.step_id == step.id)
+        .join(among, among.c.output_dataclip_id == t.dataclips.c.id)
+        .join(t.run_steps, t.run_steps.c.step_id == among.c.id)
         .join(t.runs, t.runs.c.id == t.run_steps.c.run_id)
-        .where(step.exit_reason == "success", t.dataclips.c.wiped_at.is_(None))
-        .where(is_whole(t.runs.c.options))
-        .order_by(step.finished_at.desc())
+        .where(t.dataclips.c.wiped_at.is_(None), is_whole(t.runs.c.options))
+        .order_by(among.c.finished_at.desc())
         .limit(1)
     )
 
 
 def _of_workflow(workflow_id: str, most: int | None) -> Select[Any]:
-    """The clip of the success that ended last, of the runs that were made last."""
+    """The clip of the success that ended last."""
     r = t.runs.c
-    columns = r.final_dataclip_id, r.state, r.finished_at, r.options
-    newest = select(*columns).where(r.workflow_id == workflow_id).order_by(r.inserted_at.desc())
-    among = newest.limit(most).subquery()
-    run = among.c
+    newest = select(r.final_dataclip_id, r.finished_at, r.options)
+    of_flow = newest.where(r.workflow_id == workflow_id, r.state == _SUCCESS)
+    among = of_flow.order_by(r.finished_at.desc()).limit(most).subquery()
     return (
         select(t.dataclips.c.id)
-        .join(among, run.final_dataclip_id == t.dataclips.c.id)
-        .where(run.state == "success", t.dataclips.c.wiped_at.is_(None), is_whole(run.options))
-        .order_by(run.finished_at.desc())
+        .join(among, among.c.final_dataclip_id == t.dataclips.c.id)
+        .where(t.dataclips.c.wiped_at.is_(None), is_whole(among.c.options))
+        .order_by(among.c.finished_at.desc())
         .limit(1)
     )
 

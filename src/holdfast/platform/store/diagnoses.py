@@ -1,33 +1,37 @@
-"""The diagnoses in post-mortems, without the rest of them, which may be large."""
+"""Failures with the diagnoses of their post-mortems, and nothing else of these."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from sqlalchemy import JSON, ColumnElement, Text, cast, func, select
+from sqlalchemy import JSON, ColumnElement, Text, case, cast, func, select
 
-from holdfast.model.json import JsonObject
 from holdfast.platform.store import tables as t
-from holdfast.platform.store.database import Connection
+from holdfast.platform.store.database import Connection, Row
 
 #: A larger post-mortem is not read for a list, which may have hundreds of runs.
 _MOST_CHARACTERS = 200_000
 
 
-def diagnoses_of(connection: Connection, run_ids: Iterable[str]) -> dict[str, JsonObject]:
-    """By run; runs without one, and those with a very large post-mortem, are left out."""
-    r = t.runs.c
+def failures(connection: Connection, run_ids: Iterable[str]) -> list[Row]:
+    """What groups runs by their cause, the newest first: whose they are, their ends, the
+    `diagnosis` as JSON, and `lock_version` and `made_at` of the version that they executed."""
+    r, s = t.runs.c, t.snapshots.c
+    columns = (
+        r.id, r.project_id, r.workflow_id, r.inserted_at, r.state, r.error_type, r.error_message,
+        _diagnosis(connection).label("diagnosis"), s.lock_version, s.inserted_at.label("made_at"),
+    )  # fmt: skip
+    query = select(*columns).join(t.snapshots, s.id == r.snapshot_id)
+    chosen = query.where(r.id.in_(list(run_ids)))
+    return list(connection.execute(chosen.order_by(r.inserted_at.desc(), r.id.desc())))
+
+
+def _diagnosis(connection: Connection) -> ColumnElement[str]:
+    """That of a run as JSON; null, where there is none, or too much around it."""
+    c = t.runs.c
     part: ColumnElement[str]
     if connection.dialect.name == "sqlite":
-        part = func.json_extract(r.postmortem, "$.diagnosis")
+        part = func.json_extract(c.postmortem, "$.diagnosis")
     else:
-        part = cast(func.json_extract_path(cast(r.postmortem, JSON), "diagnosis"), Text)
-    query = select(r.id, part.label("diagnosis")).where(
-        r.id.in_(list(run_ids)),
-        r.postmortem.is_not(None),
-        func.length(r.postmortem) <= _MOST_CHARACTERS,
-    )
-    rows = connection.execute(query)
-    found = {row.id: json.loads(row.diagnosis) for row in rows if row.diagnosis}
-    return {key: value for key, value in found.items() if isinstance(value, dict)}
+        part = cast(func.json_extract_path(cast(c.postmortem, JSON), "diagnosis"), Text)
+    return case((func.length(c.postmortem) <= _MOST_CHARACTERS, part))

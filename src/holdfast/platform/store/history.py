@@ -172,6 +172,24 @@ class Kind:
 
 def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -> Page:
     """One page of `RUNS` or `WORK_ORDERS`."""
+    shown, ahead = _places(connection, kind, filters, wanted)
+    behind = shown[0] if shown and not _begins(wanted) else None
+    rows = whole(connection, kind, [place.key for place in shown])
+    return Page(rows, behind, ahead) if wanted.backwards else Page(rows, ahead, behind)
+
+
+def newest_ids(
+    connection: Connection, kind: Kind, filters: Filters, most: int
+) -> tuple[list[str], bool]:
+    """The ids of the newest rows, the newest first, and whether there may be more."""
+    shown, ahead = _places(connection, kind, filters, Wanted(most))
+    return [place.key for place in shown], ahead is not None
+
+
+def _places(
+    connection: Connection, kind: Kind, filters: Filters, wanted: Wanted
+) -> tuple[list[Place], Place | None]:
+    """Those of a page, and the place where to go on in the direction of the search."""
     backwards, parts = wanted.backwards, filters.parts()
     found, ends = list[Place](), list[Place]()
     for part in parts:
@@ -188,10 +206,7 @@ def page(connection: Connection, kind: Kind, filters: Filters, wanted: Wanted) -
         found = [place for place in found if place >= horizon]
     shown = found[wanted.offset : wanted.offset + wanted.limit]
     more = len(found) > wanted.offset + wanted.limit
-    ahead = shown[-1] if more else horizon
-    behind = shown[0] if shown and not _begins(wanted) else None
-    rows = whole(connection, kind, [place.key for place in shown])
-    return Page(rows, behind, ahead) if backwards else Page(rows, ahead, behind)
+    return shown, shown[-1] if more else horizon
 
 
 def count(connection: Connection, kind: Kind, filters: Filters) -> Count:
@@ -228,7 +243,8 @@ def _look(
     connection: Connection, kind: Kind, filters: Filters, wanted: Wanted, window: int
 ) -> tuple[list[Place], Place | None]:
     """The next rows, and the place up to which there are no others; None: to the very end."""
-    for size in (min(_FIRST * wanted.needed, window), window):  # mostly the first rows are enough
+    first = min(_FIRST * wanted.needed, window)  # mostly the first rows are enough
+    for size in sorted({first, window}):
         looked = _looked_at(connection, kind, filters, wanted, size)
         order = _order(looked.c, backwards=wanted.backwards)
         query = select(looked.c.inserted_at, looked.c.id).order_by(*order)

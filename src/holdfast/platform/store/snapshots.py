@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -61,14 +61,6 @@ def version_of(connection: Connection, snapshot_id: str) -> int:
     """The workflow's number at the import that made the snapshot."""
     c = t.snapshots.c
     return connection.scalar(select(c.lock_version).where(c.id == snapshot_id)) or 0
-
-
-def versions_of_runs(connection: Connection, run_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """The workflow's number that each run executed, and when it was made (microseconds)."""
-    s, r = t.snapshots.c, t.runs.c
-    query = select(r.id, s.lock_version, s.inserted_at).join(t.snapshots, s.id == r.snapshot_id)
-    rows = connection.execute(query.where(r.id.in_(list(run_ids))))
-    return {row.id: (row.lock_version, row.inserted_at) for row in rows}
 
 
 def run_with_snapshot(connection: Connection, run_id: str) -> Row:

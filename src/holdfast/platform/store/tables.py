@@ -225,6 +225,7 @@ dataclip_bodies = Table(
 
 #: How runs and work orders end that have no success: few of all, with indexes of their own.
 BAD_STATES = ("failed", "crashed", "killed", "exception", "cancelled", "lost")
+_SUCCEEDED = "state = 'success'"
 _BAD = "state IN ('failed', 'crashed', 'killed', 'exception', 'cancelled', 'lost')"
 
 _NOT_INDEXED = "indexed_at IS NULL AND finished_at IS NOT NULL"
@@ -336,12 +337,23 @@ runs = Table(
     Index("ix_runs_worker_name_inserted_at", "worker_name", "inserted_at"),
     Index("ix_runs_duration_ms", "duration_ms"),
     Index("ix_runs_peak_memory", "peak_memory"),
-    Index(
+    Index(  # with the columns of filters: a page looks at thousands of its entries
         "ix_runs_unsuccessful",
         "state",
         "inserted_at",
+        "id",
+        "workflow_id",
+        "project_id",
+        "duration_ms",
         sqlite_where=text(_BAD),
         postgresql_where=text(_BAD),
+    ),
+    Index(
+        "ix_runs_succeeded",
+        "workflow_id",
+        "finished_at",
+        sqlite_where=text(_SUCCEEDED),
+        postgresql_where=text(_SUCCEEDED),
     ),
     Index(
         "ix_runs_error_type",
@@ -385,7 +397,13 @@ steps = Table(
     Column("duration_ms", BigInteger),
     Column("mem", Text),
     Column("repaired", Boolean, nullable=False, server_default=text("false")),
-    Index("ix_steps_job_id_started_at", "job_id", "started_at"),
+    Index(
+        "ix_steps_succeeded",
+        "job_id",
+        "finished_at",
+        sqlite_where=text("exit_reason = 'success'"),
+        postgresql_where=text("exit_reason = 'success'"),
+    ),
     Index("ix_steps_output_dataclip_id", "output_dataclip_id"),
     Index(
         "ix_steps_open",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import Request
@@ -12,17 +12,16 @@ from starlette.responses import Response
 
 from holdfast.diagnosis.ending import Diagnosis
 from holdfast.diagnosis.entry import TURNS
-from holdfast.model.json import JsonObject
+from holdfast.model.json import Json
 from holdfast.platform.access import visit
 from holdfast.platform.causes.cause import diagnosis_of
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import history, snapshots, workflows
+from holdfast.platform.store import history, workflows
 from holdfast.platform.store.database import Connection
-from holdfast.platform.store.diagnoses import diagnoses_of
-from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range, Wanted
+from holdfast.platform.store.diagnoses import failures
+from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range
 from holdfast.platform.store.history_kinds import RUNS
-from holdfast.platform.store.runs import is_alone
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
 from holdfast.platform.web.naming import NO_NAMES, Names, read_names
@@ -69,30 +68,26 @@ class Problem:
 
 
 def grouped(
-    rows: Iterable[Mapping[str, Any]],
-    diagnoses: Mapping[str, JsonObject],
-    until: int,
-    versions: Mapping[str, tuple[int, int]] = MappingProxyType({}),
-    names: Names = NO_NAMES,
+    rows: Iterable[Mapping[str, Any]], until: int, names: Names = NO_NAMES
 ) -> list[Problem]:
-    """The problems of runs that come newest first; the one that was seen last comes first.
-
-    `versions`: number and making of the workflow's version that each run executed.
-    """
+    """The problems of runs that come newest first; the one that was seen last comes first."""
     found: dict[tuple[str, str], Problem] = {}
+    causes: dict[tuple[str | None, ...], Diagnosis | None] = {}  # many end in the same words
     for row in rows:
-        cause = diagnosis_of(
-            diagnoses.get(row["id"]), row["state"], row["error_type"], row["error_message"]
-        )
+        words = (row["diagnosis"], row["state"], row["error_type"], row["error_message"])
+        if words not in causes:
+            made: Json = json.loads(words[0]) if words[0] else None
+            causes[words] = diagnosis_of(made, *words[1:])
+        cause = causes[words]
         if cause is None:
             continue
         key = (row["workflow_id"], cause.problem)
-        problem = found.setdefault(key, _begun(row, cause, names))
+        problem = found.get(key) or found.setdefault(key, _begun(row, cause, names))
         problem.first = row["inserted_at"]
         problem.runs.append(row["id"])
         age = (until - row["inserted_at"]) // _DAY  # below 0 by another machine's clock
-        if (version := versions.get(row["id"])) is not None:
-            problem.version = min(version, problem.version or version)
+        version = (row["lock_version"], row["made_at"])
+        problem.version = min(version, problem.version or version)
         problem.days[DAYS - 1 - min(DAYS - 1, max(0, age))] += 1
     return list(found.values())
 
@@ -124,15 +119,12 @@ async def show(request: Request) -> Response:
     )
 
     def read(connection: Connection) -> dict[str, Any]:
-        found = history.page(connection, RUNS, filters, Wanted(MOST))
-        # whoever tries a step, or a connection, sees its end
-        whole = [row for row in found.rows if not is_alone(row)]
-        ids, rows = [row.id for row in whole], history.named(connection, whole)
+        ids, more = history.newest_ids(connection, RUNS, filters, MOST)
+        rows = history.named(connection, failures(connection, ids))
         flows = {row["workflow_id"] for row in rows}
         names = read_names(connection, workflows.parts_to_name(connection, flows))
-        versions, more = snapshots.versions_of_runs(connection, ids), found.older is not None
         return {
-            "problems": grouped(rows, diagnoses_of(connection, ids), until, versions, names),
+            "problems": grouped(rows, until, names),
             "more": more,
             "looked_from": rows[-1]["inserted_at"] if more and rows else until - DAYS * _DAY,
             "workflows": workflow_rows(connection, visible),
