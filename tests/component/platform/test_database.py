@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from holdfast.platform.serve import serve
 from holdfast.platform.settings import Settings
-from holdfast.platform.store import liveness, tables
+from holdfast.platform.store import database, liveness, tables
 from holdfast.platform.store.database import (
     BAD_VALUES,
     Database,
@@ -270,3 +270,14 @@ def test_a_database_of_a_newer_version_is_refused_with_words(data: Path) -> None
 async def test_a_reader_takes_rows_in_the_order_of_an_index_for_cheap(store: Store) -> None:
     cost = await store.database.read(lambda c: c.scalar(text("SHOW random_page_cost")))
     assert cost == "1.1"
+
+
+@postgres_only
+async def test_a_connection_that_was_ended_while_idle_is_replaced(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 0.0)
+    ask = text("SELECT pg_backend_pid()")
+    first = await store.database.read(lambda c: c.scalar(ask))
+    store.write(lambda tx: tx.connection.scalar(text(f"SELECT pg_terminate_backend({first})")))
+    assert await store.database.read(lambda c: c.scalar(ask)) != first

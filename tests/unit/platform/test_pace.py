@@ -32,10 +32,12 @@ def test_share_and_steps_shrink_while_others_wait_too_long_and_grow_again() -> N
     assert pace.share == 1
 
 
-def test_a_slow_disk_is_no_reason() -> None:
+def test_a_slow_disk_is_no_reason_and_a_commit_that_takes_longer_than_others_is() -> None:
     pace = Pace()
-    waits(pace, 0.05, took=0.03)
+    waits(pace, *[0.05] * 5, took=0.03)
     assert pace.share == 1
+    waits(pace, 0.0, took=0.1)
+    assert pace.share == 0.5, "the processor or the disk is busy"
 
 
 def test_a_step_is_followed_by_a_rest_that_leaves_others_their_share() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 
 from holdfast.model.errors import HoldfastError
@@ -42,6 +43,8 @@ READERS = 4
 MOST_WAITING = 1024
 #: Between two looks whether there is room again, seconds.
 _LOOK_SECONDS = 0.005
+#: A connection that was used within this time is taken to be good, seconds.
+_IDLE_SECONDS = 0.1
 #: PostgreSQL's advisory locks: of claims, and of chores that one platform does.
 CLAIMS_LOCK, CHORES_LOCK = 7421001, 7421002
 #: What retention removes from.
@@ -296,14 +299,35 @@ def upsert(
 def _engine(url: str, *, writing: bool) -> Engine:
     engine = create_engine(
         url,
-        pool_pre_ping=not url.startswith("sqlite"),
         hide_parameters=True,  # errors reach the log, where people's data must not stand
     )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, writing=writing)
-    elif not writing:
+        return engine
+    _ask_for_life(engine)
+    if not writing:
         _only_read(engine)
     return engine
+
+
+def _ask_for_life(engine: Engine) -> None:
+    """Have a connection that was not used for a moment asked whether its server is there.
+
+    SQLAlchemy would ask each time, which is one of a dozen ways to the server for a commit.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def on_checkin(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        used = record.info.get("used")  # None: it is new
+        if used is not None and time.monotonic() - used > _IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error  # another one is made
 
 
 def _only_read(engine: Engine) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Others should wait no longer before their commit begins, seconds; or twice as long as it takes.
-_WAIT = 0.01
+#: Others should have their commit within this time, seconds, or within so many times as long as
+#: one takes that nothing disturbs: the shortest one, which each later one makes a little longer.
+_WAIT, _TIMES, _FORGET = 0.01, 3, 1.01
 #: The share of the time that long work always has, and by how much a commit in time adds to it.
 _LEAST, _MORE = 0.05, 0.01
 #: Nobody else is about after this long, seconds.
@@ -26,13 +27,15 @@ class Pace:
     """Times are seconds of one clock."""
 
     share: float = 1.0
+    _shortest: float = float("inf")
     _seen: float = float("-inf")
     _due: float = float("-inf")
 
     def served(self, at: float, waited: float, took: float) -> None:
         """A commit of others ended, for which the first of them had waited so long."""
         self._seen = at
-        if waited > max(_WAIT, 2 * took):
+        self._shortest = min(self._shortest * _FORGET, took)
+        if waited + took > max(_WAIT, _TIMES * self._shortest):
             self.share = max(_LEAST, self.share / 2)
         else:
             self.share = min(1.0, self.share + _MORE)

@@ -26,6 +26,10 @@ from holdfast.platform.store.work import Outcome, Work, batches, settle
 GROUP = 256  # pieces of work in one commit at most
 
 
+class _ApartError(Exception):
+    """One call for all has failed: each gets a commit of its own."""
+
+
 class Writer:
     """Does pieces of work in transactions, in the order in which they came.
 
@@ -129,6 +133,10 @@ class Writer:
                     outcomes = self._do_all(connection, group, notices, kept)
                     if notices and not self._sqlite:
                         announce(connection, self._origin, notices)
+        except _ApartError:
+            for work in group:
+                self._commit([work], kept)
+            return
         except Exception as problem:
             outcomes, notices = [Outcome(work, error=problem) for work in group], []
         self._note(group, began)
@@ -153,20 +161,26 @@ class Writer:
         notices: list[Notice],
         kept: dict[Any, Any],
     ) -> list[Outcome]:
-        """Do the pieces of one commit, each batch under a savepoint of its own."""
+        """Do the pieces of one commit, each batch under a savepoint of its own.
+
+        One batch alone needs none, which saves two ways to a server. Raises _ApartError for it.
+        """
         outcomes: list[Outcome] = []
         read: dict[Any, Any] = {}
         waiting = deque(batches(group))
+        alone = len(waiting) == 1
         while waiting:
             batch = waiting.popleft()
             transaction = Transaction(connection, now(), _read=read, _kept=kept)
             try:
-                with savepoint(connection, "work") if len(group) > 1 else nullcontext():
+                with nullcontext() if alone else savepoint(connection, "work"):
                     found = batch[0].run(transaction, [work.item for work in batch])
             except Exception as problem:
                 if len(group) == 1:  # its transaction has no other's work to keep
                     raise
                 still_open(connection, problem)
+                if alone:
+                    raise _ApartError from problem
                 if len(batch) > 1:
                     waiting.extendleft([work] for work in reversed(batch))
                 else:
