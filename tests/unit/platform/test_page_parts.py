@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from holdfast.model.json import Json
+from holdfast.platform.causes.naming import Names, names_of, plain_refusals
 from holdfast.platform.web import code
 from holdfast.platform.web.bars import HEIGHT, WIDTH, Bar
 from holdfast.platform.web.compare import MOST, Change, difference
 from holdfast.platform.web.explain import error_words
 from holdfast.platform.web.logview import Asked
-from holdfast.platform.web.naming import Names, names_of, plain_refusals
 from holdfast.platform.web.timeline import Memory, of_steps, timeline
 from holdfast.platform.web.words import handled_words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.platform.web.naming import Names
+from holdfast.platform.causes.naming import Names
 from holdfast.platform.web.versions import changes_between, document_of
 
 NAMES = Names({"c1": "Clinic", "j1": "Fetch"})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from holdfast.model.outcome import RunState
+from holdfast.platform.causes.naming import plain_refusals
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.store import catalog, history, queue, runs, search, steps, workflows
 from holdfast.platform.store.database import Connection, Row
@@ -13,7 +14,6 @@ from holdfast.platform.store.history import Filters, Wanted
 from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
 from holdfast.platform.store.waits import Wait, waits
 from holdfast.platform.web.explain import error_words
-from holdfast.platform.web.naming import plain_refusals
 from holdfast.platform.web.waiting import wait_words
 
 #: Rows of a page; steps of all attempts that one shows.

@@ -10,7 +10,7 @@ from holdfast.diagnosis.ending import Diagnosis
 from holdfast.diagnosis.entry import TURNS
 from holdfast.model.json import Json
 from holdfast.platform.causes.cause import diagnosis_of
-from holdfast.platform.web.naming import NO_NAMES, Names
+from holdfast.platform.causes.naming import NO_NAMES, Names
 from holdfast.platform.web.render import shorten
 
 #: Characters of one part, and of the line of code that is shown.

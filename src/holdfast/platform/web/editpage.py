@@ -18,6 +18,7 @@ from holdfast.model.errors import HoldfastError
 from holdfast.model.json import JsonObject
 from holdfast.platform.access import visit
 from holdfast.platform.access.policy import Action, decide
+from holdfast.platform.causes.naming import Names
 from holdfast.platform.deploy.bring import NotAllowedError, bring
 from holdfast.platform.project.provision import ProvisionError
 from holdfast.platform.project.schedule import Schedule
@@ -45,7 +46,7 @@ from holdfast.platform.web.graph import layout
 from holdfast.platform.web.hook import Hook
 from holdfast.platform.web.language import later, say
 from holdfast.platform.web.moving import LARGE, MOVE, Moving
-from holdfast.platform.web.naming import Names, read_names
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.positions import positions_of
 from holdfast.platform.web.render import message, page
 from holdfast.platform.web.starters import STARTERS, example_of
@@ -272,7 +273,7 @@ async def _bring(platform: Platform, row: Row, draft: Draft, *, dry: bool) -> li
         return [say("It needs %(needed)s.", needed=error.verdict.needed)]
     except ProvisionError as error:
         names = await platform.database.read(lambda c: _names(c, row, draft))
-        return [names.without_ids(text) for text in error.message.split("\n")]
+        return [names.without_ids(text, say("(gone)")) for text in error.message.split("\n")]
     except HoldfastError as error:
         return [error.message]
     return []

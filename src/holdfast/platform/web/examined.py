@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from holdfast.model.json import Json, JsonObject
 from holdfast.model.limits import MEBIBYTE
+from holdfast.platform.causes.naming import NO_NAMES, Names
 from holdfast.platform.web.language import say
-from holdfast.platform.web.naming import NO_NAMES, Names
 from holdfast.platform.web.render import indented, shorten
 
 #: The picture of memory over time, in units of its own.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.causes.naming import Names
 from holdfast.platform.clock import now
 from holdfast.platform.project.retry import RETRIED, USUAL, RetryRule
 from holdfast.platform.project.schedule import Schedule
@@ -28,7 +29,7 @@ from holdfast.platform.web.data import newest
 from holdfast.platform.web.graph import layout
 from holdfast.platform.web.health import weeks
 from holdfast.platform.web.language import say
-from holdfast.platform.web.naming import Names, read_names
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.positions import of_workflow
 from holdfast.platform.web.words import edge_words
 

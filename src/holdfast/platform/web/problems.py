@@ -15,6 +15,7 @@ from holdfast.diagnosis.entry import TURNS
 from holdfast.model.json import Json
 from holdfast.platform.access import visit
 from holdfast.platform.causes.cause import diagnosis_of
+from holdfast.platform.causes.naming import NO_NAMES, Names
 from holdfast.platform.clock import SECOND, now
 from holdfast.platform.service import Platform
 from holdfast.platform.store import history, workflows
@@ -24,7 +25,7 @@ from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range
 from holdfast.platform.store.history_kinds import RUNS
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
-from holdfast.platform.web.naming import NO_NAMES, Names, read_names
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.render import page, shorten
 
 #: Days that are looked at, failures that are grouped, and characters of a cause.

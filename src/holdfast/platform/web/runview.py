@@ -9,6 +9,7 @@ from typing import Any
 
 from holdfast.model.json import JsonObject
 from holdfast.model.outcome import RunState
+from holdfast.platform.causes.naming import NO_NAMES, Names
 from holdfast.platform.store import log_windows, steps, workflows
 from holdfast.platform.store.database import Connection, Row
 from holdfast.platform.store.runs import cancel_asked, run_to_show
@@ -19,7 +20,7 @@ from holdfast.platform.web.diagnosed import Shown, diagnosed
 from holdfast.platform.web.examined import Examined, examined
 from holdfast.platform.web.explain import error_words, explain
 from holdfast.platform.web.language import say
-from holdfast.platform.web.naming import NO_NAMES, Names, read_names
+from holdfast.platform.web.naming import read_names
 from holdfast.platform.web.positions import of_workflow
 from holdfast.platform.web.render import shorten
 from holdfast.platform.web.spanbars import Drawn

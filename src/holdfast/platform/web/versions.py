@@ -9,11 +9,12 @@ from itertools import islice
 from typing import Any
 
 from holdfast.model.json import Json, JsonObject
+from holdfast.platform.causes.naming import Names
 from holdfast.platform.project.difference import Change, difference, lines_between
 from holdfast.platform.store import snapshots
 from holdfast.platform.store.database import Connection
 from holdfast.platform.web.language import say
-from holdfast.platform.web.naming import Names, read_names
+from holdfast.platform.web.naming import read_names
 
 #: Lines of a text's difference, and characters of a value.
 _LINES, _VALUE = 400, 400
