@@ -34,6 +34,7 @@ _NAMES = {
     "POST /api/projects/{project_id}/bulk_actions/{id}/stop": "stop_bulk_action",
     "GET /api/me": "get",
     "GET /api/queue": "get",
+    "GET /api/problems": "list",
     "POST /api/provision": "deploy",
     "POST /api/workflows/{id}/runs": "run",
     "POST /api/users/{id}/links": "create_link",

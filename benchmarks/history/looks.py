@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from holdfast.platform.causes.problem import DAYS, MOST, grouped
 from holdfast.platform.chores.indexer import index
 from holdfast.platform.clock import SECOND
 from holdfast.platform.service import Platform
@@ -22,7 +23,6 @@ from holdfast.platform.store.database import Connection, Database
 from holdfast.platform.store.diagnoses import failures
 from holdfast.platform.store.history import Filters, Range, Wanted
 from holdfast.platform.store.history_kinds import RUNS, WORK_ORDERS
-from holdfast.platform.web.problems import DAYS, MOST, grouped
 from support.history_rows import START
 
 TIMES = 7

@@ -21,6 +21,7 @@ from holdfast.client.keys import Keys
 from holdfast.client.log_lines import LogLines
 from holdfast.client.me import Me
 from holdfast.client.oauth_clients import OauthClients
+from holdfast.client.problems import Problems
 from holdfast.client.projects import Projects
 from holdfast.client.provision import Provision
 from holdfast.client.queue import Queue
@@ -54,6 +55,7 @@ class Client(Asking):
         self.log_lines = LogLines(self)
         self.me = Me(self)
         self.oauth_clients = OauthClients(self)
+        self.problems = Problems(self)
         self.projects = Projects(self)
         self.provision = Provision(self)
         self.queue = Queue(self)

@@ -152,6 +152,7 @@ def runs_and_logs(served: Served, client: Watched) -> None:
     client.projects.work_orders(project)
     assert client.search.list(q=first)["data"] == client.projects.search(project, q=first)["data"]
     client.queue.get()
+    client.problems.list(workflow_id="none")
 
 
 def projects_and_workflows(client: Watched) -> None:

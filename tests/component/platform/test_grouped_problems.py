@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from holdfast.model.json import JsonObject
+from holdfast.platform.causes.problem import DAYS, grouped
 from holdfast.platform.clock import SECOND
-from holdfast.platform.web.problems import DAYS, grouped
 from support.platform import Served
 
 _DAY = 24 * 3600 * SECOND
@@ -77,6 +77,14 @@ def test_the_page_shows_a_problem_and_retries_its_runs(served: Served) -> None:
     assert page.count('class="whole"') == 2
     assert re.findall(r'name="run" value="(\S+)"', page) == [runs[2], runs[1], runs[0]]
     assert "Nothing has failed" in served.client.get("/problems?workflow_id=other").text
+    told = served.client.get("/api/problems").json()
+    assert [(item["code"], item["runs"]) for item in told["data"]] == [
+        ("HF1999", [runs[2]]),
+        ("HF1102", [runs[1], runs[0]]),
+    ]
+    assert (told["data"][1]["count"], told["data"][1]["days"][-1]) == (2, 2)
+    assert told["meta"]["more"] is False
+    assert served.client.get("/api/problems?project_id=other").json()["data"] == []
 
 
 def test_a_run_of_a_clock_that_is_ahead_counts_as_newest() -> None:
@@ -118,6 +126,9 @@ def test_the_page_has_names_the_step_and_the_version(served: Served) -> None:
     page = fail("old")
     assert f"&#34;{job['name']}&#34; gave nothing</a>" in page
     assert f"Step “{job['name']}”. Whose turn" in page
+    (told_too,) = served.client.get("/api/problems").json()["data"]
+    assert told_too["what"] == f'"{job["name"]}" gave nothing'
+    assert told_too["step"] == job["name"]
     assert "New since" not in page
     changed = [{**job, "body": "fn(s => s); // changed"} for job in workflow["jobs"]]
     served.client.patch(f"/api/workflows/{workflow['id']}", json={"jobs": changed})

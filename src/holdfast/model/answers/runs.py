@@ -145,3 +145,41 @@ class Cancelled(TypedDict):
     """`cancelled`, or `cancelling` when its worker was asked to."""
 
     state: str
+
+
+class Problem(TypedDict):
+    """Runs of one workflow that failed for one cause, the newest first.
+
+    `days`: how many on each of the last 14 days, today's last. `since_version`: the workflow's
+    first one that was seen to fail so; `new`: runs of earlier ones were looked at, and none did.
+    """
+
+    code: str
+    what: str
+    turn: str
+    step: Text
+    project_id: str
+    workflow_id: str
+    workflow_name: str
+    count: int
+    runs: list[str]
+    days: list[int]
+    first_seen_at: Text
+    last_seen_at: Text
+    since_version: Number
+    new: bool
+
+
+class ProblemsMeta(TypedDict):
+    """`looked_from`: all failures since then were looked at. `more`: there are older ones."""
+
+    looked_from: Text
+    more: bool
+    most: int
+
+
+class Problems(TypedDict):
+    """Failures by their cause."""
+
+    data: list[Problem]
+    meta: ProblemsMeta

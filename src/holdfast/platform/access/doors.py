@@ -118,6 +118,7 @@ DOORS: dict[str, Door] = {
     "GET /api/projects/{project_id}/schedule": _api(Action.READ, _PROJECT),
     "GET /metrics": _api(Action.MONITOR),
     "GET /api/workers": _api(Action.LOOK),
+    "GET /api/problems": _api(Action.LOOK),
     "GET /api/runs": _api(Action.LOOK),
     "GET /api/runs/{id}": _api(Action.READ, _RUN),
     "GET /api/runs/{id}/steps": _api(Action.READ, _RUN),

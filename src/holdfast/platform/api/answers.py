@@ -38,6 +38,7 @@ ANSWERS: Mapping[str, Any] = {
     "POST /api/workflows/{id}/resume": a.One[a.Paused],
     "GET /api/projects/{project_id}/schedule": a.Many[a.Schedule],
     "GET /api/workers": a.Many[a.Worker],
+    "GET /api/problems": a.Problems,
     "GET /api/runs": a.Page[a.Item[a.Run]],
     "GET /api/runs/{id}": a.One[a.Item[a.Run]],
     "GET /api/runs/{id}/steps": a.Many[a.Step],

@@ -83,6 +83,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Lists whose pages have no numbers.
 _WITHOUT_NUMBERS = {"search"}
 _QUERIES: dict[str, tuple[str, ...]] = {
+    "GET /api/problems": ("project_id", "workflow_id"),
     "GET /api/runs/{id}/repeats": ("step_id",),
     "GET /api/audit": ("before", "actor", "limit"),
     "GET /api/projects/{project_id}/audit": ("before", "actor", "limit"),

@@ -1,139 +1,41 @@
-"""Failures of the same cause in one row: how often, since when, in which runs."""
+"""The page of problems: failures of the same cause in one row."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from holdfast.diagnosis.ending import Diagnosis
-from holdfast.diagnosis.entry import TURNS
-from holdfast.model.json import Json
 from holdfast.platform.access import visit
-from holdfast.platform.causes.cause import diagnosis_of
-from holdfast.platform.causes.naming import NO_NAMES, Names
-from holdfast.platform.clock import SECOND, now
+from holdfast.platform.causes.problem import DAYS, MOST, Found, find
+from holdfast.platform.clock import now
 from holdfast.platform.service import Platform
-from holdfast.platform.store import history, workflows
 from holdfast.platform.store.database import Connection
-from holdfast.platform.store.diagnoses import failures
-from holdfast.platform.store.history import UNSUCCESSFUL, Filters, Range
-from holdfast.platform.store.history_kinds import RUNS
+from holdfast.platform.store.history import Filters
 from holdfast.platform.web import chosen
 from holdfast.platform.web.data import workflow_rows
-from holdfast.platform.web.naming import read_names
-from holdfast.platform.web.render import page, shorten
-
-#: Days that are looked at, failures that are grouped, and characters of a cause.
-DAYS, MOST, _TEXT = 14, 500, 300
-_DAY = 24 * 3600 * SECOND
-
-
-@dataclass(slots=True)
-class Problem:
-    """Runs of one workflow that failed for one cause; the newest first.
-
-    `days`: how many on each of the last days, today's last. `version`: the workflow's first one
-    that was seen to fail so, and when it was made.
-    """
-
-    code: str
-    what: str
-    turn: str
-    step: str | None
-    workflow_id: str
-    workflow_name: str
-    project_id: str
-    first: int
-    last: int
-    runs: list[str] = field(default_factory=list)
-    days: list[int] = field(default_factory=lambda: [0] * DAYS)
-    version: tuple[int, int] | None = None
-
-    def is_new(self, looked_from: int) -> bool:
-        """Whether runs before its first version could have been seen, and none failed so.
-
-        `looked_from`: the moment from which on all failures were looked at (microseconds).
-        """
-        return self.version is not None and self.version[0] > 1 and self.version[1] >= looked_from
-
-    @property
-    def heights(self) -> list[int]:
-        """Of a bar for each day, in hundredths; a day with few is still seen."""
-        most = max(self.days)
-        return [max(10, 100 * count // most) if count else 0 for count in self.days]
-
-
-def grouped(
-    rows: Iterable[Mapping[str, Any]], until: int, names: Names = NO_NAMES
-) -> list[Problem]:
-    """The problems of runs that come newest first; the one that was seen last comes first."""
-    found: dict[tuple[str, str], Problem] = {}
-    causes: dict[tuple[str | None, ...], Diagnosis | None] = {}  # many end in the same words
-    for row in rows:
-        words = (row["diagnosis"], row["state"], row["error_type"], row["error_message"])
-        if words not in causes:
-            made: Json = json.loads(words[0]) if words[0] else None
-            causes[words] = diagnosis_of(made, *words[1:])
-        cause = causes[words]
-        if cause is None:
-            continue
-        key = (row["workflow_id"], cause.problem)
-        problem = found.get(key) or found.setdefault(key, _begun(row, cause, names))
-        problem.first = row["inserted_at"]
-        problem.runs.append(row["id"])
-        age = (until - row["inserted_at"]) // _DAY  # below 0 by another machine's clock
-        version = (row["lock_version"], row["made_at"])
-        problem.version = min(version, problem.version or version)
-        problem.days[DAYS - 1 - min(DAYS - 1, max(0, age))] += 1
-    return list(found.values())
-
-
-def _begun(row: Mapping[str, Any], cause: Diagnosis, names: Names) -> Problem:
-    return Problem(
-        cause.code[:20],
-        shorten(names.words(cause.what) or cause.title or cause.code, _TEXT),
-        TURNS[cause.turn],
-        cause.step and shorten(names.by_id.get(cause.step, cause.step), _TEXT),
-        row["workflow_id"],
-        row["workflow_name"],
-        row["project_id"],
-        row["inserted_at"],
-        row["inserted_at"],
-    )
+from holdfast.platform.web.render import page
+from holdfast.platform.web.words import TRIGGERS_WITHIN
 
 
 async def show(request: Request) -> Response:
     """The problems of the last days. `?workflow_id=`: of one workflow."""
     platform: Platform = request.app.state.platform
-    visible, until = visit.subject().visible, now()
-    asked = request.query_params
-    filters = Filters(
-        states=UNSUCCESSFUL,
-        workflow_id=asked.get("workflow_id") or None,
-        inserted=Range(until - DAYS * _DAY, until),
-        visible=visible,
-    )
+    visible, asked = visit.subject().visible, request.query_params
+    filters = Filters(workflow_id=asked.get("workflow_id") or None, visible=visible)
 
-    def read(connection: Connection) -> dict[str, Any]:
-        ids, more = history.newest_ids(connection, RUNS, filters, MOST)
-        rows = history.named(connection, failures(connection, ids))
-        flows = {row["workflow_id"] for row in rows}
-        names = read_names(connection, workflows.parts_to_name(connection, flows))
-        return {
-            "problems": grouped(rows, until, names),
-            "more": more,
-            "looked_from": rows[-1]["inserted_at"] if more and rows else until - DAYS * _DAY,
-            "workflows": workflow_rows(connection, visible),
-        }
+    def read(connection: Connection) -> tuple[Found, list[dict[str, Any]]]:
+        found = find(connection, filters, now(), TRIGGERS_WITHIN)
+        return found, workflow_rows(connection, visible)
 
+    found, flows = await platform.database.read(read)
     return page(
         "problems.html",
-        **await platform.database.read(read),
+        problems=found.problems,
+        more=found.more,
+        looked_from=found.looked_from,
+        workflows=flows,
         days=DAYS,
         most=MOST,
         most_chosen=chosen.MOST,
