@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import insert
 
 from holdfast.platform.store import tables as t
@@ -372,6 +373,9 @@ def test_a_chosen_request_selects_code_log_and_its_operation(served: Served, pag
             "ms": 30,
         }  # fmt: skip
         talk.complete(spans={"operations": [operation], "requests": [request]})
+    slow = list[Route]()
+    hold = partial(list.append, slow)  # the page looks anew as it opens
+    page.route(re.compile("part=live"), hold, times=1)
     page.goto(f"/runs/{run_id}")
     expect(page.locator(".steps .part")).to_contain_text(["Waiting", "Preparing", "1. get()"])
     expect(page.locator("#log .msg")).to_have_count(3)
@@ -381,6 +385,8 @@ def test_a_chosen_request_selects_code_log_and_its_operation(served: Served, pag
     page.wait_for_url(f"**/runs/{run_id}?step={step}&span=request-1")
     expect(row).to_have_attribute("aria-current", "true")
     expect(row).to_be_focused()
+    with page.expect_response(re.compile("span=request-1&part=live")):
+        slow[0].continue_()  # it answers for what was chosen before
     expect(page.locator("#code .here")).to_have_text(re.compile("fn"))
     expect(page.locator("#requests tr.here")).to_contain_text("answered 404")
     expect(page.locator("#log .msg")).to_have_text(["before", "within"])

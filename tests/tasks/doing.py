@@ -54,7 +54,9 @@ class Work:
         self.hand.write(form.get_by_label("Name", exact=True), f"register-{self.name}")
         self.hand.write(form.get_by_label("Values"), '{"password": "s3cret-of-the-register"}')
         self.hand.press(form.get_by_role("button", name="Set"))
-        expect(self.page.get_by_role("cell", name=f"register-{self.name}")).to_be_visible()
+        expect(
+            self.page.get_by_role("cell", name=f"register-{self.name}", exact=True)
+        ).to_be_visible()
         expect(self.page.locator("body")).not_to_contain_text("s3cret-of-the-register")
 
     def build_a_workflow_of_three_steps(self) -> None:

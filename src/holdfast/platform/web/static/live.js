@@ -85,24 +85,32 @@
   let fetching = false;
   let again = false;
 
+  /** Where the live part of what is shown now comes from. @param {HTMLElement} part */
+  function addressOf(part) {
+    const address = new URL(location.href);
+    address.hash = '';
+    if (part.dataset.page) address.pathname = part.dataset.page; // shown in answer to a form
+    if (part.dataset.live) {
+      address.pathname = part.dataset.live;
+      address.searchParams.set('part', 'live');
+    }
+    return address.href;
+  }
+
   async function refresh() {
     const part = document.getElementById('live-part');
     if (!part) return;
     if (fetching) { again = true; return; }
     fetching = true;
     try {
-      const address = new URL(location.href);
-      address.hash = '';
-      if (part.dataset.page) address.pathname = part.dataset.page; // shown in answer to a form
-      if (part.dataset.live) {
-        address.pathname = part.dataset.live;
-        address.searchParams.set('part', 'live');
-      }
+      const address = addressOf(part);
       const answer = await fetch(address, { headers: { 'hx-request': 'true' } });
       if (answer.redirected && new URL(answer.url).pathname === '/login') location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      renew(page.getElementById('live-part') ?? page.body, document.getElementById('live-part') ?? part);
+      const now = document.getElementById('live-part') ?? part;
+      if (addressOf(now) === address) renew(page.getElementById('live-part') ?? page.body, now);
+      else again = true; // somebody has chosen something else meanwhile
     } catch {
       tell(false); // the connection is gone; it is told, and tried again
     } finally {
