@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from holdfast.platform.access.visit import FORM_FIELD
+from holdfast.platform.store.probes import workflow_of
 from support.platform import FETCH, Served
 
 SCRIPT = "<script>alert(1)</script>"
@@ -95,6 +96,11 @@ def test_a_connection_is_tested_by_a_run_that_belongs_to_no_list(
     problems, run = person.get("/problems").text, person.get(f"/runs/{talk.id}").text
     assert "ECONNREFUSED" not in problems
     assert "Retry" not in run, "its workflow is in no list"
+    for page_of in ("/runs", "/work_orders"):
+        assert f"/workflows/{workflow_of(key)}" not in person.get(page_of).text, (
+            "no page of its own"
+        )
+        assert "Connection of clinic" in person.get(page_of).text
     for text in (shown, run):
         assert secret not in text
         assert html.escape(secret) not in text

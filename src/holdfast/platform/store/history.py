@@ -314,15 +314,17 @@ def _order(c: Any, *, backwards: bool) -> tuple[Any, Any]:
 
 
 def named(connection: Connection, rows: list[Row]) -> list[dict[str, Any]]:
-    """Rows as dictionaries, with `workflow_name` and `project_name`."""
+    """Rows as dictionaries, with `workflow_name`, whether it is `removed`, and `project_name`."""
     w, p = t.workflows.c, t.projects.c
-    query = select(w.id, w.name, p.name.label("project")).join(t.projects, p.id == w.project_id)
+    columns = (w.id, w.name, w.deleted_at, p.name.label("project"))
+    query = select(*columns).join(t.projects, p.id == w.project_id)
     ids = {row.workflow_id for row in rows}
     names = {row.id: row for row in connection.execute(query.where(w.id.in_(sorted(ids))))}
     return [
         {
             **row._mapping,
             "workflow_name": names[row.workflow_id].name,
+            "removed": names[row.workflow_id].deleted_at is not None,
             "project_name": names[row.workflow_id].project,
         }
         for row in rows
