@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -50,9 +51,8 @@ async def retry_run(request: Request) -> Response:
 async def cancel_run(request: Request) -> Response:
     """`POST /api/runs/:id/cancel`: 200 when it has ended so, 202 when its worker is asked to."""
     platform: Platform = request.app.state.platform
-    ended = await platform.database.write(
-        lambda tx: cancel(tx, request.path_params["id"], by=visit.subject().name)
-    )
+    work = partial(cancel, run_id=request.path_params["id"], by=visit.subject().name)
+    ended = await platform.database.write(work)
     return JSONResponse(
         {"state": "cancelled"} if ended else {"state": "cancelling"}, 200 if ended else 202
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -253,9 +254,9 @@ async def retry_run(request: Request) -> Response:
 
 async def cancel_run(request: Request) -> Response:
     platform: Platform = request.app.state.platform
-    key = request.path_params["id"]
+    work = partial(cancel, run_id=request.path_params["id"], by=visit.subject().name)
     try:
-        await platform.database.write(lambda tx: cancel(tx, key, by=visit.subject().name))
+        await platform.database.write(work)
     except ActionError as error:
         return message(error.status, say("Not cancelled"), error.message)
-    return RedirectResponse(f"/runs/{key}", 303)
+    return RedirectResponse(f"/runs/{request.path_params['id']}", 303)
