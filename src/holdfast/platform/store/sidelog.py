@@ -2,8 +2,8 @@
 
 SQLite by itself does it within the commit that finds the log long. Whoever waits for that commit
 would wait for all that a long reader, such as a backup, has held up until then. So a thread of its
-own takes the log over while the writer goes on, and the writer only does the short rest, as a step
-of long work. Then the log begins anew, if nobody reads from it.
+own takes the log over while the writer goes on, and the writer only does the short rest, between
+two transactions. Then the log begins anew, if nobody reads from it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from holdfast.platform.store.work import Work
 _SECONDS = 0.2
 #: Pages from which a log should begin anew, and that the writer may take over at once.
 _LONG, _SHORT = 1000, 250
+#: The writer waits for readers a millisecond for so many pages, and so many milliseconds at most.
+#: If they stay, it is left alone for so many times as long.
+_PAGES, _MOST, _REST = 400, 20, 20
 
 
 class SideLog:
@@ -56,21 +59,29 @@ class SideLog:
 
     def _between(self, work: Callable[[Engine], bool]) -> bool:
         future: Future[bool] = Future()
-        piece = Work(lambda engine, _: [work(engine)], future, heavy=True, bare=True)
+        piece = Work(lambda engine, _: [work(engine)], future, bare=True)
         return self._put(piece) and future.result()
 
     def _loop(self) -> None:
+        rest = _SECONDS
         while not self._closed.is_set():
             self._changed.wait()
             self._changed.clear()
-            if self._closed.wait(_SECONDS):
+            if self._closed.wait(rest):
                 return
             try:
-                pages, left = copy(self._engine)
-                if pages >= _LONG and left <= _SHORT:
-                    self._between(lambda engine: copy(engine)[1] == 0)
+                rest = self._take_over()
             except Exception as error:  # a disk that is full, for instance
                 log.failure("database.log", error)
+
+    def _take_over(self) -> float:
+        """How long to wait until the next time, seconds."""
+        pages, left = copy(self._engine)
+        if pages < _LONG or left > _SHORT:
+            return _SECONDS
+        moment = min(_MOST, pages // _PAGES)
+        anew = self._between(lambda engine: begun_anew(engine, moment))
+        return _SECONDS if anew else max(_SECONDS, _REST * moment / 1000)
 
 
 def copy(engine: Engine) -> tuple[int, int]:
@@ -82,18 +93,27 @@ def copy(engine: Engine) -> tuple[int, int]:
     return pages, pages - done
 
 
+def begun_anew(engine: Engine, moment: int) -> bool:
+    """Take all of the log over, and have the next write begin it anew.
+
+    Those who read from it are waited for: without that some would always be there.
+    """
+    busy, _, _ = _checkpoint(engine, "RESTART", moment)
+    return not busy
+
+
 def emptied(engine: Engine) -> bool:
     """Take all of the log over and cut it off, unless somebody reads from it."""
     busy, _, _ = _checkpoint(engine, "TRUNCATE")
     return not busy
 
 
-def _checkpoint(engine: Engine, how: str) -> tuple[int, int, int]:
-    """It waits for nobody."""
+def _checkpoint(engine: Engine, how: str, moment: int = 0) -> tuple[int, int, int]:
+    """It waits for others no longer than this, milliseconds."""
     with engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
         (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
-        driver.execute("PRAGMA busy_timeout=0")
+        driver.execute(f"PRAGMA busy_timeout={moment}")
         try:
             busy, pages, done = driver.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         finally:

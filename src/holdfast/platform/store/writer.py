@@ -107,8 +107,13 @@ class Writer:
         return heavy if light is None else light
 
     def _light_turn(self) -> list[Work] | None:
-        light = self._light
-        return [light.popleft() for _ in range(min(GROUP, len(light)))] or None
+        """All that waits, up to what is to be done between two transactions."""
+        light, group = self._light, list[Work]()
+        while light and len(group) < GROUP and not (group and light[0].bare):
+            group.append(light.popleft())
+            if group[0].bare:
+                break
+        return group or None
 
     def _heavy_turn(self) -> list[Work] | float | None:
         """One step, if it may begin."""
@@ -151,7 +156,7 @@ class Writer:
         with self._news:
             if group[0].heavy:
                 self._pace.stepped(ended, ended - began)
-            else:
+            elif not group[0].bare:
                 self._pace.served(ended, began - group[0].since, ended - began)
 
     def _do_all(
