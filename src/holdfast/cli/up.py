@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import serialization
 
 from holdfast import log, log_libraries
 from holdfast.adaptors.location import default_store_root
-from holdfast.adaptors.store import Store
 from holdfast.cli import terminal
 from holdfast.cli.kept import Kept
 from holdfast.cli.kinds import Place, Seconds
@@ -77,14 +76,7 @@ async def _up(settings: Settings, given: dict[str, str | None], *, worker: bool)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     terminal.echo("starting the platform", err=True)
-    store = Store(default_store_root(os.environ, settings.data))
-    await serve(
-        settings,
-        on_listening=listening,
-        stop=stop_platform,
-        resolve=store.resolve,
-        confirm=store.confirm,
-    )
+    await serve(settings, on_listening=listening, stop=stop_platform)
     for task in keeping:
         await task
     terminal.note("stopped")

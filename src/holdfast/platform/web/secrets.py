@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from holdfast.diagnosis.adaptors import ADAPTORS
 from holdfast.model.json import JsonObject
 from holdfast.model.request_body import parse_request
 from holdfast.platform.access import visit
@@ -36,6 +37,8 @@ from holdfast.platform.web.tested import read_tested, try_connection
 _DAY = 24 * 3600
 _MOST = 1000
 _SHORTEST_PASSWORD = 10
+#: Adaptors that take none.
+WITHOUT_CREDENTIAL = {"collections", "common", "template"}
 #: What a token of a project may be.
 _ROLES = (Role.VIEWER, Role.EDITOR, Role.ADMIN)
 
@@ -85,7 +88,7 @@ async def credentials_page(request: Request, *, error: str = "") -> Response:
         ),
         schema=schema,
         fields=fields_of(schema),
-        names=await platform.schema_names(),
+        names=sorted({*await platform.schema_names(), *ADAPTORS} - WITHOUT_CREDENTIAL),
         clients=[
             client
             for client in await platform.database.read(oauth_clients.listed)
