@@ -122,6 +122,9 @@ def test_cron_goes_on_from_the_last_success(
         assert row is not None
         before = served.write(lambda tx: last_success(tx.connection, row))
         assert before == talk.id, "nothing is compared with it"
+        monkeypatch.setattr(dataclips, "_FARTHEST", 1)
+        found = served.write(lambda tx: dataclips.latest_output(tx.connection, "", COUNT))
+        assert found is None, "it does not look through all of a long history"
 
 
 def fire(served: Served, text: str) -> int:

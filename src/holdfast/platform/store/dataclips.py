@@ -37,9 +37,9 @@ from holdfast.platform.store.runs import is_whole
 _WRAPPED = frozenset({"http_request", "kafka"})
 #: Characters read beyond a limit, as the last ones may be a part of a secret.
 _BEYOND = 8192
-#: Successes that are looked at for the last one that is kept, before all of them are: few enough
+#: Successes that are looked at for the last one that is kept, at first and at most: few enough
 #: that PostgreSQL looks their clips up, and does not read them all.
-_NEWEST = 300
+_NEWEST, _FARTHEST = 300, 2000
 
 
 #: Built once, as in `runs.py`.
@@ -235,9 +235,10 @@ def latest_output(connection: Connection, workflow_id: str, job_id: str | None) 
     """The clip of a job's latest success; without a job, of the workflow's. No wiped ones.
 
     What somebody tried, a run of one step, is no success of either. The newest successes are
-    looked at first: there may be a million.
+    looked at first, and only so many: there may be a million, all without a content. What is
+    removed goes oldest first, so there is seldom one that is older than all these.
     """
-    for most in (_NEWEST, None):
+    for most in (_NEWEST, _FARTHEST):
         query = _of_workflow(workflow_id, most) if job_id is None else _of_job(job_id, most)
         found: str | None = connection.scalar(query)
         if found is not None:
@@ -249,7 +250,7 @@ def latest_output(connection: Connection, workflow_id: str, job_id: str | None) 
 _SUCCESS = literal("success", literal_execute=True)
 
 
-def _of_job(job_id: str, most: int | None) -> Select[Any]:
+def _of_job(job_id: str, most: int) -> Select[Any]:
     """The clip of the success that ended last."""
     s = t.steps.c
     newest = select(s.id, s.output_dataclip_id, s.finished_at).where(s.job_id == job_id)
@@ -266,7 +267,7 @@ def _of_job(job_id: str, most: int | None) -> Select[Any]:
     )
 
 
-def _of_workflow(workflow_id: str, most: int | None) -> Select[Any]:
+def _of_workflow(workflow_id: str, most: int) -> Select[Any]:
     """The clip of the success that ended last."""
     r = t.runs.c
     newest = select(r.final_dataclip_id, r.finished_at, r.options)
