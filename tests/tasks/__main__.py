@@ -9,6 +9,7 @@ failed, or a budget is not kept.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -126,9 +127,16 @@ def budgets(browser: Browser, product: Product, address: str) -> list[str]:
     return [f"budget: {name}" for name, good in kept.items() if not good]
 
 
-def prepared(product: Product) -> None:
-    """Two workflows that others have made: one that takes long, one that writes much."""
+def prepared(product: Product, views: list[str]) -> None:
+    """Workflows that others have made: one that takes long, one that writes much; and one with
+    much data in its code for each view."""
     product.deploy("slow", _SLEEPS)
+    rows = [
+        {"id": f"site-{n}", "name": "Clinic of the upper village", "n": n} for n in range(5000)
+    ]
+    code = f"const sites = {json.dumps(rows)};\nfn(s => ({{ ...s, site: sites[s.data.n].id }}))"
+    for view in views:
+        product.deploy(f"much-{view}", code)
     product.finished(product.send(product.deploy("long", _WRITES), {}), 300)
 
 
@@ -145,7 +153,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=shell, args=["--no-sandbox"])
         product = start(Path(folder) / "data", Path(folder), installed())
         try:
-            prepared(product)
+            prepared(product, wanted)
             for view in (one for one in VIEWS if one.name in wanted):
                 with opened(browser, product, view) as page:
                     hand = Hand(page, OUT / view.name, view.keys)
@@ -153,7 +161,8 @@ def main() -> int:
                     wrong = do_all(work, TASKS, view)
                 failed += wrong
                 if not wrong:
-                    with opened(browser, product, View("unscripted", script=False)) as page:
+                    plain = replace(view, keys=False, slow=False, script=False)
+                    with opened(browser, product, plain) as page:
                         hand = Hand(page, OUT / f"{view.name}-unscripted")
                         reads = Work(product, hand, work.name, "long")
                         failed += do_all(reads, READING, View(f"{view.name}, no script"))

@@ -128,6 +128,31 @@ class Work:
         self.hand.press(first.get_by_role("button", name="Bring back"))
         expect(self.page.locator("#versions li").first).to_contain_text("Version 4")
 
+    def arrange_the_picture(self) -> None:
+        self.hand.press(self.page.get_by_role("link", name="Edit", exact=True))
+        expect(self.page.locator(".graph.by-hand")).to_be_visible()
+        self.hand.drag(self.page.locator("[data-kind=job]").last, 40, 60)
+        expect(self.page.get_by_role("button", name="Arrange again")).to_be_visible()
+        self.hand.picture("arranged")
+        self.hand.press(self.page.get_by_role("button", name="Save", exact=True))
+        self.page.wait_for_url(re.compile("/workflows/[^/]+$"))
+        expect(self.page.locator("#versions li").first).to_contain_text("Version 4")
+
+    def move_data_into_a_collection(self) -> None:
+        self.open_workflow(f"much-{self.name.split()[-1]}")
+        self.hand.press(self.page.get_by_role("link", name="Edit", exact=True))
+        self.hand.press(self.page.get_by_role("button", name="Move data to a collection"))
+        expect(self.page.locator(".data-in-code .d-new").first).to_be_visible()
+        self.hand.picture("move-data")
+        self.hand.press(self.page.get_by_role("button", name="Move it"))
+        expect(self.page.get_by_role("status").first).to_contain_text("5,000 items are in")
+        self.hand.press(self.page.get_by_role("button", name="Save", exact=True))
+        self.page.wait_for_url(re.compile("/workflows/[^/]+$"))
+        self.hand.write(self.page.get_by_label("Input (JSON object)"), '{"data": {"n": 3}}')
+        self.hand.press(self.page.get_by_role("button", name="Run", exact=True))
+        expect(self.page.locator(".head .chip")).to_have_text("Success", timeout=60_000)
+        expect(self.page.locator("#output")).to_contain_text("site-3")
+
     def secure_a_webhook(self) -> None:
         self.open_project_page("Tokens and webhook keys")
         form = self.page.locator("form").filter(has_text="Create, or give it a new secret")
@@ -186,8 +211,9 @@ class Work:
 TASKS = (
     Work.enter_a_secret, Work.build_a_workflow_of_three_steps, Work.run_it,
     Work.find_the_failed_step, Work.mend, Work.retry,
-    Work.find_the_run_by_a_word_in_its_output, Work.roll_back, Work.secure_a_webhook,
-    Work.run_the_old_code, Work.compare_two_runs, Work.abort_a_run, Work.read_line_73412,
+    Work.find_the_run_by_a_word_in_its_output, Work.roll_back, Work.arrange_the_picture,
+    Work.secure_a_webhook, Work.run_the_old_code, Work.compare_two_runs, Work.abort_a_run,
+    Work.move_data_into_a_collection, Work.read_line_73412,
 )  # fmt: skip
 #: What reads only: it is done without scripts, too.
 READING = (

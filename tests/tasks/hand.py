@@ -52,6 +52,24 @@ class Hand:
         message = f"Tab does not reach {what}"
         raise AssertionError(message)
 
+    def drag(self, part: Locator, right: int, down: int) -> None:
+        """Move a part of a workflow's picture: with the mouse, or with the arrow keys."""
+        if self.keys:
+            self.go_to(part.locator("a"))
+            for key, way in (("ArrowRight", right), ("ArrowDown", down)):
+                for _ in range(way // 20):
+                    self.page.keyboard.press(key)
+            return
+        part.scroll_into_view_if_needed()
+        box = part.locator(".t1").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + right / 2, y + down / 2)
+        self.page.mouse.move(x + right, y + down)
+        self.page.mouse.up()
+
     def open_page(self, name: str) -> None:
         """One of the main pages, by the menu."""
         menu = self.page.get_by_role("button", name="Menu", exact=True)
