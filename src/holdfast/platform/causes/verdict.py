@@ -94,12 +94,11 @@ def verdict(run: Row, step: str) -> Verdict:
 
 
 def _last_status(spans: str | None) -> int | None:
+    """Of the requests that a worker told; a foreign one may have sent anything."""
     told: Json = json.loads(spans) if spans else None
     requests = told.get("requests") if isinstance(told, dict) else None
-    found = (
-        [item.get("status") for item in requests or () if isinstance(item, dict)]
-        if isinstance(requests, list)
-        else []
-    )
-    known = [status for status in found if isinstance(status, int)]
-    return known[-1] if known else None
+    last = None
+    for item in requests if isinstance(requests, list) else ():
+        status = item.get("status") if isinstance(item, dict) else None
+        last = status if isinstance(status, int) else last
+    return last

@@ -79,7 +79,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A test as the page shows it. `kind`: the colour of its chip."""
+    """A test as the page shows it."""
 
     run: Row
     credential: Row
