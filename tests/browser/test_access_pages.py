@@ -60,7 +60,10 @@ def test_a_person_logs_in_and_out(served: Served, stranger: Page) -> None:
 def test_a_session_that_was_ended_elsewhere_is_over(served: Served, page: Page) -> None:
     page.goto("/")
     made = served.client.post("/api/users", json={"email": "jo@example.org"}).json()
-    context = page.context.browser.new_context(base_url=served.url)  # type: ignore[union-attr]
+    # its script would go to the login itself, at the same moment
+    context = page.context.browser.new_context(  # type: ignore[union-attr]
+        base_url=served.url, java_script_enabled=False
+    )
     other = context.new_page()
     other.goto(made["path"])
     user = made["data"]["id"]
