@@ -59,6 +59,8 @@ class Hub:
         watcher: asyncio.Queue[Notice] = asyncio.Queue()
         for topic in topics:
             self._watchers.setdefault(topic, set()).add(watcher)
+        if self.closed:  # whoever comes late would wait for ever
+            watcher.put_nowait(Notice(topics[0], "closing"))
         try:
             yield watcher
         finally:

@@ -23,7 +23,7 @@ class Work:
     item: Any = None
     #: Pieces with the same `run` may be done together.
     shared: bool = False
-    #: A step of something long: it waits for what is not, and each commit has one.
+    #: A step of something long: it waits for what is not, and is a commit of its own.
     heavy: bool = False
     #: It takes a lock that other processes wait for until the commit: done after all others.
     locks: bool = False
