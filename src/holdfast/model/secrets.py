@@ -13,6 +13,7 @@ The rules are data: `engine/javascript/secretrules.json`, read here and by `secr
 | `paired` | so many values of a credential are paired: pairs grow with the square |
 | `inner` | characters of base64 that say enough of a secret inside a longer text |
 
+What stands before the `@` of an address is secret under every key: `https://name:password@host`.
 Keys are compared in lower case. Items of a list stand under the key of the list.
 """
 
@@ -24,7 +25,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from holdfast.model.json import Json
 
@@ -33,6 +34,7 @@ _RULES: dict[str, Any] = json.loads(
 )
 MASK: str = _RULES["mask"]
 _OPEN_KEYS = frozenset(_RULES["open_keys"])
+_BEFORE_HOST = re.compile(r"://([^/?#\s]+)@")
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 #: What JavaScript's encodeURIComponent and encodeURI leave as it is, beside letters and digits.
 _COMPONENT, _ADDRESS = "-_.!~*'()", ";,/?:@&=+$-_.!~*'()#"
@@ -55,8 +57,20 @@ def _samples(value: Json, key: str) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _samples(item, key)
-    elif (text := _text(value)) and _is_secret(text, key):
-        yield text
+    elif text := _text(value):
+        yield from _before_host(text)
+        if _is_secret(text, key):
+            yield text
+
+
+def _before_host(text: str) -> Iterator[str]:
+    """Name and password of an address, and the password; a name alone is a token."""
+    if (found := _BEFORE_HOST.search(text)) is None:
+        return
+    for part in dict.fromkeys((found[1], found[1].partition(":")[2] or found[1])):
+        yield part
+        if (plain := unquote(part)) != part:
+            yield plain
 
 
 def _is_secret(text: str, key: str) -> bool:

@@ -60,7 +60,7 @@ def test_a_credential_is_set_by_the_fields_of_its_schema(
     assert "&lt;script&gt;" not in person.get(page).text
 
 
-def test_a_connection_is_tested_by_a_run_that_belongs_to_no_list(
+def test_a_connection_is_tested_by_a_run_of_a_workflow_that_no_list_shows(
     shared: Served, person: httpx.Client, own: str
 ) -> None:
     """The worker says why it failed; the secret stands nowhere."""
@@ -105,11 +105,14 @@ def test_a_connection_is_tested_by_a_run_that_belongs_to_no_list(
         assert secret not in text
         assert html.escape(secret) not in text
     assert "Connection of clinic" not in person.get("/").text.partition("Last runs")[0]
-    assert 'id="tested"' not in person.get(page, params={"tested": shared.post()}).text
+    gone = "There is no such test"
+    assert gone in person.get(page, params={"tested": shared.post()}).text
     events = shared.client.get("/api/audit").json()["data"]
     assert "credential tested" in {event["action"] for event in events}
     shared.client.delete(f"/api/credentials/{key}")
-    assert 'id="tested"' not in person.get(place).text
+    told = person.get(place).text
+    assert gone in told, "a page that asks again is answered"
+    assert "hx-trigger" not in told.partition('id="tested"')[2].partition(">")[0]
 
 
 @pytest.mark.parametrize(

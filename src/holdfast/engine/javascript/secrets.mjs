@@ -89,8 +89,26 @@ function* samplesOf(value, key) {
     return;
   }
   const text = Number.isInteger(value) ? String(value) : value;
-  if (typeof text !== 'string' || text === '' || OPEN_KEYS.has(key)) return;
+  if (typeof text !== 'string' || text === '') return;
+  yield* beforeHost(text);
+  if (OPEN_KEYS.has(key)) return;
   if (text.length >= rules.shortest || saysSecret(key)) yield text;
+}
+
+/**
+ * Name and password of an address, and the password; a name alone is a token.
+ * @param {string} text
+ */
+function* beforeHost(text) {
+  const before = /:\/\/([^/?#\s]+)@/.exec(text)?.[1];
+  if (before === undefined) return;
+  for (const part of new Set([before, before.slice(before.indexOf(':') + 1) || before])) {
+    yield part;
+    try {
+      const plain = decodeURIComponent(part);
+      if (plain !== part) yield plain;
+    } catch {} // as it is
+  }
 }
 
 /** @param {string} key */

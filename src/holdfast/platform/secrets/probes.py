@@ -71,7 +71,9 @@ fn(state => {
 #: Any status is an answer. HEAD: nothing is read; no redirect is followed to other hosts.
 _REACH = """\
 fn(async state => {
-  await fetch(state.configuration[%s], { method: 'HEAD', redirect: 'manual' });
+  const address = new URL(state.configuration[%s]);
+  address.username = address.password = ''; // fetch refuses an address that has them
+  await fetch(address, { method: 'HEAD', redirect: 'manual' });
   return { data: {} };
 });
 """

@@ -1,7 +1,8 @@
 """Where runs that test a credential's connection belong: a workflow that no list shows.
 
-It counts as deleted from the start, so that it is in no list, no project file and no figure. Each
-credential has its own; its id is made of the credential's.
+It counts as deleted from the start, so that no list of workflows, project file or health of a
+workflow has it. Lists of runs show its runs. Each credential has its own; its id is made of the
+credential's.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ async def credentials_page(request: Request, *, error: str = "") -> Response:
         back=address_of(request, BACK),
         tested=run_id
         and await platform.database.read(lambda c: read_tested(c, project_id, run_id)),
+        asked=run_id,
         error=error,
     )
 

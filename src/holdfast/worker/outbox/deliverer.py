@@ -299,10 +299,11 @@ class Deliverer:
         self, event: events.Event, offer: Extension, native: bool
     ) -> asyncio.Task[Raw | None] | None:
         """What was rendered ahead, if it is just this."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None or (ahead.event, ahead.offer, ahead.native) != (event, offer, native):
+        ahead = self._ahead
+        if ahead is None or ahead.event is not event:
             return None
-        return ahead.payload
+        self._ahead = None
+        return ahead.payload if (ahead.offer, ahead.native) == (offer, native) else None
 
     def _rendered(
         self, sent: list[events.Event], offer: Extension, *, native: bool, batch: bool = False
