@@ -134,6 +134,7 @@ async def _rest(monkey: Monkey) -> list[str]:
             found.append(f"{worker.data.name} ended with {code} and left {left[:3]}")
     for platform in monkey.platforms:
         assert platform.process is not None
+        await platform.ready()  # it may have been started again just now
         platform.process.terminate()
         code = await asyncio.to_thread(platform.process.wait, 60)
         if code or "\nTraceback" in platform.log.read_text():
