@@ -57,10 +57,11 @@ def movable(asked: dict[str, Any]) -> JsonObject:
     `asked` has `store`, the step's `text` and `adaptor`, `chosen`, the number of one of its data;
     the `collection` that it goes to, and whether that is `shared` with other items.
     """
-    known = [name for name, _ in Checker(Store(Path(asked["store"]))).operations(asked["adaptor"])]
+    checker, adaptor = Checker(Store(Path(asked["store"]))), asked["adaptor"]
+    known = [name for name, _ in checker.operations(adaptor)]
     if known and "fn" not in known:
         return {"data": [], "moved": None, "why": "The step's adaptor has no fn()."}
-    step = Step(asked["text"])
+    step = Step(asked["text"], checker.giving(adaptor))
     chosen = step.data[asked["chosen"]] if asked["chosen"] < len(step.data) else None
     moved: Json = None
     if chosen is not None and not chosen.reason:

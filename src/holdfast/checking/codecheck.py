@@ -83,6 +83,10 @@ class Checker:
             for name in sorted({*exports.exports, *known})
         ]
 
+    def giving(self, adaptor: str) -> Sequence[str]:
+        """Names that give an operation, as the adaptor says; empty: it says nothing."""
+        return self._adaptor(adaptor)[0].operations
+
     def _adaptor(self, name: str) -> tuple[AdaptorExports, dict[str, Declared]]:
         if name not in self._known:
             self._known[name] = self._read(name)

@@ -7,9 +7,8 @@ must be in functions that operations call. What cannot be proven is refused, wit
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from holdfast.checking.literal import Items, UnmovableError, items_of
@@ -26,20 +25,30 @@ LEAST = 4096
 _SHOWN = 40
 _CONTAINERS = frozenset({"pair", "object", "array", "parenthesized_expression"})
 _EMPTY = {"list": "[]", "map": "{}", "text": "''"}
-_ADDS = {"list": "{name}.push(value)", "map": "{name}[key] = value", "text": "{name} += value"}
+_ADDS = {
+    "list": "{name}.push({value})",
+    "map": "{name}[{key}] = {value}",
+    "text": "{name} += {value}",
+}
+#: What every adaptor has; not all of them say so.
+_OPERATIONS = frozenset({"fn", "alterState"})
 _AT_LOAD = "the step uses it while it is loaded (line {line}), and not only in its operations"
 
 
 class Data(NamedTuple):
-    """Data of a step. `declared`: its variable stands at the top of the code. `reason`: why it
-    cannot be moved; empty: it can."""
+    """Data of a step. `declaration`: where that of its variable begins, at the top of the code.
+    `reason`: why it cannot be moved; empty: it can."""
 
     name: str
     literal: Literal
     line: int
-    declared: bool
+    declaration: int | None
     items: Items
     reason: str = ""
+
+    @property
+    def declared(self) -> bool:
+        return self.declaration is not None
 
 
 class Edit(NamedTuple):
@@ -60,15 +69,19 @@ class Moved(NamedTuple):
 
 
 class Step:
-    """The code of a step and its data, the largest first."""
+    """The code of a step and its data, the largest first.
 
-    def __init__(self, text: str) -> None:
+    `operations`: names that give one, as the step's adaptor says; empty: it says nothing.
+    """
+
+    def __init__(self, text: str, operations: Collection[str] = ()) -> None:
         self.source = Source.of(text)
         self.reading = read(self.source, smallest=LEAST)
         self.data: list[Data] = []
+        self._operations = _OPERATIONS.union(operations) if operations else None
         if self.reading.root is None:
             return
-        self._uses = Uses(self.reading.root, self.source.text)
+        self._uses = Uses(self.reading.root, self.source.text, everywhere=True)
         self._by_name: dict[str, list[Use]] = defaultdict(list)
         for use in self._uses.uses:
             if use.scope.declaring(use.name) is self._uses.module:
@@ -87,13 +100,14 @@ class Step:
             named = named.parent
         known = child is not None and child.type == "identifier"
         name = name_of(child, text) if known and child is not None else "data"
+        whole = declarator.parent if known and declarator is not None else None
+        declaration = whole.start if whole is not None else None
         try:
             items = items_of(self.source.string(literal.start, literal.end))
         except UnmovableError as error:
-            return Data(name, literal, line, declarator is not None, Items("list", []), str(error))
-        declared = declarator is not None and known
-        reason = self._refusal(node, name if declared else None, items.kind)
-        return Data(name, literal, line, declared, items, reason)
+            return Data(name, literal, line, declaration, Items("list", []), str(error))
+        reason = self._refusal(node, name if whole is not None else None, items.kind)
+        return Data(name, literal, line, declaration, items, reason)
 
     def _refusal(self, node: Node, declared: str | None, kind: str) -> str:
         root, module = self.reading.root, self._uses.module
@@ -147,21 +161,12 @@ class Step:
         return "" if self._is_for_operation(whole) else None
 
     def _is_for_operation(self, item: Node) -> bool:
-        """Whether it is an argument of an operation at the top of the code: that calls it later.
-
-        What makes operations comes from an adaptor: it is neither declared here nor JavaScript's.
-        """
+        """Whether it is an argument of an operation at the top of the code: used later."""
         called = False
         while item.parent is not None:
             parent = item.parent
             if parent.type == "call_expression" and item.type == "arguments":
-                callee = parent.child("function")
-                while callee is not None and callee.type == "member_expression":
-                    callee = callee.child("object")
-                if callee is None or callee.type != "identifier":
-                    return False
-                name = name_of(callee, self.source.text)
-                if name in self._uses.module.names or name in WORLD:
+                if not self._gives_operation(parent.child("function")):
                     return False
                 called = True
             elif parent.type == "expression_statement":
@@ -171,6 +176,19 @@ class Step:
             item = parent
         return False
 
+    def _gives_operation(self, callee: Node | None) -> bool:
+        """What does comes from an adaptor: it is neither declared here nor JavaScript's. What the
+        members of an object do, nobody says, but for `collections`."""
+        if callee is not None and callee.type == "member_expression":
+            owner = callee.child("object")
+            return owner is not None and name_of(owner, self.source.text) == "collections"
+        if callee is None or callee.type != "identifier":
+            return False
+        name = name_of(callee, self.source.text)
+        if name in self._uses.module.names or name in WORLD:
+            return False
+        return self._operations is None or name in self._operations
+
     def moved(self, data: Data, collection: str, prefix: str) -> Moved:
         """The step without this data. `prefix`: what its keys begin with in the collection."""
         root = self.reading.root
@@ -179,10 +197,9 @@ class Step:
         name = data.name if data.declared else self._free_name(data.name)
         first = next(child for child in root.children if child.type != "import_statement")
         edits = [Edit(first.start, first.start, _reads(name, kind, collection, prefix))]
-        if data.declared:
+        if (keyword := data.declaration) is not None:
             edits.append(Edit(start, end, _EMPTY[kind]))
-            keyword = self.source.text.rfind("const", 0, start)
-            if kind == "text" and self._declares(start, keyword):
+            if kind == "text" and self.source.text.startswith("const", keyword):
                 edits.append(Edit(keyword, keyword + len("const"), "let"))
         else:
             word = "let" if kind == "text" else "const"
@@ -200,14 +217,8 @@ class Step:
             self._edited(edits), self._edited(short), self._edited([*edits, *rest]), pairs
         )
 
-    def _declares(self, start: int, keyword: int) -> bool:
-        """Whether the word before a literal is that of its own declaration."""
-        return keyword >= 0 and re.fullmatch(
-            r"const\s+[^\s=]+\s*=\s*\(*\s*", self.source.text[keyword:start]
-        ) is not None  # fmt: skip
-
     def _free_name(self, name: str) -> str:
-        number, text = 1, self.source.text
+        number, text = 1, self.source.string(0, len(self.source))
         while (free := f"{name}{number}") in text:
             number += 1
         return free
@@ -222,17 +233,21 @@ class Step:
 
 
 def _reads(name: str, kind: str, collection: str, prefix: str) -> str:
-    """The operation that reads the items. It leaves the state as it is."""
+    """The operation that reads the items. It leaves the state as it is. Its own names do not hide
+    that of the data."""
+    state, unused, value, key = (
+        f"{word}1" if word == name else word for word in ("state", "_", "value", "key")
+    )
     asked = f"'{prefix}*'" if prefix else "'*'"
-    key = f"\n    key = key.slice({len(prefix)});" if prefix and kind == "map" else ""
-    arguments = "_, value, key" if kind == "map" else "_, value"
+    cut = f"\n    {key} = {key}.slice({len(prefix)});" if prefix and kind == "map" else ""
+    arguments = f"{unused}, {value}, {key}" if kind == "map" else f"{unused}, {value}"
     quoted = collection.replace("\\", "\\\\").replace("'", "\\'")
     return (
-        "fn(async state => {\n"
-        f"  await collections.each('{quoted}', {asked}, ({arguments}) => {{{key}\n"
-        f"    {_ADDS[kind].format(name=name)};\n"
-        "  })({ ...state });\n"
-        "  return state;\n"
+        f"fn(async {state} => {{\n"
+        f"  await collections.each('{quoted}', {asked}, ({arguments}) => {{{cut}\n"
+        f"    {_ADDS[kind].format(name=name, key=key, value=value)};\n"
+        f"  }})({{ ...{state} }});\n"
+        f"  return {state};\n"
         "});\n"
     )
 

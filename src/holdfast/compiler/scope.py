@@ -75,9 +75,12 @@ class Use:
 
 
 class Uses:
-    """All identifiers of a module that are not declarations, in the order of the text."""
+    """All identifiers of a module that are not declarations, in the order of the text.
 
-    def __init__(self, root: Node, text: str) -> None:
+    `everywhere`: also those in the object literals that the compiler leaves as they are.
+    """
+
+    def __init__(self, root: Node, text: str, *, everywhere: bool = False) -> None:
         self.module = Scope("module", None)
         self.uses: list[Use] = []
         #: What the author imports.
@@ -85,6 +88,7 @@ class Uses:
         #: `import { defer as _defer } from "@openfn/runtime"` stands there already.
         self.helper_imported = False
         self._text = text
+        self._everywhere = everywhere
         self._bindings: set[Node] = set()
         self._walk(root)
 
@@ -111,7 +115,7 @@ class Uses:
                 stack.extend(_exported(node)[::-1])
             elif kind != "object":
                 scope = self._descend(node, scope, stack)
-            elif not is_top_level_object(node):
+            elif self._everywhere or not is_top_level_object(node):
                 stack.extend(node.children[::-1])
 
     def _descend(self, node: Node, scope: Scope, stack: list[Node | Scope]) -> Scope:

@@ -62,7 +62,8 @@ def test_a_text_can_grow(word: str) -> None:
         "const d = {};\nconst find = x => d[x], again = y => find(y);\neach('$', map(again))",
         "post('/x', {{ body: s => ({}), headers: [] }})",
         "fn(s => {{ const Array = 1; return {} }})",
-        "const d = {}, e = 1;\nhttp.get('/x', [], s => d)",
+        "const d = {}, e = 1;\nget('/x', [], s => d)",
+        "const d = {};\ncollections.each('x', '*', (s, v, k) => d[k])",
     ],
 )
 @pytest.mark.parametrize("data", [LIST, MAP])
@@ -82,6 +83,14 @@ def test_what_operations_use_is_moved(code: str, data: str) -> None:
         ("const d = {};\nArray.from([1], () => d);", "line 2"),
         ("const d = {};\nconst op = x => y => x;\nop(s => d);", "line 3"),
         ("const d = {};\nclass A {{ static b = d }}", "line 2"),
+        ("const d = {};\nconst o = {{ d }};", "line 2"),
+        ("const d = {};\nconst o = {{ ...d }};", "line 2"),
+        ("const d = {};\nconst o = {{ r: d[0] }};", "line 2"),
+        ("const d = {};\nconst o = {{ ids: d.map(x => x.id) }};", "line 2"),
+        ("const d = {};\nconst o = {{ first: () => d[0] }};\npost('/m', o.first())", "line 2"),
+        ("const d = {};\nconst o = {{ first() {{ return d }} }};", "line 2"),
+        ("const d = {};\n_.forEach([1], () => d);", "line 2"),
+        ("const d = {};\nfn(dateFns.format(() => d));", "line 2"),
         ("const {{ a }} = {};\nfn(s => a)", "line 1"),
         ("let d = {};\nif (d) fn(s => d)", "line 2"),
         ("const d = {};\nexport default [fn(s => d)]", "exports"),
@@ -93,6 +102,40 @@ def test_what_is_read_while_the_code_is_loaded_stays(code: str, reason: str) -> 
     data = f"'{'x' * 5000}'" if reason == "together" else LIST
     (found,) = Step(code.replace("{}", data).replace("{{", "{").replace("}}", "}")).data
     assert reason in found.reason
+
+
+def test_only_what_the_adaptor_calls_an_operation_is_one() -> None:
+    def reason(call: str) -> str:
+        return Step(f"const d = {LIST};\n{call}(s => d);", ["get"]).data[0].reason
+
+    assert {reason(call) for call in ("get", "fn", "alterState", "collections.each")} == {""}
+    assert "line 2" in reason("merge")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("value", "(_, value1, key) => {\n    value[key] = value1;"),
+        ("key", "(_, value, key1) => {\n    key1 = key1.slice(2);\n    key[key1] = value;"),
+        ("state", "})({ ...state1 });\n  return state1;"),
+        ("_", "(_1, value, key) => {\n    _[key] = value;"),
+    ],
+)
+def test_the_new_operation_does_not_hide_the_data(name: str, line: str) -> None:
+    step = Step(f"const {name} = {MAP};\nfn(s => {name})")
+    code = step.moved(step.data[0], "m", "m:" if name == "key" else "").code
+    assert line in code
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["{} page /* const */ =", "{} /* a */ p =", "{} voilàx = (", "{}\n// the page\npage ="],
+)
+def test_the_word_before_a_text_that_grows_is_found(start: str) -> None:
+    end = ")" if start.endswith("(") else ""
+    step = Step(f"{start.format('const')} `{'é' * 3000}`{end};\nfn(s => s)")
+    code = step.moved(step.data[0], "page", "").code
+    assert start.format("let") in code
 
 
 def test_code_that_cannot_be_read_has_no_data() -> None:
