@@ -112,10 +112,10 @@ async def _drive(monkey: Monkey, load: Load, url: str, patience: float) -> list[
         for task in (storming, sending):
             task.cancel()
         await asyncio.gather(storming, sending, return_exceptions=True)
-    monkey.revive()
 
     async def over() -> bool:
         """Long enough before the next minute, whose run nobody would do any more."""
+        monkey.revive()  # a platform may have met a database that was away, and ended
         return time.time() % 60 < _LATE and await asyncio.to_thread(stored.at_rest, url)
 
     probe: Probe[object] = over
