@@ -213,6 +213,8 @@ EVENTS = (
          "A run could not be indexed: the search finds nothing of it, or only a part."),
         ("database.log", "error", "why trace",
          "SQLite's log could not be taken over into the database's file: it grows meanwhile."),
+        ("database.untold", "error", "why trace",
+         "A commit was not told to those who watch, or not counted. It is on the disk."),
         ("collection.removed", "info", "id",
          "All items of a removed collection are deleted."),
         ("cron.missed", "info", "trigger times",

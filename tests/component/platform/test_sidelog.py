@@ -6,10 +6,13 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import Engine, text
 
-from holdfast.platform.store.sidelog import copy
+from holdfast.platform.store import sidelog
+from holdfast.platform.store.sidelog import SideLog, begun_anew, copy
 from holdfast.platform.store.transaction import Transaction
+from holdfast.platform.store.work import Work
 from support.platform import Store
 from support.postgres import sqlite_only
 from support.waiting import eventually
@@ -72,3 +75,37 @@ def test_a_log_that_somebody_reads_is_no_work_for_the_writer(store: Store) -> No
     with_reader.close()
     eventually(lambda: copy(store.database.engine)[1] == 0, "it is taken over in the end")
     assert pages > left - 1
+
+
+def test_what_is_done_to_the_log_is_no_commit_and_makes_no_more_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits, begun = list[object](), list[int]()
+
+    def counted(engine: Engine, moment: int) -> bool:
+        begun.append(moment)
+        return begun_anew(engine, moment)
+
+    monkeypatch.setattr(sidelog, "begun_anew", counted)
+    monkeypatch.setattr(store.database, "_wrote", lambda *told: commits.append(told))
+    write_pages(store)
+    eventually(lambda: begun, "the log begins anew")
+    assert store.database.forget_freed(), "the writer has done what came before"
+    assert len(commits) == 1
+    assert store.database._log is not None
+    assert not store.database._log._changed.is_set()
+
+
+def test_a_writer_that_does_nothing_is_not_waited_for_without_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidelog, "_PATIENCE", 0.01)
+    given = list[Work]()
+
+    def take(work: Work) -> bool:
+        given.append(work)
+        return True
+
+    log = SideLog(store.database.engine, take)
+    assert not log.empty()
+    assert not given[0].begin(), "nobody waits for it any more"

@@ -25,6 +25,8 @@ _LONG, _SHORT = 1000, 250
 #: The writer waits for readers a millisecond for so many pages, and so many milliseconds at most.
 #: If they stay, it is left alone for so many times as long.
 _PAGES, _MOST, _REST = 400, 20, 20
+#: The writer's turn comes within this time, seconds; else it is tried again later.
+_PATIENCE = 30
 
 
 class SideLog:
@@ -60,7 +62,13 @@ class SideLog:
     def _between(self, work: Callable[[Engine], bool]) -> bool:
         future: Future[bool] = Future()
         piece = Work(lambda engine, _: [work(engine)], future, bare=True)
-        return self._put(piece) and future.result()
+        if not self._put(piece):
+            return False
+        try:
+            return future.result(_PATIENCE)
+        except TimeoutError:
+            future.cancel()
+            return False
 
     def _loop(self) -> None:
         rest = _SECONDS

@@ -48,6 +48,14 @@ class Transaction:
         self.notices.append(Notice(topic, what, data))
 
 
+def crossed(error: BaseException) -> bool:
+    """Whether PostgreSQL has undone one of two transactions that were in each other's way.
+
+    Each waited for what the other had locked (40P01), or would have changed what it read (40001).
+    """
+    return getattr(getattr(error, "orig", error), "sqlstate", None) in {"40P01", "40001"}
+
+
 @contextmanager
 def savepoint(connection: Connection, name: str) -> Iterator[None]:
     """Undo what fails in the block. SQLAlchemy's own takes as long as three statements."""

@@ -16,18 +16,27 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from holdfast import log
 from holdfast.platform.clock import now
 from holdfast.platform.store.notice import Notice
 from holdfast.platform.store.notices import announce
 from holdfast.platform.store.pace import Pace
-from holdfast.platform.store.transaction import Connection, Transaction, savepoint, still_open
+from holdfast.platform.store.transaction import (
+    Connection,
+    Transaction,
+    crossed,
+    savepoint,
+    still_open,
+)
 from holdfast.platform.store.work import Outcome, Work, batches, settle
 
 GROUP = 256  # pieces of work in one commit at most
+#: So often is a piece done that waits for another transaction while that one waits for it.
+_TRIES = 3
 
 
 class _ApartError(Exception):
-    """One call for all has failed: each gets a commit of its own."""
+    """What was done together has failed: each piece gets a commit of its own."""
 
 
 class Writer:
@@ -35,6 +44,7 @@ class Writer:
 
     `publish` gets the notices of each commit, `wrote` its seconds and how many pieces of work in
     it succeeded and failed. `origin` is this process, among those that serve the database.
+    A piece may be done again after its transaction was undone, so it must change nothing else.
     """
 
     def __init__(
@@ -96,7 +106,10 @@ class Writer:
                         return
                     self._news.wait(found)
             if group := [work for work in found if work.begin()]:
-                self._commit(group, kept)
+                if group[0].bare:
+                    self._do_bare(group[0])
+                else:
+                    self._commit(group, kept)
 
     def _turn(self) -> list[Work] | float | None:
         """What is next; else how long to wait for it, None: until something comes."""
@@ -126,37 +139,52 @@ class Writer:
             return rest
         return [self._heavy.popleft()]
 
-    def _commit(self, group: list[Work], kept: dict[Any, Any]) -> None:
+    def _do_bare(self, work: Work) -> None:
+        """It is no commit, and is told as none: nothing may follow from it but its result."""
+        try:
+            outcome = Outcome(work, work.run(self._engine, [])[0])
+        except Exception as problem:
+            outcome = Outcome(work, error=problem)
+        settle([outcome])
+
+    def _commit(self, group: list[Work], kept: dict[Any, Any], tries: int = _TRIES) -> None:
         outcomes: list[Outcome] = []
         notices: list[Notice] = []
         began = time.monotonic()
         try:
-            if group[0].bare:
-                outcomes = [Outcome(group[0], group[0].run(self._engine, [])[0])]
-            else:
-                with self._engine.begin() as connection:
-                    outcomes = self._do_all(connection, group, notices, kept)
-                    if notices and not self._sqlite:
-                        announce(connection, self._origin, notices)
+            with self._engine.begin() as connection:
+                outcomes = self._do_all(connection, group, notices, kept)
+                if notices and not self._sqlite:
+                    announce(connection, self._origin, notices)
         except _ApartError:
             for work in group:
                 self._commit([work], kept)
             return
         except Exception as problem:
+            if crossed(problem) and tries > 1:
+                self._commit(group, kept, tries - 1)
+                return
             outcomes, notices = [Outcome(work, error=problem) for work in group], []
         self._note(group, began)
-        failed = sum(outcome.error is not None for outcome in outcomes)
-        self._wrote(time.monotonic() - began, len(group) - failed, failed)
-        if notices:
-            self._publish(notices)
+        self._tell(time.monotonic() - began, outcomes, notices)
         settle(outcomes)
+
+    def _tell(self, seconds: float, outcomes: list[Outcome], notices: list[Notice]) -> None:
+        """A fault of those who are told, such as an event loop that ends, must not end us."""
+        failed = sum(outcome.error is not None for outcome in outcomes)
+        try:
+            self._wrote(seconds, len(outcomes) - failed, failed)
+            if notices:
+                self._publish(notices)
+        except Exception as error:
+            log.failure("database.untold", error)
 
     def _note(self, group: list[Work], began: float) -> None:
         ended = time.monotonic()
         with self._news:
             if group[0].heavy:
                 self._pace.stepped(ended, ended - began)
-            elif not group[0].bare:
+            else:
                 self._pace.served(ended, began - group[0].since, ended - began)
 
     def _do_all(
@@ -168,7 +196,8 @@ class Writer:
     ) -> list[Outcome]:
         """Do the pieces of one commit, each batch under a savepoint of its own.
 
-        One batch alone needs none, which saves two ways to a server. Raises _ApartError for it.
+        One batch alone needs none, which saves two ways to a server. Raises _ApartError for it,
+        and where another transaction waits for what the whole group has locked.
         """
         outcomes: list[Outcome] = []
         read: dict[Any, Any] = {}
@@ -184,7 +213,7 @@ class Writer:
                 if len(group) == 1:  # its transaction has no other's work to keep
                     raise
                 still_open(connection, problem)
-                if alone:
+                if alone or crossed(problem):
                     raise _ApartError from problem
                 if len(batch) > 1:
                     waiting.extendleft([work] for work in reversed(batch))
