@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from holdfast.model.patterns import loop
 
@@ -16,6 +16,8 @@ _MOST, _PIECE = 1_000_000, 500_000
 #: Members by which people tell the elements of a list apart.
 _KEYS = ("id", "key", "code", "uuid")
 _LONGEST_KEY = 255
+#: Digits of a number that JavaScript takes as it is written.
+_EXACT = 15
 _ESCAPED = r"\\(?:\r\n|[\s\S])"
 _DOUBLE = '"' + loop(r'[^"\\\n\r]', _ESCAPED) + '"'
 _SINGLE = "'" + loop(r"[^'\\\n\r]", _ESCAPED) + "'"
@@ -33,6 +35,8 @@ _OCTAL = re.compile(r"\\0\d")
 _MEANT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _LINE_ENDS = frozenset(("\n", "\r", "\r\n", "\u2028", "\u2029"))
 _CONSTANTS = frozenset(("true", "false", "null"))
+#: NUL and halves of characters: no store takes them in a key.
+_UNSTORED = re.compile("[\0\ud800-\udfff]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SCAN = json.JSONDecoder().raw_decode
 
@@ -71,14 +75,17 @@ def _pieces(text: str) -> Items:
 def _as_json(literal: str) -> str:
     """The literal in JSON: that of JavaScript has other quotes, bare names and comments."""
     try:
-        json.loads(literal, parse_constant=_refuse)
+        json.loads(literal, parse_constant=_refuse, object_pairs_hook=_refuse_proto)
     except ValueError:
         literal = "".join(_tokens(literal))
-        json.loads(literal, parse_constant=_refuse)
-    if "__proto__" in literal:
+        json.loads(literal, parse_constant=_refuse, object_pairs_hook=_refuse_proto)
+    return literal
+
+
+def _refuse_proto(pairs: list[tuple[str, Any]]) -> None:
+    if any(key == "__proto__" for key, _ in pairs):
         message = "its __proto__ means something else in JSON"
         raise ValueError(message)
-    return literal
 
 
 def _refuse(constant: str) -> None:
@@ -99,7 +106,8 @@ def _tokens(literal: str) -> list[str]:
             found.append(json.dumps(_text(text[1:-1])))
         elif (kind == "word" and text not in _CONSTANTS) or (kind == "number" and text.isdigit()):
             named = _COLON.match(literal, at) is not None
-            if kind == "word" and not named:
+            wrong = named and len(text) > _EXACT if kind == "number" else not named
+            if wrong:
                 message = f"the name {text}"
                 raise ValueError(message)
             found.append(json.dumps(text) if named else text)
@@ -141,7 +149,6 @@ def _members(text: str) -> Items:
         key = ""
         if named:
             key, at = _SCAN(text, at)
-            key.encode()  # half of a character is no key
             at = _after_space(text, _after_space(text, at) + 1)
         value, end = _SCAN(text, at)
         if end - at > _MOST:
@@ -159,10 +166,15 @@ def _members(text: str) -> Items:
 
 
 def _checked(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    if any(len(key) > _LONGEST_KEY or not key for key, _ in pairs):
-        message = "a key is empty, or longer than 255 characters"
+    if not all(_is_key(key) for key, _ in pairs):
+        message = "a key is empty, longer than 255 characters, or no text that can be stored"
         raise UnmovableError(message)
     return pairs
+
+
+def _is_key(key: object) -> TypeGuard[str]:
+    """Whether a collection takes it."""
+    return isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY and _UNSTORED.search(key) is None
 
 
 def _after_space(text: str, at: int) -> int:
@@ -174,7 +186,7 @@ def _keys_of(values: list[Any]) -> list[str]:
     """What the elements call themselves, if all do and differ; else their numbers."""
     for name in _KEYS:
         keys = [value.get(name) if isinstance(value, dict) else None for value in values]
-        good = [key for key in keys if isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY]
+        good = [key for key in keys if _is_key(key)]
         if len(set(good)) == len(values):
             return good
     width = len(str(len(values)))

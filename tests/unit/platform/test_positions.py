@@ -30,7 +30,9 @@ def test_positions_come_through_a_document_and_a_form() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "no", "[]", "{", "[" * 100_000, '{"a": null}', '{"a": {"x": 1}}', '{"a": [1, 2]}',
-     '{"a": {"x": 1e400, "y": 0}}', '{"a": {"x": true, "y": 0}}', '{"a": {"x": 1e9, "y": 0}}'],
+     '{"a": {"x": 1e400, "y": 0}}', '{"a": {"x": NaN, "y": 0}}',
+     f'{{"a": {{"x": {"9" * 400}, "y": 0}}}}',
+     '{"a": {"x": true, "y": 0}}', '{"a": {"x": 1e9, "y": 0}}'],
 )  # fmt: skip
 def test_what_is_no_place_is_left_out(text: str) -> None:
     assert from_field(text) == {}

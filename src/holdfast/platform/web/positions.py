@@ -7,7 +7,6 @@ itself. Pure.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Mapping
 
 from holdfast.model.json import Json, JsonObject
@@ -74,4 +73,4 @@ def _number(value: Json) -> float | None:
     """Whole: a part of a pixel is nothing that people mean."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return round(value) if math.isfinite(value) and abs(value) < _FAR else None
+    return round(value) if abs(value) < _FAR else None
