@@ -102,6 +102,9 @@ def test_parts_of_the_picture_are_moved_and_connected_by_hand(served: Served, pa
     page.get_by_role("button", name="Arrange again").click()
     expect(page.locator("#arrange")).to_be_hidden()
     assert picture(page) == arranged
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator("#arrange")).to_be_visible()
+    assert picture(page) == moved
 
 
 def box_of(page: Page, node: str) -> tuple[float, float]:

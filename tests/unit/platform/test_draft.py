@@ -15,6 +15,7 @@ from holdfast.platform.web.draft import (
     from_document,
     from_form,
     to_document,
+    way_back,
 )
 
 DOCUMENT: dict[str, Any] = {
@@ -91,6 +92,16 @@ def test_arranged_again_is_without_places() -> None:
     draft = from_document(DOCUMENT)
     assert changed(draft, "arrange") == (replace(draft, places={}), None)
     assert to_document(changed(draft, "arrange")[0], "w")["positions"] is None
+
+
+def test_small_changes_are_taken_back_without_the_whole_form() -> None:
+    draft = from_document(DOCUMENT)
+    for act in ("connect:t:b", "arrange"):
+        after, _ = changed(draft, act)
+        back = way_back(draft, after, act)
+        assert after != draft
+        assert changed(after, back) == (draft, None), back
+    assert way_back(draft, changed(draft, "remove:a")[0], "remove:a") == ""
 
 
 def test_what_no_button_says_changes_nothing() -> None:

@@ -6,6 +6,7 @@ script. Names of fields: `job:<id>:body`, `edge:<id>:target`, `trigger:<id>:cron
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -218,7 +219,7 @@ def to_parts(draft: Draft) -> dict[str, Any]:
 
 def changed(draft: Draft, act: str) -> tuple[Draft, str | None]:
     """The draft after a button: `after:<id>`, `remove:<id>`, `connect:<id>:<id>`, `arrange`,
-    `add-edge`, `add-trigger`.
+    which also may say where (`arrange:<positions>`), `add-edge`, `add-trigger`.
 
     Also the id of the part that is new, which the page opens. Other acts change nothing.
     """
@@ -234,8 +235,16 @@ def changed(draft: Draft, act: str) -> tuple[Draft, str | None]:
     if what == "connect":
         draft = _connected(draft, *key.partition(":")[::2])
     if what == "arrange":
-        draft = replace(draft, places={})
+        draft = replace(draft, places=from_field(key))
     return draft, None
+
+
+def way_back(before: Draft, after: Draft, act: str) -> str:
+    """The act that takes this one back; empty: only the whole form before it does."""
+    what = act.partition(":")[0]
+    if what == "arrange":
+        return f"arrange:{json.dumps(positions_of(before.places, before.ids))}"
+    return f"remove:{after.paths[-1].id}" if what == "connect" else ""
 
 
 def _with_path(draft: Draft) -> tuple[Draft, str]:

@@ -39,6 +39,7 @@ from holdfast.platform.web.draft import (
     from_form,
     to_document,
     to_parts,
+    way_back,
 )
 from holdfast.platform.web.drafttext import LONGEST, from_text, to_text
 from holdfast.platform.web.flowview import SOON
@@ -145,7 +146,7 @@ async def act(request: Request) -> Response:
     if what != "drop-text" and _hold(told, sent):
         return await _page(request, row, draft, told)
     if what == "undo" and sent.get("undo"):
-        return await _page(request, row, from_form(_kept(sent["undo"])), told)
+        return await _page(request, row, _undone(draft, sent["undo"]), told)
     if what == "check":
         await _judge(request, row, draft, told)
     if what.startswith(MOVE):
@@ -154,7 +155,7 @@ async def act(request: Request) -> Response:
     words = _DONE.get(what.partition(":")[0])
     if words and after != draft:
         told.done = say(words)
-        told.undo = _before(items)
+        told.undo = way_back(draft, after, what) or _before(items)
     elif what.startswith("connect:"):
         told.done = say("No path was added: there is one already, or it would lead in a circle.")
     return await _page(request, row, after, told)
@@ -162,6 +163,11 @@ async def act(request: Request) -> Response:
 
 def _before(items: list[tuple[str, str]]) -> str:
     return json.dumps([item for item in items if item[0] not in _NOT_UNDONE])
+
+
+def _undone(draft: Draft, undo: str) -> Draft:
+    """As it was: an act takes it back, or the fields of the form are there."""
+    return from_form(_kept(undo)) if undo.startswith("[") else changed(draft, undo)[0]
 
 
 async def _moved(
