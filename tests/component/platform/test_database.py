@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from holdfast.platform.serve import serve
 from holdfast.platform.settings import Settings
-from holdfast.platform.store import database, liveness, tables
+from holdfast.platform.store import database, liveness, process_tables
 from holdfast.platform.store.database import (
     BAD_VALUES,
     Database,
@@ -49,7 +49,7 @@ def test_fault_of_many_rows_has_its_class_and_none_of_their_values(
 ) -> None:
     rows = [{"name": "hidden", "changed_at": 1, "changed_by": "x"}] * number
     with pytest.raises(IntegrityError) as told:
-        store.write(lambda tx: add_rows(tx.connection, tables.controls, rows))
+        store.write(lambda tx: add_rows(tx.connection, process_tables.controls, rows))
     assert is_double(told.value)
     assert "table=controls" in str(told.value)
     assert "hidden" not in "".join(traceback.format_exception(told.value))
@@ -63,7 +63,7 @@ def test_value_that_no_column_can_hold_is_a_bad_value(
 ) -> None:
     rows = [{"name": name, "changed_at": 1, "changed_by": "x"}] * number
     with pytest.raises(BAD_VALUES) as told:
-        store.write(lambda tx: add_rows(tx.connection, tables.controls, rows))
+        store.write(lambda tx: add_rows(tx.connection, process_tables.controls, rows))
     assert not is_passing(told.value)
     assert "hidden" not in "".join(traceback.format_exception(told.value))
 

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
+from holdfast.platform.store import process_tables as pt
 from holdfast.platform.store import tables as t
 from holdfast.platform.store.database import Connection, Row, Transaction, insert_new
 
 _QUEUE = "queue paused"
 #: Whether the queue is paused, within a query.
-PAUSED = select(t.controls.c.name).where(t.controls.c.name == _QUEUE).exists()
+PAUSED = select(pt.controls.c.name).where(pt.controls.c.name == _QUEUE).exists()
 
 
 def queue_pause(connection: Connection) -> Row | None:
     """Since when (`changed_at`) the queue is paused, and by whom; None: it is not."""
-    query = select(t.controls).where(t.controls.c.name == _QUEUE)
+    query = select(pt.controls).where(pt.controls.c.name == _QUEUE)
     return connection.execute(query).one_or_none()
 
 
 def pause_queue(tx: Transaction, by: str) -> None:
     """No worker gets a run from now on."""
     values = {"name": _QUEUE, "changed_at": tx.now, "changed_by": by[:255]}
-    tx.connection.execute(insert_new(tx.connection.dialect.name, t.controls).values(values))
+    tx.connection.execute(insert_new(tx.connection.dialect.name, pt.controls).values(values))
 
 
 def resume_queue(tx: Transaction) -> None:
-    tx.connection.execute(delete(t.controls).where(t.controls.c.name == _QUEUE))
+    tx.connection.execute(delete(pt.controls).where(pt.controls.c.name == _QUEUE))
     tx.notify("queue", "resumed")
 
 

@@ -1,4 +1,4 @@
-"""The tables of the processes that serve this database, and of those that work for it."""
+"""The tables of the processes that serve this database or work for it, and of their switches."""
 
 from __future__ import annotations
 
@@ -38,4 +38,13 @@ workers = Table(
     moment("last_heartbeat_at", required=True),
     Column("vitals", Text),  # JSON object (`protocol/vitals.py`)
     moment("vitals_at"),
+)
+
+#: What people have switched for the whole platform: the row is there, or not (`pauses.py`).
+controls = Table(
+    "controls",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    moment("changed_at", required=True),
+    Column("changed_by", String(255), nullable=False),
 )

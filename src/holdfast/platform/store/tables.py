@@ -227,7 +227,6 @@ dataclip_bodies = Table(
 BAD_STATES = ("failed", "crashed", "killed", "exception", "cancelled", "lost")
 _SUCCEEDED = "state = 'success'"
 _BAD = "state IN ('failed', 'crashed', 'killed', 'exception', 'cancelled', 'lost')"
-
 _NOT_INDEXED = "indexed_at IS NULL AND finished_at IS NOT NULL"
 
 work_orders = Table(
@@ -482,18 +481,8 @@ run_secrets = Table(
     Index("ix_run_secrets_version_id", "version_id"),
 )
 
-#: What people have switched for the whole platform: the row is there, or not (`pauses.py`).
-controls = Table(
-    "controls",
-    metadata,
-    Column("name", String(32), primary_key=True),
-    moment("changed_at", required=True),
-    Column("changed_by", String(255), nullable=False),
-)
-
 #: What lists of runs need. The others may be large, and are shown with their own run only.
-_UNLISTED = {"postmortem", "spans", "webhook_response"}
-LISTED_RUN = [column for column in runs.c if column.name not in _UNLISTED]
+LISTED_RUN = [c for c in runs.c if c.name not in {"postmortem", "spans", "webhook_response"}]
 
 #: Conditions written out, not bound, so that the partial indexes above serve them.
 WAITING_STATES, UNDER_WAY_STATES = ("available",), ("claimed", "started")
