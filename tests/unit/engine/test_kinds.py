@@ -125,6 +125,21 @@ def test_an_engine_that_starts_wants_the_kinds_of_the_one_before(config: EngineC
     assert kinds.read(config, old.name) is None, "its note is gone"
 
 
+def test_a_kind_that_has_a_run_goes_before_those_that_are_only_expected(
+    config: EngineConfig,
+) -> None:
+    expected = [Kind.of(config, request(config, project_id=f"p{n}")) for n in range(4)]
+    for kind in expected:
+        for _ in range(kinds.RUNS):
+            kinds.count(config, kind)
+    kinds.expect(config)
+    held = {kind.name for kind in expected}
+    assert set(kinds.wanted(config, held)) == held
+    new = Kind.of(config, request(config, project_id="new"))
+    kinds.count(config, new)
+    assert kinds.wanted(config, held)[0] == new.name
+
+
 def moved(config: EngineConfig, name: str) -> EngineConfig:
     """The same engine on a new data folder."""
     data = config.data / name

@@ -106,13 +106,15 @@ def count(config: EngineConfig, kind: Kind, *, forced: bool = False) -> None:
 def expect(config: EngineConfig) -> None:
     """Want the kinds again that an earlier engine had runs of: its runs go on here.
 
-    On a new data folder: those that were served from the same store, by whatever engine.
+    On a new data folder: the one that was served last from the same store, by whatever engine.
+    All of them give way to a kind that has a run.
     """
     if not _recent(folder(config)):
         _take_over(config)
+    then = time.time() - _STAY_SECONDS
     for path in _recent(folder(config))[:_KINDS]:
         with suppress(OSError):
-            os.utime(path)
+            os.utime(path, (then, then))
 
 
 def served(config: EngineConfig, kind: Kind) -> None:
@@ -135,10 +137,10 @@ def served(config: EngineConfig, kind: Kind) -> None:
 
 
 def _take_over(config: EngineConfig) -> None:
-    """Copy the store's notes; not those of a store that was copied itself: its kinds differ."""
+    """Copy the store's last note; not of a store that was copied itself: its kinds differ."""
     if config.store is None:
         return
-    for path in _recent(config.store / _SERVED)[:_KINDS]:
+    for path in _recent(config.store / _SERVED)[:1]:
         note = _read(path)
         if note.pop("store", None) == _identity(config.store):
             with suppress(OSError):
